@@ -1,0 +1,86 @@
+// Package clusters is whatever must be running before the first spec: it names what a
+// provider brings up (Environment), what it is asked for (Spec) and how it reports the steps
+// in between (Progress). Providers live in the folders below; this package imports none of them.
+package clusters
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Progress receives the steps of long work, in the order in which they start. Steps may overlap.
+type Progress interface {
+	// Start announces a step, such as "Node image v1.36.3". The caller must End the task.
+	Start(step string) Task
+}
+
+// Task is one announced step.
+type Task interface {
+	// Detail replaces the one-line description of what the step is doing now.
+	Detail(format string, args ...any)
+	// End closes the step: nil for success.
+	End(err error)
+}
+
+// Dirs are the two places on this machine that epi writes to outside the project's artifacts.
+type Dirs struct {
+	// State holds what is running: the private container engine, a folder a cluster.
+	// `epi down --all` empties it.
+	State string
+	// Cache holds what is expensive to make again: node image archives, compiled binaries.
+	Cache string
+}
+
+// Spec asks a provider for an environment.
+type Spec struct {
+	// Name of the environment: a DNS label of at most 32 characters.
+	Name string
+	// Nodes is the number of nodes, the control plane's included; at least 1.
+	Nodes int
+	// KubernetesVersion such as "v1.36.3"; empty means the provider's default.
+	KubernetesVersion string
+	// NodeImage overrides the node image; empty means the provider decides.
+	NodeImage string
+	// AgentImage and WebhookImage are the subjects under test; empty means epi's reference.
+	AgentImage, WebhookImage string
+	// IMDSHopLimit is the HttpPutResponseHopLimit of the nodes' instance metadata: 1 or 2.
+	IMDSHopLimit int
+	// WithoutAgent and WithoutWebhook leave a subject out, to see the suites notice.
+	WithoutAgent, WithoutWebhook bool
+	// Binaries is the folder with the programs that go into epi's images.
+	Binaries string
+}
+
+// Provider brings environments up and down.
+type Provider interface {
+	// Up creates the environment or returns an *EnvironmentError. When ctx ends it removes
+	// what it made before it returns.
+	Up(ctx context.Context, spec Spec, progress Progress) (*Environment, error)
+	// Down removes everything the named environment left, also after a crash. It is idempotent.
+	Down(ctx context.Context, name string, progress Progress) error
+}
+
+// EnvironmentError says that an environment could not be brought up: never the subject's fault.
+type EnvironmentError struct {
+	// Doing is what was being done, such as "start container engine".
+	Doing string
+	// Remedy tells the user what to do about it, when there is something to do.
+	Remedy string
+	Err    error
+}
+
+func (e *EnvironmentError) Error() string { return fmt.Sprintf("%s: %v", e.Doing, e.Err) }
+
+func (e *EnvironmentError) Unwrap() error { return e.Err }
+
+// Remedy returns the remedy that err or anything it wraps carries, or "".
+func Remedy(err error) string {
+	if envErr, ok := errors.AsType[*EnvironmentError](err); ok {
+		if envErr.Remedy != "" {
+			return envErr.Remedy
+		}
+		return Remedy(envErr.Err)
+	}
+	return ""
+}

@@ -1,0 +1,131 @@
+package clusters
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// Capability is something only some environments can do; a spec declares what it needs.
+type Capability string
+
+const (
+	// EmulatorControl: the AWS side has epi's control API (faults, call journal, hop limit).
+	EmulatorControl Capability = "emulator-control"
+	// HostNetworkPods: pods on the host network may be created (not on Fargate).
+	HostNetworkPods Capability = "host-network-pods"
+	// IMDS: nodes have an instance metadata service.
+	IMDS Capability = "imds"
+)
+
+// Environment is a running environment as specs and commands need to know it. It is stored as
+// JSON in the state directory, readable by its owner only: it holds credentials.
+type Environment struct {
+	Provider string    `json:"provider"`
+	Name     string    `json:"name"`
+	Created  time.Time `json:"created"`
+	// ClusterName is the EKS name of the cluster: the value of the eks-cluster-name session tag.
+	ClusterName       string `json:"clusterName"`
+	ClusterARN        string `json:"clusterARN"`
+	AccountID         string `json:"accountID"`
+	Region            string `json:"region"`
+	Kubeconfig        string `json:"kubeconfig"`
+	KubernetesVersion string `json:"kubernetesVersion"`
+	NodeImage         string `json:"nodeImage"`
+	// NodeImageOrigin is "registry", "built" or "given".
+	NodeImageOrigin string `json:"nodeImageOrigin"`
+	Nodes           int    `json:"nodes"`
+	// NodeRole is the name of the IAM role of the nodes.
+	NodeRole     string       `json:"nodeRole"`
+	IMDSHopLimit int          `json:"imdsHopLimit"`
+	Engine       string       `json:"engine,omitempty"`
+	Capabilities []Capability `json:"capabilities"`
+	Subjects     []Subject    `json:"subjects"`
+	// ProbeImage runs in test pods.
+	ProbeImage string `json:"probeImage"`
+	AWS        AWS    `json:"aws"`
+	// Control is set where the AWS side has epi's control API.
+	Control *Control `json:"control,omitempty"`
+}
+
+// Subject is something under test: the agent or the webhook.
+type Subject struct {
+	// Role is "agent" or "webhook".
+	Role  string `json:"role"`
+	Image string `json:"image"`
+	// Digest of the image's configuration or manifest, as "sha256:…"; empty if unknown.
+	Digest string `json:"digest,omitempty"`
+	// Reference tells epi's own implementation from a given one.
+	Reference bool `json:"reference"`
+	// Absent says that the subject was left out on purpose.
+	Absent bool `json:"absent,omitempty"`
+}
+
+// AWS tells clients where AWS is. On real AWS the endpoints are empty.
+type AWS struct {
+	// EndpointURL for clients on the machine that runs epi.
+	EndpointURL string `json:"endpointURL,omitempty"`
+	// PodEndpointURL for clients in pods and on nodes.
+	PodEndpointURL  string `json:"podEndpointURL,omitempty"`
+	AccessKeyID     string `json:"accessKeyID,omitempty"`
+	SecretAccessKey string `json:"secretAccessKey,omitempty"`
+}
+
+// Control tells where the emulator's control API is, for clients on this machine.
+type Control struct {
+	URL   string `json:"url"`
+	Token string `json:"token"`
+}
+
+// Has reports whether the environment can do c.
+func (e *Environment) Has(c Capability) bool { return slices.Contains(e.Capabilities, c) }
+
+// ErrNoEnvironment is returned by LoadEnvironment when nothing of that name is up.
+var ErrNoEnvironment = errors.New("no such environment")
+
+// EnvironmentDir is the folder of everything epi keeps about the named environment.
+func (d Dirs) EnvironmentDir(name string) string { return filepath.Join(d.State, "clusters", name) }
+
+// EngineDir is the folder of the private container engine.
+func (d Dirs) EngineDir() string { return filepath.Join(d.State, "engine") }
+
+// SaveEnvironment writes env under dirs, atomically, readable by its owner only.
+func SaveEnvironment(dirs Dirs, env *Environment) error {
+	dir := dirs.EnvironmentDir(env.Name)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("save environment %s: %w", env.Name, err)
+	}
+	data, err := json.MarshalIndent(env, "", "  ")
+	if err != nil {
+		return fmt.Errorf("save environment %s: %w", env.Name, err)
+	}
+	file := filepath.Join(dir, "environment.json")
+	if err := os.WriteFile(file+".new", append(data, '\n'), 0o600); err != nil {
+		return fmt.Errorf("save environment %s: %w", env.Name, err)
+	}
+	if err := os.Rename(file+".new", file); err != nil {
+		return fmt.Errorf("save environment %s: %w", env.Name, err)
+	}
+	return nil
+}
+
+// LoadEnvironment reads what SaveEnvironment wrote; ErrNoEnvironment if there is nothing.
+func LoadEnvironment(dirs Dirs, name string) (*Environment, error) {
+	data, err := os.ReadFile(filepath.Join(dirs.EnvironmentDir(name), "environment.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("load environment %s: %w", name, ErrNoEnvironment)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load environment %s: %w", name, err)
+	}
+	var env Environment
+	if err := json.Unmarshal(data, &env); err != nil {
+		return nil, fmt.Errorf("load environment %s: %w", name, err)
+	}
+	return &env, nil
+}

@@ -1,0 +1,131 @@
+// Package reports tells what a run found: one versioned model of results (Run) and writers that
+// are pure functions of it. It imports nothing else of epi.
+package reports
+
+import "time"
+
+// Schema is the version of the results model that this package reads and writes.
+const Schema = "epi.results/v1"
+
+// Outcome of a spec or a requirement. Fail blames the subject, Error blames epi or its
+// environment; NotSupported, Skipped and NotRun are three different things.
+type Outcome string
+
+const (
+	Pass         Outcome = "pass"
+	Fail         Outcome = "fail"
+	Error        Outcome = "error"
+	Skipped      Outcome = "skipped"       // somebody chose not to run it: see Reason
+	NotSupported Outcome = "not-supported" // the environment cannot decide it: see Reason
+	NotRun       Outcome = "not-run"       // it was selected, but the run ended before its turn
+)
+
+// Run is everything one run found: the contents of results.json.
+type Run struct {
+	Schema string `json:"schema"`
+	// ID names the run, such as "20261123-1415-epi".
+	ID      string    `json:"id"`
+	Started time.Time `json:"started"`
+	Ended   time.Time `json:"ended"`
+	// Interrupted says that the run was stopped before its end.
+	Interrupted bool        `json:"interrupted,omitempty"`
+	Epi         Epi         `json:"epi"`
+	Environment Environment `json:"environment"`
+	Subjects    []Subject   `json:"subjects"`
+	// Selection is how specs were chosen, as flags: empty for all.
+	Selection    []string      `json:"selection,omitempty"`
+	Phases       []Phase       `json:"phases"`
+	Requirements []Requirement `json:"requirements"`
+	Specs        []Spec        `json:"specs"`
+	// Problems are errors of the run itself, outside any spec, such as a cluster that did not come up.
+	Problems []Problem `json:"problems,omitempty"`
+}
+
+// Epi is the version of the runner.
+type Epi struct {
+	Version  string `json:"version"`
+	Revision string `json:"revision,omitempty"`
+	Go       string `json:"go"`
+	Platform string `json:"platform"`
+}
+
+// Environment is what the subjects ran in.
+type Environment struct {
+	Provider          string `json:"provider"`
+	Name              string `json:"name"`
+	Region            string `json:"region,omitempty"`
+	KubernetesVersion string `json:"kubernetesVersion,omitempty"`
+	NodeImage         string `json:"nodeImage,omitempty"`
+	NodeImageOrigin   string `json:"nodeImageOrigin,omitempty"`
+	Nodes             int    `json:"nodes,omitempty"`
+	IMDSHopLimit      int    `json:"imdsHopLimit,omitempty"`
+	Engine            string `json:"engine,omitempty"`
+	// AWS is "emulator" or "aws".
+	AWS          string   `json:"aws,omitempty"`
+	Capabilities []string `json:"capabilities,omitempty"`
+}
+
+// Subject is what was tested: the agent, the webhook.
+type Subject struct {
+	Role      string `json:"role"`
+	Image     string `json:"image"`
+	Digest    string `json:"digest,omitempty"`
+	Reference bool   `json:"reference"`
+	Absent    bool   `json:"absent,omitempty"`
+}
+
+// Phase is a step of the run with its time, such as "Control plane".
+type Phase struct {
+	Name     string        `json:"name"`
+	Started  time.Time     `json:"started"`
+	Duration time.Duration `json:"duration"` // nanoseconds
+	Error    string        `json:"error,omitempty"`
+}
+
+// Requirement is an entry of the catalogue as it stood for this run.
+type Requirement struct {
+	ID        string `json:"id"`
+	Level     string `json:"level"`   // MUST or SHOULD
+	Profile   string `json:"profile"` // webhook, agent, platform or client
+	Statement string `json:"statement"`
+	Source    string `json:"source"`
+}
+
+// Spec is the record of one spec.
+type Spec struct {
+	// Suite is the package of the spec, such as "injection".
+	Suite string `json:"suite"`
+	// Name is the whole text: subject and claim.
+	Name         string        `json:"name"`
+	Requirements []string      `json:"requirements"`
+	Outcome      Outcome       `json:"outcome"`
+	Reason       string        `json:"reason,omitempty"`
+	Started      time.Time     `json:"started"`
+	Duration     time.Duration `json:"duration"` // nanoseconds
+	Failure      *Failure      `json:"failure,omitempty"`
+	Steps        []Step        `json:"steps,omitempty"`
+	// Output is what the spec logged, with secrets redacted.
+	Output string `json:"output,omitempty"`
+	// Process is the number of the parallel process that ran it, from 1.
+	Process int `json:"process,omitempty"`
+}
+
+// Step is a line of what a spec did, as a person would do it by hand.
+type Step struct {
+	Text     string        `json:"text"`
+	Duration time.Duration `json:"duration"` // nanoseconds
+}
+
+// Failure says why a spec failed or could not be decided.
+type Failure struct {
+	Message string `json:"message"`
+	// Location is file:line, relative to the repository.
+	Location string `json:"location,omitempty"`
+}
+
+// Problem is an error outside any spec.
+type Problem struct {
+	Doing   string `json:"doing"`
+	Message string `json:"message"`
+	Remedy  string `json:"remedy,omitempty"`
+}
