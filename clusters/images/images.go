@@ -1,0 +1,117 @@
+// Package images builds container images of single static programs on an empty base, without a
+// container engine and without a Dockerfile. The same program gives the same image, byte for byte.
+package images
+
+import (
+	"archive/tar"
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+)
+
+// Program describes the image of one static program.
+type Program struct {
+	// Name is the program's and the image's name, such as "epi-agent".
+	Name string
+	// User is the numeric user id that the program runs as, such as "65532"; "0" for root.
+	User string
+}
+
+// Image is a built image.
+type Image struct {
+	// Ref is the name to run it by: localhost/<program>:<first 12 digits of the digest>. Content
+	// decides the tag, so a rebuilt program is never mistaken for an older one.
+	Ref string
+	// Digest of the image's configuration, as "sha256:…".
+	Digest string
+
+	image v1.Image
+}
+
+// Build makes the image of the program found in the folder binaries.
+func Build(binaries string, program Program) (*Image, error) {
+	layer, err := layerOf(filepath.Join(binaries, program.Name), program.Name)
+	if err != nil {
+		return nil, fmt.Errorf("build image of %s: %w", program.Name, err)
+	}
+	image, err := mutate.AppendLayers(empty.Image, layer)
+	if err != nil {
+		return nil, fmt.Errorf("build image of %s: %w", program.Name, err)
+	}
+	config, err := image.ConfigFile()
+	if err != nil {
+		return nil, fmt.Errorf("build image of %s: %w", program.Name, err)
+	}
+	config = config.DeepCopy()
+	config.OS, config.Architecture = "linux", runtime.GOARCH
+	config.Config.Entrypoint = []string{"/" + program.Name}
+	config.Config.User = program.User
+	config.Config.WorkingDir = "/"
+	if image, err = mutate.ConfigFile(image, config); err != nil {
+		return nil, fmt.Errorf("build image of %s: %w", program.Name, err)
+	}
+	digest, err := image.ConfigName()
+	if err != nil {
+		return nil, fmt.Errorf("build image of %s: %w", program.Name, err)
+	}
+	return &Image{
+		Ref:    "localhost/" + program.Name + ":" + digest.Hex[:12],
+		Digest: digest.String(),
+		image:  image,
+	}, nil
+}
+
+// layerOf makes a layer with the one program, owned by root, without a time.
+func layerOf(file, program string) (v1.Layer, error) {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var layer bytes.Buffer
+	archive := tar.NewWriter(&layer)
+	entries := []tar.Header{
+		// Programs expect a place for temporary files, also on an empty base.
+		{Typeflag: tar.TypeDir, Name: "tmp/", Mode: 0o1777},
+		{Typeflag: tar.TypeReg, Name: program, Mode: 0o755, Size: int64(len(content))},
+	}
+	for _, entry := range entries {
+		if err := archive.WriteHeader(&entry); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := archive.Write(content); err != nil {
+		return nil, err
+	}
+	if err := archive.Close(); err != nil {
+		return nil, err
+	}
+	// Loading is local: compressing costs more time than the bytes.
+	return tarball.LayerFromOpener(func() (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(layer.Bytes())), nil
+	}, tarball.WithCompressionLevel(0))
+}
+
+// Archive writes the images as one archive that `docker load` and containerd's import both take.
+func Archive(w io.Writer, list ...*Image) error {
+	refs := map[name.Tag]v1.Image{}
+	for _, image := range list {
+		tag, err := name.NewTag(image.Ref)
+		if err != nil {
+			return fmt.Errorf("write image archive: %w", err)
+		}
+		refs[tag] = image.image
+	}
+	if err := tarball.MultiWrite(refs, w); err != nil {
+		return fmt.Errorf("write image archive: %w", err)
+	}
+	return nil
+}
