@@ -1,0 +1,112 @@
+// Package addons installs what is under test, the Pod Identity agent and webhook, into a running
+// cluster: epi's reference implementations or the images that the user brings.
+package addons
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/e2e-framework/klient/decoder"
+	"sigs.k8s.io/e2e-framework/klient/k8s"
+	"sigs.k8s.io/e2e-framework/klient/k8s/resources"
+	"sigs.k8s.io/e2e-framework/klient/wait"
+
+	"github.com/podidentity/epi/clusters"
+)
+
+const (
+	// AgentNamespace and AgentName are where the EKS add-on puts the agent's DaemonSet.
+	AgentNamespace = "kube-system"
+	AgentName      = "eks-pod-identity-agent"
+	// WebhookNamespace and WebhookName are the webhook's Deployment, Service and
+	// MutatingWebhookConfiguration.
+	WebhookNamespace = "epi-system"
+	WebhookName      = "pod-identity-webhook"
+
+	timeoutReady = 2 * time.Minute
+)
+
+// Installer installs and awaits the add-ons of one cluster.
+type Installer struct {
+	resources *resources.Resources
+}
+
+// New returns an installer for the cluster that config reaches.
+func New(config *rest.Config) (*Installer, error) {
+	r, err := resources.New(config)
+	if err != nil {
+		return nil, fmt.Errorf("reach cluster: %w", err)
+	}
+	return &Installer{resources: r}, nil
+}
+
+// install decodes every object of files, lets edit set what differs from run to run, and creates it.
+func (i *Installer) install(ctx context.Context, files fs.FS, edit func(k8s.Object) error) error {
+	objects, err := decoder.DecodeAllFiles(ctx, files, "*/*.yaml")
+	if err != nil {
+		return fmt.Errorf("decode manifests: %w", err)
+	}
+	for _, object := range objects {
+		if err := edit(object); err != nil {
+			return err
+		}
+		if err := i.create(ctx, object); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (i *Installer) create(ctx context.Context, object k8s.Object) error {
+	err := i.resources.Create(ctx, object)
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("create %T %s: %w", object, object.GetName(), err)
+	}
+	return nil
+}
+
+// WaitAgent waits until the agent is ready on each node that it is scheduled to.
+func (i *Installer) WaitAgent(ctx context.Context, task clusters.Task) error {
+	set := &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: AgentNamespace, Name: AgentName}}
+	return i.await(ctx, task, set, func() (bool, string) {
+		ready, desired := set.Status.NumberReady, set.Status.DesiredNumberScheduled
+		done := set.Status.ObservedGeneration >= set.Generation && desired > 0 &&
+			set.Status.UpdatedNumberScheduled == desired && ready == desired
+		return done, fmt.Sprintf("ready on %d of %d nodes", ready, desired)
+	})
+}
+
+// WaitWebhook waits until the webhook is available.
+func (i *Installer) WaitWebhook(ctx context.Context, task clusters.Task) error {
+	deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: WebhookNamespace, Name: WebhookName}}
+	return i.await(ctx, task, deployment, func() (bool, string) {
+		done := deployment.Status.ObservedGeneration >= deployment.Generation && deployment.Status.AvailableReplicas > 0 &&
+			deployment.Status.UpdatedReplicas == deployment.Status.Replicas
+		return done, fmt.Sprintf("%d of %d replicas available", deployment.Status.AvailableReplicas, deployment.Status.Replicas)
+	})
+}
+
+// await polls object until ready says so; the error quotes what was last seen.
+func (i *Installer) await(ctx context.Context, task clusters.Task, object k8s.Object, ready func() (bool, string)) error {
+	seen := "nothing"
+	err := wait.For(func(ctx context.Context) (bool, error) {
+		if err := i.resources.Get(ctx, object.GetName(), object.GetNamespace(), object); err != nil {
+			seen = err.Error()
+			return false, nil
+		}
+		var done bool
+		done, seen = ready()
+		task.Detail("%s", seen)
+		return done, nil
+	}, wait.WithContext(ctx), wait.WithInterval(200*time.Millisecond), wait.WithTimeout(timeoutReady), wait.WithImmediate())
+	if err != nil {
+		return fmt.Errorf("wait for %s/%s: %w; last seen: %s", object.GetNamespace(), object.GetName(), err, seen)
+	}
+	return nil
+}

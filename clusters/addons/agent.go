@@ -1,0 +1,46 @@
+package addons
+
+import (
+	"context"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/e2e-framework/klient/k8s"
+
+	"github.com/podidentity/epi/manifests"
+)
+
+// Agent is what the agent's manifest leaves open.
+type Agent struct {
+	Image       string
+	ClusterName string
+	Region      string
+	// Endpoint of EKS Auth; empty means AWS's own.
+	Endpoint string
+}
+
+// InstallAgent creates the agent's DaemonSet.
+func (i *Installer) InstallAgent(ctx context.Context, agent Agent) error {
+	return i.install(ctx, manifests.Agent, agent.edit)
+}
+
+func (a Agent) edit(object k8s.Object) error {
+	set, ok := object.(*appsv1.DaemonSet)
+	if !ok {
+		return nil
+	}
+	pod := &set.Spec.Template.Spec
+	for n := range pod.InitContainers {
+		pod.InitContainers[n].Image = a.Image
+	}
+	for n := range pod.Containers {
+		container := &pod.Containers[n]
+		container.Image = a.Image
+		container.Args = append(container.Args, "--cluster-name", a.ClusterName)
+		if a.Endpoint != "" {
+			container.Args = append(container.Args, "--endpoint", a.Endpoint)
+		}
+		container.Env = append(container.Env, corev1.EnvVar{Name: "AWS_REGION", Value: a.Region})
+	}
+	return nil
+}

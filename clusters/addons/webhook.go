@@ -1,0 +1,81 @@
+package addons
+
+import (
+	"context"
+	"fmt"
+
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/cert"
+	"sigs.k8s.io/e2e-framework/klient/k8s"
+
+	"github.com/podidentity/epi/manifests"
+)
+
+const syncContainer = "association-sync"
+
+// Webhook is what the webhook's manifests leave open.
+type Webhook struct {
+	Image       string
+	ClusterName string
+	// SyncImage holds the program that writes the container-credentials config file from the
+	// associations that the control API at ControlURL, opened by SyncToken, tells.
+	SyncImage, ControlURL, SyncToken string
+}
+
+// InstallWebhook creates the webhook with a certificate of its own, made for this installation.
+func (i *Installer) InstallWebhook(ctx context.Context, webhook Webhook) error {
+	host := WebhookName + "." + WebhookNamespace + ".svc"
+	certificate, key, err := cert.GenerateSelfSignedCertKey(host, nil, []string{host + ".cluster.local"})
+	if err != nil {
+		return fmt.Errorf("make certificate of webhook: %w", err)
+	}
+	secrets := []*corev1.Secret{
+		{
+			ObjectMeta: metav1.ObjectMeta{Namespace: WebhookNamespace, Name: WebhookName + "-tls"},
+			Type:       corev1.SecretTypeTLS,
+			Data:       map[string][]byte{corev1.TLSCertKey: certificate, corev1.TLSPrivateKeyKey: key},
+		},
+		{
+			ObjectMeta: metav1.ObjectMeta{Namespace: WebhookNamespace, Name: syncContainer},
+			Data:       map[string][]byte{"token": []byte(webhook.SyncToken)},
+		},
+	}
+	return i.install(ctx, manifests.Webhook, func(object k8s.Object) error {
+		if err := webhook.edit(object, certificate); err != nil {
+			return err
+		}
+		// The Secrets go between the Namespace, which comes first, and the pod, which waits for them.
+		if _, isAccount := object.(*corev1.ServiceAccount); isAccount {
+			for _, secret := range secrets {
+				if err := i.create(ctx, secret); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func (w Webhook) edit(object k8s.Object, caBundle []byte) error {
+	switch object := object.(type) {
+	case *appsv1.Deployment:
+		pod := &object.Spec.Template.Spec
+		for n := range pod.InitContainers {
+			if container := &pod.InitContainers[n]; container.Name == syncContainer {
+				container.Image = w.SyncImage
+				container.Args = append(container.Args, "--control", w.ControlURL, "--cluster", w.ClusterName)
+			}
+		}
+		for n := range pod.Containers {
+			pod.Containers[n].Image = w.Image
+		}
+	case *admissionv1.MutatingWebhookConfiguration:
+		for n := range object.Webhooks {
+			object.Webhooks[n].ClientConfig.CABundle = caBundle
+		}
+	}
+	return nil
+}
