@@ -1,0 +1,86 @@
+package policy
+
+import "strings"
+
+// Named is a policy under the name that explanations use: an ARN, "inline policy NAME" or the like.
+type Named struct {
+	Name     string
+	Document *Document
+}
+
+// Principal is who makes a request, in the forms in which a Principal element can name it.
+type Principal struct {
+	// AccountID of the caller: twelve digits; empty for an AWS service.
+	AccountID string
+	// ARN of an IAM user, or of a role session (arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION).
+	ARN string
+	// RoleARN is the ARN of the session's role; empty for anything but a role session.
+	RoleARN string
+	// Service is the service principal, such as "pods.eks.amazonaws.com"; empty otherwise.
+	Service string
+	// Federated is the identity provider (an ARN or a host) of a web identity; empty otherwise.
+	Federated string
+}
+
+// Request is one question: may Principal do Action on Resource?
+type Request struct {
+	Principal Principal
+	// Action with its service prefix, such as "s3:GetObject".
+	Action string
+	// Resource is the ARN of what is acted on; "*" for actions without a resource type.
+	Resource string
+	// ResourceAccount owns the resource; empty means the principal's own account.
+	ResourceAccount string
+	Context         Context
+}
+
+// Context holds a request's condition keys. A key that is not in it is absent from the request;
+// a key with no values is present and empty. Keys are stored in lower case: fill it through Set.
+type Context map[string][]string
+
+// Set makes key present with values. Keys compare without regard to case.
+func (c Context) Set(key string, values ...string) { c[strings.ToLower(key)] = values }
+
+// Get returns the values of key and whether it is present.
+func (c Context) Get(key string) ([]string, bool) {
+	values, ok := c[strings.ToLower(key)]
+	return values, ok
+}
+
+// Policies are the policies that apply to a request, by kind. An empty Session means that there
+// is no session policy, an empty Identity that no identity policy allows anything.
+type Policies struct {
+	// Identity holds the managed and inline policies of the user or role.
+	Identity []Named
+	// Boundary is the permissions boundary, if there is one.
+	Boundary *Named
+	// Session holds the policies passed when the session was made.
+	Session []Named
+	// Resource is the policy of the resource: a bucket policy or a role's trust policy.
+	Resource *Named
+}
+
+// Kind tells which kind of policy decided.
+type Kind string
+
+// The kinds of policy, as AWS's error messages name them.
+const (
+	IdentityPolicy Kind = "identity-based policy"
+	BoundaryPolicy Kind = "permissions boundary"
+	SessionPolicy  Kind = "session policy"
+	ResourcePolicy Kind = "resource-based policy"
+)
+
+// Decision is the answer to a Request.
+type Decision struct {
+	Allowed bool
+	// Explicit says that a Deny statement decided.
+	Explicit bool
+	// Kind is the kind of policy that decided: that holds the deciding statement or, for an
+	// implicit denial, that lacks an allowing one.
+	Kind Kind
+	// Policy is the name of the policy that holds the deciding statement; empty for an implicit denial.
+	Policy string
+	// Statement decided; nil for an implicit denial.
+	Statement *Statement
+}

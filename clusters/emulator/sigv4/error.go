@@ -1,0 +1,39 @@
+package sigv4
+
+// Kind of a refusal. Each protocol has its own code and status for it: see iam.WriteSignatureError
+// for the Query protocol, s3.WriteSignatureError for S3.
+type Kind string
+
+// The kinds of refusal.
+const (
+	// MissingAuthentication: the request is not signed at all.
+	MissingAuthentication Kind = "MissingAuthentication"
+	// Incomplete: the signature lacks a part or has a malformed one.
+	Incomplete Kind = "Incomplete"
+	// UnknownAccessKey: no such access key ID.
+	UnknownAccessKey Kind = "UnknownAccessKey"
+	// InvalidToken: the session token is missing, or not the one that belongs to the key.
+	InvalidToken Kind = "InvalidToken"
+	// ExpiredToken: the temporary credentials have expired.
+	ExpiredToken Kind = "ExpiredToken"
+	// SignatureMismatch: the signature is not the one that the secret key makes.
+	SignatureMismatch Kind = "SignatureMismatch"
+	// Skewed: the time of signing is more than 15 minutes from now.
+	Skewed Kind = "Skewed"
+	// PresignedExpired: the presigned URL is past its X-Amz-Expires.
+	PresignedExpired Kind = "PresignedExpired"
+	// BodyMismatch: the body is not what its declared hash, length or checksum says.
+	BodyMismatch Kind = "BodyMismatch"
+	// TooLarge: the body is over the limit.
+	TooLarge Kind = "TooLarge"
+	// BadBody: the body broke off or its chunks are malformed.
+	BadBody Kind = "BadBody"
+)
+
+// Error is a refusal. Its message never holds a secret, a token or a signature.
+type Error struct {
+	Kind    Kind
+	Message string
+}
+
+func (e *Error) Error() string { return string(e.Kind) + ": " + e.Message }
