@@ -1,0 +1,43 @@
+# `make` alone lists what there is.
+.DEFAULT_GOAL := help
+
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+REVISION ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+
+# The same flags as the node image is built with: whatever it shares with epi compiles once.
+# Programs go into images on an empty base, so they are static and for Linux, except the runner.
+GOFLAGS_BUILD := -trimpath -gcflags=all=-dwarf=false
+LDFLAGS       := -s -w -X main.version=$(VERSION) -X main.revision=$(REVISION)
+PROGRAMS      := epi-agent epi-webhook epi-emulator epi-probe epi-runc
+
+GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: e2e
+e2e: build ## Everything on a kind cluster of its own: up, test, report, down (KEEP=1 keeps the cluster)
+	bin/epi run $(if $(KEEP),--keep) $(ARGS)
+
+.PHONY: test
+test: ## Every unit, integration, fuzz-seed and browser test, with the race detector
+	go vet ./...
+	go test -race -timeout 9m ./...
+
+.PHONY: build
+build: ## The runner and the programs that go into its images, into bin/
+	CGO_ENABLED=0 go build $(GOFLAGS_BUILD) -ldflags '$(LDFLAGS)' -o bin/ ./cmd/epi
+	CGO_ENABLED=0 GOOS=linux go build $(GOFLAGS_BUILD) -ldflags '-s -w' -o bin/ $(PROGRAMS:%=./cmd/%)
+
+.PHONY: images
+images: build ## The images of agent, webhook, emulator and probe as one archive, bin/images.tar
+	bin/epi images --file bin/images.tar
+
+.PHONY: lint
+lint: ## golangci-lint, as pinned here
+	go run $(GOLANGCI_LINT) run
+
+.PHONY: clean
+clean: ## Remove what make built here; running environments: bin/epi down --all
+	rm -rf bin _artifacts
