@@ -1,0 +1,121 @@
+package eks
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/podidentity/epi/clusters/emulator/podtoken"
+	"github.com/podidentity/epi/clusters/emulator/restjson"
+)
+
+// Cluster is a Kubernetes cluster that EKS is told of.
+type Cluster struct {
+	// Name has 1 to 100 characters, pattern ^[0-9A-Za-z][A-Za-z0-9-_]*$.
+	Name string
+	// Issuer of the cluster's service account tokens and the JSON Web Key Set that verifies them.
+	Issuer string
+	JWKS   []byte
+	// Created, Endpoint (of the API server) and Version such as "1.36" are what DescribeCluster
+	// tells; each may be empty.
+	Created           time.Time
+	Endpoint, Version string
+}
+
+// ClusterARN is the ARN of the cluster of that name.
+func (s *Service) ClusterARN(name string) string {
+	return fmt.Sprintf("arn:aws:eks:%s:%s:cluster/%s", s.options.Region, s.options.Account, name)
+}
+
+// RegisterCluster makes a cluster known, or changes one that is. Its associations stay.
+func (s *Service) RegisterCluster(c Cluster) error {
+	if len(c.Name) > maxClusterName || !clusterName.MatchString(c.Name) {
+		return fmt.Errorf("register cluster: name %q must have 1 to %d letters, digits, - and _", c.Name, maxClusterName)
+	}
+	verifier, err := podtoken.NewVerifier(c.Issuer, c.JWKS)
+	if err != nil {
+		return fmt.Errorf("register cluster %s: %w", c.Name, err)
+	}
+	if c.Created.IsZero() {
+		c.Created = s.options.Now()
+	}
+	s.state.register(c, verifier)
+	return nil
+}
+
+// Verifier returns what verifies the cluster's tokens; false if there is no such cluster.
+func (s *Service) Verifier(cluster string) (*podtoken.Verifier, bool) {
+	s.state.mu.RLock()
+	defer s.state.mu.RUnlock()
+	c, ok := s.state.clusters[cluster]
+	if !ok {
+		return nil, false
+	}
+	return c.verifier, true
+}
+
+type clusterShape struct {
+	Name         string            `json:"name"`
+	ARN          string            `json:"arn"`
+	CreatedAt    restjson.Time     `json:"createdAt"`
+	Version      string            `json:"version,omitempty"`
+	Endpoint     string            `json:"endpoint,omitempty"`
+	Status       string            `json:"status"`
+	Identity     clusterIdentity   `json:"identity"`
+	AccessConfig map[string]string `json:"accessConfig"`
+	Tags         map[string]string `json:"tags"`
+}
+
+type clusterIdentity struct {
+	OIDC clusterOIDC `json:"oidc"`
+}
+
+type clusterOIDC struct {
+	Issuer string `json:"issuer"`
+}
+
+func (s *Service) describeCluster(r *http.Request) (any, error) {
+	name := r.PathValue("clusterName")
+	if err := s.authorize(r.Context(), "eks:DescribeCluster", s.ClusterARN(name), nil); err != nil {
+		return nil, err
+	}
+	s.state.mu.RLock()
+	defer s.state.mu.RUnlock()
+	c, err := s.state.cluster(name)
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		Cluster clusterShape `json:"cluster"`
+	}{clusterShape{
+		Name: name, ARN: s.ClusterARN(name), CreatedAt: restjson.Time(c.Created), Version: c.Version, Endpoint: c.Endpoint,
+		Status: "ACTIVE", Identity: clusterIdentity{clusterOIDC{c.Issuer}},
+		AccessConfig: map[string]string{"authenticationMode": "API"}, Tags: map[string]string{},
+	}}, nil
+}
+
+func (s *Service) listClusters(r *http.Request) (any, error) {
+	if err := s.authorize(r.Context(), "eks:ListClusters", "*", nil); err != nil {
+		return nil, err
+	}
+	s.state.mu.RLock()
+	names := make([]string, 0, len(s.state.clusters))
+	for name := range s.state.clusters {
+		names = append(names, name)
+	}
+	s.state.mu.RUnlock()
+	slices.Sort(names)
+	page, next, err := paginate(r.URL.Query(), names, func(name string) string { return name })
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		Clusters  []string `json:"clusters"`
+		NextToken *string  `json:"nextToken"`
+	}{page, next}, nil
+}
+
+// ErrNoCluster is returned by Identities for a cluster that was not registered.
+var ErrNoCluster = errors.New("no such cluster")

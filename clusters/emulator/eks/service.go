@@ -1,0 +1,135 @@
+// Package eks is the part of the EKS API that Pod Identity needs: clusters to describe, and their
+// pod identity associations. Wire forms, codes and limits are those of
+// https://docs.aws.amazon.com/eks/latest/APIReference/; what the reference leaves open is marked
+// in comments with what was chosen.
+package eks
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"path"
+	"time"
+
+	"github.com/podidentity/epi/clusters/emulator/journal"
+	"github.com/podidentity/epi/clusters/emulator/restjson"
+)
+
+// Error codes of the EKS API and their HTTP status.
+const (
+	codeInvalidParameter = "InvalidParameterException"
+	codeInvalidRequest   = "InvalidRequestException"
+	codeNotFound         = "ResourceNotFoundException"
+	codeInUse            = "ResourceInUseException"
+	codeLimitExceeded    = "ResourceLimitExceededException"
+	codeAccessDenied     = "AccessDeniedException"
+	codeServer           = "ServerException"
+)
+
+// Principal is the service that assumes the roles of associations.
+const Principal = "pods.eks.amazonaws.com"
+
+// Authorizer decides about the caller of a request, whom it finds in the context.
+type Authorizer interface {
+	// Authorize returns nil, or an error whose text may be shown to the caller. keys are the
+	// condition keys that the action adds to those of every request.
+	Authorize(ctx context.Context, action, resource string, keys map[string][]string) error
+}
+
+// ErrNoRole and ErrTrust are what Roles finds wrong with a role.
+var (
+	ErrNoRole = errors.New("role does not exist")
+	ErrTrust  = errors.New("role does not trust " + Principal)
+)
+
+// Roles knows the roles of the account and the grammar of policies.
+type Roles interface {
+	// CheckTrust returns ErrNoRole, ErrTrust or nil. Conditions of the trust policy are not
+	// looked at: they depend on a session that does not exist yet.
+	CheckTrust(ctx context.Context, roleARN string) error
+	// CheckSessionPolicy tells what is wrong with a policy document, for its author.
+	CheckSessionPolicy(document string) error
+}
+
+// Options of a Service.
+type Options struct {
+	// Region such as "us-west-2" and Account of twelve digits.
+	Region, Account string
+	Authorizer      Authorizer
+	Roles           Roles
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// AssociationLimit is the number of associations a cluster may have; 0 means 5000.
+	AssociationLimit int
+}
+
+// Service serves the API. It is safe for concurrent use.
+type Service struct {
+	options Options
+	mux     *http.ServeMux
+	state   state
+}
+
+// New makes a service that has no clusters yet.
+func New(options Options) *Service {
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	if options.AssociationLimit == 0 {
+		options.AssociationLimit = 5000
+	}
+	s := &Service{options: options, mux: http.NewServeMux()}
+	s.state = state{boot: rand.Text(), clusters: map[string]*cluster{}}
+	const associations = "/clusters/{clusterName}/pod-identity-associations"
+	s.handle("GET /clusters", "ListClusters", s.listClusters)
+	s.handle("GET /clusters/{clusterName}", "DescribeCluster", s.describeCluster)
+	s.handle("POST "+associations, "CreatePodIdentityAssociation", s.createAssociation)
+	s.handle("GET "+associations, "ListPodIdentityAssociations", s.listAssociations)
+	s.handle("GET "+associations+"/{associationId}", "DescribePodIdentityAssociation", s.describeAssociation)
+	s.handle("POST "+associations+"/{associationId}", "UpdatePodIdentityAssociation", s.updateAssociation)
+	s.handle("DELETE "+associations+"/{associationId}", "DeletePodIdentityAssociation", s.deleteAssociation)
+	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { unknownOperation(w, r) })
+	return s
+}
+
+// handle routes to an operation, which returns what to answer.
+func (s *Service) handle(pattern, operation string, do func(*http.Request) (any, error)) {
+	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		call := journal.FromContext(r.Context())
+		call.Operation = operation
+		answer, err := do(r)
+		if err != nil {
+			call.ErrorCode = restjson.WriteError(w, err, codeServer)
+			return
+		}
+		restjson.Write(w, answer)
+	})
+}
+
+// ServeHTTP answers a request whose signature was verified.
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// The multiplexer would redirect an unclean path; no AWS service does.
+	if path.Clean(r.URL.Path) != r.URL.Path {
+		unknownOperation(w, r)
+		return
+	}
+	s.mux.ServeHTTP(w, r)
+}
+
+func unknownOperation(w http.ResponseWriter, r *http.Request) {
+	journal.FromContext(r.Context()).ErrorCode = restjson.WriteError(w, restjson.Errorf("UnknownOperationException",
+		http.StatusNotFound, "The emulator's EKS has no operation %s %s.", r.Method, r.URL.Path), codeServer)
+}
+
+// authorize turns a refusal into the API's error.
+func (s *Service) authorize(ctx context.Context, action, resource string, keys map[string][]string) error {
+	if err := s.options.Authorizer.Authorize(ctx, action, resource, keys); err != nil {
+		return restjson.Errorf(codeAccessDenied, http.StatusForbidden, "%s", err)
+	}
+	return nil
+}
+
+func invalidParameter(format string, args ...any) *restjson.Error {
+	return restjson.Errorf(codeInvalidParameter, http.StatusBadRequest, format, args...)
+}

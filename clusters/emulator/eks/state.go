@@ -1,0 +1,158 @@
+package eks
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/podidentity/epi/clusters/emulator/podtoken"
+	"github.com/podidentity/epi/clusters/emulator/restjson"
+)
+
+// Association is a pod identity association.
+type Association struct {
+	Cluster, Namespace, ServiceAccount string
+	ARN, ID                            string
+	RoleARN                            string
+	// TargetRoleARN and ExternalID are empty without role chaining.
+	TargetRoleARN, ExternalID string
+	DisableSessionTags        bool
+	// Policy is the session policy; empty for none.
+	Policy            string
+	Tags              map[string]string
+	Created, Modified time.Time
+
+	// seq orders associations by their creation.
+	seq uint64
+	// token and fingerprint belong to the request that created it.
+	token, fingerprint string
+}
+
+// identity is who an association is for.
+type identity struct{ namespace, serviceAccount string }
+
+// state is everything the service remembers.
+type state struct {
+	// boot makes revisions of this process differ from those of one before it.
+	boot string
+
+	mu       sync.RWMutex
+	seq      uint64
+	clusters map[string]*cluster
+}
+
+type cluster struct {
+	Cluster
+	verifier *podtoken.Verifier
+	byID     map[string]*Association
+	byPod    map[identity]*Association
+	// revision counts changes of the set of identities; changed is closed by the next one.
+	revision uint64
+	changed  chan struct{}
+}
+
+func (st *state) register(c Cluster, verifier *podtoken.Verifier) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if known, ok := st.clusters[c.Name]; ok {
+		known.Cluster, known.verifier = c, verifier
+		return
+	}
+	st.clusters[c.Name] = &cluster{
+		Cluster: c, verifier: verifier,
+		byID: map[string]*Association{}, byPod: map[identity]*Association{}, changed: make(chan struct{}),
+	}
+}
+
+// cluster finds a cluster or the API's error. The caller holds mu.
+func (st *state) cluster(name string) (*cluster, error) {
+	if c, ok := st.clusters[name]; ok {
+		return c, nil
+	}
+	return nil, restjson.Errorf(codeNotFound, http.StatusNotFound, "No cluster found for name: %s.", name).With("clusterName", name)
+}
+
+// association finds an association or the API's error. The caller holds the state's mu.
+func (c *cluster) association(id string) (*Association, error) {
+	if a, ok := c.byID[id]; ok {
+		return a, nil
+	}
+	return nil, restjson.Errorf(codeNotFound, http.StatusNotFound,
+		"No pod identity association found for id %s in cluster %s.", id, c.Name).With("clusterName", c.Name)
+}
+
+// add and remove keep both indexes and wake who waits. The caller holds the state's mu for writing.
+func (c *cluster) add(a *Association) {
+	c.byID[a.ID] = a
+	c.byPod[identity{a.Namespace, a.ServiceAccount}] = a
+	c.announce()
+}
+
+func (c *cluster) remove(a *Association) {
+	delete(c.byID, a.ID)
+	delete(c.byPod, identity{a.Namespace, a.ServiceAccount})
+	c.announce()
+}
+
+func (c *cluster) announce() {
+	c.revision++
+	close(c.changed)
+	c.changed = make(chan struct{})
+}
+
+// Association returns the association of a service account; false if there is none.
+func (s *Service) Association(cluster, namespace, serviceAccount string) (Association, bool) {
+	s.state.mu.RLock()
+	defer s.state.mu.RUnlock()
+	c, ok := s.state.clusters[cluster]
+	if !ok {
+		return Association{}, false
+	}
+	a, ok := c.byPod[identity{namespace, serviceAccount}]
+	if !ok {
+		return Association{}, false
+	}
+	return *a, true
+}
+
+// Identity is a service account that has an association.
+type Identity struct{ Namespace, ServiceAccount string }
+
+// Identities returns the service accounts of a cluster that have associations, sorted, and the
+// revision of that set. If after is the current revision it first waits for another one; when ctx
+// ends it returns what there is. Any other after is answered at once.
+func (s *Service) Identities(ctx context.Context, cluster, after string) (revision string, identities []Identity, err error) {
+	for {
+		s.state.mu.RLock()
+		c, ok := s.state.clusters[cluster]
+		if !ok {
+			s.state.mu.RUnlock()
+			return "", nil, fmt.Errorf("list identities of %s: %w", cluster, ErrNoCluster)
+		}
+		revision, changed := s.state.boot+"-"+strconv.FormatUint(c.revision, 10), c.changed
+		if revision != after || ctx.Err() != nil {
+			identities = make([]Identity, 0, len(c.byPod))
+			for who := range c.byPod {
+				identities = append(identities, Identity{who.namespace, who.serviceAccount})
+			}
+			s.state.mu.RUnlock()
+			slices.SortFunc(identities, func(a, b Identity) int {
+				if n := strings.Compare(a.Namespace, b.Namespace); n != 0 {
+					return n
+				}
+				return strings.Compare(a.ServiceAccount, b.ServiceAccount)
+			})
+			return revision, identities, nil
+		}
+		s.state.mu.RUnlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+	}
+}

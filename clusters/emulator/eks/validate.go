@@ -1,0 +1,117 @@
+package eks
+
+import (
+	"encoding/base64"
+	"net/url"
+	"regexp"
+	"sort"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	maxClusterName   = 100
+	associationIDLen = 19
+	maxPage          = 100
+	maxTags          = 50
+	maxTagKey        = 128
+	maxTagValue      = 256
+	// maxSessionPolicy is STS's limit of characters for an inline session policy.
+	maxSessionPolicy = 2048
+)
+
+var (
+	clusterName = regexp.MustCompile(`^[0-9A-Za-z][A-Za-z0-9_-]*$`)
+	// Kubernetes: a namespace is a DNS label, a service account a DNS subdomain (RFC 1123).
+	dnsLabel     = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	dnsSubdomain = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
+	roleARN      = regexp.MustCompile(`^arn:aws:iam::([0-9]{12}):role(/[\x21-\x7e]*)?/[\w+=,.@-]{1,64}$`)
+)
+
+func checkNamespace(name string) error {
+	switch {
+	case name == "":
+		return invalidParameter("The parameter namespace is required.")
+	case !dnsLabel.MatchString(name):
+		return invalidParameter("The parameter namespace must be the name of a Kubernetes namespace: at most 63 lower case letters, digits and hyphens.")
+	}
+	return nil
+}
+
+func checkServiceAccount(name string) error {
+	switch {
+	case name == "":
+		return invalidParameter("The parameter serviceAccount is required.")
+	case len(name) > 253 || !dnsSubdomain.MatchString(name):
+		return invalidParameter("The parameter serviceAccount must be the name of a Kubernetes service account: at most 253 lower case letters, digits, hyphens and dots.")
+	}
+	return nil
+}
+
+// checkRoleARN wants the ARN of a role; of this account if account is not "".
+func checkRoleARN(parameter, arn, account string) error {
+	match := roleARN.FindStringSubmatch(arn)
+	switch {
+	case arn == "":
+		return invalidParameter("The parameter %s is required.", parameter)
+	case match == nil:
+		return invalidParameter("The parameter %s is not the ARN of an IAM role.", parameter)
+	case account != "" && match[1] != account:
+		return invalidParameter("The parameter %s names a role of another account; use targetRoleArn for that.", parameter)
+	}
+	return nil
+}
+
+// checkAssociationID has the text that EKS was seen to answer.
+func checkAssociationID(id string) error {
+	if len(id) != associationIDLen {
+		return invalidParameter("The parameter associationId should be %d characters long.", associationIDLen)
+	}
+	return nil
+}
+
+// checkTags holds the restrictions in the API reference of the member tags.
+func checkTags(tags map[string]string) error {
+	if len(tags) > maxTags {
+		return invalidParameter("The parameter tags has %d tags; at most %d are allowed.", len(tags), maxTags)
+	}
+	for key, value := range tags {
+		switch {
+		case key == "" || utf8.RuneCountInString(key) > maxTagKey:
+			return invalidParameter("A tag key must have 1 to %d characters.", maxTagKey)
+		case utf8.RuneCountInString(value) > maxTagValue:
+			return invalidParameter("The value of tag %s has more than %d characters.", key, maxTagValue)
+		case strings.HasPrefix(strings.ToLower(key), "aws:"), strings.HasPrefix(strings.ToLower(value), "aws:"):
+			return invalidParameter("The prefix aws: is reserved in tags.")
+		}
+	}
+	return nil
+}
+
+// paginate cuts the page that maxResults and nextToken ask for out of items, which are sorted by
+// key. The token holds the key of the last item seen, so items that come and go between two
+// pages shift nothing.
+func paginate[T any](query url.Values, items []T, key func(T) string) (page []T, next *string, err error) {
+	limit := maxPage
+	if text := query.Get("maxResults"); text != "" {
+		limit, err = strconv.Atoi(text)
+		if err != nil || limit < 1 || limit > maxPage {
+			return nil, nil, invalidParameter("The parameter maxResults must be between 1 and %d.", maxPage)
+		}
+	}
+	start := 0
+	if token := query.Get("nextToken"); token != "" {
+		seen, err := base64.RawURLEncoding.DecodeString(token)
+		if err != nil || len(seen) == 0 {
+			return nil, nil, invalidParameter("The parameter nextToken is not one that this operation returned.")
+		}
+		start = sort.Search(len(items), func(n int) bool { return key(items[n]) > string(seen) })
+	}
+	page = items[start:min(start+limit, len(items))]
+	if start+limit < len(items) {
+		token := base64.RawURLEncoding.EncodeToString([]byte(key(page[len(page)-1])))
+		next = &token
+	}
+	return page, next, nil
+}
