@@ -1,0 +1,263 @@
+// Package eksauth serves the EKS Auth API, whose one operation AssumeRoleForPodIdentity trades a
+// pod's service account token for credentials of the associated role
+// (https://docs.aws.amazon.com/eks/latest/APIReference/API_auth_AssumeRoleForPodIdentity.html).
+package eksauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/podidentity/epi/clusters/emulator/eks"
+	"github.com/podidentity/epi/clusters/emulator/journal"
+	"github.com/podidentity/epi/clusters/emulator/podtoken"
+	"github.com/podidentity/epi/clusters/emulator/restjson"
+)
+
+// Error codes of the API. All but the last three come with HTTP status 400, access denied too.
+const (
+	codeAccessDenied     = "AccessDeniedException"
+	codeExpiredToken     = "ExpiredTokenException"
+	codeInvalidToken     = "InvalidTokenException"
+	codeInvalidParameter = "InvalidParameterException"
+	codeInvalidRequest   = "InvalidRequestException"
+	codeNotFound         = "ResourceNotFoundException" // 404
+	codeInternal         = "InternalServerException"   // 500
+)
+
+const (
+	// plainDuration and chainedDuration are the lives of credentials without and with a target role
+	// (https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html).
+	plainDuration   = 6 * time.Hour
+	chainedDuration = 59 * time.Minute
+	// maxSessionName is STS's limit.
+	maxSessionName = 64
+)
+
+// Clusters knows clusters and their associations; *eks.Service does.
+type Clusters interface {
+	ClusterARN(name string) string
+	Verifier(cluster string) (*podtoken.Verifier, bool)
+	Association(cluster, namespace, serviceAccount string) (eks.Association, bool)
+}
+
+// Authorizer decides about the caller of a request, whom it finds in the context.
+type Authorizer interface {
+	// Authorize returns nil, or an error whose text may be shown to the caller.
+	Authorize(ctx context.Context, action, resource string, keys map[string][]string) error
+}
+
+// ErrNotTrusted is what Sessions returns when a role's trust policy does not let EKS assume it, or
+// when there is no such role.
+var ErrNotTrusted = errors.New("the role may not be assumed")
+
+// Sessions makes role sessions for the service principal pods.eks.amazonaws.com.
+type Sessions interface {
+	// AssumeRole checks the role's trust policy and returns a session, or ErrNotTrusted.
+	AssumeRole(ctx context.Context, input AssumeRoleInput) (Session, error)
+}
+
+// AssumeRoleInput asks for a session.
+type AssumeRoleInput struct {
+	RoleARN, SessionName string
+	Duration             time.Duration
+	// Tags are transitive session tags; nil for none.
+	Tags map[string]string
+	// SourceARN and SourceAccount are the cluster's, against the confused deputy.
+	SourceARN, SourceAccount string
+	// Policy is the session policy, of the target role where there is one; "" for none.
+	Policy string
+	// TargetRoleARN is assumed with the session of RoleARN, if it is not "".
+	TargetRoleARN, ExternalID string
+}
+
+// Session is temporary credentials of a role, and whose they are.
+type Session struct {
+	AccessKeyID, SecretAccessKey, SessionToken string
+	Expiration                                 time.Time
+	// ARN is arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION, ID is ROLEID:SESSION.
+	ARN, ID string
+}
+
+// Options of a Service.
+type Options struct {
+	// Account of twelve digits.
+	Account    string
+	Clusters   Clusters
+	Authorizer Authorizer
+	Sessions   Sessions
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// Service serves the API. It keeps nothing and is safe for concurrent use.
+type Service struct {
+	options Options
+	mux     *http.ServeMux
+}
+
+// New makes a service.
+func New(options Options) *Service {
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	s := &Service{options: options, mux: http.NewServeMux()}
+	s.mux.HandleFunc("POST /clusters/{clusterName}/assume-role-for-pod-identity", s.assumeRoleForPodIdentity)
+	s.mux.HandleFunc("/", unknownOperation)
+	return s
+}
+
+// ServeHTTP answers a request whose signature was verified.
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// The multiplexer would redirect an unclean path; no AWS service does.
+	if path.Clean(r.URL.Path) != r.URL.Path {
+		unknownOperation(w, r)
+		return
+	}
+	s.mux.ServeHTTP(w, r)
+}
+
+func unknownOperation(w http.ResponseWriter, r *http.Request) {
+	journal.FromContext(r.Context()).ErrorCode = restjson.WriteError(w, restjson.Errorf("UnknownOperationException",
+		http.StatusNotFound, "EKS Auth has no operation %s %s.", r.Method, r.URL.Path), codeInternal)
+}
+
+func (s *Service) assumeRoleForPodIdentity(w http.ResponseWriter, r *http.Request) {
+	call := journal.FromContext(r.Context())
+	call.Operation = "AssumeRoleForPodIdentity"
+	answer, err := s.assume(r)
+	if err != nil {
+		call.ErrorCode = restjson.WriteError(w, err, codeInternal)
+		return
+	}
+	restjson.Write(w, answer)
+}
+
+// assume runs the checks in this order: caller, request, cluster, token, association, trust. AWS
+// does not document its own; this one tells an unauthorised caller nothing about the others.
+func (s *Service) assume(r *http.Request) (*assumeAnswer, error) {
+	ctx, cluster := r.Context(), r.PathValue("clusterName")
+	clusterARN := s.options.Clusters.ClusterARN(cluster)
+	if err := s.options.Authorizer.Authorize(ctx, "eks-auth:AssumeRoleForPodIdentity", clusterARN, nil); err != nil {
+		return nil, refuse(codeAccessDenied, "%s", err)
+	}
+	var in struct {
+		Token string `json:"token"`
+	}
+	if err := restjson.Read(r, &in, codeInvalidRequest); err != nil {
+		return nil, err
+	}
+	if in.Token == "" {
+		return nil, refuse(codeInvalidParameter, "The parameter token is required.")
+	}
+	verifier, ok := s.options.Clusters.Verifier(cluster)
+	if !ok {
+		return nil, restjson.Errorf(codeNotFound, http.StatusNotFound, "No cluster found for name: %s.", cluster)
+	}
+	pod, err := verifier.Verify(in.Token, s.options.Now())
+	if expired, ok := errors.AsType[*podtoken.ExpiredError](err); ok {
+		return nil, refuse(codeExpiredToken, "The token included in the request is expired: %s", expired)
+	} else if err != nil {
+		return nil, refuse(codeInvalidToken, "The token included in the request is invalid: %s", err)
+	}
+	journal.FromContext(ctx).Subject = strings.Join([]string{cluster, pod.Namespace, pod.ServiceAccount, pod.PodName}, "/")
+	association, ok := s.options.Clusters.Association(cluster, pod.Namespace, pod.ServiceAccount)
+	if !ok {
+		return nil, restjson.Errorf(codeNotFound, http.StatusNotFound, "The token included in the request has no service account role association for it.")
+	}
+	session, err := s.options.Sessions.AssumeRole(ctx, s.sessionFor(association, pod, clusterARN))
+	if errors.Is(err, ErrNotTrusted) {
+		return nil, refuse(codeAccessDenied, "Unauthorized Exception! EKS does not have permissions to assume the associated role.")
+	} else if err != nil {
+		return nil, fmt.Errorf("assume role of association %s: %w", association.ID, err)
+	}
+	return newAnswer(association, session), nil
+}
+
+// sessionFor says which session the pod gets
+// (tags: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html).
+func (s *Service) sessionFor(a eks.Association, pod podtoken.Identity, clusterARN string) AssumeRoleInput {
+	input := AssumeRoleInput{
+		RoleARN: a.RoleARN, SessionName: sessionName(a.Cluster, pod.PodName, uuid.NewString()), Duration: plainDuration,
+		SourceARN: clusterARN, SourceAccount: s.options.Account,
+		Policy: a.Policy, TargetRoleARN: a.TargetRoleARN, ExternalID: a.ExternalID,
+	}
+	if a.TargetRoleARN != "" {
+		input.Duration = chainedDuration
+	}
+	if !a.DisableSessionTags {
+		input.Tags = map[string]string{
+			"eks-cluster-arn":            clusterARN,
+			"eks-cluster-name":           a.Cluster,
+			"kubernetes-namespace":       pod.Namespace,
+			"kubernetes-service-account": pod.ServiceAccount,
+			"kubernetes-pod-name":        pod.PodName,
+			"kubernetes-pod-uid":         pod.PodUID,
+		}
+	}
+	return input
+}
+
+// sessionName is eks-CLUSTER-POD-UUID. It must fit in 64 characters, and AWS does not say how it
+// shortens: here cluster and pod share what the prefix and the UUID leave, a short one giving its
+// rest to the other, so that the random part, which makes the name unique, stays whole.
+func sessionName(cluster, pod, random string) string {
+	room := maxSessionName - len("eks---") - len(random)
+	half := room / 2
+	switch {
+	case len(cluster)+len(pod) <= room:
+	case len(cluster) <= half:
+		pod = pod[:room-len(cluster)]
+	case len(pod) <= room-half:
+		cluster = cluster[:room-len(pod)]
+	default:
+		cluster, pod = cluster[:half], pod[:room-half]
+	}
+	return "eks-" + cluster + "-" + pod + "-" + random
+}
+
+func refuse(code, format string, args ...any) error {
+	return restjson.Errorf(code, http.StatusBadRequest, format, args...)
+}
+
+// assumeAnswer is AssumeRoleForPodIdentityResponse on the wire.
+type assumeAnswer struct {
+	Subject struct {
+		Namespace      string `json:"namespace"`
+		ServiceAccount string `json:"serviceAccount"`
+	} `json:"subject"`
+	Audience               string `json:"audience"`
+	PodIdentityAssociation struct {
+		AssociationARN string `json:"associationArn"`
+		AssociationID  string `json:"associationId"`
+	} `json:"podIdentityAssociation"`
+	AssumedRoleUser struct {
+		ARN          string `json:"arn"`
+		AssumeRoleID string `json:"assumeRoleId"`
+	} `json:"assumedRoleUser"`
+	Credentials struct {
+		SessionToken    string        `json:"sessionToken"`
+		SecretAccessKey string        `json:"secretAccessKey"`
+		AccessKeyID     string        `json:"accessKeyId"`
+		Expiration      restjson.Time `json:"expiration"`
+	} `json:"credentials"`
+}
+
+func newAnswer(a eks.Association, session Session) *assumeAnswer {
+	var out assumeAnswer
+	out.Subject.Namespace, out.Subject.ServiceAccount = a.Namespace, a.ServiceAccount
+	out.Audience = podtoken.Audience
+	out.PodIdentityAssociation.AssociationARN, out.PodIdentityAssociation.AssociationID = a.ARN, a.ID
+	out.AssumedRoleUser.ARN, out.AssumedRoleUser.AssumeRoleID = session.ARN, session.ID
+	out.Credentials.AccessKeyID, out.Credentials.SecretAccessKey = session.AccessKeyID, session.SecretAccessKey
+	out.Credentials.SessionToken = session.SessionToken
+	// The API's expiration is in whole seconds.
+	out.Credentials.Expiration = restjson.Time(session.Expiration.Truncate(time.Second))
+	return &out
+}
