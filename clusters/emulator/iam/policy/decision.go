@@ -1,6 +1,9 @@
 package policy
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Named is a policy under the name that explanations use: an ARN, "inline policy NAME" or the like.
 type Named struct {
@@ -16,6 +19,8 @@ type Principal struct {
 	ARN string
 	// RoleARN is the ARN of the session's role; empty for anything but a role session.
 	RoleARN string
+	// ID is the unique ID of the user or of the session's role; empty if it has none.
+	ID string
 	// Service is the service principal, such as "pods.eks.amazonaws.com"; empty otherwise.
 	Service string
 	// Federated is the identity provider (an ARN or a host) of a web identity; empty otherwise.
@@ -31,7 +36,11 @@ type Request struct {
 	Resource string
 	// ResourceAccount owns the resource; empty means the principal's own account.
 	ResourceAccount string
-	Context         Context
+	// ResourceMustAllow says that the resource's policy must allow within its own account too, as a
+	// role's trust policy must.
+	ResourceMustAllow bool
+	// Context must be made by Set, or have its keys in lower case.
+	Context Context
 }
 
 // Context holds a request's condition keys. A key that is not in it is absent from the request;
@@ -83,4 +92,20 @@ type Decision struct {
 	Policy string
 	// Statement decided; nil for an implicit denial.
 	Statement *Statement
+	// Action and Resource that were decided on.
+	Action, Resource string
+}
+
+// Explain says in one sentence what was decided and by which statement of which policy.
+func (d Decision) Explain() string {
+	what := fmt.Sprintf("%s on %s", d.Action, d.Resource)
+	switch {
+	case d.Allowed:
+		return fmt.Sprintf("%s allowed by %s of the %s %s", what, d.Statement, d.Kind, d.Policy)
+	case d.Explicit:
+		return fmt.Sprintf("%s denied explicitly by %s of the %s %s", what, d.Statement, d.Kind, d.Policy)
+	case d.Kind == "":
+		return what + " denied"
+	}
+	return fmt.Sprintf("%s denied: no %s allows it", what, d.Kind)
 }

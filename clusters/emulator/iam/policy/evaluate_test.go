@@ -1,0 +1,227 @@
+package policy
+
+import (
+	"strings"
+	"testing"
+)
+
+var (
+	user    = Principal{AccountID: "123456789012", ARN: "arn:aws:iam::123456789012:user/ann", ID: "AIDAANN"}
+	session = Principal{
+		AccountID: "123456789012", ARN: "arn:aws:sts::123456789012:assumed-role/reader/one",
+		RoleARN: "arn:aws:iam::123456789012:role/reader", ID: "AROAREADER",
+	}
+	podIdentity = Principal{Service: "pods.eks.amazonaws.com"}
+)
+
+func mustParse(t testing.TB, text string) *Document {
+	t.Helper()
+	document, err := Parse([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return document
+}
+
+// statement makes a policy of one statement.
+func statement(body string) string {
+	return `{"Version":"2012-10-17","Statement":{` + body + `}}`
+}
+
+func TestStatements(t *testing.T) {
+	seed := statement(`"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::b/${aws:PrincipalTag/eks-cluster-name}/${aws:PrincipalTag/kubernetes-namespace}/*"`)
+	tags := func(pairs ...string) Context {
+		c := Context{}
+		for i := 0; i < len(pairs); i += 2 {
+			c.Set(pairs[i], pairs[i+1])
+		}
+		return c
+	}
+	own := tags("aws:PrincipalTag/eks-cluster-name", "epi", "aws:PrincipalTag/kubernetes-namespace", "default")
+	tests := []struct {
+		source, policy, action, resource string
+		context                          Context
+		want                             bool
+	}{
+		{"the seed's policy: own prefix", seed, "s3:GetObject", "arn:aws:s3:::b/epi/default/test.txt", own, true},
+		{"the seed's policy: another namespace", seed, "s3:GetObject", "arn:aws:s3:::b/epi/hoge/test.txt", own, false},
+		{"the seed's policy: a longer name is not a prefix match", seed, "s3:GetObject", "arn:aws:s3:::b/epi/default2/test.txt", own, false},
+		{"the seed's policy: bucket-level action", seed, "s3:ListBucket", "arn:aws:s3:::b", own, false},
+		{"reference_policies_variables: an unresolved variable voids the statement", seed, "s3:GetObject", "arn:aws:s3:::b/epi/default/test.txt", tags("aws:PrincipalTag/eks-cluster-name", "epi"), false},
+		{"reference_policies_variables: and does not match its own text", seed, "s3:GetObject", "arn:aws:s3:::b/${aws:PrincipalTag/eks-cluster-name}/${aws:PrincipalTag/kubernetes-namespace}/x", Context{}, false},
+		{"reference_policies_variables: key names are case-insensitive", seed, "s3:GetObject", "arn:aws:s3:::b/epi/default/x", tags("AWS:principaltag/EKS-cluster-name", "epi", "aws:PrincipalTag/Kubernetes-Namespace", "default"), true},
+		{"a value is not a wildcard", seed, "s3:GetObject", "arn:aws:s3:::b/epi/other/x", tags("aws:PrincipalTag/eks-cluster-name", "epi", "aws:PrincipalTag/kubernetes-namespace", "*"), false},
+		{"a value is not a wildcard", seed, "s3:GetObject", "arn:aws:s3:::b/epi/*/x", tags("aws:PrincipalTag/eks-cluster-name", "epi", "aws:PrincipalTag/kubernetes-namespace", "*"), true},
+		{"a value is not a variable", seed, "s3:GetObject", "arn:aws:s3:::b/epi/epi/x", tags("aws:PrincipalTag/eks-cluster-name", "epi", "aws:PrincipalTag/kubernetes-namespace", "${aws:PrincipalTag/eks-cluster-name}"), false},
+		{"reference_policies_variables: version 2008-10-17 has none", strings.Replace(seed, "2012", "2008", 1), "s3:GetObject", "arn:aws:s3:::b/epi/default/test.txt", own, false},
+		{"reference_policies_variables: version 2008-10-17 takes them as text", strings.Replace(seed, "2012", "2008", 1), "s3:GetObject", "arn:aws:s3:::b/${aws:PrincipalTag/eks-cluster-name}/${aws:PrincipalTag/kubernetes-namespace}/x", own, true},
+		{"reference_policies_variables: default value", statement(`"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/${aws:userid, 'anonymous'}/*"`), "s3:GetObject", "arn:aws:s3:::b/anonymous/x", nil, true},
+		{"reference_policies_variables: default value is for an absent key only", statement(`"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/${aws:userid, 'anonymous'}/*"`), "s3:GetObject", "arn:aws:s3:::b/anonymous/x", tags("aws:userid", "AIDA"), false},
+		{"reference_policies_variables: special characters", statement(`"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/${*}${?}${$}"`), "s3:GetObject", "arn:aws:s3:::b/*?$", nil, true},
+		{"reference_policies_variables: special characters", statement(`"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/${*}"`), "s3:GetObject", "arn:aws:s3:::b/anything", nil, false},
+		{"reference_policies_variables: only after the fifth colon", statement(`"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::${aws:userid}"`), "s3:GetObject", "arn:aws:s3:::x", tags("aws:userid", "x"), true},
+		{"reference_policies_variables: only after the fifth colon", statement(`"Effect":"Allow","Action":"sqs:SendMessage","Resource":"arn:aws:sqs:r:${aws:PrincipalAccount}:q"`), "sqs:SendMessage", "arn:aws:sqs:r:1:q", tags("aws:PrincipalAccount", "1"), false},
+		{"reference_policies_variables: in a string condition", statement(`"Effect":"Allow","Action":"s3:ListBucket","Resource":"*","Condition":{"StringLike":{"s3:prefix":"home/${aws:username}/*"}}`), "s3:ListBucket", "arn:aws:s3:::b", tags("s3:prefix", "home/ann/docs", "aws:username", "ann"), true},
+		{"reference_policies_variables: in an ARN condition", statement(`"Effect":"Allow","Action":"s3:ListBucket","Resource":"*","Condition":{"ArnLike":{"aws:SourceArn":"arn:aws:eks:*:${aws:PrincipalAccount}:cluster/*"}}`), "s3:ListBucket", "arn:aws:s3:::b", tags("aws:SourceArn", "arn:aws:eks:us-west-2:123456789012:cluster/blue", "aws:PrincipalAccount", "123456789012"), true},
+		{"reference_policies_variables: an unresolved variable in a negated condition voids an Allow", statement(`"Effect":"Allow","Action":"s3:ListBucket","Resource":"*","Condition":{"StringNotEquals":{"s3:prefix":"${aws:PrincipalTag/team}"}}`), "s3:ListBucket", "arn:aws:s3:::b", tags("s3:prefix", "x"), false},
+		{"a key with several values is no variable", statement(`"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/${aws:TagKeys}"`), "s3:GetObject", "arn:aws:s3:::b/a", Context{"aws:tagkeys": {"a", "b"}}, false},
+
+		{"reference_policies_elements_action: case-insensitive", statement(`"Effect":"Allow","Action":"S3:getobject","Resource":"*"`), "s3:GetObject", "arn:aws:s3:::b/k", nil, true},
+		{"reference_policies_elements_action: wildcards", statement(`"Effect":"Allow","Action":["iam:*AccessKey*","s3:G?tObject"],"Resource":"*"`), "s3:GetObject", "arn:aws:s3:::b/k", nil, true},
+		{"reference_policies_elements_action: wildcards", statement(`"Effect":"Allow","Action":"iam:*AccessKey*","Resource":"*"`), "iam:CreateUser", "*", nil, false},
+		{"reference_policies_elements_notaction", statement(`"Effect":"Allow","NotAction":"s3:DeleteBucket","Resource":"arn:aws:s3:::*"`), "s3:GetObject", "arn:aws:s3:::b/k", nil, true},
+		{"reference_policies_elements_notaction", statement(`"Effect":"Allow","NotAction":"s3:DeleteBucket","Resource":"arn:aws:s3:::*"`), "s3:DeleteBucket", "arn:aws:s3:::b", nil, false},
+		{"reference_policies_elements_resource: a star crosses slashes", statement(`"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::b/*"`), "s3:GetObject", "arn:aws:s3:::b/x/y/z", nil, true},
+		{"reference_policies_elements_resource: the bucket is not its objects", statement(`"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::b/*"`), "s3:ListBucket", "arn:aws:s3:::b", nil, false},
+		{"reference_policies_elements_resource: ARNs are case-sensitive", statement(`"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::b/K"`), "s3:GetObject", "arn:aws:s3:::b/k", nil, false},
+		{"reference_policies_elements_resource: wildcards stay in their segment", statement(`"Effect":"Allow","Action":"iam:*","Resource":"arn:aws:iam:*:*:role/x"`), "iam:GetRole", "arn:aws:iam:::1:role/x", nil, false},
+		{"reference_policies_elements_notresource", statement(`"Effect":"Allow","Action":"s3:GetObject","NotResource":"arn:aws:s3:::secret/*"`), "s3:GetObject", "arn:aws:s3:::open/k", nil, true},
+		{"reference_policies_elements_notresource", statement(`"Effect":"Allow","Action":"s3:GetObject","NotResource":"arn:aws:s3:::secret/*"`), "s3:GetObject", "arn:aws:s3:::secret/k", nil, false},
+		{"unresolved variable in NotResource voids an Allow", statement(`"Effect":"Allow","Action":"s3:GetObject","NotResource":"arn:aws:s3:::${aws:userid}/*"`), "s3:GetObject", "arn:aws:s3:::open/k", nil, false},
+	}
+	for _, test := range tests {
+		t.Run(test.source+" "+test.action+" "+test.resource, func(t *testing.T) {
+			decision := Evaluate(&Request{Principal: session, Action: test.action, Resource: test.resource, Context: test.context},
+				&Policies{Identity: []Named{{"p", mustParse(t, test.policy)}}})
+			if decision.Allowed != test.want {
+				t.Errorf("allowed = %v, want %v (%s)", decision.Allowed, test.want, decision.Explain())
+			}
+		})
+	}
+}
+
+func TestUnresolvedVariableDenies(t *testing.T) {
+	// The safe side of what AWS does not document: see evaluation.applies.
+	deny := mustParse(t, `{"Version":"2012-10-17","Statement":[
+		{"Effect":"Allow","Action":"*","Resource":"*"},
+		{"Sid":"OwnTeamOnly","Effect":"Deny","Action":"s3:*","Resource":"*","Condition":{"StringNotEquals":{"s3:prefix":"${aws:PrincipalTag/team}"}}}]}`)
+	decision := Evaluate(&Request{Principal: user, Action: "s3:ListBucket", Resource: "arn:aws:s3:::b", Context: Context{"s3:prefix": {"x"}}},
+		&Policies{Identity: []Named{{"p", deny}}})
+	if decision.Allowed || !decision.Explicit || decision.Statement.Sid != "OwnTeamOnly" {
+		t.Errorf("got %s", decision.Explain())
+	}
+}
+
+func TestDecisions(t *testing.T) {
+	const (
+		logic    = "reference_policies_evaluation-logic"
+		who      = "reference_policies_elements_principal"
+		cross    = "reference_policies_evaluation-logic-cross-account"
+		allow    = `"Effect":"Allow","Action":"s3:*","Resource":"*"`
+		deny     = `"Effect":"Deny","Action":"s3:*","Resource":"*"`
+		other    = `"Effect":"Allow","Action":"iam:*","Resource":"*"`
+		trustPod = `"Effect":"Allow","Principal":{"Service":"pods.eks.amazonaws.com"},"Action":["sts:AssumeRole","sts:TagSession"]`
+	)
+	to := func(principal string) string {
+		return `"Effect":"Allow","Principal":` + principal + `,"Action":"s3:*","Resource":"*"`
+	}
+	tests := []struct {
+		source                                string
+		principal                             Principal
+		identity, boundary, session, resource string
+		account                               string
+		trust                                 bool
+		want                                  bool
+		kind                                  Kind
+	}{
+		{source: logic + ": implicit deny by default", principal: user, kind: IdentityPolicy},
+		{source: logic + ": explicit allow", principal: user, identity: allow, want: true, kind: IdentityPolicy},
+		{source: logic + ": explicit deny in the identity policy", principal: user, identity: deny, resource: to(`"*"`), kind: IdentityPolicy},
+		{source: logic + ": explicit deny in the boundary", principal: user, identity: allow, boundary: deny, resource: to(`"*"`), kind: BoundaryPolicy},
+		{source: logic + ": explicit deny in the session policy", principal: session, identity: allow, session: deny, resource: to(`"*"`), kind: SessionPolicy},
+		{source: logic + ": explicit deny in the resource policy", principal: user, identity: allow, resource: `"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"*"`, kind: ResourcePolicy},
+		{source: logic + ": boundary is an intersection", principal: user, identity: allow, boundary: other, kind: BoundaryPolicy},
+		{source: logic + ": boundary is an intersection", principal: user, identity: allow, boundary: allow, want: true, kind: IdentityPolicy},
+		{source: logic + ": boundary grants nothing", principal: user, boundary: allow, kind: IdentityPolicy},
+		{source: logic + ": session policy is an intersection", principal: session, identity: allow, session: other, kind: SessionPolicy},
+		{source: logic + ": session policy is an intersection", principal: session, identity: allow, session: allow, want: true, kind: IdentityPolicy},
+		{source: logic + ": session policy grants nothing", principal: session, session: allow, kind: IdentityPolicy},
+
+		{source: logic + ": a user named by ARN is not limited by implicit denies", principal: user, boundary: other, resource: to(`{"AWS":"arn:aws:iam::123456789012:user/ann"}`), want: true, kind: ResourcePolicy},
+		{source: logic + ": a role ARN needs no identity policy", principal: session, resource: to(`{"AWS":"arn:aws:iam::123456789012:role/reader"}`), want: true, kind: ResourcePolicy},
+		{source: logic + ": a role ARN is limited by the boundary", principal: session, boundary: other, resource: to(`{"AWS":"arn:aws:iam::123456789012:role/reader"}`), kind: BoundaryPolicy},
+		{source: logic + ": a role ARN is limited by the session policy", principal: session, session: other, resource: to(`{"AWS":"arn:aws:iam::123456789012:role/reader"}`), kind: SessionPolicy},
+		{source: logic + ": a session ARN is not", principal: session, boundary: other, session: other, resource: to(`{"AWS":"arn:aws:sts::123456789012:assumed-role/reader/one"}`), want: true, kind: ResourcePolicy},
+		{source: who + ": another session of the role is not named", principal: session, resource: to(`{"AWS":"arn:aws:sts::123456789012:assumed-role/reader/two"}`), kind: IdentityPolicy},
+		{source: who + ": everyone, in the account no other permission is required", principal: session, resource: to(`"*"`), want: true, kind: ResourcePolicy},
+		{source: who + ": AWS everyone is the same", principal: session, session: other, resource: to(`{"AWS":"*"}`), want: true, kind: ResourcePolicy},
+		{source: who + ": the account delegates to its policies", principal: user, resource: to(`{"AWS":"123456789012"}`), kind: IdentityPolicy},
+		{source: who + ": the account delegates to its policies", principal: user, identity: allow, resource: to(`{"AWS":"arn:aws:iam::123456789012:root"}`), want: true, kind: IdentityPolicy},
+		{source: who + ": alternatives", principal: user, resource: to(`{"AWS":["999999999999","arn:aws:iam::123456789012:user/ann"]}`), want: true, kind: ResourcePolicy},
+		{source: who + ": user names are case sensitive", principal: user, resource: to(`{"AWS":"arn:aws:iam::123456789012:user/Ann"}`), kind: IdentityPolicy},
+		{source: "reference_policies_elements_notprincipal: Deny but for the listed", principal: user, identity: allow, resource: `"Effect":"Deny","NotPrincipal":{"AWS":["123456789012","arn:aws:iam::123456789012:user/ann"]},"Action":"*","Resource":"*"`, want: true, kind: IdentityPolicy},
+		{source: "reference_policies_elements_notprincipal: Deny but for the listed", principal: session, identity: allow, resource: `"Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::123456789012:user/ann"},"Action":"*","Resource":"*"`, kind: ResourcePolicy},
+
+		{source: cross + ": the resource's side is missing", principal: user, identity: allow, account: "999999999999", kind: ResourcePolicy},
+		{source: cross + ": the principal's side is missing", principal: user, resource: to(`{"AWS":"arn:aws:iam::123456789012:user/ann"}`), account: "999999999999", kind: IdentityPolicy},
+		{source: cross + ": both", principal: user, identity: allow, resource: to(`{"AWS":"123456789012"}`), account: "999999999999", want: true, kind: IdentityPolicy},
+		{source: cross + ": both, limited by the boundary", principal: user, identity: allow, boundary: other, resource: to(`{"AWS":"123456789012"}`), account: "999999999999", kind: BoundaryPolicy},
+
+		{source: who + ": service principal", principal: podIdentity, resource: trustPod, trust: true, want: true, kind: ResourcePolicy},
+		{source: who + ": another service", principal: podIdentity, resource: `"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"`, trust: true, kind: ResourcePolicy},
+		{source: logic + ": a trust policy must allow, whatever the identity's policies say", principal: user, identity: `"Effect":"Allow","Action":"*","Resource":"*"`, resource: trustPod, trust: true, kind: ResourcePolicy},
+		{source: logic + ": a trust policy that names the account delegates", principal: user, resource: `"Effect":"Allow","Principal":{"AWS":"123456789012"},"Action":"sts:AssumeRole"`, trust: true, kind: IdentityPolicy},
+		{source: logic + ": a trust policy that names the user is enough", principal: user, resource: `"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:user/ann"},"Action":"sts:AssumeRole"`, trust: true, want: true, kind: ResourcePolicy},
+	}
+	for _, test := range tests {
+		t.Run(test.source, func(t *testing.T) {
+			request := &Request{Principal: test.principal, Action: "s3:GetObject", Resource: "arn:aws:s3:::b/k", ResourceAccount: test.account}
+			if test.trust {
+				request.Action, request.Resource, request.ResourceMustAllow = "sts:AssumeRole", "arn:aws:iam::123456789012:role/reader", true
+			}
+			policies := &Policies{}
+			if test.identity != "" {
+				policies.Identity = []Named{{"identity", mustParse(t, statement(test.identity))}}
+			}
+			if test.boundary != "" {
+				policies.Boundary = &Named{"boundary", mustParse(t, statement(test.boundary))}
+			}
+			if test.session != "" {
+				policies.Session = []Named{{"session", mustParse(t, statement(test.session))}}
+			}
+			if test.resource != "" {
+				policies.Resource = &Named{"resource", mustParse(t, statement(test.resource))}
+			}
+			decision := Evaluate(request, policies)
+			if decision.Allowed != test.want || decision.Kind != test.kind {
+				t.Errorf("allowed = %v by %q, want %v by %q (%s)", decision.Allowed, decision.Kind, test.want, test.kind, decision.Explain())
+			}
+			if decision.Allowed && decision.Statement == nil {
+				t.Error("an allowance without its statement")
+			}
+		})
+	}
+}
+
+func TestBind(t *testing.T) {
+	// reference_policies_elements_principal: "if you delete the role, then you break the relationship".
+	trust := mustParse(t, statement(`"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:role/reader"},"Action":"sts:AssumeRole"`))
+	if got := trust.PrincipalARNs(); len(got) != 1 || got[0] != session.RoleARN {
+		t.Fatalf("principals = %q", got)
+	}
+	trust.Bind(func(string) string { return "AROAREADER" })
+	again := session
+	again.ID = "AROAANOTHER"
+	for principal, want := range map[*Principal]bool{&session: true, &again: false} {
+		decision := Evaluate(&Request{Principal: *principal, Action: "sts:AssumeRole", Resource: "arn:aws:iam::123456789012:role/x", ResourceMustAllow: true},
+			&Policies{Resource: &Named{"trust", trust}})
+		if decision.Allowed != want {
+			t.Errorf("%s: allowed = %v, want %v", principal.ID, decision.Allowed, want)
+		}
+	}
+}
+
+func TestExplain(t *testing.T) {
+	document := mustParse(t, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:Get*","Resource":"*"},{"Sid":"No","Effect":"Deny","Action":"s3:*","Resource":"arn:aws:s3:::b/x"}]}`)
+	tests := map[[2]string]string{
+		{"s3:GetObject", "arn:aws:s3:::b/k"}: "s3:GetObject on arn:aws:s3:::b/k allowed by statement 1 of the identity-based policy p",
+		{"s3:GetObject", "arn:aws:s3:::b/x"}: `s3:GetObject on arn:aws:s3:::b/x denied explicitly by statement 2 "No" of the identity-based policy p`,
+		{"s3:PutObject", "arn:aws:s3:::b/k"}: "s3:PutObject on arn:aws:s3:::b/k denied: no identity-based policy allows it",
+	}
+	for ask, want := range tests {
+		decision := Evaluate(&Request{Principal: user, Action: ask[0], Resource: ask[1]}, &Policies{Identity: []Named{{"p", document}}})
+		if got := decision.Explain(); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}
