@@ -1,0 +1,60 @@
+// Package control is the emulator's own API, for the harness and never for the subject: it registers
+// clusters, watches associations, sets the hop limit and reads the call journal. JSON over HTTP,
+// opened by a bearer token that has nothing to do with AWS credentials. This package holds the
+// wire types, the server's handler and the client.
+package control
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/podidentity/epi/clusters/emulator/journal"
+)
+
+// Call is one request to an AWS service, as the journal keeps it.
+type Call = journal.Call
+
+// Cluster is what the emulator is told of a Kubernetes cluster.
+type Cluster struct {
+	// Issuer of the cluster's service account tokens.
+	Issuer string `json:"issuer"`
+	// JWKS is the JSON Web Key Set that verifies them, as the API server gives it at /openid/v1/jwks.
+	JWKS json.RawMessage `json:"jwks"`
+	// CreatedAt, Endpoint of the API server and Version such as "v1.36.3" are for DescribeCluster.
+	CreatedAt time.Time `json:"createdAt,omitzero"`
+	Endpoint  string    `json:"endpoint,omitempty"`
+	Version   string    `json:"version,omitempty"`
+}
+
+// Identity is a service account that has an association.
+type Identity struct {
+	Namespace      string `json:"namespace"`
+	ServiceAccount string `json:"serviceAccount"`
+}
+
+// Identities are a cluster's service accounts that have associations, sorted, without repetition.
+type Identities struct {
+	// Revision changes whenever the set may have changed.
+	Revision   string     `json:"revision"`
+	Identities []Identity `json:"identities"`
+}
+
+// Calls are the kept calls after a given one, oldest first.
+type Calls struct {
+	// Last is the number of the newest call of all.
+	Last  uint64 `json:"last"`
+	Calls []Call `json:"calls"`
+}
+
+// metadata is the body of /v1/imds.
+type metadata struct {
+	HopLimit int `json:"hopLimit"`
+}
+
+// problem is the body of every refusal.
+type problem struct {
+	Error string `json:"error"`
+}
+
+// maxWait bounds how long a long poll may hold its connection.
+const maxWait = 5 * time.Minute

@@ -1,0 +1,198 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/podidentity/epi/clusters/emulator/journal"
+)
+
+// emulator implements Clusters and HopLimiter.
+type emulator struct {
+	registered map[string]Cluster
+	changed    chan Identities
+	hopLimit   int
+}
+
+func (e *emulator) RegisterCluster(name string, cluster Cluster) error {
+	if cluster.Issuer == "" {
+		return errors.New("issuer is empty")
+	}
+	e.registered[name] = cluster
+	return nil
+}
+
+func (e *emulator) Identities(ctx context.Context, cluster, after string) (Identities, error) {
+	if cluster != "blue" {
+		return Identities{}, fmt.Errorf("cluster %s: %w", cluster, ErrNoCluster)
+	}
+	if after == "1" {
+		select {
+		case identities := <-e.changed:
+			return identities, nil
+		case <-ctx.Done():
+		}
+	}
+	return Identities{Revision: "1", Identities: []Identity{{"default", "app"}}}, nil
+}
+
+func (e *emulator) HopLimit() int { return e.hopLimit }
+
+func (e *emulator) SetHopLimit(n int) error {
+	if n < 1 || n > 64 {
+		return fmt.Errorf("hop limit %d: must be 1 to 64", n)
+	}
+	e.hopLimit = n
+	return nil
+}
+
+const token, syncToken = "harness-token", "sync-token"
+
+func newServer(t *testing.T) (*emulator, *journal.Ring, string) {
+	t.Helper()
+	e := &emulator{registered: map[string]Cluster{}, changed: make(chan Identities, 1), hopLimit: 1}
+	ring := journal.NewRing(10)
+	handler, err := NewHandler(Options{Token: token, SyncToken: syncToken, Clusters: e, Journal: ring, IMDS: e})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return e, ring, server.URL
+}
+
+func TestClientAndServer(t *testing.T) {
+	e, ring, url := newServer(t)
+	client, ctx := New(url+"/", token), t.Context()
+	if err := client.WaitHealthy(ctx, time.Second); err != nil {
+		t.Fatal(err)
+	}
+
+	created := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	in := Cluster{Issuer: "https://issuer", JWKS: json.RawMessage(`{"keys":[]}`), CreatedAt: created, Endpoint: "https://e", Version: "v1.36.3"}
+	if err := client.RegisterCluster(ctx, "blue", in); err != nil {
+		t.Fatal(err)
+	}
+	if got := e.registered["blue"]; got.Issuer != in.Issuer || string(got.JWKS) != string(in.JWKS) || !got.CreatedAt.Equal(created) || got.Endpoint != in.Endpoint || got.Version != in.Version {
+		t.Errorf("got %+v", got)
+	}
+
+	if limit, err := client.HopLimit(ctx); err != nil || limit != 1 {
+		t.Errorf("hop limit %d, %v", limit, err)
+	}
+	if err := client.SetHopLimit(ctx, 2); err != nil || e.hopLimit != 2 {
+		t.Errorf("hop limit %d, %v", e.hopLimit, err)
+	}
+
+	ring.Add(Call{Service: "eks"})
+	ring.Add(Call{Service: "eks-auth", Operation: "AssumeRoleForPodIdentity", Duration: time.Millisecond})
+	calls, err := client.Calls(ctx, 1)
+	if err != nil || calls.Last != 2 || len(calls.Calls) != 1 || calls.Calls[0].Operation != "AssumeRoleForPodIdentity" || calls.Calls[0].Seq != 2 {
+		t.Errorf("got %+v, %v", calls, err)
+	}
+}
+
+func TestLongPoll(t *testing.T) {
+	e, _, url := newServer(t)
+	client := New(url, syncToken)
+	first, err := client.Identities(t.Context(), "blue", "", time.Minute)
+	if err != nil || first.Revision != "1" || len(first.Identities) != 1 || first.Identities[0] != (Identity{"default", "app"}) {
+		t.Fatalf("got %+v, %v", first, err)
+	}
+	if same, err := client.Identities(t.Context(), "blue", "1", time.Millisecond); err != nil || same.Revision != "1" {
+		t.Errorf("after the wait: %+v, %v", same, err)
+	}
+	e.changed <- Identities{Revision: "2"}
+	if changed, err := client.Identities(t.Context(), "blue", "1", time.Minute); err != nil || changed.Revision != "2" {
+		t.Errorf("after a change: %+v, %v", changed, err)
+	}
+	_, err = client.Identities(t.Context(), "green", "", time.Minute)
+	if status, ok := errors.AsType[*StatusError](err); !ok || status.Status != 404 {
+		t.Errorf("unknown cluster: %v", err)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	_, _, url := newServer(t)
+	tests := []struct {
+		name, method, path, authorization, body string
+		status                                  int
+		want                                    string
+	}{
+		{"health needs no token", "GET", "/healthz", "", "", 200, "ok"},
+		{"no token", "GET", "/v1/calls", "", "", 401, "bearer token"},
+		{"empty token", "GET", "/v1/calls", "Bearer ", "", 401, "bearer token"},
+		{"wrong token", "GET", "/v1/calls", "Bearer harness-tokem", "", 401, "bearer token"},
+		{"AWS signature", "GET", "/v1/calls", "AWS4-HMAC-SHA256 Credential=AKID/…", "", 401, "bearer token"},
+		{"basic", "GET", "/v1/calls", "Basic " + token, "", 401, "bearer token"},
+		{"sync token reads calls", "GET", "/v1/calls", "Bearer " + syncToken, "", 403, "may only watch"},
+		{"sync token registers", "PUT", "/v1/clusters/blue", "Bearer " + syncToken, "{}", 403, "may only watch"},
+		{"sync token sets hop limit", "PUT", "/v1/imds", "Bearer " + syncToken, `{"hopLimit":2}`, 403, "may only watch"},
+		{"harness token watches", "GET", "/v1/clusters/blue/identities", "Bearer " + token, "", 200, `"serviceAccount":"app"`},
+		{"bad wait", "GET", "/v1/clusters/blue/identities?wait=x", "Bearer " + token, "", 400, "must be a duration"},
+		{"long wait", "GET", "/v1/clusters/blue/identities?wait=6m", "Bearer " + token, "", 400, "must be a duration"},
+		{"bad after", "GET", "/v1/calls?after=-1", "Bearer " + token, "", 400, "number of a call"},
+		{"bad hop limit", "PUT", "/v1/imds", "Bearer " + token, `{"hopLimit":0}`, 400, "must be 1 to 64"},
+		{"unknown field", "PUT", "/v1/imds", "Bearer " + token, `{"hops":2}`, 400, "unknown field"},
+		{"cluster without issuer", "PUT", "/v1/clusters/blue", "Bearer " + token, `{}`, 400, "issuer is empty"},
+		{"oversize", "PUT", "/v1/clusters/blue", "Bearer " + token, `{"issuer":"` + strings.Repeat("a", maxBody) + `"}`, 400, "too large"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			r, err := http.NewRequestWithContext(t.Context(), test.method, url+test.path, strings.NewReader(test.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Authorization", test.authorization)
+			response, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = response.Body.Close() }()
+			text, err := io.ReadAll(response.Body)
+			if err != nil || response.StatusCode != test.status || !strings.Contains(string(text), test.want) {
+				t.Errorf("got %d %s, %v", response.StatusCode, text, err)
+			}
+		})
+	}
+}
+
+func TestWithoutInstanceMetadata(t *testing.T) {
+	handler, err := NewHandler(Options{Token: token, SyncToken: syncToken, Clusters: &emulator{}, Journal: journal.NewRing(1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(handler)
+	defer server.Close()
+	client := New(server.URL, token)
+	_, getErr := client.HopLimit(t.Context())
+	for _, err := range []error{getErr, client.SetHopLimit(t.Context(), 1)} {
+		if status, ok := errors.AsType[*StatusError](err); !ok || status.Status != 404 {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+func TestNewHandlerNeedsTwoTokens(t *testing.T) {
+	for _, tokens := range [][2]string{{"", "b"}, {"a", ""}, {"a", "a"}} {
+		if _, err := NewHandler(Options{Token: tokens[0], SyncToken: tokens[1]}); err == nil {
+			t.Errorf("%q were taken", tokens)
+		}
+	}
+}
+
+func TestWaitHealthyTellsWhatItSaw(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "starting", 503) }))
+	defer server.Close()
+	if err := New(server.URL, token).WaitHealthy(t.Context(), 10*time.Millisecond); err == nil || !strings.Contains(err.Error(), "503: starting") {
+		t.Errorf("got %v", err)
+	}
+}
