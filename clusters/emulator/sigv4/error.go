@@ -1,5 +1,7 @@
 package sigv4
 
+import "fmt"
+
 // Kind of a refusal. Each protocol has its own code and status for it: see iam.WriteSignatureError
 // for the Query protocol, s3.WriteSignatureError for S3.
 type Kind string
@@ -10,6 +12,8 @@ const (
 	MissingAuthentication Kind = "MissingAuthentication"
 	// Incomplete: the signature lacks a part or has a malformed one.
 	Incomplete Kind = "Incomplete"
+	// UnsignedHeaders: a header that matters is not among the signed ones.
+	UnsignedHeaders Kind = "UnsignedHeaders"
 	// UnknownAccessKey: no such access key ID.
 	UnknownAccessKey Kind = "UnknownAccessKey"
 	// InvalidToken: the session token is missing, or not the one that belongs to the key.
@@ -22,11 +26,11 @@ const (
 	Skewed Kind = "Skewed"
 	// PresignedExpired: the presigned URL is past its X-Amz-Expires.
 	PresignedExpired Kind = "PresignedExpired"
-	// BodyMismatch: the body is not what its declared hash, length or checksum says.
+	// BodyMismatch: the body is not what its declared hash says.
 	BodyMismatch Kind = "BodyMismatch"
 	// TooLarge: the body is over the limit.
 	TooLarge Kind = "TooLarge"
-	// BadBody: the body broke off or its chunks are malformed.
+	// BadBody: the body broke off, or its chunks or their length are not as declared.
 	BadBody Kind = "BadBody"
 )
 
@@ -37,3 +41,7 @@ type Error struct {
 }
 
 func (e *Error) Error() string { return string(e.Kind) + ": " + e.Message }
+
+func refuse(kind Kind, format string, args ...any) *Error {
+	return &Error{Kind: kind, Message: fmt.Sprintf(format, args...)}
+}

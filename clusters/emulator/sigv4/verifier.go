@@ -1,11 +1,15 @@
 // Package sigv4 verifies requests signed with AWS Signature Version 4, in all the forms in which
-// SDKs sign them: header or presigned URL, body hashed, unsigned or in signed chunks
-// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html and
+// SDKs sign them: header or presigned URL, body hashed, unsigned or in chunks
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html and
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html).
 package sigv4
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
 	"net/http"
 	"time"
 )
@@ -53,19 +57,102 @@ type Options struct {
 	MaxBody func(service string) int64
 }
 
+// maxSkew is how far the signer's clock may be off.
+const maxSkew = 15 * time.Minute
+
 // NewVerifier makes a verifier that looks secrets up in store.
 func NewVerifier(store CredentialStore, options Options) *Verifier {
-	return &Verifier{store: store, now: options.Now, max: options.MaxBody}
+	v := &Verifier{store: store, now: options.Now, max: options.MaxBody}
+	if v.now == nil {
+		v.now = time.Now
+	}
+	if v.max == nil {
+		v.max = func(service string) int64 {
+			if service == s3Service {
+				return 64 << 20
+			}
+			return 1 << 20
+		}
+	}
+	return v
 }
 
 // Verify checks the signature of r and its body. On success r.Body is replaced by the whole,
-// verified and decoded body (with r.ContentLength and the headers Content-Length, Content-Encoding
-// and Transfer-Encoding to match), so a handler never sees a byte that was not verified, unless the client
-// chose an unsigned payload. The error is an *Error.
+// verified and decoded body, with r.ContentLength and the headers Content-Length and
+// Content-Encoding to match; the trailing headers of a chunked body have become headers. So a
+// handler never sees a byte that was not verified, unless the client chose an unsigned payload,
+// which only S3 takes. The error is an *Error.
 func (v *Verifier) Verify(r *http.Request) (*Identity, error) {
-	return nil, &Error{Kind: MissingAuthentication}
+	s, err := readSignature(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkTime(v.now()); err != nil {
+		return nil, err
+	}
+	credentials, ok := v.store.Credentials(r.Context(), s.accessKeyID)
+	if !ok {
+		return nil, refuse(UnknownAccessKey, "access key ID %s does not exist", s.accessKeyID)
+	}
+	if subtle.ConstantTimeCompare([]byte(credentials.SessionToken), []byte(s.sessionToken)) != 1 {
+		return nil, refuse(InvalidToken, "the session token is not the one of access key ID %s", s.accessKeyID)
+	}
+	if !credentials.Expiration.IsZero() && !v.now().Before(credentials.Expiration) {
+		return nil, refuse(ExpiredToken, "the credentials expired at %s", credentials.Expiration.UTC().Format(time.RFC3339))
+	}
+
+	body := &body{request: r, signature: s, limit: v.max(s.service)}
+	if err := body.declare(); err != nil {
+		return nil, err
+	}
+	canonical, err := s.canonicalRequest(r, body.declared)
+	if err != nil {
+		return nil, err
+	}
+	s.key = signingKey(credentials.SecretAccessKey, s.day, s.region, s.service)
+	digest := sha256.Sum256(canonical)
+	if !hmac.Equal(s.signature, s.sign(algorithm, hex.EncodeToString(digest[:]))) {
+		return nil, refuse(SignatureMismatch, "the signature is not the one that the secret access key makes")
+	}
+	if err := body.verify(); err != nil {
+		return nil, err
+	}
+	return &Identity{
+		AccessKeyID: s.accessKeyID, Region: s.region, Service: s.service, Time: s.time,
+		SignedHeaders: s.signedHeaders, Presigned: s.presigned,
+	}, nil
 }
 
-// Scope returns region and service of the credential scope that r claims, without verifying
-// anything: it is for routing. ok is false for a request that is not signed in a readable way.
-func Scope(r *http.Request) (region, service string, ok bool) { return "", "", false }
+// checkTime refuses signatures from the wrong time: 15 minutes around now, or a presigned URL's life.
+func (s *signature) checkTime(now time.Time) error {
+	if s.time.After(now.Add(maxSkew)) || !s.presigned && s.time.Before(now.Add(-maxSkew)) {
+		return refuse(Skewed, "signed at %s, received at %s; the difference may be %s at most",
+			s.time.Format(timeFormat), now.UTC().Format(timeFormat), maxSkew)
+	}
+	if s.presigned && now.After(s.time.Add(s.expires)) {
+		return refuse(PresignedExpired, "the URL was valid for %s from %s", s.expires, s.time.Format(timeFormat))
+	}
+	return nil
+}
+
+func hmacSHA256(key []byte, text string) []byte {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(text)) // A hash's Write returns no error.
+	return mac.Sum(nil)
+}
+
+func signingKey(secret, day, region, service string) []byte {
+	key := hmacSHA256([]byte("AWS4"+secret), day)
+	key = hmacSHA256(key, region)
+	key = hmacSHA256(key, service)
+	return hmacSHA256(key, terminator)
+}
+
+// sign signs the time, the scope and further lines under an algorithm's name.
+func (s *signature) sign(algorithm string, lines ...string) []byte {
+	text := algorithm + "\n" + s.time.Format(timeFormat) + "\n" + s.scope()
+	for _, line := range lines {
+		text += "\n" + line
+	}
+	return hmacSHA256(s.key, text)
+}
