@@ -1,0 +1,186 @@
+package emulator
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/podidentity/epi/clusters/emulator/control"
+	"github.com/podidentity/epi/clusters/emulator/eks"
+	"github.com/podidentity/epi/clusters/emulator/eksauth"
+	"github.com/podidentity/epi/clusters/emulator/iam"
+	"github.com/podidentity/epi/clusters/emulator/iam/policy"
+	"github.com/podidentity/epi/clusters/emulator/imds"
+)
+
+// authorizer asks the account about the caller of a request; eks.Authorizer and eksauth.Authorizer.
+type authorizer struct{ account *iam.Account }
+
+func (a authorizer) Authorize(ctx context.Context, action, resource string, keys map[string][]string) error {
+	access := iam.Access{Action: action, Resource: resource, Context: policy.Context{}}
+	for key, values := range keys {
+		access.Context.Set(key, values...)
+	}
+	caller := iam.CallerFrom(ctx)
+	if decision := a.account.Authorize(ctx, caller, access); !decision.Allowed {
+		return errors.New(iam.DeniedMessage(caller, access, decision))
+	}
+	return nil
+}
+
+// roles is eks.Roles.
+type roles struct{ account *iam.Account }
+
+func (r roles) CheckTrust(_ context.Context, roleARN string) error {
+	role, ok := r.account.Role(roleARN)
+	if !ok {
+		return eks.ErrNoRole
+	}
+	trust, err := policy.Parse([]byte(role.TrustPolicy))
+	if err != nil {
+		return fmt.Errorf("read trust policy of %s: %w", roleARN, err)
+	}
+	if !trust.MayAllow(policy.Principal{Service: eks.Principal}, "sts:AssumeRole") {
+		return eks.ErrTrust
+	}
+	return nil
+}
+
+func (r roles) CheckSessionPolicy(document string) error {
+	parsed, err := policy.Parse([]byte(document))
+	if err != nil {
+		return err
+	}
+	return parsed.CheckIdentity()
+}
+
+// sessions is eksauth.Sessions.
+type sessions struct{ account *iam.Account }
+
+// chainHop is the life of the first session of a chain: nobody but the second hop uses it.
+const chainHop = 15 * time.Minute
+
+func (s sessions) AssumeRole(ctx context.Context, in eksauth.AssumeRoleInput) (eksauth.Session, error) {
+	first := iam.Trust{RoleARN: in.RoleARN, Service: eks.Principal, Actions: actions(in), Context: trustContext(in)}
+	first.Context.Set("aws:SourceArn", in.SourceARN)
+	first.Context.Set("aws:SourceAccount", in.SourceAccount)
+	if in.TargetRoleARN == "" {
+		session, err := s.assume(ctx, first, in, in.Duration, in.Policy)
+		return eksauth.Session(session), err
+	}
+	// The session policy limits the target role only.
+	hop, err := s.assume(ctx, first, in, chainHop, "")
+	if err != nil {
+		return eksauth.Session{}, err
+	}
+	principal, ok := s.account.Principal(ctx, hop.AccessKeyID)
+	if !ok {
+		return eksauth.Session{}, fmt.Errorf("assume target role %s: the session of %s is gone", in.TargetRoleARN, in.RoleARN)
+	}
+	second := iam.Trust{
+		RoleARN: in.TargetRoleARN, Caller: &iam.Caller{Principal: principal, AccessKeyID: hop.AccessKeyID},
+		Actions: actions(in), Context: trustContext(in),
+	}
+	second.Context.Set("sts:ExternalId", in.ExternalID)
+	session, err := s.assume(ctx, second, in, in.Duration, in.Policy)
+	return eksauth.Session(session), err
+}
+
+// assume decides by the trust policy and issues the session.
+func (s sessions) assume(ctx context.Context, trust iam.Trust, in eksauth.AssumeRoleInput, duration time.Duration, document string) (iam.Session, error) {
+	if decision := s.account.EvaluateTrust(ctx, trust); !decision.Allowed {
+		return iam.Session{}, eksauth.ErrNotTrusted
+	}
+	input := iam.SessionInput{
+		RoleARN: trust.RoleARN, SessionName: in.SessionName, Duration: duration,
+		Tags: in.Tags, TransitiveTags: slices.Sorted(maps.Keys(in.Tags)),
+	}
+	if document != "" {
+		parsed, err := policy.Parse([]byte(document))
+		if err != nil {
+			return iam.Session{}, fmt.Errorf("read session policy: %w", err)
+		}
+		input.Policies = []policy.Named{{Name: "session policy of the association", Document: parsed}}
+	}
+	session, err := s.account.IssueSession(ctx, input)
+	if errors.Is(err, iam.ErrNoSuchRole) {
+		return iam.Session{}, eksauth.ErrNotTrusted
+	}
+	return session, err
+}
+
+// actions: passing session tags needs its own permission.
+func actions(in eksauth.AssumeRoleInput) []string {
+	if len(in.Tags) == 0 {
+		return []string{"sts:AssumeRole"}
+	}
+	return []string{"sts:AssumeRole", "sts:TagSession"}
+}
+
+func trustContext(in eksauth.AssumeRoleInput) policy.Context {
+	keys := policy.Context{}
+	keys.Set("sts:RoleSessionName", in.SessionName)
+	if len(in.Tags) > 0 {
+		names := slices.Sorted(maps.Keys(in.Tags))
+		keys.Set("aws:TagKeys", names...)
+		keys.Set("sts:TransitiveTagKeys", names...)
+		for name, value := range in.Tags {
+			keys.Set("aws:RequestTag/"+name, value)
+		}
+	}
+	return keys
+}
+
+// instances is imds.Role: the nodes' role.
+type instances struct {
+	account *iam.Account
+	roleARN string
+}
+
+func (i instances) InstanceCredentials(ctx context.Context, instanceID string) (imds.Credentials, error) {
+	session, err := i.account.IssueSession(ctx, iam.SessionInput{RoleARN: i.roleARN, SessionName: instanceID, Duration: 6 * time.Hour})
+	if err != nil {
+		return imds.Credentials{}, err
+	}
+	return imds.Credentials{
+		AccessKeyID: session.AccessKeyID, SecretAccessKey: session.SecretAccessKey,
+		SessionToken: session.SessionToken, Expiration: session.Expiration,
+	}, nil
+}
+
+// clusters is control.Clusters.
+type clusters struct{ eks *eks.Service }
+
+// kubernetesVersion finds "1.36" in "v1.36.3", which is how EKS spells it.
+var kubernetesVersion = regexp.MustCompile(`^v?(\d+\.\d+)(\.|$)`)
+
+func (c clusters) RegisterCluster(name string, cluster control.Cluster) error {
+	version := cluster.Version
+	if match := kubernetesVersion.FindStringSubmatch(version); match != nil {
+		version = match[1]
+	}
+	return c.eks.RegisterCluster(eks.Cluster{
+		Name: name, Issuer: cluster.Issuer, JWKS: json.RawMessage(cluster.JWKS),
+		Created: cluster.CreatedAt, Endpoint: cluster.Endpoint, Version: version,
+	})
+}
+
+func (c clusters) Identities(ctx context.Context, cluster, after string) (control.Identities, error) {
+	revision, identities, err := c.eks.Identities(ctx, cluster, after)
+	if errors.Is(err, eks.ErrNoCluster) {
+		return control.Identities{}, fmt.Errorf("cluster %s: %w", cluster, control.ErrNoCluster)
+	}
+	if err != nil {
+		return control.Identities{}, err
+	}
+	out := control.Identities{Revision: revision, Identities: []control.Identity{}}
+	for _, i := range identities {
+		out.Identities = append(out.Identities, control.Identity(i))
+	}
+	return out, nil
+}

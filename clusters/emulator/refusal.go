@@ -1,0 +1,39 @@
+package emulator
+
+import (
+	"net/http"
+
+	"github.com/podidentity/epi/clusters/emulator/journal"
+	"github.com/podidentity/epi/clusters/emulator/restjson"
+	"github.com/podidentity/epi/clusters/emulator/sigv4"
+)
+
+// jsonRefusals are the codes and texts with which REST-JSON services refuse a signature. The texts are
+// those that AWS was seen to use; where there is none the verifier's is told, which holds no secret
+// (https://docs.aws.amazon.com/eks/latest/APIReference/CommonErrors.html).
+var jsonRefusals = map[sigv4.Kind]restjson.Error{
+	sigv4.MissingAuthentication: {Code: "MissingAuthenticationTokenException", Status: http.StatusForbidden, Message: "Missing Authentication Token"},
+	sigv4.Incomplete:            {Code: "IncompleteSignatureException", Status: http.StatusForbidden},
+	sigv4.UnsignedHeaders:       {Code: "InvalidSignatureException", Status: http.StatusForbidden},
+	sigv4.UnknownAccessKey:      {Code: "UnrecognizedClientException", Status: http.StatusForbidden, Message: "The security token included in the request is invalid."},
+	sigv4.InvalidToken:          {Code: "UnrecognizedClientException", Status: http.StatusForbidden, Message: "The security token included in the request is invalid."},
+	sigv4.ExpiredToken:          {Code: "ExpiredTokenException", Status: http.StatusForbidden, Message: "The security token included in the request is expired"},
+	sigv4.SignatureMismatch:     {Code: "InvalidSignatureException", Status: http.StatusForbidden},
+	sigv4.Skewed:                {Code: "InvalidSignatureException", Status: http.StatusForbidden},
+	sigv4.PresignedExpired:      {Code: "InvalidSignatureException", Status: http.StatusForbidden},
+	sigv4.BodyMismatch:          {Code: "InvalidSignatureException", Status: http.StatusForbidden},
+	sigv4.TooLarge:              {Code: "RequestEntityTooLargeException", Status: http.StatusRequestEntityTooLarge},
+	sigv4.BadBody:               {Code: "InvalidRequestException", Status: http.StatusBadRequest},
+}
+
+// refuseJSON answers for EKS and EKS Auth.
+func refuseJSON(w http.ResponseWriter, r *http.Request, err *sigv4.Error) {
+	refusal, ok := jsonRefusals[err.Kind]
+	if !ok {
+		refusal = jsonRefusals[sigv4.Incomplete]
+	}
+	if refusal.Message == "" {
+		refusal.Message = err.Message
+	}
+	journal.FromContext(r.Context()).ErrorCode = restjson.WriteError(w, &refusal, refusal.Code)
+}

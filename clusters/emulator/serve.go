@@ -1,0 +1,205 @@
+package emulator
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"mime"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/podidentity/epi/clusters/emulator/iam"
+	"github.com/podidentity/epi/clusters/emulator/journal"
+	"github.com/podidentity/epi/clusters/emulator/sigv4"
+)
+
+const (
+	jsonRequestID = "x-amzn-RequestId"
+	s3RequestID   = "x-amz-request-id"
+	globalRegion  = "us-east-1"
+	// maxForm bounds the body of a request that is read before it is known who sent it.
+	maxForm = 1 << 20
+)
+
+// service is one of the emulator's AWS services.
+type service struct {
+	handler http.Handler
+	// refuse answers, in the service's protocol, a request whose signature is not accepted.
+	refuse func(http.ResponseWriter, *http.Request, *sigv4.Error)
+	// requestID is the header that carries the request's ID.
+	requestID string
+	// regions are those that a request may be signed for; nil leaves it to the handler.
+	regions []string
+}
+
+// serve journals one request and routes it.
+func (e *Emulator) serve(w http.ResponseWriter, r *http.Request) {
+	call := &journal.Call{Time: e.options.Now(), RequestID: uuid.NewString()}
+	call.SourceIP, _, _ = net.SplitHostPort(r.RemoteAddr) // stays "" for an address without a port
+	r = r.WithContext(journal.NewContext(r.Context(), call))
+	recorder := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
+	defer func() {
+		panicked := recover()
+		if panicked != nil {
+			recorder.status, call.ErrorCode = http.StatusInternalServerError, "InternalError"
+		}
+		e.record(r, call, recorder.status)
+		if panicked != nil {
+			panic(panicked) // net/http logs it and ends the connection
+		}
+	}()
+	e.route(recorder, r, call)
+}
+
+func (e *Emulator) record(r *http.Request, call *journal.Call, status int) {
+	call.Status = status
+	call.Duration = e.options.Now().Sub(call.Time)
+	e.journal.Add(*call)
+	e.options.Log.LogAttrs(r.Context(), slog.LevelDebug, "call",
+		slog.String("service", call.Service), slog.String("operation", call.Operation), slog.Int("status", status),
+		slog.String("error", call.ErrorCode), slog.String("principal", call.Principal), slog.String("source", call.SourceIP),
+		slog.String("decision", call.Decision), slog.Duration("took", call.Duration), slog.String("request", call.RequestID))
+}
+
+// route finds the service by what the request says it is signed for, and hands the request to it
+// only when that signature is verified.
+func (e *Emulator) route(w http.ResponseWriter, r *http.Request, call *journal.Call) {
+	region, name, signed := sigv4.Scope(r)
+	if !signed {
+		e.unsigned(w, r, call)
+		return
+	}
+	target, known := e.services[name]
+	if !known {
+		guess := e.services[guessService(r)]
+		w.Header().Set(guess.requestID, call.RequestID)
+		guess.refuse(w, r, &sigv4.Error{Kind: sigv4.SignatureMismatch, Message: "Credential should be scoped to a service that the emulator has: eks, eks-auth, iam, s3 or sts."})
+		return
+	}
+	call.Service = name
+	w.Header().Set(target.requestID, call.RequestID)
+	if target.regions != nil && !slices.Contains(target.regions, region) {
+		target.refuse(w, r, &sigv4.Error{Kind: sigv4.SignatureMismatch, Message: "Credential should be scoped to a valid region, such as " + e.options.Region + "."})
+		return
+	}
+	identity, err := e.verifier.Verify(r)
+	if err != nil {
+		target.refuse(w, r, signatureError(err))
+		return
+	}
+	ctx, ok := e.withCaller(r, identity, call)
+	if !ok {
+		// The key was there a moment ago, when its signature was verified.
+		target.refuse(w, r, &sigv4.Error{Kind: sigv4.UnknownAccessKey, Message: "access key ID " + identity.AccessKeyID + " does not exist"})
+		return
+	}
+	target.handler.ServeHTTP(w, r.WithContext(ctx))
+}
+
+func signatureError(err error) *sigv4.Error {
+	if refusal, ok := errors.AsType[*sigv4.Error](err); ok {
+		return refusal
+	}
+	return &sigv4.Error{Kind: sigv4.Incomplete, Message: "the request cannot be verified"}
+}
+
+func (e *Emulator) withCaller(r *http.Request, identity *sigv4.Identity, call *journal.Call) (context.Context, bool) {
+	principal, ok := e.account.Principal(r.Context(), identity.AccessKeyID)
+	if !ok {
+		return nil, false
+	}
+	call.Principal = principal.ARN
+	caller := &iam.Caller{
+		Principal: principal, AccessKeyID: identity.AccessKeyID, SecureTransport: r.TLS != nil,
+		UserAgent: r.UserAgent(), Time: call.Time, Region: identity.Region,
+	}
+	if address, err := netip.ParseAddr(call.SourceIP); err == nil {
+		caller.SourceIP = address.Unmap()
+	}
+	return iam.WithCaller(r.Context(), caller), true
+}
+
+// unsigned serves what has no readable signature. STS and S3 have something to say to anonymous
+// callers; all other services refuse them.
+func (e *Emulator) unsigned(w http.ResponseWriter, r *http.Request, call *journal.Call) {
+	name := guessService(r)
+	if name == "iam" {
+		var ok bool
+		if name, ok = guessQueryService(w, r); !ok {
+			w.Header().Set(jsonRequestID, call.RequestID)
+			iam.WriteSignatureError(w, r, &sigv4.Error{Kind: sigv4.TooLarge, Message: "the body is too large or broke off"})
+			return
+		}
+	}
+	call.Service = name
+	target := e.services[name]
+	w.Header().Set(target.requestID, call.RequestID)
+	_, err := e.verifier.Verify(r)
+	refusal := signatureError(err)
+	anonymous := refusal.Kind == sigv4.MissingAuthentication && (name == "sts" || name == "s3")
+	if !anonymous {
+		target.refuse(w, r, refusal)
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	target.handler.ServeHTTP(w, r)
+}
+
+// guessService tells by its protocol which service a request is for that does not say it.
+func guessService(r *http.Request) string {
+	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // an unreadable type is no form
+	switch {
+	case media == "application/x-www-form-urlencoded" && r.Method == http.MethodPost, r.URL.Path == "/" && r.URL.Query().Has("Action"):
+		return "iam"
+	case r.URL.Path == "/clusters" || strings.HasPrefix(r.URL.Path, "/clusters/"), strings.HasPrefix(media, "application/x-amz-json"):
+		return "eks"
+	}
+	return "s3"
+}
+
+// guessQueryService tells IAM from STS by the API version that Query requests carry, and leaves the
+// body as it was; false if the body cannot be read.
+func guessQueryService(w http.ResponseWriter, r *http.Request) (name string, ok bool) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
+	if err != nil {
+		return "", false
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	form, _ := url.ParseQuery(string(body)) // what could be parsed is enough to guess
+	if form.Get("Version") == stsVersion || r.URL.Query().Get("Version") == stsVersion {
+		return "sts", true
+	}
+	return "iam", true
+}
+
+const stsVersion = "2011-06-15"
+
+// statusRecorder remembers the status of the answer.
+type statusRecorder struct {
+	http.ResponseWriter
+	status int
+	wrote  bool
+}
+
+func (s *statusRecorder) WriteHeader(status int) {
+	if !s.wrote {
+		s.status, s.wrote = status, status >= http.StatusOK
+	}
+	s.ResponseWriter.WriteHeader(status)
+}
+
+func (s *statusRecorder) Write(data []byte) (int, error) {
+	s.wrote = true
+	return s.ResponseWriter.Write(data)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (s *statusRecorder) Unwrap() http.ResponseWriter { return s.ResponseWriter }
