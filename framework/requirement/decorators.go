@@ -1,0 +1,49 @@
+package requirement
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/onsi/ginkgo/v2"
+
+	"github.com/podidentity/epi/clusters"
+)
+
+// needsPrefix makes a label set of what a spec needs: it can be filtered by.
+const needsPrefix = "needs:"
+
+// Covers says which requirements a spec decides. It panics, while the tree of specs is built, on an
+// ID that the catalogue lacks: a verdict about nothing would never be noticed.
+func Covers(ids ...string) ginkgo.Labels {
+	if len(ids) == 0 {
+		panic("requirement.Covers: no requirement named")
+	}
+	for _, id := range ids {
+		if _, ok := Lookup(id); !ok {
+			panic(fmt.Sprintf("requirement.Covers: the catalogue has no requirement %q", id))
+		}
+	}
+	return ginkgo.Labels(ids)
+}
+
+// Needs says what the environment must be able to do for a spec to decide anything; elsewhere the
+// spec is reported as not supported, with this as the reason.
+func Needs(capabilities ...clusters.Capability) ginkgo.Labels {
+	var labels ginkgo.Labels
+	for _, capability := range capabilities {
+		labels = append(labels, needsPrefix+string(capability))
+	}
+	return labels
+}
+
+// OfLabels reads what Covers and Needs put into the labels of a spec.
+func OfLabels(labels []string) (ids []string, needs []clusters.Capability) {
+	for _, label := range labels {
+		if capability, ok := strings.CutPrefix(label, needsPrefix); ok {
+			needs = append(needs, clusters.Capability(capability))
+		} else if _, ok := Lookup(label); ok {
+			ids = append(ids, label)
+		}
+	}
+	return ids, needs
+}

@@ -1,0 +1,71 @@
+package requirement
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/podidentity/epi/clusters"
+)
+
+func TestCatalogueIsComplete(t *testing.T) {
+	list, err := parse(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range list {
+		if !strings.HasPrefix(r.Source, "https://") {
+			t.Errorf("%s: a reader cannot follow the source %q", r.ID, r.Source)
+		}
+	}
+	if r, ok := Lookup("ABAC-02"); !ok || r.Level != Must || !strings.Contains(r.Statement, "403 on HeadObject") {
+		t.Errorf("ABAC-02 is %+v", r)
+	}
+}
+
+func TestParseNamesEveryProblem(t *testing.T) {
+	_, err := parse([]byte(`
+- {id: INJ-01, level: MUST, profile: webhook, statement: It holds., source: here, runs: both, since: v1}
+- {id: INJ-01, level: must, profile: web, statement: It holds, source: "", runs: here, since: v1}
+- {id: nonsense, level: SHOULD, profile: agent, statement: It holds., source: here, runs: aws, since: v1}
+`))
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{
+		"entry 2 (INJ-01): id is used twice", `level "must"`, `profile "web"`, `runs "here"`, "statement is not a sentence",
+		"source or since is missing", "entry 3 (nonsense): id is not",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error %q lacks %q", err, want)
+		}
+	}
+	if _, err := parse([]byte("- {id: INJ-01, levle: MUST}")); err == nil || !strings.Contains(err.Error(), "levle") {
+		t.Errorf("unknown field: error %v", err)
+	}
+}
+
+func TestCoversRefusesWhatTheCatalogueLacks(t *testing.T) {
+	for _, ids := range [][]string{{"INJ-99"}, {"INJ-01", "nonsense"}, {}} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("Covers(%q) did not panic", ids)
+				}
+			}()
+			Covers(ids...)
+		}()
+	}
+}
+
+func TestLabelsGoAndComeBack(t *testing.T) {
+	labels := append(Covers("INJ-01", "TOK-01"), Needs(clusters.IMDS, clusters.EmulatorControl)...)
+	ids, needs := OfLabels(append([]string{"slow"}, labels...))
+	if diff := cmp.Diff([]string{"INJ-01", "TOK-01"}, ids); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]clusters.Capability{clusters.IMDS, clusters.EmulatorControl}, needs); diff != "" {
+		t.Error(diff)
+	}
+}
