@@ -5,8 +5,9 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 REVISION ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 
 # The same flags as the node image is built with: whatever it shares with epi compiles once.
-# Programs go into images on an empty base, so they are static and for Linux, except the runner.
-GOFLAGS_BUILD := -trimpath -gcflags=all=-dwarf=false
+# Programs go into images on an empty base, so they are static and for Linux, except the runner. No
+# commit is stamped into them: the same program gives the same image in every commit.
+GOFLAGS_BUILD := -trimpath -buildvcs=false -gcflags=all=-dwarf=false
 LDFLAGS       := -s -w -X main.version=$(VERSION) -X main.revision=$(REVISION)
 PROGRAMS      := epi-agent epi-webhook epi-emulator epi-probe epi-runc
 
