@@ -1,15 +1,21 @@
 // Package iam is the AWS account of the emulator: its users, roles, policies, access keys and role
 // sessions, the decision whether a caller may do something, and the IAM Query API over it all.
+//
+// References are to https://docs.aws.amazon.com/IAM/latest/APIReference/ by operation and to pages of
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/ by their file name.
 package iam
 
 import (
-	"context"
+	"crypto/rand"
+	"fmt"
 	"io"
-	"net/http"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/podidentity/epi/clusters/emulator/iam/policy"
-	"github.com/podidentity/epi/clusters/emulator/sigv4"
 )
 
 // Options of an Account.
@@ -18,39 +24,184 @@ type Options struct {
 	AccountID string
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
-	// Rand is the source of unique IDs, keys and tokens; nil means crypto/rand.
+	// Rand is the source of unique IDs, keys and tokens; nil means crypto/rand. Reads are serialised.
 	Rand io.Reader
 }
 
 // Account is one AWS account. It is safe for concurrent use.
-type Account struct{ options Options }
+type Account struct {
+	id   string
+	now  func() time.Time
+	rand io.Reader
+
+	mu sync.RWMutex
+	// users and roles by name in lower case: names are "not distinguished by case" (reference_iam-quotas).
+	users, roles map[string]*entity
+	// entities are the users and roles by their unique ID.
+	entities map[string]*entity
+	// policies are the managed policies by ARN.
+	policies map[string]*managedPolicy
+	keys     map[string]*accessKey
+	// sweepAt is the number of keys at which expired ones are removed next.
+	sweepAt int
+}
+
+// entity is a user or a role.
+type entity struct {
+	role                             bool
+	name, path, arn, id, description string
+	created                          time.Time
+	// tags are replaced, never changed: principals share them.
+	tags   map[string]string
+	inline map[string]document
+	// attached are the ARNs of the managed policies.
+	attached []string
+	// boundary is the ARN of the permissions boundary; empty for none.
+	boundary string
+	// maxSession and trust are a role's.
+	maxSession time.Duration
+	trust      document
+	// keys are a user's access key IDs, oldest first.
+	keys []string
+}
+
+// document is a policy's text with what it means.
+type document struct {
+	text   string
+	parsed *policy.Document
+}
+
+// managedPolicy is a managed policy with its versions, oldest first.
+type managedPolicy struct {
+	name, path, arn, id, description string
+	created, updated                 time.Time
+	versions                         []policyVersion
+	// defaultVersion and lastVersion are the numbers in "v1".
+	defaultVersion, lastVersion int
+	tags                        map[string]string
+	// aws says that the policy is AWS's own and cannot be changed.
+	aws bool
+}
+
+type policyVersion struct {
+	number  int
+	created time.Time
+	document
+}
+
+func (p *managedPolicy) current() *policyVersion { return p.version(p.defaultVersion) }
+
+func (p *managedPolicy) version(number int) *policyVersion {
+	for i := range p.versions {
+		if p.versions[i].number == number {
+			return &p.versions[i]
+		}
+	}
+	return nil
+}
 
 // NewAccount makes an account that holds the AWS managed policies the emulator knows and nothing else.
-func NewAccount(options Options) (*Account, error) { return &Account{options: options}, nil }
+func NewAccount(options Options) (*Account, error) {
+	a := &Account{
+		id: options.AccountID, now: options.Now, rand: options.Rand,
+		users: map[string]*entity{}, roles: map[string]*entity{}, entities: map[string]*entity{},
+		policies: map[string]*managedPolicy{}, keys: map[string]*accessKey{}, sweepAt: minSweep,
+	}
+	if a.now == nil {
+		a.now = time.Now
+	}
+	if a.rand == nil {
+		a.rand = rand.Reader
+	}
+	return a, a.addAWSPolicies()
+}
 
 // ID returns the account's twelve digits.
-func (a *Account) ID() string { return a.options.AccountID }
+func (a *Account) ID() string { return a.id }
+
+func (a *Account) arn(kind, path, name string) string {
+	return "arn:aws:iam::" + a.id + ":" + kind + path + name
+}
 
 // CreateAdministrator makes a user with an allow-all policy and the given access key: the
 // administrator of the account. For use at boot.
-func (a *Account) CreateAdministrator(name, accessKeyID, secretAccessKey string) error { return nil }
+func (a *Account) CreateAdministrator(name, accessKeyID, secretAccessKey string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.keys[accessKeyID] != nil {
+		return fmt.Errorf("create administrator %s: access key ID %s exists", name, accessKeyID)
+	}
+	user, err := a.addEntity(&entity{name: name, path: "/"})
+	if err != nil {
+		return fmt.Errorf("create administrator %s: %w", name, err)
+	}
+	user.attached = []string{administratorAccessARN}
+	a.addKey(user, accessKeyID, secretAccessKey)
+	return nil
+}
 
 // CreateServiceRole makes a role that the AWS service trusts with sts:AssumeRole, with the managed
 // policies attached. For use at boot: the node role is CreateServiceRole("epi-node",
 // "ec2.amazonaws.com", WorkerNodePolicyARN).
 func (a *Account) CreateServiceRole(name, service string, policyARNs ...string) (Role, error) {
-	return Role{}, nil
+	text := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":%q},"Action":"sts:AssumeRole"}]}`, service)
+	parsed, err := policy.Parse([]byte(text))
+	if err != nil {
+		return Role{}, fmt.Errorf("create role %s for %s: %w", name, service, err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, arn := range policyARNs {
+		if a.policies[arn] == nil {
+			return Role{}, fmt.Errorf("create role %s: policy %s does not exist", name, arn)
+		}
+	}
+	role, err := a.addEntity(&entity{role: true, name: name, path: "/", maxSession: defaultMaxSession, trust: document{text, parsed}})
+	if err != nil {
+		return Role{}, fmt.Errorf("create role %s: %w", name, err)
+	}
+	role.attached = policyARNs
+	return role.asRole(), nil
 }
 
-// Credentials implements sigv4.CredentialStore.
-func (a *Account) Credentials(ctx context.Context, accessKeyID string) (sigv4.Credentials, bool) {
-	return sigv4.Credentials{}, false
+// addEntity completes a new user or role and adds it, or fails with EntityAlreadyExists.
+func (a *Account) addEntity(e *entity) (*entity, error) {
+	kind, prefix, named := "user", "AIDA", a.users
+	if e.role {
+		kind, prefix, named = "role", "AROA", a.roles
+	}
+	if named[strings.ToLower(e.name)] != nil {
+		return nil, conflict("%s with name %s already exists.", title(kind), e.name)
+	}
+	id, err := a.uniqueID(prefix)
+	if err != nil {
+		return nil, err
+	}
+	e.id, e.arn, e.created = id, a.arn(kind, e.path, e.name), a.timestamp()
+	e.inline = map[string]document{}
+	named[strings.ToLower(e.name)] = e
+	a.entities[e.id] = e
+	return e, nil
 }
 
-// Principal returns whose access key accessKeyID is now; ok is false when the key, its user or its
-// session's role is gone.
-func (a *Account) Principal(ctx context.Context, accessKeyID string) (principal Principal, ok bool) {
-	return Principal{}, false
+// timestamp is the time as IAM keeps it: to the second.
+func (a *Account) timestamp() time.Time { return a.now().UTC().Truncate(time.Second) }
+
+// uniqueID makes an ID of 21 characters (reference_identifiers, "Unique identifiers").
+func (a *Account) uniqueID(prefix string) (string, error) { return a.randomText(prefix, 17) }
+
+// alphabet of unique IDs and access key IDs: base 32.
+const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+
+func (a *Account) randomText(prefix string, length int) (string, error) {
+	bytes := make([]byte, length)
+	if _, err := io.ReadFull(a.rand, bytes); err != nil {
+		return "", fmt.Errorf("read random bytes: %w", err)
+	}
+	for i := range bytes {
+		bytes[i] = alphabet[bytes[i]%byte(len(alphabet))]
+	}
+	return prefix + string(bytes), nil
 }
 
 // Role is a role as others may know it: a copy.
@@ -60,85 +211,58 @@ type Role struct {
 	MaxSessionDuration               time.Duration
 	// TrustPolicy is the text of the trust policy.
 	TrustPolicy string
-	Tags        map[string]string
+	// Tags must not be changed.
+	Tags map[string]string
+}
+
+func (e *entity) asRole() Role {
+	return Role{
+		Name: e.name, Path: e.path, ARN: e.arn, ID: e.id, Description: e.description, Created: e.created,
+		MaxSessionDuration: e.maxSession, TrustPolicy: e.trust.text, Tags: e.tags,
+	}
 }
 
 // Role finds a role by its ARN or name.
-func (a *Account) Role(arnOrName string) (Role, bool) { return Role{}, false }
-
-// Access is one thing that a caller wants to do.
-type Access struct {
-	// Action such as "eks:CreatePodIdentityAssociation".
-	Action string
-	// Resource ARN, or "*".
-	Resource string
-	// Context has the keys of this request beyond the global ones that Authorize fills from the
-	// caller (aws:PrincipalTag/*, aws:PrincipalArn, aws:SourceIp, …); may be nil.
-	Context policy.Context
-	// ResourcePolicy of the resource, if it has one.
-	ResourcePolicy *policy.Named
-	// ResourceAccount owns the resource; empty means this account.
-	ResourceAccount string
+func (a *Account) Role(arnOrName string) (Role, bool) {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	role := a.roles[strings.ToLower(arnOrName)]
+	if strings.HasPrefix(arnOrName, "arn:") {
+		role = a.roleByARN(arnOrName)
+	}
+	if role == nil {
+		return Role{}, false
+	}
+	return role.asRole(), true
 }
 
-// Authorize decides whether caller may, by the policies it has now, and notes the decision in the
-// journal's call of ctx. A nil caller is refused.
-func (a *Account) Authorize(ctx context.Context, caller *Caller, access Access) policy.Decision {
-	return policy.Decision{}
+// roleByARN finds a role whose ARN is exactly this one: path and case count.
+func (a *Account) roleByARN(arn string) *entity {
+	return byARN(a.roles, arn)
 }
 
-// DeniedMessage is AWS's wording of a refusal: "User: ARN is not authorized to perform: ACTION on
-// resource: ARN because …".
-func DeniedMessage(caller *Caller, access Access, decision policy.Decision) string { return "" }
-
-// Trust asks whether a role may be assumed.
-type Trust struct {
-	// Role by its ARN.
-	RoleARN string
-	// Service principal that wants to assume it, such as "pods.eks.amazonaws.com"; or Caller.
-	Service string
-	Caller  *Caller
-	// Actions must all be allowed: "sts:AssumeRole", and "sts:TagSession" when there are tags.
-	Actions []string
-	// Context has aws:RequestTag/*, aws:TagKeys, aws:SourceArn, aws:SourceAccount, sts:ExternalId, …
-	Context policy.Context
+func byARN(named map[string]*entity, arn string) *entity {
+	if e := named[strings.ToLower(arn[strings.LastIndexByte(arn, '/')+1:])]; e != nil && e.arn == arn {
+		return e
+	}
+	return nil
 }
 
-// EvaluateTrust decides by the role's trust policy (and, for a caller that it names only by its
-// account, the caller's own policies). The decision is the first action's that is refused, or the
-// last one's. A missing role is an implicit denial. The decision is noted in the journal's call of ctx.
-func (a *Account) EvaluateTrust(ctx context.Context, trust Trust) policy.Decision {
-	return policy.Decision{}
+// policiesOf returns the policies of a user or role by kind, as they are now.
+func (a *Account) policiesOf(e *entity) policy.Policies {
+	policies := policy.Policies{Identity: make([]policy.Named, 0, len(e.attached)+len(e.inline))}
+	for _, arn := range e.attached {
+		if managed := a.policies[arn]; managed != nil {
+			policies.Identity = append(policies.Identity, policy.Named{Name: arn, Document: managed.current().parsed})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.inline)) {
+		policies.Identity = append(policies.Identity, policy.Named{Name: "inline policy " + name, Document: e.inline[name].parsed})
+	}
+	if managed := a.policies[e.boundary]; managed != nil {
+		policies.Boundary = &policy.Named{Name: e.boundary, Document: managed.current().parsed}
+	}
+	return policies
 }
 
-// SessionInput asks for temporary credentials of a role. Whoever asks has decided that they may be given.
-type SessionInput struct {
-	RoleARN string
-	// SessionName has 2 to 64 characters of [\w+=,.@-].
-	SessionName string
-	// Duration is at least 15 minutes and at most 12 hours, for a service principal's session too.
-	Duration time.Duration
-	// Tags are the session tags: at most 50, keys up to 128, values up to 256 characters.
-	Tags map[string]string
-	// TransitiveTags are keys of Tags (or of the caller's transitive tags) that chaining keeps.
-	TransitiveTags []string
-	// Policies limit the session; their texts together have at most 2048 characters.
-	Policies []policy.Named
-}
-
-// Session is a role session that was just made.
-type Session struct {
-	AccessKeyID, SecretAccessKey, SessionToken string
-	Expiration                                 time.Time
-	// ARN is arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION, ID is ROLEID:SESSION.
-	ARN, ID string
-}
-
-// IssueSession makes temporary credentials of a role. It fails with ErrNoSuchRole or with an error
-// that says which input is out of bounds.
-func (a *Account) IssueSession(ctx context.Context, input SessionInput) (Session, error) {
-	return Session{}, ErrNoSuchRole
-}
-
-// Handler serves the IAM Query API (version 2010-05-08) for callers from the context.
-func (a *Account) Handler() http.Handler { return http.NotFoundHandler() }
+func title(word string) string { return strings.ToUpper(word[:1]) + word[1:] }

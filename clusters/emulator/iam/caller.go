@@ -55,8 +55,13 @@ type Principal struct {
 	UserID string
 	// RoleARN, RoleID and SessionName are set for a role session.
 	RoleARN, RoleID, SessionName string
+	// UserName is set for a user.
+	UserName string
 	// Tags of the principal: the user's or role's tags, overridden by the session's.
+	// They must not be changed.
 	Tags map[string]string
+	// SessionTags are those of Tags that were passed when the session was made.
+	SessionTags map[string]string
 	// TransitiveTags are the keys of the session tags that a further AssumeRole inherits.
 	TransitiveTags []string
 	// Issued is when the session was made; zero for a user.

@@ -26,6 +26,9 @@ type Document struct {
 	text       []byte
 }
 
+// Text returns what was parsed.
+func (d *Document) Text() string { return string(d.text) }
+
 // Statement is one statement of a policy.
 type Statement struct {
 	// Index counts statements from 0 in the order of the document.

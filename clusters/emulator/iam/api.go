@@ -1,0 +1,267 @@
+package iam
+
+import (
+	"context"
+	"encoding/base64"
+	"maps"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/podidentity/epi/clusters/emulator/iam/policy"
+	"github.com/podidentity/epi/clusters/emulator/query"
+)
+
+const (
+	version   = "2010-05-08"
+	namespace = "https://iam.amazonaws.com/doc/2010-05-08/"
+)
+
+// Quotas (reference_iam-quotas). Sizes of policies do not count white space.
+const (
+	rolesPerAccount    = 1000
+	usersPerAccount    = 5000
+	policiesPerAccount = 1500
+	attachedPolicies   = 10
+	versionsPerPolicy  = 5
+	keysPerUser        = 2
+	trustPolicySize    = 2048
+	managedPolicySize  = 6144
+	inlineSizeOfRole   = 10240
+	inlineSizeOfUser   = 2048
+)
+
+var (
+	namePattern = regexp.MustCompile(`^[\w+=,.@-]+$`)
+	pathPattern = regexp.MustCompile(`^(/)$|^(/[!-\x7e]+/)$`)
+	arnPattern  = regexp.MustCompile(`^arn:[!-\x7e]+$`)
+	textPattern = regexp.MustCompile(`^[\t\n\r\x{20}-\x{7e}\x{a1}-\x{ff}]*$`)
+	docPattern  = regexp.MustCompile(`^[\t\n\r\x{20}-\x{ff}]+$`)
+
+	roleName   = query.Rule{Min: 1, Max: 64, Pattern: namePattern}
+	policyName = query.Rule{Min: 1, Max: 128, Pattern: namePattern}
+	policyARN  = query.Rule{Min: 20, Max: 2048, Pattern: arnPattern}
+	anyText    = query.Rule{Max: 1000, Pattern: textPattern}
+	policyText = query.Rule{Min: 1, Max: 131072, Pattern: docPattern}
+)
+
+// api is the IAM Query API over an account.
+type api struct{ *Account }
+
+// Handler serves the IAM Query API (version 2010-05-08) for callers from the context.
+func (a *Account) Handler() http.Handler {
+	s := api{a}
+	return &query.Service{Version: version, Namespace: namespace, Operations: map[string]query.Operation{
+		"CreatePolicy": s.createPolicy, "GetPolicy": s.getPolicy, "DeletePolicy": s.deletePolicy, "ListPolicies": s.listPolicies,
+		"CreatePolicyVersion": s.createPolicyVersion, "GetPolicyVersion": s.getPolicyVersion, "DeletePolicyVersion": s.deletePolicyVersion,
+		"ListPolicyVersions": s.listPolicyVersions, "SetDefaultPolicyVersion": s.setDefaultPolicyVersion,
+
+		"CreateRole": s.createRole, "GetRole": s.getRole, "DeleteRole": s.deleteRole, "ListRoles": s.listRoles,
+		"UpdateAssumeRolePolicy": s.updateAssumeRolePolicy, "UpdateRole": s.updateRole,
+		"TagRole": s.tagRole, "UntagRole": s.untagRole, "ListRoleTags": s.listRoleTags,
+		"PutRolePermissionsBoundary": s.putRolePermissionsBoundary, "DeleteRolePermissionsBoundary": s.deleteRolePermissionsBoundary,
+		"ListInstanceProfilesForRole": s.listInstanceProfilesForRole,
+
+		"AttachRolePolicy": s.attach(role), "DetachRolePolicy": s.detach(role), "ListAttachedRolePolicies": s.listAttached(role),
+		"PutRolePolicy": s.putInline(role), "GetRolePolicy": s.getInline(role), "DeleteRolePolicy": s.deleteInline(role), "ListRolePolicies": s.listInline(role),
+		"AttachUserPolicy": s.attach(user), "DetachUserPolicy": s.detach(user), "ListAttachedUserPolicies": s.listAttached(user),
+		"PutUserPolicy": s.putInline(user), "GetUserPolicy": s.getInline(user), "DeleteUserPolicy": s.deleteInline(user), "ListUserPolicies": s.listInline(user),
+
+		"CreateUser": s.createUser, "GetUser": s.getUser, "DeleteUser": s.deleteUser, "ListUsers": s.listUsers,
+		"CreateAccessKey": s.createAccessKey, "DeleteAccessKey": s.deleteAccessKey, "ListAccessKeys": s.listAccessKeys,
+	}}
+}
+
+// kind is what role and user operations differ in.
+type kind struct {
+	// word is "role" or "user".
+	word       string
+	inlineSize int
+}
+
+var (
+	role = kind{"role", inlineSizeOfRole}
+	user = kind{"user", inlineSizeOfUser}
+)
+
+// parameter is "RoleName" or "UserName".
+func (k kind) parameter() string { return title(k.word) + "Name" }
+
+func (s api) named(k kind) map[string]*entity {
+	if k == role {
+		return s.roles
+	}
+	return s.users
+}
+
+// find returns a role or user under the lock that the caller holds.
+func (s api) find(k kind, name string) (*entity, error) {
+	if e := s.named(k)[strings.ToLower(name)]; e != nil {
+		return e, nil
+	}
+	return nil, notFound("The %s with name %s cannot be found.", k.word, name)
+}
+
+// authorize asks for the operation's own action, which has its name, on a resource.
+func (s api) authorize(ctx context.Context, action, resource string, keys policy.Context) error {
+	access := Access{Action: "iam:" + action, Resource: resource, Context: keys}
+	caller := CallerFrom(ctx)
+	if decision := s.Authorize(ctx, caller, access); !decision.Allowed {
+		return query.Errorf("AccessDenied", http.StatusForbidden, "%s", DeniedMessage(caller, access, decision))
+	}
+	return nil
+}
+
+// authorizeOn asks for an action on a role or user by its name, with its tags as condition keys. An
+// unknown one is asked about under the path "/": who may not ask learns nothing.
+func (s api) authorizeOn(ctx context.Context, k kind, name, action string, keys policy.Context) error {
+	if keys == nil {
+		keys = policy.Context{}
+	}
+	s.mu.RLock()
+	resource := s.arn(k.word, "/", name)
+	if e := s.named(k)[strings.ToLower(name)]; e != nil {
+		resource = e.arn
+		setTags(keys, "aws:ResourceTag/", e.tags)
+		setTags(keys, "iam:ResourceTag/", e.tags)
+	}
+	s.mu.RUnlock()
+	return s.authorize(ctx, action, resource, keys)
+}
+
+// path reads the parameter Path: "/" if it is absent.
+func path(p query.Parameters) (string, error) {
+	if !p.Has("Path") {
+		return "/", nil
+	}
+	return p.Check("Path", query.Rule{Min: 1, Max: 512, Pattern: pathPattern})
+}
+
+// tags reads the parameter Tags and the condition keys of a request that sets tags.
+func tags(p query.Parameters) (map[string]string, policy.Context, error) {
+	keys := policy.Context{}
+	found := map[string]string{}
+	for _, member := range p.Structures("Tags", maxTags, "Key", "Value") {
+		if _, twice := found[member["Key"]]; twice {
+			return nil, nil, invalidInput("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+		}
+		found[member["Key"]] = member["Value"]
+	}
+	if len(found) == 0 {
+		return nil, keys, nil
+	}
+	if len(found) > maxTags {
+		return nil, nil, limitExceeded("The number of tags has reached the maximum limit.")
+	}
+	if err := CheckTags(found); err != nil {
+		return nil, nil, invalidInput("%v", err)
+	}
+	keys.Set("aws:TagKeys", slices.Sorted(maps.Keys(found))...)
+	setTags(keys, "aws:RequestTag/", found)
+	return found, keys, nil
+}
+
+type policyKind uint8
+
+const (
+	identityDocument policyKind = iota
+	trustDocument
+)
+
+// parseDocument reads a policy parameter, or fails with MalformedPolicyDocument.
+func parseDocument(p query.Parameters, parameter string, kind policyKind, quota int, exceeded string) (document, error) {
+	text, err := p.Check(parameter, policyText)
+	if err != nil {
+		return document{}, err
+	}
+	if size := sizeWithoutSpace(text); size > quota {
+		return document{}, limitExceeded(exceeded, quota)
+	}
+	parsed, err := policy.Parse([]byte(text))
+	if err == nil && kind == trustDocument {
+		err = parsed.CheckTrust()
+	} else if err == nil {
+		err = parsed.CheckIdentity()
+	}
+	if err != nil {
+		return document{}, malformed("%v", err)
+	}
+	return document{text, parsed}, nil
+}
+
+func sizeWithoutSpace(text string) int {
+	size := utf8.RuneCountInString(text)
+	for _, space := range []string{" ", "\t", "\r", "\n"} {
+		size -= strings.Count(text, space)
+	}
+	return size
+}
+
+// bindTrust ties the users and roles that a trust policy names to their unique IDs, under the lock
+// that the caller holds. Those of this account must exist.
+func (s api) bindTrust(trust *policy.Document) error {
+	var missing error
+	trust.Bind(func(arn string) string {
+		named, ours := s.users, strings.HasPrefix(arn, "arn:aws:iam::"+s.id+":")
+		if strings.HasPrefix(arn, "arn:aws:iam::"+s.id+":role/") {
+			named = s.roles
+		}
+		if !ours {
+			return ""
+		}
+		e := byARN(named, arn)
+		if e == nil {
+			missing = malformed("Invalid principal in policy: \"AWS\":\"%s\"", arn)
+			return ""
+		}
+		return e.id
+	})
+	return missing
+}
+
+// page is the part of a sorted list that one answer holds.
+type page struct {
+	IsTruncated bool
+	Marker      string `xml:",omitempty"`
+}
+
+// paginate cuts a list, sorted by key, as Marker and MaxItems ask.
+func paginate[T any](p query.Parameters, list []T, key func(T) string) ([]T, page, error) {
+	limit, err := p.Int("MaxItems", 1, 1000, 100)
+	if err != nil {
+		return nil, page{}, err
+	}
+	slices.SortFunc(list, func(x, y T) int { return strings.Compare(key(x), key(y)) })
+	if p.Has("Marker") {
+		after, err := base64.StdEncoding.DecodeString(p.Get("Marker"))
+		if err != nil || len(after) == 0 {
+			return nil, page{}, query.Errorf("ValidationError", http.StatusBadRequest, "Invalid Marker.")
+		}
+		start, found := slices.BinarySearchFunc(list, string(after), func(item T, after string) int { return strings.Compare(key(item), after) })
+		if found {
+			start++
+		}
+		list = list[start:]
+	}
+	if len(list) <= limit {
+		return list, page{}, nil
+	}
+	list = list[:limit]
+	return list, page{IsTruncated: true, Marker: base64.StdEncoding.EncodeToString([]byte(key(list[limit-1])))}, nil
+}
+
+func format(at time.Time) string { return at.UTC().Format(time.RFC3339) }
+
+// xmlTag is a tag in answers.
+type xmlTag struct{ Key, Value string }
+
+func xmlTags(tags map[string]string) []xmlTag {
+	var list []xmlTag
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		list = append(list, xmlTag{key, tags[key]})
+	}
+	return list
+}

@@ -1,0 +1,344 @@
+package iam
+
+import (
+	"context"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/podidentity/epi/clusters/emulator/iam/policy"
+	"github.com/podidentity/epi/clusters/emulator/query"
+)
+
+type xmlBoundary struct {
+	Type string `xml:"PermissionsBoundaryType"`
+	ARN  string `xml:"PermissionsBoundaryArn"`
+}
+
+type xmlRole struct {
+	Path                     string
+	RoleName                 string
+	RoleID                   string `xml:"RoleId"`
+	ARN                      string `xml:"Arn"`
+	CreateDate               string
+	AssumeRolePolicyDocument string
+	Description              string `xml:",omitempty"`
+	MaxSessionDuration       int
+	PermissionsBoundary      *xmlBoundary
+	Tags                     []xmlTag `xml:"Tags>member"`
+}
+
+// xmlRole has the trust policy URL-encoded, "compliant with RFC 3986" (GetRole). Lists leave out
+// boundary and tags (ListRoles).
+func (e *entity) xmlRole(list bool) xmlRole {
+	out := xmlRole{
+		Path: e.path, RoleName: e.name, RoleID: e.id, ARN: e.arn, CreateDate: format(e.created),
+		AssumeRolePolicyDocument: encodeDocument(e.trust.text), Description: e.description,
+		MaxSessionDuration: int(e.maxSession.Seconds()),
+	}
+	if !list {
+		out.PermissionsBoundary, out.Tags = e.xmlBoundary(), xmlTags(e.tags)
+	}
+	return out
+}
+
+func (e *entity) xmlBoundary() *xmlBoundary {
+	if e.boundary == "" {
+		return nil
+	}
+	return &xmlBoundary{"Policy", e.boundary}
+}
+
+func encodeDocument(text string) string {
+	return strings.ReplaceAll(url.QueryEscape(text), "+", "%20")
+}
+
+type roleResult struct{ Role xmlRole }
+
+func (s api) createRole(ctx context.Context, p query.Parameters) (any, error) {
+	e := &entity{role: true, maxSession: defaultMaxSession}
+	var err error
+	if e.name, err = p.Check("RoleName", roleName); err != nil {
+		return nil, err
+	}
+	if e.path, err = path(p); err != nil {
+		return nil, err
+	}
+	if e.description, err = p.Check("Description", anyText); err != nil {
+		return nil, err
+	}
+	if err := setMaxSession(e, p); err != nil {
+		return nil, err
+	}
+	trust, err := parseTrust(p, "AssumeRolePolicyDocument")
+	if err != nil {
+		return nil, err
+	}
+	e.trust = trust
+	var keys policy.Context
+	if e.tags, keys, err = tags(p); err != nil {
+		return nil, err
+	}
+	if e.boundary, err = boundary(p, keys, false); err != nil {
+		return nil, err
+	}
+	arn := s.arn("role", e.path, e.name)
+	if err := s.authorize(ctx, "CreateRole", arn, keys); err != nil {
+		return nil, err
+	}
+	if len(e.tags) > 0 {
+		if err := s.authorize(ctx, "TagRole", arn, keys); err != nil {
+			return nil, err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.checkBoundary(e.boundary); err != nil {
+		return nil, err
+	}
+	if err := s.bindTrust(e.trust.parsed); err != nil {
+		return nil, err
+	}
+	if len(s.roles) >= rolesPerAccount {
+		return nil, limitExceeded("Cannot exceed quota for RolesPerAccount: %d", rolesPerAccount)
+	}
+	if e, err = s.addEntity(e); err != nil {
+		return nil, err
+	}
+	return roleResult{e.xmlRole(false)}, nil
+}
+
+func parseTrust(p query.Parameters, parameter string) (document, error) {
+	return parseDocument(p, parameter, trustDocument, trustPolicySize, "Cannot exceed quota for ACLSizePerRole: %d")
+}
+
+func setMaxSession(e *entity, p query.Parameters) error {
+	seconds, err := p.Int("MaxSessionDuration", 3600, 43200, int(e.maxSession.Seconds()))
+	e.maxSession = time.Duration(seconds) * time.Second
+	return err
+}
+
+// boundary reads the parameter PermissionsBoundary.
+func boundary(p query.Parameters, keys policy.Context, required bool) (string, error) {
+	if !required && !p.Has("PermissionsBoundary") {
+		return "", nil
+	}
+	arn, err := p.Check("PermissionsBoundary", policyARN)
+	keys.Set("iam:PermissionsBoundary", arn)
+	return arn, err
+}
+
+func (s api) checkBoundary(arn string) error {
+	if arn != "" && s.policies[arn] == nil {
+		return notFound("Scope ARN: %s does not exist or is not attachable.", arn)
+	}
+	return nil
+}
+
+func (s api) getRole(ctx context.Context, p query.Parameters) (any, error) {
+	var out roleResult
+	err := s.readEntity(ctx, role, p, "GetRole", func(e *entity) { out.Role = e.xmlRole(false) })
+	return out, err
+}
+
+// readEntity authorises an operation on a role or user and runs read under the lock.
+func (s api) readEntity(ctx context.Context, k kind, p query.Parameters, action string, read func(*entity)) error {
+	name, err := p.Check(k.parameter(), roleName)
+	if err != nil {
+		return err
+	}
+	if err := s.authorizeOn(ctx, k, name, action, nil); err != nil {
+		return err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	e, err := s.find(k, name)
+	if err != nil {
+		return err
+	}
+	read(e)
+	return nil
+}
+
+// change authorises an operation on a role or user and runs write under the lock.
+func (s api) change(ctx context.Context, k kind, p query.Parameters, action string, keys policy.Context, write func(*entity) error) error {
+	name, err := p.Check(k.parameter(), roleName)
+	if err != nil {
+		return err
+	}
+	if err := s.authorizeOn(ctx, k, name, action, keys); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, err := s.find(k, name)
+	if err != nil {
+		return err
+	}
+	return write(e)
+}
+
+func (s api) deleteRole(ctx context.Context, p query.Parameters) (any, error) {
+	return nil, s.change(ctx, role, p, "DeleteRole", nil, func(e *entity) error {
+		switch {
+		case len(e.attached) > 0:
+			return deleteConflict("Cannot delete entity, must detach all policies first.")
+		case len(e.inline) > 0:
+			return deleteConflict("Cannot delete entity, must delete policies first.")
+		}
+		delete(s.roles, strings.ToLower(e.name))
+		delete(s.entities, e.id)
+		return nil
+	})
+}
+
+func (s api) listRoles(ctx context.Context, p query.Parameters) (any, error) {
+	prefix, err := pathPrefix(p)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.authorize(ctx, "ListRoles", s.arn("role", prefix, ""), nil); err != nil {
+		return nil, err
+	}
+	s.mu.RLock()
+	var roles []xmlRole
+	for _, e := range s.roles {
+		if strings.HasPrefix(e.path, prefix) {
+			roles = append(roles, e.xmlRole(true))
+		}
+	}
+	s.mu.RUnlock()
+	roles, cut, err := paginate(p, roles, func(r xmlRole) string { return r.RoleName })
+	return struct {
+		Roles []xmlRole `xml:"Roles>member"`
+		page
+	}{roles, cut}, err
+}
+
+// pathPrefix reads the parameter PathPrefix: "/" if it is absent.
+func pathPrefix(p query.Parameters) (string, error) {
+	if !p.Has("PathPrefix") {
+		return "/", nil
+	}
+	prefix := p.Get("PathPrefix")
+	if !strings.HasPrefix(prefix, "/") || len(prefix) > 512 {
+		return "", query.Errorf("ValidationError", 400, "The specified value for pathPrefix is invalid. It must begin with / and contain only alphanumeric characters and/or / characters.")
+	}
+	return prefix, nil
+}
+
+func (s api) updateAssumeRolePolicy(ctx context.Context, p query.Parameters) (any, error) {
+	trust, err := parseTrust(p, "PolicyDocument")
+	if err != nil {
+		return nil, err
+	}
+	return nil, s.change(ctx, role, p, "UpdateAssumeRolePolicy", nil, func(e *entity) error {
+		if err := s.bindTrust(trust.parsed); err != nil {
+			return err
+		}
+		e.trust = trust
+		return nil
+	})
+}
+
+func (s api) updateRole(ctx context.Context, p query.Parameters) (any, error) {
+	description, err := p.Check("Description", anyText)
+	if err != nil {
+		return nil, err
+	}
+	probe := &entity{maxSession: defaultMaxSession}
+	if err := setMaxSession(probe, p); err != nil {
+		return nil, err
+	}
+	return struct{}{}, s.change(ctx, role, p, "UpdateRole", nil, func(e *entity) error {
+		if p.Has("Description") {
+			e.description = description
+		}
+		// "If you do not specify a value for this setting, the default value of one hour is applied."
+		e.maxSession = probe.maxSession
+		return nil
+	})
+}
+
+func (s api) tagRole(ctx context.Context, p query.Parameters) (any, error) {
+	added, keys, err := tags(p)
+	if err != nil {
+		return nil, err
+	}
+	if len(added) == 0 {
+		return nil, invalidInput("Tags must not be empty")
+	}
+	return nil, s.change(ctx, role, p, "TagRole", keys, func(e *entity) error {
+		merged := mergeTags(e.tags, added)
+		if len(merged) > maxTags {
+			return limitExceeded("The number of tags has reached the maximum limit.")
+		}
+		e.tags = merged
+		return nil
+	})
+}
+
+func (s api) untagRole(ctx context.Context, p query.Parameters) (any, error) {
+	names := p.Strings("TagKeys", maxTags)
+	if len(names) == 0 || len(names) > maxTags {
+		return nil, invalidInput("TagKeys must have 1 to %d members", maxTags)
+	}
+	keys := policy.Context{}
+	keys.Set("aws:TagKeys", names...)
+	return nil, s.change(ctx, role, p, "UntagRole", keys, func(e *entity) error {
+		left := maps.Clone(e.tags)
+		maps.DeleteFunc(left, func(key, _ string) bool {
+			return slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, key) })
+		})
+		e.tags = left
+		return nil
+	})
+}
+
+func (s api) listRoleTags(ctx context.Context, p query.Parameters) (any, error) {
+	var list []xmlTag
+	if err := s.readEntity(ctx, role, p, "ListRoleTags", func(e *entity) { list = xmlTags(e.tags) }); err != nil {
+		return nil, err
+	}
+	list, cut, err := paginate(p, list, func(t xmlTag) string { return t.Key })
+	return struct {
+		Tags []xmlTag `xml:"Tags>member"`
+		page
+	}{list, cut}, err
+}
+
+func (s api) putRolePermissionsBoundary(ctx context.Context, p query.Parameters) (any, error) {
+	keys := policy.Context{}
+	arn, err := boundary(p, keys, true)
+	if err != nil {
+		return nil, err
+	}
+	return nil, s.change(ctx, role, p, "PutRolePermissionsBoundary", keys, func(e *entity) error {
+		if err := s.checkBoundary(arn); err != nil {
+			return err
+		}
+		e.boundary = arn
+		return nil
+	})
+}
+
+func (s api) deleteRolePermissionsBoundary(ctx context.Context, p query.Parameters) (any, error) {
+	return nil, s.change(ctx, role, p, "DeleteRolePermissionsBoundary", nil, func(e *entity) error {
+		if e.boundary == "" {
+			return notFound("The role with name %s has no permissions boundary.", e.name)
+		}
+		e.boundary = ""
+		return nil
+	})
+}
+
+// listInstanceProfilesForRole always finds none: clients ask it before they delete a role.
+func (s api) listInstanceProfilesForRole(ctx context.Context, p query.Parameters) (any, error) {
+	out := struct {
+		InstanceProfiles struct{}
+		page
+	}{}
+	return out, s.readEntity(ctx, role, p, "ListInstanceProfilesForRole", func(*entity) {})
+}

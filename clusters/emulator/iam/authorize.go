@@ -1,0 +1,200 @@
+package iam
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/podidentity/epi/clusters/emulator/iam/policy"
+	"github.com/podidentity/epi/clusters/emulator/journal"
+)
+
+// Access is one thing that a caller wants to do.
+type Access struct {
+	// Action such as "eks:CreatePodIdentityAssociation".
+	Action string
+	// Resource ARN, or "*".
+	Resource string
+	// Context has the keys of this request beyond the global ones that Authorize fills from the
+	// caller (aws:PrincipalTag/*, aws:PrincipalArn, aws:SourceIp, …); may be nil.
+	Context policy.Context
+	// ResourcePolicy of the resource, if it has one.
+	ResourcePolicy *policy.Named
+	// ResourceAccount owns the resource; empty means this account.
+	ResourceAccount string
+}
+
+// Authorize decides whether caller may, by the policies it has now, and notes the decision in the
+// journal's call of ctx. A nil caller is refused.
+func (a *Account) Authorize(ctx context.Context, caller *Caller, access Access) policy.Decision {
+	decision := policy.Decision{Action: access.Action, Resource: access.Resource}
+	if caller != nil {
+		decision = a.decide(caller, access, false)
+	}
+	journal.FromContext(ctx).Decision = decision.Explain()
+	return decision
+}
+
+func (a *Account) decide(caller *Caller, access Access, trust bool) policy.Decision {
+	who := &caller.Principal
+	policies := policy.Policies{}
+	a.mu.RLock()
+	id := who.UserID
+	if who.Type == AssumedRolePrincipal {
+		id = who.RoleID
+	}
+	owner := a.entities[id]
+	if owner != nil {
+		policies = a.policiesOf(owner)
+	}
+	a.mu.RUnlock()
+	if owner == nil {
+		// Deleted since the caller was told: nothing can allow it any more.
+		return policy.Decision{Kind: policy.IdentityPolicy, Action: access.Action, Resource: access.Resource}
+	}
+	policies.Session, policies.Resource = who.Session, access.ResourcePolicy
+	resourceAccount := access.ResourceAccount
+	if resourceAccount == "" {
+		resourceAccount = a.id
+	}
+	return policy.Evaluate(&policy.Request{
+		Principal: policy.Principal{AccountID: who.AccountID, ARN: who.ARN, RoleARN: who.RoleARN, ID: id},
+		Action:    access.Action, Resource: access.Resource, ResourceAccount: resourceAccount, ResourceMustAllow: trust,
+		Context: a.context(caller, access.Context, resourceAccount),
+	}, &policies)
+}
+
+// context adds the global condition keys (reference_policies_condition-keys) to the request's own,
+// which cannot stand in for them.
+func (a *Account) context(caller *Caller, own policy.Context, resourceAccount string) policy.Context {
+	keys := make(policy.Context, len(own)+24)
+	for key, values := range own {
+		keys[key] = values
+	}
+	who := &caller.Principal
+	for key, value := range who.Tags {
+		keys.Set("aws:PrincipalTag/"+key, value)
+	}
+	keys["aws:principalarn"] = []string{who.ARN}
+	if who.Type == AssumedRolePrincipal {
+		// The role, not the session.
+		keys["aws:principalarn"] = []string{who.RoleARN}
+		keys["aws:tokenissuetime"] = []string{who.Issued.UTC().Format(time.RFC3339)}
+		// Present with temporary credentials only.
+		keys["aws:multifactorauthpresent"] = []string{"false"}
+	} else {
+		keys["aws:username"] = []string{who.UserName}
+	}
+	keys["aws:principalaccount"] = []string{who.AccountID}
+	keys["aws:principaltype"] = []string{string(who.Type)}
+	keys["aws:principalisawsservice"] = []string{"false"}
+	keys["aws:userid"] = []string{who.UserID}
+	keys["aws:securetransport"] = []string{strconv.FormatBool(caller.SecureTransport)}
+	if caller.SourceIP.IsValid() {
+		keys["aws:sourceip"] = []string{caller.SourceIP.String()}
+	}
+	if caller.UserAgent != "" {
+		keys["aws:useragent"] = []string{caller.UserAgent}
+	}
+	if caller.Region != "" {
+		keys["aws:requestedregion"] = []string{caller.Region}
+	}
+	a.environment(keys, resourceAccount)
+	return keys
+}
+
+// environment adds what does not depend on who asks.
+func (a *Account) environment(keys policy.Context, resourceAccount string) {
+	now := a.now().UTC()
+	keys["aws:currenttime"] = []string{now.Format(time.RFC3339)}
+	keys["aws:epochtime"] = []string{strconv.FormatInt(now.Unix(), 10)}
+	keys["aws:resourceaccount"] = []string{resourceAccount}
+}
+
+// DeniedMessage is AWS's wording of a refusal (troubleshoot_access-denied): "User: ARN is not
+// authorized to perform: ACTION on resource: ARN because …".
+func DeniedMessage(caller *Caller, access Access, decision policy.Decision) string {
+	who := "anonymous"
+	if caller != nil {
+		who = caller.Principal.ARN
+	}
+	message := fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s", who, access.Action, access.Resource)
+	switch {
+	case decision.Kind == "":
+		return message
+	case decision.Explicit:
+		return fmt.Sprintf("%s with an explicit deny in %s %s", message, article(decision.Kind), decision.Kind)
+	}
+	return fmt.Sprintf("%s because no %s allows the %s action", message, decision.Kind, access.Action)
+}
+
+func article(kind policy.Kind) string {
+	if kind == policy.IdentityPolicy {
+		return "an"
+	}
+	return "a"
+}
+
+// Trust asks whether a role may be assumed.
+type Trust struct {
+	// RoleARN is the role's.
+	RoleARN string
+	// Service principal that wants to assume it, such as "pods.eks.amazonaws.com"; or Caller.
+	Service string
+	Caller  *Caller
+	// Actions must all be allowed: "sts:AssumeRole", and "sts:TagSession" when there are tags.
+	Actions []string
+	// Context has aws:RequestTag/*, aws:TagKeys, aws:SourceArn, aws:SourceAccount, sts:ExternalId, …
+	Context policy.Context
+}
+
+// EvaluateTrust decides by the role's trust policy (and, for a caller that it names only by its
+// account, the caller's own policies). The decision is the first action's that is refused, or the
+// last one's. A missing role is an implicit denial. The decision is noted in the journal's call of ctx.
+func (a *Account) EvaluateTrust(ctx context.Context, trust Trust) policy.Decision {
+	decision := policy.Decision{Kind: policy.ResourcePolicy, Action: "sts:AssumeRole", Resource: trust.RoleARN}
+	a.mu.RLock()
+	role := a.roleByARN(trust.RoleARN)
+	var document policy.Named
+	var tags map[string]string
+	if role != nil {
+		document = policy.Named{Name: "trust policy of " + role.arn, Document: role.trust.parsed}
+		tags = role.tags
+	}
+	a.mu.RUnlock()
+	if role != nil {
+		for _, action := range trust.Actions {
+			if decision = a.decideTrust(trust, action, &document, tags); !decision.Allowed {
+				break
+			}
+		}
+	}
+	journal.FromContext(ctx).Decision = decision.Explain()
+	return decision
+}
+
+func (a *Account) decideTrust(trust Trust, action string, document *policy.Named, tags map[string]string) policy.Decision {
+	keys := make(policy.Context, len(trust.Context)+len(tags)+4)
+	for key, values := range trust.Context {
+		keys[key] = values
+	}
+	setTags(keys, "aws:ResourceTag/", tags)
+	setTags(keys, "iam:ResourceTag/", tags)
+	if trust.Caller != nil {
+		return a.decide(trust.Caller, Access{Action: action, Resource: trust.RoleARN, Context: keys, ResourcePolicy: document}, true)
+	}
+	keys.Set("aws:PrincipalIsAWSService", "true")
+	keys.Set("aws:PrincipalServiceName", trust.Service)
+	a.environment(keys, a.id)
+	return policy.Evaluate(&policy.Request{
+		Principal: policy.Principal{Service: trust.Service},
+		Action:    action, Resource: trust.RoleARN, ResourceMustAllow: true, Context: keys,
+	}, &policy.Policies{Resource: document})
+}
+
+func setTags(keys policy.Context, prefix string, tags map[string]string) {
+	for key, value := range tags {
+		keys.Set(prefix+key, value)
+	}
+}

@@ -1,0 +1,179 @@
+package sts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/podidentity/epi/clusters/emulator/iam"
+	"github.com/podidentity/epi/clusters/emulator/iam/policy"
+	"github.com/podidentity/epi/clusters/emulator/query"
+)
+
+const maxTags = 50
+
+var (
+	roleARN     = query.Rule{Min: 20, Max: 2048, Pattern: regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]+$`)}
+	sessionName = query.Rule{Min: 2, Max: 64, Pattern: regexp.MustCompile(`^[\w+=,.@-]*$`)}
+	externalID  = query.Rule{Min: 2, Max: 1224, Pattern: regexp.MustCompile(`^[\w+=,.@:\/-]*$`)}
+	sessionText = query.Rule{Min: 1, Max: 2048, Pattern: regexp.MustCompile(`^[\t\n\r\x{20}-\x{ff}]+$`)}
+)
+
+type credentials struct {
+	AccessKeyID     string `xml:"AccessKeyId"`
+	SecretAccessKey string
+	SessionToken    string
+	Expiration      string
+}
+
+type assumedRoleUser struct {
+	ARN string `xml:"Arn"`
+	ID  string `xml:"AssumedRoleId"`
+}
+
+type assumeRoleResult struct {
+	Credentials     credentials
+	AssumedRoleUser assumedRoleUser
+}
+
+func (s api) assumeRole(ctx context.Context, p query.Parameters) (any, error) {
+	caller, err := signed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	input, trust, err := readAssumeRole(p, caller)
+	if err != nil {
+		return nil, err
+	}
+	if decision := s.account.EvaluateTrust(ctx, trust); !decision.Allowed {
+		// Whether the role exists is not told either.
+		return nil, query.Errorf("AccessDenied", http.StatusForbidden, "User: %s is not authorized to perform: %s on resource: %s",
+			caller.Principal.ARN, decision.Action, input.RoleARN)
+	}
+	if err := s.checkDuration(caller, input); err != nil {
+		return nil, err
+	}
+	session, err := s.account.IssueSession(ctx, input)
+	if problem, ok := errors.AsType[*iam.InputError](err); ok {
+		return nil, query.Errorf("ValidationError", http.StatusBadRequest, "%s", problem.Problem)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("assume role %s: %w", input.RoleARN, err)
+	}
+	return assumeRoleResult{
+		credentials{session.AccessKeyID, session.SecretAccessKey, session.SessionToken, session.Expiration.UTC().Format(time.RFC3339)},
+		assumedRoleUser{session.ARN, session.ID},
+	}, nil
+}
+
+// readAssumeRole reads the parameters of AssumeRole.
+func readAssumeRole(p query.Parameters, caller *iam.Caller) (input iam.SessionInput, trust iam.Trust, err error) {
+	if input.RoleARN, err = p.Check("RoleArn", roleARN); err != nil {
+		return input, trust, err
+	}
+	if input.SessionName, err = p.Check("RoleSessionName", sessionName); err != nil {
+		return input, trust, err
+	}
+	seconds, err := p.Int("DurationSeconds", 900, 43200, 3600)
+	if err != nil {
+		return input, trust, err
+	}
+	input.Duration = time.Duration(seconds) * time.Second
+	if p.Has("SourceIdentity") || p.Has("SerialNumber") || p.Has("TokenCode") || p.Has("PolicyArns.member.1.arn") {
+		return input, trust, query.Errorf("InvalidParameterValue", http.StatusBadRequest, "The emulator does not know SourceIdentity, PolicyArns and MFA")
+	}
+	if input.Policies, err = sessionPolicy(p); err != nil {
+		return input, trust, err
+	}
+	trust = iam.Trust{RoleARN: input.RoleARN, Caller: caller, Actions: []string{"sts:AssumeRole"}, Context: policy.Context{}}
+	trust.Context.Set("sts:RoleSessionName", input.SessionName)
+	if p.Has("ExternalId") {
+		id, err := p.Check("ExternalId", externalID)
+		if err != nil {
+			return input, trust, err
+		}
+		trust.Context.Set("sts:ExternalId", id)
+	}
+	return input, trust, readTags(p, caller, &input, &trust)
+}
+
+// sessionPolicy reads the inline session policy, if there is one.
+func sessionPolicy(p query.Parameters) ([]policy.Named, error) {
+	if !p.Has("Policy") {
+		return nil, nil
+	}
+	text, err := p.Check("Policy", sessionText)
+	if err != nil {
+		return nil, err
+	}
+	parsed, err := policy.Parse([]byte(text))
+	if err == nil {
+		err = parsed.CheckIdentity()
+	}
+	if err != nil {
+		return nil, query.Errorf("MalformedPolicyDocument", http.StatusBadRequest, "%v", err)
+	}
+	return []policy.Named{{Name: "of the session", Document: parsed}}, nil
+}
+
+// readTags reads session tags and adds the transitive ones of the caller's own session
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html, "Chaining roles with
+// session tags"): those cannot be passed again with another value.
+func readTags(p query.Parameters, caller *iam.Caller, input *iam.SessionInput, trust *iam.Trust) error {
+	passed := map[string]string{}
+	for _, member := range p.Structures("Tags", maxTags, "Key", "Value") {
+		if _, twice := passed[member["Key"]]; twice {
+			return query.Errorf("InvalidParameterValue", http.StatusBadRequest, "Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+		}
+		passed[member["Key"]] = member["Value"]
+	}
+	transitive := p.Strings("TransitiveTagKeys", maxTags)
+	for _, key := range transitive {
+		if _, ok := passed[key]; !ok {
+			return query.Errorf("InvalidParameterValue", http.StatusBadRequest, "The specified transitive tag key must be included in the requested tags: %s", key)
+		}
+	}
+	if err := iam.CheckTags(passed); err != nil {
+		return query.Errorf("InvalidParameterValue", http.StatusBadRequest, "%v", err)
+	}
+	if len(passed) > 0 {
+		trust.Context.Set("aws:TagKeys", slices.Sorted(maps.Keys(passed))...)
+		for key, value := range passed {
+			trust.Context.Set("aws:RequestTag/"+key, value)
+		}
+	}
+	if len(transitive) > 0 {
+		trust.Context.Set("sts:TransitiveTagKeys", transitive...)
+	}
+	input.Tags, input.TransitiveTags = passed, transitive
+	for _, key := range caller.Principal.TransitiveTags {
+		for other := range passed {
+			if strings.EqualFold(other, key) {
+				return query.Errorf("InvalidParameterValue", http.StatusBadRequest, "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.")
+			}
+		}
+		input.Tags[key] = caller.Principal.SessionTags[key]
+		input.TransitiveTags = append(input.TransitiveTags, key)
+	}
+	if len(input.Tags) > 0 {
+		trust.Actions = append(trust.Actions, "sts:TagSession")
+	}
+	return nil
+}
+
+// checkDuration applies the role's maximum, and the hour of role chaining.
+func (s api) checkDuration(caller *iam.Caller, input iam.SessionInput) error {
+	if caller.Principal.Type == iam.AssumedRolePrincipal && input.Duration > time.Hour {
+		return query.Errorf("ValidationError", http.StatusBadRequest, "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
+	}
+	if role, ok := s.account.Role(input.RoleARN); ok && input.Duration > role.MaxSessionDuration {
+		return query.Errorf("ValidationError", http.StatusBadRequest, "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+	}
+	return nil
+}
