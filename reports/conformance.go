@@ -1,0 +1,150 @@
+package reports
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// ConformanceVersion is the version of conformance.yaml. The document follows the idea of Gateway
+// API's conformance reports: what was tested, then the result of each profile, core and extended.
+const ConformanceVersion = "epi.podidentity.dev/v1"
+
+type conformance struct {
+	APIVersion   string                   `yaml:"apiVersion"`
+	Kind         string                   `yaml:"kind"`
+	Run          string                   `yaml:"run"`
+	Date         string                   `yaml:"date"`
+	Outcome      Outcome                  `yaml:"outcome"`
+	Summary      string                   `yaml:"summary"`
+	Interrupted  bool                     `yaml:"interrupted,omitempty"`
+	Selection    []string                 `yaml:"selection,omitempty"`
+	Epi          conformanceEpi           `yaml:"epi"`
+	Environment  conformanceEnvironment   `yaml:"environment"`
+	Subjects     []conformanceSubject     `yaml:"subjects"`
+	Profiles     []conformanceProfile     `yaml:"profiles"`
+	Requirements []conformanceRequirement `yaml:"requirements"`
+	Problems     []conformanceProblem     `yaml:"problems,omitempty"`
+}
+
+type conformanceEpi struct {
+	Version  string `yaml:"version"`
+	Revision string `yaml:"revision,omitempty"`
+}
+
+type conformanceEnvironment struct {
+	Provider     string   `yaml:"provider"`
+	AWS          string   `yaml:"aws,omitempty"`
+	Kubernetes   string   `yaml:"kubernetes,omitempty"`
+	NodeImage    string   `yaml:"nodeImage,omitempty"`
+	Nodes        int      `yaml:"nodes,omitempty"`
+	Region       string   `yaml:"region,omitempty"`
+	IMDSHopLimit int      `yaml:"imdsHopLimit,omitempty"`
+	Capabilities []string `yaml:"capabilities,omitempty"`
+}
+
+type conformanceSubject struct {
+	Role      string `yaml:"role"`
+	Image     string `yaml:"image,omitempty"`
+	Digest    string `yaml:"digest,omitempty"`
+	Reference bool   `yaml:"reference"`
+	Absent    bool   `yaml:"absent,omitempty"`
+}
+
+type conformanceProfile struct {
+	Name     string            `yaml:"name"`
+	Core     *conformanceLevel `yaml:"core,omitempty"`
+	Extended *conformanceLevel `yaml:"extended,omitempty"`
+}
+
+type conformanceLevel struct {
+	Result     string   `yaml:"result"`
+	Statistics Counts   `yaml:"statistics"`
+	Failed     []string `yaml:"failed,omitempty"`
+}
+
+type conformanceRequirement struct {
+	ID      string   `yaml:"id"`
+	Level   string   `yaml:"level,omitempty"`
+	Profile string   `yaml:"profile,omitempty"`
+	Outcome Outcome  `yaml:"outcome"`
+	Reason  string   `yaml:"reason,omitempty"`
+	Specs   []string `yaml:"specs,omitempty"`
+}
+
+type conformanceProblem struct {
+	Doing   string `yaml:"doing"`
+	Message string `yaml:"message"`
+}
+
+// WriteConformance writes the run as conformance.yaml: the verdict per profile and requirement
+// with the versions and digests of everything tested, for programs and for publication.
+func WriteConformance(w io.Writer, run Run) error {
+	run = run.sorted()
+	verdict := run.Verdict()
+	date := run.Ended
+	if date.IsZero() {
+		date = run.Started
+	}
+	report := conformance{
+		APIVersion: ConformanceVersion, Kind: "ConformanceReport",
+		Run: plain(run.ID), Date: date.UTC().Format(time.RFC3339),
+		Outcome: verdict.Outcome, Summary: plain(verdict.Sentence()),
+		Interrupted: run.Interrupted, Selection: plains(run.Selection),
+		Epi: conformanceEpi{plain(run.Epi.Version), plain(run.Epi.Revision)},
+		Environment: conformanceEnvironment{
+			Provider: plain(run.Environment.Provider), AWS: plain(run.Environment.AWS), Kubernetes: plain(run.Environment.KubernetesVersion),
+			NodeImage: plain(run.Environment.NodeImage), Nodes: run.Environment.Nodes, Region: plain(run.Environment.Region),
+			IMDSHopLimit: run.Environment.IMDSHopLimit, Capabilities: plains(run.Environment.Capabilities),
+		},
+		Subjects: []conformanceSubject{}, Profiles: []conformanceProfile{}, Requirements: []conformanceRequirement{},
+	}
+	for _, subject := range run.Subjects {
+		report.Subjects = append(report.Subjects, conformanceSubject{
+			plain(subject.Role), plain(subject.Image), plain(subject.Digest), subject.Reference, subject.Absent})
+	}
+	for _, profile := range run.ProfileResults() {
+		report.Profiles = append(report.Profiles, conformanceProfile{
+			Name: plain(profile.Name), Core: profile.Core.conformance(), Extended: profile.Extended.conformance()})
+	}
+	for _, result := range run.RequirementResults() {
+		requirement := conformanceRequirement{
+			ID: plain(result.ID), Level: plain(result.Level), Profile: plain(result.Profile),
+			Outcome: result.Outcome, Reason: plain(result.Reason),
+		}
+		for _, spec := range result.Specs {
+			requirement.Specs = append(requirement.Specs, plain(spec.Suite+": "+spec.Name))
+		}
+		report.Requirements = append(report.Requirements, requirement)
+	}
+	for _, problem := range run.Problems {
+		report.Problems = append(report.Problems, conformanceProblem{plain(problem.Doing), plain(problem.Message)})
+	}
+	encoder := yaml.NewEncoder(w)
+	encoder.SetIndent(2)
+	if err := encoder.Encode(report); err != nil {
+		return fmt.Errorf("write conformance report: %w", err)
+	}
+	if err := encoder.Close(); err != nil {
+		return fmt.Errorf("write conformance report: %w", err)
+	}
+	return nil
+}
+
+// conformance is nil for a level without requirements.
+func (l LevelResult) conformance() *conformanceLevel {
+	if l.Result() == "" {
+		return nil
+	}
+	return &conformanceLevel{Result: l.Result(), Statistics: l.Counts, Failed: plains(l.Failed)}
+}
+
+func plains(list []string) []string {
+	var shown []string
+	for _, s := range list {
+		shown = append(shown, plain(s))
+	}
+	return shown
+}

@@ -1,0 +1,74 @@
+package reports
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// Names of the files that a run leaves in its folder.
+const (
+	ResultsFile     = "results.json"
+	JUnitFile       = "junit.xml"
+	HTMLFile        = "report.html"
+	ConformanceFile = "conformance.yaml"
+)
+
+// files are the reports of a run with their writers.
+var files = []struct {
+	name  string
+	write func(io.Writer, Run) error
+}{
+	{ResultsFile, WriteJSON},
+	{JUnitFile, WriteJUnit},
+	{HTMLFile, WriteHTML},
+	{ConformanceFile, WriteConformance},
+}
+
+// WriteDir writes every report of the run into dir. Each file appears whole or not at all, and one
+// that cannot be written does not keep the others from being.
+func WriteDir(dir string, run Run) error {
+	var errs []error
+	for _, file := range files {
+		errs = append(errs, writeFile(dir, file.name, file.write, run))
+	}
+	return errors.Join(errs...)
+}
+
+// ReadDir reads the results of the run in dir.
+func ReadDir(dir string) (Run, error) {
+	path := filepath.Join(dir, ResultsFile)
+	file, err := os.Open(path)
+	if err != nil {
+		return Run{}, fmt.Errorf("read results: %w", err)
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	run, err := ReadJSON(bufio.NewReader(file))
+	if err != nil {
+		return Run{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return run, nil
+}
+
+// writeFile replaces dir/name by what write makes of the run, through a temporary file beside it:
+// a process that dies on the way leaves the file as it was.
+func writeFile(dir, name string, write func(io.Writer, Run) error, run Run) (err error) {
+	temporary, err := os.CreateTemp(dir, "."+name+".*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("write %s: %w", name, errors.Join(err, os.Remove(temporary.Name())))
+		}
+	}()
+	buffer := bufio.NewWriter(temporary)
+	err = errors.Join(write(buffer, run), buffer.Flush(), temporary.Chmod(0o644), temporary.Close())
+	if err != nil {
+		return err
+	}
+	return os.Rename(temporary.Name(), filepath.Join(dir, name))
+}

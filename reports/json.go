@@ -1,0 +1,100 @@
+package reports
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// WriteJSON writes the run as results.json: indented, in a fixed order, with a final newline.
+func WriteJSON(w io.Writer, run Run) error {
+	run = run.sorted()
+	run.Schema = Schema
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(run); err != nil {
+		return fmt.Errorf("write results as JSON: %w", err)
+	}
+	return nil
+}
+
+// ReadJSON reads what WriteJSON wrote. It is strict: another schema, an unknown field, a value
+// that no run can have or anything after the results is an error that says where it is.
+func ReadJSON(r io.Reader) (Run, error) {
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return Run{}, fmt.Errorf("read results: %w", err)
+	}
+	// The schema first: of another version, every other complaint would be noise.
+	var version struct {
+		Schema string `json:"schema"`
+	}
+	if err := json.Unmarshal(data, &version); err != nil {
+		return Run{}, fmt.Errorf("read results: %w", located(data, err))
+	}
+	if version.Schema != Schema {
+		return Run{}, fmt.Errorf("read results: schema %q, but this epi reads %q", version.Schema, Schema)
+	}
+	var run Run
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&run); err != nil {
+		return Run{}, fmt.Errorf("read results: %w", located(data, err))
+	}
+	if err := run.check(); err != nil {
+		return Run{}, fmt.Errorf("read results: %w", err)
+	}
+	return run, nil
+}
+
+// located adds line and column to errors that know their offset.
+func located(data []byte, err error) error {
+	offset := int64(-1)
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		offset = syntax.Offset
+	} else if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		offset = kind.Offset
+	}
+	if offset < 0 || offset > int64(len(data)) {
+		return err
+	}
+	before := data[:offset]
+	line := 1 + bytes.Count(before, []byte("\n"))
+	column := len(before) - bytes.LastIndexByte(before, '\n') - 1
+	return fmt.Errorf("line %d, column %d: %w", line, column, err)
+}
+
+// check refuses values that no run can have, all of them at once.
+func (r Run) check() error {
+	var errs []error
+	seen := map[string]bool{}
+	for i, requirement := range r.Requirements {
+		switch {
+		case requirement.ID == "":
+			errs = append(errs, fmt.Errorf("requirements[%d]: no id", i))
+		case seen[requirement.ID]:
+			errs = append(errs, fmt.Errorf("requirements[%d]: id %q is there twice", i, requirement.ID))
+		}
+		seen[requirement.ID] = true
+	}
+	for i, spec := range r.Specs {
+		if spec.Name == "" {
+			errs = append(errs, fmt.Errorf("specs[%d]: no name", i))
+		}
+		if !spec.Outcome.Valid() {
+			errs = append(errs, fmt.Errorf("specs[%d] %q: outcome %q is none of %v", i, spec.Name, spec.Outcome, outcomes))
+		}
+		if spec.Duration < 0 {
+			errs = append(errs, fmt.Errorf("specs[%d] %q: negative duration", i, spec.Name))
+		}
+	}
+	for i, phase := range r.Phases {
+		if phase.Duration < 0 {
+			errs = append(errs, fmt.Errorf("phases[%d] %q: negative duration", i, phase.Name))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,80 @@
+package reports
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// profileOrder is the order of the profiles on the way of a request: from the pod's admission to
+// the client that uses the credentials. Others follow by name.
+var profileOrder = [...]string{"webhook", "agent", "platform", "client"}
+
+// sorted returns a copy of the run in the order in which every writer shows it, so that reports do
+// not depend on which of two parallel specs ended first, and with all times in UTC. Problems keep
+// their order: the first one is often the cause of the others.
+func (r Run) sorted() Run {
+	r.Started, r.Ended = r.Started.UTC(), r.Ended.UTC()
+	r.Environment.Capabilities = slices.Sorted(slices.Values(r.Environment.Capabilities))
+	r.Subjects = orEmpty(slices.SortedStableFunc(slices.Values(r.Subjects), func(a, b Subject) int {
+		return cmp.Or(strings.Compare(a.Role, b.Role), strings.Compare(a.Image, b.Image))
+	}))
+	r.Phases = orEmpty(slices.SortedStableFunc(slices.Values(r.Phases), func(a, b Phase) int {
+		return cmp.Or(a.Started.Compare(b.Started), strings.Compare(a.Name, b.Name), cmp.Compare(a.Duration, b.Duration))
+	}))
+	r.Requirements = orEmpty(slices.SortedStableFunc(slices.Values(r.Requirements), compareRequirements))
+	r.Specs = orEmpty(slices.SortedStableFunc(slices.Values(r.Specs), func(a, b Spec) int {
+		return cmp.Or(strings.Compare(a.Suite, b.Suite), strings.Compare(a.Name, b.Name),
+			a.Started.Compare(b.Started), cmp.Compare(a.Process, b.Process), strings.Compare(string(a.Outcome), string(b.Outcome)))
+	}))
+	for i := range r.Phases {
+		r.Phases[i].Started = r.Phases[i].Started.UTC()
+	}
+	for i, spec := range r.Specs {
+		r.Specs[i].Started = spec.Started.UTC()
+		ids := orEmpty(slices.SortedFunc(slices.Values(spec.Requirements), compareIDs))
+		r.Specs[i].Requirements = slices.Compact(ids)
+	}
+	return r
+}
+
+// orEmpty makes an empty list of none, so that JSON says [] and not null.
+func orEmpty[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
+func compareRequirements(a, b Requirement) int {
+	return cmp.Or(compareProfiles(a.Profile, b.Profile), compareIDs(a.ID, b.ID))
+}
+
+func compareProfiles(a, b string) int {
+	rank := func(profile string) int {
+		if i := slices.Index(profileOrder[:], profile); i >= 0 {
+			return i
+		}
+		return len(profileOrder)
+	}
+	return cmp.Or(cmp.Compare(rank(a), rank(b)), strings.Compare(a, b))
+}
+
+// compareIDs orders requirement IDs by their prefix, then by their number, so that AGT-9 comes
+// before AGT-10 however many digits there are.
+func compareIDs(a, b string) int {
+	aPrefix, aNumber := splitID(a)
+	bPrefix, bNumber := splitID(b)
+	return cmp.Or(strings.Compare(aPrefix, bPrefix), cmp.Compare(aNumber, bNumber), strings.Compare(a, b))
+}
+
+func splitID(id string) (prefix string, number int) {
+	prefix = strings.TrimRightFunc(id, func(r rune) bool { return r <= unicode.MaxASCII && unicode.IsDigit(r) })
+	number, err := strconv.Atoi(id[len(prefix):])
+	if err != nil {
+		return id, 0
+	}
+	return prefix, number
+}

@@ -1,0 +1,353 @@
+package reports
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// htmlPage is the run as the templates show it: every text is plain and every number is formatted,
+// so that they decide about nothing but markup.
+type htmlPage struct {
+	Run, Started, Took string
+	Epi                string
+	Interrupted        bool
+	Outcome            Outcome
+	Word, Finding      string
+	Selection          []string
+	// Counted is what the bar and its legend count: "requirements" or "specs".
+	Counted  string
+	Total    int
+	Segments []htmlSegment
+	Problems []Problem
+	Failures []htmlSpec
+	Subjects []htmlSubject
+	Facts    []htmlFact
+	// Limits says what a pass in this environment means and what it does not.
+	Limits       string
+	Profiles     []htmlProfile
+	Requirements []htmlRequirement
+	Phases       []htmlPhase
+	Specs        []htmlSpec
+}
+
+// htmlSegment is a part of the bar under the verdict, in percent of its width.
+type htmlSegment struct {
+	Outcome  Outcome
+	Words    string
+	Count    int
+	X, Width string
+}
+
+type htmlSubject struct {
+	Role, Image, Digest string
+	Reference, Absent   bool
+}
+
+type htmlFact struct{ Name, Value string }
+
+type htmlProfile struct {
+	Name           string
+	Core, Extended htmlLevel
+}
+
+type htmlLevel struct {
+	Result, Counts string
+	Outcome        Outcome
+}
+
+type htmlRequirement struct {
+	ID, Level, Profile string
+	Outcome            Outcome
+	Words, Reason      string
+	Statement          []htmlText
+	Source             []htmlText
+	Duration           string
+	Specs              []htmlSpecLink
+	// Search is what the filter's text is looked for in.
+	Search string
+}
+
+// htmlText is a stretch of a text: code, a link, or neither.
+type htmlText struct {
+	Text string
+	Code bool
+	URL  string
+}
+
+type htmlSpecLink struct {
+	Number int
+	Name   string
+}
+
+type htmlPhase struct {
+	Name, Start, Duration, Error string
+	X, Width                     string
+}
+
+type htmlSpec struct {
+	Number             int
+	Outcome            Outcome
+	Words, Suite, Name string
+	Requirements       []htmlRequirement
+	Reason             string
+	Message, Location  string
+	Steps              []htmlStep
+	Output             string
+	Rerun              string
+	Duration, Width    string
+}
+
+type htmlStep struct{ Text, Duration string }
+
+// passedOutputLimit is how much of the output of a spec that passed is repeated.
+const passedOutputLimit = 8 << 10
+
+func newHTMLPage(run Run) htmlPage {
+	run = run.sorted()
+	verdict := run.Verdict()
+	page := htmlPage{
+		Run: plain(run.ID), Epi: plain(run.Epi.Version), Interrupted: run.Interrupted, Selection: plains(run.Selection),
+		Outcome: verdict.Outcome, Word: verdict.word(), Finding: plain(upperFirst(verdict.finding())) + ".",
+	}
+	if !run.Started.IsZero() {
+		page.Started = run.Started.UTC().Format("2 January 2006, 15:04:05 UTC")
+	}
+	if took := run.duration(); took > 0 {
+		page.Took = short(took)
+	}
+	counts := verdict.Requirements
+	page.Counted = "requirements"
+	if counts.Total() == 0 {
+		counts, page.Counted = verdict.Specs, "specs"
+	}
+	page.Total, page.Segments = counts.Total(), counts.segments()
+	for _, problem := range run.Problems {
+		page.Problems = append(page.Problems, Problem{
+			Doing: plain(problem.Doing), Message: plain(clip(problem.Message, messageLimit)), Remedy: plain(problem.Remedy)})
+	}
+	page.describe(run)
+	page.judge(run)
+	page.time(run)
+	return page
+}
+
+// describe fills in what was tested.
+func (p *htmlPage) describe(run Run) {
+	for _, subject := range run.Subjects {
+		p.Subjects = append(p.Subjects, htmlSubject{
+			plain(subject.Role), plain(subject.Image), plain(subject.Digest), subject.Reference, subject.Absent})
+	}
+	environment := run.Environment
+	add := func(name, value string) {
+		if value != "" {
+			p.Facts = append(p.Facts, htmlFact{name, plain(value)})
+		}
+	}
+	add("Provider", joined(environment.Provider, environment.Engine))
+	add("Environment", environment.Name)
+	add("Kubernetes", environment.KubernetesVersion)
+	if environment.Nodes > 0 {
+		add("Nodes", fmt.Sprint(environment.Nodes))
+	}
+	add("Node image", joined(environment.NodeImage, environment.NodeImageOrigin))
+	switch environment.AWS {
+	case "emulator":
+		add("AWS", "epi’s emulator")
+	case "aws":
+		add("AWS", "the real one")
+	default:
+		add("AWS", environment.AWS)
+	}
+	add("Region", environment.Region)
+	if environment.IMDSHopLimit > 0 {
+		add("IMDS hop limit", fmt.Sprint(environment.IMDSHopLimit))
+	}
+	add("Capabilities", strings.Join(environment.Capabilities, ", "))
+	add("epi", joined(run.Epi.Version, strings.TrimSpace(run.Epi.Revision+" "+run.Epi.Go+" "+run.Epi.Platform)))
+	switch {
+	case environment.AWS == "emulator":
+		p.Limits = "A pass here says that the agent, the webhook, the kubelet and the policies do as documented. " +
+			"The AWS side is an emulator of the documented behaviour, not AWS: that AWS does the same, only a run on EKS can say."
+	case environment.Provider != "":
+		p.Limits = "A pass here says that the subjects and AWS did as documented in this account and region, at this time. " +
+			"Requirements that need faults on the AWS side cannot be decided here."
+	}
+}
+
+// judge fills in requirements, profiles, specs and failures.
+func (p *htmlPage) judge(run Run) {
+	results := run.RequirementResults()
+	byID := map[string]htmlRequirement{}
+	numbers := map[string][]htmlSpecLink{}
+	for i, spec := range run.Specs {
+		for _, id := range spec.Requirements {
+			numbers[id] = append(numbers[id], htmlSpecLink{i + 1, plain(spec.Name)})
+		}
+	}
+	for _, result := range results {
+		requirement := htmlRequirement{
+			ID: plain(result.ID), Level: plain(result.Level), Profile: plain(result.Profile),
+			Outcome: result.Outcome, Words: result.Outcome.Words(), Reason: plain(clip(result.Reason, 1<<10)),
+			Statement: marked(plain(result.Statement)), Source: marked(plain(result.Source)), Specs: numbers[result.ID],
+		}
+		if result.Duration > 0 {
+			requirement.Duration = short(result.Duration)
+		}
+		requirement.Search = strings.ToLower(strings.Join([]string{requirement.ID, requirement.Level, requirement.Profile,
+			plain(result.Statement), plain(result.Source), requirement.Words, requirement.Reason}, " "))
+		byID[result.ID] = requirement
+		p.Requirements = append(p.Requirements, requirement)
+	}
+	for _, profile := range run.ProfileResults() {
+		p.Profiles = append(p.Profiles, htmlProfile{plain(profile.Name), profile.Core.html(), profile.Extended.html()})
+	}
+	var longest time.Duration
+	for _, spec := range run.Specs {
+		longest = max(longest, spec.Duration)
+	}
+	for i, spec := range run.Specs {
+		shown := spec.html(i+1, longest)
+		for _, id := range spec.Requirements {
+			shown.Requirements = append(shown.Requirements, byID[id])
+		}
+		p.Specs = append(p.Specs, shown)
+	}
+	for _, i := range run.failures() {
+		p.Failures = append(p.Failures, p.Specs[i])
+	}
+}
+
+func (s Spec) html(number int, longest time.Duration) htmlSpec {
+	shown := htmlSpec{
+		Number: number, Outcome: s.Outcome, Suite: plain(s.Suite), Name: plain(s.Name),
+		Reason: plain(clip(s.Reason, messageLimit)), Duration: short(s.Duration), Rerun: s.rerun(),
+	}
+	if !shown.Outcome.Valid() {
+		shown.Outcome = Error
+	}
+	shown.Words = shown.Outcome.Words()
+	if longest > 0 {
+		shown.Width = percent(s.Duration, longest)
+	}
+	if s.Failure != nil {
+		shown.Message = plain(clip(s.Failure.Message, messageLimit))
+		shown.Location = plain(s.Failure.Location)
+	}
+	for _, step := range s.Steps {
+		shown.Steps = append(shown.Steps, htmlStep{plain(step.Text), short(step.Duration)})
+	}
+	limit := outputLimit
+	if s.Outcome == Pass {
+		limit = passedOutputLimit
+	}
+	shown.Output = plain(clip(s.Output, limit))
+	return shown
+}
+
+func (l LevelResult) html() htmlLevel {
+	shown := htmlLevel{Result: l.Result(), Counts: l.Counts.list("", Pass, Fail, Error, NotSupported, Skipped, NotRun)}
+	switch shown.Result {
+	case "partial":
+		// What is partial is decided as far as it goes, but not marked as a pass.
+		shown.Outcome = NotSupported
+	case "undecided":
+		shown.Outcome = NotRun
+	default:
+		shown.Outcome = Outcome(shown.Result)
+	}
+	return shown
+}
+
+// time fills in the phases on a common scale from the run's start to its end.
+func (p *htmlPage) time(run Run) {
+	if len(run.Phases) == 0 {
+		return
+	}
+	start, end := run.Phases[0].Started, run.Ended
+	if !run.Started.IsZero() && run.Started.Before(start) {
+		start = run.Started
+	}
+	for _, phase := range run.Phases {
+		if over := phase.Started.Add(phase.Duration); over.After(end) {
+			end = over
+		}
+	}
+	whole := end.Sub(start)
+	for _, phase := range run.Phases {
+		offset := phase.Started.Sub(start)
+		p.Phases = append(p.Phases, htmlPhase{
+			Name: plain(phase.Name), Start: "+" + short(offset), Duration: short(phase.Duration), Error: plain(clip(phase.Error, messageLimit)),
+			X: percent(offset, whole), Width: percent(phase.Duration, whole),
+		})
+	}
+}
+
+// segments divide a bar among the outcomes, good news first, as legend and bar are read.
+func (c Counts) segments() []htmlSegment {
+	var segments []htmlSegment
+	before := 0
+	for _, outcome := range []Outcome{Pass, Fail, Error, NotSupported, Skipped, NotRun} {
+		n := c.Of(outcome)
+		if n == 0 {
+			continue
+		}
+		segments = append(segments, htmlSegment{
+			outcome, outcome.Words(), n, percent(time.Duration(before), time.Duration(c.Total())), percent(time.Duration(n), time.Duration(c.Total()))})
+		before += n
+	}
+	return segments
+}
+
+// percent is part of whole as SVG takes it.
+func percent(part, whole time.Duration) string {
+	if whole <= 0 || part <= 0 {
+		return "0%"
+	}
+	return fmt.Sprintf("%.3f%%", 100*min(1, float64(part)/float64(whole)))
+}
+
+// inline are the parts of a catalogue's text that are not plain: `code` and links.
+var inline = regexp.MustCompile("`[^`\n]+`|https?://[^\\s<>\"`]+[^\\s<>\"`.,;:)]")
+
+// marked divides a text into code, links and the rest.
+func marked(s string) []htmlText {
+	var parts []htmlText
+	text := func(from, to int) {
+		if from < to {
+			parts = append(parts, htmlText{Text: s[from:to]})
+		}
+	}
+	end := 0
+	for _, at := range inline.FindAllStringIndex(s, -1) {
+		text(end, at[0])
+		if found := s[at[0]:at[1]]; found[0] == '`' {
+			parts = append(parts, htmlText{Text: found[1 : len(found)-1], Code: true})
+		} else {
+			parts = append(parts, htmlText{Text: strings.TrimPrefix(strings.TrimPrefix(found, "https://"), "http://"), URL: found})
+		}
+		end = at[1]
+	}
+	text(end, len(s))
+	return parts
+}
+
+// joined is a value with a remark in parentheses, if there is one.
+func joined(value, remark string) string {
+	switch {
+	case remark == "":
+		return value
+	case value == "":
+		return remark
+	default:
+		return value + " (" + remark + ")"
+	}
+}
+
+func upperFirst(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}

@@ -1,0 +1,110 @@
+package reports
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"time"
+)
+
+// ErrFinished is the error of additions to a record that is closed.
+var ErrFinished = errors.New("the run has finished")
+
+// Recorder keeps the record of a run while it goes on: after each addition results.json holds all
+// that was added so far, so that also a run that crashes leaves results to report on. It redacts
+// secrets on the way in. Its methods may be called concurrently.
+type Recorder struct {
+	dir string
+
+	mu       sync.Mutex
+	run      Run
+	finished bool
+}
+
+// NewRecorder starts the record of run in dir, which it makes if need be.
+func NewRecorder(dir string, run Run) (*Recorder, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("start record of run %s: %w", run.ID, err)
+	}
+	run = run.copied()
+	run.Schema = Schema
+	for i := range run.Specs {
+		run.Specs[i] = run.Specs[i].redacted()
+	}
+	for i := range run.Phases {
+		run.Phases[i] = run.Phases[i].redacted()
+	}
+	for i := range run.Problems {
+		run.Problems[i] = run.Problems[i].redacted()
+	}
+	r := &Recorder{dir: dir, run: run}
+	return r, r.change(func(*Run) {})
+}
+
+// Environment records what the run tests and where, once it is known.
+func (r *Recorder) Environment(environment Environment, subjects []Subject) error {
+	return r.change(func(run *Run) {
+		run.Environment, run.Subjects = environment, slices.Clone(subjects)
+	})
+}
+
+// Add records a spec.
+func (r *Recorder) Add(spec Spec) error {
+	spec = spec.redacted()
+	spec.Requirements = slices.Clone(spec.Requirements)
+	return r.change(func(run *Run) { run.Specs = append(run.Specs, spec) })
+}
+
+// Phase records a step of the run that has ended.
+func (r *Recorder) Phase(phase Phase) error {
+	phase = phase.redacted()
+	return r.change(func(run *Run) { run.Phases = append(run.Phases, phase) })
+}
+
+// Problem records an error outside any spec: there will be no verdict about the subjects.
+func (r *Recorder) Problem(problem Problem) error {
+	problem = problem.redacted()
+	return r.change(func(run *Run) { run.Problems = append(run.Problems, problem) })
+}
+
+// Finish closes the record, writes all reports (see WriteDir) and returns the run. A second call
+// writes them again and changes nothing.
+func (r *Recorder) Finish(interrupted bool) (Run, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.finished {
+		r.finished = true
+		r.run.Interrupted = interrupted
+		r.run.Ended = time.Now()
+		if r.run.Ended.Before(r.run.Started) {
+			r.run.Ended = r.run.Started
+		}
+	}
+	run := r.run.copied().sorted()
+	return run, WriteDir(r.dir, run)
+}
+
+// change applies an addition and writes the results. Writing under the lock keeps an older state
+// from replacing a newer one.
+func (r *Recorder) change(apply func(*Run)) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.finished {
+		return fmt.Errorf("record run %s: %w", r.run.ID, ErrFinished)
+	}
+	apply(&r.run)
+	return writeFile(r.dir, ResultsFile, WriteJSON, r.run)
+}
+
+// copied is the run with lists of its own.
+func (r Run) copied() Run {
+	r.Subjects = slices.Clone(r.Subjects)
+	r.Selection = slices.Clone(r.Selection)
+	r.Phases = slices.Clone(r.Phases)
+	r.Requirements = slices.Clone(r.Requirements)
+	r.Specs = slices.Clone(r.Specs)
+	r.Problems = slices.Clone(r.Problems)
+	return r
+}

@@ -1,0 +1,110 @@
+package reports
+
+import (
+	"regexp"
+	"strings"
+)
+
+// What replaces a secret: it says what was there, and holds no character that could continue a token.
+const (
+	redactedJWT   = "[redacted JWT]"
+	redactedToken = "[redacted token]"
+	redactedKey   = "[redacted key]"
+)
+
+var (
+	// privateKey is a PEM block of a private key (RFC 7468), also one that was cut off.
+	privateKey = regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)`)
+
+	// jwt is a JWS or JWE in compact form (RFC 7515 §3.1): base64url of a JSON object, which begins
+	// with {" or { and white space, and at least two more parts.
+	jwt = regexp.MustCompile(`(?:ey[AI-L]|ew[0ok])[\w-]*(?:\.[\w-]*){2,}`)
+	// cutJWT is one that ends within its second part: its claims are still to be read.
+	cutJWT = regexp.MustCompile(`(?:ey[AI-L]|ew[0ok])[\w-]+\.ey[AI-L][\w-]*`)
+
+	// bearer is a token in an Authorization header (RFC 6750 §2.1).
+	bearer = regexp.MustCompile(`(?i)\b(bearer\s+)[\w.~+/=-]{16,}`)
+	// signature is the last part of a SigV4 authorization, in a header or a query.
+	signature = regexp.MustCompile(`(?i)(signature=)[0-9a-f]{64}`)
+
+	// named is a value whose name says that it is secret: in JSON (also quoted once more), YAML, Go
+	// syntax, queries, headers and environments. Names of files that hold tokens end otherwise.
+	named = regexp.MustCompile(`(?i)([\w.-]*(?:secret_?(?:access_?)?key|session_?token|security[_-]?token|_token|password|client_?secret)` +
+		`\\*["']?\s*(?::=|[:=])\s*\\*["']?)([^\s"',;&\\\[\]{}()<>]{8,})`)
+	// credentialToken is the session token in the agent's and IMDS's answers ("Token": "…").
+	credentialToken = regexp.MustCompile(`(?i)(["']token\\*["']\s*:\s*\\*["'])([^\s"'\\\[\]]{16,})`)
+
+	// run is a stretch of characters that keys and tokens of AWS are made of.
+	run = regexp.MustCompile(`[A-Za-z0-9/+_-]{40,}={0,2}`)
+	// accessKeyID is the ID of an access key: not secret, but enough of it is enough.
+	accessKeyID = regexp.MustCompile(`\b(A[KS]IA)[A-Z0-9]{8,124}([A-Z0-9]{4})\b`)
+)
+
+// secretKeyLength is the length of AWS secret access keys; session tokens are longer than
+// tokenLength in all forms that AWS documents.
+const (
+	secretKeyLength = 40
+	tokenLength     = 100
+)
+
+// Redact replaces credentials in s: JSON web tokens, AWS secret access keys and session tokens,
+// bearer tokens, SigV4 signatures, private keys, and values whose name says that they are secret.
+// IDs of access keys are shortened to "ASIA…WXYZ". It is idempotent.
+func Redact(s string) string {
+	s = privateKey.ReplaceAllString(s, redactedKey)
+	s = jwt.ReplaceAllString(s, redactedJWT)
+	s = cutJWT.ReplaceAllString(s, redactedJWT)
+	s = bearer.ReplaceAllString(s, "${1}"+redactedToken)
+	s = signature.ReplaceAllString(s, "${1}"+redactedToken)
+	s = named.ReplaceAllString(s, "${1}"+redactedToken)
+	s = credentialToken.ReplaceAllString(s, "${1}"+redactedToken)
+	s = run.ReplaceAllStringFunc(s, redactRun)
+	return accessKeyID.ReplaceAllString(s, "${1}…${2}")
+}
+
+// redactRun redacts what looks random: hexadecimal digests, long names and paths do not.
+func redactRun(s string) string {
+	body := strings.TrimRight(s, "=")
+	if !mixed(body) {
+		return s
+	}
+	switch {
+	case len(body) == secretKeyLength && !strings.ContainsAny(body, "_-"):
+		return redactedKey
+	case len(body) >= tokenLength:
+		return redactedToken
+	default:
+		return s
+	}
+}
+
+// mixed says whether s has capitals, small letters and digits.
+func mixed(s string) bool {
+	return strings.ContainsAny(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") &&
+		strings.ContainsAny(s, "abcdefghijklmnopqrstuvwxyz") && strings.ContainsAny(s, "0123456789")
+}
+
+// redacted is the spec without the secrets that it may have seen.
+func (s Spec) redacted() Spec {
+	s.Reason = Redact(s.Reason)
+	s.Output = Redact(s.Output)
+	if s.Failure != nil {
+		s.Failure = &Failure{Message: Redact(s.Failure.Message), Location: s.Failure.Location}
+	}
+	steps := s.Steps
+	s.Steps = nil
+	for _, step := range steps {
+		step.Text = Redact(step.Text)
+		s.Steps = append(s.Steps, step)
+	}
+	return s
+}
+
+func (p Phase) redacted() Phase {
+	p.Error = Redact(p.Error)
+	return p
+}
+
+func (p Problem) redacted() Problem {
+	return Problem{Doing: Redact(p.Doing), Message: Redact(p.Message), Remedy: Redact(p.Remedy)}
+}

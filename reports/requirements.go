@@ -1,0 +1,178 @@
+package reports
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// RequirementResult is a requirement of the catalogue with what the run found about it.
+type RequirementResult struct {
+	Requirement
+	Outcome Outcome
+	// Reason says why the outcome is what it is, when the outcome alone does not.
+	Reason string
+	// Specs are the specs that cover it, sorted by suite and name.
+	Specs []Spec
+	// Duration is the sum of the specs' durations.
+	Duration time.Duration
+}
+
+// RequirementResults joins the catalogue with the specs of the run, sorted by profile and ID.
+//
+// A requirement fails if any of its specs failed; else it is an error if any spec was; else it
+// passes if at least one spec passed. Undecided, it takes the outcome that excuses least: not run,
+// then skipped, then not supported. A requirement without a spec was not run. A spec may name a
+// requirement that the run's catalogue lacks: it gets a result of its own, without statement.
+func (r Run) RequirementResults() []RequirementResult {
+	r = r.sorted()
+	covering := map[string][]Spec{}
+	for _, spec := range r.Specs {
+		for _, id := range spec.Requirements {
+			covering[id] = append(covering[id], spec)
+		}
+	}
+	results := make([]RequirementResult, 0, len(r.Requirements))
+	for _, requirement := range r.Requirements {
+		results = append(results, r.judge(requirement, covering[requirement.ID]))
+		delete(covering, requirement.ID)
+	}
+	for id, specs := range covering {
+		result := r.judge(Requirement{ID: id}, specs)
+		result.Reason = joinReasons([]string{"not in the catalogue of this run", result.Reason})
+		results = append(results, result)
+	}
+	slices.SortStableFunc(results, func(a, b RequirementResult) int { return compareRequirements(a.Requirement, b.Requirement) })
+	return results
+}
+
+// judge decides one requirement by the specs that cover it.
+func (r Run) judge(requirement Requirement, specs []Spec) RequirementResult {
+	result := RequirementResult{Requirement: requirement, Specs: specs, Outcome: NotRun}
+	by := map[Outcome][]Spec{}
+	for _, spec := range specs {
+		outcome := spec.Outcome
+		if !outcome.Valid() {
+			outcome = Error
+		}
+		by[outcome] = append(by[outcome], spec)
+		result.Duration += spec.Duration
+	}
+	for _, outcome := range []Outcome{Fail, Error, Pass, NotRun, Skipped, NotSupported} {
+		if len(by[outcome]) > 0 {
+			result.Outcome = outcome
+			break
+		}
+	}
+	switch {
+	case len(specs) == 0 && len(r.Specs) == 0:
+		result.Reason = "no spec ran"
+	case len(specs) == 0 && (r.Interrupted || r.Ended.IsZero()):
+		result.Reason = "no spec that covers it ended before the run did"
+	case len(specs) == 0:
+		result.Reason = "no spec of this run covers it"
+	case result.Outcome == Pass:
+		// What passed in part says which part.
+		var parts []string
+		for _, outcome := range []Outcome{NotRun, Skipped, NotSupported} {
+			if n := len(by[outcome]); n > 0 {
+				part := fmt.Sprintf("%d of %d specs %s", n, len(specs), outcome.Words())
+				if why := reasons(by[outcome]); why != "" {
+					part += ": " + why
+				}
+				parts = append(parts, part)
+			}
+		}
+		result.Reason = joinReasons(parts)
+	default:
+		result.Reason = reasons(by[result.Outcome])
+	}
+	return result
+}
+
+// reasons are the distinct reasons of specs, one after the other.
+func reasons(specs []Spec) string {
+	var list []string
+	for _, spec := range specs {
+		list = append(list, spec.why())
+	}
+	return joinReasons(list)
+}
+
+// whyLimit is the length of a line that says why, in bytes; the whole message stands elsewhere.
+const whyLimit = 240
+
+// why is one line that says why a spec came to its outcome. Failures begin with little ("Expected",
+// "Timed out after 30s."), so it is the beginning of the whole message and not its first line.
+func (s Spec) why() string {
+	text := s.Reason
+	if text == "" && s.Failure != nil {
+		text = s.Failure.Message
+	}
+	line := strings.Join(strings.Fields(text), " ")
+	if len(line) <= whyLimit {
+		return line
+	}
+	line = strings.ToValidUTF8(line[:whyLimit], "")
+	if i := strings.LastIndexByte(line, ' '); i > whyLimit/2 {
+		line = line[:i]
+	}
+	return line + " …"
+}
+
+// failures are the places in r.sorted().Specs of the specs that failed, then of those that could
+// not be decided, each in the order of the requirements: what breaks a pod's admission comes before
+// what follows from it.
+func (r Run) failures() []int {
+	specs := r.sorted().Specs
+	requirements := map[string]Requirement{}
+	for _, requirement := range r.Requirements {
+		requirements[requirement.ID] = requirement
+	}
+	first := func(spec int) Requirement {
+		var list []Requirement
+		for _, id := range specs[spec].Requirements {
+			if requirement, ok := requirements[id]; ok {
+				list = append(list, requirement)
+			}
+		}
+		if len(list) == 0 {
+			return Requirement{}
+		}
+		return slices.MinFunc(list, compareRequirements)
+	}
+	var failed, undecided []int
+	for i, spec := range specs {
+		switch {
+		case spec.Outcome == Fail:
+			failed = append(failed, i)
+		case spec.Outcome == Error || !spec.Outcome.Valid():
+			undecided = append(undecided, i)
+		}
+	}
+	for _, list := range [][]int{failed, undecided} {
+		slices.SortStableFunc(list, func(a, b int) int { return compareRequirements(first(a), first(b)) })
+	}
+	return append(failed, undecided...)
+}
+
+func joinReasons(list []string) string {
+	var distinct []string
+	for _, reason := range list {
+		if reason != "" && !slices.Contains(distinct, reason) {
+			distinct = append(distinct, reason)
+		}
+	}
+	return strings.Join(distinct, "; ")
+}
+
+// firstLine is the first line of s that is not blank.
+func firstLine(s string) string {
+	for line := range strings.Lines(s) {
+		if line = strings.TrimSpace(line); line != "" {
+			return line
+		}
+	}
+	return ""
+}

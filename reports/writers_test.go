@@ -1,0 +1,126 @@
+package reports
+
+import (
+	"bytes"
+	"flag"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func plainSummary(w io.Writer, run Run) error {
+	return WriteSummary(w, run, SummaryOptions{Files: []string{"_artifacts/" + run.ID + "/junit.xml", "_artifacts/" + run.ID + "/report.html"}})
+}
+
+// writers are all writers by the name of what they write.
+var writers = map[string]func(io.Writer, Run) error{
+	ResultsFile: WriteJSON, JUnitFile: WriteJUnit, ConformanceFile: WriteConformance, HTMLFile: WriteHTML, "summary.txt": plainSummary,
+}
+
+func written(t *testing.T, write func(io.Writer, Run) error, run Run) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := write(&b, run); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// embedded are style and script of the page and their digests: what they look like is for eyes.
+var embedded = regexp.MustCompile(`(?s)(<(?:style|script)>).*?(</(?:style|script)>)|'sha256-[^']*'`)
+
+func TestGolden(t *testing.T) {
+	for _, name := range []string{"passing", "failing", "errored", "undecided", "interrupted"} {
+		run := samples()[name]
+		for file, write := range writers {
+			if file == HTMLFile && name != "failing" {
+				continue // pages are judged by their elements and by a browser; one shows the markup
+			}
+			t.Run(name+"/"+file, func(t *testing.T) {
+				got := written(t, write, run)
+				if file == HTMLFile {
+					got = embedded.ReplaceAll(got, []byte("$1$2"))
+				}
+				path := filepath.Join("testdata", name, file)
+				if *update {
+					if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+						t.Fatal(err)
+					}
+					if err := os.WriteFile(path, got, 0o644); err != nil {
+						t.Fatal(err)
+					}
+				}
+				want, err := os.ReadFile(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(string(want), string(got)); diff != "" {
+					t.Errorf("differs from %s (go test ./reports -update rewrites it):\n%s", path, diff)
+				}
+			})
+		}
+	}
+}
+
+// Parallel specs end in any order, and machines differ in their time zone: reports do not.
+func TestReportsDependOnTheResultsOnly(t *testing.T) {
+	for name, run := range samples() {
+		shuffled := run.copied()
+		rng := rand.New(rand.NewPCG(1, 2))
+		rng.Shuffle(len(shuffled.Specs), func(i, j int) { shuffled.Specs[i], shuffled.Specs[j] = shuffled.Specs[j], shuffled.Specs[i] })
+		rng.Shuffle(len(shuffled.Requirements), func(i, j int) {
+			shuffled.Requirements[i], shuffled.Requirements[j] = shuffled.Requirements[j], shuffled.Requirements[i]
+		})
+		rng.Shuffle(len(shuffled.Phases), func(i, j int) { shuffled.Phases[i], shuffled.Phases[j] = shuffled.Phases[j], shuffled.Phases[i] })
+		slices.Reverse(shuffled.Subjects)
+		for i := range shuffled.Specs {
+			shuffled.Specs[i].Requirements = slices.Clone(shuffled.Specs[i].Requirements)
+			slices.Reverse(shuffled.Specs[i].Requirements)
+			shuffled.Specs[i].Started = shuffled.Specs[i].Started.In(time.FixedZone("east", 9*3600))
+		}
+		shuffled.Started = shuffled.Started.In(time.FixedZone("west", -8*3600))
+		for file, write := range writers {
+			first := written(t, write, run)
+			if again := written(t, write, run); !bytes.Equal(first, again) {
+				t.Errorf("%s: %s differs when written again", name, file)
+			}
+			if other := written(t, write, shuffled); !bytes.Equal(first, other) {
+				t.Errorf("%s: %s depends on order or time zone:\n%s", name, file, cmp.Diff(string(first), string(other)))
+			}
+		}
+	}
+}
+
+// A writer must not touch the lists of the run that it is given.
+func TestWritersLeaveTheRunAlone(t *testing.T) {
+	for name := range samples() {
+		for file, write := range writers {
+			run := samples()[name]
+			written(t, write, run)
+			if diff := cmp.Diff(samples()[name], run); diff != "" {
+				t.Errorf("%s: writing %s changed the run:\n%s", name, file, diff)
+			}
+		}
+	}
+}
+
+type broken struct{}
+
+func (broken) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+func TestWritersReportErrors(t *testing.T) {
+	for file, write := range writers {
+		if err := write(broken{}, passing()); err == nil {
+			t.Errorf("%s: no error from a writer that fails", file)
+		}
+	}
+}
