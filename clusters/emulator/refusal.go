@@ -19,6 +19,7 @@ var jsonRefusals = map[sigv4.Kind]restjson.Error{
 	sigv4.InvalidToken:          {Code: "UnrecognizedClientException", Status: http.StatusForbidden, Message: "The security token included in the request is invalid."},
 	sigv4.ExpiredToken:          {Code: "ExpiredTokenException", Status: http.StatusForbidden, Message: "The security token included in the request is expired"},
 	sigv4.SignatureMismatch:     {Code: "InvalidSignatureException", Status: http.StatusForbidden},
+	sigv4.WrongScope:            {Code: "InvalidSignatureException", Status: http.StatusForbidden},
 	sigv4.Skewed:                {Code: "InvalidSignatureException", Status: http.StatusForbidden},
 	sigv4.PresignedExpired:      {Code: "InvalidSignatureException", Status: http.StatusForbidden},
 	sigv4.BodyMismatch:          {Code: "InvalidSignatureException", Status: http.StatusForbidden},

@@ -81,13 +81,13 @@ func (e *Emulator) route(w http.ResponseWriter, r *http.Request, call *journal.C
 	if !known {
 		guess := e.services[guessService(r)]
 		w.Header().Set(guess.requestID, call.RequestID)
-		guess.refuse(w, r, &sigv4.Error{Kind: sigv4.SignatureMismatch, Message: "Credential should be scoped to a service that the emulator has: eks, eks-auth, iam, s3 or sts."})
+		guess.refuse(w, r, &sigv4.Error{Kind: sigv4.WrongScope, Message: "Credential should be scoped to a service that the emulator has: eks, eks-auth, iam, s3 or sts."})
 		return
 	}
 	call.Service = name
 	w.Header().Set(target.requestID, call.RequestID)
 	if target.regions != nil && !slices.Contains(target.regions, region) {
-		target.refuse(w, r, &sigv4.Error{Kind: sigv4.SignatureMismatch, Message: "Credential should be scoped to a valid region, such as " + e.options.Region + "."})
+		target.refuse(w, r, &sigv4.Error{Kind: sigv4.WrongScope, Message: "Credential should be scoped to a valid region, such as " + e.options.Region + "."})
 		return
 	}
 	identity, err := e.verifier.Verify(r)

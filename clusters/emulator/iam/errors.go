@@ -47,6 +47,7 @@ var signatureErrors = map[sigv4.Kind]query.Error{
 	sigv4.InvalidToken:          {Code: "InvalidClientTokenId", Status: http.StatusForbidden, Message: "The security token included in the request is invalid"},
 	sigv4.ExpiredToken:          {Code: "ExpiredToken", Status: http.StatusForbidden, Message: "The security token included in the request is expired"},
 	sigv4.SignatureMismatch:     {Code: "SignatureDoesNotMatch", Status: http.StatusForbidden, Message: "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."},
+	sigv4.WrongScope:            {Code: "SignatureDoesNotMatch", Status: http.StatusForbidden},
 	sigv4.Skewed:                {Code: "SignatureDoesNotMatch", Status: http.StatusForbidden},
 	sigv4.PresignedExpired:      {Code: "SignatureDoesNotMatch", Status: http.StatusForbidden},
 	sigv4.BodyMismatch:          {Code: "SignatureDoesNotMatch", Status: http.StatusForbidden},

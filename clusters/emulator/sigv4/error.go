@@ -22,6 +22,8 @@ const (
 	ExpiredToken Kind = "ExpiredToken"
 	// SignatureMismatch: the signature is not the one that the secret key makes.
 	SignatureMismatch Kind = "SignatureMismatch"
+	// WrongScope: the credential scope names a service or region that is not the one asked.
+	WrongScope Kind = "WrongScope"
 	// Skewed: the time of signing is more than 15 minutes from now.
 	Skewed Kind = "Skewed"
 	// PresignedExpired: the presigned URL is past its X-Amz-Expires.
