@@ -1,0 +1,189 @@
+package runner
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/onsi/ginkgo/v2"
+	"github.com/onsi/ginkgo/v2/formatter"
+	"github.com/onsi/ginkgo/v2/types"
+	"github.com/onsi/gomega"
+
+	"github.com/podidentity/epi/framework/requirement"
+	"github.com/podidentity/epi/reports"
+)
+
+const (
+	// gracePeriod is how long a spec may take to notice that it was interrupted or is out of time.
+	gracePeriod = 15 * time.Second
+	// evidenceTimeout bounds the collection of evidence about one failed spec.
+	evidenceTimeout = 15 * time.Second
+	pollInterval    = 200 * time.Millisecond
+)
+
+// Harness prepares the specs of one process.
+type Harness interface {
+	// Context returns the context that nodes of specs get: derived from ctx.
+	Context(ctx context.Context) context.Context
+	// Collect gathers evidence about the spec that just failed, before its fixtures are removed.
+	Collect(ctx context.Context, record reports.Spec)
+}
+
+// Process is the other end of Run: it runs in a process that Run started, for as long as that
+// tells it to. open makes the harness of what Run was given as Payload.
+func Process(stdin io.Reader, told io.WriteCloser, open func(payload json.RawMessage) (Harness, error)) error {
+	p := &process{in: bufio.NewReader(stdin), out: json.NewEncoder(told), answers: make(chan answer)}
+	var o order
+	if err := p.hear(&o); err != nil {
+		return fmt.Errorf("read order: %w", err)
+	}
+	tree := preview(o)
+	if err := p.out.Encode(message{Plan: &tree}); err != nil {
+		return fmt.Errorf("tell plan: %w", err)
+	}
+	if o.ListOnly || tree.Focused {
+		return told.Close()
+	}
+	harness, err := open(o.Payload)
+	if err != nil {
+		return errors.Join(p.out.Encode(message{Problem: err.Error()}), told.Close())
+	}
+	go p.listen()
+	p.run(o, harness)
+	p.ended.Store(true)
+	return errors.Join(p.failed, told.Close())
+}
+
+type process struct {
+	in      *bufio.Reader
+	out     *json.Encoder
+	answers chan answer
+	// failed is the first error in talking to the parent.
+	failed error
+	ended  atomic.Bool
+}
+
+func (p *process) hear(value any) error {
+	line, err := p.in.ReadBytes('\n')
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(line, value)
+}
+
+// listen passes the parent's answers on. When the parent is gone nobody will tell this process to
+// stop, so it interrupts itself: the spec that runs is cleaned up, no other begins.
+func (p *process) listen() {
+	defer close(p.answers)
+	for {
+		var a answer
+		if err := p.hear(&a); err != nil {
+			if !p.ended.Load() {
+				_ = syscall.Kill(os.Getpid(), syscall.SIGINT) // cannot fail: a signal to itself
+			}
+			return
+		}
+		p.answers <- a
+	}
+}
+
+// preview lists the tree. A broken tree ends the process, with Ginkgo's explanation on its output.
+func preview(o order) plan {
+	configureOutput()
+	chosen, reporter := configuration(o)
+	report := ginkgo.PreviewSpecs("epi", chosen, reporter)
+	p := plan{Focused: report.SuiteHasProgrammaticFocus}
+	for _, spec := range report.SpecReports.WithLeafNodeType(types.NodeTypeIt) {
+		ids, needs := requirement.OfLabels(spec.Labels())
+		pending := spec.State.Is(types.SpecStatePending)
+		p.Specs = append(p.Specs, Planned{
+			Key: keyOf(spec), Suite: suiteOf(spec), Requirements: ids, Needs: needs, Labels: spec.Labels(),
+			Serial: spec.IsSerial, Location: location(spec.LeafNodeLocation),
+			Selected: !spec.State.Is(types.SpecStateSkipped) && (!pending || o.Focus == "" && o.LabelFilter == ""), Pending: pending,
+		})
+	}
+	return p
+}
+
+func configuration(o order) (types.SuiteConfig, types.ReporterConfig) {
+	suite := types.NewDefaultSuiteConfig()
+	suite.RandomSeed = 1 // the same order in every process; which process gets a spec is for the parent
+	suite.GracePeriod = gracePeriod
+	suite.Timeout = 0
+	if o.Focus != "" {
+		suite.FocusStrings = []string{o.Focus}
+	}
+	suite.LabelFilter = o.LabelFilter
+	reporter := types.NewDefaultReporterConfig()
+	reporter.NoColor, reporter.SilenceSkips = true, true
+	return suite, reporter
+}
+
+// configureOutput sends what Ginkgo prints for people where a crash is explained.
+func configureOutput() {
+	formatter.ColorableStdOut = os.Stderr
+	formatter.ColorableStdErr = os.Stderr
+}
+
+// outcomeOfSuite receives Ginkgo's overall verdict, which the records make redundant.
+type outcomeOfSuite struct{}
+
+func (outcomeOfSuite) Fail() {}
+
+// errNotMine skips a spec that another process has.
+const errNotMine = "another process has it"
+
+func (p *process) run(o order, harness Harness) {
+	gomega.RegisterFailHandler(ginkgo.Fail)
+	gomega.SetDefaultEventuallyPollingInterval(pollInterval)
+	claimed := ""
+	ginkgo.BeforeEach(func() {
+		key := keyOf(ginkgo.CurrentSpecReport())
+		if !p.claim(key) {
+			ginkgo.Skip(errNotMine)
+		}
+		claimed = key
+	})
+	ginkgo.JustAfterEach(func(ctx ginkgo.SpecContext) {
+		report := ginkgo.CurrentSpecReport()
+		if !report.Failed() || keyOf(report) != claimed {
+			return
+		}
+		report.EndTime = time.Now()
+		if record := Record(report); record.Outcome == reports.Fail || record.Outcome == reports.Error {
+			harness.Collect(ctx, record)
+		}
+	}, ginkgo.NodeTimeout(evidenceTimeout))
+	ginkgo.ReportAfterEach(func(report types.SpecReport) {
+		if keyOf(report) != claimed {
+			return
+		}
+		claimed = ""
+		record := Record(report)
+		record.Process = o.Process
+		p.tell(message{Record: &record})
+	})
+	suite, reporter := configuration(o)
+	ginkgo.RunSpecs(outcomeOfSuite{}, "epi", suite, reporter, ginkgo.AroundNode(harness.Context))
+}
+
+func (p *process) claim(key string) bool {
+	p.tell(message{Claim: key})
+	a, ok := <-p.answers
+	return ok && a.Granted
+}
+
+func (p *process) tell(m message) {
+	if err := p.out.Encode(m); err != nil && p.failed == nil {
+		p.failed = fmt.Errorf("tell %s: %w", strings.TrimSpace(m.Claim+" record"), err)
+	}
+}
