@@ -2,7 +2,6 @@ package emulator
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -165,7 +164,7 @@ func (c clusters) RegisterCluster(name string, cluster control.Cluster) error {
 		version = match[1]
 	}
 	return c.eks.RegisterCluster(eks.Cluster{
-		Name: name, Issuer: cluster.Issuer, JWKS: json.RawMessage(cluster.JWKS),
+		Name: name, Issuer: cluster.Issuer, JWKS: cluster.JWKS,
 		Created: cluster.CreatedAt, Endpoint: cluster.Endpoint, Version: version,
 	})
 }

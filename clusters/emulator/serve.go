@@ -2,7 +2,6 @@ package emulator
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -95,13 +94,13 @@ func (e *Emulator) route(w http.ResponseWriter, r *http.Request, call *journal.C
 		target.refuse(w, r, signatureError(err))
 		return
 	}
-	ctx, ok := e.withCaller(r, identity, call)
+	caller, ok := e.caller(r, identity, call)
 	if !ok {
 		// The key was there a moment ago, when its signature was verified.
 		target.refuse(w, r, &sigv4.Error{Kind: sigv4.UnknownAccessKey, Message: "access key ID " + identity.AccessKeyID + " does not exist"})
 		return
 	}
-	target.handler.ServeHTTP(w, r.WithContext(ctx))
+	target.handler.ServeHTTP(w, r.WithContext(iam.WithCaller(r.Context(), caller)))
 }
 
 func signatureError(err error) *sigv4.Error {
@@ -111,7 +110,8 @@ func signatureError(err error) *sigv4.Error {
 	return &sigv4.Error{Kind: sigv4.Incomplete, Message: "the request cannot be verified"}
 }
 
-func (e *Emulator) withCaller(r *http.Request, identity *sigv4.Identity, call *journal.Call) (context.Context, bool) {
+// caller is whose signature it was; false if the key is gone.
+func (e *Emulator) caller(r *http.Request, identity *sigv4.Identity, call *journal.Call) (*iam.Caller, bool) {
 	principal, ok := e.account.Principal(r.Context(), identity.AccessKeyID)
 	if !ok {
 		return nil, false
@@ -124,7 +124,7 @@ func (e *Emulator) withCaller(r *http.Request, identity *sigv4.Identity, call *j
 	if address, err := netip.ParseAddr(call.SourceIP); err == nil {
 		caller.SourceIP = address.Unmap()
 	}
-	return iam.WithCaller(r.Context(), caller), true
+	return caller, true
 }
 
 // unsigned serves what has no readable signature. STS and S3 have something to say to anonymous

@@ -58,11 +58,10 @@ func (f *Follower) Run(ctx context.Context) error {
 	revision, pause := "", firstPause
 	for ctx.Err() == nil {
 		identities, err := f.ask(ctx, revision)
-		if ctx.Err() != nil {
-			return nil
-		}
 		if err != nil {
-			f.options.Log.Warn("associations are not known", "error", err, "again in", pause)
+			if ctx.Err() == nil {
+				f.options.Log.Warn("associations are not known", "error", err, "again in", pause)
+			}
 			wait(ctx, pause)
 			pause = min(2*pause, longestPause)
 			continue

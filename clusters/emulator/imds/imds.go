@@ -177,13 +177,13 @@ func (s *Service) checkToken(token, ip string) (left time.Duration, ok bool) {
 // serveMetadata answers with a value, or with the names below a path: those of folders end in "/".
 func (s *Service) serveMetadata(w http.ResponseWriter, r *http.Request, ip string) {
 	zone := s.options.Region + "a"
-	values := map[string]func() (string, error){
-		"meta-data/iam/security-credentials/" + s.options.RoleName: func() (string, error) { return s.roleCredentials(r.Context(), ip) },
-		"meta-data/instance-id":                 func() (string, error) { return InstanceID(ip), nil },
-		"meta-data/local-ipv4":                  func() (string, error) { return ip, nil },
-		"meta-data/placement/availability-zone": func() (string, error) { return zone, nil },
-		"meta-data/placement/region":            func() (string, error) { return s.options.Region, nil },
-		"dynamic/instance-identity/document":    func() (string, error) { return s.document(ip, zone) },
+	values := map[string]func(context.Context) (string, error){
+		"meta-data/iam/security-credentials/" + s.options.RoleName: func(ctx context.Context) (string, error) { return s.roleCredentials(ctx, ip) },
+		"meta-data/instance-id":                 func(context.Context) (string, error) { return InstanceID(ip), nil },
+		"meta-data/local-ipv4":                  func(context.Context) (string, error) { return ip, nil },
+		"meta-data/placement/availability-zone": func(context.Context) (string, error) { return zone, nil },
+		"meta-data/placement/region":            func(context.Context) (string, error) { return s.options.Region, nil },
+		"dynamic/instance-identity/document":    func(context.Context) (string, error) { return s.document(ip, zone) },
 	}
 	name, ok := strings.CutPrefix(r.URL.Path+"/", "/latest/")
 	name = strings.TrimSuffix(name, "/")
@@ -192,9 +192,9 @@ func (s *Service) serveMetadata(w http.ResponseWriter, r *http.Request, ip strin
 		return
 	}
 	if value, ok := values[name]; ok {
-		text, err := value()
+		text, err := value(r.Context())
 		if err != nil {
-			s.options.Log.Error("instance metadata", "path", r.URL.Path, "error", err)
+			s.options.Log.ErrorContext(r.Context(), "instance metadata", "path", r.URL.Path, "error", err)
 			status(w, http.StatusInternalServerError)
 			return
 		}

@@ -46,10 +46,10 @@ func send(s *Service, method, path, from string, headers map[string]string) *htt
 	return w
 }
 
-func token(t *testing.T, s *Service, from, seconds string) string {
+func token(t *testing.T, s *Service, from string) string {
 	t.Helper()
-	w := send(s, http.MethodPut, "/latest/api/token", from, map[string]string{ttlHeader: seconds})
-	if w.Code != http.StatusOK || w.Header().Get(ttlHeader) != seconds {
+	w := send(s, http.MethodPut, "/latest/api/token", from, map[string]string{ttlHeader: "60"})
+	if w.Code != http.StatusOK || w.Header().Get(ttlHeader) != "60" {
 		t.Fatalf("PUT token: %d %v", w.Code, w.Header())
 	}
 	return w.Body.String()
@@ -85,7 +85,7 @@ func TestTokenRequests(t *testing.T) {
 
 func TestTokenIsRequired(t *testing.T) {
 	s, _, now := newService(t)
-	good := token(t, s, "10.0.0.2", "60")
+	good := token(t, s, "10.0.0.2")
 	get := func(from, token string) int {
 		return send(s, http.MethodGet, "/latest/meta-data/instance-id", from, map[string]string{tokenHeader: token}).Code
 	}
@@ -120,7 +120,7 @@ func TestTokenIsRequired(t *testing.T) {
 
 func TestPaths(t *testing.T) {
 	s, _, _ := newService(t)
-	headers := map[string]string{tokenHeader: token(t, s, "10.0.0.2", "60")}
+	headers := map[string]string{tokenHeader: token(t, s, "10.0.0.2")}
 	id := InstanceID("10.0.0.2")
 	tests := []struct {
 		path, want string
@@ -165,7 +165,7 @@ func TestCredentialsRotate(t *testing.T) {
 	s, r, now := newService(t)
 	key := func(from string) string {
 		t.Helper()
-		headers := map[string]string{tokenHeader: token(t, s, from, "60")}
+		headers := map[string]string{tokenHeader: token(t, s, from)}
 		w := send(s, http.MethodGet, "/latest/meta-data/iam/security-credentials/epi-node", from, headers)
 		var c map[string]string
 		if err := json.Unmarshal(w.Body.Bytes(), &c); err != nil {
@@ -192,7 +192,7 @@ func TestCredentialsRotate(t *testing.T) {
 		t.Errorf("made for %v, want %v", r.made, want)
 	}
 	*now, r.err = now.Add(7*time.Hour), errors.New("no such role")
-	headers := map[string]string{tokenHeader: token(t, s, "10.0.0.2", "60")}
+	headers := map[string]string{tokenHeader: token(t, s, "10.0.0.2")}
 	if w := send(s, http.MethodGet, "/latest/meta-data/iam/security-credentials/epi-node", "10.0.0.2", headers); w.Code != 500 || strings.Contains(w.Body.String(), "role") {
 		t.Errorf("got %d %s", w.Code, w.Body)
 	}
