@@ -1,0 +1,96 @@
+// Package identity tells who a pod is to AWS: nobody, a session of a role, or, by mistake, its node.
+package identity
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/podidentity/epi/framework/probe"
+)
+
+// Kind of identity.
+type Kind string
+
+const (
+	// NoCredentials: there is no source of credentials.
+	NoCredentials Kind = "no credentials"
+	// Session: a session of a role, obtained from the agent.
+	Session Kind = "session of a role"
+	// NodeRole: the node's own role, taken from instance metadata: the wrong identity.
+	NodeRole Kind = "the node's role"
+	// Broken: a source is configured, but gave no credentials that work.
+	Broken Kind = "broken credentials"
+)
+
+// Caller is who a process in a pod is.
+type Caller struct {
+	probe.Identity
+	Kind Kind
+	// Role is the name of the role that the session is of.
+	Role string
+}
+
+// instanceMetadata is the AWS SDK's name of the provider that asks instance metadata.
+const instanceMetadata = "EC2RoleProvider"
+
+// Of classifies what the probe saw. nodeRole is the name of the nodes' role.
+func Of(seen probe.Identity, nodeRole string) Caller {
+	caller := Caller{Identity: seen, Role: roleOf(seen.ARN)}
+	switch {
+	// Credentials of the node are the wrong ones whether or not AWS accepts them, and wherever
+	// they came from.
+	case seen.Source == instanceMetadata, caller.Role != "" && caller.Role == nodeRole:
+		caller.Kind = NodeRole
+	case seen.Failure == nil && caller.Role != "":
+		caller.Kind = Session
+	case seen.Failure != nil && seen.Failure.Class == probe.NoCredentials:
+		caller.Kind = NoCredentials
+	default:
+		caller.Kind = Broken
+	}
+	return caller
+}
+
+// roleOf is the role of an ARN such as arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION; "" of others.
+func roleOf(arn string) string {
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) < 6 || parts[2] != "sts" {
+		return ""
+	}
+	kind, rest, _ := strings.Cut(parts[5], "/")
+	role, session, found := strings.Cut(rest, "/")
+	if kind != "assumed-role" || !found || session == "" {
+		return ""
+	}
+	return role
+}
+
+// SessionName is the session's name in the ARN; "" if it is not a session.
+func (c Caller) SessionName() string {
+	if c.Role == "" {
+		return ""
+	}
+	return c.ARN[strings.LastIndexByte(c.ARN, '/')+1:]
+}
+
+// String says who it is, in one line, and what to do where it must not be.
+func (c Caller) String() string {
+	switch c.Kind {
+	case NoCredentials:
+		return "no credentials at all"
+	case Session:
+		return fmt.Sprintf("a session of role %s (%s, from %s)", c.Role, c.ARN, c.Source)
+	case NodeRole:
+		role := c.ARN
+		if role == "" {
+			role = "role unknown: " + c.Failure.String()
+		}
+		return fmt.Sprintf("the WRONG IDENTITY, the node's role (%s), taken from instance metadata: pods reach it; "+
+			"close it with IMDS hop limit 1 and required tokens (HttpPutResponseHopLimit=1, HttpTokens=required; eksctl --disable-pod-imds)", role)
+	default:
+		if c.Failure != nil {
+			return c.Failure.String()
+		}
+		return fmt.Sprintf("neither nobody nor a session of a role: %q from %s", c.ARN, c.Source)
+	}
+}

@@ -1,0 +1,69 @@
+package matchers
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega/types"
+
+	"github.com/podidentity/epi/framework/identity"
+	"github.com/podidentity/epi/framework/probe"
+)
+
+func TestMatchers(t *testing.T) {
+	session := func(role, source string) identity.Caller {
+		return identity.Of(probe.Identity{Source: source, ARN: "arn:aws:sts::123456789012:assumed-role/" + role + "/s"}, "epi-node")
+	}
+	agent, metadata := "CredentialsEndpointProvider", "EC2RoleProvider"
+	nobody := identity.Of(probe.Identity{Failure: &probe.Failure{Class: probe.NoCredentials}}, "epi-node")
+	broken := identity.Of(probe.Identity{Failure: &probe.Failure{Class: probe.CredentialsFailed, Message: "dial timeout"}}, "epi-node")
+	denied := func(operation string, status int) probe.Object {
+		return probe.Object{Failure: &probe.Failure{Class: probe.APIError, Operation: operation, Status: status, Message: "Forbidden"}}
+	}
+	sum := sha256.Sum256([]byte("text"))
+	object := probe.Object{Size: 4, SHA256: hex.EncodeToString(sum[:])}
+
+	for name, row := range map[string]struct {
+		matcher types.GomegaMatcher
+		actual  any
+		holds   bool
+		says    string
+	}{
+		"nobody":                     {HaveNoCredentials(), nobody, true, ""},
+		"nobody, but the node":       {HaveNoCredentials(), session("epi-node", metadata), false, "WRONG IDENTITY, the node's role"},
+		"nobody, but broken":         {HaveNoCredentials(), broken, false, "gave no credentials: dial timeout"},
+		"a session":                  {BeSessionOf("reader"), session("reader", agent), true, ""},
+		"another role's":             {BeSessionOf("reader"), session("writer", agent), false, "session of role writer"},
+		"a session, but the node":    {BeSessionOf("epi-node"), session("epi-node", metadata), false, "hop limit 1"},
+		"a session, but nobody":      {BeSessionOf("reader"), nobody, false, "no credentials at all"},
+		"the node":                   {BeTheNodeRole("epi-node"), session("epi-node", metadata), true, ""},
+		"the node, but nobody":       {BeTheNodeRole("epi-node"), nobody, false, "no credentials at all"},
+		"denied":                     {BeDenied("HeadObject"), denied("HeadObject", 403), true, ""},
+		"denied, but missing":        {BeDenied("HeadObject"), denied("HeadObject", 404), false, "HeadObject answered 404"},
+		"denied, but elsewhere":      {BeDenied("HeadObject"), denied("GetObject", 403), false, "GetObject answered 403"},
+		"denied, but allowed":        {BeDenied("HeadObject"), object, false, "was not refused"},
+		"denied, but no credentials": {BeDenied("HeadObject"), probe.Object{Failure: &probe.Failure{Class: probe.NoCredentials}}, false, "no credentials"},
+		"a download":                 {BeDownloadOf([]byte("text")), object, true, ""},
+		"a download of other bytes":  {BeDownloadOf([]byte("test")), object, false, "4 bytes with SHA-256"},
+		"a download, but denied":     {BeDownloadOf([]byte("text")), denied("HeadObject", 403), false, "answered 403"},
+		"no metadata":                {GetNoMetadata(), probe.Metadata{Outcome: probe.MetadataTimeout, Waited: 2 * time.Second}, true, ""},
+		"no metadata, but refused":   {GetNoMetadata(), probe.Metadata{Outcome: probe.MetadataRefused}, false, "refused"},
+		"no metadata, but answered":  {GetNoMetadata(), probe.Metadata{Outcome: probe.MetadataAnswered, Status: 200, Role: "epi-node"}, false, "HttpPutResponseHopLimit=1"},
+		"metadata":                   {GetMetadataOf("epi-node"), probe.Metadata{Outcome: probe.MetadataAnswered, Status: 200, Role: "epi-node"}, true, ""},
+		"metadata, but no answer":    {GetMetadataOf("epi-node"), probe.Metadata{Outcome: probe.MetadataTimeout, Waited: 2 * time.Second}, false, "no answer in 2s"},
+	} {
+		holds, err := row.matcher.Match(row.actual)
+		if err != nil || holds != row.holds {
+			t.Errorf("%s: %v (error %v), want %v", name, holds, err, row.holds)
+		}
+		if message := row.matcher.FailureMessage(row.actual); !strings.Contains(message, row.says) {
+			t.Errorf("%s: message %q lacks %q", name, message, row.says)
+		}
+	}
+	if _, err := HaveNoCredentials().Match("text"); err == nil {
+		t.Error("a matcher accepted a value of the wrong type")
+	}
+}

@@ -1,0 +1,45 @@
+package framework
+
+import (
+	"time"
+
+	"github.com/podidentity/epi/clusters"
+)
+
+// Timeouts are all the waits of specs. None is a sleep: each ends as soon as its condition holds.
+type Timeouts struct {
+	// PodRunning: from creating a pod until its containers run.
+	PodRunning time.Duration
+	// ServiceAccountVisible: from creating a namespace until it has its default service account.
+	ServiceAccountVisible time.Duration
+	// RoleVisible: from creating a role until EKS accepts it in an association.
+	RoleVisible time.Duration
+	// AssociationVisible: from creating an association until new pods get the variables.
+	AssociationVisible time.Duration
+	// CredentialsWork: from a pod's start until its credentials do what the role's policies allow.
+	CredentialsWork time.Duration
+	// Exec: one command in a container.
+	Exec time.Duration
+	// MetadataAnswer: from setting the hop limit until pods see the change.
+	MetadataAnswer time.Duration
+}
+
+// DefaultTimeouts are generous against a loaded machine, and on AWS against its eventual
+// consistency: CreatePodIdentityAssociation is documented to take several seconds, IAM longer.
+func DefaultTimeouts(environment *clusters.Environment) Timeouts {
+	timeouts := Timeouts{
+		PodRunning:            time.Minute,
+		ServiceAccountVisible: 30 * time.Second,
+		RoleVisible:           2 * time.Second,
+		AssociationVisible:    10 * time.Second,
+		CredentialsWork:       10 * time.Second,
+		Exec:                  30 * time.Second,
+		MetadataAnswer:        10 * time.Second,
+	}
+	if environment.AWS.EndpointURL == "" {
+		timeouts.RoleVisible = 30 * time.Second
+		timeouts.AssociationVisible = time.Minute
+		timeouts.CredentialsWork = 2 * time.Minute
+	}
+	return timeouts
+}
