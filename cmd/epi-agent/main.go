@@ -1,0 +1,108 @@
+// Command epi-agent is epi's reference implementation of the EKS Pod Identity Agent, with the
+// commands and flags of the EKS agent.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/podidentity/epi/clusters/agent"
+	"github.com/podidentity/epi/clusters/agent/link"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := command().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "Error:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func command() *cobra.Command {
+	var verbosity string
+	logger := func() (*slog.Logger, error) {
+		level, err := levelOf(verbosity)
+		if err != nil {
+			return nil, err
+		}
+		return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})), nil
+	}
+	root := &cobra.Command{
+		Use:           "epi-agent",
+		Short:         "EKS Pod Identity agent: trades a pod's token for AWS credentials",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.PersistentFlags().StringVarP(&verbosity, "verbosity", "v", "info", "log level: trace, debug, info, warn or error")
+
+	options := agent.Options{}
+	server := &cobra.Command{
+		Use:   "server",
+		Short: "Serve credentials to the pods of this node",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			log, err := logger()
+			if err != nil {
+				return err
+			}
+			options.HostsGiven = cmd.Flags().Changed("bind-hosts")
+			return agent.Run(cmd.Context(), options, log)
+		},
+	}
+	flags := server.Flags()
+	flags.StringVarP(&options.Cluster, "cluster-name", "c", "", "EKS name of the cluster")
+	flags.StringVar(&options.Endpoint, "endpoint", "", "EKS Auth endpoint (default AWS's own for the region)")
+	flags.StringSliceVarP(&options.Hosts, "bind-hosts", "b", []string{link.IPv4, link.IPv6}, "addresses to serve; those given must exist, of the default ones IPv6 may be missing")
+	flags.IntVarP(&options.Port, "port", "p", 80, "port of the credentials service")
+	flags.IntVar(&options.ProbePort, "probe-port", 2703, "port of /healthz and /readyz on localhost")
+	flags.StringVar(&options.MetricsAddress, "metrics-address", "0.0.0.0", "address of /metrics")
+	flags.IntVar(&options.MetricsPort, "metrics-port", 2705, "port of /metrics")
+	flags.IntVar(&options.CacheSize, "max-cache-size", 2000, "tokens to keep credentials of; 0 turns caching off")
+	flags.DurationVar(&options.Retention, "max-credential-retention-before-renewal", 3*time.Hour, "renew credentials at the latest after this time; 0 turns caching off")
+	flags.IntVar(&options.RenewalQPS, "max-service-qps", 3, "renewals a second at most")
+
+	initialize := &cobra.Command{
+		Use:   "initialize",
+		Short: "Make or adopt the link " + link.Name + " with the agent's addresses",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			log, err := logger()
+			if err != nil {
+				return err
+			}
+			return link.Setup(cmd.Context(), log)
+		},
+	}
+	version := &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "epi-agent reference %s\n", runtime.Version())
+			return err
+		},
+	}
+	root.AddCommand(server, initialize, version)
+	return root
+}
+
+func levelOf(name string) (slog.Level, error) {
+	if name == "trace" {
+		return slog.LevelDebug - 4, nil
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(name)); err != nil {
+		return 0, fmt.Errorf("flag --verbosity: %q is not trace, debug, info, warn or error", name)
+	}
+	return level, nil
+}
