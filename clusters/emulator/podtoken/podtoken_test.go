@@ -267,3 +267,23 @@ func BenchmarkVerify(b *testing.B) {
 		})
 	}
 }
+
+func FuzzNewVerifier(f *testing.F) {
+	k := newKeys(f)
+	for _, seed := range [][]byte{k.jwks, nil, []byte(`{}`), []byte(`{"keys":[{"kty":"oct","k":"AA","kid":"a"}]}`), []byte(`{"keys":[{"kty":"EC","crv":"P-256","x":"AA","y":"AA","kid":"a"}]}`)} {
+		f.Add(seed)
+	}
+	forged := sign(f, jose.HS256, []byte("a key of the fuzzer's, of 32 bytes"), "rsa", encode(f, goodClaims()))
+	f.Fuzz(func(t *testing.T, jwks []byte) {
+		v, err := NewVerifier(issuer, jwks)
+		if err != nil {
+			return
+		}
+		if len(v.keys) == 0 {
+			t.Error("a verifier without keys")
+		}
+		if _, err := v.Verify(forged, now); err == nil {
+			t.Error("a symmetric signature was accepted")
+		}
+	})
+}
