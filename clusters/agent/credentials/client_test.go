@@ -1,0 +1,168 @@
+package credentials
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+const token = "header.claims.signature"
+
+var configured = aws.Config{
+	Region:      "us-west-2",
+	Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", ""),
+}
+
+// answering is EKS Auth as far as the client sees it: one handler for every call.
+func answering(t *testing.T, handler http.HandlerFunc) *Client {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return NewClient(configured, "epi", server.URL)
+}
+
+func refuse(w http.ResponseWriter, status int, code, message string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Amzn-ErrorType", code)
+	w.Header().Set("X-Amzn-RequestId", "a1b2")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]string{"message": message})
+}
+
+func TestFetch(t *testing.T) {
+	expiration := time.Now().Add(time.Hour).Truncate(time.Second)
+	client := answering(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if r.Method != http.MethodPost || r.URL.Path != "/clusters/epi/assume-role-for-pod-identity" || string(body) != `{"token":"`+token+`"}` {
+			t.Errorf("got %s %s %s", r.Method, r.URL.Path, body)
+		}
+		if scope := r.Header.Get("Authorization"); !strings.Contains(scope, "/us-west-2/eks-auth/aws4_request") {
+			t.Errorf("signed for %s", scope)
+		}
+		_, _ = fmt.Fprintf(w, `{"credentials":{"accessKeyId":"ASIA","secretAccessKey":"sss","sessionToken":"ttt","expiration":%d},
+			"assumedRoleUser":{"arn":"arn:aws:sts::210987654321:assumed-role/reader/eks-epi-pod-1","assumeRoleId":"AROA:eks-epi-pod-1"},
+			"podIdentityAssociation":{"associationArn":"a","associationId":"b"},"audience":"pods.eks.amazonaws.com",
+			"subject":{"namespace":"a","serviceAccount":"b"}}`, expiration.Unix())
+	})
+	got, err := client.Fetch(t.Context(), token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.AccessKeyID != "ASIA" || got.SecretAccessKey != "sss" || got.SessionToken != "ttt" ||
+		got.AccountID != "210987654321" || !got.Expiration.Equal(expiration) {
+		t.Errorf("got key %s, account %s, expiration %s", got.AccessKeyID, got.AccountID, got.Expiration)
+	}
+}
+
+// The rows are what eks-pod-identity-agent 0.1.37 answered when it was measured; which of the codes
+// end the life of cached credentials is from its source.
+func TestFetchRelaysErrors(t *testing.T) {
+	for _, row := range []struct {
+		status int
+		code   string
+		fault  string
+		calls  int32
+		final  bool
+	}{
+		{400, "AccessDeniedException", "client", 1, true},
+		{400, "ExpiredTokenException", "client", 1, true},
+		{400, "InvalidParameterException", "client", 1, false},
+		{400, "InvalidRequestException", "client", 1, false},
+		{400, "InvalidTokenException", "client", 1, true},
+		{404, "ResourceNotFoundException", "client", 1, true},
+		{418, "TeapotException", "unknown", 1, false},
+		{403, "AccessDeniedException", "client", 1, true},
+		{429, "ThrottlingException", "client", 3, false},
+		{500, "InternalServerException", "server", 3, false},
+		{503, "ServiceUnavailableException", "server", 3, false},
+	} {
+		t.Run(fmt.Sprint(row.code, row.status), func(t *testing.T) {
+			t.Parallel() // a retried row waits for the SDK's backoff
+			var calls atomic.Int32
+			client := answering(t, func(w http.ResponseWriter, _ *http.Request) {
+				calls.Add(1)
+				refuse(w, row.status, row.code, "no "+token)
+			})
+			_, err := client.Fetch(t.Context(), token)
+			failure, ok := errors.AsType[*Error](err)
+			if !ok {
+				t.Fatalf("got %v, want an *Error", err)
+			}
+			body := fmt.Sprintf("[a1b2]: (%s): no %s, fault: %s", row.code, token, row.fault)
+			if failure.Status != row.status || failure.Code != row.code || failure.Body != body || failure.Final() != row.final || calls.Load() != row.calls {
+				t.Errorf("got %d %q final %t after %d calls, want %d %q final %t after %d",
+					failure.Status, failure.Body, failure.Final(), calls.Load(), row.status, body, row.final, row.calls)
+			}
+			if text := failure.Error(); strings.Contains(text, token) || !strings.Contains(text, row.code) {
+				t.Errorf("the text for logs is %q", text)
+			}
+		})
+	}
+}
+
+func TestFetchWithoutAnswer(t *testing.T) {
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	for name, client := range map[string]*Client{
+		"refused": NewClient(configured, "epi", gone.URL),
+		"not JSON": answering(t, func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, "<html>")
+		}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := client.Fetch(t.Context(), token)
+			if failure, ok := errors.AsType[*Error](err); !ok || failure.Status != 500 || failure.Body != "[]" || failure.Final() {
+				t.Errorf("got %v, want 500 []", err)
+			}
+		})
+	}
+	t.Run("incomplete", func(t *testing.T) {
+		client := answering(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") })
+		if got, err := client.Fetch(t.Context(), token); err == nil {
+			t.Errorf("got %v, want an error", got)
+		}
+	})
+}
+
+func TestFetchIsBoundedWhenEKSAuthIsSilent(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	client := answering(t, func(http.ResponseWriter, *http.Request) { <-release })
+	defer close(release)
+	start := time.Now()
+	_, err := client.Fetch(t.Context(), token)
+	if failure, ok := errors.AsType[*Error](err); !ok || failure.Status != 500 {
+		t.Errorf("got %v, want 500", err)
+	}
+	if took := time.Since(start); took > 20*time.Second {
+		t.Errorf("took %s", took)
+	}
+}
+
+// What the instance metadata service answers the agent is no answer to a pod.
+func TestFetchWithoutNodeCredentials(t *testing.T) {
+	cfg := configured
+	cfg.Credentials = aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{}, &awshttp.ResponseError{ResponseError: &smithyhttp.ResponseError{
+			Response: &smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusNotFound}}, Err: errors.New("no role"),
+		}}
+	}))
+	_, err := NewClient(cfg, "epi", "http://127.0.0.1:1").Fetch(t.Context(), token)
+	if _, relayed := errors.AsType[*Error](err); err == nil || relayed || !strings.Contains(err.Error(), "node's role") {
+		t.Errorf("got %v, want an error that is not EKS Auth's", err)
+	}
+}
