@@ -1,0 +1,92 @@
+// Package apt installs packages of Debian and its descendants.
+package apt
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"strings"
+
+	"github.com/podidentity/epi/clusters/internal/command"
+)
+
+// Usable reports whether this process can install packages, and if not, why.
+func Usable() error {
+	if _, err := exec.LookPath("apt-get"); err != nil {
+		return errors.New("this is not Debian or Ubuntu: there is no apt-get")
+	}
+	if os.Geteuid() != 0 {
+		return errors.New("installing packages takes root")
+	}
+	return nil
+}
+
+// policyFile tells maintainer scripts whether they may start services (invoke-rc.d(8)).
+const policyFile = "/usr/sbin/policy-rc.d"
+
+const policy = `#!/bin/sh
+# Written by epi while it installs packages: their services must not start. Safe to remove.
+exit 101
+`
+
+// Install installs the packages without what they recommend, and without starting their services,
+// now or at the next boot of the machine. services are the units that the packages would enable.
+// onLine is told what apt says.
+func Install(ctx context.Context, packages, services []string, onLine func(string)) error {
+	if err := Usable(); err != nil {
+		return fmt.Errorf("install %s: %w", strings.Join(packages, ", "), err)
+	}
+	release, err := forbidServices(policyFile)
+	if err != nil {
+		return fmt.Errorf("install %s: %w", strings.Join(packages, ", "), err)
+	}
+	defer release()
+	install := func() error {
+		return run(ctx, onLine, append([]string{"install", "--yes", "--no-install-recommends"}, packages...)...)
+	}
+	err = install()
+	if err != nil && ctx.Err() == nil {
+		// A fresh machine has no lists, an old one has lists of versions that are gone.
+		if updateErr := run(ctx, onLine, "update"); updateErr != nil {
+			return fmt.Errorf("install %s: %w", strings.Join(packages, ", "), errors.Join(err, updateErr))
+		}
+		err = install()
+	}
+	if err != nil {
+		return fmt.Errorf("install %s: %w", strings.Join(packages, ", "), err)
+	}
+	if _, err := exec.LookPath("systemctl"); err == nil && len(services) > 0 {
+		if _, err := command.New("systemctl", append([]string{"disable"}, services...)...).Output(ctx); err != nil {
+			return fmt.Errorf("keep %s from starting with the machine: %w", strings.Join(services, ", "), err)
+		}
+	}
+	return nil
+}
+
+func run(ctx context.Context, onLine func(string), args ...string) error {
+	get := command.New("apt-get", append([]string{"-o", "DPkg::Lock::Timeout=120", "-o", "Dpkg::Use-Pty=0"}, args...)...)
+	get.Env = []string{"DEBIAN_FRONTEND=noninteractive", "LC_ALL=C"}
+	get.OnLine = onLine
+	return get.Run(ctx)
+}
+
+// forbidServices puts the policy in place and returns what takes it away again. A policy that is
+// somebody else's stays as it is.
+func forbidServices(file string) (release func(), err error) {
+	there, err := os.ReadFile(file)
+	if err == nil && !bytes.Equal(there, []byte(policy)) {
+		return func() {}, nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("keep services from starting: %w", err)
+	}
+	if err := os.WriteFile(file, []byte(policy), 0o755); err != nil {
+		return nil, fmt.Errorf("keep services from starting: %w", err)
+	}
+	// Nothing else can be done about it than what the file itself says.
+	return func() { _ = os.Remove(file) }, nil
+}

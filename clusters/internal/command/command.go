@@ -1,0 +1,193 @@
+// Package command runs other programs: never through a shell, always under a context, in a process
+// group of their own, and with what they said at the end in the error.
+package command
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// defaultGrace is how long a program may take to end after it was asked to.
+const defaultGrace = 10 * time.Second
+
+// Command is a program to run. Its fields may be set until Run.
+type Command struct {
+	// Args is the program and its arguments.
+	Args []string
+	// Name is what the program calls itself (argv[0]); empty means Args[0].
+	Name string
+	// Env is added to this process's environment, as KEY=value.
+	Env []string
+	Dir string
+	// Stdin is nil for no input.
+	Stdin io.Reader
+	// Stdout receives the standard output; nil leaves it to OnLine, Log and the error.
+	Stdout io.Writer
+	// Log receives standard error and, unless Stdout is set, standard output.
+	Log io.Writer
+	// LogFile is where Log leads, for the error message only.
+	LogFile string
+	// OnLine is called with each line of what Log receives, without its end, from one goroutine at a time.
+	OnLine func(line string)
+	// Grace is the time between SIGTERM and SIGKILL when the context ends; 0 means 10 s.
+	Grace time.Duration
+}
+
+// New returns a command of a program and its arguments.
+func New(program string, args ...string) *Command {
+	return &Command{Args: append([]string{program}, args...)}
+}
+
+// Error tells how a program failed.
+type Error struct {
+	// Args is the program and its arguments.
+	Args []string
+	// ExitCode is -1 if the program was not started or ended by a signal.
+	ExitCode int
+	// Last is the end of what the program printed, at most 20 lines.
+	Last string
+	// LogFile has all of it; empty if nothing was kept.
+	LogFile string
+	Err     error
+}
+
+func (e *Error) Error() string {
+	text := fmt.Sprintf("run %s: %v", strings.Join(e.Args, " "), e.Err)
+	if e.Last != "" {
+		text += "\n" + e.Last
+	}
+	if e.LogFile != "" {
+		text += "\nall of it: " + e.LogFile
+	}
+	return text
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Run runs the command to its end. When ctx ends first, the program and its children get SIGTERM
+// and, after the grace, SIGKILL; the error is then the context's cause. Other errors are *Error.
+func (c *Command) Run(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	grace := c.Grace
+	if grace == 0 {
+		grace = defaultGrace
+	}
+	cmd := exec.CommandContext(ctx, c.Args[0], c.Args[1:]...)
+	if c.Name != "" {
+		cmd.Args[0] = c.Name
+	}
+	cmd.Dir = c.Dir
+	if len(c.Env) > 0 {
+		cmd.Env = append(os.Environ(), c.Env...)
+	}
+	cmd.Stdin = c.Stdin
+	output := &lines{log: c.Log, onLine: c.OnLine}
+	cmd.Stderr = output
+	cmd.Stdout = output
+	if c.Stdout != nil {
+		cmd.Stdout = c.Stdout
+	}
+	// A terminal's Ctrl-C goes to the foreground group. In a group of its own the program hears
+	// of it from us alone, after we decided what to do about it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	var kill *time.Timer
+	cmd.Cancel = func() error {
+		group := -cmd.Process.Pid
+		kill = time.AfterFunc(grace, func() { _ = syscall.Kill(group, syscall.SIGKILL) })
+		return syscall.Kill(group, syscall.SIGTERM)
+	}
+	cmd.WaitDelay = grace + time.Second
+	err := cmd.Run()
+	if kill != nil && kill.Stop() {
+		// The program ended in time; children that outlived it do not.
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	}
+	output.flush()
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("run %s: %w", c.Args[0], context.Cause(ctx))
+	}
+	failure := &Error{Args: c.Args, ExitCode: -1, Last: output.last(), LogFile: c.LogFile, Err: err}
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		failure.ExitCode = exit.ExitCode()
+	}
+	return failure
+}
+
+// Output runs the command and returns its standard output.
+func (c *Command) Output(ctx context.Context) (string, error) {
+	var stdout bytes.Buffer
+	c.Stdout = &stdout
+	err := c.Run(ctx)
+	return stdout.String(), err
+}
+
+const keptLines = 20
+
+// lines hands what is written on, line by line, and remembers the last ones.
+type lines struct {
+	log    io.Writer
+	onLine func(string)
+
+	mu      sync.Mutex
+	partial []byte
+	kept    []string
+}
+
+func (l *lines) Write(data []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.log != nil {
+		// A full disk must not end the program: its own error will tell.
+		_, _ = l.log.Write(data)
+	}
+	l.partial = append(l.partial, data...)
+	for {
+		end := bytes.IndexAny(l.partial, "\n\r")
+		if end < 0 {
+			return len(data), nil
+		}
+		l.keep(string(l.partial[:end]))
+		l.partial = l.partial[end+1:]
+	}
+}
+
+func (l *lines) flush() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.keep(string(l.partial))
+	l.partial = nil
+}
+
+func (l *lines) keep(line string) {
+	line = strings.TrimRight(line, " \t")
+	if line == "" {
+		return
+	}
+	if l.onLine != nil {
+		l.onLine(line)
+	}
+	if len(l.kept) == keptLines {
+		l.kept = append(l.kept[:0], l.kept[1:]...)
+	}
+	l.kept = append(l.kept, line)
+}
+
+func (l *lines) last() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.kept, "\n")
+}
