@@ -1,0 +1,268 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/podidentity/epi/clusters/internal/command"
+)
+
+// families are the commands of the two packet filters.
+var families = []string{"iptables", "ip6tables"}
+
+// ruleset is what `iptables-save` prints: tables, their chains and the rules of each.
+type ruleset map[string]table
+
+type table struct {
+	// Policies of the chains; "-" for chains that are not built in.
+	Policies map[string]string `json:"policies"`
+	// Rules as iptables takes them, such as "-A FORWARD -j DOCKER-USER".
+	Rules []string `json:"rules"`
+}
+
+// readFirewalls reads the rulesets of both families. A family that this machine does not have is
+// left out.
+func readFirewalls(ctx context.Context) (map[string]ruleset, error) {
+	all := map[string]ruleset{}
+	for _, family := range families {
+		if _, err := exec.LookPath(family + "-save"); err != nil {
+			continue
+		}
+		output, err := command.New(family + "-save").Output(ctx)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil, err
+			}
+			continue // a kernel without IPv6, for one
+		}
+		all[family] = parseRules(output)
+	}
+	return all, nil
+}
+
+// parseRules parses what `iptables-save` prints.
+func parseRules(output string) ruleset {
+	rules := ruleset{}
+	name := ""
+	for line := range strings.Lines(output) {
+		line = strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(line, "*"):
+			name = line[1:]
+			rules[name] = table{Policies: map[string]string{}}
+		case strings.HasPrefix(line, ":") && name != "":
+			if fields := strings.Fields(line[1:]); len(fields) >= 2 {
+				rules[name].Policies[fields[0]] = fields[1]
+			}
+		case strings.HasPrefix(line, "-A ") && name != "":
+			t := rules[name]
+			t.Rules = append(t.Rules, line)
+			rules[name] = t
+		}
+	}
+	return rules
+}
+
+// lostRules returns, for each table, the rules that were there before and are not any more, in
+// their order, without those for which ours says that they are the private engine's own.
+func lostRules(before, after ruleset, ours func(rule string) bool) map[string][]string {
+	lost := map[string][]string{}
+	for name, old := range before {
+		for _, rule := range old.Rules {
+			if !slices.Contains(after[name].Rules, rule) && !ours(rule) {
+				lost[name] = append(lost[name], rule)
+			}
+		}
+	}
+	return lost
+}
+
+// chainOf returns the chain of a rule such as "-A FORWARD -j DROP".
+func chainOf(rule string) string {
+	fields := strings.Fields(rule)
+	if len(fields) < 2 {
+		return ""
+	}
+	return fields[1]
+}
+
+// position returns where in a chain rules are put back: before a last rule that ends the chain for
+// every packet, else at the end. It counts from 1, as iptables does.
+func position(rules []string, chain string) int {
+	count, last := 0, ""
+	for _, rule := range rules {
+		if chainOf(rule) == chain {
+			count++
+			last = rule
+		}
+	}
+	if last == "-A "+chain+" -j RETURN" {
+		return count
+	}
+	return count + 1
+}
+
+// giveBackRules puts back what the start of the private engine took from another: each Docker
+// engine begins by emptying the chains that all of them share.
+func (p private) giveBackRules(ctx context.Context, found *Engine, before map[string]ruleset) error {
+	after, err := readFirewalls(ctx)
+	if err != nil {
+		return err
+	}
+	bridges, err := found.bridges(ctx)
+	if err != nil {
+		return err
+	}
+	ours := func(rule string) bool { return isOurRule(rule, bridges) }
+	for family, old := range before {
+		for name, rules := range lostRules(old, after[family], ours) {
+			for _, rule := range rules {
+				chain := chainOf(rule)
+				t := after[family][name]
+				at := position(t.Rules, chain)
+				args := append([]string{"--wait", "--table", name, "--insert", chain, fmt.Sprint(at)}, ruleArguments(rule)...)
+				if _, err := command.New(family, args...).Output(ctx); err != nil {
+					return fmt.Errorf("give another engine its rule back: %w", err)
+				}
+				t.Rules = insertRule(t.Rules, rule, at)
+				after[family][name] = t
+			}
+		}
+	}
+	return nil
+}
+
+// insertRule inserts the rule at the position of its chain that it names.
+func insertRule(rules []string, rule string, at int) []string {
+	chain, seen := chainOf(rule), 0
+	for i, other := range rules {
+		if chainOf(other) != chain {
+			continue
+		}
+		if seen++; seen == at {
+			return slices.Insert(slices.Clone(rules), i, rule)
+		}
+	}
+	return append(slices.Clone(rules), rule)
+}
+
+// ruleArguments returns the arguments of a rule after its chain. Only comments are quoted in what
+// iptables-save prints.
+func ruleArguments(rule string) []string {
+	var args []string
+	var current strings.Builder
+	quoted, begun := false, false
+	for i := 0; i < len(rule); i++ {
+		switch c := rule[i]; {
+		case c == '\\' && quoted && i+1 < len(rule):
+			i++
+			current.WriteByte(rule[i])
+		case c == '"':
+			quoted, begun = !quoted, true
+		case c == ' ' && !quoted:
+			if begun {
+				args = append(args, current.String())
+			}
+			current.Reset()
+			begun = false
+		default:
+			current.WriteByte(c)
+			begun = true
+		}
+	}
+	if begun {
+		args = append(args, current.String())
+	}
+	if len(args) < 2 {
+		return nil
+	}
+	return args[2:]
+}
+
+// bridges returns the names of the links of the engine's networks.
+func (e *Engine) bridges(ctx context.Context) ([]string, error) {
+	ids, err := e.Output(ctx, "network", "ls", "--quiet", "--no-trunc", "--filter", "driver=bridge")
+	if err != nil {
+		return nil, fmt.Errorf("list networks: %w", err)
+	}
+	var names []string
+	for _, id := range strings.Fields(ids) {
+		if len(id) >= 12 {
+			names = append(names, "br-"+id[:12])
+		}
+	}
+	return names, nil
+}
+
+// isOurRule tells a rule of the private engine: it names a link or an address of its networks.
+func isOurRule(rule string, bridges []string) bool {
+	pool, _, _ := strings.Cut(addressPool, ".0.0/")
+	for _, field := range strings.Fields(rule) {
+		if slices.Contains(bridges, field) || strings.HasPrefix(field, pool+".") {
+			return true
+		}
+	}
+	return false
+}
+
+// before is what the machine was like before the private engine.
+type before struct {
+	Firewalls map[string]ruleset `json:"firewalls"`
+	// Sysctls that an engine sets, by their path below /proc/sys.
+	Sysctls map[string]string `json:"sysctls"`
+}
+
+// engineSysctls are the kernel's settings that a Docker engine changes.
+var engineSysctls = []string{
+	"net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding", "net/ipv6/conf/default/forwarding",
+	"net/bridge/bridge-nf-call-iptables", "net/bridge/bridge-nf-call-ip6tables",
+}
+
+// saveBefore writes down what there is, unless that was done before.
+func saveBefore(ctx context.Context, file string) error {
+	if _, err := os.Stat(file); err == nil {
+		return nil
+	}
+	firewalls, err := readFirewalls(ctx)
+	if err != nil {
+		return err
+	}
+	state := before{Firewalls: firewalls, Sysctls: map[string]string{}}
+	for _, name := range engineSysctls {
+		if value, err := os.ReadFile(filepath.Join("/proc/sys", name)); err == nil {
+			state.Sysctls[name] = strings.TrimSpace(string(value))
+		}
+	}
+	data, err := json.MarshalIndent(state, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write down what the engine will change: %w", err)
+	}
+	if err := os.WriteFile(file, append(data, '\n'), 0o600); err != nil {
+		return fmt.Errorf("write down what the engine will change: %w", err)
+	}
+	return nil
+}
+
+// loadBefore reads what saveBefore wrote; nothing if it was never written.
+func loadBefore(file string) (*before, error) {
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read what the engine changed: %w", err)
+	}
+	var state before
+	if err := json.Unmarshal(data, &state); err != nil {
+		return nil, fmt.Errorf("read what the engine changed: %w", err)
+	}
+	return &state, nil
+}

@@ -1,0 +1,141 @@
+//go:build linux
+
+package ociruntime
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// Run does the work of the wrapper with the arguments that are meant for runc: it reduces the
+// request that they name, if they name one, and becomes runc. It returns only with an error.
+func Run(args []string) error {
+	if err := reduce(args); err != nil {
+		return err
+	}
+	runc, err := findRunc(os.Getenv("PATH"))
+	if err != nil {
+		return err
+	}
+	if err := syscall.Exec(runc, append([]string{"runc"}, args...), os.Environ()); err != nil {
+		return fmt.Errorf("run %s: %w", runc, err)
+	}
+	return nil
+}
+
+func reduce(args []string) error {
+	request := requestOf(args)
+	if request.file == "" {
+		return nil
+	}
+	limits, err := OwnLimits()
+	if err != nil {
+		return err
+	}
+	if limits.missesNothing() {
+		return nil
+	}
+	data, err := os.ReadFile(request.file)
+	if err != nil {
+		return fmt.Errorf("read request: %w", err)
+	}
+	reduced, err := request.reduce(data, limits)
+	if err != nil {
+		return fmt.Errorf("reduce %s: %w", request.file, err)
+	}
+	if reduced == nil {
+		return nil
+	}
+	return replaceFile(request.file, reduced)
+}
+
+// replaceFile keeps the file whole at any time: its reader is another program.
+func replaceFile(file string, data []byte) error {
+	info, err := os.Stat(file)
+	if err != nil {
+		return fmt.Errorf("replace request: %w", err)
+	}
+	if err := os.WriteFile(file+".reduced", data, info.Mode().Perm()); err != nil {
+		return fmt.Errorf("replace request: %w", err)
+	}
+	if err := os.Rename(file+".reduced", file); err != nil {
+		return fmt.Errorf("replace request: %w", err)
+	}
+	return nil
+}
+
+// request is the file with what a runc command line asks for.
+type request struct {
+	file   string
+	reduce func([]byte, Limits) ([]byte, error)
+}
+
+// withValue are the options of runc before its command that take a value (runc(8)).
+var withValue = map[string]bool{"log": true, "log-format": true, "root": true, "criu": true, "rootless": true}
+
+// requestOf finds the request in the arguments of runc; without one its file is "".
+func requestOf(args []string) request {
+	for i := 0; i < len(args); i++ {
+		arg := args[i]
+		if strings.HasPrefix(arg, "-") {
+			if withValue[strings.TrimLeft(arg, "-")] {
+				i++
+			}
+			continue
+		}
+		switch options := args[i+1:]; arg {
+		case "create", "run", "restore":
+			// Without the option the bundle is the current folder, for which "" stands.
+			return request{filepath.Join(optionOf(options, "bundle", "b"), "config.json"), ReduceConfig}
+		case "exec":
+			return request{optionOf(options, "process", "p"), ReduceProcess}
+		}
+		return request{}
+	}
+	return request{}
+}
+
+// optionOf returns the value of the option, given as --long v, --long=v, -short v or -short=v.
+func optionOf(args []string, long, short string) string {
+	for i, arg := range args {
+		if arg == "--" {
+			break
+		}
+		if !strings.HasPrefix(arg, "-") {
+			continue
+		}
+		name, value, joined := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		if name != long && name != short {
+			continue
+		}
+		if joined {
+			return value
+		}
+		if i+1 < len(args) {
+			return args[i+1]
+		}
+	}
+	return ""
+}
+
+// findRunc finds the runc that is not this program, which may stand in its place in the path.
+func findRunc(path string) (string, error) {
+	self, err := os.Stat("/proc/self/exe")
+	if err != nil {
+		return "", fmt.Errorf("find this program: %w", err)
+	}
+	// An engine may start its shim with a path that lacks the sbin folders.
+	dirs := append(filepath.SplitList(path), "/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/bin")
+	for _, dir := range dirs {
+		file := filepath.Join(dir, "runc")
+		info, err := os.Stat(file)
+		if err != nil || info.IsDir() || info.Mode()&0o111 == 0 || os.SameFile(info, self) {
+			continue
+		}
+		return file, nil
+	}
+	return "", fmt.Errorf("no runc in %s", strings.Join(dirs, ":"))
+}

@@ -1,0 +1,221 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+
+	"github.com/podidentity/epi/clusters/internal/apt"
+	"github.com/podidentity/epi/clusters/internal/lockfile"
+)
+
+// addressPool is where the private engine takes the networks' IPv4 subnets from: not where Docker
+// does, so that an engine of the user's never gets the same.
+const addressPool = "10.213.0.0/16"
+
+// maxRunDir keeps the longest socket below the run folder within the 107 bytes that a path of a
+// socket may have (unix(7)); the longest is that of a network's keeper.
+const maxRunDir = 107 - len("/exec/libnetwork/0123456789ab.sock")
+
+// private is epi's own Docker engine, running or not.
+type private struct {
+	// dir is kept over restarts of the machine: data, configuration, what was there before.
+	dir string
+	// run holds sockets and the pid file.
+	run     string
+	wrapper string
+}
+
+func newPrivate(options Options) private {
+	dir := options.Dirs.EngineDir()
+	return private{dir: dir, run: runDir(dir), wrapper: options.RuntimeWrapper}
+}
+
+func runDir(dir string) string {
+	run := filepath.Join(dir, "run")
+	if len(run) <= maxRunDir {
+		return run
+	}
+	sum := sha256.Sum256([]byte(dir))
+	return "/run/epi-" + hex.EncodeToString(sum[:4])
+}
+
+func (p private) socket() string           { return filepath.Join(p.run, "docker.sock") }
+func (p private) pidFile() string          { return filepath.Join(p.run, "docker.pid") }
+func (p private) configFile() string       { return filepath.Join(p.dir, "daemon.json") }
+func (p private) logFile() string          { return filepath.Join(p.dir, "engine.log") }
+func (p private) containerdSocket() string { return filepath.Join(p.run, "containerd.sock") }
+func (p private) containerdConfig() string { return filepath.Join(p.dir, "containerd.toml") }
+func (p private) provenFile() string       { return filepath.Join(p.dir, "proven") }
+func (p private) dataDir() string          { return filepath.Join(p.dir, "data") }
+func (p private) beforeFile() string       { return filepath.Join(p.dir, "before.json") }
+func (p private) runtimeProgram() string   { return filepath.Join(p.dir, "bin", "epi-runc") }
+
+func (p private) engine() *Engine {
+	return &Engine{Name: "docker", Host: "unix://" + p.socket(), Private: true}
+}
+
+// exists reports whether there is a private engine, running or not.
+func (p private) exists() bool {
+	_, err := os.Stat(p.configFile())
+	return err == nil
+}
+
+// lock keeps two processes from starting two engines. The file is beside the folder, which is
+// removed as a whole.
+func (p private) lock(ctx context.Context, waiting func()) (release func(), err error) {
+	return lockfile.Acquire(ctx, p.dir+".lock", waiting)
+}
+
+// possible reports why a private engine cannot be started here, or nil.
+func (p private) possible() error {
+	if runtime.GOOS != "linux" {
+		return fmt.Errorf("this is %s, not Linux", runtime.GOOS)
+	}
+	if os.Geteuid() != 0 {
+		return errors.New("starting one takes root")
+	}
+	if missing := missingPrograms(); len(missing) > 0 {
+		if err := apt.Usable(); err != nil {
+			return fmt.Errorf("%v is missing: %w", missing, err)
+		}
+	}
+	return nil
+}
+
+// missingPrograms lists what the engine's package brings and this machine lacks.
+func missingPrograms() []string {
+	var missing []string
+	for _, program := range []string{"dockerd", "docker", "containerd", "runc", "iptables"} {
+		if _, err := exec.LookPath(program); err != nil {
+			missing = append(missing, program)
+		}
+	}
+	return missing
+}
+
+// detail is told what is being done.
+type detail func(format string, args ...any)
+
+// create makes a private engine, starts it and proves that it starts privileged containers. On an
+// error nothing of it stays.
+func (p private) create(ctx context.Context, tell detail) (*Engine, error) {
+	if missing := missingPrograms(); len(missing) > 0 {
+		tell("installing docker.io and iptables, since %v is missing", missing)
+		err := apt.Install(ctx, []string{"docker.io", "iptables"}, []string{"docker.service", "docker.socket", "containerd.service"},
+			func(line string) { tell("apt: %s", line) })
+		if err != nil {
+			return nil, err
+		}
+	}
+	started, err := p.createStarted(ctx, tell)
+	if err != nil {
+		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTimeout)
+		defer cancel()
+		return nil, errors.Join(err, p.remove(cleanup, tell))
+	}
+	return started, nil
+}
+
+func (p private) createStarted(ctx context.Context, tell detail) (*Engine, error) {
+	for _, dir := range []string{p.dir, p.dataDir()} {
+		if err := os.MkdirAll(dir, 0o711); err != nil {
+			return nil, fmt.Errorf("make folder of the engine: %w", err)
+		}
+	}
+	// What is to be put back one day is written down before anything changes.
+	if err := saveBefore(ctx, p.beforeFile()); err != nil {
+		return nil, err
+	}
+	if err := p.writeConfig(); err != nil {
+		return nil, err
+	}
+	started, err := p.ensureRunning(ctx, tell)
+	if err != nil {
+		return nil, err
+	}
+	tell("trying a privileged container with %s", started)
+	if err := started.probe(ctx, p.runtimeProgram()); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(p.provenFile(), nil, 0o600); err != nil {
+		return nil, fmt.Errorf("write down that the engine works: %w", err)
+	}
+	return started, nil
+}
+
+// proven reports whether a privileged container was seen to start. Without it, whoever made the
+// engine was killed before it knew.
+func (p private) proven() bool {
+	_, err := os.Stat(p.provenFile())
+	return err == nil
+}
+
+// writeConfig writes the engine's configuration, which names everything that would otherwise be in
+// a place that another engine may use. Docker would also take another engine's containerd for its
+// own if it saw one, so it is told of one.
+func (p private) writeConfig() error {
+	containerd := fmt.Sprintf("version = 2\nroot = %q\nstate = %q\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n[grpc]\naddress = %q\n",
+		filepath.Join(p.dir, "containerd"), filepath.Join(p.run, "containerd"), p.containerdSocket())
+	if err := os.WriteFile(p.containerdConfig(), []byte(containerd), 0o600); err != nil {
+		return fmt.Errorf("write configuration of the engine: %w", err)
+	}
+	config := map[string]any{
+		"hosts":      []string{"unix://" + p.socket()},
+		"data-root":  p.dataDir(),
+		"exec-root":  filepath.Join(p.run, "exec"),
+		"group":      "root", // not for members of the group docker
+		"pidfile":    p.pidFile(),
+		"containerd": p.containerdSocket(),
+		// Every network is an environment's own: there is no default one to collide with docker0.
+		"bridge":                "none",
+		"default-address-pools": []map[string]any{{"base": addressPool, "size": 24}},
+		"runtimes":              map[string]any{"epi-runc": map[string]any{"path": p.runtimeProgram()}},
+		"default-runtime":       "epi-runc",
+		"log-level":             "warn",
+		"log-driver":            "json-file",
+		"log-opts":              map[string]string{"max-size": "10m", "max-file": "2"},
+	}
+	data, err := json.MarshalIndent(config, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write configuration of the engine: %w", err)
+	}
+	if err := os.WriteFile(p.configFile(), append(data, '\n'), 0o600); err != nil {
+		return fmt.Errorf("write configuration of the engine: %w", err)
+	}
+	return nil
+}
+
+// installRuntime copies the runtime wrapper to where the configuration says: the engine outlives
+// the folder that epi was built in.
+func (p private) installRuntime() error {
+	if p.wrapper == "" {
+		if _, err := os.Stat(p.runtimeProgram()); err != nil {
+			return fmt.Errorf("install runtime of the engine: %w", err)
+		}
+		return nil
+	}
+	program, err := os.ReadFile(p.wrapper)
+	if err != nil {
+		return fmt.Errorf("install runtime of the engine: %w", err)
+	}
+	file := p.runtimeProgram()
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return fmt.Errorf("install runtime of the engine: %w", err)
+	}
+	// A program that runs cannot be written to, but it can be replaced.
+	if err := os.WriteFile(file+".new", program, 0o755); err != nil {
+		return fmt.Errorf("install runtime of the engine: %w", err)
+	}
+	if err := os.Rename(file+".new", file); err != nil {
+		return fmt.Errorf("install runtime of the engine: %w", err)
+	}
+	return nil
+}

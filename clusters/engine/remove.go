@@ -1,0 +1,258 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/internal/command"
+)
+
+const removeTimeout = 2 * time.Minute
+
+// Remove removes the private engine with everything in it, and puts back what it had changed on
+// this machine. Without one it does nothing. Its error says what is left.
+func Remove(ctx context.Context, options Options, progress clusters.Progress) error {
+	p := newPrivate(options)
+	if _, err := os.Stat(p.dir); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	task := progress.Start("Remove epi's own container engine")
+	err := func() error {
+		release, err := p.lock(ctx, func() { task.Detail("waiting for another epi to be done with the engine") })
+		if err != nil {
+			return err
+		}
+		defer release()
+		if err := p.remove(ctx, task.Detail); err != nil {
+			return &clusters.EnvironmentError{
+				Doing: "remove epi's own container engine", Remedy: "try again with: epi down --all", Err: err,
+			}
+		}
+		// While it is locked: who waits for it finds that it is not the file of that name any more.
+		if err := os.Remove(p.dir + ".lock"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove lock of the engine: %w", err)
+		}
+		return nil
+	}()
+	task.End(err)
+	return err
+}
+
+// remove goes on past errors: what can be removed is.
+func (p private) remove(ctx context.Context, tell detail) error {
+	var left []error
+	note := func(err error) {
+		if err != nil {
+			left = append(left, err)
+		}
+	}
+	// The engine itself takes its links, mounts and rules away in order, so it is asked first, and
+	// started for it if it has ended.
+	if p.exists() && len(missingPrograms()) == 0 {
+		found, err := p.ensureRunning(ctx, tell)
+		if err == nil {
+			tell("removing its containers and networks")
+			note(found.empty(ctx))
+		} else if ctx.Err() != nil {
+			return err
+		}
+	}
+	tell("stopping it")
+	note(p.stop(ctx))
+	note(p.killStragglers(ctx, slices.Concat(daemons, shims)...))
+	note(p.killContainers(ctx))
+	tell("putting back packet filter and kernel settings")
+	note(p.restoreMachine(ctx))
+	tell("removing its files")
+	note(p.unmount())
+	if err := errors.Join(left...); err != nil {
+		// The folder says what there was: without it a next attempt would find nothing.
+		return err
+	}
+	for _, dir := range []string{p.run, p.dir} {
+		if err := os.RemoveAll(dir); err != nil {
+			note(fmt.Errorf("remove folder of the engine: %w", err))
+		}
+	}
+	return errors.Join(left...)
+}
+
+// empty removes all containers and networks of the engine.
+func (e *Engine) empty(ctx context.Context) error {
+	containers, err := e.Output(ctx, "ps", "--all", "--quiet")
+	if err != nil {
+		return fmt.Errorf("list containers: %w", err)
+	}
+	if ids := strings.Fields(containers); len(ids) > 0 {
+		if _, err := e.Output(ctx, append([]string{"rm", "--force", "--volumes"}, ids...)...); err != nil {
+			return fmt.Errorf("remove containers: %w", err)
+		}
+	}
+	networks, err := e.Output(ctx, "network", "ls", "--quiet", "--filter", "type=custom")
+	if err != nil {
+		return fmt.Errorf("list networks: %w", err)
+	}
+	if ids := strings.Fields(networks); len(ids) > 0 {
+		if _, err := e.Output(ctx, append([]string{"network", "rm"}, ids...)...); err != nil {
+			return fmt.Errorf("remove networks: %w", err)
+		}
+	}
+	return nil
+}
+
+// killContainers ends the processes of containers whose engine could not do it. They are known by
+// the containers' IDs in the names of their control groups.
+func (p private) killContainers(ctx context.Context) error {
+	containers, err := os.ReadDir(filepath.Join(p.dataDir(), "containers"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("list containers of the engine: %w", err)
+	}
+	for begun := time.Now(); ; {
+		pids := processesIn(containers)
+		if len(pids) == 0 {
+			return nil
+		}
+		if time.Since(begun) > stopTimeout {
+			return fmt.Errorf("end containers: processes %v do not end", pids)
+		}
+		for _, pid := range pids {
+			_ = syscall.Kill(pid, syscall.SIGKILL) // gone is as good
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(pollInterval):
+		}
+	}
+}
+
+func processesIn(containers []os.DirEntry) []int {
+	processes, err := filepath.Glob("/proc/[0-9]*/cgroup")
+	if err != nil || len(containers) == 0 {
+		return nil
+	}
+	var pids []int
+	for _, file := range processes {
+		groups, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has just ended
+		}
+		if slices.ContainsFunc(containers, func(c os.DirEntry) bool { return strings.Contains(string(groups), c.Name()) }) {
+			if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file))); err == nil {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	return pids
+}
+
+// restoreMachine takes away what a Docker engine leaves behind when it ends: chains, the policy of
+// forwarding, kernel settings, empty control groups. Where another engine runs, these are its too.
+func (p private) restoreMachine(ctx context.Context) error {
+	state, err := loadBefore(p.beforeFile())
+	if err != nil || state == nil {
+		return err
+	}
+	if otherEngineRuns() {
+		return nil
+	}
+	now, err := readFirewalls(ctx)
+	if err != nil {
+		return err
+	}
+	var left []error
+	for family, rules := range now {
+		for _, args := range undo(state.Firewalls[family], rules) {
+			if _, err := command.New(family, append([]string{"--wait"}, args...)...).Output(ctx); err != nil {
+				left = append(left, fmt.Errorf("put back packet filter: %w", err))
+			}
+		}
+	}
+	for name, value := range state.Sysctls {
+		file := filepath.Join("/proc/sys", name)
+		current, err := os.ReadFile(file)
+		if err != nil || strings.TrimSpace(string(current)) == value {
+			continue // not there, or as it was
+		}
+		if err := os.WriteFile(file, []byte(value), 0o644); err != nil {
+			left = append(left, fmt.Errorf("put back kernel setting: %w", err))
+		}
+	}
+	for _, pattern := range []string{"/sys/fs/cgroup/docker", "/sys/fs/cgroup/*/docker"} {
+		groups, _ := filepath.Glob(pattern) // the pattern is well-formed
+		for _, group := range groups {
+			_ = os.Remove(group) // refused by the kernel unless it is empty
+		}
+	}
+	return errors.Join(left...)
+}
+
+// otherEngineRuns reports whether a Docker engine runs that is not the private one, which has been
+// stopped by now.
+func otherEngineRuns() bool {
+	files, _ := filepath.Glob("/proc/[0-9]*/comm") // the pattern is well-formed
+	return slices.ContainsFunc(files, func(file string) bool {
+		name, err := os.ReadFile(file)
+		return err == nil && strings.TrimSpace(string(name)) == "dockerd"
+	})
+}
+
+// undo returns the arguments of iptables that take away what an engine left, in the order in which
+// they work: rules that lead to its chains, the rules in them, the chains, and a policy.
+func undo(before, now ruleset) [][]string {
+	var steps [][]string
+	for name, t := range now {
+		old := before[name]
+		var chains []string
+		for chain := range t.Policies {
+			if _, was := old.Policies[chain]; !was && strings.HasPrefix(chain, "DOCKER") {
+				chains = append(chains, chain)
+			}
+		}
+		slices.Sort(chains)
+		for _, rule := range t.Rules {
+			target := targetOf(rule)
+			if !slices.Contains(chains, chainOf(rule)) && slices.Contains(chains, target) {
+				steps = append(steps, append([]string{"--table", name, "--delete", chainOf(rule)}, ruleArguments(rule)...))
+			}
+		}
+		for _, chain := range chains {
+			steps = append(steps, []string{"--table", name, "--flush", chain})
+		}
+		for _, chain := range chains {
+			steps = append(steps, []string{"--table", name, "--delete-chain", chain})
+		}
+		was := old.Policies["FORWARD"]
+		if was == "" {
+			was = "ACCEPT" // the kernel's own
+		}
+		if policy := t.Policies["FORWARD"]; policy != "" && policy != was {
+			steps = append(steps, []string{"--table", name, "--policy", "FORWARD", was})
+		}
+	}
+	return steps
+}
+
+// targetOf returns what a rule jumps to.
+func targetOf(rule string) string {
+	fields := strings.Fields(rule)
+	for i, field := range fields {
+		if (field == "-j" || field == "-g") && i+1 < len(fields) {
+			return fields[i+1]
+		}
+	}
+	return ""
+}

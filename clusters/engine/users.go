@@ -1,0 +1,64 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"runtime"
+	"strings"
+)
+
+// clients are the command lines that kind supports, in its order of preference.
+var clients = []string{"docker", "podman", "nerdctl"}
+
+// findUsers returns the first engine of the user's own that answers, or why none does.
+func findUsers(ctx context.Context) (*Engine, error) {
+	var reasons []error
+	for _, name := range clients {
+		if _, err := exec.LookPath(name); err != nil {
+			continue
+		}
+		found := &Engine{Name: name}
+		if err := found.ping(ctx); err != nil {
+			reasons = append(reasons, fmt.Errorf("%s does not answer: %w", name, err))
+			continue
+		}
+		return found, nil
+	}
+	if len(reasons) == 0 {
+		return nil, errors.New("there is no docker, podman or nerdctl")
+	}
+	return nil, errors.Join(reasons...)
+}
+
+// ping asks the engine for its version and fills it in.
+func (e *Engine) ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	format := "{{.Server.Version}}"
+	if e.Name == "podman" {
+		format = "{{.Client.Version}}" // it has no server, unless it is remote
+	}
+	version, err := e.Output(ctx, "version", "--format", format)
+	if err != nil {
+		return err
+	}
+	e.Version = strings.TrimSpace(version)
+	if e.Version == "" || e.Version == "<no value>" {
+		return errors.New("it tells no version")
+	}
+	return nil
+}
+
+// remedy tells the user of this platform how to get a container engine.
+func remedy() string {
+	switch runtime.GOOS {
+	case "darwin":
+		return "install and start Docker Desktop, colima or podman machine, then try again"
+	case "linux":
+		return "start a Docker that can run `docker run --privileged`; or run epi as root on Debian or Ubuntu, where it installs and starts one of its own"
+	default:
+		return "use Linux (on Windows: WSL 2) with a running Docker"
+	}
+}
