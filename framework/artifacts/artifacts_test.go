@@ -1,0 +1,66 @@
+package artifacts
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/fake"
+)
+
+func TestCollectKeepsWhatExplainsAFailureWithoutSecrets(t *testing.T) {
+	collector := &Collector{
+		Dir:    t.TempDir(),
+		Redact: func(s string) string { return strings.ReplaceAll(s, "hunter2", "[redacted]") },
+		Cluster: fake.NewClientset(
+			&corev1.Pod{
+				ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "probe", ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "epi"}}},
+				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "main", Env: []corev1.EnvVar{{Name: "PASSWORD", Value: "hunter2"}}}}},
+			},
+			&corev1.Event{
+				ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "e"}, Type: "Warning", Reason: "FailedMount", Message: "no such volume",
+				InvolvedObject: corev1.ObjectReference{Kind: "Pod", Name: "probe"},
+			},
+			&corev1.Pod{
+				ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "agent-1", Labels: map[string]string{"app.kubernetes.io/name": "eks-pod-identity-agent"}},
+				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "agent"}}},
+			},
+		),
+	}
+	dir, err := collector.Collect(t.Context(), "INJ-01", []string{"ns"}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := filepath.Join(collector.Dir, "specs", "INJ-01"); dir != want {
+		t.Errorf("evidence in %s, want %s", dir, want)
+	}
+	for file, want := range map[string]string{
+		"pods-ns.yaml":  "value: [redacted]",
+		"events-ns.txt": "Warning Pod/probe FailedMount: no such volume",
+		"agent.log":     "pod agent-1, container agent",
+		"webhook.log":   "no pod with labels app.kubernetes.io/name=pod-identity-webhook in namespace epi-system",
+	} {
+		data, err := os.ReadFile(filepath.Join(dir, file))
+		if err != nil || !strings.Contains(string(data), want) || strings.Contains(string(data), "hunter2") || strings.Contains(string(data), "managedFields") {
+			t.Errorf("%s (error %v) holds\n%s\nwant %q", file, err, data, want)
+		}
+	}
+}
+
+func TestCollectGoesOnPastErrors(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	blocked := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(blocked, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	collector := &Collector{Dir: blocked, Redact: strings.TrimSpace, Cluster: fake.NewClientset()}
+	if _, err := collector.Collect(ctx, "INJ-01", nil, time.Now()); err == nil {
+		t.Error("no error, though nothing could be written")
+	}
+}

@@ -1,0 +1,82 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
+	"sigs.k8s.io/e2e-framework/klient/wait"
+
+	"github.com/podidentity/epi/framework"
+)
+
+// Association is a Pod Identity association.
+type Association struct {
+	ID, ARN                   string
+	Namespace, ServiceAccount string
+	Role                      *Role
+	// Created is when EKS had answered: delays count from here.
+	Created time.Time
+}
+
+// Associate makes the association of a service account, which need not exist, with a role.
+func Associate(ctx context.Context, env *framework.Env, namespace, serviceAccount string, role *Role) *Association {
+	env.T.Helper()
+	var created *ekstypes.PodIdentityAssociation
+	var last error
+	err := wait.For(func(ctx context.Context) (bool, error) {
+		created, last = createAssociation(ctx, env, namespace, serviceAccount, role)
+		// A role that was just made may not be visible to EKS yet: it is told as an invalid parameter.
+		if _, notYet := errors.AsType[*ekstypes.InvalidParameterException](last); notYet {
+			return false, nil
+		}
+		return last == nil, last
+	}, wait.WithContext(ctx), wait.WithTimeout(env.Timeouts.RoleVisible), wait.WithInterval(500*time.Millisecond), wait.WithImmediate())
+	if err != nil {
+		env.T.Fatalf("create association of %s/%s with role %s: %v; last: %v", namespace, serviceAccount, role.Name, err, last)
+	}
+	association := &Association{
+		ID: aws.ToString(created.AssociationId), ARN: aws.ToString(created.AssociationArn),
+		Namespace: namespace, ServiceAccount: serviceAccount, Role: role, Created: time.Now(),
+	}
+	env.T.Cleanup("association "+association.ID, func(ctx context.Context) error {
+		_, err := env.EKS.DeletePodIdentityAssociation(ctx, &eks.DeletePodIdentityAssociationInput{
+			ClusterName: &env.ClusterName, AssociationId: &association.ID,
+		})
+		if _, gone := errors.AsType[*ekstypes.ResourceNotFoundException](err); gone {
+			return nil
+		}
+		return err
+	})
+	return association
+}
+
+func createAssociation(ctx context.Context, env *framework.Env, namespace, serviceAccount string, role *Role) (*ekstypes.PodIdentityAssociation, error) {
+	answer, err := env.EKS.CreatePodIdentityAssociation(ctx, &eks.CreatePodIdentityAssociationInput{
+		ClusterName: &env.ClusterName, Namespace: &namespace, ServiceAccount: &serviceAccount, RoleArn: &role.ARN, Tags: env.Labels(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return answer.Association, nil
+}
+
+// AssociateAgain asks for a second association of the same service account and returns what EKS
+// says. Should it agree, the association is removed.
+func AssociateAgain(ctx context.Context, env *framework.Env, first *Association) error {
+	env.T.Helper()
+	created, err := createAssociation(ctx, env, first.Namespace, first.ServiceAccount, first.Role)
+	if err != nil {
+		return err
+	}
+	if id := aws.ToString(created.AssociationId); id != first.ID {
+		env.T.Cleanup("association "+id, func(ctx context.Context) error {
+			_, err := env.EKS.DeletePodIdentityAssociation(ctx, &eks.DeletePodIdentityAssociationInput{ClusterName: &env.ClusterName, AssociationId: &id})
+			return err
+		})
+	}
+	return nil
+}

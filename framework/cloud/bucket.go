@@ -1,0 +1,69 @@
+package cloud
+
+import (
+	"bytes"
+	"context"
+	"errors"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/podidentity/epi/framework"
+)
+
+// Bucket is an S3 bucket.
+type Bucket struct {
+	Name string
+	env  *framework.Env
+}
+
+// NewBucket makes an empty bucket; it is emptied and removed at the end.
+func NewBucket(ctx context.Context, env *framework.Env) *Bucket {
+	env.T.Helper()
+	bucket := &Bucket{Name: env.NewName(), env: env}
+	input := &s3.CreateBucketInput{Bucket: &bucket.Name}
+	if env.Region != "us-east-1" { // the one region that must not be named
+		input.CreateBucketConfiguration = &s3types.CreateBucketConfiguration{LocationConstraint: s3types.BucketLocationConstraint(env.Region)}
+	}
+	if _, err := env.S3.CreateBucket(ctx, input); err != nil {
+		env.T.Fatalf("create bucket %s: %v", bucket.Name, err)
+	}
+	env.T.Cleanup("bucket "+bucket.Name, bucket.remove)
+	return bucket
+}
+
+// ARN of the bucket.
+func (b *Bucket) ARN() string { return "arn:aws:s3:::" + b.Name }
+
+// Put stores an object.
+func (b *Bucket) Put(ctx context.Context, key string, contents []byte) {
+	b.env.T.Helper()
+	if _, err := b.env.S3.PutObject(ctx, &s3.PutObjectInput{Bucket: &b.Name, Key: &key, Body: bytes.NewReader(contents)}); err != nil {
+		b.env.T.Fatalf("put object s3://%s/%s: %v", b.Name, key, err)
+	}
+}
+
+// remove empties and deletes the bucket, also when some of it is gone already.
+func (b *Bucket) remove(ctx context.Context) error {
+	pages := s3.NewListObjectsV2Paginator(b.env.S3, &s3.ListObjectsV2Input{Bucket: &b.Name})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return ignoreNoBucket(err)
+		}
+		for _, object := range page.Contents {
+			if _, err := b.env.S3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.Name, Key: object.Key}); err != nil {
+				return err
+			}
+		}
+	}
+	_, err := b.env.S3.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: &b.Name})
+	return ignoreNoBucket(err)
+}
+
+func ignoreNoBucket(err error) error {
+	if _, ok := errors.AsType[*s3types.NoSuchBucket](err); ok {
+		return nil
+	}
+	return err
+}

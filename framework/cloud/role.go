@@ -1,0 +1,147 @@
+// Package cloud makes what a spec needs on the AWS side, and removes it again: the same calls on the
+// emulator and on AWS. What breaks here is the harness's fault, never the subject's.
+package cloud
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+
+	"github.com/podidentity/epi/framework"
+)
+
+// policyVersion is the version of the policy language that has variables.
+const policyVersion = "2012-10-17"
+
+// Document is an IAM policy document.
+type Document struct {
+	Version   string
+	Statement []Statement
+}
+
+// Statement of a Document.
+type Statement struct {
+	Sid       string `json:",omitempty"`
+	Effect    string
+	Principal map[string]string `json:",omitempty"`
+	Action    []string
+	Resource  []string                       `json:",omitempty"`
+	Condition map[string]map[string][]string `json:",omitempty"`
+}
+
+// trustsPodIdentity is the trust policy that every role for Pod Identity has:
+// https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html.
+var trustsPodIdentity = Document{Version: policyVersion, Statement: []Statement{{
+	Sid: "AllowEksAuthToAssumeRoleForPodIdentity", Effect: "Allow",
+	Principal: map[string]string{"Service": "pods.eks.amazonaws.com"},
+	Action:    []string{"sts:AssumeRole", "sts:TagSession"},
+}}}
+
+// Allow is a document that allows actions on resources.
+func Allow(resources []string, actions ...string) Document {
+	return Document{Version: policyVersion, Statement: []Statement{{Effect: "Allow", Action: actions, Resource: resources}}}
+}
+
+// OwnPrefix is the walkthrough's policy: everything on the objects of the bucket below the prefix of
+// the session's own cluster and namespace.
+func OwnPrefix(bucket *Bucket) Document {
+	return Allow([]string{bucket.ARN() + "/${aws:PrincipalTag/eks-cluster-name}/${aws:PrincipalTag/kubernetes-namespace}/*"}, "s3:*")
+}
+
+// Role is an IAM role that trusts Pod Identity.
+type Role struct {
+	Name, ARN string
+}
+
+// NewRole makes a role that trusts Pod Identity, with policies attached as managed ones.
+func NewRole(ctx context.Context, env *framework.Env, policies ...Document) *Role {
+	env.T.Helper()
+	name := env.NewName()
+	created, err := env.IAM.CreateRole(ctx, &iam.CreateRoleInput{
+		RoleName: &name, AssumeRolePolicyDocument: encode(trustsPodIdentity), Tags: iamTags(env),
+		Description: aws.String("Made by epi for a conformance spec; safe to remove."),
+	})
+	if err != nil {
+		env.T.Fatalf("create role %s: %v", name, err)
+	}
+	env.T.Cleanup("role "+name, func(ctx context.Context) error {
+		_, err := env.IAM.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: &name})
+		return ignoreMissing(err)
+	})
+	role := &Role{Name: name, ARN: aws.ToString(created.Role.Arn)}
+	if env.Mutation == framework.RoleWithoutPolicy {
+		return role
+	}
+	for _, document := range policies {
+		role.attach(ctx, env, document)
+	}
+	return role
+}
+
+func (r *Role) attach(ctx context.Context, env *framework.Env, document Document) {
+	env.T.Helper()
+	name := env.NewName()
+	created, err := env.IAM.CreatePolicy(ctx, &iam.CreatePolicyInput{PolicyName: &name, PolicyDocument: encode(document), Tags: iamTags(env)})
+	if err != nil {
+		env.T.Fatalf("create policy %s: %v", name, err)
+	}
+	arn := created.Policy.Arn
+	env.T.Cleanup("policy "+name, func(ctx context.Context) error {
+		_, err := env.IAM.DeletePolicy(ctx, &iam.DeletePolicyInput{PolicyArn: arn})
+		return ignoreMissing(err)
+	})
+	if _, err := env.IAM.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: &r.Name, PolicyArn: arn}); err != nil {
+		env.T.Fatalf("attach policy %s to role %s: %v", name, r.Name, err)
+	}
+	env.T.Cleanup("attachment of policy "+name, func(ctx context.Context) error {
+		_, err := env.IAM.DetachRolePolicy(ctx, &iam.DetachRolePolicyInput{RoleName: &r.Name, PolicyArn: arn})
+		return ignoreMissing(err)
+	})
+}
+
+// Put sets the role's inline policy, in place of the one it had.
+func (r *Role) Put(ctx context.Context, env *framework.Env, document Document) {
+	env.T.Helper()
+	if env.Mutation == framework.RoleWithoutPolicy {
+		return
+	}
+	name := "inline"
+	_, err := env.IAM.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: &r.Name, PolicyName: &name, PolicyDocument: encode(document)})
+	if err != nil {
+		env.T.Fatalf("put inline policy of role %s: %v", r.Name, err)
+	}
+	env.T.Cleanup("inline policy of role "+r.Name, func(ctx context.Context) error {
+		_, err := env.IAM.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: &r.Name, PolicyName: &name})
+		return ignoreMissing(err)
+	})
+}
+
+func ignoreMissing(err error) error {
+	if _, ok := errors.AsType[*iamtypes.NoSuchEntityException](err); ok {
+		return nil
+	}
+	return err
+}
+
+func encode(document Document) *string {
+	data, err := json.Marshal(document)
+	if err != nil {
+		panic(err) // strings, lists and maps of strings
+	}
+	return aws.String(string(data))
+}
+
+// iamTags are the Env's labels as tags, in a fixed order.
+func iamTags(env *framework.Env) []iamtypes.Tag {
+	var tags []iamtypes.Tag
+	labels := env.Labels()
+	for _, key := range []string{framework.LabelEnvironment, framework.LabelRun} {
+		tags = append(tags, iamtypes.Tag{Key: aws.String(key), Value: aws.String(labels[key])})
+	}
+	return slices.Clip(tags)
+}

@@ -1,0 +1,56 @@
+package workload
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/httpstream"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/tools/remotecommand"
+	"k8s.io/client-go/util/exec"
+
+	"github.com/podidentity/epi/framework/probe"
+)
+
+// run executes the probe in a container of the pod and returns what it printed. An error says that
+// the command could not be run: what the probe found is data.
+func (p *Probe) run(ctx context.Context, container string, args ...string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.env.Timeouts.Exec)
+	defer cancel()
+	executor, err := p.executor(container, append([]string{probe.Program}, args...))
+	if err != nil {
+		return nil, err
+	}
+	var stdout, stderr bytes.Buffer
+	err = executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdout: &stdout, Stderr: &stderr})
+	if ended, ok := errors.AsType[exec.ExitError](err); ok {
+		return nil, fmt.Errorf("epi-probe ended with code %d: %s", ended.ExitStatus(), strings.TrimSpace(probe.Redact(stderr.String())))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return stdout.Bytes(), nil
+}
+
+// executor speaks WebSocket, as kubectl does, and SPDY with API servers before 1.31.
+func (p *Probe) executor(container string, command []string) (remotecommand.Executor, error) {
+	request := p.env.Clientset.CoreV1().RESTClient().Post().
+		Resource("pods").Namespace(p.Pod.Namespace).Name(p.Pod.Name).SubResource("exec").
+		VersionedParams(&corev1.PodExecOptions{Container: container, Command: command, Stdout: true, Stderr: true}, scheme.ParameterCodec)
+	websocket, err := remotecommand.NewWebSocketExecutor(p.env.Config, http.MethodGet, request.URL().String())
+	if err != nil {
+		return nil, err
+	}
+	spdy, err := remotecommand.NewSPDYExecutor(p.env.Config, http.MethodPost, request.URL())
+	if err != nil {
+		return nil, err
+	}
+	return remotecommand.NewFallbackExecutor(websocket, spdy, func(err error) bool {
+		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
+	})
+}

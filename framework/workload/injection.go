@@ -1,0 +1,104 @@
+package workload
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/e2e-framework/klient/wait"
+
+	"github.com/podidentity/epi/framework"
+	"github.com/podidentity/epi/framework/cloud"
+)
+
+// What the webhook gives to pods with an association:
+// https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html.
+const (
+	CredentialsVariable = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
+	TokenFileVariable   = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
+	CredentialsURL      = "http://169.254.170.23/v1/credentials"
+	TokenAudience       = "pods.eks.amazonaws.com"
+	TokenName           = "eks-pod-identity-token" // of the volume and of the file in it
+	TokenMountPath      = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount"
+	InjectedLabel       = "eks.amazonaws.com/pod-identity"
+)
+
+// Containers of a pod, init containers first.
+func Containers(pod *corev1.Pod) []corev1.Container {
+	return slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers)
+}
+
+// Variable is the value of a container's variable; "" if it has none.
+func Variable(container corev1.Container, name string) string {
+	for _, variable := range container.Env {
+		if variable.Name == name {
+			return variable.Value
+		}
+	}
+	return ""
+}
+
+// Injected lists what of the webhook's doing the pod has, such as "container main:
+// AWS_CONTAINER_CREDENTIALS_FULL_URI"; empty for an untouched pod.
+func Injected(pod *corev1.Pod) []string {
+	found := []string{}
+	for _, container := range Containers(pod) {
+		for _, variable := range container.Env {
+			if variable.Name == CredentialsVariable || variable.Name == TokenFileVariable {
+				found = append(found, "container "+container.Name+": "+variable.Name)
+			}
+		}
+		for _, mount := range container.VolumeMounts {
+			if mount.MountPath == TokenMountPath || mount.Name == TokenName {
+				found = append(found, "container "+container.Name+": mount "+mount.MountPath)
+			}
+		}
+	}
+	for _, volume := range pod.Spec.Volumes {
+		if volume.Name == TokenName {
+			found = append(found, "volume "+volume.Name)
+		}
+	}
+	return found
+}
+
+// Uninjected is the pod without what the webhook adds.
+func Uninjected(pod *corev1.Pod) *corev1.Pod {
+	pod = pod.DeepCopy()
+	for _, list := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
+		for i := range list {
+			list[i].Env = slices.DeleteFunc(list[i].Env, func(v corev1.EnvVar) bool {
+				return v.Name == CredentialsVariable || v.Name == TokenFileVariable
+			})
+			list[i].VolumeMounts = slices.DeleteFunc(list[i].VolumeMounts, func(m corev1.VolumeMount) bool { return m.Name == TokenName })
+		}
+	}
+	pod.Spec.Volumes = slices.DeleteFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == TokenName })
+	delete(pod.Labels, InjectedLabel)
+	return pod
+}
+
+// AwaitAssociation waits until new pods under the association's service account get the variables,
+// and reports how long that took. A webhook that does not notice is the subject's failure. The
+// returned pod is the first one admitted with them, made with the options; nothing was created.
+func AwaitAssociation(ctx context.Context, env *framework.Env, association *cloud.Association, options ...Option) *corev1.Pod {
+	env.T.Helper()
+	pod := NewPod(env, association.Namespace, association.ServiceAccount, options...)
+	var admitted *corev1.Pod
+	var refused error
+	err := wait.For(func(ctx context.Context) (bool, error) {
+		admitted, refused = admit(ctx, env, pod)
+		return refused == nil && len(Injected(admitted)) > 0, refused
+	}, poll(ctx, env.Timeouts.AssociationVisible)...)
+	if refused != nil {
+		failAdmission(env, pod, refused)
+	}
+	if err != nil {
+		env.T.Blamef("association %s of %s/%s is not effective after %s: new pods are admitted without %s; is the webhook running?",
+			association.ID, association.Namespace, association.ServiceAccount, env.Timeouts.AssociationVisible, CredentialsVariable)
+	}
+	env.T.Report("association visible to the webhook after", fmt.Sprint(time.Since(association.Created).Round(10*time.Millisecond)))
+	return admitted
+}

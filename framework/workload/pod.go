@@ -1,0 +1,173 @@
+package workload
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	crclient "sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/e2e-framework/klient/wait"
+
+	"github.com/podidentity/epi/framework"
+	"github.com/podidentity/epi/framework/probe"
+)
+
+// Main is the name of the container that a probe's commands run in.
+const Main = "main"
+
+// Option changes a pod before it is created.
+type Option func(*corev1.Pod)
+
+// OnHostNetwork puts the pod on its node's network.
+func OnHostNetwork() Option {
+	return func(pod *corev1.Pod) { pod.Spec.HostNetwork = true }
+}
+
+// WithContainer adds a second container.
+func WithContainer(name string) Option {
+	return func(pod *corev1.Pod) {
+		pod.Spec.Containers = append(pod.Spec.Containers, container(pod, name, "pause"))
+	}
+}
+
+// WithInit adds an init container that does one check of the probe and leaves the result as its
+// termination message.
+func WithInit(name string, operation ...string) Option {
+	return func(pod *corev1.Pod) {
+		args := append([]string{"do", "--output", corev1.TerminationMessagePathDefault}, operation...)
+		pod.Spec.InitContainers = append(pod.Spec.InitContainers, container(pod, name, args...))
+	}
+}
+
+// WithSidecar adds a native sidecar: an init container that keeps running.
+func WithSidecar(name string) Option {
+	return func(pod *corev1.Pod) {
+		sidecar := container(pod, name, "pause")
+		always := corev1.ContainerRestartPolicyAlways
+		sidecar.RestartPolicy = &always
+		pod.Spec.InitContainers = append(pod.Spec.InitContainers, sidecar)
+	}
+}
+
+// NewPod describes a pod of the probe under a service account; "" for none. It is not created yet.
+func NewPod(env *framework.Env, namespace, serviceAccount string, options ...Option) *corev1.Pod {
+	no, seconds := false, int64(1)
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "probe", Labels: env.Labels()},
+		Spec: corev1.PodSpec{
+			ServiceAccountName:            serviceAccount,
+			AutomountServiceAccountToken:  &no, // the probe does not speak to Kubernetes
+			EnableServiceLinks:            &no,
+			TerminationGracePeriodSeconds: &seconds,
+			RestartPolicy:                 corev1.RestartPolicyAlways,
+			Containers: []corev1.Container{{
+				Name: Main, Image: env.ProbeImage, ImagePullPolicy: corev1.PullIfNotPresent, Args: []string{"pause"}, Env: variables(env),
+			}},
+		},
+	}
+	for _, option := range options {
+		option(pod)
+	}
+	return pod
+}
+
+// container is another container like the first one.
+func container(pod *corev1.Pod, name string, args ...string) corev1.Container {
+	another := *pod.Spec.Containers[0].DeepCopy()
+	another.Name, another.Args = name, args
+	return another
+}
+
+// variables tell the SDK where AWS is, where it is not where it always is.
+func variables(env *framework.Env) []corev1.EnvVar {
+	list := []corev1.EnvVar{{Name: "AWS_REGION", Value: env.Region}}
+	if env.AWS.PodEndpointURL != "" {
+		list = append(list, corev1.EnvVar{Name: "AWS_ENDPOINT_URL", Value: env.AWS.PodEndpointURL})
+	}
+	return list
+}
+
+// Admit asks the API server what it would make of the pod (a dry run on the server, admission
+// webhooks included) and returns that; nothing is created.
+func Admit(ctx context.Context, env *framework.Env, pod *corev1.Pod) *corev1.Pod {
+	env.T.Helper()
+	admitted, err := admit(ctx, env, pod)
+	if err != nil {
+		failAdmission(env, pod, err)
+	}
+	return admitted
+}
+
+func admit(ctx context.Context, env *framework.Env, pod *corev1.Pod) (*corev1.Pod, error) {
+	admitted := pod.DeepCopy()
+	err := env.Resources.GetControllerRuntimeClient().Create(ctx, admitted, crclient.DryRunAll)
+	return admitted, err
+}
+
+// failAdmission finds out whose fault it is that a pod which is valid as we sent it was refused.
+func failAdmission(env *framework.Env, pod *corev1.Pod, err error) {
+	env.T.Helper()
+	if apierrors.IsInvalid(err) || strings.Contains(err.Error(), "admission webhook") {
+		env.T.Blamef("the pod %s/%s, valid as it was sent, was refused after admission: %v", pod.Namespace, pod.Name, err)
+	}
+	env.T.Fatalf("create pod %s/%s: %v", pod.Namespace, pod.Name, err)
+}
+
+// Start creates the pod and waits until its containers run.
+func Start(ctx context.Context, env *framework.Env, pod *corev1.Pod) *Probe {
+	env.T.Helper()
+	created := pod.DeepCopy()
+	if err := env.Resources.Create(ctx, created); err != nil {
+		failAdmission(env, pod, err)
+	}
+	env.T.Cleanup("pod "+pod.Name, func(ctx context.Context) error {
+		if err := env.Resources.Delete(ctx, created); !apierrors.IsNotFound(err) {
+			return err
+		}
+		return nil
+	})
+	err := wait.For(func(ctx context.Context) (bool, error) {
+		if err := env.Resources.Get(ctx, pod.Name, pod.Namespace, created); err != nil {
+			return false, nil //nolint:nilerr // what was last seen is told below
+		}
+		return running(created), nil
+	}, poll(ctx, env.Timeouts.PodRunning)...)
+	if err != nil {
+		env.T.Fatalf("wait for pod %s/%s to run: %v; last seen: %s", pod.Namespace, pod.Name, err, describe(created))
+	}
+	return &Probe{Pod: created, env: env}
+}
+
+func running(pod *corev1.Pod) bool {
+	if pod.Status.Phase != corev1.PodRunning || len(pod.Status.ContainerStatuses) < len(pod.Spec.Containers) {
+		return false
+	}
+	for _, status := range pod.Status.ContainerStatuses {
+		if status.State.Running == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// describe says where a pod is stuck.
+func describe(pod *corev1.Pod) string {
+	text := "phase " + string(pod.Status.Phase)
+	for _, condition := range pod.Status.Conditions {
+		if condition.Status == corev1.ConditionFalse && condition.Message != "" {
+			text += fmt.Sprintf("; %s: %s", condition.Type, condition.Message)
+		}
+	}
+	for _, status := range append(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses...) {
+		switch {
+		case status.State.Waiting != nil:
+			text += fmt.Sprintf("; container %s waits: %s %s", status.Name, status.State.Waiting.Reason, status.State.Waiting.Message)
+		case status.State.Terminated != nil && status.State.Terminated.ExitCode != 0:
+			text += fmt.Sprintf("; container %s ended: %s %s", status.Name, status.State.Terminated.Reason, probe.Redact(status.State.Terminated.Message))
+		}
+	}
+	return text
+}

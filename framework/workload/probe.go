@@ -1,0 +1,91 @@
+package workload
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/podidentity/epi/framework"
+	"github.com/podidentity/epi/framework/identity"
+	"github.com/podidentity/epi/framework/probe"
+)
+
+// Probe is a running pod of epi-probe. Its methods do one check in the pod; that the check cannot be
+// made at all is the harness's fault, what it finds is for the spec to judge.
+type Probe struct {
+	Pod *corev1.Pod
+	env *framework.Env
+}
+
+// do runs one operation in a container and decodes its result.
+func do[T any](ctx context.Context, p *Probe, container string, args ...string) T {
+	p.env.T.Helper()
+	var result T
+	output, err := p.run(ctx, container, append([]string{"do"}, args...)...)
+	if err == nil {
+		err = json.Unmarshal(output, &result)
+	}
+	if err != nil {
+		p.env.T.Fatalf("run epi-probe %v in container %s of pod %s/%s: %v", args, container, p.Pod.Namespace, p.Pod.Name, err)
+	}
+	return result
+}
+
+// Caller is who the SDK's default chain makes of the pod.
+func (p *Probe) Caller(ctx context.Context) identity.Caller {
+	p.env.T.Helper()
+	return p.CallerIn(Main)(ctx)
+}
+
+// CallerIn is Caller of another container.
+func (p *Probe) CallerIn(container string) func(context.Context) identity.Caller {
+	return func(ctx context.Context) identity.Caller {
+		p.env.T.Helper()
+		return identity.Of(do[probe.Identity](ctx, p, container, probe.OpIdentity), p.env.NodeRole)
+	}
+}
+
+// InitCaller is Caller of an init container that was made to find out (WithInit, probe.OpIdentity).
+func (p *Probe) InitCaller(container string) identity.Caller {
+	p.env.T.Helper()
+	for _, status := range p.Pod.Status.InitContainerStatuses {
+		if status.Name != container || status.State.Terminated == nil {
+			continue
+		}
+		var seen probe.Identity
+		if err := json.Unmarshal([]byte(status.State.Terminated.Message), &seen); err != nil {
+			p.env.T.Fatalf("read what init container %s left: %v", container, err)
+		}
+		return identity.Of(seen, p.env.NodeRole)
+	}
+	p.env.T.Fatalf("init container %s of pod %s/%s did not end", container, p.Pod.Namespace, p.Pod.Name)
+	return identity.Caller{}
+}
+
+// Download does what `aws s3 cp s3://bucket/key -` does, HeadObject and then GetObject.
+func (p *Probe) Download(bucket, key string) func(context.Context) probe.Object {
+	return func(ctx context.Context) probe.Object {
+		p.env.T.Helper()
+		return do[probe.Object](ctx, p, Main, "--body", probe.OpCopy, bucket, key)
+	}
+}
+
+// Token tells the claims of the projected token, never the token.
+func (p *Probe) Token(ctx context.Context) probe.Token {
+	p.env.T.Helper()
+	return do[probe.Token](ctx, p, Main, probe.OpToken)
+}
+
+// Metadata asks the instance metadata service.
+func (p *Probe) Metadata(ctx context.Context) probe.Metadata {
+	p.env.T.Helper()
+	return do[probe.Metadata](ctx, p, Main, probe.OpMetadata)
+}
+
+// AskAgent asks the agent for credentials as an SDK does; the answer comes without them.
+func (p *Probe) AskAgent(ctx context.Context) probe.Response {
+	p.env.T.Helper()
+	return do[probe.Response](ctx, p, Main, "--token-file", fmt.Sprintf("%s/%s", TokenMountPath, TokenName), probe.OpHTTP, "GET", CredentialsURL)
+}
