@@ -1,0 +1,113 @@
+// Package iamtest serves services of the emulator to AWS SDK clients in tests: it verifies signatures
+// and puts the caller into the context, as the emulator does.
+package iamtest
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"github.com/podidentity/epi/clusters/emulator/iam"
+	"github.com/podidentity/epi/clusters/emulator/journal"
+	"github.com/podidentity/epi/clusters/emulator/sigv4"
+)
+
+// The administrator's key, the account and the region.
+const (
+	AccessKeyID     = "AKIAADMINISTRATOR000"
+	SecretAccessKey = "not a secret"
+	AccountID       = "123456789012"
+	Region          = "us-west-2"
+)
+
+// Service is a handler with its way of refusing signatures.
+type Service struct {
+	Handler http.Handler
+	Refuse  func(http.ResponseWriter, *http.Request, *sigv4.Error)
+}
+
+// Server is a running set of services over one account.
+type Server struct {
+	URL     string
+	Account *iam.Account
+	// Journal has the calls; a call is in it before its client has read the whole answer.
+	Journal *journal.Ring
+
+	services map[string]Service
+	verifier *sigv4.Verifier
+}
+
+// New serves services, by their signing names, until the test ends. Unsigned requests go to the
+// service "". build makes the services over the account.
+func New(t testing.TB, now func() time.Time, build func(*iam.Account) map[string]Service) *Server {
+	t.Helper()
+	account, err := iam.NewAccount(iam.Options{AccountID: AccountID, Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := account.CreateAdministrator("epi-admin", AccessKeyID, SecretAccessKey); err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{
+		Account: account, Journal: journal.NewRing(1000), services: build(account),
+		verifier: sigv4.NewVerifier(account, sigv4.Options{Now: now}),
+	}
+	server := httptest.NewServer(s)
+	t.Cleanup(server.Close)
+	s.URL = server.URL
+	return s
+}
+
+// ServeHTTP serves one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	call := &journal.Call{RequestID: "11111111-2222-3333-4444-555555555555"}
+	r = r.WithContext(journal.NewContext(r.Context(), call))
+	defer func() { s.Journal.Add(*call) }()
+	_, name, _ := sigv4.Scope(r)
+	service, ok := s.services[name]
+	if !ok {
+		http.Error(w, "no service "+name, http.StatusTeapot)
+		return
+	}
+	identity, err := s.verifier.Verify(r)
+	refusal, refused := errors.AsType[*sigv4.Error](err)
+	if refused && refusal.Kind == sigv4.MissingAuthentication {
+		service.Handler.ServeHTTP(w, r)
+		return
+	}
+	if refused {
+		service.Refuse(w, r, refusal)
+		return
+	}
+	principal, _ := s.Account.Principal(r.Context(), identity.AccessKeyID)
+	service.Handler.ServeHTTP(w, r.WithContext(iam.WithCaller(r.Context(), &iam.Caller{
+		Principal: principal, AccessKeyID: identity.AccessKeyID, Region: identity.Region, SourceIP: netip.MustParseAddr("127.0.0.1"),
+	})))
+}
+
+// LastCall returns the newest call.
+func (s *Server) LastCall(t testing.TB) journal.Call {
+	t.Helper()
+	calls, _ := s.Journal.After(0)
+	if len(calls) == 0 {
+		t.Fatal("no call")
+	}
+	return calls[len(calls)-1]
+}
+
+// Config makes the configuration of clients with the given credentials, without retries.
+func (s *Server) Config(accessKeyID, secretAccessKey, sessionToken string) aws.Config {
+	return aws.Config{
+		Region: Region, BaseEndpoint: aws.String(s.URL), RetryMaxAttempts: 1,
+		Credentials: credentials.NewStaticCredentialsProvider(accessKeyID, secretAccessKey, sessionToken),
+	}
+}
+
+// Admin makes the configuration of the administrator's clients.
+func (s *Server) Admin() aws.Config { return s.Config(AccessKeyID, SecretAccessKey, "") }
