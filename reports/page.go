@@ -65,6 +65,8 @@ type htmlRequirement struct {
 	Source             []htmlText
 	Duration           string
 	Specs              []htmlSpecLink
+	// Failure is the number of the failed spec that tells what happened; 0 if none failed.
+	Failure int
 	// Search is what the filter's text is looked for in.
 	Search string
 }
@@ -170,7 +172,9 @@ func (p *htmlPage) describe(run Run) {
 	case environment.AWS == "emulator":
 		p.Limits = "A pass here says that the agent, the webhook, the kubelet and the policies do as documented. " +
 			"The AWS side is an emulator of the documented behaviour, not AWS: that AWS does the same, only a run on EKS can say."
-	case environment.Provider != "":
+	case len(run.Subjects) == 0:
+		p.Limits = "No subject was tested: the environment was not up."
+	case environment.AWS == "aws":
 		p.Limits = "A pass here says that the subjects and AWS did as documented in this account and region, at this time. " +
 			"Requirements that need faults on the AWS side cannot be decided here."
 	}
@@ -179,6 +183,14 @@ func (p *htmlPage) describe(run Run) {
 // judge fills in requirements, profiles, specs and failures.
 func (p *htmlPage) judge(run Run) {
 	results := run.RequirementResults()
+	told := map[string]int{}
+	for _, i := range run.failures() {
+		for _, id := range run.Specs[i].Requirements {
+			if told[id] == 0 {
+				told[id] = i + 1
+			}
+		}
+	}
 	byID := map[string]htmlRequirement{}
 	numbers := map[string][]htmlSpecLink{}
 	for i, spec := range run.Specs {
@@ -190,7 +202,7 @@ func (p *htmlPage) judge(run Run) {
 		requirement := htmlRequirement{
 			ID: plain(result.ID), Level: plain(result.Level), Profile: plain(result.Profile),
 			Outcome: result.Outcome, Words: result.Outcome.Words(), Reason: plain(clip(result.Reason, 1<<10)),
-			Statement: marked(plain(result.Statement)), Source: marked(plain(result.Source)), Specs: numbers[result.ID],
+			Statement: marked(plain(result.Statement)), Source: marked(plain(result.Source)), Specs: numbers[result.ID], Failure: told[result.ID],
 		}
 		if result.Duration > 0 {
 			requirement.Duration = short(result.Duration)

@@ -163,6 +163,10 @@ const labelWidth = 8
 
 // field writes a labelled text below a failed spec.
 func (s *summary) field(label, text string) {
+	if runewidth.StringWidth(label) > 2*labelWidth {
+		s.text("   ", "", 3, label+" "+text, "")
+		return
+	}
 	s.text("   ", s.paint(dim, pad(label, labelWidth)), 4+max(labelWidth, runewidth.StringWidth(label)), text, "")
 }
 

@@ -1,0 +1,123 @@
+package reports
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+)
+
+// parsedSuites is JUnit as a consumer reads it; the types are not the writer's.
+type parsedSuites struct {
+	Tests    int `xml:"tests,attr"`
+	Failures int `xml:"failures,attr"`
+	Errors   int `xml:"errors,attr"`
+	Skipped  int `xml:"skipped,attr"`
+	Suites   []struct {
+		Name  string `xml:"name,attr"`
+		Tests int    `xml:"tests,attr"`
+		Cases []struct {
+			Classname  string `xml:"classname,attr"`
+			Name       string `xml:"name,attr"`
+			Properties []struct {
+				Name  string `xml:"name,attr"`
+				Value string `xml:"value,attr"`
+			} `xml:"properties>property"`
+			Failure *struct {
+				Message string `xml:"message,attr"`
+				Text    string `xml:",chardata"`
+			} `xml:"failure"`
+			Error   *struct{} `xml:"error"`
+			Skipped *struct {
+				Message string `xml:"message,attr"`
+			} `xml:"skipped"`
+			Output string `xml:"system-out"`
+		} `xml:"testcase"`
+	} `xml:"testsuite"`
+}
+
+func parseJUnit(t *testing.T, run Run) parsedSuites {
+	t.Helper()
+	data := written(t, WriteJUnit, run)
+	// Token by token, so that the whole document is checked and not only what the types name.
+	for decoder := xml.NewDecoder(bytes.NewReader(data)); ; {
+		if _, err := decoder.Token(); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatalf("not well-formed: %v", err)
+		}
+	}
+	var suites parsedSuites
+	if err := xml.Unmarshal(data, &suites); err != nil {
+		t.Fatal(err)
+	}
+	return suites
+}
+
+func TestJUnitSaysWhatTheRunSays(t *testing.T) {
+	for name, run := range samples() {
+		suites := parseJUnit(t, run)
+		var tests, failures, errs, skipped int
+		for _, suite := range suites.Suites {
+			if suite.Tests != len(suite.Cases) {
+				t.Errorf("%s: suite %s says %d tests and has %d", name, suite.Name, suite.Tests, len(suite.Cases))
+			}
+			for _, c := range suite.Cases {
+				tests++
+				switch {
+				case c.Failure != nil:
+					failures++
+				case c.Error != nil:
+					errs++
+				case c.Skipped != nil:
+					skipped++
+					if c.Skipped.Message == "" {
+						t.Errorf("%s: %s is skipped without a reason", name, c.Name)
+					}
+				}
+				if c.Classname == "" || c.Name == "" {
+					t.Errorf("%s: a case without a name: %+v", name, c)
+				}
+			}
+		}
+		if suites.Tests != tests || suites.Failures != failures || suites.Errors != errs || suites.Skipped != skipped {
+			t.Errorf("%s: totals %+v, counted %d, %d, %d, %d", name, suites, tests, failures, errs, skipped)
+		}
+		verdict := run.Verdict()
+		if failures != verdict.Specs.Failed {
+			t.Errorf("%s: %d failures of %d failed specs", name, failures, verdict.Specs.Failed)
+		}
+		// A gate that reads nothing but JUnit must come to the same verdict.
+		red := map[bool]Outcome{true: Fail, false: Pass}[failures > 0]
+		if errs > 0 {
+			red = Error
+		}
+		if red != verdict.Outcome {
+			t.Errorf("%s: verdict %s, but JUnit reads as %s", name, verdict.Outcome, red)
+		}
+	}
+}
+
+func TestJUnitCase(t *testing.T) {
+	for _, suite := range parseJUnit(t, failing()).Suites {
+		for _, c := range suite.Cases {
+			if c.Name != "Webhook injects both variables into every container" {
+				continue
+			}
+			if c.Classname != "epi.injection" || len(c.Properties) != 2 || c.Properties[1].Value != "INJ-02" {
+				t.Errorf("case: %+v", c)
+			}
+			if !strings.HasPrefix(c.Failure.Message, "Timed out after 30.001s. Expected container") ||
+				!strings.HasSuffix(c.Failure.Text, "\nat suites/injection/variables.go:48") {
+				t.Errorf("failure: %+v", c.Failure)
+			}
+			if !strings.Contains(c.Output, "STEP looking at the admitted pod (30.0s)\npod epi-8d2c/app") {
+				t.Errorf("output: %q", c.Output)
+			}
+			return
+		}
+	}
+	t.Error("the failed spec is not there")
+}

@@ -1,0 +1,147 @@
+package reports
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// outcomesOf is a run that came to its end with a spec of each outcome, all for requirement R-1.
+func outcomesOf(outcomes ...Outcome) Run {
+	run := Run{Schema: Schema, ID: "r", Started: at(0), Ended: at(60), Requirements: []Requirement{{ID: "R-1", Level: Must, Profile: "agent"}}}
+	for i, outcome := range outcomes {
+		spec := specAt("suite", "claim "+strings.Repeat("I", i+1), float64(i), 1, 1, "R-1")
+		spec.Outcome = outcome
+		if !outcome.Decided() {
+			spec.Reason = "because of " + outcome.Words()
+		}
+		run.Specs = append(run.Specs, spec)
+	}
+	return run
+}
+
+func TestRequirementOutcome(t *testing.T) {
+	for _, row := range []struct {
+		specs  []Outcome
+		want   Outcome
+		reason string
+	}{
+		{nil, NotRun, "no spec ran"},
+		{[]Outcome{Pass}, Pass, ""},
+		{[]Outcome{Pass, Pass}, Pass, ""},
+		{[]Outcome{Pass, Fail}, Fail, ""},
+		{[]Outcome{Error, Fail, Pass}, Fail, ""},
+		{[]Outcome{Pass, Error}, Error, "because of error"},
+		{[]Outcome{Pass, Skipped}, Pass, "1 of 2 specs skipped: because of skipped"},
+		{[]Outcome{NotSupported, Pass, NotRun}, Pass, "1 of 3 specs not run: because of not run; 1 of 3 specs not supported: because of not supported"},
+		{[]Outcome{NotSupported, NotSupported}, NotSupported, "because of not supported"},
+		// Undecided, the outcome that excuses least.
+		{[]Outcome{NotSupported, Skipped}, Skipped, "because of skipped"},
+		{[]Outcome{NotSupported, Skipped, NotRun}, NotRun, "because of not run"},
+		// What is none of the six is never a pass.
+		{[]Outcome{"passed"}, Error, "because of passed"},
+	} {
+		results := outcomesOf(row.specs...).RequirementResults()
+		if len(results) != 1 || results[0].Outcome != row.want || results[0].Reason != row.reason {
+			t.Errorf("%v: want %s (%s), got %+v", row.specs, row.want, row.reason, results)
+		}
+	}
+}
+
+func TestRequirementsWithoutCatalogueOrSpec(t *testing.T) {
+	run := outcomesOf(Pass)
+	run.Requirements = append(run.Requirements, Requirement{ID: "R-2", Level: Must, Profile: "agent"})
+	run.Specs[0].Requirements = []string{"X-9", "R-1"}
+	results := run.RequirementResults()
+	if len(results) != 3 {
+		t.Fatalf("want 3 results, got %+v", results)
+	}
+	for i, want := range []struct {
+		id      string
+		outcome Outcome
+		reason  string
+	}{
+		{"R-1", Pass, ""},
+		{"R-2", NotRun, "no spec of this run covers it"},
+		{"X-9", Pass, "not in the catalogue of this run"},
+	} {
+		if got := results[i]; got.ID != want.id || got.Outcome != want.outcome || got.Reason != want.reason {
+			t.Errorf("result %d: want %v, got %+v", i, want, got)
+		}
+	}
+}
+
+func TestRequirementOrder(t *testing.T) {
+	var run Run
+	for _, id := range []string{"SDK-1", "AGT-10", "AGT-9", "odd", "AGT-9b", "INJ-2"} {
+		profile := map[string]string{"SDK": "client", "AGT": "agent", "INJ": "webhook"}[id[:3]]
+		run.Requirements = append(run.Requirements, Requirement{ID: id, Profile: profile})
+	}
+	var got []string
+	for _, result := range run.RequirementResults() {
+		got = append(got, result.ID)
+	}
+	if want := []string{"INJ-2", "AGT-9", "AGT-10", "AGT-9b", "SDK-1", "odd"}; !slices.Equal(got, want) {
+		t.Errorf("want %v, got %v", want, got)
+	}
+}
+
+func TestVerdict(t *testing.T) {
+	with := func(run Run, change func(*Run)) Run { change(&run); return run }
+	for name, row := range map[string]struct {
+		run      Run
+		outcome  Outcome
+		exit     int
+		sentence string
+	}{
+		"all hold":           {passing(), Pass, 0, "Pass: all 9 requirements that were decided hold; 1 not supported, 1 skipped."},
+		"one holds":          {outcomesOf(Pass), Pass, 0, "Pass: the one requirement that was decided holds."},
+		"some fail":          {failing(), Fail, 1, "Fail: 4 of 8 decided requirements do not hold, 4 hold; 2 not supported, 1 skipped."},
+		"one fails":          {outcomesOf(Fail), Fail, 1, "Fail: 1 of 1 decided requirement does not hold."},
+		"fail and not run":   {outcomesOf(Fail, NotRun), Fail, 1, "Fail: 1 of 1 decided requirement does not hold."},
+		"no specs":           {outcomesOf(), Error, 3, "Error: no verdict, because no spec passed or failed; 1 not run."},
+		"nothing decided":    {outcomesOf(Skipped, NotSupported), Error, 3, "Error: no verdict, because no spec passed or failed; 1 skipped."},
+		"selected, not run":  {outcomesOf(Pass, NotRun), Error, 3, "Error: no verdict, because 1 selected spec not run; 1 requirement passed."},
+		"error wins":         {undecided(), Error, 3, "Error: no verdict, because 1 spec could not be decided; 4 requirements failed, 3 passed; 1 undecided by error, 2 not supported, 1 skipped."},
+		"problem wins":       {with(failing(), func(r *Run) { r.Problems = []Problem{{Doing: "tear down", Message: "Timed out\nmore"}} }), Error, 3, "Error: no verdict, because tear down: Timed out; 4 requirements failed, 4 passed; 2 not supported, 1 skipped."},
+		"interrupted":        {interrupted(), Error, 3, "Error: no verdict, because the run was interrupted; 3 requirements passed; 8 not run."},
+		"crashed":            {crashed(), Error, 3, "Error: no verdict, because the run did not come to its end; 3 requirements passed; 8 not run."},
+		"unknown outcome":    {outcomesOf("passed"), Error, 3, "Error: no verdict, because 1 spec could not be decided; 1 undecided by error."},
+		"without catalogue":  {with(outcomesOf(Pass, Pass), func(r *Run) { r.Requirements, r.Specs[0].Requirements, r.Specs[1].Requirements = nil, nil, nil }), Pass, 0, "Pass: all 2 specs that were decided hold."},
+		"nothing whatsoever": {empty(), Error, 3, "Error: no verdict, because the run did not come to its end."},
+	} {
+		verdict := row.run.Verdict()
+		if verdict.Outcome != row.outcome || verdict.ExitCode() != row.exit || verdict.Sentence() != row.sentence {
+			t.Errorf("%s: want %s, %d, %q\ngot %s, %d, %q", name, row.outcome, row.exit, row.sentence, verdict.Outcome, verdict.ExitCode(), verdict.Sentence())
+		}
+	}
+	if failed := undecided().Verdict().Failed; !slices.Equal(failed, []string{"INJ-01", "INJ-02", "AGT-01", "ABAC-01"}) {
+		t.Errorf("an error must not hide what failed: %v", failed)
+	}
+}
+
+func TestProfileResult(t *testing.T) {
+	for want, counts := range map[string]Counts{
+		"":          {},
+		"pass":      {Passed: 2},
+		"partial":   {Passed: 2, Skipped: 1},
+		"undecided": {NotSupported: 1, NotRun: 1},
+		"error":     {Passed: 1, Errored: 1},
+		"fail":      {Passed: 1, Errored: 1, Failed: 1},
+	} {
+		if got := (LevelResult{Counts: counts}).Result(); got != want {
+			t.Errorf("%+v: want %q, got %q", counts, want, got)
+		}
+	}
+}
+
+func TestFailuresInTheOrderOfRequirements(t *testing.T) {
+	run := undecided()
+	var names []string
+	for _, i := range run.failures() {
+		names = append(names, run.sorted().Specs[i].Suite)
+	}
+	if want := []string{"injection", "authorization", "imds"}; !slices.Equal(names, want) {
+		t.Errorf("want %v, got %v", want, names)
+	}
+}
