@@ -1,0 +1,193 @@
+package cache
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/singleflight"
+	"golang.org/x/time/rate"
+
+	"github.com/podidentity/epi/clusters/agent/credentials"
+	"github.com/podidentity/epi/clusters/agent/validation"
+)
+
+const (
+	// minimumLife is what credentials must have left to be served.
+	minimumLife = 15 * time.Second
+	// fetchTimeout bounds a call with its retries, whoever waits for it; a server's request timeout
+	// of 30 s leaves time for the answer.
+	fetchTimeout = 25 * time.Second
+)
+
+// Fetcher gives credentials for a token. Its *credentials.Error decides whether an entry is kept.
+type Fetcher interface {
+	Fetch(ctx context.Context, token string) (credentials.Credentials, error)
+}
+
+// Options of a Cache.
+type Options struct {
+	// Entries at most; the least recently used goes first. Zero: nothing is cached.
+	Entries int
+	// Retention is the longest time before an entry is renewed. Zero: nothing is cached.
+	Retention time.Duration
+	// RenewalsPerSecond bounds the calls in the background.
+	RenewalsPerSecond int
+	// Metrics registers the counters pod_identity_cache_state and pod_identity_cache_errors.
+	Metrics prometheus.Registerer
+	Log     *slog.Logger
+}
+
+// Cache is safe for concurrent use.
+type Cache struct {
+	fetcher   Fetcher
+	entries   *lru.Cache[key, *entry] // nil: nothing is cached
+	retention time.Duration
+	flights   singleflight.Group
+	renewals  *rate.Limiter
+	metrics   metrics
+	log       *slog.Logger
+}
+
+// key is the hash of a whole token, signature included: whoever does not have the token itself
+// does not hit its entry.
+type key [sha256.Size]byte
+
+func keyOf(token string) key {
+	// Tokens are about 1 KiB; one that fits is hashed on the stack.
+	var buffer [2048]byte
+	return sha256.Sum256(append(buffer[:0], token...))
+}
+
+type entry struct {
+	token validation.Token
+	held  atomic.Pointer[held]
+}
+
+// held is what an entry holds until the next renewal.
+type held struct {
+	document []byte
+	expires  time.Time
+	renewAt  time.Time
+}
+
+func (h *held) servable(now time.Time) bool { return h.expires.Sub(now) > minimumLife }
+
+// New makes a cache before fetcher. It refuses options with which renewals cannot keep up.
+func New(fetcher Fetcher, o Options) (*Cache, error) {
+	c := &Cache{fetcher: fetcher, retention: o.Retention, metrics: newMetrics(o.Metrics), log: o.Log}
+	if o.Entries == 0 || o.Retention == 0 {
+		return c, nil
+	}
+	if o.RenewalsPerSecond*int(o.Retention.Seconds()) < o.Entries/2 {
+		return nil, fmt.Errorf("%d renewals a second, each entry after %s, cannot keep %d entries fresh: allow more renewals, a longer retention or fewer entries",
+			o.RenewalsPerSecond, o.Retention, o.Entries)
+	}
+	entries, err := lru.NewWithEvict(o.Entries, func(_ key, e *entry) {
+		c.metrics.evicted.Inc()
+		c.log.Debug("Credentials left the cache", "subject", e.token.Subject)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make cache of %d entries: %w", o.Entries, err)
+	}
+	c.entries = entries
+	c.renewals = rate.NewLimiter(rate.Limit(o.RenewalsPerSecond), o.RenewalsPerSecond)
+	return c, nil
+}
+
+// Cached returns the JSON document of the credentials for a token, as it was checked when they were
+// fetched, if it may still be served. The caller must not change it.
+func (c *Cache) Cached(token string) ([]byte, bool) {
+	if c.entries == nil {
+		return nil, false
+	}
+	e, ok := c.entries.Get(keyOf(token))
+	if !ok {
+		return nil, false
+	}
+	now := time.Now()
+	current := e.held.Load()
+	if !current.servable(now) || expired(e.token, now) {
+		return nil, false
+	}
+	c.metrics.served.Inc()
+	return current.document, true
+}
+
+func expired(token validation.Token, now time.Time) bool {
+	return !token.Expires.IsZero() && !now.Before(token.Expires)
+}
+
+// Get returns the JSON document of the credentials for a token, from the cache or from the fetcher.
+// However many ask for one token at once, the fetcher is asked once and its answer, credentials or
+// error, goes to all of them; an error is not kept. A caller that gives up does not end the call.
+func (c *Cache) Get(ctx context.Context, token validation.Token) ([]byte, error) {
+	if c.entries == nil {
+		fetched, err := c.fetch(ctx, token)
+		if err != nil {
+			return nil, err
+		}
+		return fetched.document, nil
+	}
+	k := keyOf(token.Raw)
+	flight := c.flights.DoChan(string(k[:]), func() (any, error) {
+		// Another flight may have landed between the caller's look into the cache and this one.
+		if document, ok := c.Cached(token.Raw); ok {
+			return document, nil
+		}
+		c.metrics.missed.Inc()
+		fetched, err := c.fetch(context.WithoutCancel(ctx), token)
+		if err != nil {
+			return nil, err
+		}
+		c.store(k, token, fetched)
+		return fetched.document, nil
+	})
+	select {
+	case result := <-flight:
+		if result.Err != nil {
+			return nil, result.Err
+		}
+		return result.Val.([]byte), nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for credentials: %w", context.Cause(ctx))
+	}
+}
+
+func (c *Cache) store(k key, token validation.Token, fetched *held) {
+	if e, ok := c.entries.Get(k); ok {
+		e.held.Store(fetched)
+		return
+	}
+	e := &entry{token: token}
+	e.held.Store(fetched)
+	c.entries.Add(k, e)
+}
+
+func (c *Cache) fetch(ctx context.Context, token validation.Token) (*held, error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	start := time.Now()
+	fetched, err := c.fetcher.Fetch(ctx, token.Raw)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	life := fetched.Expiration.Sub(now)
+	if life <= minimumLife {
+		return nil, fmt.Errorf("fetched credentials are expired or will expire within the next %0.2f seconds", life.Seconds())
+	}
+	document, err := json.Marshal(fetched)
+	if err != nil {
+		return nil, fmt.Errorf("encode credentials: %w", err)
+	}
+	c.log.Info("Fetched credentials", "subject", token.Subject, "account", fetched.AccountID,
+		"expiration", fetched.Expiration, "duration", now.Sub(start))
+	return &held{document: document, expires: fetched.Expiration, renewAt: now.Add(min(life, c.retention))}, nil
+}

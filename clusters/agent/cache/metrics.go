@@ -1,0 +1,29 @@
+package cache
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// metrics have upstream's names. "hit" counts renewals, as there; requests answered from the cache,
+// which upstream does not count, are "served".
+type metrics struct {
+	served, missed, renewed, evicted prometheus.Counter
+	failures                         *prometheus.CounterVec
+}
+
+func newMetrics(registerer prometheus.Registerer) metrics {
+	states := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "pod_identity_cache_state",
+		Help: "Requests that were served from the cache or missed it, renewals (hit) and evictions.",
+	}, []string{"state"})
+	failures := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "pod_identity_cache_errors",
+		Help: "Failed renewals: Recoverable ones keep the credentials, NonRecoverable ones drop them.",
+	}, []string{"type", "code"})
+	registerer.MustRegister(states, failures)
+	return metrics{
+		served:   states.WithLabelValues("served"),
+		missed:   states.WithLabelValues("miss"),
+		renewed:  states.WithLabelValues("hit"),
+		evicted:  states.WithLabelValues("evicted"),
+		failures: failures,
+	}
+}
