@@ -1,0 +1,40 @@
+package kind
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/podidentity/epi/clusters/engine"
+)
+
+// client runs the command line of the engine that was found.
+type client struct {
+	engine *engine.Engine
+	env    []string
+}
+
+func clientOf(found *engine.Engine) containerEngine { return client{engine: found} }
+
+func (c client) Output(ctx context.Context, args ...string) (string, error) {
+	command := c.engine.Command(args...)
+	command.Env = append(command.Env, c.env...)
+	var stdout strings.Builder
+	command.Stdout = &stdout
+	if err := command.Run(ctx); err != nil {
+		return "", err
+	}
+	return stdout.String(), nil
+}
+
+func (c client) Load(ctx context.Context, archive io.Reader) error {
+	if err := c.engine.Load(ctx, archive); err != nil {
+		return fmt.Errorf("load images: %w", err)
+	}
+	return nil
+}
+
+func (c client) With(env ...string) containerEngine {
+	return client{engine: c.engine, env: append(c.env[:len(c.env):len(c.env)], env...)}
+}

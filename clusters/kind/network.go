@@ -1,0 +1,52 @@
+package kind
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"strings"
+)
+
+// environmentLabel marks everything in the container engine that belongs to an environment: its
+// value is the environment's name.
+const environmentLabel = "epi.podidentity.dev/environment"
+
+// networkName is the name of the environment's own network: nothing of a user's shares it.
+func networkName(environment string) string { return "epi-" + environment }
+
+// createNetwork makes the environment's network, with IPv6 where the engine can.
+func createNetwork(ctx context.Context, engine containerEngine, environment string) error {
+	name := networkName(environment)
+	args := []string{"network", "create", "--driver", "bridge", "--label", environmentLabel + "=" + environment,
+		"--opt", "com.docker.network.bridge.enable_ip_masquerade=true"}
+	if _, err := engine.Output(ctx, append(args, "--ipv6", "--subnet", uniqueLocalSubnet(name), name)...); err == nil {
+		return nil
+	} else if ctx.Err() != nil {
+		return fmt.Errorf("create network %s: %w", name, err)
+	}
+	if _, err := engine.Output(ctx, append(args, name)...); err != nil {
+		return fmt.Errorf("create network %s: %w", name, err)
+	}
+	return nil
+}
+
+// uniqueLocalSubnet derives an IPv6 subnet of fd00::/8 (RFC 4193) from a name, so that two
+// environments do not collide and the same one gets the same subnet again.
+func uniqueLocalSubnet(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return fmt.Sprintf("fd%02x:%02x%02x:%02x%02x:1::/64", sum[0], sum[1], sum[2], sum[3], sum[4])
+}
+
+// removeNetworks removes the networks of the environment; none is no error.
+func removeNetworks(ctx context.Context, engine containerEngine, environment string) error {
+	ids, err := engine.Output(ctx, "network", "ls", "--quiet", "--filter", "label="+environmentLabel+"="+environment)
+	if err != nil {
+		return fmt.Errorf("list networks of %s: %w", environment, err)
+	}
+	for _, id := range strings.Fields(ids) {
+		if _, err := engine.Output(ctx, "network", "rm", id); err != nil {
+			return fmt.Errorf("remove network %s: %w", id, err)
+		}
+	}
+	return nil
+}

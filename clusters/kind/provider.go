@@ -1,0 +1,279 @@
+// Package kind brings up an environment on this machine: a kind cluster, an AWS emulator one hop
+// away from its nodes, and the agent and webhook under test.
+package kind
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/e2e-framework/klient/k8s"
+	"sigs.k8s.io/e2e-framework/klient/k8s/resources"
+	"sigs.k8s.io/e2e-framework/klient/wait"
+	"sigs.k8s.io/e2e-framework/klient/wait/conditions"
+
+	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/addons"
+	"github.com/podidentity/epi/clusters/engine"
+	"github.com/podidentity/epi/clusters/images"
+	"github.com/podidentity/epi/clusters/nodeimage"
+)
+
+const (
+	region    = "us-west-2"
+	accountID = "123456789012"
+	nodeRole  = "epi-node"
+
+	timeoutNodes   = 2 * time.Minute
+	timeoutCleanup = time.Minute
+)
+
+// containerEngine runs the container engine's command line and returns what it prints.
+type containerEngine interface {
+	Output(ctx context.Context, args ...string) (string, error)
+	// Load loads the images of an archive.
+	Load(ctx context.Context, archive io.Reader) error
+	// With returns the engine with more variables in its client's environment, as KEY=value.
+	With(env ...string) containerEngine
+}
+
+// Provider brings environments up on this machine.
+type Provider struct {
+	dirs clusters.Dirs
+}
+
+var _ clusters.Provider = (*Provider)(nil)
+
+// New returns a provider that keeps its state in dirs.
+func New(dirs clusters.Dirs) *Provider { return &Provider{dirs: dirs} }
+
+// Up creates the environment; see clusters.Provider.
+func (p *Provider) Up(ctx context.Context, spec clusters.Spec, progress clusters.Progress) (*clusters.Environment, error) {
+	found, err := engine.Ensure(ctx, engine.Options{Dirs: p.dirs, RuntimeWrapper: filepath.Join(spec.Binaries, "epi-runc")}, progress)
+	if err != nil {
+		return nil, environmentError("start container engine", err)
+	}
+	c := &creation{
+		dirs: p.dirs, dir: p.dirs.EnvironmentDir(spec.Name), spec: spec,
+		found: found, engine: clientOf(found), progress: progress,
+	}
+	if err := c.refuseIfUp(ctx); err != nil {
+		return nil, err
+	}
+	env, err := c.run(ctx)
+	if err != nil {
+		// What was made before the error, or before the user stopped it, must not stay; the
+		// context that ended may be why we are here.
+		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeoutCleanup)
+		defer cancel()
+		return nil, errors.Join(err, p.remove(cleanup, found, spec.Name, progress))
+	}
+	return env, nil
+}
+
+// creation is one environment on its way up.
+type creation struct {
+	dirs     clusters.Dirs
+	dir      string
+	spec     clusters.Spec
+	found    *engine.Engine
+	engine   containerEngine
+	progress clusters.Progress
+
+	secrets  secrets
+	images   map[string]*images.Image
+	node     nodeimage.Image
+	emulator *emulator
+	kube     *rest.Config
+}
+
+// run lists the steps of bringing an environment up.
+func (c *creation) run(ctx context.Context) (*clusters.Environment, error) {
+	if err := os.MkdirAll(c.dir, 0o700); err != nil {
+		return nil, environmentError("make folder of environment", err)
+	}
+	if err := c.makeSecrets(); err != nil {
+		return nil, environmentError("make credentials", err)
+	}
+	for _, step := range []struct {
+		doing string
+		do    func(context.Context) error
+	}{
+		{"prepare images", c.prepareImages},
+		{"create network", func(ctx context.Context) error { return createNetwork(ctx, c.engine, c.spec.Name) }},
+		{"start AWS emulator", c.startEmulator},
+		{"create cluster", c.createCluster},
+		{"connect nodes", c.connectNodes},
+		{"register cluster with AWS emulator", c.registerCluster},
+		{"install agent and webhook", c.installAddons},
+	} {
+		if err := step.do(ctx); err != nil {
+			return nil, environmentError(step.doing, err)
+		}
+	}
+	if err := c.linkKubectl(); err != nil {
+		return nil, environmentError("offer kubectl", err)
+	}
+	env := c.environment()
+	if err := clusters.SaveEnvironment(c.dirs, env); err != nil {
+		return nil, environmentError("write down environment", err)
+	}
+	return env, nil
+}
+
+// refuseIfUp keeps a second `up` from taking a running environment, or a user's own kind cluster
+// of the same name, for its own.
+func (c *creation) refuseIfUp(ctx context.Context) error {
+	names, err := clusterContainers(ctx, c.engine, c.spec.Name)
+	if err != nil {
+		return environmentError("look for a cluster of the same name", err)
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return &clusters.EnvironmentError{
+		Doing:  fmt.Sprintf("create cluster %q", c.spec.Name),
+		Remedy: fmt.Sprintf("use it as it is, remove it with: epi down --name %s, or choose another --name", c.spec.Name),
+		Err:    fmt.Errorf("a kind cluster of that name exists (containers %q)", names),
+	}
+}
+
+// environmentError marks err as the environment's fault, unless it already says so.
+func environmentError(doing string, err error) error {
+	if known, ok := errors.AsType[*clusters.EnvironmentError](err); ok && known != nil {
+		return err
+	}
+	return &clusters.EnvironmentError{Doing: doing, Err: err}
+}
+
+func (c *creation) makeSecrets() error {
+	c.secrets = secrets{
+		accessKeyID:     "AKIA" + randomBase32(16),
+		secretAccessKey: randomHex(20),
+		controlToken:    randomHex(20),
+		syncToken:       randomHex(20),
+	}
+	return nil
+}
+
+func randomHex(bytes int) string {
+	data := make([]byte, bytes)
+	_, _ = rand.Read(data) // never fails: crypto/rand ends the program instead
+	return hex.EncodeToString(data)
+}
+
+func randomBase32(length int) string { return rand.Text()[:length] }
+
+func (c *creation) environment() *clusters.Environment {
+	hopLimit := c.spec.IMDSHopLimit
+	return &clusters.Environment{
+		Provider:          "kind",
+		Name:              c.spec.Name,
+		Created:           time.Now().UTC().Truncate(time.Second),
+		ClusterName:       c.spec.Name,
+		ClusterARN:        fmt.Sprintf("arn:aws:eks:%s:%s:cluster/%s", region, accountID, c.spec.Name),
+		AccountID:         accountID,
+		Region:            region,
+		Kubeconfig:        c.kubeconfig(),
+		KubernetesVersion: c.node.Version,
+		NodeImage:         c.node.Ref,
+		NodeImageOrigin:   c.node.Origin,
+		Nodes:             c.spec.Nodes,
+		NodeRole:          nodeRole,
+		IMDSHopLimit:      hopLimit,
+		Engine:            c.found.String(),
+		Capabilities:      []clusters.Capability{clusters.EmulatorControl, clusters.HostNetworkPods, clusters.IMDS},
+		Subjects: []clusters.Subject{
+			c.subject("agent", agentProgram, c.spec.AgentImage, c.spec.WithoutAgent),
+			c.subject("webhook", webhookProgram, c.spec.WebhookImage, c.spec.WithoutWebhook),
+		},
+		ProbeImage: c.images[probeProgram].Ref,
+		AWS: clusters.AWS{
+			EndpointURL:     c.emulator.endpoint,
+			PodEndpointURL:  c.podEndpoint(),
+			AccessKeyID:     c.secrets.accessKeyID,
+			SecretAccessKey: c.secrets.secretAccessKey,
+		},
+		Control: &clusters.Control{URL: c.emulator.control, Token: c.secrets.controlToken},
+	}
+}
+
+func (c *creation) subject(role, program, given string, absent bool) clusters.Subject {
+	if given != "" {
+		return clusters.Subject{Role: role, Image: given, Absent: absent}
+	}
+	image := c.images[program]
+	return clusters.Subject{Role: role, Image: image.Ref, Digest: image.Digest, Reference: true, Absent: absent}
+}
+
+// linkKubectl offers the kubectl of a built node image in the folder that `epi aws` adds to the path.
+func (c *creation) linkKubectl() error {
+	if c.node.Kubectl == "" {
+		return nil
+	}
+	bin := filepath.Join(c.dir, "bin")
+	if err := os.MkdirAll(bin, 0o700); err != nil {
+		return err
+	}
+	return os.Symlink(c.node.Kubectl, filepath.Join(bin, "kubectl"))
+}
+
+func (c *creation) kubeconfig() string { return filepath.Join(c.dir, "kubeconfig") }
+
+func (c *creation) podEndpoint() string { return "http://" + c.emulator.ip + ":" + emulatorPort }
+
+// waitNodes waits until every node is Ready.
+func (c *creation) waitNodes(ctx context.Context, r *resources.Resources, task clusters.Task) error {
+	var list corev1.NodeList
+	ready := 0
+	err := wait.For(conditions.New(r).ResourceListMatchN(&list, c.spec.Nodes, func(object k8s.Object) bool {
+		node, ok := object.(*corev1.Node)
+		return ok && isReady(node)
+	}), pollOften(ctx, timeoutNodes)...)
+	for i := range list.Items {
+		if isReady(&list.Items[i]) {
+			ready++
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("wait for %d nodes to be Ready: %w; last seen: %d Ready", c.spec.Nodes, err, ready)
+	}
+	task.Detail("%d of %d nodes Ready", ready, c.spec.Nodes)
+	return nil
+}
+
+func isReady(node *corev1.Node) bool {
+	for _, condition := range node.Status.Conditions {
+		if condition.Type == corev1.NodeReady {
+			return condition.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}
+
+func pollOften(ctx context.Context, timeout time.Duration) []wait.Option {
+	return []wait.Option{wait.WithContext(ctx), wait.WithTimeout(timeout), wait.WithInterval(200 * time.Millisecond), wait.WithImmediate()}
+}
+
+func loadKubeconfig(file string) (*rest.Config, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", file)
+	if err != nil {
+		return nil, fmt.Errorf("read kubeconfig %s: %w", file, err)
+	}
+	// Ours is the only client that matters on this cluster: client-side throttling would only
+	// slow the start.
+	config.QPS, config.Burst = 200, 400
+	return config, nil
+}
+
+// newAddons is where the installer of what is under test comes from.
+func (c *creation) newAddons() (*addons.Installer, error) { return addons.New(c.kube) }

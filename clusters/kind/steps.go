@@ -1,0 +1,288 @@
+package kind
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/e2e-framework/klient/k8s/resources"
+	"sigs.k8s.io/kind/pkg/cluster"
+	"sigs.k8s.io/kind/pkg/cluster/nodes"
+	"sigs.k8s.io/kind/pkg/cluster/nodeutils"
+
+	"github.com/podidentity/epi/clusters/addons"
+	"github.com/podidentity/epi/clusters/emulator/control"
+	"github.com/podidentity/epi/clusters/images"
+	"github.com/podidentity/epi/clusters/nodeimage"
+)
+
+const (
+	agentProgram    = "epi-agent"
+	webhookProgram  = "epi-webhook"
+	emulatorProgram = "epi-emulator"
+	probeProgram    = "epi-probe"
+)
+
+// programs are what epi brings into its environments. The agent makes a network link and binds
+// port 80 on the host network, the emulator adds an address to its own: both as root.
+var programs = []images.Program{
+	{Name: agentProgram, User: "0"},
+	{Name: webhookProgram, User: "65532"},
+	{Name: emulatorProgram, User: "0"},
+	{Name: probeProgram, User: "65532"},
+}
+
+// prepareImages finds or builds the node image and, beside it, the images of epi's own programs.
+func (c *creation) prepareImages(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		c.node, err = nodeimage.Ensure(ctx, nodeimage.Options{
+			Dirs: c.dirs, Engine: c.found, Version: c.spec.KubernetesVersion, Given: c.spec.NodeImage, Binaries: c.spec.Binaries,
+		}, c.progress)
+		return err
+	})
+	group.Go(func() error {
+		task := c.progress.Start("Images of emulator, agent, webhook and probe")
+		err := c.buildImages(ctx)
+		task.End(err)
+		return err
+	})
+	return group.Wait()
+}
+
+func (c *creation) buildImages(ctx context.Context) error {
+	c.images = map[string]*images.Image{}
+	for _, program := range programs {
+		image, err := images.Build(c.spec.Binaries, program)
+		if err != nil {
+			return err
+		}
+		c.images[program.Name] = image
+	}
+	// The emulator runs beside the nodes, in the engine itself.
+	reader, writer := io.Pipe()
+	go func() { writer.CloseWithError(images.Archive(writer, c.images[emulatorProgram])) }()
+	defer func() { _ = reader.Close() }() // ends the writer when the engine stops reading
+	return c.engine.Load(ctx, reader)
+}
+
+func (c *creation) startEmulator(ctx context.Context) error {
+	task := c.progress.Start("AWS emulator")
+	err := func() (err error) {
+		c.emulator, err = startEmulator(ctx, c.engine, c.spec.Name, c.spec.IMDSHopLimit, c.images[emulatorProgram], c.secrets)
+		if err != nil {
+			return err
+		}
+		if err := c.control().WaitHealthy(ctx, 30*time.Second); err != nil {
+			logs, _ := c.engine.Output(ctx, "logs", "--tail", "20", emulatorName(c.spec.Name))
+			return fmt.Errorf("%w; its last lines:\n%s", err, logs)
+		}
+		return nil
+	}()
+	task.End(err)
+	return err
+}
+
+func (c *creation) control() *control.Client {
+	return control.New(c.emulator.control, c.secrets.controlToken)
+}
+
+// createCluster creates the kind cluster and, as soon as its nodes take images, loads ours.
+func (c *creation) createCluster(ctx context.Context) error {
+	task := c.progress.Start(fmt.Sprintf("Cluster %q, %s, Kubernetes %s", c.spec.Name, count(c.spec.Nodes, "node"), c.node.Version))
+	err := func() error {
+		network, err := writeNetworkConfig(c.dir)
+		if err != nil {
+			return err
+		}
+		kindProvider := newKindProvider(c.found, c.spec.Name, taskLogger{task: task})
+		created := make(chan error, 1)
+		go func() {
+			created <- kindProvider.Create(c.spec.Name,
+				cluster.CreateWithV1Alpha4Config(clusterConfig(c.spec, c.node.Ref, c.node.KubeadmPatches, network)),
+				cluster.CreateWithKubeconfigPath(c.kubeconfig()),
+				cluster.CreateWithDisplayUsage(false), cluster.CreateWithDisplaySalutation(false),
+				// On an error we remove the nodes, after reading why they failed.
+				cluster.CreateWithRetain(true),
+			)
+		}()
+		select {
+		case err := <-created:
+			if err != nil {
+				return c.explain(ctx, err)
+			}
+		case <-ctx.Done():
+			// kind knows no context. Without its containers it ends with an error soon, and only
+			// then is it safe to say that nothing is left.
+			cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeoutCleanup)
+			defer cancel()
+			for {
+				_ = removeNodes(cleanup, c.engine, c.spec.Name)
+				select {
+				case <-created:
+					return context.Cause(ctx)
+				case <-cleanup.Done():
+					return context.Cause(ctx)
+				case <-time.After(200 * time.Millisecond):
+				}
+			}
+		}
+		c.kube, err = loadKubeconfig(c.kubeconfig())
+		if err != nil {
+			return err
+		}
+		return os.Chmod(c.kubeconfig(), 0o600)
+	}()
+	task.End(err)
+	return err
+}
+
+// connectNodes routes pods and instance metadata, loads epi's images and waits for the nodes.
+func (c *creation) connectNodes(ctx context.Context) error {
+	task := c.progress.Start("Nodes Ready")
+	err := func() error {
+		list, err := newKindProvider(c.found, c.spec.Name, taskLogger{task: task}).ListInternalNodes(c.spec.Name)
+		if err != nil {
+			return fmt.Errorf("list nodes: %w", err)
+		}
+		r, err := resources.New(c.kube)
+		if err != nil {
+			return fmt.Errorf("reach cluster: %w", err)
+		}
+		enableIPv6(ctx, list)
+		if err := routeMetadata(ctx, list, c.emulator.ip); err != nil {
+			return err
+		}
+		group, ctx := errgroup.WithContext(ctx)
+		for _, node := range list {
+			group.Go(func() error { return c.loadImages(node) })
+		}
+		group.Go(func() error {
+			if err := connectPods(ctx, r, list); err != nil {
+				return err
+			}
+			return c.waitNodes(ctx, r, task)
+		})
+		return group.Wait()
+	}()
+	task.End(err)
+	return err
+}
+
+// loadImages puts the images of epi's programs on a node.
+func (c *creation) loadImages(node nodes.Node) error {
+	var list []*images.Image
+	for _, program := range programs {
+		list = append(list, c.images[program.Name])
+	}
+	reader, writer := io.Pipe()
+	go func() { writer.CloseWithError(images.Archive(writer, list...)) }()
+	defer func() { _ = reader.Close() }()
+	if err := nodeutils.LoadImageArchive(node, reader); err != nil {
+		return fmt.Errorf("load images on node %s: %w", node, err)
+	}
+	return nil
+}
+
+// registerCluster tells the emulator the cluster's issuer and keys, as EKS knows its own.
+func (c *creation) registerCluster(ctx context.Context) error {
+	client, err := rest.HTTPClientFor(c.kube)
+	if err != nil {
+		return fmt.Errorf("reach cluster: %w", err)
+	}
+	var discovery struct {
+		Issuer string `json:"issuer"`
+	}
+	document, err := get(ctx, client, c.kube.Host+"/.well-known/openid-configuration")
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(document, &discovery); err != nil {
+		return fmt.Errorf("read issuer of cluster: %w", err)
+	}
+	keys, err := get(ctx, client, c.kube.Host+"/openid/v1/jwks")
+	if err != nil {
+		return err
+	}
+	return c.control().RegisterCluster(ctx, c.spec.Name, control.Cluster{
+		Issuer: discovery.Issuer, JWKS: keys, Version: c.node.Version, Endpoint: c.kube.Host,
+	})
+}
+
+func get(ctx context.Context, client *http.Client, url string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, fmt.Errorf("get %s: %w", url, err)
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("get %s: %w", url, err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("get %s: %s", url, response.Status)
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	if err != nil {
+		return nil, fmt.Errorf("get %s: %w", url, err)
+	}
+	return body, nil
+}
+
+// installAddons installs agent and webhook at once and waits for both.
+func (c *creation) installAddons(ctx context.Context) error {
+	installer, err := c.newAddons()
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	if !c.spec.WithoutAgent {
+		group.Go(func() error {
+			task := c.progress.Start("Pod Identity agent: " + reference(c.spec.AgentImage))
+			err := installer.InstallAgent(ctx, addons.Agent{
+				Image: c.subject("agent", agentProgram, c.spec.AgentImage, false).Image, ClusterName: c.spec.Name, Region: region, Endpoint: c.podEndpoint(),
+			})
+			if err == nil {
+				err = installer.WaitAgent(ctx, task)
+			}
+			task.End(err)
+			return err
+		})
+	}
+	if !c.spec.WithoutWebhook {
+		group.Go(func() error {
+			task := c.progress.Start("Pod Identity webhook: " + reference(c.spec.WebhookImage))
+			err := installer.InstallWebhook(ctx, addons.Webhook{
+				Image: c.subject("webhook", webhookProgram, c.spec.WebhookImage, false).Image, ClusterName: c.spec.Name,
+				SyncImage: c.images[emulatorProgram].Ref, SyncToken: c.secrets.syncToken,
+				ControlURL: "http://" + c.emulator.ip + ":" + emulatorControlPort,
+			})
+			if err == nil {
+				err = installer.WaitWebhook(ctx, task)
+			}
+			task.End(err)
+			return err
+		})
+	}
+	return group.Wait()
+}
+
+func reference(given string) string {
+	if given == "" {
+		return "reference"
+	}
+	return given
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
