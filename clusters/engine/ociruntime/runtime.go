@@ -98,24 +98,28 @@ func requestOf(args []string) request {
 	return request{}
 }
 
+// commandWithValue are the options of create, run, restore and exec that take a value (runc(8)):
+// what follows the first word that is neither is the container's own and none of our business.
+var commandWithValue = map[string]bool{
+	"additional-gids": true, "apparmor": true, "b": true, "bundle": true, "c": true, "cap": true, "cgroup": true,
+	"console-socket": true, "cwd": true, "e": true, "empty-ns": true, "env": true, "g": true, "image-path": true,
+	"lsm-mount-context": true, "lsm-profile": true, "manage-cgroups-mode": true, "p": true, "pid-file": true,
+	"pidfd-socket": true, "preserve-fds": true, "process": true, "process-label": true, "u": true, "user": true, "work-path": true,
+}
+
 // optionOf returns the value of the option, given as --long v, --long=v, -short v or -short=v.
 func optionOf(args []string, long, short string) string {
-	for i, arg := range args {
-		if arg == "--" {
-			break
+	for i := 0; i < len(args); i++ {
+		if args[i] == "--" || !strings.HasPrefix(args[i], "-") {
+			return ""
 		}
-		if !strings.HasPrefix(arg, "-") {
-			continue
+		name, value, joined := strings.Cut(strings.TrimLeft(args[i], "-"), "=")
+		if !joined && commandWithValue[name] && i+1 < len(args) {
+			i++
+			value = args[i]
 		}
-		name, value, joined := strings.Cut(strings.TrimLeft(arg, "-"), "=")
-		if name != long && name != short {
-			continue
-		}
-		if joined {
+		if name == long || name == short {
 			return value
-		}
-		if i+1 < len(args) {
-			return args[i+1]
 		}
 	}
 	return ""

@@ -1,0 +1,170 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestMain lets the test binary be the programs that the tests run.
+func TestMain(m *testing.M) {
+	switch os.Getenv("COMMAND_TEST") {
+	case "":
+		os.Exit(m.Run())
+	case "print":
+		for i := range 30 {
+			fmt.Fprintln(os.Stderr, "line", i)
+		}
+		fmt.Print("out")
+		os.Exit(7)
+	case "name":
+		fmt.Print(os.Args[0])
+	case "tree":
+		// A child that ignores SIGTERM, as the parent does; the parent tells both process numbers.
+		child := exec.Command(os.Args[0])
+		child.Env = append(os.Environ(), "COMMAND_TEST=stubborn")
+		if err := child.Start(); err != nil {
+			panic(err)
+		}
+		fmt.Fprintln(os.Stderr, child.Process.Pid)
+		stubborn()
+	case "stubborn":
+		stubborn()
+	}
+}
+
+func stubborn() {
+	signal.Ignore(syscall.SIGTERM)
+	select {
+	case <-time.After(time.Minute): // should the test itself be killed
+	}
+}
+
+func self(t *testing.T, role string) *Command {
+	t.Helper()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := New(program)
+	cmd.Env = []string{"COMMAND_TEST=" + role}
+	return cmd
+}
+
+func TestErrorTellsExitCodeAndLastLines(t *testing.T) {
+	var stdout, log bytes.Buffer
+	var lines []string
+	cmd := self(t, "print")
+	cmd.Stdout, cmd.Log, cmd.LogFile = &stdout, &log, "/var/log/x"
+	cmd.OnLine = func(line string) { lines = append(lines, line) }
+	err := cmd.Run(t.Context())
+	failure, ok := errors.AsType[*Error](err)
+	if !ok {
+		t.Fatalf("error %v is no *Error", err)
+	}
+	if failure.ExitCode != 7 {
+		t.Errorf("exit code %d, want 7", failure.ExitCode)
+	}
+	if !strings.HasPrefix(failure.Last, "line 10\n") || !strings.HasSuffix(failure.Last, "line 29") {
+		t.Errorf("last lines %q, want 10 to 29", failure.Last)
+	}
+	if !strings.Contains(err.Error(), "/var/log/x") {
+		t.Errorf("%q does not name the log", err)
+	}
+	if stdout.String() != "out" || strings.Contains(log.String(), "out") {
+		t.Errorf("standard output %q, log %q", &stdout, &log)
+	}
+	if len(lines) != 30 {
+		t.Errorf("told %d lines, want 30", len(lines))
+	}
+}
+
+func TestErrorOfAProgramThatIsNotThere(t *testing.T) {
+	err := New("/nonexistent/program").Run(t.Context())
+	failure, ok := errors.AsType[*Error](err)
+	if !ok || failure.ExitCode != -1 || !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("error %#v", err)
+	}
+}
+
+func TestNameIsWhatTheProgramCallsItself(t *testing.T) {
+	cmd := self(t, "name")
+	cmd.Name = "kubeadm"
+	output, err := cmd.Output(t.Context())
+	if err != nil || output != "kubeadm" {
+		t.Errorf("%q, %v", output, err)
+	}
+}
+
+func TestEndOfContextEndsTheWholeGroup(t *testing.T) {
+	stopped := errors.New("the user said stop")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	child := 0
+	cmd := self(t, "tree")
+	cmd.Grace = 100 * time.Millisecond
+	cmd.OnLine = func(line string) {
+		child, _ = strconv.Atoi(line)
+		cancel(stopped)
+	}
+	err := cmd.Run(ctx)
+	if !errors.Is(err, stopped) {
+		t.Errorf("error %v, want the context's cause", err)
+	}
+	if child == 0 {
+		t.Fatal("the program did not tell its child")
+	}
+	for begun := time.Now(); alive(child); {
+		if time.Since(begun) > 10*time.Second {
+			t.Fatalf("the program's child %d is still there", child)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// alive reports whether the process runs; one that has ended and was not waited for does not.
+func alive(pid int) bool {
+	if syscall.Kill(pid, 0) != nil {
+		return false
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return !errors.Is(err, os.ErrNotExist)
+	}
+	_, rest, _ := strings.Cut(string(status), ") ")
+	return !strings.HasPrefix(rest, "Z")
+}
+
+func TestNothingStartsUnderAContextThatEnded(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	told := false
+	cmd := self(t, "print")
+	cmd.OnLine = func(string) { told = true }
+	if err := cmd.Run(ctx); !errors.Is(err, context.Canceled) || told {
+		t.Errorf("error %v, ran: %v", err, told)
+	}
+}
+
+func TestLinesOfAProgressBar(t *testing.T) {
+	var got []string
+	l := &lines{onLine: func(line string) { got = append(got, line) }}
+	for _, part := range []string{"10%\r2", "0%\r\n\ndo", "ne"} {
+		if _, err := l.Write([]byte(part)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.flush()
+	if want := "10%|20%|done"; strings.Join(got, "|") != want {
+		t.Errorf("%q, want %q", strings.Join(got, "|"), want)
+	}
+}
