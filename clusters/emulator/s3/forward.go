@@ -105,6 +105,15 @@ func (a *answer) finish(r *http.Request, op *operation) error {
 	if err := xml.Unmarshal(a.body.Bytes(), &told); err != nil || told.Code == "" {
 		told.Code, told.Message = http.StatusText(a.status), ""
 	}
+	if op.name == "ListMultipartUploads" && told.Code == "NoSuchUpload" {
+		// The library does not tell "none" from "no such".
+		a.ResponseWriter.Header().Del("Content-Length")
+		return writeXML(a.ResponseWriter, struct {
+			XMLName xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ ListMultipartUploadsResult"`
+			Bucket  string
+			Prefix  string `xml:",omitempty"`
+		}{Bucket: op.bucket, Prefix: op.query.Get("prefix")})
+	}
 	if told.Code == "BucketAlreadyExists" {
 		// There is one account, so it is its own.
 		told.Code, told.Message = "BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded and you already own it."
