@@ -64,8 +64,11 @@ func createAssociation(ctx context.Context, env *framework.Env, namespace, servi
 	return answer.Association, nil
 }
 
-// AssociateAgain asks for a second association of the same service account and returns what EKS
-// says. Should it agree, the association is removed.
+// errAgreed says that EKS made what it should have refused.
+var errAgreed = errors.New("EKS made a second association")
+
+// AssociateAgain asks for a second association of the same service account and returns the error
+// that EKS answers: never nil. Should EKS agree, the association is removed.
 func AssociateAgain(ctx context.Context, env *framework.Env, first *Association) error {
 	env.T.Helper()
 	created, err := createAssociation(ctx, env, first.Namespace, first.ServiceAccount, first.Role)
@@ -78,5 +81,5 @@ func AssociateAgain(ctx context.Context, env *framework.Env, first *Association)
 			return err
 		})
 	}
-	return nil
+	return errAgreed
 }

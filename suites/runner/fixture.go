@@ -19,7 +19,7 @@ const cleanupTimeout = 20 * time.Second
 type Fixture struct{}
 
 // Helper marks the calling function as one whose failures its caller is told for.
-func (Fixture) Helper() { ginkgo.GinkgoHelper() }
+func (Fixture) Helper() { types.MarkAsHelper(1) }
 
 // Logf writes to the output of the spec.
 func (Fixture) Logf(format string, args ...any) {

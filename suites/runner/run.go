@@ -22,6 +22,8 @@ type Options struct {
 	// Choose, if set, decides further which of the chosen specs run. A reason that is not empty
 	// makes the spec not supported.
 	Choose func(Planned) (chosen bool, notSupported string)
+	// Check, if set, may refuse the selection when the whole tree is known.
+	Check func([]Planned) error
 	// Payload is encoded as JSON and given to each process.
 	Payload any
 	// Grace is how long processes may clean up after an interrupt; 0 means 45 s.
@@ -50,7 +52,15 @@ func List(ctx context.Context, options Options) ([]Planned, error) {
 	if err := c.wait(); err != nil || tree == nil {
 		return nil, fmt.Errorf("list specs: %w", c.explain(err))
 	}
-	return tree.Specs, checkTree(tree)
+	if err := checkTree(tree); err != nil {
+		return nil, err
+	}
+	if options.Check != nil {
+		if err := options.Check(tree.Specs); err != nil {
+			return nil, err
+		}
+	}
+	return tree.Specs, nil
 }
 
 func checkTree(tree *plan) error {

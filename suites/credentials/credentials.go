@@ -1,0 +1,93 @@
+// Package credentials asks what pods get of the token and of the agent.
+package credentials
+
+import (
+	"encoding/json"
+	"net/http"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	. "github.com/onsi/gomega/gstruct"
+
+	"github.com/podidentity/epi/framework"
+	"github.com/podidentity/epi/framework/cloud"
+	. "github.com/podidentity/epi/framework/matchers"
+	"github.com/podidentity/epi/framework/probe"
+	. "github.com/podidentity/epi/framework/requirement"
+	"github.com/podidentity/epi/framework/workload"
+)
+
+const account = "reader"
+
+var _ = Describe("A pod", func() {
+	It("without an association has no credentials at all", Covers("ABAC-03"),
+		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			namespace := workload.NewNamespace(ctx, env)
+
+			By("starting a pod without a service account of its own")
+			pod := workload.Start(ctx, env, workload.NewPod(env, namespace, ""))
+
+			Expect(pod.Caller(ctx)).To(HaveNoCredentials())
+		})
+
+	It("with an association gets a token that is bound to it, for Pod Identity alone", Covers("TOK-01"),
+		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			namespace := workload.NewNamespace(ctx, env)
+			workload.NewServiceAccount(ctx, env, namespace, account)
+			association := cloud.Associate(ctx, env, namespace, account, cloud.NewRole(ctx, env))
+			workload.AwaitAssociation(ctx, env, association)
+
+			By("reading the claims of the projected token in the pod")
+			pod := workload.Start(ctx, env, workload.NewPod(env, namespace, account))
+			token := pod.Token(ctx)
+
+			Expect(token).To(MatchFields(IgnoreExtras, Fields{
+				"File":    Equal(workload.TokenMountPath + "/" + workload.TokenName),
+				"Failure": BeNil(),
+			}))
+			Expect(token.Claims).To(MatchFields(IgnoreExtras, Fields{
+				"Audience":       ConsistOf(workload.TokenAudience),
+				"Subject":        Equal("system:serviceaccount:" + namespace + ":" + account),
+				"Namespace":      Equal(namespace),
+				"ServiceAccount": MatchFields(IgnoreExtras, Fields{"Name": Equal(account), "UID": Not(BeEmpty())}),
+				"Pod":            Equal(probe.Reference{Name: pod.Pod.Name, UID: string(pod.Pod.UID)}),
+				"Expires":        BeTemporally(">", time.Now()),
+			}))
+		})
+})
+
+var _ = Describe("The agent", func() {
+	It("answers a token with credentials in the form that SDKs read", Covers("AGT-01"),
+		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			namespace := workload.NewNamespace(ctx, env)
+			workload.NewServiceAccount(ctx, env, namespace, account)
+			association := cloud.Associate(ctx, env, namespace, account, cloud.NewRole(ctx, env))
+			workload.AwaitAssociation(ctx, env, association)
+			pod := workload.Start(ctx, env, workload.NewPod(env, namespace, account))
+
+			By("asking for credentials with the raw token as the Authorization header")
+			Eventually(pod.AskAgent).WithContext(ctx).Within(env.Timeouts.CredentialsWork).Should(HaveField("Status", http.StatusOK))
+			reply := pod.AskAgent(ctx)
+
+			Expect(reply.Header["Content-Type"]).To(HavePrefix("application/json"))
+			answer := map[string]string{}
+			Expect(json.Unmarshal([]byte(reply.Body), &answer)).To(Succeed(), "the body, without its secrets: "+reply.Body)
+			Expect(answer).To(MatchKeys(IgnoreExtras, Keys{
+				"AccessKeyId":     Equal(probe.Redacted), // a value was there
+				"SecretAccessKey": Equal(probe.Redacted),
+				"Token":           Equal(probe.Redacted),
+				"AccountId":       Equal(env.AccountID),
+				"Expiration":      Satisfy(isFuture),
+			}))
+		})
+})
+
+// isFuture holds of a time in RFC 3339 that is to come.
+func isFuture(text string) bool {
+	at, err := time.Parse(time.RFC3339, text)
+	return err == nil && at.After(time.Now())
+}

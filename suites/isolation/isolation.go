@@ -1,0 +1,71 @@
+// Package isolation asks that pods stay out of instance metadata, and that it is noticed where they
+// do not.
+package isolation
+
+import (
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/framework"
+	"github.com/podidentity/epi/framework/cloud"
+	. "github.com/podidentity/epi/framework/matchers"
+	. "github.com/podidentity/epi/framework/requirement"
+	"github.com/podidentity/epi/framework/workload"
+)
+
+const account = "reader"
+
+var _ = Describe("Instance metadata", func() {
+	It("does not answer a pod", Covers("IMDS-02"), Needs(clusters.IMDS),
+		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			pod := workload.Start(ctx, env, workload.NewPod(env, workload.NewNamespace(ctx, env), ""))
+
+			By("asking for a session token from the pod's network")
+			Expect(pod.Metadata(ctx)).To(GetNoMetadata())
+		})
+
+	It("answers a pod on the host network with the node's role", Covers("IMDS-02"), Needs(clusters.IMDS, clusters.HostNetworkPods),
+		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			pod := workload.Start(ctx, env, workload.NewPod(env, workload.NewNamespace(ctx, env), "", workload.OnHostNetwork()))
+
+			By("asking for a session token and the role's name from the host's network")
+			Eventually(pod.Metadata).WithContext(ctx).Within(env.Timeouts.MetadataAnswer).Should(GetMetadataOf(env.NodeRole))
+		})
+
+	It("closed to pods, still lets the agent work as the node", Covers("IMDS-03"), Needs(clusters.IMDS),
+		SpecTimeout(3*time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			namespace := workload.NewNamespace(ctx, env)
+			workload.NewServiceAccount(ctx, env, namespace, account)
+			role := cloud.NewRole(ctx, env)
+			workload.AwaitAssociation(ctx, env, cloud.Associate(ctx, env, namespace, account, role))
+
+			By("starting an associated pod that cannot reach instance metadata")
+			pod := workload.Start(ctx, env, workload.NewPod(env, namespace, account))
+			Expect(pod.Metadata(ctx)).To(GetNoMetadata())
+
+			Eventually(pod.Caller).WithContext(ctx).Within(env.Timeouts.CredentialsWork).Should(BeSessionOf(role.Name))
+		})
+
+	It("open to pods, makes a pod without an association its node, which is told as the wrong identity",
+		Serial, Covers("IMDS-04"), Needs(clusters.EmulatorControl, clusters.IMDS),
+		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			pod := workload.Start(ctx, env, workload.NewPod(env, workload.NewNamespace(ctx, env), ""))
+
+			By("setting the hop limit to 2")
+			cloud.SetHopLimit(ctx, env, 2)
+
+			By("asking AWS in the pod who it is")
+			Eventually(pod.Caller).WithContext(ctx).Within(env.Timeouts.MetadataAnswer).Should(BeTheNodeRole(env.NodeRole))
+			caller := pod.Caller(ctx)
+			Expect(caller).NotTo(HaveNoCredentials())
+			Expect(caller).NotTo(BeSessionOf(env.NodeRole))
+			Expect(caller.String()).To(ContainSubstring("WRONG IDENTITY"))
+		})
+})

@@ -1,0 +1,96 @@
+package suites
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+
+	"github.com/onsi/ginkgo/v2"
+
+	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/framework"
+	"github.com/podidentity/epi/framework/artifacts"
+	"github.com/podidentity/epi/reports"
+	"github.com/podidentity/epi/suites/runner"
+)
+
+// payload is what each process is told: everything it needs, over a pipe and not on a command line,
+// because it holds credentials.
+type payload struct {
+	Environment *clusters.Environment `json:"environment"`
+	Run         string                `json:"run"`
+	Artifacts   string                `json:"artifacts"`
+	Mutation    framework.Mutation    `json:"mutation,omitempty"`
+}
+
+// RunProcess runs specs in this process for a Run elsewhere that started it: it reads its orders
+// from standard input and tells its records on file descriptor 3. It returns when there is no more
+// to do, or after cleaning up when it is interrupted or its parent is gone.
+func RunProcess() error {
+	pipe, err := runner.Told()
+	if err != nil {
+		return err
+	}
+	return runner.Process(os.Stdin, pipe, openHarness)
+}
+
+func openHarness(data json.RawMessage) (runner.Harness, error) {
+	var told payload
+	if err := json.Unmarshal(data, &told); err != nil {
+		return nil, fmt.Errorf("read order: %w", err)
+	}
+	if told.Environment == nil {
+		return nil, errNoEnvironment
+	}
+	env, err := framework.New(context.Background(), told.Environment, framework.Options{
+		Run: told.Run, T: runner.Fixture{}, Mutation: told.Mutation,
+	})
+	if err != nil {
+		return nil, err
+	}
+	h := &harness{env: env}
+	if told.Artifacts != "" {
+		h.collector = &artifacts.Collector{Dir: told.Artifacts, Redact: reports.Redact, Cluster: env.Clientset, Control: env.Control}
+	}
+	return h, nil
+}
+
+// harness gives specs their Env.
+type harness struct {
+	env       *framework.Env
+	collector *artifacts.Collector
+}
+
+// Context implements runner.Harness.
+func (h *harness) Context(ctx context.Context) context.Context {
+	return framework.NewContext(ctx, h.env)
+}
+
+// Collect implements runner.Harness.
+func (h *harness) Collect(ctx context.Context, record reports.Spec) {
+	if h.collector == nil {
+		return
+	}
+	dir, err := h.collector.Collect(ctx, folder(record), h.env.Namespaces(), record.Started)
+	if err != nil {
+		_, _ = fmt.Fprintf(ginkgo.GinkgoWriter, "%v\n", err)
+	}
+	ginkgo.AddReportEntry("evidence", dir)
+}
+
+var notInFolder = regexp.MustCompile(`[^A-Za-z0-9]+`)
+
+// folder names the place of a spec's evidence, such as INJ-01-the-webhook-tells-every-container.
+func folder(record reports.Spec) string {
+	words := strings.ToLower(strings.Trim(notInFolder.ReplaceAllString(record.Name, "-"), "-"))
+	if len(words) > 60 {
+		words = strings.Trim(words[:60], "-")
+	}
+	if len(record.Requirements) > 0 {
+		return record.Requirements[0] + "-" + words
+	}
+	return words
+}

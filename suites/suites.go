@@ -1,0 +1,203 @@
+// Package suites is the entry to the conformance suites: it runs the specs of the packages below,
+// one a subject, against a running environment, and turns out a record for each.
+package suites
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/onsi/ginkgo/v2/types"
+
+	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/framework"
+	"github.com/podidentity/epi/framework/requirement"
+	"github.com/podidentity/epi/reports"
+	"github.com/podidentity/epi/suites/runner"
+
+	// The specs: each package adds its own to the tree.
+	_ "github.com/podidentity/epi/suites/associations"
+	_ "github.com/podidentity/epi/suites/authorization"
+	_ "github.com/podidentity/epi/suites/credentials"
+	_ "github.com/podidentity/epi/suites/injection"
+	_ "github.com/podidentity/epi/suites/isolation"
+)
+
+// Profiles that a run can ask for.
+const (
+	Core     = "core"     // what decides a MUST
+	Extended = "extended" // what decides a MUST or a SHOULD
+	All      = "all"      // every spec
+)
+
+// Profiles lists them.
+func Profiles() []string { return []string{Core, Extended, All} }
+
+// Options of a run.
+type Options struct {
+	// Environment to test.
+	Environment *clusters.Environment
+	// Run names the run: labels and tags carry it.
+	Run string
+	// Executable is this program, Arguments what makes it call RunProcess.
+	Executable string
+	Arguments  []string
+	// Procs is how many specs run at once; 0 means 4.
+	Procs int
+	// Focus is a regular expression on the whole text of specs; LabelFilter an expression of
+	// Ginkgo's, such as "INJ-01 || TOK-01". Empty: all.
+	Focus, LabelFilter string
+	// Suites by name; empty: all.
+	Suites []string
+	// Profile is one of Profiles; empty means All.
+	Profile string
+	// Artifacts is the folder of the run; evidence about failures goes below it. Empty: none is kept.
+	Artifacts string
+	// Mutation damages fixtures on purpose; empty for none.
+	Mutation framework.Mutation
+	// Started, if set, is told when a spec begins, by its suite and name. Never called concurrently.
+	Started func(suite, name string)
+}
+
+// SelectionError says that the selection of specs cannot be run: the user's mistake.
+type SelectionError = runner.SelectionError
+
+const defaultProcs = 4
+
+// Run runs the selected specs, in several processes, and gives each record to sink as soon as it is
+// there, never concurrently. When ctx ends the processes clean up, the specs that did not end are
+// recorded as not run, and the error is the context's. Records are the verdict: the error is nil
+// also when specs failed. A selection that cannot be run is a *SelectionError; any other error says
+// that specs could not be run, and is in their records as well.
+func Run(ctx context.Context, options Options, sink func(reports.Spec)) error {
+	if options.Environment == nil {
+		return errNoEnvironment
+	}
+	if err := options.validate(); err != nil {
+		return err
+	}
+	return runner.Run(ctx, options.runner(), sink)
+}
+
+// Spec is an entry of the list of specs.
+type Spec = runner.Planned
+
+// List returns every selected spec, in the order of the tree. Of the options it needs Executable,
+// Arguments and the selection.
+func List(ctx context.Context, options Options) ([]Spec, error) {
+	if err := options.validate(); err != nil {
+		return nil, err
+	}
+	specs, err := runner.List(ctx, options.runner())
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(specs, func(spec Spec) bool { return !spec.Selected || !options.chosen(spec) }), nil
+}
+
+// validate returns every problem of the selection at once.
+func (o Options) validate() error {
+	var problems []string
+	if _, err := regexp.Compile(o.Focus); err != nil {
+		problems = append(problems, fmt.Sprintf("focus %q is not a regular expression: %v", o.Focus, err))
+	}
+	if _, err := types.ParseLabelFilter(o.LabelFilter); err != nil {
+		problems = append(problems, fmt.Sprintf("label filter %q: %v", o.LabelFilter, err))
+	}
+	if o.Profile != "" && !slices.Contains(Profiles(), o.Profile) {
+		problems = append(problems, fmt.Sprintf("profile %q is not one of %s", o.Profile, strings.Join(Profiles(), ", ")))
+	}
+	if o.Mutation != "" && !slices.Contains(framework.Mutations(), o.Mutation) {
+		problems = append(problems, fmt.Sprintf("mutation %q is not one of %q", o.Mutation, framework.Mutations()))
+	}
+	if o.Procs < 0 {
+		problems = append(problems, fmt.Sprintf("%d processes", o.Procs))
+	}
+	if len(problems) > 0 {
+		return &SelectionError{Reason: strings.Join(problems, "; ")}
+	}
+	return nil
+}
+
+// checkSuites refuses the name of a suite that does not exist: a typo would look like a pass.
+func (o Options) checkSuites(specs []Spec) error {
+	var known, unknown []string
+	for _, spec := range specs {
+		if !slices.Contains(known, spec.Suite) {
+			known = append(known, spec.Suite)
+		}
+	}
+	slices.Sort(known)
+	for _, name := range o.Suites {
+		if !slices.Contains(known, name) {
+			unknown = append(unknown, name)
+		}
+	}
+	if len(unknown) > 0 {
+		return &SelectionError{Reason: fmt.Sprintf("no suite %s; there are %s", strings.Join(unknown, ", "), strings.Join(known, ", "))}
+	}
+	return nil
+}
+
+func (o Options) runner() runner.Options {
+	procs := o.Procs
+	if procs == 0 {
+		procs = defaultProcs
+	}
+	options := runner.Options{
+		Command: append([]string{o.Executable}, o.Arguments...), Procs: procs,
+		Focus: o.Focus, LabelFilter: o.LabelFilter,
+		Check:   o.checkSuites,
+		Choose:  func(spec Spec) (bool, string) { return o.chosen(spec), o.notSupported(spec) },
+		Payload: payload{Environment: o.Environment, Run: o.Run, Artifacts: o.Artifacts, Mutation: o.Mutation},
+	}
+	if o.Started != nil {
+		options.Started = func(spec Spec, _ int) { o.Started(spec.Suite, spec.Key) }
+	}
+	return options
+}
+
+// chosen decides by suite and profile.
+func (o Options) chosen(spec Spec) bool {
+	if len(o.Suites) > 0 && !slices.Contains(o.Suites, spec.Suite) {
+		return false
+	}
+	levels := []requirement.Level{requirement.Must}
+	switch o.Profile {
+	case "", All:
+		return true
+	case Extended:
+		levels = append(levels, requirement.Should)
+	}
+	return slices.ContainsFunc(spec.Requirements, func(id string) bool {
+		r, _ := requirement.Lookup(id)
+		return slices.Contains(levels, r.Level)
+	})
+}
+
+// notSupported says what the environment lacks to decide the spec; "" for nothing.
+func (o Options) notSupported(spec Spec) string {
+	var lacks []string
+	for _, capability := range spec.Needs {
+		if !o.Environment.Has(capability) {
+			lacks = append(lacks, string(capability))
+		}
+	}
+	if len(lacks) > 0 {
+		return "the environment has no " + strings.Join(lacks, " and no ")
+	}
+	for _, id := range spec.Requirements {
+		r, _ := requirement.Lookup(id)
+		local := o.Environment.Has(clusters.EmulatorControl)
+		if r.Runs == requirement.Local && !local || r.Runs == requirement.AWS && local {
+			return fmt.Sprintf("%s can only be decided where AWS is %s", id, map[requirement.Runs]string{requirement.Local: "the emulator", requirement.AWS: "AWS"}[r.Runs])
+		}
+	}
+	return ""
+}
+
+// errNoEnvironment is a mistake of the program that calls.
+var errNoEnvironment = errors.New("no environment given")
