@@ -16,6 +16,7 @@ import (
 
 	"github.com/podidentity/epi/clusters/agent"
 	"github.com/podidentity/epi/clusters/agent/link"
+	"github.com/podidentity/epi/clusters/agent/validation"
 )
 
 func main() {
@@ -62,7 +63,7 @@ func command() *cobra.Command {
 	flags := server.Flags()
 	flags.StringVarP(&options.Cluster, "cluster-name", "c", "", "EKS name of the cluster")
 	flags.StringVar(&options.Endpoint, "endpoint", "", "EKS Auth endpoint (default AWS's own for the region)")
-	flags.StringSliceVarP(&options.Hosts, "bind-hosts", "b", []string{link.IPv4, link.IPv6}, "addresses to serve; those given must exist, of the default ones IPv6 may be missing")
+	flags.StringSliceVarP(&options.Hosts, "bind-hosts", "b", []string{validation.IPv4, validation.IPv6}, "addresses to serve; those given must exist, of the default ones IPv6 may be missing")
 	flags.IntVarP(&options.Port, "port", "p", 80, "port of the credentials service")
 	flags.IntVar(&options.ProbePort, "probe-port", 2703, "port of /healthz and /readyz on localhost")
 	flags.StringVar(&options.MetricsAddress, "metrics-address", "0.0.0.0", "address of /metrics")
@@ -80,7 +81,7 @@ func command() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return link.Setup(cmd.Context(), log)
+			return link.Setup(log)
 		},
 	}
 	version := &cobra.Command{
