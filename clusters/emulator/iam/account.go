@@ -160,7 +160,7 @@ func (a *Account) CreateServiceRole(name, service string, policyARNs ...string) 
 	if err != nil {
 		return Role{}, fmt.Errorf("create role %s: %w", name, err)
 	}
-	role.attached = policyARNs
+	role.attached = slices.Clone(policyARNs)
 	return role.asRole(), nil
 }
 

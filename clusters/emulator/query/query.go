@@ -54,7 +54,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	call := journal.FromContext(r.Context())
 	action, result, err := s.do(w, r, call)
 	if err != nil {
-		s.writeError(w, call, err)
+		WriteError(w, call, s.Namespace, err)
 		return
 	}
 	type metadata struct {
@@ -141,10 +141,6 @@ type errorResponse struct {
 	Code      string   `xml:"Error>Code"`
 	Message   string   `xml:"Error>Message"`
 	RequestID string   `xml:"RequestId"`
-}
-
-func (s *Service) writeError(w http.ResponseWriter, call *journal.Call, err error) {
-	WriteError(w, call, s.Namespace, err)
 }
 
 // WriteError answers with err in the protocol's XML and notes its code in call.

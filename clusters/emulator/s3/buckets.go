@@ -92,7 +92,10 @@ func (h *handler) deleteObjects(w http.ResponseWriter, r *http.Request, caller *
 	}
 	var request struct {
 		Quiet  bool
-		Object []struct{ Key, VersionId string } //nolint:revive // the element's name
+		Object []struct {
+			Key       string
+			VersionID string `xml:"VersionId"`
+		}
 	}
 	if err := xml.Unmarshal(body, &request); err != nil || len(request.Object) == 0 || len(request.Object) > maxDeletes {
 		return errMalformedXML
@@ -100,7 +103,7 @@ func (h *handler) deleteObjects(w http.ResponseWriter, r *http.Request, caller *
 	result := deleteResult{Xmlns: namespace}
 	var allowed []string
 	for _, asked := range request.Object {
-		if asked.VersionId != "" {
+		if asked.VersionID != "" {
 			return notImplemented("Versions are not implemented")
 		}
 		if asked.Key == "" || checkKey(asked.Key) != nil {

@@ -38,6 +38,9 @@ func (h *handler) forward(w http.ResponseWriter, r *http.Request, op *operation)
 		inner.Header = http.Header{"Content-Length": {"0"}}
 		inner.Header.Set("X-Amz-Copy-Source", "/"+op.copySource.bucket+"/"+url.QueryEscape(op.copySource.key))
 	case "PutObject", "CreateMultipartUpload":
+		if inner.Header.Get("Content-Type") == "" {
+			inner.Header.Set("Content-Type", "binary/octet-stream") // S3's default
+		}
 		for name, values := range r.Header {
 			if strings.HasPrefix(name, "X-Amz-Meta-") || op.name == "PutObject" && checksumHeader(name) {
 				inner.Header[name] = values[:1]

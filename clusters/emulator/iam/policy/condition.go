@@ -88,9 +88,9 @@ var operators = map[string]operator{
 // parseOperator reads the name of an operator with its set operator and suffix.
 func parseOperator(name string) (c condition, ok bool) {
 	lower := strings.ToLower(name)
-	lower, c.forAll = cutPrefix(lower, "forallvalues:")
+	lower, c.forAll = strings.CutPrefix(lower, "forallvalues:")
 	if !c.forAll {
-		lower, c.forAny = cutPrefix(lower, "foranyvalue:")
+		lower, c.forAny = strings.CutPrefix(lower, "foranyvalue:")
 	}
 	base, suffixed := strings.CutSuffix(lower, "ifexists")
 	c.ifExists = suffixed
@@ -101,8 +101,6 @@ func parseOperator(name string) (c condition, ok bool) {
 	}
 	return c, ok
 }
-
-func cutPrefix(s, prefix string) (string, bool) { return strings.CutPrefix(s, prefix) }
 
 // conditionValue is a value in the policy, parsed for its operator; valid is false for text that
 // the operator's type cannot be: it equals nothing.
