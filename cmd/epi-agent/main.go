@@ -22,6 +22,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	if err := command().ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "Error:", err)
 		stop()
@@ -56,21 +57,20 @@ func command() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			options.HostsGiven = cmd.Flags().Changed("bind-hosts")
 			return agent.Run(cmd.Context(), options, log)
 		},
 	}
 	flags := server.Flags()
 	flags.StringVarP(&options.Cluster, "cluster-name", "c", "", "EKS name of the cluster")
 	flags.StringVar(&options.Endpoint, "endpoint", "", "EKS Auth endpoint (default AWS's own for the region)")
-	flags.StringSliceVarP(&options.Hosts, "bind-hosts", "b", []string{validation.IPv4, validation.IPv6}, "addresses to serve; those given must exist, of the default ones IPv6 may be missing")
-	flags.IntVarP(&options.Port, "port", "p", 80, "port of the credentials service")
-	flags.IntVar(&options.ProbePort, "probe-port", 2703, "port of /healthz and /readyz on localhost")
+	flags.StringSliceVarP(&options.Hosts, "bind-hosts", "b", nil, "addresses to serve, each of which must be there (default "+validation.IPv4+" and, if there, "+validation.IPv6+")")
+	flags.Uint16VarP(&options.Port, "port", "p", 80, "port of the credentials service")
+	flags.Uint16Var(&options.ProbePort, "probe-port", 2703, "port of /healthz and /readyz on localhost")
 	flags.StringVar(&options.MetricsAddress, "metrics-address", "0.0.0.0", "address of /metrics")
-	flags.IntVar(&options.MetricsPort, "metrics-port", 2705, "port of /metrics")
+	flags.Uint16Var(&options.MetricsPort, "metrics-port", 2705, "port of /metrics")
 	flags.IntVar(&options.CacheSize, "max-cache-size", 2000, "tokens to keep credentials of; 0 turns caching off")
 	flags.DurationVar(&options.Retention, "max-credential-retention-before-renewal", 3*time.Hour, "renew credentials at the latest after this time; 0 turns caching off")
-	flags.IntVar(&options.RenewalQPS, "max-service-qps", 3, "renewals a second at most")
+	flags.IntVar(&options.RenewalsPerSecond, "max-service-qps", 3, "renewals a second at most")
 
 	initialize := &cobra.Command{
 		Use:   "initialize",

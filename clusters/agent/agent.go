@@ -1,0 +1,174 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/podidentity/epi/clusters/agent/cache"
+	"github.com/podidentity/epi/clusters/agent/credentials"
+	"github.com/podidentity/epi/clusters/agent/probe"
+	"github.com/podidentity/epi/clusters/agent/validation"
+)
+
+const (
+	// requestTimeout bounds reading a request and writing its answer.
+	requestTimeout = 30 * time.Second
+	// idleTimeout ends connections that pods leave open.
+	idleTimeout = 2 * time.Minute
+	// drainTimeout is what requests under way get at the end, within a pod's usual grace of 30 s.
+	drainTimeout = 28 * time.Second
+	// maxHeader is more than any service account token takes.
+	maxHeader = 64 << 10
+)
+
+// Options configure the agent's server.
+type Options struct {
+	// Cluster is the EKS name of the cluster.
+	Cluster string
+	// Endpoint of EKS Auth; empty means AWS's own, or AWS_ENDPOINT_URL_EKS_AUTH.
+	Endpoint string
+	// Hosts to listen on, each of which must be there. None: the agent's own two addresses, of
+	// which the IPv6 one may be missing.
+	Hosts []string
+	Port  uint16
+	// ProbePort on 127.0.0.1 and ::1 answers /healthz and /readyz.
+	ProbePort uint16
+	// MetricsAddress:MetricsPort answers /metrics.
+	MetricsAddress string
+	MetricsPort    uint16
+	// CacheSize in tokens, and the Retention of credentials before they are renewed. Zero for
+	// either: nothing is cached.
+	CacheSize int
+	Retention time.Duration
+	// RenewalsPerSecond bounds the background's calls to EKS Auth.
+	RenewalsPerSecond int
+}
+
+// Run serves until ctx ends, then lets requests under way finish.
+func Run(ctx context.Context, options Options, log *slog.Logger) error {
+	if options.Cluster == "" {
+		return errors.New("no cluster name: set --cluster-name")
+	}
+	cfg, err := credentials.NodeConfig(ctx)
+	if err != nil {
+		return err
+	}
+	registry := newRegistry()
+	store, err := cache.New(credentials.NewClient(cfg, options.Cluster, options.Endpoint), cache.Options{
+		Entries: options.CacheSize, Retention: options.Retention, RenewalsPerSecond: options.RenewalsPerSecond,
+		Metrics: registry, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	var s servers
+	defer s.close()
+	pods, err := s.listenForPods(ctx, options, newHandler(store, registry, log), log)
+	if err != nil {
+		return err
+	}
+	health := http.NewServeMux()
+	health.Handle("/healthz", probe.New(pods, log))
+	health.Handle("/readyz", probe.New(pods, log))
+	if err := s.listen(ctx, net.JoinHostPort("127.0.0.1", port(options.ProbePort)), health, log); err != nil {
+		return err
+	}
+	// The kubelet's "localhost" may be this one; a node without IPv6 has only the other.
+	if err := s.listen(ctx, net.JoinHostPort("::1", port(options.ProbePort)), health, log); err != nil {
+		log.DebugContext(ctx, "No probes over IPv6", "error", err)
+	}
+	metrics := http.NewServeMux()
+	metrics.Handle("/metrics", metricsHandler(registry))
+	if err := s.listen(ctx, net.JoinHostPort(options.MetricsAddress, port(options.MetricsPort)), metrics, log); err != nil {
+		return err
+	}
+	log.InfoContext(ctx, "Serving credentials", "addresses", pods, "cluster", options.Cluster, "region", cfg.Region)
+	return s.serve(ctx, store.Run)
+}
+
+func port(number uint16) string { return strconv.Itoa(int(number)) }
+
+// servers are HTTP servers with the listeners that are theirs.
+type servers struct {
+	listeners []net.Listener
+	servers   []*http.Server
+}
+
+// listenForPods returns the addresses that pods are served on.
+func (s *servers) listenForPods(ctx context.Context, options Options, handler http.Handler, log *slog.Logger) ([]string, error) {
+	hosts, optional := options.Hosts, ""
+	if len(hosts) == 0 {
+		hosts, optional = []string{validation.IPv4, validation.IPv6}, validation.IPv6
+	}
+	var serving []string
+	for _, host := range hosts {
+		address := net.JoinHostPort(strings.Trim(host, "[]"), port(options.Port))
+		err := s.listen(ctx, address, handler, log)
+		switch {
+		case err == nil:
+			serving = append(serving, address)
+		case host == optional:
+			log.WarnContext(ctx, "No IPv6 address to serve pods on, going on without", "error", err)
+		default:
+			return nil, fmt.Errorf("%w (has `epi-agent initialize` run on this node?)", err)
+		}
+	}
+	return serving, nil
+}
+
+func (s *servers) listen(ctx context.Context, address string, handler http.Handler, log *slog.Logger) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return fmt.Errorf("serve on %s: %w", address, err)
+	}
+	s.listeners = append(s.listeners, listener)
+	s.servers = append(s.servers, &http.Server{
+		Handler: handler, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: maxHeader,
+		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	})
+	return nil
+}
+
+// serve runs the servers and the background work until ctx ends or one of them fails.
+func (s *servers) serve(ctx context.Context, background func(context.Context)) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		background(ctx)
+		return nil
+	})
+	for n, server := range s.servers {
+		group.Go(func() error {
+			if err := server.Serve(s.listeners[n]); !errors.Is(err, http.ErrServerClosed) {
+				return fmt.Errorf("serve on %s: %w", s.listeners[n].Addr(), err)
+			}
+			return nil
+		})
+		group.Go(func() error {
+			<-ctx.Done()
+			drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+			defer cancel()
+			if err := server.Shutdown(drain); err != nil {
+				return fmt.Errorf("finish requests on %s: %w", s.listeners[n].Addr(), err)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// close frees the addresses if serving never began; listeners that were served are closed already.
+func (s *servers) close() {
+	for _, listener := range s.listeners {
+		_ = listener.Close()
+	}
+}

@@ -1,0 +1,106 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
+
+	"github.com/podidentity/epi/clusters/agent/cache"
+	"github.com/podidentity/epi/clusters/agent/credentials"
+	"github.com/podidentity/epi/clusters/agent/validation"
+)
+
+// CredentialsPath is where pods ask for credentials.
+const CredentialsPath = "/v1/credentials"
+
+// requestRate a second, after a burst of requestBurst, is what all pods of a node may ask together.
+const (
+	requestRate  = 1000
+	requestBurst = 500
+)
+
+// handler answers pods. It is one for all listeners.
+type handler struct {
+	cache     *cache.Cache
+	limiter   *rate.Limiter
+	responses responses
+	log       *slog.Logger
+}
+
+func newHandler(c *cache.Cache, registerer prometheus.Registerer, log *slog.Logger) *handler {
+	return &handler{
+		cache:     c,
+		limiter:   rate.NewLimiter(requestRate, requestBurst),
+		responses: newResponses(registerer),
+		log:       log,
+	}
+}
+
+// ServeHTTP answers every method alike, as upstream does. Every other path is 404, which the
+// agent's own probes count on.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != CredentialsPath {
+		http.NotFound(w, r)
+		return
+	}
+	if !h.limiter.Allow() {
+		h.responses.count(http.StatusTooManyRequests)
+		http.Error(w, http.StatusText(http.StatusTooManyRequests), http.StatusTooManyRequests)
+		return
+	}
+	document, subject, err := h.credentials(r)
+	if err != nil {
+		h.refuse(w, r, subject, err)
+		return
+	}
+	h.responses.ok.Inc()
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(document)))
+	_, _ = w.Write(document) // the pod may have gone
+	if h.log.Enabled(r.Context(), slog.LevelDebug) {
+		h.log.DebugContext(r.Context(), "Served credentials", "source", r.RemoteAddr)
+	}
+}
+
+// credentials returns the answer's document; the subject, for logs, only where the cache had none.
+func (h *handler) credentials(r *http.Request) (document []byte, subject string, err error) {
+	if err := validation.Host(r.Host); err != nil {
+		return nil, "", err
+	}
+	raw := r.Header.Get("Authorization")
+	// A token that hits the cache was parsed when it came first; what changes with time is checked.
+	if document, ok := h.cache.Cached(raw); ok {
+		return document, "", nil
+	}
+	token, err := validation.ParseToken(raw)
+	if err != nil {
+		return nil, "", err
+	}
+	document, err = h.cache.Get(r.Context(), token)
+	return document, token.Subject, err
+}
+
+func (h *handler) refuse(w http.ResponseWriter, r *http.Request, subject string, err error) {
+	if r.Context().Err() != nil && errors.Is(err, context.Cause(r.Context())) {
+		h.log.DebugContext(r.Context(), "Client went away", "source", r.RemoteAddr, "subject", subject)
+		return
+	}
+	status, text := http.StatusInternalServerError, err.Error()
+	var rejection *validation.Rejection
+	var failure *credentials.Error
+	switch {
+	case errors.As(err, &rejection):
+		status, text = rejection.Status, rejection.Message
+	case errors.As(err, &failure):
+		status, text = failure.Status, failure.Body
+	}
+	h.responses.count(status)
+	// The error's own text, not the answer's, which may repeat the token.
+	h.log.WarnContext(r.Context(), "Refused credentials", "status", status, "source", r.RemoteAddr, "subject", subject, "error", err)
+	http.Error(w, text, status)
+}
