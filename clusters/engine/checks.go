@@ -1,0 +1,87 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// Check is one thing that environments on this machine depend on.
+type Check struct {
+	// Name such as "container engine".
+	Name string
+	// OK says that it will do, if need be in the way that State tells.
+	OK bool
+	// State is what was found.
+	State string
+	// Remedy tells what to do about it when it is not OK.
+	Remedy string
+}
+
+// Checks looks at everything that a container engine with nodes in it needs of this machine. It
+// changes nothing but for a trial container, which it removes. Without options.RuntimeWrapper there
+// is no trial.
+func Checks(ctx context.Context, options Options) []Check {
+	checks := engineChecks(ctx, options)
+	return append(checks, machineChecks(ctx, options.Dirs.State)...)
+}
+
+func engineChecks(ctx context.Context, options Options) []Check {
+	own := newPrivate(options)
+	possible := own.possible()
+	if own.exists() {
+		found := own.engine()
+		check := Check{Name: "container engine", OK: true, State: "epi's own, stopped: it is started when needed"}
+		if own.pid() == 0 {
+			return []Check{check}
+		}
+		if err := found.ping(ctx); err != nil {
+			check.State = "epi's own does not answer: it is started again when needed"
+			return []Check{check}
+		}
+		check.State = found.String()
+		return []Check{check, trialCheck(ctx, found, options, false)}
+	}
+	found, why := findUsers(ctx)
+	if found != nil {
+		check := Check{Name: "container engine", OK: true, State: found.String()}
+		return []Check{check, trialCheck(ctx, found, options, possible == nil)}
+	}
+	check := Check{Name: "container engine", State: firstLine(why.Error()), Remedy: remedy()}
+	if possible == nil {
+		check.OK, check.State = true, "none: epi starts its own ("+firstLine(why.Error())+")"
+		if missing := missingPrograms(); len(missing) > 0 {
+			check.State = fmt.Sprintf("none: epi installs docker.io, since %s is missing, and starts its own", strings.Join(missing, ", "))
+		}
+	}
+	return []Check{check}
+}
+
+// trialCheck starts a privileged container. Where epi can start an engine of its own, one that
+// cannot is no obstacle.
+func trialCheck(ctx context.Context, found *Engine, options Options, canStartOwn bool) Check {
+	check := Check{Name: "privileged containers", OK: true, State: found.Name + " starts them"}
+	if options.RuntimeWrapper == "" {
+		check.State = "not tried"
+		return check
+	}
+	if err := found.probe(ctx, options.RuntimeWrapper); err != nil {
+		check.State = fmt.Sprintf("%s does not start them: %s", found.Name, lastLine(err.Error()))
+		if canStartOwn {
+			check.State += "; epi starts its own engine"
+			return check
+		}
+		check.OK, check.Remedy = false, remedy()
+	}
+	return check
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return line
+}
+
+func lastLine(text string) string {
+	text = strings.TrimSpace(text)
+	return text[strings.LastIndex(text, "\n")+1:]
+}
