@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/onsi/gomega/types"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/podidentity/epi/framework/identity"
 	"github.com/podidentity/epi/framework/probe"
@@ -65,5 +66,20 @@ func TestMatchers(t *testing.T) {
 	}
 	if _, err := HaveNoCredentials().Match("text"); err == nil {
 		t.Error("a matcher accepted a value of the wrong type")
+	}
+}
+
+func TestBeTheSameSpecAs(t *testing.T) {
+	was := corev1.PodSpec{ServiceAccountName: "a", Containers: []corev1.Container{{Name: "main", WorkingDir: "/tmp"}}}
+	same := *was.DeepCopy()
+	same.ServiceAccountName, same.Volumes = "b", []corev1.Volume{}
+	lost := *was.DeepCopy()
+	lost.Containers[0].WorkingDir = ""
+	matcher := BeTheSameSpecAs(was)
+	if holds, err := matcher.Match(same); !holds || err != nil {
+		t.Errorf("the same specification: %v, %v: %s", holds, err, matcher.FailureMessage(same))
+	}
+	if holds, _ := matcher.Match(lost); holds || !strings.Contains(matcher.FailureMessage(lost), "WorkingDir") {
+		t.Errorf("a lost field: %v: %s", holds, matcher.FailureMessage(lost))
 	}
 }
