@@ -29,13 +29,15 @@ const (
 	probeProgram    = "epi-probe"
 )
 
-// programs are what epi brings into its environments. The agent makes a network link and binds
+// Programs are what epi brings into its environments. The agent makes a network link and binds
 // port 80 on the host network, the emulator adds an address to its own: both as root.
-var programs = []images.Program{
-	{Name: agentProgram, User: "0"},
-	{Name: webhookProgram, User: "65532"},
-	{Name: emulatorProgram, User: "0"},
-	{Name: probeProgram, User: "65532"},
+func Programs() []images.Program {
+	return []images.Program{
+		{Name: agentProgram, User: "0"},
+		{Name: webhookProgram, User: "65532"},
+		{Name: emulatorProgram, User: "0"},
+		{Name: probeProgram, User: "65532"},
+	}
 }
 
 // prepareImages finds or builds the node image and, beside it, the images of epi's own programs.
@@ -58,7 +60,7 @@ func (c *creation) prepareImages(ctx context.Context) error {
 
 func (c *creation) buildImages(ctx context.Context) error {
 	c.images = map[string]*images.Image{}
-	for _, program := range programs {
+	for _, program := range Programs() {
 		image, err := images.Build(c.spec.Binaries, program)
 		if err != nil {
 			return err
@@ -178,7 +180,7 @@ func (c *creation) connectNodes(ctx context.Context) error {
 // loadImages puts the images of epi's programs on a node.
 func (c *creation) loadImages(node nodes.Node) error {
 	var list []*images.Image
-	for _, program := range programs {
+	for _, program := range Programs() {
 		list = append(list, c.images[program.Name])
 	}
 	reader, writer := io.Pipe()

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/kind"
+)
+
+// app is one invocation of the program: its streams, what it may look up, its global flags.
+type app struct {
+	out, err  io.Writer
+	lookupEnv func(string) (string, bool)
+	now       func() time.Time
+
+	verbose  bool
+	color    string
+	output   string
+	config   string
+	stateDir string
+	cacheDir string
+}
+
+func newApp(out, err io.Writer, lookupEnv func(string) (string, bool)) *app {
+	return &app{out: out, err: err, lookupEnv: lookupEnv, now: time.Now}
+}
+
+// run executes one command line and returns the exit code.
+func run(ctx context.Context, a *app, args []string) int {
+	root := a.rootCommand()
+	root.SetArgs(args)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	err := root.ExecuteContext(ctx)
+	code := exitCode(ctx, err)
+	if err != nil {
+		coded, ok := errors.AsType[*codedError](err)
+		if !ok || !coded.reported {
+			_, _ = io.WriteString(a.err, describe(err))
+		}
+	}
+	return code
+}
+
+func (a *app) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "epi",
+		Short: "Conformance and benchmarks for EKS Pod Identity",
+		Long: `epi tells whether EKS Pod Identity works, how fast it is and where it breaks:
+on this machine with no AWS account, in CI, and against real EKS, with the same suites.
+
+On kind, AWS is epi's own emulator: it implements what AWS documents of the APIs
+that Pod Identity touches. A pass there says that the agent, the webhook, the
+kubelet and your policies do as documented.
+
+Every flag can also be set by a variable (EPI_ and its name in capitals, such as
+EPI_IMDS_HOP_LIMIT=2) or in a file given with --config; a flag wins over a
+variable, a variable over the file.`,
+		Example: `  epi run                     everything once: up, test, report, down
+  epi up && epi test          keep the environment between runs
+  epi aws -- aws s3 ls        a command against the emulator`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			return a.configure(cmd)
+		},
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError("unknown command %q\nSee: epi --help", args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError("%w\nSee: %s --help", err, cmd.CommandPath())
+	})
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.config, "config", "", "YAML file with flags by name, such as nodes: 2 (default epi.yaml, if there is one)")
+	flags.BoolVarP(&a.verbose, "verbose", "v", false, "show more of what is going on")
+	flags.StringVar(&a.color, "color", "auto", "colour and redraw: auto, always or never")
+	flags.StringVar(&a.stateDir, "state-dir", "", "folder of what is running (default $XDG_STATE_HOME/epi or ~/.local/state/epi)")
+	flags.StringVar(&a.cacheDir, "cache-dir", "", "folder of what is expensive to make again (default $XDG_CACHE_HOME/epi or ~/.cache/epi)")
+	root.AddGroup(
+		&cobra.Group{ID: "main", Title: "Run:"},
+		&cobra.Group{ID: "environment", Title: "Environment:"},
+	)
+	for _, command := range []*cobra.Command{
+		a.runCommand(), a.upCommand(), a.testCommand(), a.downCommand(),
+		a.awsCommand(), a.doctorCommand(), a.imagesCommand(), a.versionCommand(), a.suiteProcessCommand(), exitCodesTopic(), walkthroughTopic(),
+	} {
+		command.Args = usageArgs(command.Args)
+		root.AddCommand(command)
+	}
+	return root
+}
+
+// usageArgs turns an error about arguments into a usage error.
+func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+	if check == nil {
+		check = cobra.NoArgs
+	}
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usageError("%w\nSee: %s --help", err, cmd.CommandPath())
+		}
+		return nil
+	}
+}
+
+func exitCodesTopic() *cobra.Command {
+	return &cobra.Command{
+		Use:   "exit-codes",
+		Short: "What the exit codes mean",
+		Long: `Exit codes of epi:
+
+  0    all selected requirements held
+  1    a requirement failed: the agent, the webhook or the platform did not do as documented
+  2    usage or configuration: what was typed cannot be done
+  3    no verdict: the environment could not be brought up, or broke; wins over 1
+  130  interrupted, after cleaning up`,
+	}
+}
+
+// dirs are the folders of this invocation.
+func (a *app) dirs() (clusters.Dirs, error) {
+	dirs := clusters.Dirs{State: a.stateDir, Cache: a.cacheDir}
+	for _, place := range []struct {
+		dir      *string
+		variable string
+		inHome   string
+	}{
+		{&dirs.State, "XDG_STATE_HOME", ".local/state"},
+		{&dirs.Cache, "XDG_CACHE_HOME", ".cache"},
+	} {
+		if *place.dir != "" {
+			absolute, err := filepath.Abs(*place.dir)
+			if err != nil {
+				return dirs, fmt.Errorf("find folder %s: %w", *place.dir, err)
+			}
+			*place.dir = absolute
+			continue
+		}
+		if base, ok := a.lookupEnv(place.variable); ok && filepath.IsAbs(base) {
+			*place.dir = filepath.Join(base, "epi")
+			continue
+		}
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return dirs, usageError("find a folder for epi's state: %w; set --state-dir and --cache-dir", err)
+		}
+		*place.dir = filepath.Join(home, place.inHome, "epi")
+	}
+	return dirs, nil
+}
+
+// kindProvider is the provider of environments on this machine.
+func (a *app) kindProvider() (*kind.Provider, clusters.Dirs, error) {
+	dirs, err := a.dirs()
+	if err != nil {
+		return nil, dirs, err
+	}
+	return kind.New(dirs), dirs, nil
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/podidentity/epi/clusters/engine"
+)
+
+func (a *app) downCommand() *cobra.Command {
+	var name string
+	var all bool
+	cmd := &cobra.Command{
+		Use:     "down",
+		GroupID: "environment",
+		Short:   "Remove an environment and all that it left",
+		Long: `Down removes the cluster, the emulator, their network and the folder of an
+environment, also after a crash. Removing what is not there is no error.
+
+With --all it removes every environment of this machine and epi's own container
+engine with its images. What was expensive to build stays in the cache folder;
+Debian packages that epi installed stay installed.`,
+		Example: `  epi down
+  epi down --name pr-17
+  epi down --all`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			provider, dirs, err := a.kindProvider()
+			if err != nil {
+				return err
+			}
+			if all && cmd.Flags().Changed("name") {
+				return usageError("flags --all and --name exclude each other")
+			}
+			steps := a.newSteps(nil)
+			defer steps.Close()
+			if !all {
+				return provider.Down(cmd.Context(), name, steps)
+			}
+			names, err := provider.Names(cmd.Context())
+			if err != nil {
+				return err
+			}
+			var problems []error
+			for _, name := range names {
+				problems = append(problems, provider.Down(cmd.Context(), name, steps))
+			}
+			problems = append(problems, engine.Remove(cmd.Context(), engine.Options{Dirs: dirs}, steps))
+			if err := errors.Join(problems...); err != nil {
+				return fmt.Errorf("remove everything: %w", err)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&name, "name", "epi", "name of the environment")
+	cmd.Flags().BoolVar(&all, "all", false, "every environment, and epi's own container engine")
+	return cmd
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/podidentity/epi/"
+
+// mayImport is the import table of the house: data flows one way, from cmd to reports, and imports
+// follow it and never turn back. The longest matching prefix of a package counts; "x/..." is x and
+// all that is below it.
+var mayImport = map[string][]string{
+	"cmd/epi":                   {"suites/...", "bench/...", "framework/...", "clusters/...", "manifests", "reports"},
+	"cmd/epi-agent":             {"clusters/agent/..."},
+	"cmd/epi-webhook":           {"clusters/webhook/..."},
+	"cmd/epi-emulator":          {"clusters/emulator/..."},
+	"cmd/epi-probe":             {"framework/probe", "bench/load"},
+	"cmd/epi-runc":              {"clusters/engine/ociruntime"},
+	"suites":                    {"suites/...", "framework/...", "clusters", "clusters/emulator/control", "reports"},
+	"bench":                     {"bench/...", "framework/...", "clusters", "reports"},
+	"framework":                 {"framework/...", "clusters", "clusters/emulator/control", "manifests"},
+	"framework/probe":           {},
+	"framework/requirement":     {"clusters"},
+	"clusters":                  {},
+	"clusters/kind":             {"clusters", "clusters/engine", "clusters/nodeimage", "clusters/addons", "clusters/images", "clusters/internal/...", "clusters/emulator/control"},
+	"clusters/engine":           {"clusters", "clusters/engine/...", "clusters/internal/..."},
+	"clusters/nodeimage":        {"clusters", "clusters/engine", "clusters/nodeimage/...", "clusters/internal/..."},
+	"clusters/addons":           {"clusters", "manifests"},
+	"clusters/images":           {},
+	"clusters/internal":         {"clusters", "clusters/internal/..."},
+	"clusters/agent":            {"clusters/agent/..."},
+	"clusters/webhook":          {"clusters/webhook/..."},
+	"clusters/emulator":         {"clusters/emulator/..."},
+	"clusters/emulator/control": {"clusters/emulator/journal"},
+	"manifests":                 {},
+	"reports":                   {},
+}
+
+func TestImportsFollowTheTable(t *testing.T) {
+	command := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", "./...")
+	command.Dir = "../.."
+	var stderr strings.Builder
+	command.Stderr = &stderr
+	output, err := command.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, stderr.String())
+	}
+	decoder := json.NewDecoder(strings.NewReader(string(output)))
+	packages := 0
+	for {
+		var listed struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := decoder.Decode(&listed); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		packages++
+		for _, problem := range breaches(strings.TrimPrefix(listed.ImportPath, module), listed.Imports) {
+			t.Error(problem)
+		}
+	}
+	if packages < len(mayImport)/2 {
+		t.Errorf("only %d packages were checked", packages)
+	}
+}
+
+// breaches lists what pkg imports against the table.
+func breaches(pkg string, imports []string) []string {
+	room, known := roomOf(pkg)
+	if !known {
+		return []string{pkg + " has no place in the import table: say here what it may import"}
+	}
+	var problems []string
+	for _, imported := range imports {
+		own, ours := strings.CutPrefix(imported, module)
+		if ours && !allowed(mayImport[room], own) {
+			problems = append(problems, pkg+" must not import "+own)
+		}
+	}
+	return problems
+}
+
+func roomOf(pkg string) (string, bool) {
+	for room := pkg; ; {
+		if _, ok := mayImport[room]; ok {
+			return room, true
+		}
+		cut := strings.LastIndexByte(room, '/')
+		if cut < 0 {
+			return "", false
+		}
+		room = room[:cut]
+	}
+}
+
+func allowed(list []string, imported string) bool {
+	return slices.ContainsFunc(list, func(entry string) bool {
+		tree, below := strings.CutSuffix(entry, "/...")
+		return imported == tree || below && strings.HasPrefix(imported, tree+"/")
+	})
+}
+
+func TestTableRefusesWhatTurnsBack(t *testing.T) {
+	for _, row := range []struct{ pkg, imports string }{
+		{"clusters/agent", "clusters"},             // a subject must not know its examiner
+		{"reports", "suites"},                      // reports imports none of ours
+		{"framework", "clusters/emulator/sts"},     // suites do not know that it is not AWS
+		{"suites/injection", "clusters/kind"},      // suites do not know the provider
+		{"clusters/emulator/control", "framework"}, // never reversed
+		{"somewhere/new", "reports"},               // a new room needs a place in the table
+	} {
+		if got := breaches(row.pkg, []string{module + row.imports}); len(got) == 0 {
+			t.Errorf("%s may import %s, it must not", row.pkg, row.imports)
+		}
+	}
+	if got := breaches("suites/injection", []string{module + "framework/requirement", "fmt"}); len(got) != 0 {
+		t.Errorf("a suite may import the framework: %q", got)
+	}
+}

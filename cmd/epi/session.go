@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"golang.org/x/term"
+
+	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/framework/requirement"
+	"github.com/podidentity/epi/reports"
+)
+
+// session is one run on record: everything it finds goes to its recorder as it happens, so that
+// the reports exist also when the run ends before its end.
+type session struct {
+	app      *app
+	dir      string
+	recorder *reports.Recorder
+
+	mu     sync.Mutex
+	broken error
+}
+
+// newSession starts the record of a run in a folder of its own below artifacts.
+func (a *app) newSession(artifacts string, selection []string) (*session, error) {
+	started := a.now()
+	id := started.UTC().Format("20060102-150405")
+	dir, err := filepath.Abs(filepath.Join(artifacts, id))
+	if err != nil {
+		return nil, usageError("find folder of artifacts: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return nil, usageError("make folder of artifacts: %w", err)
+	}
+	// Two runs that start within the same second do not share a folder.
+	for n := 2; ; n++ {
+		err := os.Mkdir(dir, 0o755)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			return nil, usageError("make folder of artifacts: %w", err)
+		}
+		dir = filepath.Join(filepath.Dir(dir), fmt.Sprintf("%s-%d", id, n))
+	}
+	recorder, err := reports.NewRecorder(dir, reports.Run{
+		ID: filepath.Base(dir), Started: started, Epi: build(), Selection: selection,
+		Requirements: catalogue(),
+	})
+	if err != nil {
+		return nil, usageError("start record of the run: %w", err)
+	}
+	return &session{app: a, dir: dir, recorder: recorder}, pointLatest(dir)
+}
+
+// pointLatest makes the link "latest" beside dir point to it.
+func pointLatest(dir string) error {
+	link := filepath.Join(filepath.Dir(dir), "latest")
+	next := link + ".new"
+	if err := os.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return usageError("point %s to the run: %w", link, err)
+	}
+	if err := os.Symlink(filepath.Base(dir), next); err != nil {
+		return usageError("point %s to the run: %w", link, err)
+	}
+	if err := os.Rename(next, link); err != nil {
+		return usageError("point %s to the run: %w", link, err)
+	}
+	return nil
+}
+
+// catalogue is the catalogue of requirements as the reports tell it.
+func catalogue() []reports.Requirement {
+	var list []reports.Requirement
+	for _, r := range requirement.All() {
+		list = append(list, reports.Requirement{
+			ID: r.ID, Level: string(r.Level), Profile: string(r.Profile), Statement: r.Statement, Source: r.Source,
+		})
+	}
+	return list
+}
+
+// environment records what the run is about to test.
+func (s *session) environment(env *clusters.Environment) error {
+	told := reports.Environment{
+		Provider: env.Provider, Name: env.Name, Region: env.Region,
+		KubernetesVersion: env.KubernetesVersion, NodeImage: env.NodeImage, NodeImageOrigin: env.NodeImageOrigin,
+		Nodes: env.Nodes, IMDSHopLimit: env.IMDSHopLimit, Engine: env.Engine, AWS: "aws",
+	}
+	if env.Has(clusters.EmulatorControl) {
+		told.AWS = "emulator"
+	}
+	for _, capability := range env.Capabilities {
+		told.Capabilities = append(told.Capabilities, string(capability))
+	}
+	var subjects []reports.Subject
+	for _, subject := range env.Subjects {
+		subjects = append(subjects, reports.Subject(subject))
+	}
+	return s.recorder.Environment(told, subjects)
+}
+
+// phase records a finished step.
+func (s *session) phase(p phase) {
+	recorded := reports.Phase{Name: p.name, Started: p.started, Duration: p.took}
+	if p.err != nil {
+		recorded.Error = p.err.Error()
+	}
+	s.keep(s.recorder.Phase(recorded))
+}
+
+// spec records what became of a spec.
+func (s *session) spec(spec reports.Spec) { s.keep(s.recorder.Add(spec)) }
+
+// problem records an error of the run itself; nil is none.
+func (s *session) problem(doing string, err error) {
+	if err == nil {
+		return
+	}
+	s.keep(s.recorder.Problem(reports.Problem{Doing: doing, Message: err.Error(), Remedy: clusters.Remedy(err)}))
+}
+
+// keep remembers that the record could not be written, for finish to tell.
+func (s *session) keep(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.broken = errors.Join(s.broken, err)
+}
+
+// finish writes the reports, prints the verdict and turns it into the error of the command: nil if
+// all held.
+func (s *session) finish(ctx context.Context) error {
+	run, err := s.recorder.Finish(ctx.Err() != nil)
+	s.keep(err)
+	if s.broken != nil {
+		return fmt.Errorf("write reports: %w", s.broken)
+	}
+	latest := filepath.Join(filepath.Dir(s.dir), "latest")
+	var files []string
+	for _, name := range []string{reports.HTMLFile, reports.JUnitFile, reports.ConformanceFile, reports.ResultsFile} {
+		files = append(files, s.app.relative(filepath.Join(latest, name)))
+	}
+	options := reports.SummaryOptions{Files: files}
+	if file, ok := s.app.out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		options.Color = s.app.colourOn(true)
+		if width, _, err := term.GetSize(int(file.Fd())); err == nil {
+			options.Width = width
+		}
+	}
+	if err := reports.WriteSummary(s.app.out, run, options); err != nil {
+		return err
+	}
+	if verdict := run.Verdict(); verdict.ExitCode() != exitHeld {
+		return &codedError{code: verdict.ExitCode(), err: errors.New(verdict.Sentence()), reported: true}
+	}
+	return nil
+}
+
+// relative is a path as the user would type it here.
+func (a *app) relative(path string) string {
+	here, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	if short, err := filepath.Rel(here, path); err == nil && !strings.HasPrefix(short, "..") {
+		return short
+	}
+	return path
+}

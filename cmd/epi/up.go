@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/nodeimage"
+)
+
+// environmentFlags are the flags of every command that brings an environment up.
+type environmentFlags struct {
+	provider string
+	spec     clusters.Spec
+}
+
+func (f *environmentFlags) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.provider, "provider", "kind", "where to run: kind (this machine)")
+	flags.StringVar(&f.spec.Name, "name", "epi", "name of the environment; also the EKS name of its cluster")
+	flags.IntVar(&f.spec.Nodes, "nodes", 1, "number of nodes, the control plane's included")
+	flags.StringVar(&f.spec.KubernetesVersion, "kubernetes-version", "", "Kubernetes version: "+strings.Join(nodeimage.Versions(), " or ")+" (default the first)")
+	flags.StringVar(&f.spec.NodeImage, "node-image", "", "node image to use as it is, such as kindest/node:v1.36.3")
+	flags.StringVar(&f.spec.AgentImage, "agent-image", "", "agent to test (default epi's reference agent)")
+	flags.StringVar(&f.spec.WebhookImage, "webhook-image", "", "webhook to test (default epi's reference webhook)")
+	flags.IntVar(&f.spec.IMDSHopLimit, "imds-hop-limit", 1, "hop limit of the nodes' instance metadata: 1 keeps pods out, 2 lets them in")
+	flags.BoolVar(&f.spec.WithoutAgent, "without-agent", false, "leave the agent out, to see the suites notice")
+	flags.BoolVar(&f.spec.WithoutWebhook, "without-webhook", false, "leave the webhook out, to see the suites notice")
+}
+
+var dnsLabel = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$`)
+
+// validate returns every problem of the flags at once, as a usage error.
+func (f *environmentFlags) validate() error {
+	var problems []error
+	if f.provider != "kind" {
+		problems = append(problems, fmt.Errorf("flag --provider: %q is not supported; use kind", f.provider))
+	}
+	if !dnsLabel.MatchString(f.spec.Name) {
+		problems = append(problems, fmt.Errorf("flag --name: %q is not a name of 1 to 32 lower-case letters, digits and '-', starting with a letter", f.spec.Name))
+	}
+	if f.spec.Nodes < 1 || f.spec.Nodes > 20 {
+		problems = append(problems, fmt.Errorf("flag --nodes: %d is not between 1 and 20", f.spec.Nodes))
+	}
+	if f.spec.IMDSHopLimit != 1 && f.spec.IMDSHopLimit != 2 {
+		problems = append(problems, fmt.Errorf("flag --imds-hop-limit: %d is not 1 or 2", f.spec.IMDSHopLimit))
+	}
+	if v := f.spec.KubernetesVersion; v != "" && f.spec.NodeImage == "" && !contains(nodeimage.Versions(), v) {
+		problems = append(problems, fmt.Errorf("flag --kubernetes-version: %q is not pinned; choose %s, or bring a --node-image", v, strings.Join(nodeimage.Versions(), " or ")))
+	}
+	if err := errors.Join(problems...); err != nil {
+		return usageError("%w", err)
+	}
+	return nil
+}
+
+func contains(list []string, item string) bool {
+	for _, one := range list {
+		if one == item {
+			return true
+		}
+	}
+	return false
+}
+
+func (a *app) upCommand() *cobra.Command {
+	var flags environmentFlags
+	cmd := &cobra.Command{
+		Use:     "up",
+		GroupID: "environment",
+		Short:   "Bring an environment up and keep it",
+		Long: `Up creates a cluster with the Pod Identity agent and webhook and, on kind, an AWS
+emulator one hop away from its nodes. It needs a container engine: a running Docker
+that can start privileged containers, or root on Debian or Ubuntu, where epi
+installs and starts one of its own. Without a registry in reach the node image is
+built from source, once: that takes minutes.
+
+The kubeconfig is the environment's own; yours is never touched.`,
+		Example: `  epi up
+  epi up --nodes 2 --imds-hop-limit 2
+  epi up --name pr-17 --agent-image my/agent:dev`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := flags.validate(); err != nil {
+				return err
+			}
+			if err := a.checkOutput(); err != nil {
+				return err
+			}
+			steps := a.newSteps(nil)
+			env, err := a.up(cmd.Context(), flags.spec, steps)
+			steps.Close()
+			if err != nil {
+				return err
+			}
+			return a.printEnvironment(env)
+		},
+	}
+	flags.register(cmd)
+	a.outputFlag(cmd)
+	return cmd
+}
+
+func (a *app) outputFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&a.output, "output", "o", "text", "output: text or json")
+}
+
+func (a *app) checkOutput() error {
+	if a.output != "text" && a.output != "json" {
+		return usageError("flag --output: %q is not text or json", a.output)
+	}
+	return nil
+}
+
+func (a *app) up(ctx context.Context, spec clusters.Spec, steps *steps) (*clusters.Environment, error) {
+	provider, _, err := a.kindProvider()
+	if err != nil {
+		return nil, err
+	}
+	if spec.Binaries, err = binaries(); err != nil {
+		return nil, err
+	}
+	return provider.Up(ctx, spec, steps)
+}
+
+// binaries is the folder of the programs that go into epi's images: beside this one.
+func binaries() (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("find this program: %w", err)
+	}
+	if self, err = filepath.EvalSymlinks(self); err != nil {
+		return "", fmt.Errorf("find this program: %w", err)
+	}
+	dir := filepath.Dir(self)
+	for _, program := range []string{"epi-agent", "epi-webhook", "epi-emulator", "epi-probe", "epi-runc"} {
+		if _, err := os.Stat(filepath.Join(dir, program)); errors.Is(err, fs.ErrNotExist) {
+			return "", &clusters.EnvironmentError{
+				Doing:  "find epi's programs",
+				Remedy: "run make build, which puts all of them in bin/, and use bin/epi",
+				Err:    fmt.Errorf("%s is not beside %s", program, self),
+			}
+		}
+	}
+	return dir, nil
+}
+
+func (a *app) printEnvironment(env *clusters.Environment) error {
+	if a.output == "json" {
+		public := *env
+		public.AWS.AccessKeyID, public.AWS.SecretAccessKey, public.Control = "", "", nil
+		encoder := json.NewEncoder(a.out)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(public)
+	}
+	name := ""
+	if env.Name != "epi" {
+		name = " --name " + env.Name
+	}
+	_, err := fmt.Fprintf(a.out, `
+Environment %q is up: Kubernetes %s on %s, AWS emulator at %s
+
+  epi test%[5]s                                what holds and what does not
+  epi aws%[5]s -- kubectl get pods -A          any command, with cluster and AWS set
+  epi aws%[5]s -- aws s3 ls
+  export KUBECONFIG=%[6]s
+  epi down%[5]s                                remove it
+`, env.Name, env.KubernetesVersion, plural(env.Nodes, "node"), env.AWS.EndpointURL, name, env.Kubeconfig)
+	return err
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
