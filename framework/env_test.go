@@ -1,0 +1,66 @@
+package framework
+
+import (
+	"context"
+	"regexp"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/podidentity/epi/clusters"
+)
+
+func TestNamesAndLabelsAreValidEverywhere(t *testing.T) {
+	env := &Env{
+		Environment: &clusters.Environment{Name: strings.Repeat("e", 32)}, // the longest that there is
+		Options:     Options{Run: "20261123-1415 " + strings.Repeat("ö-x", 40)},
+	}
+	one, another := env.NewName(), env.NewName()
+	if one == another {
+		t.Errorf("two names are %s", one)
+	}
+	// S3 bucket names: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html;
+	// role names have at most 64 characters.
+	if problems := validation.IsDNS1123Label(one); len(problems) > 0 || len(one) > 63 || !regexp.MustCompile(`^epi-e{32}-[a-z0-9]+$`).MatchString(one) {
+		t.Errorf("name %s: %v", one, problems)
+	}
+	for key, value := range env.Labels() {
+		problems := append(validation.IsQualifiedName(key), validation.IsValidLabelValue(value)...)
+		if len(problems) > 0 || value == "" {
+			t.Errorf("label %s=%s: %v", key, value, problems)
+		}
+	}
+}
+
+func TestEnvTravelsInTheContext(t *testing.T) {
+	env := &Env{}
+	if got := From(NewContext(t.Context(), env)); got != env {
+		t.Errorf("got %p, want %p", got, env)
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("a context without an Env did not panic")
+		}
+	}()
+	From(context.Background())
+}
+
+func TestNamespacesOfTheRunningSpec(t *testing.T) {
+	env := &Env{}
+	env.Entered("a")
+	env.Entered("b")
+	env.Left("a")
+	if got := env.Namespaces(); len(got) != 1 || got[0] != "b" {
+		t.Errorf("namespaces %q", got)
+	}
+}
+
+// On AWS, associations and roles take their documented time; on the emulator nothing may.
+func TestTimeoutsFollowTheEnvironment(t *testing.T) {
+	emulator := DefaultTimeouts(&clusters.Environment{AWS: clusters.AWS{EndpointURL: "http://127.0.0.1:4566"}})
+	aws := DefaultTimeouts(&clusters.Environment{})
+	if emulator.AssociationVisible >= aws.AssociationVisible || emulator.CredentialsWork >= aws.CredentialsWork || emulator.PodRunning != aws.PodRunning {
+		t.Errorf("emulator %+v, AWS %+v", emulator, aws)
+	}
+}
