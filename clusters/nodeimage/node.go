@@ -1,6 +1,7 @@
 package nodeimage
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -182,7 +183,9 @@ func writeKindFiles(l *layer, files nodeFiles) error {
 // hook for files that differ from node to node, and without limits on resources.
 func containerSpec(data []byte) ([]byte, error) {
 	var spec map[string]any
-	if err := json.Unmarshal(data, &spec); err != nil {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber() // a limit of 64 bits does not fit a float
+	if err := decoder.Decode(&spec); err != nil {
 		return nil, fmt.Errorf("decode containerd's container specification: %w", err)
 	}
 	process, ok := spec["process"].(map[string]any)

@@ -1,0 +1,59 @@
+package nodeimage
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestSourceLines(t *testing.T) {
+	// As apt 2.6 prints it for a machine with sources of others beside Debian's.
+	const targets = `Debian|bookworm|bookworm|http://mirror/debian/|main|$(SIGNED_BY)
+Debian|bookworm-updates|bookworm-updates|http://mirror/debian/|main|/usr/share/keyrings/debian-archive-keyring.gpg
+Debian|bookworm-security|bookworm-security|http://mirror/debian-security/|main|$(SIGNED_BY)
+Debian|trixie|trixie|http://mirror/debian/|main|$(SIGNED_BY)
+Node Source|nodistro|nodistro|https://other/node|main|/usr/share/keyrings/nodesource.gpg
+Ubuntu|bookworm|bookworm|http://mirror/ubuntu/|universe|-----BEGIN PGP PUBLIC KEY BLOCK-----
+broken line
+`
+	want := []string{
+		"deb http://mirror/debian/ bookworm main",
+		"deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://mirror/debian/ bookworm-updates main",
+		"deb http://mirror/debian-security/ bookworm-security main",
+		"deb http://mirror/ubuntu/ bookworm universe",
+	}
+	if diff := cmp.Diff(want, sourceLines(targets, "bookworm")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestReachOptions(t *testing.T) {
+	const config = `Acquire "";
+Acquire::http "";
+Acquire::http::Proxy "http://proxy:3128";
+Acquire::http::User-Agent "x";
+Acquire::https::CAInfo "/ca.pem";
+Acquire::Languages "none";
+Acquire::Retries "3";
+`
+	want := []string{`Acquire::http::Proxy "http://proxy:3128";`, `Acquire::https::CAInfo "/ca.pem";`, `Acquire::Retries "3";`}
+	if diff := cmp.Diff(want, reachOptions(config)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestCodename(t *testing.T) {
+	for release, want := range map[string]string{ // os-release(5)
+		"ID=debian\nVERSION_CODENAME=bookworm\n":       "bookworm",
+		"ID=ubuntu\nVERSION_CODENAME=\"noble\"\n":      "noble",
+		"ID=fedora\nVERSION_CODENAME=\"\"\n":           "",
+		"ID=arch\n":                                    "",
+		"UBUNTU_CODENAME=x\nVERSION_CODENAME='jammy'":  "jammy",
+		strings.Repeat("A=B\n", 3) + "VERSION_ID=12\n": "",
+	} {
+		if got := codename(release); got != want {
+			t.Errorf("%q: %q, want %q", release, got, want)
+		}
+	}
+}
