@@ -116,19 +116,17 @@ func New(ctx context.Context, environment *clusters.Environment, options Options
 	return env, nil
 }
 
-// awsConfig is the user's own configuration, unless the environment says where AWS is and who we are.
+// awsConfig is the user's own configuration, unless the environment says where AWS is and who we are:
+// then nothing of the user's variables and profiles may have a say.
 func awsConfig(ctx context.Context, environment *clusters.Environment) (aws.Config, error) {
-	options := []func(*config.LoadOptions) error{config.WithRegion(environment.Region)}
-	if own := environment.AWS; own.AccessKeyID != "" {
-		options = append(options,
-			config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(own.AccessKeyID, own.SecretAccessKey, "")),
-			// Nothing of the user's profile may reach the emulator, nor the other way round.
-			config.WithSharedConfigFiles([]string{}), config.WithSharedCredentialsFiles([]string{}))
+	own := environment.AWS
+	if own.AccessKeyID != "" && own.EndpointURL != "" {
+		return aws.Config{
+			Region: environment.Region, BaseEndpoint: &own.EndpointURL,
+			Credentials: credentials.NewStaticCredentialsProvider(own.AccessKeyID, own.SecretAccessKey, ""),
+		}, nil
 	}
-	if endpoint := environment.AWS.EndpointURL; endpoint != "" {
-		options = append(options, config.WithBaseEndpoint(endpoint))
-	}
-	cfg, err := config.LoadDefaultConfig(ctx, options...)
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(environment.Region))
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("configure AWS clients: %w", err)
 	}

@@ -138,6 +138,7 @@ func (c *Collector) logs(ctx context.Context, s subject, began time.Time) ([]byt
 	return b.Bytes(), errors.Join(problems...)
 }
 
+// calls lists the calls since the time, the newest of them; all of them since the zero time.
 func (c *Collector) calls(ctx context.Context, began time.Time) ([]byte, error) {
 	calls, err := c.Control.Calls(ctx, 0)
 	if err != nil {
@@ -151,7 +152,10 @@ func (c *Collector) calls(ctx context.Context, began time.Time) ([]byte, error) 
 	}
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
-	for _, call := range recent[max(0, len(recent)-maxCalls):] {
+	if !began.IsZero() {
+		recent = recent[max(0, len(recent)-maxCalls):]
+	}
+	for _, call := range recent {
 		if err := encoder.Encode(call); err != nil {
 			return nil, err
 		}

@@ -64,3 +64,38 @@ func TestCollectGoesOnPastErrors(t *testing.T) {
 		t.Error("no error, though nothing could be written")
 	}
 }
+
+func TestLogsKeepsEachContainerOfTheSystem(t *testing.T) {
+	collector := &Collector{
+		Dir:    t.TempDir(),
+		Redact: func(s string) string { return strings.ReplaceAll(s, "fake logs", "[redacted]") },
+		Cluster: fake.NewClientset(
+			&corev1.Pod{
+				ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "agent-1"},
+				Spec:       corev1.PodSpec{InitContainers: []corev1.Container{{Name: "init"}}, Containers: []corev1.Container{{Name: "agent"}}},
+			},
+			&corev1.Pod{
+				ObjectMeta: metav1.ObjectMeta{Namespace: "somebody", Name: "else"},
+				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "main"}}},
+			},
+		),
+	}
+	if err := collector.Logs(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(filepath.Join(collector.Dir, "logs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, entry := range entries {
+		names = append(names, entry.Name())
+		data, err := os.ReadFile(filepath.Join(collector.Dir, "logs", entry.Name()))
+		if err != nil || string(data) != "[redacted]" {
+			t.Errorf("%s holds %q (error %v), want the redacted log", entry.Name(), data, err)
+		}
+	}
+	if got, want := strings.Join(names, " "), "kube-system_agent-1_agent.log kube-system_agent-1_init.log"; got != want {
+		t.Errorf("logs of %s, want %s", got, want)
+	}
+}

@@ -121,6 +121,10 @@ func awsEnvironment(t *testing.T, mutation framework.Mutation) (*framework.Env, 
 	if err := os.WriteFile(kubeconfig, []byte(`{"clusters":[{"name":"c","cluster":{"server":"http://127.0.0.1:1"}}],"contexts":[{"name":"c","context":{"cluster":"c"}}],"current-context":"c"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	// What a user may have set must not lead the harness astray.
+	t.Setenv("AWS_PROFILE", "nobody")
+	t.Setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+	t.Setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
 	f := &fixture{T: t}
 	env, err := framework.New(t.Context(), &clusters.Environment{
 		Name: "epi", ClusterName: "epi", Region: "us-west-2", AccountID: "123456789012", Kubeconfig: kubeconfig,
