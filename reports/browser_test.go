@@ -206,6 +206,8 @@ func TestReportInBrowser(t *testing.T) {
 					t.Errorf("at a width of %d the page is %d wide: %v", width, wide, evaluate[[]string](p,
 						`[...document.querySelectorAll("main *, header *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1).slice(0, 5).map((e) => e.outerHTML.slice(0, 120))`))
 				}
+				p.expect(fmt.Sprintf("texts squeezed at a width of %d", width), "[]", evaluate[[]string](p,
+					`[...document.querySelectorAll(".statement, .spec-list tbody th, .phases tbody th, .finding-card pre")].filter((e) => e.clientWidth < Math.min(innerWidth * .3, 280)).map((e) => e.className + " " + e.clientWidth)`))
 				p.look(fmt.Sprintf("%s-%d", name, width))
 			}
 			p.quiet()
@@ -247,10 +249,15 @@ func TestReportFilter(t *testing.T) {
 func TestReportOnPaper(t *testing.T) {
 	p := open(t, browser(t), failing())
 	p.media(emulation.SetEmulatedMediaParams{Media: "print"})
+	p.do(chromedp.EmulateViewport(720, 1018)) // A4 less the browser's margins, in CSS pixels
 	open := evaluate[int](p, `document.querySelectorAll("details[open]").length`)
 	evaluate[any](p, `dispatchEvent(new Event("beforeprint"))`)
 	p.expect("folded", 0, evaluate[int](p, `document.querySelectorAll("details:not([open])").length`))
 	p.expect("controls", 0, evaluate[int](p, `[...document.querySelectorAll("form, nav")].filter((e) => e.offsetParent).length`))
+	p.expect("squeezed statements", 0, evaluate[int](p, `[...document.querySelectorAll(".statement")].filter((e) => e.clientWidth < 200).length`))
+	if wide := evaluate[int](p, `document.documentElement.scrollWidth`); wide > 720 {
+		t.Errorf("on paper the page is %d wide", wide)
+	}
 	p.look("print")
 	evaluate[any](p, `dispatchEvent(new Event("afterprint"))`)
 	p.expect("unfolded again", open, evaluate[int](p, `document.querySelectorAll("details[open]").length`))

@@ -29,15 +29,13 @@ var (
 
 	// named is a value whose name says that it is secret: in JSON (also quoted once more), YAML, Go
 	// syntax, queries, headers and environments. Names of files that hold tokens end otherwise.
-	named = regexp.MustCompile(`(?i)([\w.-]*(?:secret_?(?:access_?)?key|session_?token|security[_-]?token|_token|password|client_?secret)` +
+	named = regexp.MustCompile(`(?i)((?:secret_?(?:access_?)?key|session_?token|security[_-]?token|_token|password|client_?secret)` +
 		`\\*["']?\s*(?::=|[:=])\s*\\*["']?)([^\s"',;&\\\[\]{}()<>]{8,})`)
 	// credentialToken is the session token in the agent's and IMDS's answers ("Token": "…").
 	credentialToken = regexp.MustCompile(`(?i)(["']token\\*["']\s*:\s*\\*["'])([^\s"'\\\[\]]{16,})`)
 
-	// run is a stretch of characters that keys and tokens of AWS are made of.
-	run = regexp.MustCompile(`[A-Za-z0-9/+_-]{40,}={0,2}`)
 	// accessKeyID is the ID of an access key: not secret, but enough of it is enough.
-	accessKeyID = regexp.MustCompile(`\b(A[KS]IA)[A-Z0-9]{8,124}([A-Z0-9]{4})\b`)
+	accessKeyID = regexp.MustCompile(`(A[KS]IA)[A-Z0-9]{8,}([A-Z0-9]{4})`)
 )
 
 // secretKeyLength is the length of AWS secret access keys; session tokens are longer than
@@ -58,23 +56,51 @@ func Redact(s string) string {
 	s = signature.ReplaceAllString(s, "${1}"+redactedToken)
 	s = named.ReplaceAllString(s, "${1}"+redactedToken)
 	s = credentialToken.ReplaceAllString(s, "${1}"+redactedToken)
-	s = run.ReplaceAllStringFunc(s, redactRun)
+	s = redactRuns(s)
 	return accessKeyID.ReplaceAllString(s, "${1}…${2}")
 }
 
-// redactRun redacts what looks random: hexadecimal digests, long names and paths do not.
-func redactRun(s string) string {
-	body := strings.TrimRight(s, "=")
-	if !mixed(body) {
+// redactRuns redacts stretches of the characters that keys and tokens of AWS are made of. By hand,
+// because a log is little else than such stretches, and a regular expression is slow at them.
+func redactRuns(s string) string {
+	var b strings.Builder
+	done := 0
+	for start := 0; start < len(s); {
+		end := start
+		for end < len(s) && inRun(s[end]) {
+			end++
+		}
+		if with := redactRun(s[start:end]); with != "" {
+			for end < len(s) && s[end] == '=' {
+				end++ // the padding of base64
+			}
+			b.WriteString(s[done:start])
+			b.WriteString(with)
+			done = end
+		}
+		start = end + 1
+	}
+	if done == 0 {
 		return s
 	}
+	b.WriteString(s[done:])
+	return b.String()
+}
+
+func inRun(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '/' || c == '+' || c == '_' || c == '-'
+}
+
+// redactRun is what replaces a stretch that looks random, or "": hexadecimal digests, long names
+// and paths stay.
+func redactRun(s string) string {
 	switch {
-	case len(body) == secretKeyLength && !strings.ContainsAny(body, "_-"):
+	case len(s) == secretKeyLength && !strings.ContainsAny(s, "_-") && mixed(s):
 		return redactedKey
-	case len(body) >= tokenLength:
+	case len(s) >= tokenLength && mixed(s):
 		return redactedToken
 	default:
-		return s
+		return ""
 	}
 }
 
