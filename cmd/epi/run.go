@@ -32,7 +32,7 @@ and removes the environment again. This is what make e2e does.`,
 			if err := tests.validate(cmd.Context()); err != nil {
 				return err
 			}
-			return a.runAll(cmd.Context(), environment.spec, tests, keep)
+			return a.runAll(cmd.Context(), cmd, environment.spec, tests, keep)
 		},
 	}
 	environment.register(cmd)
@@ -42,8 +42,8 @@ and removes the environment again. This is what make e2e does.`,
 }
 
 // runAll is the main job: up, test, down, report.
-func (a *app) runAll(ctx context.Context, spec clusters.Spec, tests testFlags, keep bool) error {
-	session, err := a.newSession(tests.artifacts, tests.selection())
+func (a *app) runAll(ctx context.Context, cmd *cobra.Command, spec clusters.Spec, tests testFlags, keep bool) error {
+	session, err := a.newSession(cmd, tests.artifacts, tests.selection())
 	if err != nil {
 		return err
 	}

@@ -9,13 +9,22 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
+	"sigs.k8s.io/yaml"
 
 	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/framework"
+	"github.com/podidentity/epi/framework/artifacts"
 	"github.com/podidentity/epi/framework/requirement"
 	"github.com/podidentity/epi/reports"
 )
+
+// logsTime bounds the collection of logs at the end of a run.
+const logsTime = 20 * time.Second
 
 // session is one run on record: everything it finds goes to its recorder as it happens, so that
 // the reports exist also when the run ends before its end.
@@ -28,8 +37,8 @@ type session struct {
 	broken error
 }
 
-// newSession starts the record of a run in a folder of its own below artifacts.
-func (a *app) newSession(artifacts string, selection []string) (*session, error) {
+// newSession starts the record of a run of cmd in a folder of its own below artifacts.
+func (a *app) newSession(cmd *cobra.Command, artifacts string, selection []string) (*session, error) {
 	started := a.now()
 	id := started.UTC().Format("20060102-150405")
 	dir, err := filepath.Abs(filepath.Join(artifacts, id))
@@ -57,7 +66,32 @@ func (a *app) newSession(artifacts string, selection []string) (*session, error)
 	if err != nil {
 		return nil, usageError("start record of the run: %w", err)
 	}
+	if err := writeConfig(filepath.Join(dir, defaultConfigFile), cmd); err != nil {
+		return nil, err
+	}
 	return &session{app: a, dir: dir, recorder: recorder}, pointLatest(dir)
+}
+
+// writeConfig writes the effective configuration of cmd as a file that --config takes.
+func writeConfig(file string, cmd *cobra.Command) error {
+	values := map[string]any{}
+	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
+		if flag.Name == "help" || flag.Name == "config" || flag.Name == "list" {
+			return
+		}
+		values[flag.Name] = flag.Value.String()
+		if list, ok := flag.Value.(pflag.SliceValue); ok {
+			values[flag.Name] = list.GetSlice()
+		}
+	})
+	data, err := yaml.Marshal(values)
+	if err != nil {
+		return fmt.Errorf("write configuration: %w", err)
+	}
+	if err := os.WriteFile(file, data, 0o644); err != nil {
+		return usageError("write configuration: %w", err)
+	}
+	return nil
 }
 
 // pointLatest makes the link "latest" beside dir point to it.
@@ -125,6 +159,25 @@ func (s *session) problem(doing string, err error) {
 		return
 	}
 	s.keep(s.recorder.Problem(reports.Problem{Doing: doing, Message: err.Error(), Remedy: clusters.Remedy(err)}))
+}
+
+// logs keeps what the cluster's own programs said and the calls that AWS got. Logs are no verdict:
+// what cannot be had is told in their folder.
+func (s *session) logs(ctx context.Context, env *clusters.Environment) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logsTime)
+	defer cancel()
+	err := func() error {
+		reached, err := framework.New(ctx, env, framework.Options{Run: s.id()})
+		if err != nil {
+			return err
+		}
+		collector := artifacts.Collector{Dir: s.dir, Redact: reports.Redact, Cluster: reached.Clientset, Control: reached.Control}
+		return collector.Logs(ctx)
+	}()
+	if err != nil {
+		s.keep(os.MkdirAll(filepath.Join(s.dir, "logs"), 0o755))
+		s.keep(os.WriteFile(filepath.Join(s.dir, "logs", "errors.txt"), []byte(reports.Redact(err.Error())+"\n"), 0o644))
+	}
 }
 
 // keep remembers that the record could not be written, for finish to tell.

@@ -125,7 +125,7 @@ is gone or broke, so there is no verdict.`,
 			if err := flags.validate(ctx); err != nil {
 				return err
 			}
-			session, err := a.newSession(flags.artifacts, flags.selection())
+			session, err := a.newSession(cmd, flags.artifacts, flags.selection())
 			if err != nil {
 				return err
 			}
@@ -172,6 +172,7 @@ func (a *app) runSuites(ctx context.Context, env *clusters.Environment, flags te
 		}
 		task.Detail("%d of %d specs, %d not held", done, len(specs), failed)
 	})
+	session.logs(ctx, env)
 	if ctx.Err() != nil {
 		err = nil // told as an interrupted run, not as a broken environment
 	}

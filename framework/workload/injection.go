@@ -90,6 +90,11 @@ func AwaitAssociation(ctx context.Context, env *framework.Env, association *clou
 	var refused error
 	err := wait.For(func(ctx context.Context) (bool, error) {
 		admitted, refused = admit(ctx, env, pod)
+		if ctx.Err() != nil {
+			// The time to wait ran out within a request: that says nothing about the API server.
+			refused = nil
+			return false, nil
+		}
 		return refused == nil && len(Injected(admitted)) > 0, refused
 	}, poll(ctx, env.Timeouts.AssociationVisible)...)
 	if refused != nil {
