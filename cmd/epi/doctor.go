@@ -1,5 +1,85 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
 
-func (a *app) doctorCommand() *cobra.Command { return &cobra.Command{Use: "doctor"} }
+	"github.com/spf13/cobra"
+
+	"github.com/podidentity/epi/clusters/engine"
+	"github.com/podidentity/epi/clusters/nodeimage"
+)
+
+func (a *app) doctorCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "doctor",
+		GroupID: "environment",
+		Short:   "Show what this machine has and lacks, each with its remedy",
+		Long: `Doctor looks at each thing that an environment on this machine needs: the container
+engine, the kernel, the tools for building a node image, the network. It changes
+nothing but for a trial container, which it removes. The exit code is 3 if something
+is missing that epi cannot provide by itself.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.checkOutput(); err != nil {
+				return err
+			}
+			dirs, err := a.dirs()
+			if err != nil {
+				return err
+			}
+			options := engine.Options{Dirs: dirs}
+			if dir, err := binaries(); err == nil {
+				options.RuntimeWrapper = wrapper(dir)
+			}
+			checks := append(engine.Checks(cmd.Context(), options), nodeimage.Checks(cmd.Context(), dirs)...)
+			if err := a.printChecks(checks); err != nil {
+				return err
+			}
+			var missing []string
+			for _, check := range checks {
+				if !check.OK {
+					missing = append(missing, check.Name)
+				}
+			}
+			if len(missing) > 0 {
+				return &codedError{code: exitEnvironment, err: errors.New("missing: " + strings.Join(missing, ", "))}
+			}
+			return nil
+		},
+	}
+	a.outputFlag(cmd)
+	return cmd
+}
+
+func (a *app) printChecks(checks []engine.Check) error {
+	if a.output == "json" {
+		type check struct {
+			Name   string `json:"name"`
+			OK     bool   `json:"ok"`
+			State  string `json:"state"`
+			Remedy string `json:"remedy,omitempty"`
+		}
+		list := make([]check, 0, len(checks))
+		for _, c := range checks {
+			list = append(list, check(c))
+		}
+		encoder := json.NewEncoder(a.out)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(list)
+	}
+	table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	for _, check := range checks {
+		mark := "✓"
+		if !check.OK {
+			mark = "✗"
+		}
+		_, _ = fmt.Fprintf(table, " %s %s\t%s\n", mark, check.Name, firstLine(check.State))
+		if !check.OK && check.Remedy != "" {
+			_, _ = fmt.Fprintf(table, "\tremedy: %s\n", check.Remedy)
+		}
+	}
+	return table.Flush()
+}

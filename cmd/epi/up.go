@@ -153,6 +153,9 @@ func binaries() (string, error) {
 	return dir, nil
 }
 
+// wrapper is the OCI runtime of a private engine among epi's programs.
+func wrapper(binaries string) string { return filepath.Join(binaries, "epi-runc") }
+
 func (a *app) printEnvironment(env *clusters.Environment) error {
 	if a.output == "json" {
 		public := *env
