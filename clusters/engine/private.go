@@ -53,6 +53,7 @@ func (p private) configFile() string       { return filepath.Join(p.dir, "daemon
 func (p private) logFile() string          { return filepath.Join(p.dir, "engine.log") }
 func (p private) containerdSocket() string { return filepath.Join(p.run, "containerd.sock") }
 func (p private) containerdConfig() string { return filepath.Join(p.dir, "containerd.toml") }
+func (p private) lockFile() string         { return p.dir + ".lock" }
 func (p private) provenFile() string       { return filepath.Join(p.dir, "proven") }
 func (p private) dataDir() string          { return filepath.Join(p.dir, "data") }
 func (p private) beforeFile() string       { return filepath.Join(p.dir, "before.json") }
@@ -71,7 +72,7 @@ func (p private) exists() bool {
 // lock keeps two processes from starting two engines. The file is beside the folder, which is
 // removed as a whole.
 func (p private) lock(ctx context.Context, waiting func()) (release func(), err error) {
-	return lockfile.Acquire(ctx, p.dir+".lock", waiting)
+	return lockfile.Acquire(ctx, p.lockFile(), waiting)
 }
 
 // possible reports why a private engine cannot be started here, or nil.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -127,5 +128,22 @@ func TestFindKnowsNoEngineThatIsNotThere(t *testing.T) {
 	found, err := Find(t.Context(), Options{Dirs: clusters.Dirs{State: t.TempDir()}})
 	if found != nil || err != nil {
 		t.Errorf("found %v, %v", found, err)
+	}
+}
+
+func TestRemoveOfNoEngineLeavesNothing(t *testing.T) {
+	dirs := clusters.Dirs{State: filepath.Join(t.TempDir(), "epi")}
+	t.Setenv("PATH", t.TempDir())
+	if _, err := Ensure(t.Context(), Options{Dirs: dirs, RuntimeWrapper: wrapper(t)}, silent{}); err == nil {
+		t.Fatal("found an engine without any program")
+	}
+	for range 2 { // the second time there is nothing at all
+		if err := Remove(t.Context(), Options{Dirs: dirs}, silent{}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(dirs.State); !errors.Is(err, os.ErrNotExist) {
+			entries, _ := os.ReadDir(dirs.State)
+			t.Errorf("state folder is still there: %v", entries)
+		}
 	}
 }

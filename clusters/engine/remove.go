@@ -20,11 +20,14 @@ import (
 const removeTimeout = 2 * time.Minute
 
 // Remove removes the private engine with everything in it, and puts back what it had changed on
-// this machine. Without one it does nothing. Its error says what is left.
+// this machine. Without one it does nothing but to remove the state folder, if it is empty. Its
+// error says what is left.
 func Remove(ctx context.Context, options Options, progress clusters.Progress) error {
 	p := newPrivate(options)
+	// It holds environments, too: only when they are gone, nothing is left of epi but its cache.
+	defer func() { _ = os.Remove(options.Dirs.State) }()
 	if _, err := os.Stat(p.dir); errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return removeLock(p)
 	}
 	task := progress.Start("Remove epi's own container engine")
 	err := func() error {
@@ -39,13 +42,17 @@ func Remove(ctx context.Context, options Options, progress clusters.Progress) er
 			}
 		}
 		// While it is locked: who waits for it finds that it is not the file of that name any more.
-		if err := os.Remove(p.dir + ".lock"); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("remove lock of the engine: %w", err)
-		}
-		return nil
+		return removeLock(p)
 	}()
 	task.End(err)
 	return err
+}
+
+func removeLock(p private) error {
+	if err := os.Remove(p.lockFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove lock of the engine: %w", err)
+	}
+	return nil
 }
 
 // remove goes on past errors: what can be removed is.

@@ -17,6 +17,7 @@ import (
 	"runtime"
 	"strings"
 	"sync/atomic"
+	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
@@ -228,7 +229,7 @@ func (b *build) compile(ctx context.Context, module, work string, task clusters.
 	list.OnLine = func(line string) { task.Detail("%s", strings.TrimPrefix(line, "go: ")) }
 	names, err := list.Output(ctx)
 	if err != nil {
-		return compileError(err)
+		return compileError(ctx, err)
 	}
 	total := len(strings.Fields(names))
 	var done atomic.Int64
@@ -242,7 +243,7 @@ func (b *build) compile(ctx context.Context, module, work string, task clusters.
 		task.Detail("compiled %d of at most %d packages, now %s", done.Add(1), total, line)
 	}
 	if err := compile.Run(ctx); err != nil {
-		return compileError(err)
+		return compileError(ctx, err)
 	}
 	if err := os.Symlink("kubernetes", filepath.Join(out, "kubectl")); err != nil {
 		return fmt.Errorf("compile node: %w", err)
@@ -272,11 +273,15 @@ func (b *build) buildArguments(out string, packages []string) []string {
 func goCommand(dir string, args ...string) *command.Command {
 	cmd := command.New("go", args...)
 	cmd.Dir = dir
+	cmd.Signal = syscall.SIGINT // on which it removes its temporary files
 	cmd.Env = []string{"CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off", "GO111MODULE=on", "GOOS=linux", "GOARCH=" + runtime.GOARCH}
 	return cmd
 }
 
-func compileError(err error) error {
+func compileError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return err // it was stopped: nothing is wrong
+	}
 	return &clusters.EnvironmentError{
 		Doing:  "compile node",
 		Remedy: "check that the Go module proxy is in reach (go env GOPROXY) and that the disk has room (du -sh $(go env GOCACHE))",
@@ -288,7 +293,7 @@ func compileError(err error) error {
 func moduleDir(ctx context.Context, dir, name string) (string, error) {
 	output, err := goCommand(dir, "mod", "download", "-json", name).Output(ctx)
 	if err != nil {
-		return "", compileError(err)
+		return "", compileError(ctx, err)
 	}
 	var module struct{ Dir string }
 	if err := json.NewDecoder(strings.NewReader(output)).Decode(&module); err != nil && !errors.Is(err, io.EOF) {

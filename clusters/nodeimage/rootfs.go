@@ -116,7 +116,7 @@ func makeRootfs(ctx context.Context, s suite, file, work string, task clusters.T
 	if _, err := exec.LookPath("mmdebstrap"); err != nil {
 		task.Detail("installing mmdebstrap")
 		if err := apt.Install(ctx, []string{"mmdebstrap"}, nil, func(line string) { task.Detail("apt: %s", line) }); err != nil {
-			return rootfsError(err)
+			return rootfsError(ctx, err)
 		}
 	}
 	list := filepath.Join(work, "sources.list")
@@ -136,7 +136,7 @@ func makeRootfs(ctx context.Context, s suite, file, work string, task clusters.T
 	make.OnLine = func(line string) { task.Detail("%s", strings.TrimPrefix(line, "I: ")) }
 	task.Detail("installing %d packages of %s and what they need", len(packages), s.name)
 	if err := make.Run(ctx); err != nil {
-		return rootfsError(err)
+		return rootfsError(ctx, err)
 	}
 	if err := os.Rename(out, file); err != nil {
 		return fmt.Errorf("make root file system: %w", err)
@@ -144,7 +144,10 @@ func makeRootfs(ctx context.Context, s suite, file, work string, task clusters.T
 	return nil
 }
 
-func rootfsError(err error) error {
+func rootfsError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return err // it was stopped: nothing is wrong
+	}
 	return &clusters.EnvironmentError{
 		Doing: "make root file system of the node", Remedy: "check that apt-get update works on this machine, then try again", Err: err,
 	}

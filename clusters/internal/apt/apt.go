@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/podidentity/epi/clusters/internal/command"
 )
@@ -71,6 +73,9 @@ func run(ctx context.Context, onLine func(string), args ...string) error {
 	get := command.New("apt-get", append([]string{"-o", "DPkg::Lock::Timeout=120", "-o", "Dpkg::Use-Pty=0"}, args...)...)
 	get.Env = []string{"DEBIAN_FRONTEND=noninteractive", "LC_ALL=C"}
 	get.OnLine = onLine
+	// A download ends at once; a package that is half unpacked is finished first, or the machine
+	// would need `dpkg --configure -a`.
+	get.Signal, get.LeaderOnly, get.Grace = syscall.SIGINT, true, 2*time.Minute
 	return get.Run(ctx)
 }
 

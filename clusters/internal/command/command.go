@@ -38,7 +38,11 @@ type Command struct {
 	LogFile string
 	// OnLine is called with each line of what Log receives, without its end, from one goroutine at a time.
 	OnLine func(line string)
-	// Grace is the time between SIGTERM and SIGKILL when the context ends; 0 means 10 s.
+	// Signal is what the program's group gets when the context ends; 0 means SIGTERM.
+	Signal syscall.Signal
+	// LeaderOnly sends Signal to the program alone, which knows best how to end its children.
+	LeaderOnly bool
+	// Grace is the time between Signal and SIGKILL to the whole group; 0 means 10 s.
 	Grace time.Duration
 }
 
@@ -73,7 +77,7 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Run runs the command to its end. When ctx ends first, the program and its children get SIGTERM
+// Run runs the command to its end. When ctx ends first, the program and its children get Signal
 // and, after the grace, SIGKILL; the error is then the context's cause. Other errors are *Error.
 func (c *Command) Run(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
@@ -82,6 +86,10 @@ func (c *Command) Run(ctx context.Context) error {
 	grace := c.Grace
 	if grace == 0 {
 		grace = defaultGrace
+	}
+	signal := c.Signal
+	if signal == 0 {
+		signal = syscall.SIGTERM
 	}
 	cmd := exec.CommandContext(ctx, c.Args[0], c.Args[1:]...)
 	if c.Name != "" {
@@ -105,7 +113,10 @@ func (c *Command) Run(ctx context.Context) error {
 	cmd.Cancel = func() error {
 		group := -cmd.Process.Pid
 		kill = time.AfterFunc(grace, func() { _ = syscall.Kill(group, syscall.SIGKILL) })
-		return syscall.Kill(group, syscall.SIGTERM)
+		if c.LeaderOnly {
+			return syscall.Kill(cmd.Process.Pid, signal)
+		}
+		return syscall.Kill(group, signal)
 	}
 	cmd.WaitDelay = grace + time.Second
 	err := cmd.Run()

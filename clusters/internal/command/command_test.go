@@ -39,6 +39,11 @@ func TestMain(m *testing.M) {
 		stubborn()
 	case "stubborn":
 		stubborn()
+	case "tidy":
+		signals := make(chan os.Signal, 1)
+		signal.Notify(signals, syscall.SIGINT)
+		fmt.Fprintln(os.Stderr, "ready")
+		fmt.Fprintf(os.Stderr, "%v, tidied up\n", <-signals)
 	}
 }
 
@@ -142,6 +147,25 @@ func alive(pid int) bool {
 	}
 	_, rest, _ := strings.Cut(string(status), ") ")
 	return !strings.HasPrefix(rest, "Z")
+}
+
+func TestOfItsOwnSignalAProgramCanMakeSomething(t *testing.T) {
+	stopped := errors.New("the user said stop")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	var said []string
+	cmd := self(t, "tidy")
+	cmd.Signal, cmd.LeaderOnly = syscall.SIGINT, true
+	cmd.OnLine = func(line string) {
+		said = append(said, line)
+		cancel(stopped)
+	}
+	if err := cmd.Run(ctx); !errors.Is(err, stopped) {
+		t.Errorf("error %v, want the context's cause", err)
+	}
+	if want := "ready|interrupt, tidied up"; strings.Join(said, "|") != want {
+		t.Errorf("said %q, want %q", strings.Join(said, "|"), want)
+	}
 }
 
 func TestNothingStartsUnderAContextThatEnded(t *testing.T) {
