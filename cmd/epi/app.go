@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -41,13 +42,28 @@ func run(ctx context.Context, a *app, args []string) int {
 	root.SetErr(a.err)
 	err := root.ExecuteContext(ctx)
 	code := exitCode(ctx, err)
-	if err != nil {
-		coded, ok := errors.AsType[*codedError](err)
-		if !ok || !coded.reported {
-			_, _ = io.WriteString(a.err, describe(err))
-		}
+	coded, ok := errors.AsType[*codedError](err)
+	switch {
+	case code == exitInterrupted:
+		_, _ = io.WriteString(a.err, a.describeInterrupt(err))
+	case err != nil && !(ok && coded.reported):
+		_, _ = io.WriteString(a.err, describe(err))
 	}
 	return code
+}
+
+// describeInterrupt says what a command that was interrupted has left.
+func (a *app) describeInterrupt(err error) string {
+	if remedy := clusters.Remedy(err); remedy != "" {
+		return "Interrupted: " + strings.TrimPrefix(describe(err), "Error: ")
+	}
+	text := "Interrupted: what this command had made is removed.\n"
+	if dirs, dirsErr := a.dirs(); dirsErr == nil {
+		if _, statErr := os.Stat(dirs.EngineDir()); statErr == nil {
+			text += "epi's own container engine stays for the next run; remove it with: epi down --all\n"
+		}
+	}
+	return text
 }
 
 func (a *app) rootCommand() *cobra.Command {
