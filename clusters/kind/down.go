@@ -184,3 +184,31 @@ func lastLines(text string, n int) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
+
+// RemoveImages removes epi's own images from the container engine, also from a user's: they can be
+// made again from the cache folder. Images of the user's choice are left alone.
+func (p *Provider) RemoveImages(ctx context.Context) error {
+	found, err := engine.Find(ctx, engine.Options{Dirs: p.dirs})
+	if err != nil {
+		return environmentError("find container engine", err)
+	}
+	if found == nil {
+		return nil
+	}
+	client := clientOf(found)
+	var refs []string
+	for _, repository := range []string{"localhost/" + emulatorProgram, "localhost/epi-node"} {
+		listed, err := client.Output(ctx, "image", "ls", "--filter", "reference="+repository, "--format", "{{.Repository}}:{{.Tag}}")
+		if err != nil {
+			return fmt.Errorf("list images of %s: %w", repository, err)
+		}
+		refs = append(refs, strings.Fields(listed)...)
+	}
+	if len(refs) == 0 {
+		return nil
+	}
+	if _, err := client.Output(ctx, append([]string{"image", "rm", "--force"}, refs...)...); err != nil {
+		return fmt.Errorf("remove images: %w", err)
+	}
+	return nil
+}

@@ -46,6 +46,7 @@ Debian packages that epi installed stay installed.`,
 			for _, name := range names {
 				problems = append(problems, provider.Down(cmd.Context(), name, steps))
 			}
+			problems = append(problems, provider.RemoveImages(cmd.Context()))
 			problems = append(problems, engine.Remove(cmd.Context(), engine.Options{Dirs: dirs}, steps))
 			if err := errors.Join(problems...); err != nil {
 				return fmt.Errorf("remove everything: %w", err)
