@@ -30,7 +30,7 @@ const (
 // machineChecks looks at the kernel and its settings.
 func machineChecks(ctx context.Context, stateDir string) []Check {
 	return []Check{
-		capabilitiesCheck(), overlayCheck(), linksCheck(), packetFilterCheck(ctx), bridgeFilterCheck(),
+		capabilitiesCheck(), overlayCheck(ctx), linksCheck(), packetFilterCheck(ctx), bridgeFilterCheck(ctx),
 		cgroupCheck(), ipv6Check(), inotifyCheck(), filesCheck(), DiskCheck("disk for the engine", stateDir, neededDisk),
 	}
 }
@@ -50,18 +50,24 @@ func capabilitiesCheck() Check {
 	return check
 }
 
-func overlayCheck() Check {
+func overlayCheck(ctx context.Context) Check {
 	check := Check{Name: "overlayfs", Remedy: "load it: modprobe overlay"}
 	filesystems, err := os.ReadFile("/proc/filesystems")
 	switch {
 	case err == nil && strings.Contains(string(filesystems), "\toverlay\n"):
 		check.OK, check.State = true, "in the kernel"
-	case exec.Command("modprobe", "--dry-run", "overlay").Run() == nil:
+	case hasModule(ctx, "overlay"):
 		check.OK, check.State = true, "a module, loaded when needed"
 	default:
 		check.State = "the kernel has none"
 	}
 	return check
+}
+
+// hasModule reports whether the kernel could load a module.
+func hasModule(ctx context.Context, name string) bool {
+	_, err := command.New("modprobe", "--dry-run", name).Output(ctx)
+	return err == nil
 }
 
 // linksCheck makes a bridge and a pair of veth links in a network namespace of its own, which goes
@@ -116,12 +122,12 @@ func packetFilterCheck(ctx context.Context) Check {
 	return check
 }
 
-func bridgeFilterCheck() Check {
+func bridgeFilterCheck(ctx context.Context) Check {
 	check := Check{Name: "br_netfilter", OK: true, State: "in the kernel"}
 	if _, err := os.Stat("/proc/sys/net/bridge/bridge-nf-call-iptables"); err == nil {
 		return check
 	}
-	if exec.Command("modprobe", "--dry-run", "br_netfilter").Run() == nil {
+	if hasModule(ctx, "br_netfilter") {
 		check.State = "a module, loaded by the engine"
 		return check
 	}

@@ -136,7 +136,7 @@ type daemon struct {
 
 // spawn starts a program in a session of its own: it outlives this process and its terminal.
 func spawn(log *os.File, program string, args ...string) (*daemon, error) {
-	cmd := exec.Command(program, args...)
+	cmd := exec.Command(program, args...) //nolint:noctx // it is to outlive this process, so every context of it
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

@@ -73,13 +73,18 @@ func (e *Engine) Load(ctx context.Context, archive io.Reader) error {
 	return nil
 }
 
-// HasImage reports whether the engine stores an image of that name.
+// HasImage reports whether the engine stores an image of that name, which may have a digest.
 func (e *Engine) HasImage(ctx context.Context, ref string) (bool, error) {
-	ids, err := e.Output(ctx, "image", "ls", "--quiet", ref)
-	if err != nil {
+	_, err := e.Output(ctx, "image", "inspect", "--format", "{{.Id}}", ref)
+	if err == nil {
+		return true, nil
+	}
+	// The clients tell an image that is not there by words only, and each by its own. One that
+	// answers at all would have found it.
+	if pingErr := (&Engine{Name: e.Name, Host: e.Host}).ping(ctx); pingErr != nil {
 		return false, fmt.Errorf("look for image %s: %w", ref, err)
 	}
-	return strings.TrimSpace(ids) != "", nil
+	return false, nil
 }
 
 // Find returns the engine that environments of this machine are in: the private one, if there is

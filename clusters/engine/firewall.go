@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -117,13 +118,12 @@ func (p private) giveBackRules(ctx context.Context, found *Engine, before map[st
 	if err != nil {
 		return err
 	}
-	bridges, err := found.bridges(ctx)
+	own, err := found.networks(ctx)
 	if err != nil {
 		return err
 	}
-	ours := func(rule string) bool { return isOurRule(rule, bridges) }
 	for family, old := range before {
-		for name, rules := range lostRules(old, after[family], ours) {
+		for name, rules := range lostRules(old, after[family], own.owns) {
 			for _, rule := range rules {
 				chain := chainOf(rule)
 				t := after[family][name]
@@ -187,26 +187,51 @@ func ruleArguments(rule string) []string {
 	return args[2:]
 }
 
-// bridges returns the names of the links of the engine's networks.
-func (e *Engine) bridges(ctx context.Context) ([]string, error) {
-	ids, err := e.Output(ctx, "network", "ls", "--quiet", "--no-trunc", "--filter", "driver=bridge")
-	if err != nil {
-		return nil, fmt.Errorf("list networks: %w", err)
-	}
-	var names []string
-	for _, id := range strings.Fields(ids) {
-		if len(id) >= 12 {
-			names = append(names, "br-"+id[:12])
-		}
-	}
-	return names, nil
+// networks are the links and the subnets of an engine's networks.
+type networks struct {
+	bridges []string
+	subnets []netip.Prefix
 }
 
-// isOurRule tells a rule of the private engine: it names a link or an address of its networks.
-func isOurRule(rule string, bridges []string) bool {
-	pool, _, _ := strings.Cut(addressPool, ".0.0/")
+// networks asks the engine for its networks.
+func (e *Engine) networks(ctx context.Context) (networks, error) {
+	var found networks
+	ids, err := e.Output(ctx, "network", "ls", "--quiet", "--no-trunc", "--filter", "driver=bridge")
+	if err != nil {
+		return found, fmt.Errorf("list networks: %w", err)
+	}
+	if strings.TrimSpace(ids) == "" {
+		return found, nil
+	}
+	for _, id := range strings.Fields(ids) {
+		if len(id) >= 12 {
+			found.bridges = append(found.bridges, "br-"+id[:12])
+		}
+	}
+	args := append([]string{"network", "inspect", "--format", "{{range .IPAM.Config}}{{.Subnet}} {{end}}"}, strings.Fields(ids)...)
+	subnets, err := e.Output(ctx, args...)
+	if err != nil {
+		return found, fmt.Errorf("list networks: %w", err)
+	}
+	for _, subnet := range strings.Fields(subnets) {
+		if prefix, err := netip.ParsePrefix(subnet); err == nil {
+			found.subnets = append(found.subnets, prefix)
+		}
+	}
+	return found, nil
+}
+
+// owns tells a rule of these networks: it names one of their links or addresses.
+func (n networks) owns(rule string) bool {
 	for _, field := range strings.Fields(rule) {
-		if slices.Contains(bridges, field) || strings.HasPrefix(field, pool+".") {
+		if slices.Contains(n.bridges, field) {
+			return true
+		}
+		prefix, err := netip.ParsePrefix(field)
+		if err != nil {
+			continue
+		}
+		if slices.ContainsFunc(n.subnets, prefix.Overlaps) && prefix.Bits() > 0 {
 			return true
 		}
 	}
@@ -253,10 +278,10 @@ func saveBefore(ctx context.Context, file string) error {
 
 // loadBefore reads what saveBefore wrote; nothing if it was never written.
 func loadBefore(file string) (*before, error) {
-	data, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
+	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("read what the engine changed: %w", err)
 	}

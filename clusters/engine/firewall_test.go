@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -51,13 +52,18 @@ func TestLostRulesAreAnothersOnly(t *testing.T) {
 :POSTROUTING ACCEPT [0:0]
 -A POSTROUTING -s 10.213.1.2/32 -d 10.213.1.2/32 -p tcp -m tcp --dport 6443 -j MASQUERADE
 -A POSTROUTING -s 172.17.0.0/16 ! -o br-40583d3158bf -j MASQUERADE
+-A POSTROUTING -s 10.213.2.0/24 ! -o br-ba9876543210 -j MASQUERADE
 -A POSTROUTING -o br-0123456789ab -j MASQUERADE
 COMMIT
 `)
 	after := parseRules("*nat\n:POSTROUTING ACCEPT [0:0]\nCOMMIT\n*filter\n:FORWARD DROP [0:0]\n-A FORWARD -j DOCKER-USER\nCOMMIT\n")
-	ours := func(rule string) bool { return isOurRule(rule, []string{"br-0123456789ab"}) }
-	lost := lostRules(before, after, ours)
-	if diff := cmp.Diff([]string{"-A POSTROUTING -s 172.17.0.0/16 ! -o br-40583d3158bf -j MASQUERADE"}, lost["nat"]); diff != "" {
+	own := networks{bridges: []string{"br-0123456789ab"}, subnets: []netip.Prefix{netip.MustParsePrefix("10.213.1.0/24")}}
+	lost := lostRules(before, after, own.owns)
+	want := []string{
+		"-A POSTROUTING -s 172.17.0.0/16 ! -o br-40583d3158bf -j MASQUERADE",
+		"-A POSTROUTING -s 10.213.2.0/24 ! -o br-ba9876543210 -j MASQUERADE", // another epi's engine
+	}
+	if diff := cmp.Diff(want, lost["nat"]); diff != "" {
 		t.Errorf("nat (-want +got):\n%s", diff)
 	}
 	if len(lost["filter"]) != 6 {

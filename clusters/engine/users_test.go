@@ -104,6 +104,26 @@ func TestFindTakesTheUsersEngineThatAnswers(t *testing.T) {
 	}
 }
 
+func TestHasImageTellsAbsentFromUnreachable(t *testing.T) {
+	tests := []struct {
+		name, script string
+		has, fails   bool
+	}{
+		{name: "there", script: `echo sha256:abc`, has: true},
+		{name: "not there", script: `[ "$1" = version ] && echo 28.2.2 && exit; echo "No such image" >&2; exit 1`},
+		{name: "no engine", script: `echo "Cannot connect to the Docker daemon" >&2; exit 1`, fails: true},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			installClient(t, "docker", test.script+"\n")
+			has, err := (&Engine{Name: "docker"}).HasImage(t.Context(), "x:1")
+			if has != test.has || (err != nil) != test.fails {
+				t.Errorf("has %v, error %v; want %v, %v", has, err, test.has, test.fails)
+			}
+		})
+	}
+}
+
 func TestEnvironmentOfAPrivateEngineHidesTheUsersSettings(t *testing.T) {
 	calls := installClient(t, "docker", `echo "$DOCKER_HOST|$DOCKER_TLS_VERIFY|$DOCKER_CERT_PATH"`)
 	t.Setenv("DOCKER_HOST", "tcp://elsewhere:2376")

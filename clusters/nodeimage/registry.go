@@ -24,10 +24,10 @@ func pull(ctx context.Context, options Options, p pin, task clusters.Task) (Imag
 		return Image{}, nil
 	}
 	image := Image{Ref: p.published, Version: p.publishedVersion, Origin: Registry}
-	if _, err := options.Engine.Output(ctx, "image", "inspect", "--format", "{{.Id}}", p.published); err == nil {
-		return image, nil
-	} else if ctx.Err() != nil {
+	if has, err := options.Engine.HasImage(ctx, p.published); err != nil {
 		return Image{}, err
+	} else if has {
+		return image, nil
 	}
 	task.Detail("asking the registry for %s", p.published)
 	if err := Reachable(ctx, p.published); err != nil {
