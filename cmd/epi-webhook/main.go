@@ -7,72 +7,132 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/podidentity/epi/clusters/webhook"
+	"github.com/podidentity/epi/clusters/webhook/injection"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := command().ExecuteContext(ctx); err != nil {
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	err := command(webhook.Run, os.Stderr).ExecuteContext(ctx)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "Error:", err)
-		stop()
 		os.Exit(1)
 	}
 }
 
-func command() *cobra.Command {
-	options := webhook.Options{Injection: webhook.Injection{Spread: webhook.Spread}}
-	var minTLS, verbosity string
+// tlsVersions by their names in the flag.
+var tlsVersions = map[string]uint16{
+	"1.2": tls.VersionTLS12, "VersionTLS12": tls.VersionTLS12,
+	"1.3": tls.VersionTLS13, "VersionTLS13": tls.VersionTLS13,
+}
+
+// debugVerbosity is where klog's levels begin to tell of each pod that is left alone.
+const debugVerbosity = 4
+
+func command(run func(context.Context, webhook.Options, *slog.Logger) error, logTo io.Writer) *cobra.Command {
+	options := webhook.Options{Injection: injection.DefaultSettings()}
+	var minTLS, level string
 	var inCluster bool
+	var verbosity int
 	cmd := &cobra.Command{
-		Use:           "epi-webhook",
-		Short:         "EKS Pod Identity webhook: gives pods what an AWS SDK needs to ask the agent for credentials",
+		Use:   "epi-webhook",
+		Short: "EKS Pod Identity webhook: gives pods what an AWS SDK needs to ask the agent for credentials",
+		Long: `epi-webhook answers the API server's admission reviews at /mutate. Pods whose service
+account is listed in the container-credentials config file get the two variables and
+the projected token of EKS Pod Identity, in every container.
+
+Flags of the EKS webhook that concern IAM roles for service accounts, or a connection
+to the API server, are taken and do nothing; the log says so.`,
+		Version:       version(),
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if inCluster {
+			switch {
+			case inCluster:
 				return errors.New("flag --in-cluster: certificates signed by the cluster are not supported; use --in-cluster=false with --tls-cert and --tls-key")
-			}
-			if options.ConfigFile == "" {
+			case options.ConfigFile == "":
 				return errors.New("flag --watch-container-credentials-config: no file given")
-			}
-			version, ok := map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13, "VersionTLS12": tls.VersionTLS12, "VersionTLS13": tls.VersionTLS13}[minTLS]
-			if !ok {
+			case tlsVersions[minTLS] == 0:
 				return fmt.Errorf("flag --tls-min-version: %q is not 1.2 or 1.3", minTLS)
 			}
-			options.MinTLSVersion = version
-			var level slog.Level
-			if err := level.UnmarshalText([]byte(verbosity)); err != nil {
-				return fmt.Errorf("flag --log-level: %q is not debug, info, warn or error", verbosity)
+			options.MinTLSVersion = tlsVersions[minTLS]
+			var least slog.Level
+			if err := least.UnmarshalText([]byte(level)); err != nil {
+				return fmt.Errorf("flag --log-level: %q is not debug, info, warn or error", level)
 			}
-			return webhook.Run(cmd.Context(), options, slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
+			if verbosity >= debugVerbosity {
+				least = slog.LevelDebug
+			}
+			log := slog.New(slog.NewJSONHandler(logTo, &slog.HandlerOptions{Level: least}))
+			cmd.Flags().Visit(func(f *pflag.Flag) {
+				if _, ignored := f.Annotations[ignoredFlag]; ignored {
+					log.Warn("This flag does nothing here", "flag", f.Name)
+				}
+			})
+			return run(cmd.Context(), options, log)
 		},
 	}
 	flags := cmd.Flags()
 	in := &options.Injection
 	flags.StringVar(&options.ConfigFile, "watch-container-credentials-config", "", "file that lists the service accounts with an association")
-	flags.StringVar(&in.Audience, "container-credentials-audience", "pods.eks.amazonaws.com", "audience of the projected token")
-	flags.StringVar(&in.MountPath, "container-credentials-token-mount-path", "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount", "folder of the projected token in containers")
-	flags.StringVar(&in.VolumeName, "container-credentials-token-volume-name", "eks-pod-identity-token", "name of the projected volume")
-	flags.StringVar(&in.TokenFile, "container-credentials-token-path", "eks-pod-identity-token", "file of the projected token")
-	flags.StringVar(&in.URI, "container-credentials-full-uri", "http://169.254.170.23/v1/credentials", "where containers ask the agent for credentials")
-	flags.Int64Var(&in.Expiration, "token-expiration", 86400, "life of the projected token in seconds; the default is spread over 79200 to 86400")
+	flags.StringVar(&in.Audience, "container-credentials-audience", in.Audience, "audience of the projected token")
+	flags.StringVar(&in.MountPath, "container-credentials-token-mount-path", in.MountPath, "folder of the projected token in containers")
+	flags.StringVar(&in.VolumeName, "container-credentials-token-volume-name", in.VolumeName, "name of the projected volume")
+	flags.StringVar(&in.TokenPath, "container-credentials-token-path", in.TokenPath, "file of the projected token")
+	flags.StringVar(&in.URI, "container-credentials-full-uri", in.URI, "where containers ask the agent for credentials")
+	flags.StringVar(&in.AnnotationPrefix, "annotation-prefix", in.AnnotationPrefix, "prefix of the annotations and of the label")
+	flags.Int64Var(&in.Expiration, "token-expiration", in.Expiration, "life of the projected token in seconds, 600 at least; 86400 is spread over 79200 to 86400")
 	flags.StringVar(&in.Region, "aws-default-region", "", "region for containers that set none")
 	flags.BoolVar(&in.RegionalSTS, "sts-regional-endpoint", false, "have containers use the STS of their region")
-	flags.StringVar(&options.CertFile, "tls-cert", "/etc/webhook/certs/tls.crt", "certificate of the webhook")
+	flags.StringVar(&options.CertFile, "tls-cert", "/etc/webhook/certs/tls.crt", "certificate of the webhook; a replaced one is taken without a restart")
 	flags.StringVar(&options.KeyFile, "tls-key", "/etc/webhook/certs/tls.key", "key of the certificate")
 	flags.StringVar(&minTLS, "tls-min-version", "1.2", "least TLS version: 1.2 or 1.3")
-	flags.IntVar(&options.Port, "port", 443, "port of the webhook")
-	flags.IntVar(&options.MetricsPort, "metrics-port", 9999, "port of /metrics")
+	flags.Uint16Var(&options.Port, "port", 443, "port of /mutate, /healthz and /readyz")
+	flags.Uint16Var(&options.MetricsPort, "metrics-port", 9999, "port of /metrics and /healthz, without TLS")
 	flags.BoolVar(&inCluster, "in-cluster", false, "must be false: the certificate is given by files")
-	flags.StringVar(&verbosity, "log-level", "info", "debug, info, warn or error")
+	flags.StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	flags.IntVarP(&verbosity, "v", "v", 0, "klog's verbosity: 4 and more is --log-level debug")
+	ignore(flags)
 	return cmd
+}
+
+// ignoredFlag annotates the flags that do nothing.
+const ignoredFlag = "ignored"
+
+// ignore takes the flags of the EKS webhook that do nothing here, so that its manifests can be used.
+func ignore(flags *pflag.FlagSet) {
+	texts := "kubeconfig kube-api namespace service-name tls-secret token-audience token-mount-path service-account-lookup-grace-period stderrthreshold"
+	switches := "enable-debugging-handlers logtostderr alsologtostderr"
+	for _, name := range strings.Fields(texts) {
+		flags.String(name, "", "")
+	}
+	for _, name := range strings.Fields(switches) {
+		flags.Bool(name, false, "")
+	}
+	for _, name := range strings.Fields(texts + " " + switches) {
+		f := flags.Lookup(name)
+		f.Hidden = true
+		f.Annotations = map[string][]string{ignoredFlag: nil}
+	}
+}
+
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return info.Main.Version + " " + info.GoVersion
+	}
+	return "devel"
 }

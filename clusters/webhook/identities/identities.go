@@ -1,0 +1,153 @@
+// Package identities knows which service accounts have an EKS Pod Identity association: those that
+// the container-credentials config file lists,
+//
+//	{"identities":[{"namespace":"a","serviceAccount":"b"}]}
+//
+// and follows the file, whether it is written in place, renamed into place, or part of a ConfigMap
+// volume. Upstream's watcher does not see the last.
+package identities
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+const (
+	// quiet is how long a folder must be silent before the file is read.
+	quiet = 50 * time.Millisecond
+	// emptyAge is how old an empty file must be to be believed: a file that is written in place is
+	// empty for a moment, which would mean that nobody has an association.
+	emptyAge = 300 * time.Millisecond
+	// recheck finds what no event told of, as on file systems that have none.
+	recheck = 5 * time.Second
+	// volumeLink is what the kubelet swaps to replace all files of a volume at once.
+	volumeLink = "..data"
+)
+
+// Identity is a service account.
+type Identity struct {
+	Namespace      string `json:"namespace"`
+	ServiceAccount string `json:"serviceAccount"`
+}
+
+// File is the list that a config file holds. It is safe for concurrent use.
+type File struct {
+	path    string
+	log     *slog.Logger
+	current atomic.Pointer[map[Identity]struct{}]
+	// content is what was read last, taken or not; Load and Watch use it one after the other.
+	content *string
+}
+
+// New makes an empty list; Load and Watch fill it.
+func New(path string, log *slog.Logger) *File { return &File{path: path, log: log} }
+
+// Has reports whether the service account has an association.
+func (f *File) Has(namespace, serviceAccount string) bool {
+	list := f.current.Load()
+	if list == nil {
+		return false
+	}
+	_, ok := (*list)[Identity{namespace, serviceAccount}]
+	return ok
+}
+
+// Len is the number of service accounts.
+func (f *File) Len() int {
+	if list := f.current.Load(); list != nil {
+		return len(*list)
+	}
+	return 0
+}
+
+// Ready reports whether the file was read: a missing one lists nobody, a malformed one does not count.
+func (f *File) Ready() bool { return f.current.Load() != nil }
+
+// Load reads the file once, before it is watched.
+func (f *File) Load() { f.read() }
+
+// Watch reads the file and follows it until ctx ends. Its folder must be there.
+func (f *File) Watch(ctx context.Context) error {
+	watcher, err := fsnotify.NewWatcher()
+	if err != nil {
+		return fmt.Errorf("watch container credentials config: %w", err)
+	}
+	defer func() { _ = watcher.Close() }() // nothing is left to be lost
+	if err := watcher.Add(filepath.Dir(f.path)); err != nil {
+		return fmt.Errorf("watch folder %s of container credentials config (it must be there at the start): %w", filepath.Dir(f.path), err)
+	}
+	// Read after the watch began, so that no change is missed.
+	settled := time.NewTimer(f.read())
+	defer settled.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case event := <-watcher.Events:
+			if name := filepath.Base(event.Name); name == filepath.Base(f.path) || name == volumeLink {
+				settled.Reset(quiet)
+			}
+		case err := <-watcher.Errors:
+			f.log.Warn("Events about the container credentials config may be lost, reading it", "error", err)
+			settled.Reset(quiet)
+		case <-settled.C:
+			settled.Reset(f.read())
+		}
+	}
+}
+
+// read takes the file's list over, and says when to look again if nothing happens. A missing or
+// empty file lists nobody; what cannot be read or parsed changes nothing.
+func (f *File) read() time.Duration {
+	data, err := os.ReadFile(f.path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		f.log.Error("Container credentials config cannot be read, keeping what it was", "error", err)
+		return recheck
+	}
+	if len(data) == 0 && f.Len() > 0 {
+		if info, err := os.Stat(f.path); err == nil {
+			if age := time.Since(info.ModTime()); age >= 0 && age < emptyAge {
+				return quiet
+			}
+		}
+	}
+	content := string(data)
+	if f.content != nil && *f.content == content {
+		return recheck
+	}
+	f.content = &content
+	list, err := parse(data)
+	if err != nil {
+		f.log.Error("Container credentials config is malformed, keeping what it was", "file", f.path, "error", err)
+		return recheck
+	}
+	f.current.Store(&list)
+	f.log.Info("Container credentials config loaded", "file", f.path, "identities", len(list))
+	return recheck
+}
+
+func parse(data []byte) (map[Identity]struct{}, error) {
+	var config struct {
+		Identities []Identity `json:"identities"`
+	}
+	if len(data) > 0 {
+		if err := json.Unmarshal(data, &config); err != nil {
+			return nil, err
+		}
+	}
+	list := make(map[Identity]struct{}, len(config.Identities))
+	for _, identity := range config.Identities {
+		list[identity] = struct{}{}
+	}
+	return list, nil
+}
