@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -47,6 +49,8 @@ func Install(ctx context.Context, packages, services []string, onLine func(strin
 		return fmt.Errorf("install %s: %w", strings.Join(packages, ", "), err)
 	}
 	defer release()
+	// A service that was there before is the machine's own.
+	services = slices.DeleteFunc(slices.Clone(services), func(unit string) bool { return hasUnit(unitFolders, unit) })
 	install := func() error {
 		return run(ctx, onLine, append([]string{"install", "--yes", "--no-install-recommends"}, packages...)...)
 	}
@@ -67,6 +71,16 @@ func Install(ctx context.Context, packages, services []string, onLine func(strin
 		}
 	}
 	return nil
+}
+
+// unitFolders are where units of services are (systemd.unit(5)).
+var unitFolders = []string{"/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"}
+
+func hasUnit(folders []string, unit string) bool {
+	return slices.ContainsFunc(folders, func(folder string) bool {
+		_, err := os.Stat(filepath.Join(folder, unit))
+		return err == nil
+	})
 }
 
 func run(ctx context.Context, onLine func(string), args ...string) error {

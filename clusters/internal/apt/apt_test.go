@@ -43,3 +43,14 @@ func TestForbidServicesLeavesTheMachinesOwnPolicy(t *testing.T) {
 		t.Errorf("policy is %q, %v", content, err)
 	}
 }
+
+func TestHasUnit(t *testing.T) {
+	first, second := t.TempDir(), t.TempDir()
+	if err := os.WriteFile(filepath.Join(second, "containerd.service"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	folders := []string{first, second}
+	if !hasUnit(folders, "containerd.service") || hasUnit(folders, "docker.service") {
+		t.Error("a unit is found where it is not, or not where it is")
+	}
+}
