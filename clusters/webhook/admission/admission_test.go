@@ -116,6 +116,7 @@ func FuzzMutate(f *testing.F) {
 	f.Add([]byte(review("admission.k8s.io/v1", `"operation":"CREATE","object":`+pod)))
 	f.Add([]byte(review("admission.k8s.io/v1beta1", `"object":{"metadata":{"labels":{"a":"b"}},"spec":{"serviceAccountName":"sa","volumes":[],"containers":[null],"initContainers":[{"env":[]}]}}`)))
 	f.Add([]byte(`{}`))
+	f.Add([]byte(`{"kind":"AdmissionReview","ApiVersion":"admission.k8s.io/v1","request":{"oBjeCt":{}}}`))
 	f.Add([]byte(`{"request":{"object":[]}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		h, _ := newHandler()

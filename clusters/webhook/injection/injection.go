@@ -68,7 +68,8 @@ func (i *Injector) Inject(namespace string, pod []byte) (Result, error) {
 			return Result{}, err
 		}
 	}
-	if !i.identities.Has(namespace, result.ServiceAccount) {
+	// The API server names the service account of every pod; no name is nobody's.
+	if result.ServiceAccount == "" || !i.identities.Has(namespace, result.ServiceAccount) {
 		return result, nil
 	}
 	result.Associated = true

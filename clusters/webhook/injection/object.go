@@ -3,6 +3,7 @@ package injection
 import (
 	"encoding/json"
 	"fmt"
+	"unicode/utf8"
 )
 
 // object is a JSON object whose members are left as they are unless they are replaced. Names are
@@ -14,10 +15,27 @@ func decode(raw json.RawMessage, field string, into any) error {
 	if len(raw) == 0 {
 		return nil
 	}
+	if text, ok := into.(*string); ok && plain(raw) {
+		*text = string(raw[1 : len(raw)-1])
+		return nil
+	}
 	if err := json.Unmarshal(raw, into); err != nil {
 		return fmt.Errorf("decode field %s of pod: %w", field, err)
 	}
 	return nil
+}
+
+// plain tells whether raw, which is valid JSON, is a string without escapes: nearly every name is.
+func plain(raw json.RawMessage) bool {
+	if raw[0] != '"' {
+		return false
+	}
+	for _, c := range raw {
+		if c == '\\' || c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // list is a JSON array of objects that have names.
