@@ -150,6 +150,15 @@ func (b *build) build(ctx context.Context, progress clusters.Progress, task clus
 	if err := b.possible(); err != nil {
 		return err
 	}
+	// Whoever holds the lock is alone: what is there was left by one that was killed.
+	for _, pattern := range []string{"work-*", "*.new"} {
+		stale, _ := filepath.Glob(filepath.Join(b.dir, pattern)) // the patterns are well-formed
+		for _, name := range stale {
+			if err := os.RemoveAll(name); err != nil {
+				return fmt.Errorf("build node image: %w", err)
+			}
+		}
+	}
 	work, err := os.MkdirTemp(b.dir, "work-")
 	if err != nil {
 		return fmt.Errorf("build node image: %w", err)

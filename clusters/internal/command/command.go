@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -109,6 +110,11 @@ func (c *Command) Run(ctx context.Context) error {
 	// A terminal's Ctrl-C goes to the foreground group. In a group of its own the program hears
 	// of it from us alone, after we decided what to do about it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// When this process is killed, the program is told. The kernel watches the thread that started
+	// it (prctl(2), PR_SET_PDEATHSIG), which therefore must stay.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	setDeathSignal(cmd.SysProcAttr, signal)
 	var kill *time.Timer
 	cmd.Cancel = func() error {
 		group := -cmd.Process.Pid

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -39,6 +41,15 @@ func TestMain(m *testing.M) {
 		stubborn()
 	case "stubborn":
 		stubborn()
+	case "orphan":
+		// Runs a program with this package and is killed meanwhile.
+		child := New(os.Args[0])
+		child.Env = []string{"COMMAND_TEST=patient"}
+		child.Log = os.Stderr
+		_ = child.Run(context.Background()) // it is not to come back
+	case "patient":
+		fmt.Fprintln(os.Stderr, os.Getpid())
+		<-time.After(time.Minute)
 	case "tidy":
 		signals := make(chan os.Signal, 1)
 		signal.Notify(signals, syscall.SIGINT)
@@ -128,11 +139,43 @@ func TestEndOfContextEndsTheWholeGroup(t *testing.T) {
 	if child == 0 {
 		t.Fatal("the program did not tell its child")
 	}
-	for begun := time.Now(); alive(child); {
+	waitGone(t, child)
+}
+
+func TestAProgramDoesNotOutliveUs(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux tells a program that its parent was killed")
+	}
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), "COMMAND_TEST=orphan")
+	output, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(output).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	child, err := strconv.Atoi(strings.TrimSpace(line))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // it was killed
+	waitGone(t, child)
+}
+
+func waitGone(t *testing.T, pid int) {
+	t.Helper()
+	for begun := time.Now(); alive(pid); time.Sleep(10 * time.Millisecond) {
 		if time.Since(begun) > 10*time.Second {
-			t.Fatalf("the program's child %d is still there", child)
+			t.Fatalf("process %d is still there", pid)
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 }
 
