@@ -26,7 +26,7 @@ func closedAddress(t *testing.T) string {
 }
 
 // workload sets the environment of a pod: no credentials, AWS at handler.
-func workload(t *testing.T, handler http.Handler) string {
+func workload(t *testing.T, handler http.Handler) {
 	t.Helper()
 	for _, variable := range os.Environ() {
 		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "AWS_") {
@@ -40,7 +40,6 @@ func workload(t *testing.T, handler http.Handler) string {
 	t.Setenv("AWS_CONFIG_FILE", os.DevNull)
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", os.DevNull)
 	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", closedAddress(t))
-	return server.URL
 }
 
 func doProbe[T any](t *testing.T, args ...string) T {

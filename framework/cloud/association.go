@@ -27,7 +27,8 @@ func Associate(ctx context.Context, env *framework.Env, namespace, serviceAccoun
 	env.T.Helper()
 	var created *ekstypes.PodIdentityAssociation
 	var last error
-	err := wait.For(func(ctx context.Context) (bool, error) {
+	// The spec's own context, not the wait's: only asking again is bounded, not the answer.
+	err := wait.For(func(context.Context) (bool, error) {
 		created, last = createAssociation(ctx, env, namespace, serviceAccount, role)
 		// A role that was just made may not be visible to EKS yet: it is told as an invalid parameter.
 		if _, notYet := errors.AsType[*ekstypes.InvalidParameterException](last); notYet {

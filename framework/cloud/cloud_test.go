@@ -37,7 +37,7 @@ type fixture struct {
 func (f *fixture) Report(string, any) {}
 
 func (f *fixture) Fatalf(format string, args ...any) {
-	f.T.Helper()
+	f.Helper()
 	panic(fmt.Sprintf(format, args...))
 }
 
@@ -49,7 +49,7 @@ func (f *fixture) Cleanup(_ string, remove func(context.Context) error) {
 
 // removeAll runs the clean-ups, newest first, twice: removal is idempotent.
 func (f *fixture) removeAll() {
-	f.T.Helper()
+	f.Helper()
 	for _, remove := range slices.Backward(slices.Concat(f.cleanups, f.cleanups)) {
 		if err := remove(f.Context()); err != nil {
 			f.Errorf("remove: %v", err)

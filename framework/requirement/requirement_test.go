@@ -41,7 +41,7 @@ func TestParseNamesEveryProblem(t *testing.T) {
 			t.Errorf("error %q lacks %q", err, want)
 		}
 	}
-	if _, err := parse([]byte("- {id: INJ-01, levle: MUST}")); err == nil || !strings.Contains(err.Error(), "levle") {
+	if _, err := parse([]byte("- {id: INJ-01, weight: MUST}")); err == nil || !strings.Contains(err.Error(), "weight") {
 		t.Errorf("unknown field: error %v", err)
 	}
 }

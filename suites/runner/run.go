@@ -186,7 +186,7 @@ func (r *run) processes(ctx context.Context, n int) error {
 // process runs one process to its end. It is worth starting another if this one died in a spec and
 // others wait.
 func (r *run) process(ctx context.Context, number int) (again bool, _ error) {
-	if ctx.Err() != nil {
+	if interrupted(ctx) {
 		return false, nil
 	}
 	c, err := start(ctx, r.options, order{Process: number, Focus: r.options.Focus, LabelFilter: r.options.LabelFilter})
@@ -209,7 +209,7 @@ func (r *run) process(ctx context.Context, number int) (again bool, _ error) {
 		return false, errors.New(problem)
 	}
 	lost := r.lose(ctx, number, c.explain(err))
-	if err == nil || ctx.Err() != nil {
+	if err == nil || interrupted(ctx) {
 		return false, nil
 	}
 	if lost {
@@ -217,6 +217,9 @@ func (r *run) process(ctx context.Context, number int) (again bool, _ error) {
 	}
 	return false, fmt.Errorf("run specs in process %d: %w", number, c.explain(err))
 }
+
+// interrupted says that the run was stopped, which is told once, at its end.
+func interrupted(ctx context.Context) bool { return ctx.Err() != nil }
 
 func (r *run) claim(key string, number int) bool {
 	r.mu.Lock()
