@@ -131,7 +131,8 @@ func (p private) start(ctx context.Context, found *Engine) (err error) {
 type daemon struct {
 	name    string
 	process *os.Process
-	ended   chan error
+	// ended carries how it ended, once.
+	ended chan error
 }
 
 // spawn starts a program in a session of its own: it outlives this process and its terminal.
@@ -152,7 +153,8 @@ func spawn(log *os.File, program string, args ...string) (*daemon, error) {
 func (d *daemon) end() {
 	_ = d.process.Signal(syscall.SIGTERM) // it may have ended by itself
 	select {
-	case <-d.ended:
+	case exit := <-d.ended:
+		d.ended <- exit
 	case <-time.After(stopTimeout):
 		_ = d.process.Kill()
 	}

@@ -3,6 +3,7 @@ package nodeimage
 import (
 	"archive/tar"
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -177,7 +178,7 @@ func list(t *testing.T, data []byte) (names []string, entries map[string]tar.Hea
 	archive := tar.NewReader(bytes.NewReader(data))
 	for {
 		header, err := archive.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return names, entries, contents
 		}
 		if err != nil {

@@ -188,6 +188,6 @@ func (c *Cache) fetch(ctx context.Context, token validation.Token) (*held, error
 		return nil, fmt.Errorf("encode credentials: %w", err)
 	}
 	c.log.Info("Fetched credentials", "subject", token.Subject, "account", fetched.AccountID,
-		"expiration", fetched.Expiration, "duration", now.Sub(start))
+		"expiration", fetched.Expiration, "duration", now.Sub(start).String())
 	return &held{document: document, expires: fetched.Expiration, renewAt: now.Add(min(life, c.retention))}, nil
 }

@@ -64,7 +64,7 @@ func Setup(log *slog.Logger) error {
 			log.Warn("No IPv6 route to the agent, going on without", "error", err)
 			continue
 		}
-		log.Info("Agent's address is ready", "link", Name, "type", link.Type(), "address", f.address)
+		log.Info("Agent's address is ready", "link", Name, "type", link.Type(), "address", f.address.String())
 	}
 	return nil
 }
