@@ -46,7 +46,8 @@ type Failure struct {
 	Operation string `json:"operation,omitempty"`
 	// Status is the HTTP status of the answer; 0 when there was none.
 	Status int `json:"status,omitempty"`
-	// Code is AWS's error code, such as "AccessDenied"; a HEAD answer carries none but the status.
+	// Code is AWS's error code, such as "AccessDenied". A HEAD answer carries none: the SDK then
+	// gives the text of the status.
 	Code    string `json:"code,omitempty"`
 	Message string `json:"message,omitempty"`
 }
@@ -58,7 +59,11 @@ func (f *Failure) String() string {
 	case CredentialsFailed:
 		return "the configured source gave no credentials: " + f.Message
 	case APIError:
-		return strings.TrimSpace(fmt.Sprintf("%s answered %d %s %s", f.Operation, f.Status, f.Code, f.Message))
+		text := fmt.Sprintf("%s answered %d %s", f.Operation, f.Status, f.Code)
+		if f.Message != "" && f.Message != f.Code { // of a HEAD answer the SDK knows but the status, twice
+			text += ": " + f.Message
+		}
+		return strings.TrimSpace(text)
 	default:
 		return strings.TrimSpace(f.Operation + " got no answer: " + f.Message)
 	}

@@ -42,3 +42,16 @@ func FuzzRedact(f *testing.F) {
 		}
 	})
 }
+
+func TestFailureInOneLine(t *testing.T) {
+	for want, failure := range map[string]Failure{
+		"HeadObject answered 403 Forbidden":                  {Class: APIError, Operation: "HeadObject", Status: 403, Code: "Forbidden", Message: "Forbidden"},
+		"GetObject answered 403 AccessDenied: Access Denied": {Class: APIError, Operation: "GetObject", Status: 403, Code: "AccessDenied", Message: "Access Denied"},
+		"no credentials: no source":                          {Class: NoCredentials, Message: "no source"},
+		"GetObject got no answer: refused":                   {Class: NetworkError, Operation: "GetObject", Message: "refused"},
+	} {
+		if got := failure.String(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
