@@ -89,7 +89,7 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 	}
 	secureServer, plainServer := newServer(secure, log), newServer(plain, log)
 	secureServer.TLSConfig = &tls.Config{MinVersion: options.MinTLSVersion, GetCertificate: pair.Get}
-	log.InfoContext(ctx, "Serving admission reviews", "address", secureListener.Addr(), "metrics", plainListener.Addr())
+	log.InfoContext(ctx, "Serving admission reviews", "address", secureListener.Addr().String(), "metrics", plainListener.Addr().String())
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return list.Watch(ctx) })

@@ -5,10 +5,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -23,21 +24,21 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	if err := command().ExecuteContext(ctx); err != nil {
+	if err := command(agent.Run, os.Stderr).ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "Error:", err)
 		stop()
 		os.Exit(1)
 	}
 }
 
-func command() *cobra.Command {
+func command(serve func(context.Context, agent.Options, *slog.Logger) error, logTo io.Writer) *cobra.Command {
 	var verbosity string
 	logger := func() (*slog.Logger, error) {
 		level, err := levelOf(verbosity)
 		if err != nil {
 			return nil, err
 		}
-		return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})), nil
+		return slog.New(slog.NewJSONHandler(logTo, &slog.HandlerOptions{Level: level})), nil
 	}
 	root := &cobra.Command{
 		Use:           "epi-agent",
@@ -57,15 +58,15 @@ func command() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return agent.Run(cmd.Context(), options, log)
+			return serve(cmd.Context(), options, log)
 		},
 	}
 	flags := server.Flags()
-	flags.StringVarP(&options.Cluster, "cluster-name", "c", "", "EKS name of the cluster")
-	flags.StringVar(&options.Endpoint, "endpoint", "", "EKS Auth endpoint (default AWS's own for the region)")
+	flags.StringVarP(&options.Cluster, "cluster-name", "c", "", "EKS name of the cluster (required)")
+	flags.StringVar(&options.Endpoint, "endpoint", "", "EKS Auth endpoint (default AWS_ENDPOINT_URL_EKS_AUTH, or AWS's own for the region)")
 	flags.StringSliceVarP(&options.Hosts, "bind-hosts", "b", nil, "addresses to serve, each of which must be there (default "+validation.IPv4+" and, if there, "+validation.IPv6+")")
 	flags.Uint16VarP(&options.Port, "port", "p", 80, "port of the credentials service")
-	flags.Uint16Var(&options.ProbePort, "probe-port", 2703, "port of /healthz and /readyz on localhost")
+	flags.Uint16Var(&options.ProbePort, "probe-port", 2703, "port of /healthz and /readyz on the loopback addresses")
 	flags.StringVar(&options.MetricsAddress, "metrics-address", "0.0.0.0", "address of /metrics")
 	flags.Uint16Var(&options.MetricsPort, "metrics-port", 2705, "port of /metrics")
 	flags.IntVar(&options.CacheSize, "max-cache-size", 2000, "tokens to keep credentials of; 0 turns caching off")
@@ -89,7 +90,11 @@ func command() *cobra.Command {
 		Short: "Print the version",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "epi-agent reference %s\n", runtime.Version())
+			version := "devel"
+			if info, ok := debug.ReadBuildInfo(); ok {
+				version = info.Main.Version + " " + info.GoVersion
+			}
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), "epi-agent", version)
 			return err
 		},
 	}

@@ -54,7 +54,7 @@ func (p *Pair) read() error {
 		return fmt.Errorf("read TLS certificate %s with key %s: %w", p.certFile, p.keyFile, err)
 	}
 	p.current.Store(&loaded{pair, content})
-	p.log.Info("TLS certificate loaded", "file", p.certFile, "subject", pair.Leaf.Subject, "expires", pair.Leaf.NotAfter)
+	p.log.Info("TLS certificate loaded", "file", p.certFile, "subject", pair.Leaf.Subject.String(), "expires", pair.Leaf.NotAfter)
 	return nil
 }
 
