@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"github.com/podidentity/epi/clusters/internal/apt"
 	"github.com/podidentity/epi/clusters/internal/lockfile"
@@ -108,9 +109,14 @@ type detail func(format string, args ...any)
 // create makes a private engine, starts it and proves that it starts privileged containers. On an
 // error nothing of it stays.
 func (p private) create(ctx context.Context, tell detail) (*Engine, error) {
-	if missing := missingPrograms(); len(missing) > 0 {
-		tell("installing docker.io and iptables, since %v is missing", missing)
-		err := apt.Install(ctx, []string{"docker.io", "iptables"}, []string{"docker.service", "docker.socket", "containerd.service"},
+	// Since Debian 13 the client is a package of its own, which docker.io only recommends.
+	for _, packages := range [][]string{{"docker.io", "iptables"}, {"docker-cli"}} {
+		missing := missingPrograms()
+		if len(missing) == 0 {
+			break
+		}
+		tell("installing %s, since %s is missing", strings.Join(packages, " and "), strings.Join(missing, ", "))
+		err := apt.Install(ctx, packages, []string{"docker.service", "docker.socket", "containerd.service"},
 			func(line string) { tell("apt: %s", line) })
 		if err != nil {
 			return nil, err
@@ -163,7 +169,7 @@ func (p private) proven() bool {
 // a place that another engine may use. Docker would also take another engine's containerd for its
 // own if it saw one, so it is told of one.
 func (p private) writeConfig() error {
-	containerd := fmt.Sprintf("version = 2\nroot = %q\nstate = %q\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n[grpc]\naddress = %q\n",
+	containerd := fmt.Sprintf("version = 2\nroot = %q\nstate = %q\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\", \"io.containerd.cri.v1.images\", \"io.containerd.cri.v1.runtime\"]\n[grpc]\naddress = %q\n",
 		filepath.Join(p.dir, "containerd"), filepath.Join(p.run, "containerd"), p.containerdSocket())
 	if err := os.WriteFile(p.containerdConfig(), []byte(containerd), 0o600); err != nil {
 		return fmt.Errorf("write configuration of the engine: %w", err)
