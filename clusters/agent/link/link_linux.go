@@ -5,9 +5,16 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+)
+
+// How long the kernel may take to make an address the node's, and how often it is asked.
+const (
+	localTimeout = 10 * time.Second
+	localPoll    = 5 * time.Millisecond
 )
 
 // family is one of the agent's addresses.
@@ -144,7 +151,13 @@ func routesTo(handle *netlink.Handle, f family) ([]netlink.Route, error) {
 	return routes, nil
 }
 
+// route adds the route, after the kernel's own, which makes the address the node's. The kernel adds
+// that of IPv6 a little later than the address; a packet that found ours first would look for a
+// neighbour that has the address, in vain and for seconds.
 func route(handle *netlink.Handle, link netlink.Link, f family) error {
+	if err := awaitLocal(handle, f); err != nil {
+		return err
+	}
 	routes, err := routesTo(handle, f)
 	if err != nil {
 		return err
@@ -159,6 +172,22 @@ func route(handle *netlink.Handle, link netlink.Link, f family) error {
 		return fmt.Errorf("add route to %s over link %s: %w", f.address, Name, err)
 	}
 	return nil
+}
+
+func awaitLocal(handle *netlink.Handle, f family) error {
+	for begin := time.Now(); ; time.Sleep(localPoll) {
+		routes, err := handle.RouteListFiltered(f.number,
+			&netlink.Route{Dst: f.address, Table: unix.RT_TABLE_LOCAL}, netlink.RT_FILTER_DST|netlink.RT_FILTER_TABLE)
+		if err != nil {
+			return fmt.Errorf("list local routes to %s: %w", f.address, err)
+		}
+		if len(routes) > 0 {
+			return nil
+		}
+		if waited := time.Since(begin); waited > localTimeout {
+			return fmt.Errorf("address %s is on link %s but not the node's after %s", f.address, Name, waited.Round(time.Second))
+		}
+	}
 }
 
 // nameOf is for messages: a number where there is no name.
