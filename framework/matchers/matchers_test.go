@@ -83,3 +83,49 @@ func TestBeTheSameSpecAs(t *testing.T) {
 		t.Errorf("a lost field: %v: %s", holds, matcher.FailureMessage(lost))
 	}
 }
+
+func TestBeTokenOf(t *testing.T) {
+	pod := &corev1.Pod{Spec: corev1.PodSpec{ServiceAccountName: "reader"}}
+	pod.Namespace, pod.Name, pod.UID = "ns", "probe", "u1"
+	good := probe.Token{Claims: probe.TokenClaims{
+		Subject: "system:serviceaccount:ns:reader", Namespace: "ns",
+		ServiceAccount: probe.Reference{Name: "reader", UID: "u2"}, Pod: probe.Reference{Name: "probe", UID: "u1"},
+	}}
+	for name, row := range map[string]struct {
+		change func(*probe.Token)
+		holds  bool
+		says   string
+	}{
+		"its own":                    {func(*probe.Token) {}, true, ""},
+		"of another service account": {func(t *probe.Token) { t.Claims.Subject = "system:serviceaccount:ns:other" }, false, "a token of system:serviceaccount:ns:other"},
+		"of another pod":             {func(t *probe.Token) { t.Claims.Pod.UID = "u3" }, false, "pod probe (u3)"},
+		"of another namespace":       {func(t *probe.Token) { t.Claims.Namespace = "other" }, false, "service account other/reader"},
+		"bound to no pod":            {func(t *probe.Token) { t.Claims.Pod = probe.Reference{} }, false, "pod  ()"},
+		"none":                       {func(t *probe.Token) { t.Failure = &probe.Failure{Message: "no such file"} }, false, "no token"},
+	} {
+		token := good
+		row.change(&token)
+		matcher := BeTokenOf(pod)
+		holds, err := matcher.Match(token)
+		if err != nil || holds != row.holds || !strings.Contains(matcher.FailureMessage(token), row.says) {
+			t.Errorf("%s: %v (error %v): %s", name, holds, err, matcher.FailureMessage(token))
+		}
+	}
+}
+
+func TestAnswerWith(t *testing.T) {
+	for says, row := range map[string]struct {
+		response probe.Response
+		holds    bool
+	}{
+		"status 200": {probe.Response{Status: 200}, true},
+		"status 400: Service account token cannot be empty": {probe.Response{Status: 400, Body: "Service account token cannot be empty"}, false},
+		"GET got no answer: connect: connection refused":    {probe.Response{Failure: &probe.Failure{Class: probe.NetworkError, Operation: "GET", Message: "connect: connection refused"}}, false},
+	} {
+		matcher := AnswerWith(200)
+		holds, err := matcher.Match(row.response)
+		if err != nil || holds != row.holds || !strings.Contains(matcher.FailureMessage(row.response), says) {
+			t.Errorf("%v (error %v): %s", holds, err, matcher.FailureMessage(row.response))
+		}
+	}
+}

@@ -36,32 +36,7 @@ func do[T any](ctx context.Context, p *Probe, container string, args ...string) 
 // Caller is who the SDK's default chain makes of the pod.
 func (p *Probe) Caller(ctx context.Context) identity.Caller {
 	p.env.T.Helper()
-	return p.CallerIn(Main)(ctx)
-}
-
-// CallerIn is Caller of another container.
-func (p *Probe) CallerIn(container string) func(context.Context) identity.Caller {
-	return func(ctx context.Context) identity.Caller {
-		p.env.T.Helper()
-		return identity.Of(do[probe.Identity](ctx, p, container, probe.OpIdentity), p.env.NodeRole)
-	}
-}
-
-// InitCaller is Caller of an init container that was made to find out (WithInit, probe.OpIdentity).
-func (p *Probe) InitCaller(container string) identity.Caller {
-	p.env.T.Helper()
-	for _, status := range p.Pod.Status.InitContainerStatuses {
-		if status.Name != container || status.State.Terminated == nil {
-			continue
-		}
-		var seen probe.Identity
-		if err := json.Unmarshal([]byte(status.State.Terminated.Message), &seen); err != nil {
-			p.env.T.Fatalf("read what init container %s left: %v", container, err)
-		}
-		return identity.Of(seen, p.env.NodeRole)
-	}
-	p.env.T.Fatalf("init container %s of pod %s/%s did not end", container, p.Pod.Namespace, p.Pod.Name)
-	return identity.Caller{}
+	return identity.Of(do[probe.Identity](ctx, p, Main, probe.OpIdentity), p.env.NodeRole)
 }
 
 // Download does what `aws s3 cp s3://bucket/key -` does, HeadObject and then GetObject.
@@ -72,10 +47,27 @@ func (p *Probe) Download(bucket, key string) func(context.Context) probe.Object 
 	}
 }
 
-// Token tells the claims of the projected token, never the token.
-func (p *Probe) Token(ctx context.Context) probe.Token {
+// Token tells the claims of the projected token, never the token, as a container reads it.
+func (p *Probe) Token(ctx context.Context, container string) probe.Token {
 	p.env.T.Helper()
-	return do[probe.Token](ctx, p, Main, probe.OpToken)
+	return do[probe.Token](ctx, p, container, probe.OpToken)
+}
+
+// InitToken is Token of an init container that was made to read it (WithInit, probe.OpToken).
+func (p *Probe) InitToken(container string) probe.Token {
+	p.env.T.Helper()
+	var token probe.Token
+	for _, status := range p.Pod.Status.InitContainerStatuses {
+		if status.Name != container || status.State.Terminated == nil {
+			continue
+		}
+		if err := json.Unmarshal([]byte(status.State.Terminated.Message), &token); err != nil {
+			p.env.T.Fatalf("read what init container %s left: %v", container, err)
+		}
+		return token
+	}
+	p.env.T.Fatalf("init container %s of pod %s/%s did not end", container, p.Pod.Namespace, p.Pod.Name)
+	return token
 }
 
 // Metadata asks the instance metadata service.

@@ -14,7 +14,6 @@ import (
 
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/framework"
-	"github.com/podidentity/epi/framework/identity"
 	"github.com/podidentity/epi/framework/probe"
 )
 
@@ -45,7 +44,7 @@ func inject(pod *corev1.Pod) *corev1.Pod {
 }
 
 func TestPodHasEveryKindOfContainer(t *testing.T) {
-	pod := NewPod(environment(), "ns", "reader", WithInit("init", probe.OpIdentity), WithSidecar("sidecar"), WithContainer("second"), OnHostNetwork())
+	pod := NewPod(environment(), "ns", "reader", WithInit("init", probe.OpToken), WithSidecar("sidecar"), WithContainer("second"), OnHostNetwork())
 	var names []string
 	for _, container := range Containers(pod) {
 		names = append(names, container.Name)
@@ -164,10 +163,10 @@ type errText string
 
 func (e errText) Error() string { return string(e) }
 
-func TestInitCallerReadsTheTerminationMessage(t *testing.T) {
+func TestInitTokenReadsTheTerminationMessage(t *testing.T) {
 	env := environment()
 	env.T = verdict{}
-	message, err := json.Marshal(probe.Identity{Source: "EC2RoleProvider", ARN: "arn:aws:sts::123456789012:assumed-role/epi-node/i-1"})
+	message, err := json.Marshal(probe.Token{File: "/token", Claims: probe.TokenClaims{Subject: "system:serviceaccount:ns:reader"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,13 +176,13 @@ func TestInitCallerReadsTheTerminationMessage(t *testing.T) {
 			{Name: "init", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Message: string(message)}}},
 		}},
 	}}
-	if caller := p.InitCaller("init"); caller.Kind != identity.NodeRole {
-		t.Errorf("caller %s", caller)
+	if token := p.InitToken("init"); token.Claims.Subject != "system:serviceaccount:ns:reader" {
+		t.Errorf("token %+v", token)
 	}
 	defer func() {
 		if recover() != "harness" {
-			t.Error("an init container that there is not has a caller")
+			t.Error("an init container that there is not has a token")
 		}
 	}()
-	p.InitCaller("other")
+	p.InitToken("other")
 }

