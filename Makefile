@@ -23,8 +23,7 @@ e2e: build ## Everything on a kind cluster of its own: up, test, report, down (K
 
 .PHONY: test
 test: ## Every unit, integration, fuzz-seed and browser test, with the race detector
-	go vet ./...
-	go test -race -timeout 9m ./...
+	go test -race -gcflags=all=-dwarf=false -timeout 9m ./...
 
 .PHONY: build
 build: ## The runner and the programs that go into its images, into bin/
@@ -36,7 +35,7 @@ images: build ## The images of agent, webhook, emulator and probe as one archive
 	bin/epi images --file bin/images.tar
 
 .PHONY: lint
-lint: ## golangci-lint, as pinned here
+lint: ## golangci-lint, go vet included, as pinned here
 	go run $(GOLANGCI_LINT) run
 
 .PHONY: clean

@@ -105,6 +105,13 @@ func removeNodes(ctx context.Context, engine containerEngine, name string) error
 	return nil
 }
 
+// Tidy removes the folders of state that are empty once every environment and the engine are gone.
+func (p *Provider) Tidy() {
+	for _, dir := range []string{p.dirs.EnvironmentDir(""), p.dirs.State} {
+		_ = os.Remove(dir) // fails where something is left, and then it must stay
+	}
+}
+
 // Names lists the environments of this machine, also those that are half up or half down.
 func (p *Provider) Names(ctx context.Context) ([]string, error) {
 	seen := map[string]bool{}

@@ -51,6 +51,7 @@ Debian packages that epi installed stay installed.`,
 			if err := errors.Join(problems...); err != nil {
 				return fmt.Errorf("remove everything: %w", err)
 			}
+			provider.Tidy()
 			return nil
 		},
 	}
