@@ -98,7 +98,7 @@ func (i *Installer) await(ctx context.Context, task clusters.Task, object k8s.Ob
 	err := wait.For(func(ctx context.Context) (bool, error) {
 		if err := i.resources.Get(ctx, object.GetName(), object.GetNamespace(), object); err != nil {
 			seen = err.Error()
-			return false, nil
+			return false, nil //nolint:nilerr // told with the timeout, if it lasts
 		}
 		var done bool
 		done, seen = ready()

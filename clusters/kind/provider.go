@@ -101,9 +101,7 @@ func (c *creation) run(ctx context.Context) (*clusters.Environment, error) {
 	if err := os.MkdirAll(c.dir, 0o700); err != nil {
 		return nil, environmentError("make folder of environment", err)
 	}
-	if err := c.makeSecrets(); err != nil {
-		return nil, environmentError("make credentials", err)
-	}
+	c.secrets = newSecrets()
 	for _, step := range []struct {
 		doing string
 		do    func(context.Context) error
@@ -155,14 +153,13 @@ func environmentError(doing string, err error) error {
 	return &clusters.EnvironmentError{Doing: doing, Err: err}
 }
 
-func (c *creation) makeSecrets() error {
-	c.secrets = secrets{
+func newSecrets() secrets {
+	return secrets{
 		accessKeyID:     "AKIA" + randomBase32(16),
 		secretAccessKey: randomHex(20),
 		controlToken:    randomHex(20),
 		syncToken:       randomHex(20),
 	}
-	return nil
 }
 
 func randomHex(bytes int) string {

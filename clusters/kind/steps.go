@@ -95,6 +95,9 @@ func (c *creation) control() *control.Client {
 	return control.New(c.emulator.control, c.secrets.controlToken)
 }
 
+// creationResult is how kind's creation of a cluster ended.
+type creationResult struct{ err error }
+
 // createCluster creates the kind cluster and, as soon as its nodes take images, loads ours.
 func (c *creation) createCluster(ctx context.Context) error {
 	task := c.progress.Start(fmt.Sprintf("Cluster %q, %s, Kubernetes %s", c.spec.Name, count(c.spec.Nodes, "node"), c.node.Version))
@@ -104,20 +107,20 @@ func (c *creation) createCluster(ctx context.Context) error {
 			return err
 		}
 		kindProvider := newKindProvider(c.found, c.spec.Name, taskLogger{task: task})
-		created := make(chan error, 1)
+		created := make(chan creationResult, 1)
 		go func() {
-			created <- kindProvider.Create(c.spec.Name,
+			created <- creationResult{kindProvider.Create(c.spec.Name,
 				cluster.CreateWithV1Alpha4Config(clusterConfig(c.spec, c.node.Ref, c.node.KubeadmPatches, network)),
 				cluster.CreateWithKubeconfigPath(c.kubeconfig()),
 				cluster.CreateWithDisplayUsage(false), cluster.CreateWithDisplaySalutation(false),
 				// On an error we remove the nodes, after reading why they failed.
 				cluster.CreateWithRetain(true),
-			)
+			)}
 		}()
 		select {
-		case err := <-created:
-			if err != nil {
-				return c.explain(ctx, err)
+		case result := <-created:
+			if result.err != nil {
+				return c.explain(ctx, result.err)
 			}
 		case <-ctx.Done():
 			// kind knows no context. Without its containers it ends with an error soon, and only

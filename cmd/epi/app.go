@@ -36,7 +36,7 @@ func newApp(out, err io.Writer, lookupEnv func(string) (string, bool)) *app {
 
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, a *app, args []string) int {
-	root := a.rootCommand()
+	root := a.rootCommand() //nolint:contextcheck // commands get the context from cobra
 	root.SetArgs(args)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
@@ -46,7 +46,7 @@ func run(ctx context.Context, a *app, args []string) int {
 	switch {
 	case code == exitInterrupted:
 		_, _ = io.WriteString(a.err, a.describeInterrupt(err))
-	case err != nil && !(ok && coded.reported):
+	case err != nil && (!ok || !coded.reported):
 		_, _ = io.WriteString(a.err, describe(err))
 	}
 	return code
