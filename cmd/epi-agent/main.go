@@ -22,13 +22,13 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	if err := command(agent.Run, os.Stderr).ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "Error:", err)
 		stop()
 		os.Exit(1)
 	}
+	stop()
 }
 
 func command(serve func(context.Context, agent.Options, *slog.Logger) error, logTo io.Writer) *cobra.Command {

@@ -101,7 +101,7 @@ func get(t *testing.T, c *Cache, token validation.Token) string {
 			t.Fatal(err)
 		}
 	}
-	var answer struct{ AccessKeyId string } //nolint:revive // the document's own name
+	var answer struct{ AccessKeyId string }
 	if err := json.Unmarshal(document, &answer); err != nil {
 		t.Fatal(err)
 	}

@@ -50,7 +50,7 @@ func (h *handler) forward(w http.ResponseWriter, r *http.Request, op *operation)
 	answer := &answer{ResponseWriter: w, checksums: strings.EqualFold(r.Header.Get("X-Amz-Checksum-Mode"), "ENABLED") && r.Header.Get("Range") == ""}
 	answer.requestID = journal.FromContext(r.Context()).RequestID
 	h.library.ServeHTTP(answer, inner)
-	return answer.finish(r, op)
+	return answer.finish(op)
 }
 
 // answer passes the library's success on and keeps its errors back.
@@ -91,7 +91,7 @@ func (a *answer) Write(data []byte) (int, error) {
 }
 
 // finish turns what was kept back into an *Error.
-func (a *answer) finish(r *http.Request, op *operation) error {
+func (a *answer) finish(op *operation) error {
 	if a.status == 0 {
 		a.WriteHeader(http.StatusOK)
 	}

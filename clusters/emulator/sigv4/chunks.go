@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io"
 	"slices"
 	"strconv"
@@ -136,7 +137,7 @@ func (d *chunkDecoder) readTrailer(names []string) (map[string]string, error) {
 	claimed, total := "", 0
 	for {
 		line, err := d.readLine(maxTrailer - total)
-		if err == io.EOF && line == "" && !d.trailer {
+		if errors.Is(err, io.EOF) && line == "" && !d.trailer {
 			// The empty line after the last chunk is all that a body without trailer may lack.
 			break
 		}

@@ -175,7 +175,7 @@ func TestSkippedContainers(t *testing.T) {
 		`none`:      "a b i",
 		``:          "a b i",
 		`a,\"b`:     "a b i", // not CSV: skips none
-		` a`:        "a b i", // names are not trimmed
+		" " + "a":   "a b i", // names are not trimmed
 		`a\nb,i`:    "b i",   // only the first line counts
 		`b,a,a,a,i`: "",
 	} {
