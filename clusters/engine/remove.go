@@ -210,11 +210,19 @@ func (p private) restoreMachine(ctx context.Context) error {
 // otherEngineRuns reports whether a Docker engine runs that is not the private one, which has been
 // stopped by now.
 func otherEngineRuns() bool {
-	files, _ := filepath.Glob("/proc/[0-9]*/comm") // the pattern is well-formed
+	files, _ := filepath.Glob("/proc/[0-9]*/stat") // the pattern is well-formed
 	return slices.ContainsFunc(files, func(file string) bool {
-		name, err := os.ReadFile(file)
-		return err == nil && strings.TrimSpace(string(name)) == "dockerd"
+		stat, err := os.ReadFile(file)
+		return err == nil && isLiveEngine(string(stat))
 	})
+}
+
+// isLiveEngine tells from a process's status line (proc(5), /proc/pid/stat: the name in
+// parentheses, then the state) whether it is a Docker engine that runs. The private one that was
+// just stopped stays as a zombie until its parent looks, which may be long in a container.
+func isLiveEngine(stat string) bool {
+	_, after, found := strings.Cut(stat, "(dockerd) ")
+	return found && !strings.HasPrefix(after, "Z") && !strings.HasPrefix(after, "X")
 }
 
 // undo returns the arguments of iptables that take away what an engine left, in the order in which
