@@ -99,9 +99,9 @@ func (fs *rootfs) resolve(name string) (string, bool) {
 	return resolved, true
 }
 
-// libraryFolders are where the dynamic loader of Debian looks: the folder of the architecture
+// sharedObjectFolders are where the dynamic loader of Debian looks: the folder of the architecture
 // (multiarch) and the classic ones.
-func (fs *rootfs) libraryFolders() []string {
+func (fs *rootfs) sharedObjectFolders() []string {
 	var folders []string
 	for _, name := range fs.names {
 		dir, base := path.Split(name)
@@ -116,7 +116,7 @@ func (fs *rootfs) libraryFolders() []string {
 // loader needs to start them: the loader itself and the libraries, under the name that they are
 // looked for and under the one that they have.
 func (fs *rootfs) closure(programs ...string) ([]string, error) {
-	folders := fs.libraryFolders()
+	folders := fs.sharedObjectFolders()
 	seen := map[string]bool{}
 	var names []string
 	add := func(name string) {

@@ -49,7 +49,7 @@ func (h *handler) forward(w http.ResponseWriter, r *http.Request, op *operation)
 	}
 	answer := &answer{ResponseWriter: w, checksums: strings.EqualFold(r.Header.Get("X-Amz-Checksum-Mode"), "ENABLED") && r.Header.Get("Range") == ""}
 	answer.requestID = journal.FromContext(r.Context()).RequestID
-	h.library.ServeHTTP(answer, inner)
+	h.server.ServeHTTP(answer, inner)
 	return answer.finish(op)
 }
 

@@ -40,7 +40,7 @@ type handler struct {
 	region  string
 	hosts   []string
 	objects backend
-	library http.Handler
+	server  http.Handler
 }
 
 // NewHandler serves S3 for callers from the context; a request without a caller is anonymous and refused.
@@ -59,7 +59,7 @@ func NewHandler(options Options) (http.Handler, error) {
 	return &handler{
 		account: options.Account, region: options.Region, hosts: options.Hosts, objects: objects,
 		// Signatures and their time were verified before.
-		library: gofakes3.New(objects, gofakes3.WithTimeSource(clock(now)), gofakes3.WithTimeSkewLimit(0)).Server(),
+		server: gofakes3.New(objects, gofakes3.WithTimeSource(clock(now)), gofakes3.WithTimeSkewLimit(0)).Server(),
 	}, nil
 }
 
