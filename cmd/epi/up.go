@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -54,22 +55,13 @@ func (f *environmentFlags) validate() error {
 	if f.spec.IMDSHopLimit != 1 && f.spec.IMDSHopLimit != 2 {
 		problems = append(problems, fmt.Errorf("flag --imds-hop-limit: %d is not 1 or 2", f.spec.IMDSHopLimit))
 	}
-	if v := f.spec.KubernetesVersion; v != "" && f.spec.NodeImage == "" && !contains(nodeimage.Versions(), v) {
+	if v := f.spec.KubernetesVersion; v != "" && f.spec.NodeImage == "" && !slices.Contains(nodeimage.Versions(), v) {
 		problems = append(problems, fmt.Errorf("flag --kubernetes-version: %q is not pinned; choose %s, or bring a --node-image", v, strings.Join(nodeimage.Versions(), " or ")))
 	}
 	if err := errors.Join(problems...); err != nil {
 		return usageError("%w", err)
 	}
 	return nil
-}
-
-func contains(list []string, item string) bool {
-	for _, one := range list {
-		if one == item {
-			return true
-		}
-	}
-	return false
 }
 
 func (a *app) upCommand() *cobra.Command {
