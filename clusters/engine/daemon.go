@@ -260,13 +260,18 @@ func (p private) isOurs(path string) bool {
 
 // killStragglers ends the engine's processes of the named programs.
 func (p private) killStragglers(ctx context.Context, programs ...string) error {
+	return killAll(ctx, "stop what a killed engine left", func() []int { return p.stragglers(programs) })
+}
+
+// killAll kills the processes that find finds until it finds none; doing is what for.
+func killAll(ctx context.Context, doing string, find func() []int) error {
 	for begun := time.Now(); ; {
-		pids := p.stragglers(programs)
+		pids := find()
 		if len(pids) == 0 {
 			return nil
 		}
 		if time.Since(begun) > stopTimeout {
-			return fmt.Errorf("stop what a killed engine left: processes %v do not end", pids)
+			return fmt.Errorf("%s: processes %v do not end", doing, pids)
 		}
 		for _, pid := range pids {
 			_ = syscall.Kill(pid, syscall.SIGKILL) // gone is as good

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/podidentity/epi/clusters"
@@ -127,23 +126,7 @@ func (p private) killContainers(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list containers of the engine: %w", err)
 	}
-	for begun := time.Now(); ; {
-		pids := processesIn(containers)
-		if len(pids) == 0 {
-			return nil
-		}
-		if time.Since(begun) > stopTimeout {
-			return fmt.Errorf("end containers: processes %v do not end", pids)
-		}
-		for _, pid := range pids {
-			_ = syscall.Kill(pid, syscall.SIGKILL) // gone is as good
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(pollInterval):
-		}
-	}
+	return killAll(ctx, "end containers", func() []int { return processesIn(containers) })
 }
 
 func processesIn(containers []os.DirEntry) []int {

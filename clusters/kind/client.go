@@ -2,9 +2,7 @@ package kind
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"strings"
 
 	"github.com/podidentity/epi/clusters/engine"
 )
@@ -20,19 +18,11 @@ func clientOf(found *engine.Engine) containerEngine { return client{engine: foun
 func (c client) Output(ctx context.Context, args ...string) (string, error) {
 	command := c.engine.Command(args...)
 	command.Env = append(command.Env, c.env...)
-	var stdout strings.Builder
-	command.Stdout = &stdout
-	if err := command.Run(ctx); err != nil {
-		return "", err
-	}
-	return stdout.String(), nil
+	return command.Output(ctx)
 }
 
 func (c client) Load(ctx context.Context, archive io.Reader) error {
-	if err := c.engine.Load(ctx, archive); err != nil {
-		return fmt.Errorf("load images: %w", err)
-	}
-	return nil
+	return c.engine.Load(ctx, archive)
 }
 
 func (c client) With(env ...string) containerEngine {

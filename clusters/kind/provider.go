@@ -22,7 +22,6 @@ import (
 	"sigs.k8s.io/e2e-framework/klient/wait/conditions"
 
 	"github.com/podidentity/epi/clusters"
-	"github.com/podidentity/epi/clusters/addons"
 	"github.com/podidentity/epi/clusters/engine"
 	"github.com/podidentity/epi/clusters/images"
 	"github.com/podidentity/epi/clusters/nodeimage"
@@ -171,7 +170,6 @@ func randomHex(bytes int) string {
 func randomBase32(length int) string { return rand.Text()[:length] }
 
 func (c *creation) environment() *clusters.Environment {
-	hopLimit := c.spec.IMDSHopLimit
 	return &clusters.Environment{
 		Provider:          "kind",
 		Name:              c.spec.Name,
@@ -186,7 +184,7 @@ func (c *creation) environment() *clusters.Environment {
 		NodeImageOrigin:   c.node.Origin,
 		Nodes:             c.spec.Nodes,
 		NodeRole:          nodeRole,
-		IMDSHopLimit:      hopLimit,
+		IMDSHopLimit:      c.spec.IMDSHopLimit,
 		Engine:            c.found.String(),
 		Capabilities:      []clusters.Capability{clusters.EmulatorControl, clusters.HostNetworkPods, clusters.IMDS},
 		Subjects: []clusters.Subject{
@@ -271,6 +269,3 @@ func loadKubeconfig(file string) (*rest.Config, error) {
 	config.QPS, config.Burst = 200, 400
 	return config, nil
 }
-
-// newAddons is where the installer of what is under test comes from.
-func (c *creation) newAddons() (*addons.Installer, error) { return addons.New(c.kube) }

@@ -242,7 +242,7 @@ func get(ctx context.Context, client *http.Client, url string) ([]byte, error) {
 
 // installAddons installs agent and webhook at once and waits for both.
 func (c *creation) installAddons(ctx context.Context) error {
-	installer, err := c.newAddons()
+	installer, err := addons.New(c.kube)
 	if err != nil {
 		return err
 	}

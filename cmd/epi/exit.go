@@ -45,12 +45,7 @@ func exitCode(ctx context.Context, err error) int {
 	if coded, ok := errors.AsType[*codedError](err); ok {
 		return coded.code
 	}
-	if _, ok := errors.AsType[*clusters.EnvironmentError](err); ok {
-		return exitEnvironment
-	}
-	if errors.Is(err, clusters.ErrNoEnvironment) {
-		return exitEnvironment
-	}
+	// Whatever else went wrong, there is no verdict about the subjects.
 	return exitEnvironment
 }
 
