@@ -2,6 +2,7 @@ package iam
 
 import (
 	"context"
+	"crypto/subtle"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -34,6 +35,8 @@ const (
 // accessKey is a user's access key or a session's.
 type accessKey struct {
 	sigv4.Credentials
+	// token of a session; empty for a user's key.
+	token string
 	// owner is the unique ID of the user or role.
 	owner   string
 	created time.Time
@@ -154,8 +157,8 @@ func (a *Account) IssueSession(_ context.Context, input SessionInput) (Session, 
 	}
 	now := a.timestamp()
 	key := &accessKey{
-		Credentials: sigv4.Credentials{SecretAccessKey: secret, SessionToken: token, Expiration: now.Add(input.Duration)},
-		owner:       role.id, created: now,
+		Credentials: sigv4.Credentials{SecretAccessKey: secret, Expiration: now.Add(input.Duration)},
+		token:       token, owner: role.id, created: now,
 		session: &session{
 			name: input.SessionName, tags: maps.Clone(input.Tags),
 			transitive: slices.Clone(input.TransitiveTags), policies: slices.Clone(input.Policies),
@@ -195,14 +198,17 @@ func (a *Account) sweep(now time.Time) {
 }
 
 // Credentials implements sigv4.CredentialStore.
-func (a *Account) Credentials(_ context.Context, accessKeyID string) (sigv4.Credentials, bool) {
+func (a *Account) Credentials(_ context.Context, accessKeyID, sessionToken string) (sigv4.Credentials, error) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	key := a.keys[accessKeyID]
 	if key == nil || a.entities[key.owner] == nil {
-		return sigv4.Credentials{}, false
+		return sigv4.Credentials{}, sigv4.ErrUnknownAccessKey
 	}
-	return key.Credentials, true
+	if subtle.ConstantTimeCompare([]byte(key.token), []byte(sessionToken)) != 1 {
+		return sigv4.Credentials{}, sigv4.ErrInvalidToken
+	}
+	return key.Credentials, nil
 }
 
 // Principal returns whose access key accessKeyID is now; ok is false when the key, its user or its

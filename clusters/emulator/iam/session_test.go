@@ -103,7 +103,7 @@ func TestSession(t *testing.T) {
 	if _, ok := server.Account.Principal(t.Context(), session.AccessKeyID); ok {
 		t.Error("the session survived its role")
 	}
-	if _, ok := server.Account.Credentials(t.Context(), session.AccessKeyID); ok {
+	if _, err := server.Account.Credentials(t.Context(), session.AccessKeyID, session.SessionToken); err == nil {
 		t.Error("the session's credentials survived its role")
 	}
 	if decision := server.Account.Authorize(t.Context(), caller, access); decision.Allowed {
@@ -318,7 +318,7 @@ func TestExpiredSessionsAreForgotten(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, ok := account.Credentials(t.Context(), first.AccessKeyID); !ok {
+	if _, err := account.Credentials(t.Context(), first.AccessKeyID, first.SessionToken); err != nil {
 		t.Error("expired half an hour ago: must be told from an unknown key")
 	}
 	now = now.Add(time.Hour)
@@ -327,7 +327,7 @@ func TestExpiredSessionsAreForgotten(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, ok := account.Credentials(t.Context(), first.AccessKeyID); ok {
+	if _, err := account.Credentials(t.Context(), first.AccessKeyID, first.SessionToken); err == nil {
 		t.Error("still kept long after its end")
 	}
 }

@@ -8,29 +8,38 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"net/http"
 	"time"
 )
 
-// Credentials are what the secret side of an access key ID is.
+// Credentials are the secret side of an access key ID.
 type Credentials struct {
 	SecretAccessKey string
-	// SessionToken of temporary credentials; empty for a user's access key.
-	SessionToken string
 	// Expiration of temporary credentials; zero for a user's access key.
 	Expiration time.Time
 }
 
-// CredentialStore finds the credentials of an access key ID; ok is false for an unknown one.
+// What a CredentialStore says of credentials that it does not have.
+var (
+	ErrUnknownAccessKey = errors.New("access key ID does not exist")
+	ErrInvalidToken     = errors.New("session token does not belong to the access key ID")
+)
+
+// CredentialStore finds the credentials of an access key ID and the session token that came with it,
+// which is empty for a user's access key. It fails with ErrUnknownAccessKey or ErrInvalidToken, and
+// compares tokens in constant time.
 type CredentialStore interface {
-	Credentials(ctx context.Context, accessKeyID string) (credentials Credentials, ok bool)
+	Credentials(ctx context.Context, accessKeyID, sessionToken string) (Credentials, error)
 }
 
 // Identity is what a verified signature proves.
 type Identity struct {
 	AccessKeyID string
+	// SessionToken came with temporary credentials; empty for a user's access key.
+	SessionToken string
 	// Region and Service of the credential scope, such as "us-west-2" and "s3".
 	Region, Service string
 	// Time of signing.
@@ -90,12 +99,14 @@ func (v *Verifier) Verify(r *http.Request) (*Identity, error) {
 	if err := s.checkTime(v.now()); err != nil {
 		return nil, err
 	}
-	credentials, ok := v.store.Credentials(r.Context(), s.accessKeyID)
-	if !ok {
+	credentials, err := v.store.Credentials(r.Context(), s.accessKeyID, s.sessionToken)
+	switch {
+	case errors.Is(err, ErrUnknownAccessKey):
 		return nil, refuse(UnknownAccessKey, "access key ID %s does not exist", s.accessKeyID)
-	}
-	if subtle.ConstantTimeCompare([]byte(credentials.SessionToken), []byte(s.sessionToken)) != 1 {
+	case errors.Is(err, ErrInvalidToken):
 		return nil, refuse(InvalidToken, "the session token is not the one of access key ID %s", s.accessKeyID)
+	case err != nil:
+		return nil, fmt.Errorf("look up access key ID %s: %w", s.accessKeyID, err)
 	}
 	if !credentials.Expiration.IsZero() && !v.now().Before(credentials.Expiration) {
 		return nil, refuse(ExpiredToken, "the credentials expired at %s", credentials.Expiration.UTC().Format(time.RFC3339))
@@ -118,7 +129,7 @@ func (v *Verifier) Verify(r *http.Request) (*Identity, error) {
 		return nil, err
 	}
 	return &Identity{
-		AccessKeyID: s.accessKeyID, Region: s.region, Service: s.service, Time: s.time,
+		AccessKeyID: s.accessKeyID, SessionToken: s.sessionToken, Region: s.region, Service: s.service, Time: s.time,
 		SignedHeaders: s.signedHeaders, Presigned: s.presigned,
 	}, nil
 }

@@ -18,11 +18,23 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 )
 
-type store map[string]Credentials
+// key is an access key as the store knows it.
+type key struct {
+	Credentials
+	token string
+}
 
-func (s store) Credentials(_ context.Context, accessKeyID string) (Credentials, bool) {
-	credentials, ok := s[accessKeyID]
-	return credentials, ok
+type store map[string]key
+
+func (s store) Credentials(_ context.Context, accessKeyID, sessionToken string) (Credentials, error) {
+	found, ok := s[accessKeyID]
+	switch {
+	case !ok:
+		return Credentials{}, ErrUnknownAccessKey
+	case found.token != sessionToken:
+		return Credentials{}, ErrInvalidToken
+	}
+	return found.Credentials, nil
 }
 
 var (
@@ -31,12 +43,12 @@ var (
 	temporary = aws.Credentials{AccessKeyID: "ASIATEMP", SecretAccessKey: "short secret", SessionToken: "token/+="}
 	expired   = aws.Credentials{AccessKeyID: "ASIAGONE", SecretAccessKey: "old secret", SessionToken: "gone"}
 	known     = store{
-		"AKIALONG": {SecretAccessKey: "long secret"},
-		"ASIATEMP": {SecretAccessKey: "short secret", SessionToken: "token/+=", Expiration: now.Add(time.Hour)},
-		"ASIAGONE": {SecretAccessKey: "old secret", SessionToken: "gone", Expiration: now},
+		"AKIALONG": {Credentials{SecretAccessKey: "long secret"}, ""},
+		"ASIATEMP": {Credentials{SecretAccessKey: "short secret", Expiration: now.Add(time.Hour)}, "token/+="},
+		"ASIAGONE": {Credentials{SecretAccessKey: "old secret", Expiration: now}, "gone"},
 		// The documentation's examples.
-		"AKIAIOSFODNN7EXAMPLE": {SecretAccessKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"},
-		"AKIDEXAMPLE":          {SecretAccessKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"},
+		"AKIAIOSFODNN7EXAMPLE": {Credentials{SecretAccessKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}, ""},
+		"AKIDEXAMPLE":          {Credentials{SecretAccessKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}, ""},
 	}
 )
 
@@ -270,7 +282,7 @@ func TestPresigned(t *testing.T) {
 
 // verifyWithoutExpiry lets the URL's own life decide: the credentials' ends with it.
 func (v *Verifier) verifyWithoutExpiry(r *http.Request) (*Identity, error) {
-	everlasting := store{"ASIATEMP": {SecretAccessKey: "short secret", SessionToken: "token/+="}}
+	everlasting := store{"ASIATEMP": {Credentials{SecretAccessKey: "short secret"}, "token/+="}}
 	return NewVerifier(everlasting, Options{Now: v.now}).Verify(r)
 }
 
