@@ -3,8 +3,7 @@ package oidc
 import (
 	"time"
 
-	"github.com/go-jose/go-jose/v4/json"
-	"github.com/go-jose/go-jose/v4/jwt"
+	"github.com/go-json-experiment/json"
 )
 
 // Claims are what a verified token says (RFC 7519, section 4.1; OpenID Connect Core 1.0, section 2).
@@ -39,7 +38,7 @@ type Object struct {
 }
 
 // Decode reads further claims, such as https://aws.amazon.com/tags, into v as encoding/json would,
-// but names must match in case and occur once.
+// but names must match in case.
 func (c *Claims) Decode(v any) error {
 	return json.Unmarshal(c.payload, v)
 }
@@ -64,21 +63,63 @@ func (c *Claims) CheckTime(now time.Time, leeway time.Duration) error {
 
 // wireClaims is the form of Claims in a token.
 type wireClaims struct {
-	Issuer          string           `json:"iss"`
-	Subject         string           `json:"sub"`
-	Audience        jwt.Audience     `json:"aud"`
-	AuthorizedParty string           `json:"azp"`
-	Expiry          *jwt.NumericDate `json:"exp"`
-	NotBefore       *jwt.NumericDate `json:"nbf"`
-	IssuedAt        *jwt.NumericDate `json:"iat"`
-	JTI             string           `json:"jti"`
-	Kubernetes      Kubernetes       `json:"kubernetes.io"`
+	Issuer          string     `json:"iss"`
+	Subject         string     `json:"sub"`
+	Audience        any        `json:"aud"`
+	AuthorizedParty string     `json:"azp"`
+	Expiry          *float64   `json:"exp"`
+	NotBefore       *float64   `json:"nbf"`
+	IssuedAt        *float64   `json:"iat"`
+	JTI             string     `json:"jti"`
+	Kubernetes      Kubernetes `json:"kubernetes.io"`
 }
 
-func (w *wireClaims) claims(payload []byte) Claims {
-	return Claims{
-		Issuer: w.Issuer, Subject: w.Subject, Audience: w.Audience, AuthorizedParty: w.AuthorizedParty,
-		Expiry: w.Expiry.Time(), NotBefore: w.NotBefore.Time(), IssuedAt: w.IssuedAt.Time(),
+func (w *wireClaims) claims(payload []byte) (claims Claims, ok bool) {
+	claims = Claims{
+		Issuer: w.Issuer, Subject: w.Subject, AuthorizedParty: w.AuthorizedParty,
 		JTI: w.JTI, Kubernetes: w.Kubernetes, payload: payload,
 	}
+	for _, date := range []struct {
+		to   *time.Time
+		from *float64
+	}{{&claims.Expiry, w.Expiry}, {&claims.NotBefore, w.NotBefore}, {&claims.IssuedAt, w.IssuedAt}} {
+		if *date.to, ok = numericDate(date.from); !ok {
+			return Claims{}, false
+		}
+	}
+	claims.Audience, ok = audience(w.Audience)
+	return claims, ok
+}
+
+// numericDate is in seconds since 1970, and fractions do not count. What is so large that time.Time
+// would wrap around is no date.
+func numericDate(seconds *float64) (at time.Time, ok bool) {
+	const limit = 1 << 62
+	switch {
+	case seconds == nil:
+		return time.Time{}, true
+	case *seconds >= limit || *seconds <= -limit:
+		return time.Time{}, false
+	}
+	return time.Unix(int64(*seconds), 0), true
+}
+
+// audience is one string or a list of them.
+func audience(claim any) (list []string, ok bool) {
+	switch claim := claim.(type) {
+	case nil:
+		return nil, true
+	case string:
+		return []string{claim}, true
+	case []any:
+		for _, one := range claim {
+			text, ok := one.(string)
+			if !ok {
+				return nil, false
+			}
+			list = append(list, text)
+		}
+		return list, true
+	}
+	return nil, false
 }

@@ -1,13 +1,13 @@
 package oidc
 
 import (
-	"bytes"
 	"encoding/base64"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/go-jose/go-jose/v4/json"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // MaxToken is the longest token that is taken, in bytes: the limit of WebIdentityToken
@@ -42,22 +42,18 @@ func (k *Keys) Open(token string) (Claims, error) {
 	if err != nil {
 		return Claims{}, err
 	}
-	key, known := k.byID[h.keyID]
+	key, known := k.byID[h.KeyID]
 	switch {
-	case methods[h.algorithm].hash == 0:
+	case methods[h.Algorithm].hash == 0:
 		return Claims{}, invalid("the token is not signed with one of %v", supported())
 	case !known:
 		return Claims{}, invalid("the token is not signed by a key of its issuer")
-	case !slices.Contains(key.algorithms, h.algorithm):
+	case !slices.Contains(key.algorithms, h.Algorithm):
 		return Claims{}, invalid("the token's algorithm is not that of its key")
-	case !methods[h.algorithm].verify(key.public, t.signed, t.signature):
+	case !methods[h.Algorithm].verify(key.public, t.signed, t.signature):
 		return Claims{}, invalid("the signature of the token is not valid")
 	}
-	w, err := t.readClaims()
-	if err != nil {
-		return Claims{}, err
-	}
-	return w.claims(t.payload), nil
+	return t.readClaims()
 }
 
 // UnverifiedIssuer returns whom a token says it is from, to find the keys that can tell whether that
@@ -67,11 +63,8 @@ func UnverifiedIssuer(token string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	w, err := t.readClaims()
-	if err != nil {
-		return "", err
-	}
-	return w.Issuer, nil
+	claims, err := t.readClaims()
+	return claims.Issuer, err
 }
 
 // parts of a token in compact form (RFC 7515, section 7.1).
@@ -105,37 +98,42 @@ func parse(token string) (parts, error) {
 	return t, nil
 }
 
-type header struct{ algorithm, keyID string }
+// header is what counts of a JOSE header (RFC 7515, section 4). Parameters that name a key elsewhere
+// or bring one along are not among it.
+type header struct {
+	Algorithm string `json:"alg"`
+	KeyID     string `json:"kid"`
+	// Critical and Base64 would change how the rest is to be understood; they are refused.
+	Critical jsontext.Value `json:"crit"`
+	Base64   jsontext.Value `json:"b64"`
+}
 
-// readHeader takes the two parameters that count. The ones that would change what the signature
-// covers, or how it is to be understood, are refused; those that name or bring a key are passed over.
+// The JSON library refuses, at every depth, a name that occurs twice and what is not UTF-8, and takes
+// no "ALG" for "alg". Its errors may quote the token, so none of them goes further.
+
 func (t *parts) readHeader() (header, error) {
-	// As a map, so that a name that occurs twice is refused at every depth.
-	var parameters map[string]any
-	if err := json.Unmarshal(t.header, &parameters); err != nil || parameters == nil {
-		return header{}, invalid("the token is not a JSON Web Token: its header is not a JSON object with each name once")
-	}
-	for _, name := range []string{"crit", "b64"} {
-		if _, found := parameters[name]; found {
-			return header{}, invalid("the token's header has the parameter %s, which is not supported", name)
-		}
-	}
 	var h header
-	var ok bool
-	if h.algorithm, ok = parameters["alg"].(string); !ok {
-		return header{}, invalid("the token is not a JSON Web Token: it names no algorithm")
+	if err := json.Unmarshal(t.header, &h); err != nil {
+		return header{}, invalid("the token is not a JSON Web Token: its header is not valid")
 	}
-	if h.keyID, ok = parameters["kid"].(string); !ok || h.keyID == "" {
+	switch {
+	case h.Critical != nil, h.Base64 != nil:
+		return header{}, invalid("the token's header has the parameter crit or b64, which are not supported")
+	case h.KeyID == "":
 		return header{}, invalid("the token is not signed by a key of its issuer: it names none")
 	}
 	return h, nil
 }
 
-func (t *parts) readClaims() (*wireClaims, error) {
-	var w wireClaims
-	// This library, other than encoding/json, refuses a name that occurs twice and does not take "ISS" for "iss".
-	if err := json.Unmarshal(t.payload, &w); err != nil || !bytes.HasPrefix(bytes.TrimLeft(t.payload, " \t\r\n"), []byte("{")) {
-		return nil, invalid("the claims of the token are not valid")
+func (t *parts) readClaims() (Claims, error) {
+	w := new(wireClaims)
+	// A null leaves a pointer nil.
+	if err := json.Unmarshal(t.payload, &w); err != nil || w == nil {
+		return Claims{}, invalid("the claims of the token are not valid")
 	}
-	return &w, nil
+	claims, ok := w.claims(t.payload)
+	if !ok {
+		return Claims{}, invalid("the audience or a date in the token is not valid")
+	}
+	return claims, nil
 }
