@@ -1,0 +1,20 @@
+package compat
+
+// operations are what each service routes, by its signing name.
+func operations() map[string][]string {
+	return map[string][]string{
+		"eks": {
+			"CreatePodIdentityAssociation", "DeletePodIdentityAssociation", "DescribeCluster", "DescribePodIdentityAssociation",
+			"ListClusters", "ListPodIdentityAssociations", "UpdatePodIdentityAssociation",
+		},
+		"eks-auth": {"AssumeRoleForPodIdentity"},
+		"iam":      {"CreateRole"},
+		"sts": {"AssumeRole", "GetCallerIdentity"},
+		"s3": {
+			"AbortMultipartUpload", "CompleteMultipartUpload", "CopyObject", "CreateBucket", "CreateMultipartUpload", "DeleteBucket",
+			"DeleteObject", "DeleteObjects", "GetBucketLocation", "GetObject", "HeadBucket", "HeadObject", "ListBuckets",
+			"ListMultipartUploads", "ListObjects", "ListObjectsV2", "ListParts", "PutObject", "UploadPart",
+		},
+		"imds": {"PUT /latest/api/token", "GET /latest/meta-data/iam/security-credentials/epi-node", "GET /latest/dynamic/instance-identity/document"},
+	}
+}

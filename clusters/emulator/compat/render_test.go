@@ -1,0 +1,104 @@
+package compat
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// row is what one case observed.
+type row struct {
+	service, operation, input string
+	answer
+}
+
+// titles are the services' names for people, by which the table is sorted.
+var titles = map[string]string{
+	"eks": "EKS", "eks-auth": "EKS Auth", "iam": "IAM", "sts": "STS", "s3": "S3", "imds": "Instance metadata",
+}
+
+const preamble = `# What the emulator accepts and refuses
+
+Written by a test: every line is a request that an AWS client sent through the emulator's front door, with the status and
+the error code that came back on the wire. A dash in place of a code is an answer that has none: success, or a refusal
+without a body (HEAD).
+`
+
+// render makes the table: by service and operation, accepted inputs before refused ones.
+func render(rows []row) string {
+	rows = slices.Clone(rows)
+	slices.SortFunc(rows, func(a, b row) int {
+		return cmp.Or(
+			cmp.Compare(titles[a.service], titles[b.service]), cmp.Compare(a.operation, b.operation),
+			cmp.Compare(class(a), class(b)), cmp.Compare(a.status, b.status), cmp.Compare(a.code, b.code), cmp.Compare(a.input, b.input),
+		)
+	})
+	var summary, tables strings.Builder
+	for service := range slices.Values(services(rows)) {
+		own := slices.DeleteFunc(slices.Clone(rows), func(r row) bool { return r.service != service })
+		operations, accepted := map[string]bool{}, 0
+		fmt.Fprintf(&tables, "\n## %s\n\n| Operation | Input | Status | Code |\n|---|---|---|---|\n", titles[service])
+		for _, r := range own {
+			if r.operation != anyOperation {
+				operations[r.operation] = true
+			}
+			accepted += 1 - class(r)
+			fmt.Fprintf(&tables, "| %s | %s | %d | %s |\n", r.operation, escape(r.input), r.status, cmp.Or(r.code, "-"))
+		}
+		fmt.Fprintf(&summary, "| %s | %d | %d | %d |\n", titles[service], len(operations), accepted, len(own)-accepted)
+	}
+	return preamble + "\n| Service | Operations | Accepted inputs | Refused inputs |\n|---|---|---|---|\n" + summary.String() + tables.String()
+}
+
+// class is 0 for accepted and 1 for refused.
+func class(r row) int {
+	if r.accepted() {
+		return 0
+	}
+	return 1
+}
+
+// services are those of sorted rows, in their order.
+func services(rows []row) []string {
+	var names []string
+	for _, r := range rows {
+		names = append(names, r.service)
+	}
+	return slices.Compact(names)
+}
+
+func escape(text string) string { return strings.ReplaceAll(text, "|", `\|`) }
+
+func TestRender(t *testing.T) {
+	got := render([]row{
+		{"sts", "GetCallerIdentity", "x", answer{200, ""}},
+		{"iam", "GetRole", "a|b", answer{404, "NoSuchEntity"}},
+		{"iam", "GetRole", "z", answer{200, ""}},
+		{"iam", anyOperation, "no signature", answer{403, ""}},
+	})
+	want := preamble + `
+| Service | Operations | Accepted inputs | Refused inputs |
+|---|---|---|---|
+| IAM | 1 | 1 | 2 |
+| STS | 1 | 1 | 0 |
+
+## IAM
+
+| Operation | Input | Status | Code |
+|---|---|---|---|
+| (any) | no signature | 403 | - |
+| GetRole | z | 200 | - |
+| GetRole | a\|b | 404 | NoSuchEntity |
+
+## STS
+
+| Operation | Input | Status | Code |
+|---|---|---|---|
+| GetCallerIdentity | x | 200 | - |
+`
+	if got != want {
+		t.Errorf("got\n%s", got)
+	}
+}

@@ -1,0 +1,112 @@
+// Package emulatortest runs the whole emulator for tests that come in through its front door, as AWS
+// clients do, and makes what those tests start from: callers, roles, buckets, clusters and tokens.
+package emulatortest
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/smithy-go/middleware"
+
+	"github.com/podidentity/epi/clusters/emulator"
+	"github.com/podidentity/epi/clusters/emulator/control"
+)
+
+// The emulator's account and region, the administrator's key, and who issues tokens of service accounts.
+const (
+	Region          = "us-west-2"
+	Account         = "123456789012"
+	NodeRole        = "epi-node"
+	AccessKeyID     = "AKIAEPIEXAMPLE000000"
+	SecretAccessKey = "administrators-secret-access-key-000000"
+	Issuer          = "https://kubernetes.default.svc.cluster.local"
+)
+
+// Server is an emulator that listens on 127.0.0.1 until its test ends.
+type Server struct {
+	Emulator *emulator.Emulator
+	// URL is that of all AWS services, TLS the same behind a certificate of TLS.Certificate, MetadataURL
+	// that of the instance metadata service.
+	URL         string
+	TLS         *httptest.Server
+	MetadataURL string
+	Control     *control.Client
+	// HTTP is what the clients that are made here send with.
+	HTTP *http.Client
+
+	key *ecdsa.PrivateKey
+
+	mu     sync.Mutex
+	offset time.Duration
+}
+
+// Start runs an emulator.
+func Start(t testing.TB) *Server {
+	t.Helper()
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.Proxy = nil
+	t.Cleanup(transport.CloseIdleConnections)
+	s := &Server{HTTP: &http.Client{Transport: transport}}
+	const controlToken, syncToken = "token-of-the-harness", "token-to-sync"
+	var err error
+	s.Emulator, err = emulator.New(emulator.Options{
+		Region: Region, Account: Account, NodeRole: NodeRole, AccessKeyID: AccessKeyID, SecretAccessKey: SecretAccessKey,
+		ControlToken: controlToken, SyncToken: syncToken, Now: s.Now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler, err := s.Emulator.ControlHandler(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+		t.Fatal(err)
+	}
+	s.URL = listen(t, s.Emulator.Handler()).URL
+	s.MetadataURL = listen(t, s.Emulator.MetadataHandler()).URL
+	s.Control = control.New(listen(t, handler).URL, controlToken)
+	s.TLS = httptest.NewTLSServer(s.Emulator.Handler())
+	t.Cleanup(s.TLS.Close)
+	return s
+}
+
+func listen(t testing.TB, handler http.Handler) *httptest.Server {
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return server
+}
+
+// Now is the emulator's clock.
+func (s *Server) Now() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Now().Add(s.offset)
+}
+
+// SetClock sets the emulator's clock to so much after the real one, which is what AWS SDKs sign with.
+func (s *Server) SetClock(offset time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.offset = offset
+}
+
+// Config is what a caller's SDK clients are made of. Clients send what they are given: input that the
+// SDK would refuse by itself reaches the emulator.
+func (s *Server) Config(provider aws.CredentialsProvider) aws.Config {
+	return aws.Config{
+		Region: Region, BaseEndpoint: &s.URL, Credentials: provider, HTTPClient: s.HTTP, RetryMaxAttempts: 1,
+		APIOptions: []func(*middleware.Stack) error{func(stack *middleware.Stack) error {
+			// Not every operation has the step.
+			_, _ = stack.Initialize.Remove("OperationInputValidation")
+			return nil
+		}},
+	}
+}
