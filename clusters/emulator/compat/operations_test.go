@@ -8,7 +8,15 @@ func operations() map[string][]string {
 			"ListClusters", "ListPodIdentityAssociations", "UpdatePodIdentityAssociation",
 		},
 		"eks-auth": {"AssumeRoleForPodIdentity"},
-		"iam":      {"CreateRole"},
+		"iam": {
+			"AttachRolePolicy", "AttachUserPolicy", "CreateAccessKey", "CreatePolicy", "CreatePolicyVersion", "CreateRole", "CreateUser",
+			"DeleteAccessKey", "DeletePolicy", "DeletePolicyVersion", "DeleteRole", "DeleteRolePermissionsBoundary", "DeleteRolePolicy",
+			"DeleteUser", "DeleteUserPolicy", "DetachRolePolicy", "DetachUserPolicy", "GetPolicy", "GetPolicyVersion", "GetRole",
+			"GetRolePolicy", "GetUser", "GetUserPolicy", "ListAccessKeys", "ListAttachedRolePolicies", "ListAttachedUserPolicies",
+			"ListInstanceProfilesForRole", "ListPolicies", "ListPolicyVersions", "ListRolePolicies", "ListRoleTags", "ListRoles",
+			"ListUserPolicies", "ListUsers", "PutRolePermissionsBoundary", "PutRolePolicy", "PutUserPolicy", "SetDefaultPolicyVersion",
+			"TagRole", "UntagRole", "UpdateAssumeRolePolicy", "UpdateRole",
+		},
 		"sts": {"AssumeRole", "GetCallerIdentity"},
 		"s3": {
 			"AbortMultipartUpload", "CompleteMultipartUpload", "CopyObject", "CreateBucket", "CreateMultipartUpload", "DeleteBucket",

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
@@ -23,6 +24,8 @@ type Request struct {
 	Body         string
 	// Payload is the value of X-Amz-Content-Sha256; "" is the body's hash.
 	Payload string
+	// SignedAgo is how long before the emulator's time of now it was signed.
+	SignedAgo time.Duration
 	// Tamper changes the request after it was signed; may be nil.
 	Tamper func(*http.Request)
 }
@@ -69,7 +72,7 @@ func sign(ctx context.Context, who *Clients, request Request, out *http.Request,
 		region = Region
 	}
 	out.Header.Set("X-Amz-Content-Sha256", payload)
-	return v4.NewSigner().SignHTTP(ctx, credentials, out, payload, request.Service, region, f.Now(), func(o *v4.SignerOptions) {
+	return v4.NewSigner().SignHTTP(ctx, credentials, out, payload, request.Service, region, f.Now().Add(-request.SignedAgo), func(o *v4.SignerOptions) {
 		// S3 signs the path as it is, all others escape it once more.
 		o.DisableURIPathEscaping = request.Service == "s3"
 	})
