@@ -1,13 +1,13 @@
 package sigv4
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"io"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,9 +22,14 @@ const (
 	streamingUnsignedTrailer = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 )
 
-const contentHashHeader = "X-Amz-Content-Sha256"
+const (
+	contentHashHeader   = "X-Amz-Content-Sha256"
+	decodedLengthHeader = "X-Amz-Decoded-Content-Length"
+	trailerHeader       = "X-Amz-Trailer"
+)
 
-var hexHash = regexp.MustCompile(`^[0-9a-f]{64}$`)
+// emptyHash is the SHA-256 of nothing.
+const emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 // body checks and replaces a request's body.
 type body struct {
@@ -33,8 +38,9 @@ type body struct {
 	limit     int64
 	// declared is the payload hash of the canonical request.
 	declared string
-	// plain is the body when declare had to read it.
+	// plain is the body when it was read.
 	plain []byte
+	read  bool
 }
 
 // declare finds what the signature covers in place of the body: the declared hash or marker, or
@@ -43,45 +49,62 @@ func (b *body) declare() error {
 	if b.request.ContentLength > b.limit+b.limit/8 {
 		return refuse(TooLarge, "the body is larger than %d bytes", b.limit)
 	}
-	s := b.signature
-	header := b.request.Header.Get(contentHashHeader)
-	if len(b.request.Header.Values(contentHashHeader)) > 1 {
+	headers := b.request.Header[contentHashHeader]
+	if len(headers) > 1 {
 		return refuse(Incomplete, "x-amz-content-sha256 is given twice")
 	}
-	if s.service != s3Service {
-		if err := b.readPlain(); err != nil {
-			return err
-		}
-		hash := sha256.Sum256(b.plain)
-		b.declared = hex.EncodeToString(hash[:])
-		if header != "" && header != b.declared {
-			return refuse(BodyMismatch, "the body is not the one of x-amz-content-sha256")
-		}
-		return nil
+	header := ""
+	if len(headers) == 1 {
+		header = headers[0]
+	}
+	if b.signature.service != s3Service {
+		return b.declareOwn(header)
 	}
 	b.declared = header
-	if s.presigned {
-		if query := s.query.Get(contentHashHeader); query != "" {
+	if b.signature.presigned {
+		switch query, count := b.signature.query.get(contentHashHeader); {
+		case count > 1 || count == 1 && header != "" && header != query:
+			return refuse(Incomplete, "x-amz-content-sha256 is given twice")
+		case count == 1:
 			b.declared = query
-		} else if header == "" {
+		case header == "":
 			b.declared = unsignedPayload
 		}
 	}
-	markers := []string{unsignedPayload, streamingSigned, streamingSignedTrailer, streamingUnsignedTrailer}
-	if b.declared == "" {
+	switch b.declared {
+	case unsignedPayload, streamingSigned, streamingSignedTrailer, streamingUnsignedTrailer:
+		return nil
+	case "":
 		return refuse(Incomplete, "Missing required header for this request: x-amz-content-sha256")
 	}
-	if !slices.Contains(markers, b.declared) && !hexHash.MatchString(b.declared) {
-		return refuse(Incomplete, "x-amz-content-sha256 must be %s, or a valid sha256 value.", strings.Join(markers, ", "))
+	if len(b.declared) != 2*sha256.Size || strings.Trim(b.declared, "0123456789abcdef") != "" {
+		return refuse(Incomplete, "x-amz-content-sha256 must be %s, %s, %s, %s, or a valid sha256 value.",
+			unsignedPayload, streamingSigned, streamingSignedTrailer, streamingUnsignedTrailer)
+	}
+	return nil
+}
+
+// declareOwn declares the body's own hash, which a header may repeat.
+func (b *body) declareOwn(header string) error {
+	if err := b.readPlain(); err != nil {
+		return err
+	}
+	b.declared = emptyHash
+	if len(b.plain) > 0 {
+		hash := sha256.Sum256(b.plain)
+		b.declared = hex.EncodeToString(hash[:])
+	}
+	if header != "" && header != b.declared {
+		return refuse(BodyMismatch, "the body is not the one of x-amz-content-sha256")
 	}
 	return nil
 }
 
 // verify reads the body, checks it against what was declared and hands it on.
-func (b *body) verify() error {
+func (b *body) verify(reader *bufio.Reader) error {
 	switch b.declared {
 	case streamingSigned, streamingSignedTrailer, streamingUnsignedTrailer:
-		if err := b.decodeChunks(); err != nil {
+		if err := b.decodeChunks(reader); err != nil {
 			return err
 		}
 	case unsignedPayload:
@@ -89,30 +112,77 @@ func (b *body) verify() error {
 			return err
 		}
 	default:
+		if b.read {
+			break // declareOwn has hashed it
+		}
 		if err := b.readPlain(); err != nil {
 			return err
 		}
-		if hash := sha256.Sum256(b.plain); hex.EncodeToString(hash[:]) != b.declared {
+		if !b.isDeclared() {
 			return refuse(BodyMismatch, "The provided 'x-amz-content-sha256' header does not match what was computed.")
 		}
 	}
-	r := b.request
-	r.Body = io.NopCloser(bytes.NewReader(b.plain))
-	r.ContentLength = int64(len(b.plain))
-	r.TransferEncoding = nil
-	r.Header.Set("Content-Length", strconv.Itoa(len(b.plain)))
+	b.replace()
 	return nil
+}
+
+func (b *body) isDeclared() bool {
+	if len(b.plain) == 0 {
+		return b.declared == emptyHash
+	}
+	hash := sha256.Sum256(b.plain)
+	var digits [2 * sha256.Size]byte
+	hex.Encode(digits[:], hash[:])
+	// The hash is no secret, so its comparison may take any time.
+	return string(digits[:]) == b.declared
+}
+
+// plainBody is a body in memory.
+type plainBody struct{ bytes.Reader }
+
+func (*plainBody) Close() error { return nil }
+
+// replace hands the verified body on.
+func (b *body) replace() {
+	r := b.request
+	r.TransferEncoding = nil
+	length := int64(len(b.plain))
+	if length == 0 {
+		r.Body = http.NoBody
+	} else {
+		plain := &plainBody{}
+		plain.Reset(b.plain)
+		r.Body = plain
+	}
+	if r.ContentLength == length && r.Header["Content-Length"] == nil {
+		return // as it came
+	}
+	r.ContentLength = length
+	if text := strconv.FormatInt(length, 10); r.Header.Get("Content-Length") != text {
+		r.Header.Set("Content-Length", text)
+	}
 }
 
 // readPlain reads the whole body once.
 func (b *body) readPlain() error {
-	if b.plain != nil || b.request.Body == nil {
+	if b.read || b.request.Body == nil || b.request.Body == http.NoBody {
+		b.read = true
 		return nil
 	}
-	var buffer bytes.Buffer
-	if length := b.request.ContentLength; length > 0 {
-		buffer.Grow(int(min(length, b.limit)) + bytes.MinRead)
+	b.read = true
+	if length := b.request.ContentLength; length >= 0 && length <= b.limit {
+		// One byte more tells whether the body is longer, which a server would not let happen.
+		b.plain = make([]byte, length+1)
+		n, err := io.ReadFull(b.request.Body, b.plain)
+		b.plain = b.plain[:n]
+		switch {
+		case err == nil || int64(n) < length || !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF):
+			return refuse(BadBody, "the body does not have the %d bytes of Content-Length", length)
+		default:
+			return nil
+		}
 	}
+	var buffer bytes.Buffer
 	n, err := buffer.ReadFrom(io.LimitReader(b.request.Body, b.limit+1))
 	if err != nil {
 		return refuse(BadBody, "the body broke off after %d bytes", n)
@@ -124,28 +194,45 @@ func (b *body) readPlain() error {
 	return nil
 }
 
+// trailer tells whether a header may come after the body: the checksums that S3 takes after a body
+// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html). Any
+// other header could change what an already verified request means.
+func trailer(name string) bool {
+	switch name {
+	case "x-amz-checksum-crc32", "x-amz-checksum-crc32c", "x-amz-checksum-crc64nvme", "x-amz-checksum-sha1", "x-amz-checksum-sha256":
+		return true
+	}
+	return false
+}
+
 // decodeChunks decodes the aws-chunked content coding.
-func (b *body) decodeChunks() error {
+func (b *body) decodeChunks(reader *bufio.Reader) error {
 	r := b.request
-	decodedLength, err := strconv.ParseInt(r.Header.Get("X-Amz-Decoded-Content-Length"), 10, 64)
-	if err != nil || decodedLength < 0 {
+	if r.Body == nil || len(r.Header[decodedLengthHeader]) > 1 || len(r.Header[trailerHeader]) > 1 {
+		return refuse(BadBody, "a chunked body needs x-amz-decoded-content-length, and at most one x-amz-trailer")
+	}
+	decodedLength, err := strconv.ParseUint(r.Header.Get(decodedLengthHeader), 10, 63)
+	if err != nil {
 		return refuse(BadBody, "x-amz-decoded-content-length must be the length of the decoded body")
 	}
-	if decodedLength > b.limit {
+	if decodedLength > uint64(b.limit) {
 		return refuse(TooLarge, "the body is larger than %d bytes", b.limit)
 	}
+	if r.ContentLength >= 0 && uint64(r.ContentLength) < decodedLength {
+		return refuse(BadBody, "x-amz-decoded-content-length is more than Content-Length")
+	}
 	var trailers []string
-	if header := r.Header.Get("X-Amz-Trailer"); header != "" {
+	if header := r.Header.Get(trailerHeader); header != "" {
 		for name := range strings.SplitSeq(header, ",") {
 			name = strings.ToLower(strings.TrimSpace(name))
-			if !strings.HasPrefix(name, "x-amz-checksum-") {
-				// Any other header could change what an already verified request means.
-				return refuse(BadBody, "only checksums can be trailing headers")
+			if !trailer(name) || slices.Contains(trailers, name) {
+				return refuse(BadBody, "only checksums can be trailing headers, each once")
 			}
 			trailers = append(trailers, name)
 		}
 	}
-	decoder := newChunkDecoder(r.Body, b.signature, b.declared, decodedLength)
+	reader.Reset(r.Body)
+	decoder := newChunkDecoder(reader, b.signature, b.declared, int64(decodedLength))
 	found, err := decoder.decode(trailers)
 	if err != nil {
 		if _, ok := errors.AsType[*Error](err); ok {
@@ -153,20 +240,31 @@ func (b *body) decodeChunks() error {
 		}
 		return refuse(BadBody, "the body broke off")
 	}
-	b.plain = decoder.plain.Bytes()
+	b.plain, b.read = decoder.plain, true
 	for name, value := range found {
+		if r.Header.Get(name) != "" {
+			return refuse(BadBody, "a trailing header is given before the body too")
+		}
 		r.Header.Set(name, value)
 	}
-	r.Header.Del("X-Amz-Trailer")
+	r.Header.Del(trailerHeader)
+	b.dropCoding()
+	return nil
+}
+
+// dropCoding takes aws-chunked out of Content-Encoding, and leaves what else the object is coded with.
+func (b *body) dropCoding() {
+	header := b.request.Header
 	var codings []string
-	for coding := range strings.SplitSeq(r.Header.Get("Content-Encoding"), ",") {
-		if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "aws-chunked") {
-			codings = append(codings, coding)
+	for _, value := range header.Values("Content-Encoding") {
+		for coding := range strings.SplitSeq(value, ",") {
+			if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "aws-chunked") {
+				codings = append(codings, coding)
+			}
 		}
 	}
-	r.Header.Del("Content-Encoding")
+	header.Del("Content-Encoding")
 	if len(codings) > 0 {
-		r.Header.Set("Content-Encoding", strings.Join(codings, ","))
+		header.Set("Content-Encoding", strings.Join(codings, ","))
 	}
-	return nil
 }

@@ -1,138 +1,152 @@
 package sigv4
 
 import (
-	"bytes"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// canonicalRequest puts the request in the form that is signed.
-func (s *signature) canonicalRequest(r *http.Request, payloadHash string) ([]byte, error) {
-	if err := s.checkSignedHeaders(r); err != nil {
-		return nil, err
+// appendCanonical appends the request in the form that is signed
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html, step 1).
+func (s *signature) appendCanonical(b []byte, r *http.Request, payloadHash string, query parameters) []byte {
+	b = append(append(b, r.Method...), '\n')
+	b = append(s.appendPath(b, r), '\n')
+	for i, p := range query {
+		if i > 0 {
+			b = append(b, '&')
+		}
+		b = append(append(append(b, p.name...), '='), p.value...)
 	}
-	var b bytes.Buffer
-	b.Grow(1024)
-	b.WriteString(r.Method)
-	b.WriteByte('\n')
-	// S3 signs the path encoded once, every other service the encoded path encoded again.
+	b = append(b, '\n')
+	for i, name := range s.signedHeaders {
+		b = append(append(b, name...), ':')
+		for n, value := range s.signedValues[i] {
+			if n > 0 {
+				b = append(b, ',')
+			}
+			b = appendValue(b, value)
+		}
+		b = append(b, '\n')
+	}
+	b = append(append(append(b, '\n'), s.signedNames...), '\n')
+	return append(b, payloadHash...)
+}
+
+// appendPath appends the path: S3 signs it encoded once and as it is, every other service
+// normalized (RFC 3986, section 6.2.2.3) and the encoded path encoded again.
+func (s *signature) appendPath(b []byte, r *http.Request) []byte {
 	path := r.URL.Path
 	if s.service != s3Service {
-		path = r.URL.EscapedPath()
+		path = normalized(r.URL.EscapedPath())
 	}
 	if path == "" {
 		path = "/"
 	}
-	writeEncoded(&b, path, true)
-	b.WriteByte('\n')
-	s.writeQuery(&b)
-	b.WriteByte('\n')
-	for _, name := range s.signedHeaders {
-		b.WriteString(name)
-		b.WriteByte(':')
-		writeHeader(&b, r, name)
-		b.WriteByte('\n')
-	}
-	b.WriteByte('\n')
-	b.WriteString(strings.Join(s.signedHeaders, ";"))
-	b.WriteByte('\n')
-	b.WriteString(payloadHash)
-	return b.Bytes(), nil
+	return appendEncoded(b, path, true)
 }
 
-// checkSignedHeaders refuses a request with X-Amz-* headers that are not signed: they would change
-// its meaning.
-func (s *signature) checkSignedHeaders(r *http.Request) error {
-	for name := range r.Header {
-		if !strings.HasPrefix(name, "X-Amz-") {
+// normalized resolves empty, "." and ".." segments.
+func normalized(path string) string {
+	if !strings.Contains(path, "//") && !strings.Contains(path, "/.") {
+		return path
+	}
+	var kept []string
+	for segment := range strings.SplitSeq(path, "/") {
+		switch segment {
+		case "", ".":
+		case "..":
+			kept = kept[:max(len(kept)-1, 0)]
+		default:
+			kept = append(kept, segment)
+		}
+	}
+	clean := "/" + strings.Join(kept, "/")
+	if len(kept) > 0 && strings.HasSuffix(path, "/") {
+		clean += "/"
+	}
+	return clean
+}
+
+// readHeaders finds the values of the signed headers, and refuses headers that would be understood
+// otherwise than they were signed.
+func (s *signature) readHeaders(r *http.Request) error {
+	if r.Header["Host"] != nil {
+		return refuse(Incomplete, "the Host header is given twice")
+	}
+	s.signedValues = make([][]string, len(s.signedHeaders))
+	for name, values := range r.Header {
+		if http.CanonicalHeaderKey(name) != name {
+			// A handler that looks it up would not find it.
+			return refuse(Incomplete, "the name of a header is malformed")
+		}
+		at, signed := slices.BinarySearchFunc(s.signedHeaders, name, compareFolded)
+		if !signed && strings.HasPrefix(name, "X-Amz-") {
+			// It would change the request's meaning.
+			return refuse(UnsignedHeaders, "There were headers present in the request which were not signed: %s", strings.ToLower(name))
+		}
+		if !signed {
 			continue
 		}
-		if _, signed := slices.BinarySearch(s.signedHeaders, strings.ToLower(name)); !signed {
-			return refuse(UnsignedHeaders, "There were headers present in the request which were not signed: %s", strings.ToLower(name))
+		for _, value := range values {
+			if strings.ContainsAny(value, "\r\n\x00") {
+				return refuse(Incomplete, "the value of header %s has a line end", s.signedHeaders[at])
+			}
+		}
+		s.signedValues[at] = values
+	}
+	for i, name := range s.signedHeaders {
+		switch name {
+		case "host":
+			s.signedValues[i] = []string{r.Host}
+		case "content-length":
+			s.signedValues[i] = []string{strconv.FormatInt(r.ContentLength, 10)}
+		case "transfer-encoding":
+			s.signedValues[i] = r.TransferEncoding
+		}
+		if len(s.signedValues[i]) == 0 {
+			return refuse(SignatureMismatch, "the signed header %s is missing from the request", name)
 		}
 	}
 	return nil
 }
 
-// writeHeader writes a header's values with runs of spaces made one, joined by commas.
-func writeHeader(b *bytes.Buffer, r *http.Request, name string) {
-	var values []string
-	switch name {
-	case "host":
-		values = []string{r.Host}
-	case "content-length":
-		values = []string{strconv.FormatInt(r.ContentLength, 10)}
-	case "transfer-encoding":
-		values = r.TransferEncoding
-	default:
-		values = r.Header.Values(name)
-	}
-	for i, value := range values {
-		if i > 0 {
-			b.WriteByte(',')
+// compareFolded orders a name in lower case and the canonical form of one.
+func compareFolded(lower, canonical string) int {
+	for i := range min(len(lower), len(canonical)) {
+		c := canonical[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
 		}
-		space := false
-		for _, c := range []byte(strings.Trim(value, " \t")) {
-			if c != ' ' || !space {
-				b.WriteByte(c)
-			}
-			space = c == ' '
+		if lower[i] != c {
+			return int(lower[i]) - int(c)
+		}
+	}
+	return len(lower) - len(canonical)
+}
+
+// joinHeaders makes signed headers that came in several lines one: their values were signed joined,
+// and a handler that reads the first line alone would read something else.
+func (s *signature) joinHeaders(r *http.Request) {
+	for i, values := range s.signedValues {
+		if len(values) > 1 && s.signedHeaders[i] != "transfer-encoding" {
+			r.Header.Set(s.signedHeaders[i], strings.Join(values, ","))
 		}
 	}
 }
 
-type parameter struct{ name, value string }
-
-// writeQuery writes the parameters but for the signature, encoded and sorted.
-func (s *signature) writeQuery(b *bytes.Buffer) {
-	if len(s.query) == 0 {
-		return
+// appendValue appends a header's value without the spaces around it and with runs of spaces made one.
+func appendValue(b []byte, value string) []byte {
+	value = strings.Trim(value, " \t")
+	if !strings.Contains(value, "  ") {
+		return append(b, value...)
 	}
-	parameters := make([]parameter, 0, len(s.query))
-	for name, values := range s.query {
-		if s.presigned && name == "X-Amz-Signature" {
-			continue
+	space := false
+	for _, c := range []byte(value) {
+		if c != ' ' || !space {
+			b = append(b, c)
 		}
-		for _, value := range values {
-			parameters = append(parameters, parameter{encoded(name), encoded(value)})
-		}
+		space = c == ' '
 	}
-	slices.SortFunc(parameters, func(x, y parameter) int {
-		if order := strings.Compare(x.name, y.name); order != 0 {
-			return order
-		}
-		return strings.Compare(x.value, y.value)
-	})
-	for i, p := range parameters {
-		if i > 0 {
-			b.WriteByte('&')
-		}
-		b.WriteString(p.name)
-		b.WriteByte('=')
-		b.WriteString(p.value)
-	}
-}
-
-func encoded(text string) string {
-	var b bytes.Buffer
-	writeEncoded(&b, text, false)
-	return b.String()
-}
-
-// writeEncoded percent-encodes every byte but RFC 3986's unreserved ones.
-func writeEncoded(b *bytes.Buffer, text string, keepSlash bool) {
-	const digits = "0123456789ABCDEF"
-	for i := range len(text) {
-		c := text[i]
-		switch {
-		case 'A' <= c && c <= 'Z', 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '-', c == '.', c == '_', c == '~', keepSlash && c == '/':
-			b.WriteByte(c)
-		default:
-			b.WriteByte('%')
-			b.WriteByte(digits[c>>4])
-			b.WriteByte(digits[c&15])
-		}
-	}
+	return b
 }

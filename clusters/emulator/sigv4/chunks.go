@@ -3,24 +3,22 @@ package sigv4
 import (
 	"bufio"
 	"bytes"
-	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 )
 
 const (
 	// minChunk is the least size of every chunk but the last with data; S3 answers
 	// InvalidChunkSizeError to smaller ones.
-	minChunk   = 8 << 10
-	maxTrailer = 16 << 10
+	minChunk     = 8 << 10
+	maxTrailer   = 2 << 10
+	maxChunkHead = 128
+	// growth is the most that is set aside for data that has not come yet.
+	growth = 1 << 20
 )
-
-var emptyHash = hex.EncodeToString(sha256.New().Sum(nil))
 
 // chunkDecoder reads "SIZE[;chunk-signature=SIGNATURE]\r\nDATA\r\n" chunks up to one of size 0, and
 // the trailing headers after it.
@@ -31,102 +29,145 @@ type chunkDecoder struct {
 	trailer   bool
 	// want is the decoded length.
 	want  int64
-	plain bytes.Buffer
+	plain []byte
 	// previous is the signature that the next one continues.
 	previous string
 }
 
-func newChunkDecoder(r io.Reader, s *signature, marker string, want int64) *chunkDecoder {
+func newChunkDecoder(reader *bufio.Reader, s *signature, marker string, want int64) *chunkDecoder {
 	return &chunkDecoder{
-		reader: bufio.NewReader(r), signature: s, want: want,
+		reader: reader, signature: s, want: want,
 		signed: marker != streamingUnsignedTrailer, trailer: marker != streamingSigned,
-		previous: hex.EncodeToString(s.signature),
+		previous: s.claimed, plain: make([]byte, 0, min(want, growth)),
 	}
 }
 
 // decode fills plain and returns the trailing headers, which must be those of names.
 func (d *chunkDecoder) decode(names []string) (map[string]string, error) {
 	for last := false; ; {
-		size, signature, err := d.readHead()
+		size, claimed, err := d.readHead()
 		if err != nil {
 			return nil, err
 		}
-		if size > d.want-int64(d.plain.Len()) {
+		if size > d.want-int64(len(d.plain)) {
 			return nil, refuse(BadBody, "the chunks have more data than x-amz-decoded-content-length says")
 		}
 		if size > 0 && last {
 			return nil, refuse(BadBody, "Only the last chunk is allowed to have a size less than %d bytes", minChunk)
 		}
 		last = size < minChunk
-		start := d.plain.Len()
-		if _, err := io.CopyN(&d.plain, d.reader, size); err != nil {
+		start := len(d.plain)
+		if err := d.readData(size); err != nil {
 			return nil, err
 		}
 		if d.signed {
-			if err := d.checkChunk(d.plain.Bytes()[start:], signature); err != nil {
+			d.signature.begin(algorithm + "-PAYLOAD")
+			d.signature.addLine(d.previous)
+			d.signature.addLine(emptyHash)
+			d.signature.addHash(sha256.Sum256(d.plain[start:]))
+			if err := d.continues(claimed); err != nil {
 				return nil, err
 			}
 		}
 		if size == 0 {
 			break
 		}
-		if line, err := d.readLine(0); err != nil || line != "" {
+		if line, err := d.readLine(0); err != nil || len(line) > 0 {
 			return nil, refuse(BadBody, "a chunk does not end where its size says")
 		}
 	}
-	if int64(d.plain.Len()) != d.want {
+	if int64(len(d.plain)) != d.want {
 		return nil, refuse(BadBody, "the chunks have less data than x-amz-decoded-content-length says")
 	}
-	return d.readTrailer(names)
+	found, err := d.readTrailer(names)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := d.reader.ReadByte(); !errors.Is(err, io.EOF) {
+		return nil, refuse(BadBody, "the body does not end after its last chunk")
+	}
+	return found, nil
+}
+
+// readData appends size bytes to plain, which grows as they come.
+func (d *chunkDecoder) readData(size int64) error {
+	for size > 0 {
+		part := int(min(size, growth))
+		start := len(d.plain)
+		d.plain = slices.Grow(d.plain, part)[:start+part]
+		if _, err := io.ReadFull(d.reader, d.plain[start:]); err != nil {
+			d.plain = d.plain[:start]
+			return err
+		}
+		size -= int64(part)
+	}
+	return nil
 }
 
 // readHead reads a chunk's first line.
-func (d *chunkDecoder) readHead() (size int64, signature string, err error) {
-	line, err := d.readLine(128)
+func (d *chunkDecoder) readHead() (size int64, claimed string, err error) {
+	line, err := d.readLine(maxChunkHead)
 	if err != nil {
 		return 0, "", err
 	}
-	digits, extension, _ := strings.Cut(line, ";")
-	size, err = strconv.ParseInt(digits, 16, 63)
-	if err != nil || size < 0 || strings.HasPrefix(digits, "+") {
+	digits, extension, extended := bytes.Cut(line, []byte(";"))
+	size, ok := parseSize(digits)
+	if !ok {
 		return 0, "", refuse(BadBody, "a chunk's size is not a hexadecimal number")
 	}
-	signature, found := strings.CutPrefix(extension, "chunk-signature=")
-	if d.signed != found || !d.signed && extension != "" {
+	signature, found := bytes.CutPrefix(extension, []byte("chunk-signature="))
+	if d.signed != found || d.signed != extended {
 		return 0, "", refuse(BadBody, "a chunk's signature is missing or not expected")
 	}
-	return size, signature, nil
+	return size, string(signature), nil
 }
 
-// readLine reads up to CRLF, which it drops; limit is of the line without it.
-func (d *chunkDecoder) readLine(limit int) (string, error) {
-	var line []byte
-	for {
-		c, err := d.reader.ReadByte()
-		if err != nil {
-			return "", err
-		}
-		if c == '\n' {
-			return string(bytes.TrimSuffix(line, []byte("\r"))), nil
-		}
-		if line = append(line, c); len(line) > limit+1 {
-			return "", refuse(BadBody, "a line between the chunks is too long")
-		}
+// parseSize reads hexadecimal digits, and nothing else that strconv would take.
+func parseSize(digits []byte) (size int64, ok bool) {
+	if len(digits) == 0 || len(digits) > 15 {
+		return 0, false
 	}
+	for _, c := range digits {
+		switch {
+		case '0' <= c && c <= '9':
+			c -= '0'
+		case 'a' <= c && c <= 'f':
+			c -= 'a' - 10
+		case 'A' <= c && c <= 'F':
+			c -= 'A' - 10
+		default:
+			return 0, false
+		}
+		size = size<<4 | int64(c)
+	}
+	return size, true
 }
 
-func (d *chunkDecoder) checkChunk(data []byte, claimed string) error {
-	hash := sha256.Sum256(data)
-	return d.continues(claimed, d.signature.sign(algorithm+"-PAYLOAD", d.previous, emptyHash, hex.EncodeToString(hash[:])))
+// readLine reads up to CRLF, which it drops; limit is of the line without it. The line is good until
+// the next one is read.
+func (d *chunkDecoder) readLine(limit int) ([]byte, error) {
+	line, err := d.reader.ReadSlice('\n')
+	switch {
+	case errors.Is(err, bufio.ErrBufferFull) || len(line) > limit+2:
+		return nil, refuse(BadBody, "a line between the chunks is too long")
+	case err != nil && len(line) > 0:
+		return nil, io.ErrUnexpectedEOF
+	case err != nil:
+		return nil, err
+	}
+	line, found := bytes.CutSuffix(line, []byte("\r\n"))
+	if !found || bytes.IndexByte(line, '\r') >= 0 {
+		return nil, refuse(BadBody, "a line between the chunks does not end with CRLF")
+	}
+	return line, nil
 }
 
-// continues checks a signature of the chain and makes it the previous one.
-func (d *chunkDecoder) continues(claimed string, want []byte) error {
-	got, err := hex.DecodeString(claimed)
-	if err != nil || !hmac.Equal(got, want) {
+// continues checks a signature of the chain against what was begun, and makes it the previous one.
+func (d *chunkDecoder) continues(claimed string) error {
+	if !d.signature.signs(claimed) {
 		return refuse(SignatureMismatch, "the signature of a chunk is not the one that the secret access key makes")
 	}
-	d.previous = hex.EncodeToString(want)
+	d.previous = claimed
 	return nil
 }
 
@@ -136,26 +177,28 @@ func (d *chunkDecoder) readTrailer(names []string) (map[string]string, error) {
 	var canonical strings.Builder
 	claimed, total := "", 0
 	for {
-		line, err := d.readLine(maxTrailer - total)
-		if errors.Is(err, io.EOF) && line == "" && !d.trailer {
+		text, err := d.readLine(maxTrailer - total)
+		if errors.Is(err, io.EOF) && !d.trailer {
 			// The empty line after the last chunk is all that a body without trailer may lack.
 			break
 		}
 		if err != nil {
 			return nil, err
 		}
-		if line == "" {
+		if len(text) == 0 {
 			break
 		}
+		line := string(text)
 		total += len(line)
 		name, value, ok := strings.Cut(line, ":")
-		name, value = strings.ToLower(strings.TrimSpace(name)), strings.TrimSpace(value)
+		name, value = strings.ToLower(name), strings.Trim(value, " \t")
+		_, twice := found[name]
 		switch {
 		case !ok || !d.trailer:
 			return nil, refuse(BadBody, "malformed trailing header")
 		case name == "x-amz-trailer-signature" && d.signed && claimed == "":
 			claimed = value
-		case claimed != "" || found[name] != "" || !slices.Contains(names, name):
+		case claimed != "" || twice || !slices.Contains(names, name):
 			return nil, refuse(BadBody, "trailing header that x-amz-trailer does not announce")
 		default:
 			found[name] = value
@@ -166,8 +209,10 @@ func (d *chunkDecoder) readTrailer(names []string) (map[string]string, error) {
 		return nil, refuse(BadBody, "a trailing header that x-amz-trailer announces is missing")
 	}
 	if d.signed && d.trailer {
-		hash := sha256.Sum256([]byte(canonical.String()))
-		if err := d.continues(claimed, d.signature.sign(algorithm+"-TRAILER", d.previous, hex.EncodeToString(hash[:]))); err != nil {
+		d.signature.begin(algorithm + "-TRAILER")
+		d.signature.addLine(d.previous)
+		d.signature.addHash(sha256.Sum256([]byte(canonical.String())))
+		if err := d.continues(claimed); err != nil {
 			return nil, err
 		}
 	}

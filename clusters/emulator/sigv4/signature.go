@@ -1,9 +1,7 @@
 package sigv4
 
 import (
-	"encoding/hex"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,23 +15,43 @@ const (
 	s3Service  = "s3"
 	// maxExpires is the longest life of a presigned URL: seven days.
 	maxExpires = 7 * 24 * time.Hour
+	// maxAuthorization, maxCredential and maxSignedHeaders are far above what clients send.
+	maxAuthorization = 8 << 10
+	maxCredential    = 512
+	maxSignedHeaders = 128
+)
+
+// The parts of a presigned URL's signature.
+const (
+	queryAlgorithm     = "X-Amz-Algorithm"
+	queryCredential    = "X-Amz-Credential"
+	queryDate          = "X-Amz-Date"
+	queryExpires       = "X-Amz-Expires"
+	querySignedHeaders = "X-Amz-SignedHeaders"
+	querySignature     = "X-Amz-Signature"
+	securityToken      = "X-Amz-Security-Token" // #nosec G101: the name, as a parameter and as a header
 )
 
 // signature is what a request claims, and the key once it is known.
 type signature struct {
 	accessKeyID, day, region, service string
-	time                              time.Time
-	expires                           time.Duration
-	sessionToken                      string
-	signedHeaders                     []string
-	signature                         []byte
-	presigned                         bool
-	query                             url.Values
-	key                               []byte
-}
-
-func (s *signature) scope() string {
-	return s.day + "/" + s.region + "/" + s.service + "/" + terminator
+	// scopeText is DAY/REGION/SERVICE/aws4_request, and timeText the time as it was signed.
+	scopeText, timeText string
+	time                time.Time
+	expires             time.Duration
+	sessionToken        string
+	// signedHeaders are the names of signedNames, which is as it was claimed.
+	signedHeaders []string
+	signedNames   string
+	// signedValues are the values of each of signedHeaders.
+	signedValues [][]string
+	// claimed is 64 hexadecimal digits.
+	claimed   string
+	presigned bool
+	query     parameters
+	key       *signingKey
+	// text is scratch space for what is signed.
+	text []byte
 }
 
 // Scope returns region and service of the credential scope that r claims, without verifying
@@ -42,13 +60,17 @@ func Scope(r *http.Request) (region, service string, ok bool) {
 	var s signature
 	credential := ""
 	if header := r.Header.Get("Authorization"); header != "" {
-		parts, err := authorizationParts(header)
+		parts, err := readAuthorization(header)
 		if err != nil {
 			return "", "", false
 		}
-		credential = parts["Credential"]
+		credential = parts.credential
 	} else {
-		credential = r.URL.Query().Get("X-Amz-Credential")
+		query, err := readQuery(r.URL.RawQuery)
+		if err != nil {
+			return "", "", false
+		}
+		credential, _ = query.get(queryCredential)
 	}
 	if s.readCredential(credential) != nil {
 		return "", "", false
@@ -58,34 +80,37 @@ func Scope(r *http.Request) (region, service string, ok bool) {
 
 // readSignature parses the Authorization header or the query of r.
 func readSignature(r *http.Request) (*signature, error) {
-	query, err := url.ParseQuery(r.URL.RawQuery)
+	query, err := readQuery(r.URL.RawQuery)
 	if err != nil {
-		// What ParseQuery leaves out would be signed and yet not be seen by handlers.
-		return nil, refuse(Incomplete, "the query string is malformed")
+		return nil, err
 	}
-	headers := r.Header.Values("Authorization")
-	_, presigned := query["X-Amz-Algorithm"]
+	headers := r.Header["Authorization"]
+	presigned := slices.ContainsFunc(query, func(p parameter) bool {
+		return p.name == queryAlgorithm || p.name == queryCredential || p.name == querySignature
+	})
 	switch {
 	case len(headers) > 1 || len(headers) == 1 && presigned:
 		return nil, refuse(Incomplete, "only one authorization is allowed")
 	case presigned:
-		return readPresigned(query)
+		return readPresigned(r, query)
 	case len(headers) == 1:
 		return readHeader(r, headers[0], query)
 	}
 	return nil, refuse(MissingAuthentication, "the request is not signed")
 }
 
-func readHeader(r *http.Request, header string, query url.Values) (*signature, error) {
-	parts, err := authorizationParts(header)
+func readHeader(r *http.Request, header string, query parameters) (*signature, error) {
+	parts, err := readAuthorization(header)
 	if err != nil {
 		return nil, err
 	}
-	s := &signature{query: query, sessionToken: r.Header.Get("X-Amz-Security-Token")}
-	if len(r.Header.Values("X-Amz-Security-Token")) > 1 || len(r.Header.Values("X-Amz-Date")) > 1 {
-		return nil, refuse(Incomplete, "a header of the signature is given twice")
+	for _, name := range []string{securityToken, "X-Amz-Date", "Date"} {
+		if len(r.Header[name]) > 1 {
+			return nil, refuse(Incomplete, "a header of the signature is given twice")
+		}
 	}
-	if err := s.readParts(parts["Credential"], parts["SignedHeaders"], parts["Signature"]); err != nil {
+	s := &signature{query: query, sessionToken: r.Header.Get(securityToken)}
+	if err := s.readParts(parts); err != nil {
 		return nil, err
 	}
 	if date := r.Header.Get("X-Amz-Date"); date != "" {
@@ -98,88 +123,119 @@ func readHeader(r *http.Request, header string, query url.Values) (*signature, e
 	return s, s.readTime(at.UTC().Format(timeFormat))
 }
 
-func readPresigned(query url.Values) (*signature, error) {
-	for _, name := range []string{"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature"} {
-		if len(query[name]) != 1 && (name != "X-Amz-Expires" || len(query[name]) > 1) {
+func readPresigned(r *http.Request, query parameters) (*signature, error) {
+	for _, name := range []string{queryAlgorithm, queryCredential, queryDate, querySignedHeaders, querySignature} {
+		if _, count := query.get(name); count != 1 {
 			return nil, refuse(Incomplete, "the query needs exactly one %s", name)
 		}
 	}
-	if query.Get("X-Amz-Algorithm") != algorithm {
+	if name, _ := query.get(queryAlgorithm); name != algorithm {
 		return nil, refuse(Incomplete, "X-Amz-Algorithm must be %s", algorithm)
 	}
-	if len(query["X-Amz-Security-Token"]) > 1 {
+	token, tokens := query.get(securityToken)
+	expires, lives := query.get(queryExpires)
+	if tokens+len(r.Header[securityToken]) > 1 || lives > 1 {
 		return nil, refuse(Incomplete, "a parameter of the signature is given twice")
 	}
-	s := &signature{presigned: true, query: query, sessionToken: query.Get("X-Amz-Security-Token"), expires: maxSkew}
-	if err := s.readParts(query.Get("X-Amz-Credential"), query.Get("X-Amz-SignedHeaders"), query.Get("X-Amz-Signature")); err != nil {
+	s := &signature{presigned: true, query: query, sessionToken: token, expires: maxSkew}
+	var parts authorization
+	parts.credential, _ = query.get(queryCredential)
+	parts.signedHeaders, _ = query.get(querySignedHeaders)
+	parts.signature, _ = query.get(querySignature)
+	if err := s.readParts(parts); err != nil {
 		return nil, err
 	}
-	if query.Has("X-Amz-Expires") {
+	if lives == 1 {
 		// Some clients of STS leave it out: the life is that of a header signature then.
-		seconds, err := strconv.ParseUint(query.Get("X-Amz-Expires"), 10, 32)
+		seconds, err := strconv.ParseUint(expires, 10, 32)
 		s.expires = time.Duration(seconds) * time.Second
-		if err != nil || s.expires > maxExpires {
-			return nil, refuse(Incomplete, "X-Amz-Expires must be a number of seconds up to %d", int(maxExpires.Seconds()))
+		if err != nil || seconds == 0 || s.expires > maxExpires {
+			return nil, refuse(Incomplete, "X-Amz-Expires must be a number of seconds from 1 to %d", int(maxExpires.Seconds()))
 		}
 	}
-	return s, s.readTime(query.Get("X-Amz-Date"))
+	date, _ := query.get(queryDate)
+	return s, s.readTime(date)
 }
 
-// authorizationParts reads "AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…".
-func authorizationParts(header string) (map[string]string, error) {
+// authorization are the parts of an Authorization header.
+type authorization struct{ credential, signedHeaders, signature string }
+
+// readAuthorization reads "AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…".
+func readAuthorization(header string) (authorization, error) {
+	var parts authorization
+	if len(header) > maxAuthorization {
+		return parts, refuse(Incomplete, "the Authorization header is longer than %d bytes", maxAuthorization)
+	}
 	name, rest, _ := strings.Cut(header, " ")
 	if name != algorithm {
-		return nil, refuse(Incomplete, "the Authorization header must begin with %s", algorithm)
+		return parts, refuse(Incomplete, "the Authorization header must begin with %s", algorithm)
 	}
-	parts := map[string]string{}
 	for part := range strings.SplitSeq(rest, ",") {
-		key, value, found := strings.Cut(strings.TrimSpace(part), "=")
-		if _, twice := parts[key]; !found || twice {
-			return nil, refuse(Incomplete, "the Authorization header is malformed")
+		key, value, _ := strings.Cut(strings.Trim(part, " "), "=")
+		var to *string
+		switch key {
+		case "Credential":
+			to = &parts.credential
+		case "SignedHeaders":
+			to = &parts.signedHeaders
+		case "Signature":
+			to = &parts.signature
 		}
-		parts[key] = value
+		if to == nil || *to != "" || value == "" {
+			return authorization{}, refuse(Incomplete, "the Authorization header must have Credential, SignedHeaders and Signature, each once")
+		}
+		*to = value
 	}
 	return parts, nil
 }
 
-func (s *signature) readParts(credential, signedHeaders, signatureText string) error {
-	if err := s.readCredential(credential); err != nil {
+func (s *signature) readParts(parts authorization) error {
+	if err := s.readCredential(parts.credential); err != nil {
 		return err
 	}
-	s.signedHeaders = strings.Split(signedHeaders, ";")
-	if !slices.IsSorted(s.signedHeaders) || len(slices.Compact(slices.Clone(s.signedHeaders))) != len(s.signedHeaders) ||
-		strings.ToLower(signedHeaders) != signedHeaders || slices.Contains(s.signedHeaders, "") {
-		return refuse(Incomplete, "SignedHeaders must be names in lower case, sorted and without repetition")
+	if strings.Count(parts.signedHeaders, ";") >= maxSignedHeaders {
+		return refuse(Incomplete, "SignedHeaders has more than %d names", maxSignedHeaders)
 	}
-	if !slices.Contains(s.signedHeaders, "host") {
+	s.signedNames, s.signedHeaders = parts.signedHeaders, strings.Split(parts.signedHeaders, ";")
+	previous := ""
+	for _, name := range s.signedHeaders {
+		if name <= previous || strings.ToLower(name) != name {
+			return refuse(Incomplete, "SignedHeaders must be names in lower case, sorted and without repetition")
+		}
+		previous = name
+	}
+	if _, found := slices.BinarySearch(s.signedHeaders, "host"); !found {
 		return refuse(Incomplete, "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
 	}
-	decoded, err := hex.DecodeString(signatureText)
-	if err != nil || len(decoded) != 32 {
+	s.claimed = parts.signature
+	if len(s.claimed) != 64 || strings.Trim(s.claimed, "0123456789abcdefABCDEF") != "" {
 		return refuse(Incomplete, "Signature must have 64 hexadecimal digits")
 	}
-	s.signature = decoded
 	return nil
 }
 
 // readCredential reads KEY/DAY/REGION/SERVICE/aws4_request.
 func (s *signature) readCredential(credential string) error {
-	parts := strings.Split(credential, "/")
-	if len(parts) != 5 || parts[4] != terminator || slices.Contains(parts, "") {
+	key, rest, _ := strings.Cut(credential, "/")
+	s.accessKeyID, s.scopeText = key, rest
+	s.day, rest, _ = strings.Cut(rest, "/")
+	s.region, rest, _ = strings.Cut(rest, "/")
+	s.service, rest, _ = strings.Cut(rest, "/")
+	if len(credential) > maxCredential || rest != terminator || s.accessKeyID == "" || s.day == "" || s.region == "" || s.service == "" {
 		return refuse(Incomplete, "Credential must be ACCESS-KEY-ID/YYYYMMDD/REGION/SERVICE/%s", terminator)
 	}
-	s.accessKeyID, s.day, s.region, s.service = parts[0], parts[1], parts[2], parts[3]
 	return nil
 }
 
 func (s *signature) readTime(text string) error {
 	at, err := time.Parse(timeFormat, text)
-	if err != nil {
+	// The parser would take a fraction of a second too.
+	if err != nil || len(text) != len(timeFormat) {
 		return refuse(Incomplete, "X-Amz-Date must look like %s", timeFormat)
 	}
-	if at.Format("20060102") != s.day {
-		return refuse(SignatureMismatch, "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: %q != %q", s.day, at.Format("20060102"))
+	if text[:8] != s.day {
+		return refuse(SignatureMismatch, "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: %q != %q", s.day, text[:8])
 	}
-	s.time = at
+	s.time, s.timeText = at, text
 	return nil
 }

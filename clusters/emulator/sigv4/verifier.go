@@ -5,13 +5,16 @@
 package sigv4
 
 import (
+	"bufio"
 	"context"
-	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"sync"
 	"time"
 )
 
@@ -55,6 +58,9 @@ type Verifier struct {
 	store CredentialStore
 	now   func() time.Time
 	max   func(service string) int64
+	keys  keyCache
+	// texts are buffers for what is signed, readers those of chunked bodies.
+	texts, readers sync.Pool
 }
 
 // Options of a Verifier; the zero value has defaults.
@@ -71,7 +77,9 @@ const maxSkew = 15 * time.Minute
 
 // NewVerifier makes a verifier that looks secrets up in store.
 func NewVerifier(store CredentialStore, options Options) *Verifier {
-	v := &Verifier{store: store, now: options.Now, max: options.MaxBody}
+	v := &Verifier{store: store, now: options.Now, max: options.MaxBody, keys: newKeyCache()}
+	v.texts.New = func() any { return &[]byte{} }
+	v.readers.New = func() any { return bufio.NewReader(nil) }
 	if v.now == nil {
 		v.now = time.Now
 	}
@@ -88,50 +96,107 @@ func NewVerifier(store CredentialStore, options Options) *Verifier {
 
 // Verify checks the signature of r and its body. On success r.Body is replaced by the whole,
 // verified and decoded body, with r.ContentLength and the headers Content-Length and
-// Content-Encoding to match; the trailing headers of a chunked body have become headers. So a
-// handler never sees a byte that was not verified, unless the client chose an unsigned payload,
-// which only S3 takes. The error is an *Error.
+// Content-Encoding to match; the trailing headers of a chunked body have become headers, and a signed
+// header of several lines has become one. So a handler never sees a byte that was not verified,
+// unless the client chose an unsigned payload, which only S3 takes. The error is an *Error, or what
+// the store failed with.
 func (v *Verifier) Verify(r *http.Request) (*Identity, error) {
 	s, err := readSignature(r)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.checkTime(v.now()); err != nil {
+	now := v.now()
+	if err := s.checkTime(now); err != nil {
 		return nil, err
 	}
-	credentials, err := v.store.Credentials(r.Context(), s.accessKeyID, s.sessionToken)
-	switch {
-	case errors.Is(err, ErrUnknownAccessKey):
-		return nil, refuse(UnknownAccessKey, "access key ID %s does not exist", s.accessKeyID)
-	case errors.Is(err, ErrInvalidToken):
-		return nil, refuse(InvalidToken, "the session token is not the one of access key ID %s", s.accessKeyID)
-	case err != nil:
-		return nil, fmt.Errorf("look up access key ID %s: %w", s.accessKeyID, err)
+	secret, err := v.secret(r.Context(), s, now)
+	if err != nil {
+		return nil, err
 	}
-	if !credentials.Expiration.IsZero() && !v.now().Before(credentials.Expiration) {
-		return nil, refuse(ExpiredToken, "the credentials expired at %s", credentials.Expiration.UTC().Format(time.RFC3339))
-	}
-
 	body := &body{request: r, signature: s, limit: v.max(s.service)}
 	if err := body.declare(); err != nil {
 		return nil, err
 	}
-	canonical, err := s.canonicalRequest(r, body.declared)
-	if err != nil {
+	if err := s.readHeaders(r); err != nil {
 		return nil, err
 	}
-	s.key = signingKey(credentials.SecretAccessKey, s.day, s.region, s.service)
-	digest := sha256.Sum256(canonical)
-	if !hmac.Equal(s.signature, s.sign(algorithm, hex.EncodeToString(digest[:]))) {
+
+	text := v.texts.Get().(*[]byte)
+	s.text = *text
+	defer func() {
+		*text = s.text
+		v.texts.Put(text)
+	}()
+	scope := scope{secret, s.day, s.region, s.service}
+	key, kept := v.keys.get(scope)
+	s.key = key
+	if !s.matches(r, body.declared) {
 		return nil, refuse(SignatureMismatch, "the signature is not the one that the secret access key makes")
 	}
-	if err := body.verify(); err != nil {
+	if !kept {
+		v.keys.put(scope, key)
+	}
+	s.joinHeaders(r)
+	reader := v.readers.Get().(*bufio.Reader)
+	defer func() {
+		reader.Reset(nil) // or it would keep the body
+		v.readers.Put(reader)
+	}()
+	if err := body.verify(reader); err != nil {
 		return nil, err
 	}
 	return &Identity{
 		AccessKeyID: s.accessKeyID, SessionToken: s.sessionToken, Region: s.region, Service: s.service, Time: s.time,
 		SignedHeaders: s.signedHeaders, Presigned: s.presigned,
 	}, nil
+}
+
+// secret looks up the secret access key of whom the signature claims to be from.
+func (v *Verifier) secret(ctx context.Context, s *signature, now time.Time) (string, error) {
+	credentials, err := v.store.Credentials(ctx, s.accessKeyID, s.sessionToken)
+	switch {
+	case errors.Is(err, ErrUnknownAccessKey):
+		return "", refuse(UnknownAccessKey, "access key ID %s does not exist", s.accessKeyID)
+	case errors.Is(err, ErrInvalidToken):
+		return "", refuse(InvalidToken, "the session token is not the one of access key ID %s", s.accessKeyID)
+	case err != nil:
+		return "", fmt.Errorf("look up access key ID %s: %w", s.accessKeyID, err)
+	}
+	if !credentials.Expiration.IsZero() && !now.Before(credentials.Expiration) {
+		return "", refuse(ExpiredToken, "the credentials expired at %s", credentials.Expiration.UTC().Format(time.RFC3339))
+	}
+	return credentials.SecretAccessKey, nil
+}
+
+// matches tells whether the signature is the one of r and the payload hash.
+func (s *signature) matches(r *http.Request, payloadHash string) bool {
+	if len(s.query) == 0 {
+		return s.matchesQuery(r, payloadHash, nil)
+	}
+	at := -1
+	if s.presigned {
+		at = slices.IndexFunc(s.query, func(p parameter) bool { return p.name == querySignature })
+	}
+	signed := s.query.canonical(func(i int, _ string) bool { return i == at })
+	if s.matchesQuery(r, payloadHash, signed) {
+		return true
+	}
+	if !s.presigned || s.service == s3Service {
+		return false
+	}
+	// Some services' clients add the session token to the signed URL. It need not be signed: no
+	// other than the one of the access key is taken.
+	appended := func(i int, name string) bool { return i == at || i > at && name == securityToken }
+	signed = s.query.canonical(appended)
+	return len(signed) < len(s.query)-1 && s.matchesQuery(r, payloadHash, signed)
+}
+
+func (s *signature) matchesQuery(r *http.Request, payloadHash string, query parameters) bool {
+	s.text = s.appendCanonical(s.text[:0], r, payloadHash, query)
+	digest := sha256.Sum256(s.text)
+	s.begin(algorithm)
+	s.addHash(digest)
+	return s.signs(s.claimed)
 }
 
 // checkTime refuses signatures from the wrong time: 15 minutes around now, or a presigned URL's life.
@@ -146,24 +211,25 @@ func (s *signature) checkTime(now time.Time) error {
 	return nil
 }
 
-func hmacSHA256(key []byte, text string) []byte {
-	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte(text)) // A hash's Write returns no error.
-	return mac.Sum(nil)
+// begin starts what is signed: an algorithm's name, the time and the scope.
+func (s *signature) begin(algorithm string) {
+	s.text = append(s.text[:0], algorithm...)
+	s.addLine(s.timeText)
+	s.addLine(s.scopeText)
 }
 
-func signingKey(secret, day, region, service string) []byte {
-	key := hmacSHA256([]byte("AWS4"+secret), day)
-	key = hmacSHA256(key, region)
-	key = hmacSHA256(key, service)
-	return hmacSHA256(key, terminator)
+func (s *signature) addLine(line string) { s.text = append(append(s.text, '\n'), line...) }
+
+func (s *signature) addHash(digest [sha256.Size]byte) {
+	s.text = hex.AppendEncode(append(s.text, '\n'), digest[:])
 }
 
-// sign signs the time, the scope and further lines under an algorithm's name.
-func (s *signature) sign(algorithm string, lines ...string) []byte {
-	text := algorithm + "\n" + s.time.Format(timeFormat) + "\n" + s.scope()
-	for _, line := range lines {
-		text += "\n" + line
-	}
-	return hmacSHA256(s.key, text)
+// signs tells whether claimed is the signature of what begin began, in lower-case hexadecimal digits
+// as every client writes it.
+func (s *signature) signs(claimed string) bool {
+	var mac [sha256.Size]byte
+	var digits [2 * sha256.Size]byte
+	s.key.sign(mac[:0], s.text)
+	hex.Encode(digits[:], mac[:])
+	return subtle.ConstantTimeCompare(digits[:], []byte(claimed)) == 1
 }

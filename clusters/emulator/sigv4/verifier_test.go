@@ -330,18 +330,3 @@ func TestDocumentedSignatures(t *testing.T) {
 		})
 	}
 }
-
-func BenchmarkVerify(b *testing.B) {
-	body := strings.Repeat("x", 1024)
-	signed := sign(b, temporary, "s3", "PUT", "http://emu/bucket/epi/default/test.txt?x-id=PutObject", body, now)
-	verifier := at(now)
-	b.ReportAllocs()
-	for b.Loop() {
-		r := *signed
-		r.Header = signed.Header.Clone()
-		r.Body = io.NopCloser(strings.NewReader(body))
-		if _, err := verifier.Verify(&r); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
