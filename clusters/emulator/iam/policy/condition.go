@@ -3,9 +3,7 @@ package policy
 import (
 	"bytes"
 	"encoding/base64"
-	"math/big"
 	"net/netip"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -108,7 +106,7 @@ type conditionValue struct {
 	valid   bool
 	text    pattern
 	arn     arnPattern
-	number  *big.Rat
+	number  decimal
 	time    time.Time
 	truth   bool
 	bytes   []byte
@@ -116,7 +114,7 @@ type conditionValue struct {
 }
 
 // newValue parses text. Variables work with string and ARN operators only
-// (reference_policies_variables, "Condition element").
+// (reference_policies_variables, "Condition element"; the operators' own page says otherwise of Bool).
 func newValue(op operator, text string, variables bool) conditionValue {
 	v := conditionValue{valid: true}
 	switch op.family {
@@ -125,8 +123,7 @@ func newValue(op operator, text string, variables bool) conditionValue {
 	case stringLike:
 		v.text = compile(text, true, variables)
 	case arn:
-		v.arn = compileARN(text, variables, false)
-		v.arn.any = false
+		v.arn = compileARN(text, variables)
 	case numeric:
 		v.number, v.valid = parseNumber(text)
 	case date:
@@ -142,80 +139,78 @@ func newValue(op operator, text string, variables bool) conditionValue {
 	return v
 }
 
-// holds tells whether the condition is true of the request. missing says that an Allow must not
-// use it, because a value holds a variable that the request cannot fill.
-func (c *condition) holds(context Context) (holds, missing bool) {
-	values, present := context[c.key]
-	present = present && len(values) > 0
-	if c.operator.family == null {
-		for i := range c.values {
-			if c.values[i].valid && c.values[i].truth == !present {
-				return true, false
-			}
-		}
-		return false, false
-	}
-	if !present {
-		// ForAllValues holds on an empty set and ForAnyValue does not
-		// (reference_policies_multi-value-conditions); otherwise only a negation holds.
-		return c.ifExists || c.forAll || c.operator.negated && !c.forAny, false
+// holds tells whether the condition is true of the request.
+func (c *condition) holds(context Context) bool {
+	values := context[c.key]
+	switch {
+	case c.operator.family == null:
+		return c.nullHolds(len(values) == 0)
+	case c.forAll || c.forAny:
+		return c.setHolds(values, context)
+	case len(values) == 0:
+		// reference_policies_elements_condition_operators, "Important": the values do not match, so
+		// that a negation holds.
+		return c.ifExists || c.operator.negated
 	}
 	for _, value := range values {
-		matched, unresolvable := c.matches(value, context)
-		missing = missing || unresolvable
-		satisfied := matched != c.operator.negated
-		switch {
-		case c.forAll && !satisfied:
-			return false, missing
-		case c.forAny && satisfied:
-			return true, missing
-		case !c.forAll && !c.forAny && matched:
-			// Without a set operator one match decides: for a negation, against it.
-			return !c.operator.negated, missing
+		if c.matches(value, context) {
+			return !c.operator.negated
 		}
 	}
-	if c.forAll || c.forAny {
-		return c.forAll, missing
+	return c.operator.negated
+}
+
+func (c *condition) nullHolds(absent bool) bool {
+	for i := range c.values {
+		if c.values[i].valid && c.values[i].truth == absent {
+			return true
+		}
 	}
-	return c.operator.negated, missing
+	return false
+}
+
+// setHolds applies ForAllValues and ForAnyValue. An absent key is an empty set and so is "an empty
+// data set (for example, an empty string)" (reference_policies_multi-value-conditions): every value of it
+// matches and none does.
+func (c *condition) setHolds(values []string, context Context) bool {
+	if len(values) == 0 {
+		return c.forAll || c.ifExists
+	}
+	if len(values) == 1 && values[0] == "" {
+		return c.forAll
+	}
+	for _, value := range values {
+		if satisfied := c.matches(value, context) != c.operator.negated; satisfied == c.forAny {
+			return c.forAny
+		}
+	}
+	return c.forAll
 }
 
 // matches compares one value of the request with the alternatives, negation aside.
-func (c *condition) matches(value string, context Context) (matched, missing bool) {
+func (c *condition) matches(value string, context Context) bool {
 	for i := range c.values {
-		switch c.values[i].compare(c.operator, value, context) {
-		case match:
-			return true, missing
-		case unresolved:
-			missing = true
+		if c.values[i].valid && c.values[i].matches(c.operator, value, context) {
+			return true
 		}
 	}
-	return false, missing
+	return false
 }
 
-func (v *conditionValue) compare(op operator, value string, context Context) outcome {
-	if !v.valid {
-		return mismatch
-	}
+func (v *conditionValue) matches(op operator, value string, context Context) bool {
 	switch op.family {
 	case stringEquals:
 		if op.foldCase {
-			return v.text.compareFold(value, context)
+			return v.text.foldMatches(value, context)
 		}
-		return v.text.compare(value, context)
+		return v.text.matches(value, context)
 	case stringLike:
-		return v.text.compare(value, context)
+		return v.text.matches(value, context)
 	case arn:
-		return v.arn.compare(value, context)
-	}
-	return outcomeOf(v.compareTyped(op, value))
-}
-
-func (v *conditionValue) compareTyped(op operator, value string) bool {
-	switch op.family {
+		return v.arn.matches(value, context)
 	case numeric:
 		number, ok := parseNumber(value)
-		return ok && op.order.holds(number.Cmp(v.number))
+		return ok && op.order.holds(number.compare(v.number))
 	case date:
 		at, ok := parseDate(value)
 		return ok && op.order.holds(at.Compare(v.time))
@@ -226,40 +221,10 @@ func (v *conditionValue) compareTyped(op operator, value string) bool {
 		decoded, err := base64.StdEncoding.DecodeString(value)
 		return err == nil && bytes.Equal(decoded, v.bytes)
 	case ipAddress:
-		address, err := netip.ParseAddr(value)
-		return err == nil && v.network.Contains(address.Unmap().WithZone(""))
+		address, ok := parseAddress(value)
+		return ok && v.network.Contains(address)
 	}
 	return false
-}
-
-func outcomeOf(matched bool) outcome {
-	if matched {
-		return match
-	}
-	return mismatch
-}
-
-// compareFold compares a pattern without wildcards, ignoring case.
-func (p *pattern) compareFold(s string, context Context) outcome {
-	if !p.variables {
-		text := p.raw
-		if !p.literal {
-			text = p.tokens[0].text
-		}
-		return outcomeOf(strings.EqualFold(text, s))
-	}
-	var text strings.Builder
-	for i := range p.tokens {
-		part := p.tokens[i].text
-		if p.tokens[i].kind == variableToken {
-			var ok bool
-			if part, ok = p.tokens[i].value(context); !ok {
-				return unresolved
-			}
-		}
-		text.WriteString(part)
-	}
-	return outcomeOf(strings.EqualFold(text.String(), s))
 }
 
 func (o order) holds(sign int) bool {
@@ -274,51 +239,4 @@ func (o order) holds(sign int) bool {
 		return sign >= 0
 	}
 	return sign == 0
-}
-
-// parseNumber reads an integer or decimal exactly. Exponents are refused: a short text could make
-// a number that fills the memory.
-func parseNumber(text string) (*big.Rat, bool) {
-	if len(text) > 64 || strings.Trim(text, "+-.0123456789") != "" {
-		return nil, false
-	}
-	return new(big.Rat).SetString(text)
-}
-
-// dateLayouts are the W3C profiles of ISO 8601 (https://www.w3.org/TR/NOTE-datetime).
-var dateLayouts = []string{time.RFC3339Nano, "2006-01-02T15:04Z07:00", "2006-01-02", "2006-01", "2006"}
-
-// parseDate reads an ISO 8601 date or seconds since the epoch. Four digits are a year.
-func parseDate(text string) (time.Time, bool) {
-	for _, layout := range dateLayouts {
-		if at, err := time.Parse(layout, text); err == nil {
-			return at, true
-		}
-	}
-	if seconds, err := strconv.ParseInt(text, 10, 64); err == nil {
-		return time.Unix(seconds, 0), true
-	}
-	return time.Time{}, false
-}
-
-func parseBool(text string) (truth, ok bool) {
-	switch {
-	case strings.EqualFold(text, "true"):
-		return true, true
-	case strings.EqualFold(text, "false"):
-		return false, true
-	}
-	return false, false
-}
-
-// parseNetwork reads a CIDR range or an address, which is a range of one.
-func parseNetwork(text string) (netip.Prefix, bool) {
-	if network, err := netip.ParsePrefix(text); err == nil {
-		return network.Masked(), true
-	}
-	address, err := netip.ParseAddr(text)
-	if err != nil || address.Zone() != "" {
-		return netip.Prefix{}, false
-	}
-	return netip.PrefixFrom(address, address.BitLen()), true
 }

@@ -23,11 +23,11 @@ type Document struct {
 	Version    string
 	ID         string
 	Statements []Statement
-	text       []byte
+	text       string
 }
 
 // Text returns what was parsed.
-func (d *Document) Text() string { return string(d.text) }
+func (d *Document) Text() string { return d.text }
 
 // Statement is one statement of a policy.
 type Statement struct {
@@ -37,11 +37,13 @@ type Statement struct {
 	// Deny tells the Effect.
 	Deny bool
 
-	offset       int
+	// where the statement and its elements stand in the document.
+	offset, sidOffset, principalOffset, resourceOffset int
+
 	principals   []principalPattern
 	hasPrincipal bool
 	notPrincipal bool
-	actions      []pattern
+	actions      []actionPattern
 	notAction    bool
 	resources    []arnPattern
 	hasResource  bool
@@ -55,6 +57,25 @@ func (s *Statement) String() string {
 		return fmt.Sprintf("statement %d", s.Index+1)
 	}
 	return fmt.Sprintf("statement %d %q", s.Index+1, s.Sid)
+}
+
+// Actions returns the strings of the Action or NotAction element, in lower case.
+func (s *Statement) Actions() []string {
+	actions := make([]string, len(s.actions))
+	for i := range s.actions {
+		actions[i] = s.actions[i].raw
+	}
+	return actions
+}
+
+// Resources returns the strings of the Resource or NotResource element as they are written: "*" or
+// ARNs with wildcards and variables. A trust policy has none.
+func (s *Statement) Resources() []string {
+	resources := make([]string, len(s.resources))
+	for i := range s.resources {
+		resources[i] = s.resources[i].raw
+	}
+	return resources
 }
 
 // ParseError says why a document is malformed and where.
@@ -84,51 +105,4 @@ func (e *ParseError) Error() string {
 		where.WriteString(e.Element + ", ")
 	}
 	return fmt.Sprintf("%s (%sline %d, column %d)", e.Problem, where.String(), e.Line, e.Column)
-}
-
-func (d *Document) fail(statement *Statement, element, problem string) error {
-	e := &ParseError{Element: element, Problem: problem, Line: 1, Column: 1}
-	if statement != nil {
-		e.Statement, e.Sid = statement.Index+1, statement.Sid
-		e.Line, e.Column = position(d.text, statement.offset)
-	}
-	return e
-}
-
-// CheckIdentity reports what would keep the document from being an identity-based, boundary or
-// session policy (reference_policies_grammar, "Policy grammar notes"). The error is a *ParseError.
-func (d *Document) CheckIdentity() error {
-	for i := range d.Statements {
-		s := &d.Statements[i]
-		if s.hasPrincipal {
-			return d.fail(s, "Principal", "Policy document should not specify a principal.")
-		}
-		if !s.hasResource {
-			return d.fail(s, "Resource", "Policy statement must contain resources.")
-		}
-	}
-	return nil
-}
-
-// CheckTrust reports what would keep the document from being a role's trust policy. The error is a
-// *ParseError.
-func (d *Document) CheckTrust() error {
-	for i := range d.Statements {
-		s := &d.Statements[i]
-		switch {
-		case !s.hasPrincipal:
-			return d.fail(s, "Principal", "Missing required field Principal")
-		case s.notPrincipal:
-			// reference_policies_elements_notprincipal: not in a role trust policy.
-			return d.fail(s, "NotPrincipal", "AssumeRole policy may not specify NotPrincipal")
-		case s.hasResource:
-			return d.fail(s, "Resource", "Has prohibited field Resource")
-		}
-		for _, action := range s.actions {
-			if !strings.HasPrefix(action.raw, "sts:") {
-				return d.fail(s, "Action", "AssumeRole policy may only specify STS AssumeRole actions.")
-			}
-		}
-	}
-	return nil
 }

@@ -2,11 +2,13 @@ package policy
 
 import "strings"
 
-// Evaluate decides request by policies in the order of reference_policies_evaluation-logic: any
-// explicit deny first; then what the resource's policy grants, and to whom; then the identity's
-// policies, limited by boundary and session policies.
+// Evaluate decides request by policies in the order of
+// reference_policies_evaluation-logic_policy-eval-denyallow: any explicit deny first; then what the
+// resource's policy grants, and to whom; then the identity's policies, limited by boundary and
+// session policies.
 func Evaluate(request *Request, policies *Policies) Decision {
-	e := evaluation{request: request, action: strings.ToLower(request.Action)}
+	e := evaluation{request: request, bounded: policies.Boundary != nil}
+	e.service, e.name, _ = strings.Cut(strings.ToLower(request.Action), ":")
 	decision := e.decide(policies)
 	decision.Action, decision.Resource = request.Action, request.Resource
 	return decision
@@ -14,134 +16,131 @@ func Evaluate(request *Request, policies *Policies) Decision {
 
 type evaluation struct {
 	request *Request
-	// action in lower case, as actions compare.
-	action string
+	// service and name of the action in lower case, as actions compare.
+	service, name string
+	// bounded says that the principal has a permissions boundary.
+	bounded bool
+}
+
+// found is a statement that applies to the request, and the policy that it stands in.
+type found struct {
+	policy    *Named
+	statement *Statement
+}
+
+func (f found) decision(kind Kind) Decision {
+	if f.statement == nil {
+		return Decision{Kind: kind}
+	}
+	deny := f.statement.Deny
+	return Decision{Allowed: !deny, Explicit: deny, Kind: kind, Policy: f.policy.Name, Statement: f.statement}
 }
 
 func (e *evaluation) decide(policies *Policies) Decision {
-	if decision, denied := e.explicitDeny(policies); denied {
-		return decision
-	}
-	resource, granted := e.resourceAllow(policies.Resource)
-	who := &e.request.Principal
-	if who.ARN == "" {
-		// A service or a federated identity has no policies of its own.
-		if granted == notGranted {
-			return Decision{Kind: ResourcePolicy}
-		}
-		return resource
-	}
-	crossAccount := e.request.ResourceAccount != "" && e.request.ResourceAccount != who.AccountID
-	if (crossAccount || e.request.ResourceMustAllow) && granted == notGranted {
-		return Decision{Kind: ResourcePolicy}
-	}
-	if !crossAccount && granted == toPrincipal {
-		return resource
-	}
-	decision := resource
-	if crossAccount || granted != toRole {
-		var allowed bool
-		if decision, allowed = e.allow(IdentityPolicy, policies.Identity); !allowed {
-			return decision
-		}
-	}
-	if policies.Boundary != nil {
-		if limited, allowed := e.allow(BoundaryPolicy, []Named{*policies.Boundary}); !allowed {
-			return limited
-		}
-	}
-	if len(policies.Session) > 0 {
-		if limited, allowed := e.allow(SessionPolicy, policies.Session); !allowed {
-			return limited
-		}
-	}
-	return decision
-}
-
-func (e *evaluation) explicitDeny(policies *Policies) (Decision, bool) {
-	deny := func(kind Kind, named *Named) (Decision, bool) {
-		statement := e.find(named.Document, true, kind == ResourcePolicy)
-		return Decision{Explicit: true, Kind: kind, Policy: named.Name, Statement: statement}, statement != nil
-	}
+	// Every policy is read once, for both effects; the first deny ends it.
+	var identity, session, boundary, resource found
 	for i := range policies.Identity {
-		if decision, denied := deny(IdentityPolicy, &policies.Identity[i]); denied {
-			return decision, true
+		if e.read(&policies.Identity[i], &identity) {
+			return identity.decision(IdentityPolicy)
 		}
 	}
 	for i := range policies.Session {
-		if decision, denied := deny(SessionPolicy, &policies.Session[i]); denied {
-			return decision, true
+		if e.read(&policies.Session[i], &session) {
+			return session.decision(SessionPolicy)
 		}
 	}
-	if policies.Boundary != nil {
-		if decision, denied := deny(BoundaryPolicy, policies.Boundary); denied {
-			return decision, true
-		}
+	if policies.Boundary != nil && e.read(policies.Boundary, &boundary) {
+		return boundary.decision(BoundaryPolicy)
 	}
+	granted := notGranted
 	if policies.Resource != nil {
-		return deny(ResourcePolicy, policies.Resource)
-	}
-	return Decision{}, false
-}
-
-// allow looks for an allowing statement in policies of one kind.
-func (e *evaluation) allow(kind Kind, policies []Named) (Decision, bool) {
-	for i := range policies {
-		if statement := e.find(policies[i].Document, false, false); statement != nil {
-			return Decision{Allowed: true, Kind: kind, Policy: policies[i].Name, Statement: statement}, true
+		var denied bool
+		if granted, denied = e.readResource(policies.Resource, &resource); denied {
+			return resource.decision(ResourcePolicy)
 		}
 	}
-	return Decision{Kind: kind}, false
+	who := &e.request.Principal
+	if who.ARN == "" {
+		// A service, a federated identity or an anonymous caller has no policies of its own.
+		return resource.decision(ResourcePolicy)
+	}
+	crossAccount := e.request.ResourceAccount != "" && e.request.ResourceAccount != who.AccountID
+	switch {
+	case granted == notGranted && (crossAccount || e.request.ResourceMustAllow):
+		return Decision{Kind: ResourcePolicy}
+	case granted == toPrincipal && !crossAccount:
+		return resource.decision(ResourcePolicy)
+	case granted == toRole && !crossAccount:
+		// The role needs no policy of its own, but is limited like any other allowance.
+	case identity.statement == nil:
+		return Decision{Kind: IdentityPolicy}
+	}
+	switch {
+	case policies.Boundary != nil && boundary.statement == nil:
+		return Decision{Kind: BoundaryPolicy}
+	case len(policies.Session) > 0 && session.statement == nil:
+		return Decision{Kind: SessionPolicy}
+	case granted == toRole && !crossAccount:
+		return resource.decision(ResourcePolicy)
+	}
+	return identity.decision(IdentityPolicy)
 }
 
-// resourceAllow finds the statement of the resource's policy that grants most directly.
-func (e *evaluation) resourceAllow(named *Named) (Decision, grant) {
-	decision, best := Decision{}, notGranted
-	if named == nil {
-		return decision, best
-	}
+// read looks for a deny and, if f has none yet, for an allow. It leaves what it found in f and
+// tells whether that is a deny.
+func (e *evaluation) read(named *Named, f *found) (denied bool) {
 	for i := range named.Document.Statements {
 		statement := &named.Document.Statements[i]
-		if statement.Deny || !statement.hasPrincipal {
+		if !statement.Deny && f.statement != nil || !e.applies(statement) {
 			continue
 		}
-		if granted := statement.named(&e.request.Principal); granted > best && e.applies(statement) {
-			best = granted
-			decision = Decision{Allowed: true, Kind: ResourcePolicy, Policy: named.Name, Statement: statement}
+		*f = found{named, statement}
+		if statement.Deny {
+			return true
 		}
 	}
-	return decision, best
+	return false
 }
 
-// find returns the first statement of the effect that applies.
-func (e *evaluation) find(document *Document, deny, byPrincipal bool) *Statement {
-	for i := range document.Statements {
-		statement := &document.Statements[i]
-		if statement.Deny != deny {
+// readResource does the same for the resource's policy: it wants the statement that grants most
+// directly.
+func (e *evaluation) readResource(named *Named, f *found) (best grant, denied bool) {
+	for i := range named.Document.Statements {
+		statement := &named.Document.Statements[i]
+		granted := e.named(statement)
+		if granted == notGranted || !statement.Deny && granted <= best || !e.applies(statement) {
 			continue
 		}
-		if byPrincipal && (!statement.hasPrincipal || statement.named(&e.request.Principal) == notGranted) {
-			continue
+		*f = found{named, statement}
+		if statement.Deny {
+			return notGranted, true
 		}
-		if e.applies(statement) {
-			return statement
-		}
+		best = granted
 	}
-	return nil
+	return best, false
+}
+
+func (e *evaluation) named(s *Statement) grant {
+	if s.notPrincipal && s.Deny && e.bounded {
+		// reference_policies_elements_notprincipal: such a statement "will always deny any IAM
+		// principal that has a permissions boundary policy attached".
+		return toPrincipal
+	}
+	return s.named(&e.request.Principal)
 }
 
 // applies tells whether action, resource and conditions of the statement fit the request.
 //
-// A variable that the request cannot fill can void a statement (reference_policies_variables). Here it
-// always voids an Allow; in a Deny it equals nothing, so that a negated element still holds: what
-// AWS does there is not documented, and this side is the safe one.
+// A variable that the request cannot fill is like no text at all, for both effects
+// (reference_policies_variables, "Policy variables with no value"): a resource or a condition with it does
+// not match, and so NotResource and the negated operators do.
 func (e *evaluation) applies(s *Statement) bool {
 	return e.actionApplies(s) && e.resourceApplies(s) && e.conditionsHold(s)
 }
 
 func (e *evaluation) actionApplies(s *Statement) bool {
 	for i := range s.actions {
-		if s.actions[i].compare(e.action, nil) == match {
+		if s.actions[i].matches(e.service, e.name) {
 			return !s.notAction
 		}
 	}
@@ -153,22 +152,17 @@ func (e *evaluation) resourceApplies(s *Statement) bool {
 		// A trust policy has none: its resource is the role it belongs to.
 		return true
 	}
-	missing := false
 	for i := range s.resources {
-		switch s.resources[i].compare(e.request.Resource, e.request.Context) {
-		case match:
+		if s.resources[i].matches(e.request.Resource, e.request.Context) {
 			return !s.notResource
-		case unresolved:
-			missing = true
 		}
 	}
-	return s.notResource && (s.Deny || !missing)
+	return s.notResource
 }
 
 func (e *evaluation) conditionsHold(s *Statement) bool {
 	for i := range s.conditions {
-		holds, missing := s.conditions[i].holds(e.request.Context)
-		if !holds || missing && s.conditions[i].operator.negated && !s.Deny {
+		if !s.conditions[i].holds(e.request.Context) {
 			return false
 		}
 	}

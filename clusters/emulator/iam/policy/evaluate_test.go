@@ -63,7 +63,6 @@ func TestStatements(t *testing.T) {
 		{"reference_policies_variables: only after the fifth colon", statement(`"Effect":"Allow","Action":"sqs:SendMessage","Resource":"arn:aws:sqs:r:${aws:PrincipalAccount}:q"`), "sqs:SendMessage", "arn:aws:sqs:r:1:q", tags("aws:PrincipalAccount", "1"), false},
 		{"reference_policies_variables: in a string condition", statement(`"Effect":"Allow","Action":"s3:ListBucket","Resource":"*","Condition":{"StringLike":{"s3:prefix":"home/${aws:username}/*"}}`), "s3:ListBucket", "arn:aws:s3:::b", tags("s3:prefix", "home/ann/docs", "aws:username", "ann"), true},
 		{"reference_policies_variables: in an ARN condition", statement(`"Effect":"Allow","Action":"s3:ListBucket","Resource":"*","Condition":{"ArnLike":{"aws:SourceArn":"arn:aws:eks:*:${aws:PrincipalAccount}:cluster/*"}}`), "s3:ListBucket", "arn:aws:s3:::b", tags("aws:SourceArn", "arn:aws:eks:us-west-2:123456789012:cluster/blue", "aws:PrincipalAccount", "123456789012"), true},
-		{"reference_policies_variables: an unresolved variable in a negated condition voids an Allow", statement(`"Effect":"Allow","Action":"s3:ListBucket","Resource":"*","Condition":{"StringNotEquals":{"s3:prefix":"${aws:PrincipalTag/team}"}}`), "s3:ListBucket", "arn:aws:s3:::b", tags("s3:prefix", "x"), false},
 		{"a key with several values is no variable", statement(`"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/${aws:TagKeys}"`), "s3:GetObject", "arn:aws:s3:::b/a", Context{"aws:tagkeys": {"a", "b"}}, false},
 
 		{"reference_policies_elements_action: case-insensitive", statement(`"Effect":"Allow","Action":"S3:getobject","Resource":"*"`), "s3:GetObject", "arn:aws:s3:::b/k", nil, true},
@@ -74,10 +73,22 @@ func TestStatements(t *testing.T) {
 		{"reference_policies_elements_resource: a star crosses slashes", statement(`"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::b/*"`), "s3:GetObject", "arn:aws:s3:::b/x/y/z", nil, true},
 		{"reference_policies_elements_resource: the bucket is not its objects", statement(`"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::b/*"`), "s3:ListBucket", "arn:aws:s3:::b", nil, false},
 		{"reference_policies_elements_resource: ARNs are case-sensitive", statement(`"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::b/K"`), "s3:GetObject", "arn:aws:s3:::b/k", nil, false},
-		{"reference_policies_elements_resource: wildcards stay in their segment", statement(`"Effect":"Allow","Action":"iam:*","Resource":"arn:aws:iam:*:*:role/x"`), "iam:GetRole", "arn:aws:iam:::1:role/x", nil, false},
+		{"reference_policies_elements_resource: a star inside of a segment stays in it", statement(`"Effect":"Allow","Action":"sqs:*","Resource":"arn:aws:sqs:us-*-1:1:q"`), "sqs:SendMessage", "arn:aws:sqs:us-east:x-1:1:q", nil, false},
+		{"reference_policies_elements_resource: a question mark stays in its segment", statement(`"Effect":"Allow","Action":"sqs:*","Resource":"arn:aws:sqs:r:1?:q"`), "sqs:SendMessage", "arn:aws:sqs:r:1::q", nil, false},
+		{"reference_policies_elements_resource: a star that ends a segment expands beyond its colon", statement(`"Effect":"Allow","Action":"sqs:*","Resource":"arn:aws:sqs:us-*:1:q"`), "sqs:SendMessage", "arn:aws:sqs:us-east-1:1:1:q", nil, true},
+		{"reference_policies_elements_resource: and so an ARN may end early", statement(`"Effect":"Allow","Action":"eks:*","Resource":"arn:aws:eks:*"`), "eks:DescribeCluster", "arn:aws:eks:us-west-2:123456789012:cluster/blue", nil, true},
+		{"reference_policies_elements_resource: but for its service", statement(`"Effect":"Allow","Action":"*","Resource":"arn:aws:eks:*"`), "s3:GetObject", "arn:aws:s3:::b/k", nil, false},
+		{"reference_policies_elements_resource: the example's /*/test/*", statement(`"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::b/*/test/*"`), "s3:GetObject", "arn:aws:s3:::b/1/2/test/3.jpg", nil, true},
+		{"reference_policies_elements_resource: the example's /*/test/*", statement(`"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::b/*/test/*"`), "s3:GetObject", "arn:aws:s3:::b//test/object.jpg", nil, true},
+		{"reference_policies_elements_resource: the example's /*/test/*", statement(`"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::b/*/test/*"`), "s3:GetObject", "arn:aws:s3:::b/test/object.jpg", nil, false},
+		{"reference_policies_elements_resource: one character", statement(`"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::b/k?"`), "s3:GetObject", "arn:aws:s3:::b/k", nil, false},
 		{"reference_policies_elements_notresource", statement(`"Effect":"Allow","Action":"s3:GetObject","NotResource":"arn:aws:s3:::secret/*"`), "s3:GetObject", "arn:aws:s3:::open/k", nil, true},
 		{"reference_policies_elements_notresource", statement(`"Effect":"Allow","Action":"s3:GetObject","NotResource":"arn:aws:s3:::secret/*"`), "s3:GetObject", "arn:aws:s3:::secret/k", nil, false},
-		{"unresolved variable in NotResource voids an Allow", statement(`"Effect":"Allow","Action":"s3:GetObject","NotResource":"arn:aws:s3:::${aws:userid}/*"`), "s3:GetObject", "arn:aws:s3:::open/k", nil, false},
+		{"reference_policies_elements_notaction with Deny: all but the listed", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","NotAction":["iam:*","s3:Get*"],"Resource":"*"}]}`, "s3:PutObject", "arn:aws:s3:::b/k", nil, false},
+		{"reference_policies_elements_notaction with Deny: all but the listed", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","NotAction":["iam:*","s3:Get*"],"Resource":"*"}]}`, "s3:GetObject", "arn:aws:s3:::b/k", nil, true},
+		{"reference_policies_elements_notresource with Deny: all but the listed", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":"s3:*","NotResource":["arn:aws:s3:::own","arn:aws:s3:::own/*"]}]}`, "s3:GetObject", "arn:aws:s3:::b/k", nil, false},
+		{"reference_policies_elements_notresource with Deny: all but the listed", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":"s3:*","NotResource":["arn:aws:s3:::own","arn:aws:s3:::own/*"]}]}`, "s3:GetObject", "arn:aws:s3:::own/k", nil, true},
+		{"reference_policies_evaluation-logic: a deny after the allow", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":"s3:*","Resource":"*"}]}`, "s3:GetObject", "arn:aws:s3:::b/k", nil, false},
 	}
 	for _, test := range tests {
 		t.Run(test.source+" "+test.action+" "+test.resource, func(t *testing.T) {
@@ -87,18 +98,6 @@ func TestStatements(t *testing.T) {
 				t.Errorf("allowed = %v, want %v (%s)", decision.Allowed, test.want, decision.Explain())
 			}
 		})
-	}
-}
-
-func TestUnresolvedVariableDenies(t *testing.T) {
-	// The safe side of what AWS does not document: see evaluation.applies.
-	deny := mustParse(t, `{"Version":"2012-10-17","Statement":[
-		{"Effect":"Allow","Action":"*","Resource":"*"},
-		{"Sid":"OwnTeamOnly","Effect":"Deny","Action":"s3:*","Resource":"*","Condition":{"StringNotEquals":{"s3:prefix":"${aws:PrincipalTag/team}"}}}]}`)
-	decision := Evaluate(&Request{Principal: user, Action: "s3:ListBucket", Resource: "arn:aws:s3:::b", Context: Context{"s3:prefix": {"x"}}},
-		&Policies{Identity: []Named{{"p", deny}}})
-	if decision.Allowed || !decision.Explicit || decision.Statement.Sid != "OwnTeamOnly" {
-		t.Errorf("got %s", decision.Explain())
 	}
 }
 
@@ -136,11 +135,16 @@ func TestDecisions(t *testing.T) {
 		{source: logic + ": session policy is an intersection", principal: session, identity: allow, session: other, kind: SessionPolicy},
 		{source: logic + ": session policy is an intersection", principal: session, identity: allow, session: allow, want: true, kind: IdentityPolicy},
 		{source: logic + ": session policy grants nothing", principal: session, session: allow, kind: IdentityPolicy},
+		{source: logic + ": identity, boundary and session policy all allow", principal: session, identity: allow, boundary: allow, session: allow, want: true, kind: IdentityPolicy},
+		{source: logic + ": the boundary comes before the session policy", principal: session, identity: allow, boundary: other, session: other, kind: BoundaryPolicy},
+		{source: logic + ": identity or resource policy, same account", principal: session, identity: allow, resource: to(`{"AWS":"999999999999"}`), want: true, kind: IdentityPolicy},
 
 		{source: logic + ": a user named by ARN is not limited by implicit denies", principal: user, boundary: other, resource: to(`{"AWS":"arn:aws:iam::123456789012:user/ann"}`), want: true, kind: ResourcePolicy},
 		{source: logic + ": a role ARN needs no identity policy", principal: session, resource: to(`{"AWS":"arn:aws:iam::123456789012:role/reader"}`), want: true, kind: ResourcePolicy},
 		{source: logic + ": a role ARN is limited by the boundary", principal: session, boundary: other, resource: to(`{"AWS":"arn:aws:iam::123456789012:role/reader"}`), kind: BoundaryPolicy},
 		{source: logic + ": a role ARN is limited by the session policy", principal: session, session: other, resource: to(`{"AWS":"arn:aws:iam::123456789012:role/reader"}`), kind: SessionPolicy},
+		{source: logic + ": a role ARN within boundary and session policy", principal: session, boundary: allow, session: allow, resource: to(`{"AWS":"arn:aws:iam::123456789012:role/reader"}`), want: true, kind: ResourcePolicy},
+		{source: logic + ": the session ARN counts where both are named", principal: session, boundary: other, resource: to(`{"AWS":["arn:aws:iam::123456789012:role/reader","arn:aws:sts::123456789012:assumed-role/reader/one"]}`), want: true, kind: ResourcePolicy},
 		{source: logic + ": a session ARN is not", principal: session, boundary: other, session: other, resource: to(`{"AWS":"arn:aws:sts::123456789012:assumed-role/reader/one"}`), want: true, kind: ResourcePolicy},
 		{source: who + ": another session of the role is not named", principal: session, resource: to(`{"AWS":"arn:aws:sts::123456789012:assumed-role/reader/two"}`), kind: IdentityPolicy},
 		{source: who + ": everyone, in the account no other permission is required", principal: session, resource: to(`"*"`), want: true, kind: ResourcePolicy},
@@ -149,16 +153,24 @@ func TestDecisions(t *testing.T) {
 		{source: who + ": the account delegates to its policies", principal: user, identity: allow, resource: to(`{"AWS":"arn:aws:iam::123456789012:root"}`), want: true, kind: IdentityPolicy},
 		{source: who + ": alternatives", principal: user, resource: to(`{"AWS":["999999999999","arn:aws:iam::123456789012:user/ann"]}`), want: true, kind: ResourcePolicy},
 		{source: who + ": user names are case sensitive", principal: user, resource: to(`{"AWS":"arn:aws:iam::123456789012:user/Ann"}`), kind: IdentityPolicy},
-		{source: "reference_policies_elements_notprincipal: Deny but for the listed", principal: user, identity: allow, resource: `"Effect":"Deny","NotPrincipal":{"AWS":["123456789012","arn:aws:iam::123456789012:user/ann"]},"Action":"*","Resource":"*"`, want: true, kind: IdentityPolicy},
-		{source: "reference_policies_elements_notprincipal: Deny but for the listed", principal: session, identity: allow, resource: `"Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::123456789012:user/ann"},"Action":"*","Resource":"*"`, kind: ResourcePolicy},
 
 		{source: cross + ": the resource's side is missing", principal: user, identity: allow, account: "999999999999", kind: ResourcePolicy},
 		{source: cross + ": the principal's side is missing", principal: user, resource: to(`{"AWS":"arn:aws:iam::123456789012:user/ann"}`), account: "999999999999", kind: IdentityPolicy},
 		{source: cross + ": both", principal: user, identity: allow, resource: to(`{"AWS":"123456789012"}`), account: "999999999999", want: true, kind: IdentityPolicy},
 		{source: cross + ": both, limited by the boundary", principal: user, identity: allow, boundary: other, resource: to(`{"AWS":"123456789012"}`), account: "999999999999", kind: BoundaryPolicy},
 
+		{source: cross + ": both, limited by the session policy", principal: session, identity: allow, session: other, resource: to(`{"AWS":"arn:aws:sts::123456789012:assumed-role/reader/one"}`), account: "999999999999", kind: SessionPolicy},
+		{source: cross + ": a role ARN needs the role's own policy there", principal: session, resource: to(`{"AWS":"arn:aws:iam::123456789012:role/reader"}`), account: "999999999999", kind: IdentityPolicy},
+		{source: cross + ": everyone still needs a policy of its own", principal: session, resource: to(`"*"`), account: "999999999999", kind: IdentityPolicy},
+		{source: cross + ": an explicit deny on either side", principal: session, identity: allow, resource: `"Effect":"Deny","Principal":{"AWS":"123456789012"},"Action":"s3:*","Resource":"*"`, account: "999999999999", kind: ResourcePolicy},
+		{source: cross + ": the resource's own account named", principal: session, identity: allow, resource: to(`{"AWS":"arn:aws:iam::123456789012:root"}`), account: "123456789012", want: true, kind: IdentityPolicy},
+
 		{source: who + ": service principal", principal: podIdentity, resource: trustPod, trust: true, want: true, kind: ResourcePolicy},
 		{source: who + ": another service", principal: podIdentity, resource: `"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"`, trust: true, kind: ResourcePolicy},
+		{source: logic + ": an explicit deny in a trust policy", principal: podIdentity, resource: `"Effect":"Deny","Principal":{"Service":"pods.eks.amazonaws.com"},"Action":"sts:AssumeRole"`, trust: true, kind: ResourcePolicy},
+		{source: logic + ": a trust policy that names a role is limited by its boundary", principal: session, boundary: other, resource: `"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:role/reader"},"Action":"sts:AssumeRole"`, trust: true, kind: BoundaryPolicy},
+		{source: cross + ": a trust policy in another account and nothing here", principal: session, resource: `"Effect":"Allow","Principal":{"AWS":"123456789012"},"Action":"sts:AssumeRole"`, account: "999999999999", trust: true, kind: IdentityPolicy},
+		{source: cross + ": a trust policy in another account and permission here", principal: session, identity: `"Effect":"Allow","Action":"sts:AssumeRole","Resource":"*"`, resource: `"Effect":"Allow","Principal":{"AWS":"123456789012"},"Action":"sts:AssumeRole"`, account: "999999999999", trust: true, want: true, kind: IdentityPolicy},
 		{source: logic + ": a trust policy must allow, whatever the identity's policies say", principal: user, identity: `"Effect":"Allow","Action":"*","Resource":"*"`, resource: trustPod, trust: true, kind: ResourcePolicy},
 		{source: logic + ": a trust policy that names the account delegates", principal: user, resource: `"Effect":"Allow","Principal":{"AWS":"123456789012"},"Action":"sts:AssumeRole"`, trust: true, kind: IdentityPolicy},
 		{source: logic + ": a trust policy that names the user is enough", principal: user, resource: `"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:user/ann"},"Action":"sts:AssumeRole"`, trust: true, want: true, kind: ResourcePolicy},
@@ -190,38 +202,5 @@ func TestDecisions(t *testing.T) {
 				t.Error("an allowance without its statement")
 			}
 		})
-	}
-}
-
-func TestBind(t *testing.T) {
-	// reference_policies_elements_principal: "if you delete the role, then you break the relationship".
-	trust := mustParse(t, statement(`"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:role/reader"},"Action":"sts:AssumeRole"`))
-	if got := trust.PrincipalARNs(); len(got) != 1 || got[0] != session.RoleARN {
-		t.Fatalf("principals = %q", got)
-	}
-	trust.Bind(func(string) string { return "AROAREADER" })
-	again := session
-	again.ID = "AROAANOTHER"
-	for principal, want := range map[*Principal]bool{&session: true, &again: false} {
-		decision := Evaluate(&Request{Principal: *principal, Action: "sts:AssumeRole", Resource: "arn:aws:iam::123456789012:role/x", ResourceMustAllow: true},
-			&Policies{Resource: &Named{"trust", trust}})
-		if decision.Allowed != want {
-			t.Errorf("%s: allowed = %v, want %v", principal.ID, decision.Allowed, want)
-		}
-	}
-}
-
-func TestExplain(t *testing.T) {
-	document := mustParse(t, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:Get*","Resource":"*"},{"Sid":"No","Effect":"Deny","Action":"s3:*","Resource":"arn:aws:s3:::b/x"}]}`)
-	tests := map[[2]string]string{
-		{"s3:GetObject", "arn:aws:s3:::b/k"}: "s3:GetObject on arn:aws:s3:::b/k allowed by statement 1 of the identity-based policy p",
-		{"s3:GetObject", "arn:aws:s3:::b/x"}: `s3:GetObject on arn:aws:s3:::b/x denied explicitly by statement 2 "No" of the identity-based policy p`,
-		{"s3:PutObject", "arn:aws:s3:::b/k"}: "s3:PutObject on arn:aws:s3:::b/k denied: no identity-based policy allows it",
-	}
-	for ask, want := range tests {
-		decision := Evaluate(&Request{Principal: user, Action: ask[0], Resource: ask[1]}, &Policies{Identity: []Named{{"p", document}}})
-		if got := decision.Explain(); got != want {
-			t.Errorf("got  %s\nwant %s", got, want)
-		}
 	}
 }

@@ -34,7 +34,9 @@ type node struct {
 type member struct {
 	name   string
 	offset int
-	value  node
+	// repeated says that the object has a member of this name before.
+	repeated bool
+	value    node
 }
 
 // syntaxError is a *ParseError's content before its position is known as line and column.
@@ -45,8 +47,8 @@ type syntaxError struct {
 
 func (e *syntaxError) Error() string { return e.problem }
 
-func readJSON(text []byte) (node, error) {
-	r := jsonReader{text: text, decoder: json.NewDecoder(strings.NewReader(string(text)))}
+func readJSON(text string) (node, error) {
+	r := jsonReader{text: text, decoder: json.NewDecoder(strings.NewReader(text))}
 	r.decoder.UseNumber()
 	root, err := r.value(0)
 	if err != nil {
@@ -60,7 +62,7 @@ func readJSON(text []byte) (node, error) {
 }
 
 type jsonReader struct {
-	text    []byte
+	text    string
 	decoder *json.Decoder
 }
 
@@ -115,15 +117,13 @@ func (r *jsonReader) object(n *node, depth int) error {
 		if !ok {
 			return &syntaxError{offset, "a key must be a string"}
 		}
-		if seen[name] {
-			return &syntaxError{offset, fmt.Sprintf("duplicate key %q", name)}
-		}
+		repeated := seen[name]
 		seen[name] = true
 		value, err := r.value(depth + 1)
 		if err != nil {
 			return err
 		}
-		n.members = append(n.members, member{name, offset, value})
+		n.members = append(n.members, member{name, offset, repeated, value})
 	}
 	return r.closing()
 }
@@ -158,7 +158,7 @@ func (r *jsonReader) failure(offset int, err error) error {
 }
 
 // position turns an offset into line and column, both from 1.
-func position(text []byte, offset int) (line, column int) {
-	before := string(text[:min(offset, len(text))])
+func position(text string, offset int) (line, column int) {
+	before := text[:min(offset, len(text))]
 	return strings.Count(before, "\n") + 1, len(before) - strings.LastIndexByte(before, '\n')
 }

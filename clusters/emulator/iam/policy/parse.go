@@ -12,10 +12,10 @@ import (
 const maxText = 64 << 10
 
 // Parse reads a policy document by the grammar of reference_policies_grammar. It leaves to
-// CheckIdentity and CheckTrust what only some kinds of policy may contain. The error is a
-// *ParseError; where IAM has a wording for the problem, it is IAM's.
+// CheckIdentity, CheckTrust and CheckResource what only some kinds of policy may contain. The error
+// is a *ParseError; where IAM has a wording for the problem, it is IAM's.
 func Parse(text []byte) (*Document, error) {
-	p := parser{doc: &Document{Version: Version2008, text: text}}
+	p := parser{doc: &Document{Version: Version2008, text: string(text)}}
 	if err := p.document(); err != nil {
 		e := &ParseError{Problem: err.Error(), Element: p.element}
 		if p.statement != nil {
@@ -25,7 +25,7 @@ func Parse(text []byte) (*Document, error) {
 		if syntax, ok := errors.AsType[*syntaxError](err); ok {
 			offset = syntax.offset
 		}
-		e.Line, e.Column = position(text, offset)
+		e.Line, e.Column = position(p.doc.text, offset)
 		return nil, e
 	}
 	return p.doc, nil
@@ -42,6 +42,21 @@ func problem(at node, format string, args ...any) error {
 	return &syntaxError{at.offset, fmt.Sprintf(format, args...)}
 }
 
+// syntax is a problem for which IAM says nothing more.
+func syntax(at node, format string, args ...any) error {
+	return problem(at, "Syntax errors in policy.: "+format, args...)
+}
+
+// member enters an element that must not be repeated: "Individual elements must not contain multiple
+// instances of the same key" (reference_policies_grammar).
+func (p *parser) member(m *member, element string) error {
+	p.element = element
+	if m.repeated {
+		return &syntaxError{m.offset, fmt.Sprintf("duplicate key %q", m.name)}
+	}
+	return nil
+}
+
 func (p *parser) document() error {
 	if len(p.doc.text) > maxText {
 		return &syntaxError{0, fmt.Sprintf("the document is longer than %d bytes", maxText)}
@@ -51,13 +66,15 @@ func (p *parser) document() error {
 		return err
 	}
 	if root.kind != objectNode {
-		return problem(root, "Syntax errors in policy.: the document must be an object")
+		return syntax(root, "the document must be an object")
 	}
 	// The version is needed to read statements: before it, variables are plain text.
 	var statements *node
 	for i := range root.members {
 		m := &root.members[i]
-		p.element = m.name
+		if err := p.member(m, m.name); err != nil {
+			return err
+		}
 		switch m.name {
 		case "Version":
 			if m.value.kind != stringNode || m.value.text != Version2012 && m.value.text != Version2008 {
@@ -66,7 +83,7 @@ func (p *parser) document() error {
 			p.doc.Version = m.value.text
 		case "Id":
 			if m.value.kind != stringNode {
-				return problem(m.value, "Syntax errors in policy.: Id must be a string")
+				return syntax(m.value, "Id must be a string")
 			}
 			p.doc.ID = m.value.text
 		case "Statement":
@@ -89,7 +106,7 @@ func (p *parser) statements(n node) error {
 		list = n.items
 	}
 	if len(list) == 0 {
-		return problem(n, "Syntax errors in policy.: there is no statement")
+		return syntax(n, "there is no statement")
 	}
 	sids := map[string]bool{}
 	p.doc.Statements = make([]Statement, len(list))
@@ -102,7 +119,7 @@ func (p *parser) statements(n node) error {
 		if sid := p.statement.Sid; sid != "" {
 			if sids[sid] {
 				p.element = "Sid"
-				return problem(item, "Statement IDs (SID) in a single policy must be unique.")
+				return &syntaxError{p.statement.sidOffset, "Statement IDs (SID) in a single policy must be unique."}
 			}
 			sids[sid] = true
 		}
@@ -113,17 +130,23 @@ func (p *parser) statements(n node) error {
 func (p *parser) parseStatement(n node) error {
 	p.element = "Statement"
 	if n.kind != objectNode {
-		return problem(n, "Syntax errors in policy.: a statement must be an object")
+		return syntax(n, "a statement must be an object")
 	}
 	// The Sid first, so that every other error can name it.
 	if i := slices.IndexFunc(n.members, func(m member) bool { return m.name == "Sid" }); i >= 0 {
-		if err := p.sid(n.members[i].value); err != nil {
-			return err
+		p.element = "Sid"
+		sid := n.members[i].value
+		if sid.kind != stringNode {
+			return syntax(sid, "Sid must be a string")
 		}
+		p.statement.Sid, p.statement.sidOffset = sid.text, sid.offset
 	}
 	seen := map[string]bool{}
-	for _, m := range n.members {
-		p.element = m.name
+	for i := range n.members {
+		m := &n.members[i]
+		if err := p.member(m, m.name); err != nil {
+			return err
+		}
 		group := strings.TrimPrefix(m.name, "Not")
 		if seen[group] {
 			return &syntaxError{m.offset, fmt.Sprintf("Syntax errors in policy.: %s and Not%s exclude each other", group, group)}
@@ -133,7 +156,6 @@ func (p *parser) parseStatement(n node) error {
 			return err
 		}
 	}
-	p.element = ""
 	switch {
 	case !seen["Effect"]:
 		p.element = "Effect"
@@ -145,7 +167,8 @@ func (p *parser) parseStatement(n node) error {
 	return nil
 }
 
-func (p *parser) parseElement(m member) error {
+func (p *parser) parseElement(m *member) error {
+	s := p.statement
 	switch m.name {
 	case "Sid":
 		return nil
@@ -153,16 +176,16 @@ func (p *parser) parseElement(m member) error {
 		if m.value.kind != stringNode || m.value.text != "Allow" && m.value.text != "Deny" {
 			return problem(m.value, "Invalid effect: %q; it must be Allow or Deny", m.value.text)
 		}
-		p.statement.Deny = m.value.text == "Deny"
+		s.Deny = m.value.text == "Deny"
 		return nil
 	case "Principal", "NotPrincipal":
-		p.statement.hasPrincipal, p.statement.notPrincipal = true, m.name == "NotPrincipal"
+		s.hasPrincipal, s.notPrincipal, s.principalOffset = true, m.name == "NotPrincipal", m.offset
 		return p.principals(m.value)
 	case "Action", "NotAction":
-		p.statement.notAction = m.name == "NotAction"
+		s.notAction = m.name == "NotAction"
 		return p.actions(m.value)
 	case "Resource", "NotResource":
-		p.statement.hasResource, p.statement.notResource = true, m.name == "NotResource"
+		s.hasResource, s.notResource, s.resourceOffset = true, m.name == "NotResource", m.offset
 		return p.resources(m.value)
 	case "Condition":
 		return p.conditions(m.value)
@@ -170,77 +193,101 @@ func (p *parser) parseElement(m member) error {
 	return &syntaxError{m.offset, fmt.Sprintf("Unknown field %s", m.name)}
 }
 
-var sidPattern = regexp.MustCompile(`^[0-9A-Za-z]*$`)
-
-func (p *parser) sid(n node) error {
-	p.element = "Sid"
-	if n.kind != stringNode || !sidPattern.MatchString(n.text) {
-		return problem(n, "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*")
-	}
-	p.statement.Sid = n.text
-	return nil
-}
-
 // list reads a string or a non-empty array of strings.
-func (p *parser) list(n node) ([]node, error) {
+func (p *parser) list(n node, empty string) ([]node, error) {
 	items := []node{n}
 	if n.kind == arrayNode {
 		items = n.items
 	}
 	if len(items) == 0 {
-		return nil, problem(n, "Syntax errors in policy.: %s must not be empty", p.element)
+		return nil, problem(n, "%s", empty)
 	}
 	for _, item := range items {
 		if item.kind != stringNode {
-			return nil, problem(item, "Syntax errors in policy.: %s must be a string or a list of strings", p.element)
+			return nil, syntax(item, "%s must be a string or a list of strings", p.element)
 		}
 	}
 	return items, nil
 }
 
-var actionPattern = regexp.MustCompile(`^[A-Za-z0-9*?-]+:[A-Za-z0-9*?_-]+$`)
+var serviceName = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9.-]*|\*)$`)
 
 func (p *parser) actions(n node) error {
-	items, err := p.list(n)
+	items, err := p.list(n, "Policy statement must contain actions.")
 	if err != nil {
 		return err
 	}
 	for _, item := range items {
-		if item.text != "*" && !actionPattern.MatchString(item.text) {
-			return problem(item, "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.: %q", item.text)
+		if item.text != "*" {
+			service, name, found := strings.Cut(item.text, ":")
+			switch {
+			case !found || service == "" || name == "":
+				return problem(item, "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.: %q", item.text)
+			case strings.Contains(name, ":"):
+				return problem(item, "Actions/Condition can contain only one colon.: %q", item.text)
+			case !serviceName.MatchString(service):
+				return problem(item, "Vendor %s is not valid", service)
+			}
 		}
-		p.statement.actions = append(p.statement.actions, compile(strings.ToLower(item.text), true, false))
+		action := compileAction(item.text)
+		action.offset = item.offset
+		p.statement.actions = append(p.statement.actions, action)
 	}
 	return nil
 }
 
+var partition = regexp.MustCompile(`^(aws(-[a-z]+)*|[a-z-]*[*?][a-z*?-]*)$`)
+
 func (p *parser) resources(n node) error {
-	items, err := p.list(n)
+	items, err := p.list(n, "Policy statement must contain resources.")
 	if err != nil {
 		return err
 	}
 	for _, item := range items {
-		resource := compileARN(item.text, p.doc.Version == Version2012, true)
-		if !resource.any && (len(resource.parts) != 6 || resource.parts[0].raw != "arn") {
-			return problem(item, "Resource %s must be in ARN format or \"*\".", item.text)
+		if problem := resourceProblem(item.text); problem != "" {
+			return &syntaxError{item.offset, problem}
 		}
+		resource := compileResource(item.text, p.doc.Version == Version2012)
+		resource.offset = item.offset
 		p.statement.resources = append(p.statement.resources, resource)
 	}
 	return nil
 }
 
+// resourceProblem says what is wrong with a string of a Resource element. An ARN with fewer than six
+// components must end in a star, which stands for the others.
+func resourceProblem(raw string) string {
+	if raw == "*" {
+		return ""
+	}
+	parts := splitARN(raw)
+	switch {
+	case parts[0] != "arn" || len(parts) < 2 || len(parts) < arnParts && len(parts) > 2 && !strings.HasSuffix(raw, "*"):
+		return fmt.Sprintf("Resource %s must be in ARN format or \"*\".", raw)
+	case !partition.MatchString(parts[1]):
+		return fmt.Sprintf("Partition %q is not valid for resource %q.", parts[1], raw)
+	case len(parts) < 3 || parts[2] == "" || strings.ContainsAny(parts[2], "*?"):
+		// reference_policies_elements_resource: no wildcard in the service segment.
+		return "Resource vendor must be fully qualified and cannot contain regexes."
+	}
+	return ""
+}
+
 func (p *parser) principals(n node) error {
 	if n.kind == stringNode && n.text == "*" {
-		p.statement.principals = []principalPattern{{kind: everyone}}
+		p.statement.principals = []principalPattern{{kind: everyone, offset: n.offset}}
 		return nil
 	}
 	element := p.element
 	if n.kind != objectNode || len(n.members) == 0 {
-		return problem(n, "Syntax errors in policy.: %s must be \"*\" or an object", element)
+		return syntax(n, "%s must be \"*\" or an object", element)
 	}
-	for _, m := range n.members {
-		p.element = element + "." + m.name
-		items, err := p.list(m.value)
+	for i := range n.members {
+		m := &n.members[i]
+		if err := p.member(m, element+"."+m.name); err != nil {
+			return err
+		}
+		items, err := p.list(m.value, "Invalid principal in policy: "+m.name+" is empty")
 		if err != nil {
 			return err
 		}
@@ -249,6 +296,7 @@ func (p *parser) principals(n node) error {
 			if err != nil {
 				return problem(item, "%v", err)
 			}
+			pattern.offset = item.offset
 			p.statement.principals = append(p.statement.principals, pattern)
 		}
 	}
@@ -257,23 +305,31 @@ func (p *parser) principals(n node) error {
 
 func (p *parser) conditions(n node) error {
 	if n.kind != objectNode {
-		return problem(n, "Syntax errors in policy.: Condition must be an object")
+		return syntax(n, "Condition must be an object")
 	}
-	for _, m := range n.members {
-		p.element = "Condition." + m.name
+	for i := range n.members {
+		m := &n.members[i]
+		element := "Condition." + m.name
+		if err := p.member(m, element); err != nil {
+			return err
+		}
 		template, ok := parseOperator(m.name)
 		if !ok {
 			return &syntaxError{m.offset, fmt.Sprintf("Invalid Condition type : %s.", m.name)}
 		}
 		if m.value.kind != objectNode {
-			return problem(m.value, "Syntax errors in policy.: %s must be an object of keys", m.name)
+			return syntax(m.value, "%s must be an object of keys", m.name)
 		}
-		for _, key := range m.value.members {
+		for j := range m.value.members {
+			key := &m.value.members[j]
+			if err := p.member(key, element+"."+key.name); err != nil {
+				return err
+			}
+			if problem := keyProblem(key.name); problem != "" {
+				return &syntaxError{key.offset, problem}
+			}
 			c := template
 			c.key = strings.ToLower(key.name)
-			if !strings.Contains(c.key, ":") {
-				return &syntaxError{key.offset, fmt.Sprintf("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.: %q", key.name)}
-			}
 			if err := p.conditionValues(&c, key.value); err != nil {
 				return err
 			}
@@ -283,19 +339,39 @@ func (p *parser) conditions(n node) error {
 	return nil
 }
 
+// keyVendor begins a condition key: a service, or the host and path of an identity provider.
+var keyVendor = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]*$`)
+
+// keyProblem says what is wrong with a condition key. The part after the colon may be that of a tag,
+// with spaces in it, but takes neither wildcards nor variables.
+func keyProblem(key string) string {
+	vendor, name, found := strings.Cut(key, ":")
+	switch {
+	case !found || !keyVendor.MatchString(vendor):
+		return fmt.Sprintf("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.: %q", key)
+	case name == "" || strings.HasSuffix(name, "/") || strings.ContainsAny(name, "*?${}"):
+		return fmt.Sprintf("Invalid condition key : %q", key)
+	}
+	return ""
+}
+
 func (p *parser) conditionValues(c *condition, n node) error {
 	items := []node{n}
 	if n.kind == arrayNode {
 		items = n.items
 	}
 	if len(items) == 0 {
-		return problem(n, "Syntax errors in policy.: a condition key needs a value")
+		return syntax(n, "a condition key needs a value")
 	}
 	for _, item := range items {
 		if item.kind != stringNode && item.kind != scalarNode {
-			return problem(item, "Syntax errors in policy.: a condition value must be a string, a number or a boolean")
+			return syntax(item, "a condition value must be a string, a number or a boolean")
 		}
-		c.values = append(c.values, newValue(c.operator, item.text, p.doc.Version == Version2012))
+		value := newValue(c.operator, item.text, p.doc.Version == Version2012)
+		if !value.valid && c.operator.family == date {
+			return problem(item, "The policy failed legacy parsing: %q is not a date", item.text)
+		}
+		c.values = append(c.values, value)
 	}
 	return nil
 }

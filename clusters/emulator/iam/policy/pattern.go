@@ -16,258 +16,265 @@ const (
 
 type token struct {
 	kind tokenKind
+	// confined is set on a wildcard of an ARN that cannot match a colon.
+	confined bool
 	// text is the literal, or a variable's default.
 	text string
 	// key of a variable, in lower case.
 	key        string
 	hasDefault bool
+	// slot of a variable among its pattern's variables.
+	slot int
 }
+
+// form says how a pattern is matched: most need no more than one comparison of strings.
+type form uint8
+
+const (
+	// literalForm is text and nothing else.
+	literalForm form = iota
+	// prefixForm is text and a final star; text may be empty.
+	prefixForm
+	// generalForm begins with text.
+	generalForm
+)
 
 // pattern is a string of a policy with its wildcards and variables found.
 type pattern struct {
-	raw    string
+	raw  string
+	form form
+	// text that everything that matches begins with, or is.
+	text   string
 	tokens []token
-	// literal says that the pattern is one literal or empty: raw is it.
-	literal bool
-	// variables says that there are any.
-	variables bool
+	// segments are the tokens between stars: the first is anchored at the start and the last at
+	// the end; without a star there is one.
+	segments [][]token
+	// variables counts them.
+	variables int
 }
 
 // compile finds wildcards if wildcards is set and variables if variables is set. A "${" that does
 // not begin a well-formed variable is literal text.
 func compile(raw string, wildcards, variables bool) pattern {
-	p := pattern{raw: raw}
-	var literal strings.Builder
-	flush := func() {
-		if literal.Len() > 0 {
-			p.tokens = append(p.tokens, token{kind: literalToken, text: literal.String()})
-			literal.Reset()
-		}
+	var b builder
+	b.add(raw, wildcards, variables)
+	return b.pattern(raw)
+}
+
+// builder collects tokens.
+type builder struct {
+	tokens    []token
+	literal   strings.Builder
+	variables int
+}
+
+func (b *builder) flush() {
+	if b.literal.Len() > 0 {
+		b.tokens = append(b.tokens, token{kind: literalToken, text: b.literal.String()})
+		b.literal.Reset()
 	}
+}
+
+func (b *builder) add(raw string, wildcards, variables bool) {
 	for i := 0; i < len(raw); {
-		switch c := raw[i]; {
+		c := raw[i]
+		switch {
 		case wildcards && c == '*':
-			flush()
-			if n := len(p.tokens); n == 0 || p.tokens[n-1].kind != starToken {
-				p.tokens = append(p.tokens, token{kind: starToken})
+			b.flush()
+			if n := len(b.tokens); n == 0 || b.tokens[n-1].kind != starToken {
+				b.tokens = append(b.tokens, token{kind: starToken})
 			}
-			i++
 		case wildcards && c == '?':
-			flush()
-			p.tokens = append(p.tokens, token{kind: questionToken})
-			i++
-		case variables && strings.HasPrefix(raw[i:], "${"):
+			b.flush()
+			b.tokens = append(b.tokens, token{kind: questionToken})
+		case variables && c == '$' && strings.HasPrefix(raw[i:], "${"):
 			t, size := variable(raw[i:])
-			switch {
-			case size == 0:
-				literal.WriteByte(c)
-				i++
-			case t.kind == literalToken:
-				literal.WriteString(t.text)
-				i += size
-			default:
-				flush()
-				p.tokens = append(p.tokens, t)
-				p.variables = true
-				i += size
+			if size == 0 {
+				b.literal.WriteByte(c)
+				break
 			}
+			i += size
+			if t.kind == literalToken {
+				b.literal.WriteString(t.text)
+				continue
+			}
+			b.flush()
+			t.slot = b.variables
+			b.variables++
+			b.tokens = append(b.tokens, t)
+			continue
 		default:
-			literal.WriteByte(c)
-			i++
+			b.literal.WriteByte(c)
 		}
+		i++
 	}
-	flush()
-	p.literal = len(p.tokens) == 0 || len(p.tokens) == 1 && p.tokens[0].kind == literalToken && p.tokens[0].text == raw
+}
+
+// pattern arranges the tokens for matching.
+func (b *builder) pattern(raw string) pattern {
+	b.flush()
+	p := pattern{raw: raw, tokens: b.tokens, variables: b.variables, form: generalForm}
+	rest := b.tokens
+	if len(rest) > 0 && rest[0].kind == literalToken {
+		p.text, rest = rest[0].text, rest[1:]
+	}
+	switch {
+	case len(rest) == 0:
+		p.form = literalForm
+	case len(rest) == 1 && rest[0].kind == starToken:
+		p.form = prefixForm
+	default:
+		start := 0
+		for i := range p.tokens {
+			if p.tokens[i].kind == starToken {
+				p.segments = append(p.segments, p.tokens[start:i])
+				start = i + 1
+			}
+		}
+		p.segments = append(p.segments, p.tokens[start:])
+	}
 	return p
 }
 
-// variable reads a variable at the start of s: ${key}, ${key, 'default'} or one of the escapes
-// ${*}, ${?} and ${$}, which are literal tokens (reference_policies_variables). Size 0 means that
-// there is none.
-func variable(s string) (t token, size int) {
-	end := strings.IndexByte(s, '}')
-	if quote := strings.IndexByte(s, '\''); quote >= 0 && quote < end {
-		// A default may contain braces.
-		closing := strings.IndexByte(s[quote+1:], '\'')
-		if closing < 0 {
-			return token{}, 0
-		}
-		after := quote + 1 + closing + 1
-		if after >= len(s) || s[after] != '}' {
-			return token{}, 0
-		}
-		key, found := strings.CutSuffix(strings.TrimRight(s[2:quote], " "), ",")
-		if !found || !validKey(key) {
-			return token{}, 0
-		}
-		return token{kind: variableToken, key: strings.ToLower(key), text: s[quote+1 : after-1], hasDefault: true}, after + 1
-	}
-	if end < 0 {
-		return token{}, 0
-	}
-	switch name := s[2:end]; name {
-	case "*", "?", "$":
-		return token{kind: literalToken, text: name}, end + 1
-	default:
-		if !validKey(name) {
-			return token{}, 0
-		}
-		return token{kind: variableToken, key: strings.ToLower(name)}, end + 1
-	}
-}
+// inlineVariables is how many variables a pattern may have without costing an allocation.
+const inlineVariables = 8
 
-func validKey(key string) bool {
-	return key != "" && !strings.ContainsAny(key, " ,'{}$*?")
-}
-
-// value resolves a variable. A key with several values cannot be a variable.
-func (t *token) value(context Context) (string, bool) {
-	if values := context[t.key]; len(values) == 1 {
-		return values[0], true
-	}
-	return t.text, t.hasDefault
-}
-
-// outcome of a comparison with a pattern.
-type outcome uint8
-
-const (
-	mismatch outcome = iota
-	match
-	// unresolved: the pattern holds a variable without a value.
-	unresolved
-)
-
-// compare matches all of s. A variable's value is literal text: wildcards in it mean themselves.
-func (p *pattern) compare(s string, context Context) outcome {
-	if p.literal {
-		if p.raw == s {
-			return match
-		}
-		return mismatch
-	}
-	if p.variables {
-		for i := range p.tokens {
-			if t := &p.tokens[i]; t.kind == variableToken {
-				if _, ok := t.value(context); !ok {
-					return unresolved
-				}
-			}
-		}
-	}
-	if p.matches(s, context) {
-		return match
-	}
-	return mismatch
-}
-
-// matches is the usual wildcard match that goes back to the last star only, so it takes at most
-// len(s) times the pattern's length.
+// matches compares all of s. A variable's value is literal text: wildcards in it mean themselves.
+// A variable without a value is like nothing, so that a negated operator holds against it
+// (reference_policies_variables, "Policy variables with no value").
 func (p *pattern) matches(s string, context Context) bool {
-	at, pos := 0, 0
-	star, retry := -1, 0
-	for {
-		if at == len(p.tokens) {
-			if pos == len(s) {
-				return true
-			}
-		} else {
-			switch t := &p.tokens[at]; t.kind {
-			case starToken:
-				star, retry = at, pos
-				at++
-				continue
-			case questionToken:
-				if pos < len(s) {
-					_, size := utf8.DecodeRuneInString(s[pos:])
-					pos += size
-					at++
-					continue
-				}
-			default:
-				text := t.text
-				if t.kind == variableToken {
-					text, _ = t.value(context)
-				}
-				if strings.HasPrefix(s[pos:], text) {
-					pos += len(text)
-					at++
-					continue
-				}
-			}
-		}
-		if star < 0 || retry >= len(s) {
+	switch p.form {
+	case literalForm:
+		return s == p.text
+	case prefixForm:
+		return strings.HasPrefix(s, p.text)
+	}
+	if !strings.HasPrefix(s, p.text) {
+		return false
+	}
+	var inline [inlineVariables]string
+	m := matcher{}
+	if p.variables > 0 {
+		var ok bool
+		if m.texts, ok = resolve(inline[:0], p.tokens, context); !ok {
 			return false
 		}
-		_, size := utf8.DecodeRuneInString(s[retry:])
-		retry += size
-		at, pos = star+1, retry
 	}
+	return m.match(p.segments, s)
 }
 
-// arnPattern is a pattern for ARNs, compared component by component: a wildcard does not cross the
-// first five colons.
-type arnPattern struct {
-	raw string
-	// any is the pattern "*".
-	any bool
-	// parts has six elements, or another number if raw is not an ARN: it matches nothing then.
-	parts []pattern
-}
-
-// compileARN finds wildcards and variables in an ARN's components. With resourceOnly, variables
-// work in the sixth component only, as in the Resource element (reference_policies_variables).
-func compileARN(raw string, variables, resourceOnly bool) arnPattern {
-	p := arnPattern{raw: raw, any: raw == "*"}
-	if p.any {
-		return p
+// foldMatches compares all of s without regard to case with a pattern without wildcards.
+func (p *pattern) foldMatches(s string, context Context) bool {
+	if p.form == literalForm {
+		return strings.EqualFold(s, p.text)
 	}
-	for i, part := range splitARN(raw) {
-		p.parts = append(p.parts, compile(part, true, variables && (!resourceOnly || i == 5)))
-	}
-	return p
-}
-
-// splitARN splits at the first five colons that are not inside of a variable.
-func splitARN(raw string) []string {
-	var parts []string
-	start, inVariable := 0, false
-	for i := 0; i < len(raw) && len(parts) < 5; i++ {
-		switch {
-		case strings.HasPrefix(raw[i:], "${"):
-			inVariable = true
-		case raw[i] == '}':
-			inVariable = false
-		case raw[i] == ':' && !inVariable:
-			parts = append(parts, raw[start:i])
-			start = i + 1
-		}
-	}
-	return append(parts, raw[start:])
-}
-
-func (p *arnPattern) compare(arn string, context Context) outcome {
-	if p.any {
-		return match
-	}
-	if len(p.parts) != 6 {
-		return mismatch
-	}
-	result := match
-	for i := range p.parts {
-		part := arn
-		if i < 5 {
-			var found bool
-			if part, arn, found = strings.Cut(arn, ":"); !found {
-				return mismatch
+	var text strings.Builder
+	for i := range p.tokens {
+		part := p.tokens[i].text
+		if p.tokens[i].kind == variableToken {
+			var ok bool
+			if part, ok = p.tokens[i].value(context); !ok {
+				return false
 			}
 		}
-		switch p.parts[i].compare(part, context) {
-		case mismatch:
-			return mismatch
-		case unresolved:
-			result = unresolved
+		text.WriteString(part)
+	}
+	return strings.EqualFold(s, text.String())
+}
+
+// matcher matches segments. It never goes back behind a segment that it found: the leftmost place
+// leaves the most for what follows. So the work is at most the length of the text times that of a
+// segment, whatever the number of stars.
+type matcher struct {
+	// texts of the variables, by slot.
+	texts []string
+	// steps counts comparisons, for the tests.
+	steps int
+}
+
+func (m *matcher) text(t *token) string {
+	if t.kind == variableToken {
+		return m.texts[t.slot]
+	}
+	return t.text
+}
+
+func (m *matcher) match(segments [][]token, s string) bool {
+	pos, ok := m.at(segments[0], s, 0)
+	if !ok {
+		return false
+	}
+	last := len(segments) - 1
+	if last == 0 {
+		return pos == len(s)
+	}
+	for _, segment := range segments[1:last] {
+		if pos, ok = m.find(segment, s, pos); !ok {
+			return false
 		}
 	}
-	return result
+	return m.atEnd(segments[last], s[pos:])
+}
+
+// at matches a segment at pos and returns where it ends.
+func (m *matcher) at(segment []token, s string, pos int) (int, bool) {
+	for i := range segment {
+		m.steps++
+		if segment[i].kind == questionToken {
+			if pos == len(s) {
+				return 0, false
+			}
+			_, size := utf8.DecodeRuneInString(s[pos:])
+			pos += size
+			continue
+		}
+		text := m.text(&segment[i])
+		if !strings.HasPrefix(s[pos:], text) {
+			return 0, false
+		}
+		pos += len(text)
+	}
+	return pos, true
+}
+
+// atEnd matches a segment with the end of s.
+func (m *matcher) atEnd(segment []token, s string) bool {
+	for i := len(segment) - 1; i >= 0; i-- {
+		m.steps++
+		if segment[i].kind == questionToken {
+			if s == "" {
+				return false
+			}
+			_, size := utf8.DecodeLastRuneInString(s)
+			s = s[:len(s)-size]
+			continue
+		}
+		var ok bool
+		if s, ok = strings.CutSuffix(s, m.text(&segment[i])); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// find looks for the leftmost place of a segment at or after pos and returns where it ends.
+func (m *matcher) find(segment []token, s string, pos int) (int, bool) {
+	for {
+		if segment[0].kind != questionToken {
+			m.steps++
+			offset := strings.Index(s[pos:], m.text(&segment[0]))
+			if offset < 0 {
+				return 0, false
+			}
+			pos += offset
+		}
+		if end, ok := m.at(segment, s, pos); ok {
+			return end, true
+		}
+		if pos == len(s) {
+			return 0, false
+		}
+		_, size := utf8.DecodeRuneInString(s[pos:])
+		pos += size
+	}
 }

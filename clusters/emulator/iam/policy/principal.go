@@ -28,14 +28,17 @@ const (
 	arnPrincipal
 	servicePrincipal
 	federatedPrincipal
-	// unknownPrincipal is one that no principal here can be: a canonical user, the ID that stands
-	// for a deleted role.
-	unknownPrincipal
+	// uniquePrincipal is the unique ID of a user or role, which stands for one that was deleted.
+	uniquePrincipal
+	// canonicalUser is S3's name of an account, which no principal here has.
+	canonicalUser
 )
 
 type principalPattern struct {
 	kind principalKind
-	// value is the account ID, ARN, service or provider.
+	// offset in the document.
+	offset int
+	// value is the account ID, ARN, unique ID, service or provider.
 	value string
 	// id is the unique ID that an ARN was bound to; empty if it was not bound.
 	id string
@@ -45,7 +48,7 @@ var (
 	accountID     = regexp.MustCompile(`^[0-9]{12}$`)
 	uniqueID      = regexp.MustCompile(`^A[A-Z0-9]{15,127}$`)
 	accountRoot   = regexp.MustCompile(`^arn:aws[a-z-]*:iam::([0-9]{12}):root$`)
-	namedByARN    = regexp.MustCompile(`^arn:aws[a-z-]*:(iam::[0-9]{12}:(user|role)/|sts::[0-9]{12}:(assumed-role/[^/]+|federated-user)/)[^*?]*[^*?/]$`)
+	namedByARN    = regexp.MustCompile(`^arn:aws[a-z-]*:(iam::[0-9]{12}:(user|role)/|sts::[0-9]{12}:(assumed-role/[^/]+|federated-user)/)[^*?${}]*[^*?${}/]$`)
 	serviceNaming = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*\.[a-z.]+$`)
 )
 
@@ -58,7 +61,7 @@ func parsePrincipal(kind, value string) (principalPattern, error) {
 		case accountID.MatchString(value):
 			return principalPattern{kind: accountPrincipal, value: value}, nil
 		case uniqueID.MatchString(value):
-			return principalPattern{kind: unknownPrincipal, value: value}, nil
+			return principalPattern{kind: uniquePrincipal, value: value}, nil
 		}
 		if root := accountRoot.FindStringSubmatch(value); root != nil {
 			return principalPattern{kind: accountPrincipal, value: root[1]}, nil
@@ -75,7 +78,9 @@ func parsePrincipal(kind, value string) (principalPattern, error) {
 			return principalPattern{kind: federatedPrincipal, value: value}, nil
 		}
 	case "CanonicalUser":
-		return principalPattern{kind: unknownPrincipal, value: value}, nil
+		if value != "" {
+			return principalPattern{kind: canonicalUser, value: value}, nil
+		}
 	}
 	return principalPattern{}, fmt.Errorf("Invalid principal in policy: %q:%q", kind, value) //nolint:staticcheck // AWS's wording
 }
@@ -98,6 +103,14 @@ func (p *principalPattern) names(who *Principal) grant {
 		case who.RoleARN:
 			return toRole
 		}
+	case uniquePrincipal:
+		switch {
+		case p.value != who.ID:
+		case who.RoleARN != "":
+			return toRole
+		default:
+			return toPrincipal
+		}
 	case servicePrincipal:
 		if p.value == who.Service {
 			return toPrincipal
@@ -111,19 +124,42 @@ func (p *principalPattern) names(who *Principal) grant {
 }
 
 // named tells how the statement's Principal element names who. A NotPrincipal names everyone that it
-// does not list in any form.
+// does not except.
 func (s *Statement) named(who *Principal) grant {
+	if s.notPrincipal {
+		if s.excepts(who) {
+			return notGranted
+		}
+		return toPrincipal
+	}
 	best := notGranted
 	for i := range s.principals {
 		best = max(best, s.principals[i].names(who))
 	}
-	if !s.notPrincipal {
-		return best
+	return best
+}
+
+// excepts tells whether a NotPrincipal element lists who in every form in which AWS may check: the
+// account and the user; or the account, the role and the role's session. Where one is missing "the
+// policy might deny access to the entire account" or role (reference_policies_elements_notprincipal), and
+// here it always does.
+func (s *Statement) excepts(who *Principal) bool {
+	var account, role, principal bool
+	for i := range s.principals {
+		p := &s.principals[i]
+		switch p.names(who) {
+		case toAccount:
+			account = true
+		case toRole:
+			role = true
+		case toPrincipal:
+			if p.kind != arnPrincipal && p.kind != uniquePrincipal {
+				return true
+			}
+			principal = true
+		}
 	}
-	if best == notGranted {
-		return toPrincipal
-	}
-	return notGranted
+	return account && principal && (role || who.RoleARN == "")
 }
 
 // PrincipalARNs lists the users and roles that Principal elements name by ARN.

@@ -1,0 +1,148 @@
+package policy
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+func (d *Document) fail(s *Statement, offset int, element, problem string) error {
+	e := &ParseError{Statement: s.Index + 1, Sid: s.Sid, Element: element, Problem: problem}
+	e.Line, e.Column = position(d.text, offset)
+	return e
+}
+
+// CheckIdentity reports what would keep the document from being an identity-based, boundary or
+// session policy (reference_policies_grammar, "Policy grammar notes"). The error is a *ParseError.
+func (d *Document) CheckIdentity() error {
+	for i := range d.Statements {
+		s := &d.Statements[i]
+		switch {
+		case s.hasPrincipal:
+			return d.fail(s, s.principalOffset, s.principalElement(), "Policy document should not specify a principal.")
+		case !s.hasResource:
+			return d.fail(s, s.offset, "Resource", "Policy statement must contain resources.")
+		}
+		if err := d.checkSid(s); err != nil {
+			return err
+		}
+		for j := range s.resources {
+			if problem := iamResource(s.resources[j].raw); problem != "" {
+				return d.fail(s, s.resources[j].offset, s.resourceElement(), problem)
+			}
+		}
+	}
+	return nil
+}
+
+// CheckTrust reports what would keep the document from being a role's trust policy. The error is a
+// *ParseError.
+func (d *Document) CheckTrust() error {
+	for i := range d.Statements {
+		s := &d.Statements[i]
+		switch {
+		case !s.hasPrincipal:
+			return d.fail(s, s.offset, "Principal", "Missing required field Principal")
+		case s.notPrincipal:
+			// reference_policies_elements_notprincipal: not in a role trust policy.
+			return d.fail(s, s.principalOffset, "NotPrincipal", "AssumeRole policy may not specify NotPrincipal")
+		case s.hasResource:
+			return d.fail(s, s.resourceOffset, s.resourceElement(), "Has prohibited field Resource")
+		}
+		if err := d.checkSid(s); err != nil {
+			return err
+		}
+		for j := range s.principals {
+			if p := &s.principals[j]; p.kind == canonicalUser {
+				// reference_policies_elements_principal: Amazon S3's.
+				return d.fail(s, p.offset, "Principal.CanonicalUser", "Invalid principal in policy: \"CanonicalUser\":\""+p.value+"\"")
+			}
+		}
+		for j := range s.actions {
+			if a := &s.actions[j]; !strings.HasPrefix(a.raw, "sts:") {
+				return d.fail(s, a.offset, s.actionElement(), "AssumeRole policy may only specify STS AssumeRole actions.")
+			}
+		}
+	}
+	return nil
+}
+
+// CheckResource reports what would keep the document from being the policy of a resource that is
+// not a role, such as a bucket: each statement needs a principal and a resource. The error is a
+// *ParseError. A Sid may have other characters than IAM's own policies allow
+// (reference_policies_grammar, "sid_string").
+func (d *Document) CheckResource() error {
+	for i := range d.Statements {
+		s := &d.Statements[i]
+		switch {
+		case !s.hasPrincipal:
+			return d.fail(s, s.offset, "Principal", "Missing required field Principal")
+		case s.notPrincipal && !s.Deny:
+			// reference_policies_elements_notprincipal: "Using it with Allow is not supported."
+			return d.fail(s, s.principalOffset, "NotPrincipal", "Allow with NotPrincipal is not supported")
+		case !s.hasResource:
+			return d.fail(s, s.offset, "Resource", "Missing required field Resource")
+		}
+	}
+	return nil
+}
+
+// CheckWithin reports the first string of Resource and NotResource elements of which within is
+// false: whether it can only mean what the policy is attached to. The error is a *ParseError with
+// Amazon S3's wording.
+func (d *Document) CheckWithin(within func(resource string) bool) error {
+	for i := range d.Statements {
+		s := &d.Statements[i]
+		for j := range s.resources {
+			if r := &s.resources[j]; !within(r.raw) {
+				return d.fail(s, r.offset, s.resourceElement(), "Policy has invalid resource")
+			}
+		}
+	}
+	return nil
+}
+
+var sidPattern = regexp.MustCompile(`^[0-9A-Za-z]*$`)
+
+// checkSid knows the characters of IAM's own policies (reference_policies_grammar, "sid_string").
+func (d *Document) checkSid(s *Statement) error {
+	if sidPattern.MatchString(s.Sid) {
+		return nil
+	}
+	return d.fail(s, s.sidOffset, "Sid", "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*")
+}
+
+// iamPaths begin the names of IAM's resources.
+var iamPaths = []string{
+	"user/", "federated-user/", "role/", "group/", "instance-profile/", "mfa/", "server-certificate/", "policy/",
+	"sms-mfa/", "saml-provider/", "oidc-provider/", "report/", "access-report/",
+}
+
+// iamResource says what IAM finds wrong with the ARN of a global resource, with IAM's wording.
+func iamResource(raw string) string {
+	parts := splitARN(raw)
+	if len(parts) != arnParts {
+		return ""
+	}
+	service, region, account, name := parts[2], parts[3], parts[4], parts[5]
+	switch {
+	case service == "s3" && region != "" && region != "*" && account == "":
+		return "Resource " + raw + " can not contain region information."
+	case service == "iam" && region != "" && region != "*":
+		return "IAM resource " + raw + " cannot contain region information."
+	case service == "iam" && name != "*" && !slices.ContainsFunc(iamPaths, func(path string) bool { return strings.HasPrefix(name, path) }):
+		return "IAM resource path must either be \"*\" or start with " + strings.Join(iamPaths, ", ") + "."
+	}
+	return ""
+}
+
+func (s *Statement) principalElement() string { return element("Principal", s.notPrincipal) }
+func (s *Statement) actionElement() string    { return element("Action", s.notAction) }
+func (s *Statement) resourceElement() string  { return element("Resource", s.notResource) }
+
+func element(name string, negated bool) string {
+	if negated {
+		return "Not" + name
+	}
+	return name
+}
