@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -286,47 +287,8 @@ func (v *Verifier) verifyWithoutExpiry(r *http.Request) (*Identity, error) {
 	return NewVerifier(everlasting, Options{Now: v.now}).Verify(r)
 }
 
-// The signatures that AWS publishes for its example requests.
-func TestDocumentedSignatures(t *testing.T) {
-	const (
-		examples   = "https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html"
-		empty      = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-		credential = "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request,"
-	)
-	tests := []struct {
-		source, method, target, body string
-		headers                      map[string]string
-		time                         time.Time
-	}{
-		{examples + " GET Object", "GET", "http://examplebucket.s3.amazonaws.com/test.txt", "", map[string]string{
-			"Authorization": credential + "SignedHeaders=host;range;x-amz-content-sha256;x-amz-date,Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41",
-			"Range":         "bytes=0-9", "X-Amz-Content-Sha256": empty, "X-Amz-Date": "20130524T000000Z",
-		}, time.Date(2013, 5, 24, 0, 0, 0, 0, time.UTC)},
-		{examples + " PUT Object", "PUT", "http://examplebucket.s3.amazonaws.com/test$file.text", "Welcome to Amazon S3.", map[string]string{
-			"Authorization": credential + "SignedHeaders=date;host;x-amz-content-sha256;x-amz-date;x-amz-storage-class,Signature=98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd",
-			"Date":          "Fri, 24 May 2013 00:00:00 GMT", "X-Amz-Date": "20130524T000000Z", "X-Amz-Storage-Class": "REDUCED_REDUNDANCY",
-			"X-Amz-Content-Sha256": "44ce7dd67c959e0d3524ffac1771dfbba87d2b6b4b4e99e42034a8b803f8b072",
-		}, time.Date(2013, 5, 24, 0, 0, 0, 0, time.UTC)},
-		{examples + " GET Bucket (List Objects)", "GET", "http://examplebucket.s3.amazonaws.com/?max-keys=2&prefix=J", "", map[string]string{
-			"Authorization":        credential + "SignedHeaders=host;x-amz-content-sha256;x-amz-date,Signature=34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7",
-			"X-Amz-Content-Sha256": empty, "X-Amz-Date": "20130524T000000Z",
-		}, time.Date(2013, 5, 24, 0, 0, 0, 0, time.UTC)},
-		{"https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html", "GET",
-			"http://examplebucket.s3.amazonaws.com/test.txt?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host&X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404",
-			"", nil, time.Date(2013, 5, 24, 23, 59, 0, 0, time.UTC)},
-		{"the Signature Version 4 test suite, get-vanilla", "GET", "http://example.amazonaws.com/", "", map[string]string{
-			"Authorization": "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, SignedHeaders=host;x-amz-date, Signature=5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31",
-			"X-Amz-Date":    "20150830T123600Z",
-		}, time.Date(2015, 8, 30, 12, 36, 0, 0, time.UTC)},
-	}
-	for _, test := range tests {
-		t.Run(test.source, func(t *testing.T) {
-			r := httptest.NewRequest(test.method, test.target, strings.NewReader(test.body))
-			for name, value := range test.headers {
-				r.Header.Set(name, value)
-			}
-			_, err := at(test.time).Verify(r)
-			wantKind(t, err, "")
-		})
-	}
+// sorted joins names as SignedHeaders has them.
+func sorted(names []string) string {
+	slices.Sort(names)
+	return strings.Join(names, ";")
 }
