@@ -93,7 +93,7 @@ func readKey(raw json.RawMessage, algorithms []string) (id string, found key, er
 	case jwk.Use != "" && jwk.Use != "sig":
 		return "", key{}, nil
 	}
-	fits := func(m method) bool { return false }
+	var fits func(method) bool
 	switch public := jwk.Key.(type) {
 	case *rsa.PublicKey:
 		if bits := public.N.BitLen(); bits < minRSABits {

@@ -129,7 +129,8 @@ func TestChunks(t *testing.T) {
 		{"trailer twice", documentedTrailer, edit("x-amz-trailer-signature", "x-amz-checksum-crc32c:sOO8/Q==\r\nx-amz-trailer-signature"), BadBody},
 		{"trailer after its signature", documentedTrailer, func(b string) string { return strings.TrimSuffix(b, "\r\n") + "x-amz-checksum-sha1:AA==\r\n\r\n" }, BadBody},
 		{"trailer signature twice", documentedTrailer, func(b string) string {
-			return strings.TrimSuffix(b, "\r\n") + b[strings.Index(b, "x-amz-trailer-signature"):]
+			_, signature, _ := strings.Cut(b, "x-amz-trailer-signature")
+			return strings.TrimSuffix(b, "\r\n") + "x-amz-trailer-signature" + signature
 		}, BadBody},
 		{"trailer signature of the last chunk", documentedTrailer, edit("d81f82fc3505edab99d459891051a732e8730629a2e4a59689829ca17fe2e435", "2ca2aba2005185cf7159c6277faf83795951dd77a3a99e6e65d5c9f85863f992"), SignatureMismatch},
 		{"bytes after the trailer", documentedTrailer, func(b string) string { return b + "x" }, BadBody},

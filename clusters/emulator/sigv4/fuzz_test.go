@@ -46,7 +46,7 @@ func FuzzAuthorization(f *testing.F) {
 
 // FuzzPresignedQuery alters a presigned URL's query: only what says the same is accepted.
 func FuzzPresignedQuery(f *testing.F) {
-	good := presign(f, "s3")
+	good := presign(f)
 	f.Add(good.URL.RawQuery)
 	f.Add(good.URL.RawQuery + "&")
 	f.Add("&&" + good.URL.RawQuery)

@@ -27,7 +27,7 @@ func tellsNothing(t *testing.T, r *http.Request, err error) {
 	}
 	authorization, _ := readAuthorization(r.Header.Get("Authorization")) // empty where it is malformed
 	secrets := []string{temporary.SecretAccessKey, long.SecretAccessKey, temporary.SessionToken, authorization.signature, r.URL.Query().Get("X-Amz-Signature"), r.URL.Query().Get("X-Amz-Security-Token")}
-	for _, secret := range secrets {
+	for _, secret := range append(secrets, strings.ReplaceAll(temporary.SecretAccessKey, " ", "+")) {
 		if len(secret) > 3 && strings.Contains(err.Error(), secret) {
 			t.Errorf("the error tells a secret: %v", err)
 		}
@@ -76,7 +76,7 @@ func TestTamperedHeaderSignatures(t *testing.T) {
 		}, Incomplete},
 		{"two headers, the second empty", func(r *http.Request) { r.Header.Add("Authorization", "") }, Incomplete},
 		{"credential twice", swap("Credential=", "Credential=AKIALONG/20260304/us-west-2/s3/aws4_request, Credential="), Incomplete},
-		{"signature twice", authorize(func(h string) string { return h + ", " + h[strings.Index(h, "Signature="):] }), Incomplete},
+		{"signature twice", authorize(func(h string) string { return h + ", Signature=" + h[len(h)-64:] }), Incomplete},
 		{"signature as query parameter too", func(r *http.Request) { r.URL.RawQuery = "X-Amz-Signature=" + strings.Repeat("0", 64) }, Incomplete},
 		{"credential as query parameter too", func(r *http.Request) {
 			r.URL.RawQuery = "X-Amz-Credential=AKIALONG%2F20260304%2Fus-west-2%2Fs3%2Faws4_request"
@@ -105,6 +105,8 @@ func TestTamperedHeaderSignatures(t *testing.T) {
 		{"another region", swap("/us-west-2/", "/us-east-1/"), SignatureMismatch},
 		{"another service", swap("/s3/", "/sts/"), SignatureMismatch},
 		{"another day", swap("/20260304/", "/20260305/"), SignatureMismatch},
+		{"day is no date", swap("/20260304/", "/yesterday/"), Incomplete},
+		{"secret in place of the access key", swap("ASIATEMP", strings.ReplaceAll(temporary.SecretAccessKey, " ", "+")), UnknownAccessKey},
 		{"another terminator", swap("aws4_request", "aws3_request"), Incomplete},
 		{"no terminator", swap("/aws4_request", ""), Incomplete},
 		{"six parts", swap("/aws4_request", "/x/aws4_request"), Incomplete},
@@ -315,7 +317,7 @@ func TestTamperedPresignedURLs(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			r := presign(t, "s3")
+			r := presign(t)
 			query := r.URL.Query()
 			test.spoil(query)
 			r.URL.RawQuery = query.Encode()
@@ -325,27 +327,28 @@ func TestTamperedPresignedURLs(t *testing.T) {
 		})
 	}
 	t.Run("token as header too", func(t *testing.T) {
-		r := presign(t, "s3")
+		r := presign(t)
 		r.Header.Set(securityToken, temporary.SessionToken)
 		_, err := at(now).Verify(r)
 		wantKind(t, err, Incomplete)
 	})
 	t.Run("header that is not signed", func(t *testing.T) {
-		r := presign(t, "s3")
+		r := presign(t)
 		r.Header.Set("X-Amz-Acl", "public-read")
 		_, err := at(now).Verify(r)
 		wantKind(t, err, UnsignedHeaders)
 	})
 	t.Run("Authorization too", func(t *testing.T) {
-		r := presign(t, "s3")
+		r := presign(t)
 		r.Header.Set("Authorization", "Basic x")
 		_, err := at(now).Verify(r)
 		wantKind(t, err, Incomplete)
 	})
 }
 
-func presign(t testing.TB, service string) *http.Request {
-	return presignAs(t, service, temporary)
+func presign(t testing.TB) *http.Request {
+	t.Helper()
+	return presignAs(t, s3Service, temporary)
 }
 
 func presignAs(t testing.TB, service string, credentials aws.Credentials) *http.Request {

@@ -221,7 +221,7 @@ func (s *signature) readCredential(credential string) error {
 	s.day, rest, _ = strings.Cut(rest, "/")
 	s.region, rest, _ = strings.Cut(rest, "/")
 	s.service, rest, _ = strings.Cut(rest, "/")
-	if len(credential) > maxCredential || rest != terminator || s.accessKeyID == "" || s.day == "" || s.region == "" || s.service == "" {
+	if len(credential) > maxCredential || rest != terminator || s.accessKeyID == "" || len(s.day) != 8 || strings.Trim(s.day, "0123456789") != "" || s.region == "" || s.service == "" {
 		return refuse(Incomplete, "Credential must be ACCESS-KEY-ID/YYYYMMDD/REGION/SERVICE/%s", terminator)
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -156,16 +157,25 @@ func (v *Verifier) secret(ctx context.Context, s *signature, now time.Time) (str
 	credentials, err := v.store.Credentials(ctx, s.accessKeyID, s.sessionToken)
 	switch {
 	case errors.Is(err, ErrUnknownAccessKey):
-		return "", refuse(UnknownAccessKey, "access key ID %s does not exist", s.accessKeyID)
+		return "", refuse(UnknownAccessKey, "%s does not exist", s.who())
 	case errors.Is(err, ErrInvalidToken):
-		return "", refuse(InvalidToken, "the session token is not the one of access key ID %s", s.accessKeyID)
+		return "", refuse(InvalidToken, "the session token is not the one of %s", s.who())
 	case err != nil:
-		return "", fmt.Errorf("look up access key ID %s: %w", s.accessKeyID, err)
+		return "", fmt.Errorf("look up %s: %w", s.who(), err)
 	}
 	if !credentials.Expiration.IsZero() && !now.Before(credentials.Expiration) {
 		return "", refuse(ExpiredToken, "the credentials expired at %s", credentials.Expiration.UTC().Format(time.RFC3339))
 	}
 	return credentials.SecretAccessKey, nil
+}
+
+// who names the access key ID in a message, unless it has letters that none has: a user may have put
+// the secret in its place.
+func (s *signature) who() string {
+	if strings.Trim(s.accessKeyID, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") != "" {
+		return "the access key ID"
+	}
+	return "access key ID " + s.accessKeyID
 }
 
 // matches tells whether the signature is the one of r and the payload hash.
