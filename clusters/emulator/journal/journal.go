@@ -34,6 +34,10 @@ type Call struct {
 	// Subject is what the call was about, in words of the service: for AssumeRoleForPodIdentity
 	// "cluster/namespace/serviceaccount/pod".
 	Subject string `json:"subject,omitempty"`
+	// Token is the Fingerprint of the pod's token, for AssumeRoleForPodIdentity.
+	Token string `json:"token,omitempty"`
+	// Fault is the ID of the rule that refused the request or delayed it.
+	Fault string `json:"fault,omitempty"`
 }
 
 type contextKey struct{}

@@ -1,0 +1,88 @@
+package faults
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+)
+
+// Kind names an error that each service has, under a code of its own.
+type Kind string
+
+// The kinds.
+const (
+	Throttling   Kind = "throttling"
+	Internal     Kind = "internal"
+	Unavailable  Kind = "unavailable"
+	AccessDenied Kind = "accessDenied"
+)
+
+// The messages are of the kind that the services send; AWS does not document them.
+const (
+	rateExceeded = "Rate exceeded"
+	internal     = "An internal error occurred."
+	unavailable  = "The service is unavailable. Try again later."
+	denied       = "The request is denied by a fault that was set."
+)
+
+// kinds are the errors by kind and service. Sources:
+//   - eks: https://docs.aws.amazon.com/eks/latest/APIReference/API_DescribePodIdentityAssociation.html
+//     and its neighbours; throttling as in API_CreateAccessEntry's common errors, 429 as the operations
+//     of EKS that name it have it
+//   - eks-auth: https://docs.aws.amazon.com/eks/latest/APIReference/API_auth_AssumeRoleForPodIdentity.html
+//   - iam: https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html, ServiceFailure in
+//     API_CreateRole.html
+//   - sts: https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html
+//   - s3: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+//   - imds: plain statuses, 503 for what may be tried again, in
+//     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html
+var kinds = map[Kind]map[string]Error{
+	Throttling: {
+		"eks":      {"ThrottlingException", http.StatusTooManyRequests, rateExceeded},
+		"eks-auth": {"ThrottlingException", http.StatusTooManyRequests, rateExceeded},
+		"iam":      {"Throttling", http.StatusBadRequest, rateExceeded},
+		"sts":      {"Throttling", http.StatusBadRequest, rateExceeded},
+		"s3":       {"SlowDown", http.StatusServiceUnavailable, "Please reduce your request rate."},
+		"imds":     {"Throttled", http.StatusServiceUnavailable, rateExceeded},
+	},
+	Internal: {
+		"eks":      {"ServerException", http.StatusInternalServerError, internal},
+		"eks-auth": {"InternalServerException", http.StatusInternalServerError, internal},
+		"iam":      {"ServiceFailure", http.StatusInternalServerError, internal},
+		"sts":      {"InternalFailure", http.StatusInternalServerError, internal},
+		"s3":       {"InternalError", http.StatusInternalServerError, "We encountered an internal error. Please try again."},
+		"imds":     {"InternalError", http.StatusInternalServerError, internal},
+	},
+	Unavailable: {
+		"eks":      {"ServiceUnavailableException", http.StatusServiceUnavailable, unavailable},
+		"eks-auth": {"ServiceUnavailableException", http.StatusServiceUnavailable, unavailable},
+		"iam":      {"ServiceUnavailable", http.StatusServiceUnavailable, unavailable},
+		"sts":      {"ServiceUnavailable", http.StatusServiceUnavailable, unavailable},
+		"s3":       {"ServiceUnavailable", http.StatusServiceUnavailable, "Please reduce your request rate."},
+		"imds":     {"ServiceUnavailable", http.StatusServiceUnavailable, unavailable},
+	},
+	AccessDenied: {
+		"eks":      {"AccessDeniedException", http.StatusForbidden, denied},
+		"eks-auth": {"AccessDeniedException", http.StatusBadRequest, denied},
+		"iam":      {"AccessDenied", http.StatusForbidden, denied},
+		"sts":      {"AccessDenied", http.StatusForbidden, denied},
+		"s3":       {"AccessDenied", http.StatusForbidden, "Access Denied"},
+		"imds":     {"Forbidden", http.StatusForbidden, denied},
+	},
+}
+
+// answer is the refusal as a service says it.
+func (r Refusal) answer(service string) *Error {
+	e := Error{Code: r.Code, Status: r.Status, Message: "The request is refused by a fault that was set."}
+	if byService, ok := kinds[r.Kind]; ok {
+		if e, ok = byService[service]; !ok {
+			e = byService["eks"]
+		}
+	}
+	if r.Message != "" {
+		e.Message = r.Message
+	}
+	return &e
+}
+
+func kindNames() []Kind { return slices.Sorted(maps.Keys(kinds)) }

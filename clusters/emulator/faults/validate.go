@@ -1,0 +1,202 @@
+package faults
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// Bounds of a rule.
+const (
+	// MaxDelay is the longest latency, stall and hang, and the most that latencies add up to.
+	MaxDelay = 5 * time.Minute
+	// MaxLife is how far ahead a rule's end may be.
+	MaxLife = 24 * time.Hour
+	// MaxRules is how many rules a Set holds, ended ones included.
+	MaxRules = 1000
+
+	maxPattern = 512 // bytes
+	maxMessage = 1024
+	maxRate    = 1e6
+	maxCount   = 1e12
+)
+
+// errorCode is what AWS's error codes look like; it goes into a header.
+var errorCode = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._-]{0,127}$`)
+
+// check tells all that is wrong with a rule that is to be added.
+func (r Rule) check(now time.Time) error {
+	var wrong []error
+	add := func(field string, err error) {
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("%s: %w", field, err))
+		}
+	}
+	if r.ID != "" {
+		add("id", errors.New("is given, not taken"))
+	}
+	add("service", checkPattern(r.Service))
+	add("operation", checkPattern(r.Operation))
+	add("principal", checkPattern(r.Principal))
+	add("association", checkPattern(r.Association))
+	if r.Probability != 0 {
+		add("probability", checkProbability(r.Probability))
+	}
+	effects := 0
+	if r.Latency != nil {
+		effects++
+		add("latency", r.Latency.check())
+	}
+	if r.Error != nil {
+		effects++
+		add("error", r.Error.check())
+	}
+	if r.Throttle != nil {
+		effects++
+		add("throttle", r.Throttle.check())
+	}
+	if r.Outage != nil {
+		effects++
+		add("outage.hang", checkDelay(r.Outage.Hang, 0))
+	}
+	if effects != 1 {
+		wrong = append(wrong, fmt.Errorf("needs exactly one of latency, error, throttle and outage, has %d", effects))
+	}
+	if r.Count > maxCount {
+		add("count", fmt.Errorf("%d is above %.0f", r.Count, float64(maxCount)))
+	}
+	add("for", within(r.For, 0, Duration(MaxLife)))
+	if !r.Until.IsZero() {
+		switch ahead := r.Until.Sub(now); {
+		case r.For != 0:
+			add("until", errors.New("cannot go together with for"))
+		case ahead <= 0:
+			add("until", fmt.Errorf("%s is over", r.Until.Format(time.RFC3339)))
+		case ahead > MaxLife:
+			add("until", fmt.Errorf("%s is more than %s ahead", r.Until.Format(time.RFC3339), MaxLife))
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+func checkPattern(pattern string) error {
+	if len(pattern) > maxPattern {
+		return fmt.Errorf("is longer than %d bytes", maxPattern)
+	}
+	return checkText(pattern)
+}
+
+func checkText(text string) error {
+	if i := strings.IndexFunc(text, func(r rune) bool { return unicode.IsControl(r) || r == unicode.ReplacementChar }); i >= 0 {
+		return fmt.Errorf("has a character that cannot be printed at byte %d", i)
+	}
+	return nil
+}
+
+func checkProbability(p float64) error {
+	if !(p > 0 && p <= 1) { // not a number is neither
+		return fmt.Errorf("%v must be above 0 and at most 1", p)
+	}
+	return nil
+}
+
+func within(d, least, most Duration) error {
+	if d < least || d > most {
+		return fmt.Errorf("%s must be %s to %s", d, least, most)
+	}
+	return nil
+}
+
+func checkDelay(d Duration, least time.Duration) error {
+	return within(d, Duration(least), Duration(MaxDelay))
+}
+
+func (l Latency) check() error {
+	var wrong []error
+	add := func(field string, err error) {
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("%s: %w", field, err))
+		}
+	}
+	given := 0
+	if l.Fixed != 0 {
+		given++
+		add("fixed", checkDelay(l.Fixed, 0))
+	}
+	if l.Uniform != nil {
+		given++
+		add("uniform.min", checkDelay(l.Uniform.Min, 0))
+		add("uniform.max", checkDelay(l.Uniform.Max, 0))
+		if l.Uniform.Min > l.Uniform.Max {
+			add("uniform", fmt.Errorf("min %s is above max %s", l.Uniform.Min, l.Uniform.Max))
+		}
+	}
+	if l.Exponential != nil {
+		given++
+		add("exponential.mean", checkDelay(l.Exponential.Mean, 1))
+		add("exponential.cap", checkDelay(l.Exponential.Cap, 0))
+	}
+	if l.LogNormal != nil {
+		given++
+		add("lognormal.p50", checkDelay(l.LogNormal.P50, 1))
+		add("lognormal.p99", checkDelay(l.LogNormal.P99, 1))
+		if l.LogNormal.P50 > l.LogNormal.P99 {
+			add("lognormal", fmt.Errorf("p50 %s is above p99 %s", l.LogNormal.P50, l.LogNormal.P99))
+		}
+	}
+	if l.Stall != nil {
+		add("stall.probability", checkProbability(l.Stall.Probability))
+		add("stall.length", checkDelay(l.Stall.Length, 1))
+	}
+	switch {
+	case given > 1:
+		wrong = append(wrong, errors.New("has more than one of fixed, uniform, exponential and lognormal"))
+	case given == 0 && l.Stall == nil:
+		wrong = append(wrong, errors.New("needs one of fixed, uniform, exponential, lognormal and stall"))
+	}
+	return errors.Join(wrong...)
+}
+
+func (r Refusal) check() error {
+	if len(r.Message) > maxMessage {
+		return fmt.Errorf("message: is longer than %d bytes", maxMessage)
+	}
+	if err := checkText(r.Message); err != nil {
+		return fmt.Errorf("message: %w", err)
+	}
+	if r.Kind != "" {
+		if _, ok := kinds[r.Kind]; !ok {
+			return fmt.Errorf("kind: %q is none of %q", clip(string(r.Kind)), kindNames())
+		}
+		if r.Code != "" || r.Status != 0 {
+			return errors.New("has a kind, which brings its own code and status")
+		}
+		return nil
+	}
+	if !errorCode.MatchString(r.Code) {
+		return fmt.Errorf("code: %q is no error code such as ThrottlingException; or give a kind", clip(r.Code))
+	}
+	if r.Status < 400 || r.Status > 599 {
+		return fmt.Errorf("status: %d must be 400 to 599", r.Status)
+	}
+	return nil
+}
+
+func (t Throttle) check() error {
+	if !(t.Rate > 0 && t.Rate <= maxRate) || math.IsNaN(t.Rate) {
+		return fmt.Errorf("rate: %v must be above 0 and at most %.0f a second", t.Rate, float64(maxRate))
+	}
+	if t.Burst < 0 || t.Burst > maxRate {
+		return fmt.Errorf("burst: %d must be 1 to %.0f", t.Burst, float64(maxRate))
+	}
+	if t.Error != nil {
+		if err := t.Error.check(); err != nil {
+			return fmt.Errorf("error: %w", err)
+		}
+	}
+	return nil
+}
