@@ -2,6 +2,7 @@ package s3
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/xml"
 	"net/http"
 	"net/url"
@@ -75,8 +76,22 @@ func (a *answer) WriteHeader(status int) {
 		}
 	}
 	header.Set("X-Amz-Request-Id", a.requestID)
+	// The library lets every origin in; S3 does what the bucket's CORS configuration says, and there is none.
+	header.Del("Access-Control-Allow-Origin")
 	if status < http.StatusBadRequest {
+		lowerMetadata(header)
 		a.ResponseWriter.WriteHeader(status)
+	}
+}
+
+// lowerMetadata spells the names of metadata as S3 does: clients that mind the case of headers, such as
+// the AWS CLI, show them as they came.
+func lowerMetadata(header http.Header) {
+	for name, values := range header {
+		if strings.HasPrefix(name, "X-Amz-Meta-") {
+			delete(header, name)
+			header[strings.ToLower(name)] = values
+		}
 	}
 }
 
@@ -88,6 +103,17 @@ func (a *answer) Write(data []byte) (int, error) {
 		return a.body.Write(data)
 	}
 	return a.ResponseWriter.Write(data)
+}
+
+// messages of codes (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html).
+var messages = map[string]string{
+	"BucketNotEmpty":   "The bucket you tried to delete is not empty.",
+	"NoSuchUpload":     "The specified multipart upload does not exist. The upload ID might not be valid, or the multipart upload might have been aborted or completed.",
+	"InvalidPart":      "One or more of the specified parts could not be found. The part might not have been uploaded, or the specified entity tag might not have matched the part's entity tag.",
+	"InvalidPartOrder": "The list of parts was not in ascending order. The parts list must be specified in order by part number.",
+	"InvalidRange":     "The requested range cannot be satisfied.",
+	"BadDigest":        "The Content-MD5 or checksum value that you specified did not match what the server received.",
+	"InvalidDigest":    "The Content-MD5 or checksum value that you specified is not valid.",
 }
 
 // finish turns what was kept back into an *Error.
@@ -121,5 +147,10 @@ func (a *answer) finish(op *operation) error {
 		// There is one account, so it is its own.
 		told.Code, told.Message = "BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded and you already own it."
 	}
-	return &Error{Code: strings.ReplaceAll(told.Code, " ", ""), Status: a.status, Message: told.Message, Bucket: op.bucket, Key: op.key}
+	told.Code = strings.ReplaceAll(told.Code, " ", "")
+	if told.Message == "" {
+		// The library has no text for most codes, and clients read one.
+		told.Message = cmp.Or(messages[told.Code], http.StatusText(a.status))
+	}
+	return &Error{Code: told.Code, Status: a.status, Message: told.Message, Bucket: op.bucket, Key: op.key}
 }

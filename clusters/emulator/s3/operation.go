@@ -103,6 +103,9 @@ func (h *handler) read(r *http.Request) (*operation, error) {
 	for _, name := range ignoredParameters {
 		query.Del(name)
 	}
+	if op.presigned {
+		ignoreChecksums(query)
+	}
 	found := op.find(r.Method, query)
 	if found == nil {
 		return nil, notImplemented("A query parameter or method you provided implies functionality that is not implemented")
@@ -130,6 +133,16 @@ func (h *handler) read(r *http.Request) (*operation, error) {
 	}
 	op.require(found)
 	return op, op.checkConditions(r.Header)
+}
+
+// ignoreChecksums drops the checksums of a presigned URL, as S3 does: the AWS SDK for JavaScript puts that of
+// an empty body there, whatever will be uploaded (https://github.com/aws/aws-sdk/issues/480).
+func ignoreChecksums(query url.Values) {
+	for name := range query {
+		if header := http.CanonicalHeaderKey(name); checksumHeader(header) || header == "X-Amz-Sdk-Checksum-Algorithm" {
+			delete(query, name)
+		}
+	}
 }
 
 // virtualBucket returns the bucket of a virtual-hosted request; "" for a path-style one.
