@@ -25,17 +25,14 @@ const (
 	denied       = "The request is denied by a fault that was set."
 )
 
-// kinds are the errors by kind and service. Sources:
-//   - eks: https://docs.aws.amazon.com/eks/latest/APIReference/API_DescribePodIdentityAssociation.html
-//     and its neighbours; throttling as in API_CreateAccessEntry's common errors, 429 as the operations
-//     of EKS that name it have it
-//   - eks-auth: https://docs.aws.amazon.com/eks/latest/APIReference/API_auth_AssumeRoleForPodIdentity.html
-//   - iam: https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html, ServiceFailure in
-//     API_CreateRole.html
-//   - sts: https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html
-//   - s3: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
-//   - imds: plain statuses, 503 for what may be tried again, in
-//     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html
+// kinds are the errors by kind and service, after the error lists of
+//   - https://docs.aws.amazon.com/eks/latest/APIReference/API_auth_AssumeRoleForPodIdentity.html, and of
+//     its neighbours for EKS; EKS throttles with EKS Auth's status
+//   - https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html and API_CreateRole.html
+//   - https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html
+//   - https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+//   - https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html for the
+//     instance metadata service, whose errors are plain statuses: the codes are for the journal
 var kinds = map[Kind]map[string]Error{
 	Throttling: {
 		"eks":      {"ThrottlingException", http.StatusTooManyRequests, rateExceeded},

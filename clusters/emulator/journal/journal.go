@@ -1,10 +1,10 @@
 // Package journal keeps what callers asked of the emulator and what was decided: one Call a
-// request, in a ring of bounded size. It holds no secret: no token, signature, key or body.
+// request, in a ring of bounded size, and how often each outcome was, which outlives the ring. It
+// holds no secret: no token, signature, key or body.
 package journal
 
 import (
 	"context"
-	"sync"
 	"time"
 )
 
@@ -18,7 +18,8 @@ type Call struct {
 	Duration time.Duration `json:"duration"`
 	// RequestID is the x-amzn-RequestId (S3: x-amz-request-id) of the answer.
 	RequestID string `json:"requestID"`
-	// Service is the signing name: "eks", "eks-auth", "iam", "sts", "s3"; "" if it could not be told.
+	// Service is the signing name: "eks", "eks-auth", "iam", "sts", "s3", or "imds" for
+	// instance metadata; "" if it could not be told.
 	Service   string `json:"service"`
 	Operation string `json:"operation"`
 	// Principal is the ARN of who signed; "" when the signature was not accepted.
@@ -54,41 +55,4 @@ func FromContext(ctx context.Context) *Call {
 		return call
 	}
 	return &Call{}
-}
-
-// Ring keeps the newest calls. The zero value is not usable: see NewRing.
-type Ring struct {
-	mu    sync.Mutex
-	last  uint64
-	calls []Call
-}
-
-// NewRing makes a ring that keeps the newest size calls; size must be at least 1.
-func NewRing(size int) *Ring { return &Ring{calls: make([]Call, 0, max(size, 1))} }
-
-// Add numbers call and keeps it, in place of the oldest one when the ring is full.
-func (r *Ring) Add(call Call) uint64 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.last++
-	call.Seq = r.last
-	if len(r.calls) < cap(r.calls) {
-		r.calls = append(r.calls, call)
-	} else {
-		r.calls[(r.last-1)%uint64(cap(r.calls))] = call
-	}
-	return call.Seq
-}
-
-// After returns the kept calls with a number above seq, oldest first, and the number of the newest
-// call of all. A first call whose number is not seq+1 tells that older ones were dropped.
-func (r *Ring) After(seq uint64) (calls []Call, last uint64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	oldest := r.last - uint64(len(r.calls))
-	calls = []Call{}
-	for n := max(seq, oldest); n < r.last; n++ {
-		calls = append(calls, r.calls[n%uint64(cap(r.calls))])
-	}
-	return calls, r.last
 }

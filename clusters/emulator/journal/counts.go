@@ -1,0 +1,47 @@
+package journal
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Count is how many calls had one outcome since the emulator started or was reset.
+type Count struct {
+	Service   string `json:"service"`
+	Operation string `json:"operation"`
+	// ErrorCode is "" for success.
+	ErrorCode string `json:"errorCode,omitempty"`
+	Calls     uint64 `json:"calls"`
+}
+
+// outcome is what counts are kept by.
+type outcome struct{ service, operation, errorCode string }
+
+const (
+	// maxOutcomes bounds the counters: callers choose the names of operations that do not exist.
+	maxOutcomes = 4096
+	// Others is the operation under which calls are counted that are not counted under their own.
+	Others = "(others)"
+)
+
+// count needs the lock.
+func (r *Ring) count(o outcome) {
+	if _, known := r.counts[o]; !known && len(r.counts) >= maxOutcomes {
+		o = outcome{operation: Others}
+	}
+	r.counts[o]++
+}
+
+// Counts returns the counters, sorted by service, operation and error code.
+func (r *Ring) Counts() []Count {
+	r.mu.Lock()
+	counts := make([]Count, 0, len(r.counts))
+	for o, calls := range r.counts {
+		counts = append(counts, Count{o.service, o.operation, o.errorCode, calls})
+	}
+	r.mu.Unlock()
+	slices.SortFunc(counts, func(a, b Count) int {
+		return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(a.Operation, b.Operation), cmp.Compare(a.ErrorCode, b.ErrorCode))
+	})
+	return counts
+}

@@ -1,0 +1,118 @@
+package journal
+
+import (
+	"context"
+	"strings"
+	"sync"
+)
+
+// Ring keeps the newest calls and counts all. It is safe for concurrent use. The zero value is not
+// usable: see NewRing.
+type Ring struct {
+	mu sync.Mutex
+	// last is the number of the newest call, kept how many calls up to it are there.
+	last, kept uint64
+	// calls holds number n at (n-1) modulo its length.
+	calls  []Call
+	counts map[outcome]uint64
+	// added is closed by the next Add; nil while nobody waits.
+	added chan struct{}
+}
+
+// NewRing makes a ring that keeps the newest size calls; size must be at least 1.
+func NewRing(size int) *Ring {
+	return &Ring{calls: make([]Call, max(size, 1)), counts: map[outcome]uint64{}}
+}
+
+// Bounds of texts that callers can lengthen, in bytes.
+const (
+	maxName     = 128
+	maxText     = 512
+	maxDecision = 4096
+)
+
+// Add numbers call and keeps it, in place of the oldest one when the ring is full. Texts that are
+// too long are cut.
+func (r *Ring) Add(call Call) uint64 {
+	call.Operation, call.ErrorCode = cut(call.Operation, maxName), cut(call.ErrorCode, maxName)
+	call.Subject, call.Decision = cut(call.Subject, maxText), cut(call.Decision, maxDecision)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last++
+	call.Seq = r.last
+	r.calls[r.index(r.last)] = call
+	r.kept = min(r.kept+1, uint64(len(r.calls)))
+	r.count(outcome{call.Service, call.Operation, call.ErrorCode})
+	if r.added != nil {
+		close(r.added)
+		r.added = nil
+	}
+	return call.Seq
+}
+
+// cut copies, so that the long text is not kept for the sake of its beginning.
+func cut(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	return strings.Clone(strings.ToValidUTF8(text[:most], "")) + "…"
+}
+
+func (r *Ring) index(seq uint64) uint64 { return (seq - 1) % uint64(len(r.calls)) }
+
+// After returns the kept calls with a number above seq, oldest first, and the number of the newest
+// call of all. A first call whose number is not seq+1 tells that older ones were dropped.
+func (r *Ring) After(seq uint64) (calls []Call, last uint64) { return r.Find(Query{After: seq}) }
+
+// Find returns the kept calls that query is about, oldest first, and the number of the newest call
+// of all, to go on from.
+func (r *Ring) Find(query Query) (calls []Call, last uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.find(query), r.last
+}
+
+// find needs the lock.
+func (r *Ring) find(query Query) []Call {
+	calls := []Call{}
+	for before := max(query.After, r.last-r.kept); before < r.last; before++ {
+		if call := &r.calls[r.index(before+1)]; query.matches(call) {
+			calls = append(calls, *call)
+		}
+	}
+	return calls
+}
+
+// Wait is Find that waits, when there is no such call, for the first one or until ctx ends.
+func (r *Ring) Wait(ctx context.Context, query Query) (calls []Call, last uint64) {
+	for {
+		r.mu.Lock()
+		calls, last = r.find(query), r.last
+		if len(calls) > 0 {
+			r.mu.Unlock()
+			return calls, last
+		}
+		if r.added == nil {
+			r.added = make(chan struct{})
+		}
+		added := r.added
+		r.mu.Unlock()
+		select {
+		case <-added:
+			// What was looked at need not be looked at again.
+			query.After = max(query.After, last)
+		case <-ctx.Done():
+			return calls, last
+		}
+	}
+}
+
+// Reset forgets all calls and counts. Numbers go on, so that one that somebody noted stays good.
+func (r *Ring) Reset() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for ; r.kept > 0; r.kept-- {
+		r.calls[r.index(r.last-r.kept+1)] = Call{}
+	}
+	clear(r.counts)
+}
