@@ -29,6 +29,29 @@ func compileAction(raw string) actionPattern {
 	return p
 }
 
+// serviceSet has a bit for each of 64 classes of services: most statements are about other services
+// than the request's, and one comparison of numbers tells.
+type serviceSet uint64
+
+const allServices = ^serviceSet(0)
+
+// services returns the set with the one service.
+func services(service string) serviceSet {
+	class := uint(len(service))
+	for i := range len(service) {
+		class = class*31 + uint(service[i])
+	}
+	return 1 << (class % 64)
+}
+
+// services that the pattern may match.
+func (p *actionPattern) services() serviceSet {
+	if p.any || p.anyService {
+		return allServices
+	}
+	return services(p.service)
+}
+
 // matches compares with an action in lower case, split at its colon.
 func (p *actionPattern) matches(service, name string) bool {
 	return p.any || (p.service == service || p.anyService) && p.name.matches(name, nil)

@@ -85,7 +85,7 @@ func newARN(raw string, parts []string, variables func(part int) bool) arnPatter
 		if i > 0 {
 			p.prefix += ":"
 		}
-		p.prefix += p.parts[i].text
+		p.prefix += p.parts[i].prefix()
 		if p.parts[i].form != literalForm {
 			break
 		}

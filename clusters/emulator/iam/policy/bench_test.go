@@ -67,6 +67,21 @@ func BenchmarkDecide(b *testing.B) {
 	}
 }
 
+// TestDecideAllocations keeps what BenchmarkDecide measures: at most 10 allocations a decision. The
+// action in lower case is the one that there is.
+func TestDecideAllocations(t *testing.T) {
+	for name, last := range map[string]string{
+		"allow": benchAllow, "explicit deny": benchDeny, "implicit deny": benchOther,
+		"a star beyond its colon":  `"Effect":"Deny","Action":"s3:*","Resource":"arn:aws:s3:*:x:*"`,
+		"numbers, dates, networks": `"Effect":"Deny","Action":"s3:*","Resource":"*","Condition":{"NumericLessThan":{"aws:SourceIp":"1.5"},"DateEquals":{"aws:CurrentTime":"2026-08-23"},"NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`,
+	} {
+		policies, request := decidePolicies(t, last), decideRequest()
+		if allocations := testing.AllocsPerRun(100, func() { Evaluate(request, policies) }); allocations > 10 {
+			t.Errorf("%s: %v allocations", name, allocations)
+		}
+	}
+}
+
 func BenchmarkParse(b *testing.B) {
 	text := []byte(decidePolicies(b, benchAllow).Identity[0].Document.Text())
 	b.SetBytes(int64(len(text)))

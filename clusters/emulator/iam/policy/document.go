@@ -43,12 +43,14 @@ type Statement struct {
 	principals   []principalPattern
 	hasPrincipal bool
 	notPrincipal bool
-	actions      []actionPattern
-	notAction    bool
-	resources    []arnPattern
-	hasResource  bool
-	notResource  bool
-	conditions   []condition
+	// services that the statement may apply to.
+	services    serviceSet
+	actions     []actionPattern
+	notAction   bool
+	resources   []arnPattern
+	hasResource bool
+	notResource bool
+	conditions  []condition
 }
 
 // String names the statement as explanations do: `statement 2 "Sid"`.

@@ -8,7 +8,7 @@ import "strings"
 // session policies.
 func Evaluate(request *Request, policies *Policies) Decision {
 	e := evaluation{request: request, bounded: policies.Boundary != nil}
-	e.service, e.name, _ = strings.Cut(strings.ToLower(request.Action), ":")
+	e.setAction(request.Action)
 	decision := e.decide(policies)
 	decision.Action, decision.Resource = request.Action, request.Resource
 	return decision
@@ -18,8 +18,15 @@ type evaluation struct {
 	request *Request
 	// service and name of the action in lower case, as actions compare.
 	service, name string
+	// services holds service.
+	services serviceSet
 	// bounded says that the principal has a permissions boundary.
 	bounded bool
+}
+
+func (e *evaluation) setAction(action string) {
+	e.service, e.name, _ = strings.Cut(strings.ToLower(action), ":")
+	e.services = services(e.service)
 }
 
 // found is a statement that applies to the request, and the policy that it stands in.
@@ -139,6 +146,9 @@ func (e *evaluation) applies(s *Statement) bool {
 }
 
 func (e *evaluation) actionApplies(s *Statement) bool {
+	if s.services&e.services == 0 {
+		return false
+	}
 	for i := range s.actions {
 		if s.actions[i].matches(e.service, e.name) {
 			return !s.notAction

@@ -231,7 +231,11 @@ func (p *parser) actions(n node) error {
 		}
 		action := compileAction(item.text)
 		action.offset = item.offset
+		p.statement.services |= action.services()
 		p.statement.actions = append(p.statement.actions, action)
+	}
+	if p.statement.notAction {
+		p.statement.services = allServices
 	}
 	return nil
 }

@@ -33,9 +33,13 @@ type form uint8
 const (
 	// literalForm is text and nothing else.
 	literalForm form = iota
-	// prefixForm is text and a final star; text may be empty.
+	// anyForm is a star.
+	anyForm
+	// prefixForm is text and a final star.
 	prefixForm
-	// generalForm begins with text.
+	// suffixForm is a star and text.
+	suffixForm
+	// generalForm begins with text, which may be empty.
 	generalForm
 )
 
@@ -43,7 +47,7 @@ const (
 type pattern struct {
 	raw  string
 	form form
-	// text that everything that matches begins with, or is.
+	// text of the form.
 	text   string
 	tokens []token
 	// segments are the tokens between stars: the first is anchored at the start and the last at
@@ -121,8 +125,12 @@ func (b *builder) pattern(raw string) pattern {
 	switch {
 	case len(rest) == 0:
 		p.form = literalForm
+	case len(rest) == 1 && rest[0].kind == starToken && p.text == "":
+		p.form = anyForm
 	case len(rest) == 1 && rest[0].kind == starToken:
 		p.form = prefixForm
+	case len(rest) == 2 && p.text == "" && rest[0].kind == starToken && rest[1].kind == literalToken:
+		p.form, p.text = suffixForm, rest[1].text
 	default:
 		start := 0
 		for i := range p.tokens {
@@ -146,21 +154,38 @@ func (p *pattern) matches(s string, context Context) bool {
 	switch p.form {
 	case literalForm:
 		return s == p.text
-	case prefixForm:
-		return strings.HasPrefix(s, p.text)
+	case anyForm:
+		return true
+	case suffixForm:
+		return strings.HasSuffix(s, p.text)
 	}
-	if !strings.HasPrefix(s, p.text) {
+	// The first byte tells most texts apart.
+	if p.text != "" && (s == "" || s[0] != p.text[0] || !strings.HasPrefix(s, p.text)) {
 		return false
 	}
-	var inline [inlineVariables]string
-	m := matcher{}
-	if p.variables > 0 {
-		var ok bool
-		if m.texts, ok = resolve(inline[:0], p.tokens, context); !ok {
-			return false
-		}
+	switch {
+	case p.form == prefixForm:
+		return true
+	case p.variables > 0:
+		return p.matchesVariables(s, context)
 	}
+	var m matcher
 	return m.match(p.segments, s)
+}
+
+// prefix is literal text that everything that matches begins with.
+func (p *pattern) prefix() string {
+	if p.form == suffixForm {
+		return ""
+	}
+	return p.text
+}
+
+func (p *pattern) matchesVariables(s string, context Context) bool {
+	var inline [inlineVariables]string
+	texts, ok := resolve(inline[:0], p.tokens, context)
+	m := matcher{texts: texts}
+	return ok && m.match(p.segments, s)
 }
 
 // foldMatches compares all of s without regard to case with a pattern without wildcards.

@@ -90,9 +90,9 @@ func parseDate(text string) (time.Time, bool) {
 
 func parseBool(text string) (truth, ok bool) {
 	switch {
-	case strings.EqualFold(text, "true"):
+	case text == "true" || strings.EqualFold(text, "true"):
 		return true, true
-	case strings.EqualFold(text, "false"):
+	case text == "false" || strings.EqualFold(text, "false"):
 		return false, true
 	}
 	return false, false
