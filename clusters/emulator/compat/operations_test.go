@@ -1,5 +1,7 @@
 package compat
 
+import "github.com/podidentity/epi/clusters/emulator/s3"
+
 // operations are what each service routes, by its signing name.
 func operations() map[string][]string {
 	return map[string][]string{
@@ -17,12 +19,8 @@ func operations() map[string][]string {
 			"ListUserPolicies", "ListUsers", "PutRolePermissionsBoundary", "PutRolePolicy", "PutUserPolicy", "SetDefaultPolicyVersion",
 			"TagRole", "UntagRole", "UpdateAssumeRolePolicy", "UpdateRole",
 		},
-		"sts": {"AssumeRole", "GetCallerIdentity"},
-		"s3": {
-			"AbortMultipartUpload", "CompleteMultipartUpload", "CopyObject", "CreateBucket", "CreateMultipartUpload", "DeleteBucket",
-			"DeleteObject", "DeleteObjects", "GetBucketLocation", "GetObject", "HeadBucket", "HeadObject", "ListBuckets",
-			"ListMultipartUploads", "ListObjects", "ListObjectsV2", "ListParts", "PutObject", "UploadPart",
-		},
+		"sts":  {"AssumeRole", "GetCallerIdentity"},
+		"s3":   s3.Operations(),
 		"imds": {"PUT /latest/api/token", "GET /latest/meta-data/iam/security-credentials/epi-node", "GET /latest/dynamic/instance-identity/document"},
 	}
 }

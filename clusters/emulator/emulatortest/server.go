@@ -32,8 +32,8 @@ const (
 // Server is an emulator that listens on 127.0.0.1 until its test ends.
 type Server struct {
 	Emulator *emulator.Emulator
-	// URL is that of all AWS services, TLS the same behind a certificate of TLS.Certificate, MetadataURL
-	// that of the instance metadata service.
+	// URL is that of all AWS services; TLS serves the same with a certificate that TLS.Client trusts.
+	// MetadataURL is that of the instance metadata service.
 	URL         string
 	TLS         *httptest.Server
 	MetadataURL string

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -15,7 +16,7 @@ func TestMetadataIsInLowerCase(t *testing.T) {
 	a.Header().Set("Access-Control-Allow-Origin", "*")
 	a.WriteHeader(http.StatusOK)
 	header := recorder.Header()
-	if got := header["x-amz-meta-team-name"]; len(got) != 1 || got[0] != "blue" || header["X-Amz-Meta-Team-Name"] != nil {
+	if got := map[string][]string(header)["x-amz-meta-team-name"]; len(got) != 1 || got[0] != "blue" || header.Get("X-Amz-Meta-Team-Name") != "" {
 		t.Errorf("headers %v", header)
 	}
 	if header.Get("Access-Control-Allow-Origin") != "" {
@@ -29,7 +30,7 @@ func TestErrorsHaveMessages(t *testing.T) {
 		a := &answer{ResponseWriter: httptest.NewRecorder()}
 		a.WriteHeader(status)
 		_, _ = a.Write([]byte("<Error><Code>" + code + "</Code></Error>"))
-		err, ok := a.finish(&operation{name: "DeleteBucket"}).(*Error)
+		err, ok := errors.AsType[*Error](a.finish(&operation{name: "DeleteBucket"}))
 		if !ok || err.Code != code || err.Message == "" {
 			t.Errorf("%s: %+v", code, err)
 		}

@@ -78,6 +78,16 @@ var routes = []route{
 	{http.MethodPost, true, true, "uploadId", "CompleteMultipartUpload", "s3:PutObject", nil},
 }
 
+// Operations are the names of all that is served, sorted.
+func Operations() []string {
+	names := []string{"CopyObject"} // a PutObject with a header
+	for _, r := range routes {
+		names = append(names, r.name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // ignoredParameters belong to signing and to SDKs, not to the operation.
 var ignoredParameters = []string{
 	"x-id", "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature",
