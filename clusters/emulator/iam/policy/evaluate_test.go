@@ -55,6 +55,8 @@ func TestStatements(t *testing.T) {
 		{"a value is not a variable", seed, "s3:GetObject", "arn:aws:s3:::b/epi/epi/x", tags("aws:PrincipalTag/eks-cluster-name", "epi", "aws:PrincipalTag/kubernetes-namespace", "${aws:PrincipalTag/eks-cluster-name}"), false},
 		{"reference_policies_variables: version 2008-10-17 has none", strings.Replace(seed, "2012", "2008", 1), "s3:GetObject", "arn:aws:s3:::b/epi/default/test.txt", own, false},
 		{"reference_policies_variables: version 2008-10-17 takes them as text", strings.Replace(seed, "2012", "2008", 1), "s3:GetObject", "arn:aws:s3:::b/${aws:PrincipalTag/eks-cluster-name}/${aws:PrincipalTag/kubernetes-namespace}/x", own, true},
+		{"reference_policies_variables: version 2008-10-17 has none in conditions", `{"Version":"2008-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*","Condition":{"StringEquals":{"aws:userid":"${aws:userid}"}}}}`, "s3:GetObject", "arn:aws:s3:::b/k", tags("aws:userid", "x"), false},
+		{"reference_policies_variables: version 2008-10-17 has none in conditions", `{"Version":"2008-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*","Condition":{"StringEquals":{"aws:userid":"${aws:userid}"}}}}`, "s3:GetObject", "arn:aws:s3:::b/k", tags("aws:userid", "${aws:userid}"), true},
 		{"reference_policies_variables: default value", statement(`"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/${aws:userid, 'anonymous'}/*"`), "s3:GetObject", "arn:aws:s3:::b/anonymous/x", nil, true},
 		{"reference_policies_variables: default value is for an absent key only", statement(`"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/${aws:userid, 'anonymous'}/*"`), "s3:GetObject", "arn:aws:s3:::b/anonymous/x", tags("aws:userid", "AIDA"), false},
 		{"reference_policies_variables: special characters", statement(`"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/${*}${?}${$}"`), "s3:GetObject", "arn:aws:s3:::b/*?$", nil, true},
@@ -86,6 +88,8 @@ func TestStatements(t *testing.T) {
 		{"reference_policies_elements_resource: ARNs are case-sensitive", statement(`"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::b/K"`), "s3:GetObject", "arn:aws:s3:::b/k", nil, false},
 		{"reference_policies_elements_resource: a star inside of a segment stays in it", statement(`"Effect":"Allow","Action":"sqs:*","Resource":"arn:aws:sqs:us-*-1:1:q"`), "sqs:SendMessage", "arn:aws:sqs:us-east:x-1:1:q", nil, false},
 		{"reference_policies_elements_resource: a question mark stays in its segment", statement(`"Effect":"Allow","Action":"sqs:*","Resource":"arn:aws:sqs:r:1?:q"`), "sqs:SendMessage", "arn:aws:sqs:r:1::q", nil, false},
+		{"reference_policies_elements_resource: a star inside of a segment stays in it, whatever others do", statement(`"Effect":"Allow","Action":"sqs:*","Resource":"arn:aws:sqs:us-*-1:*:q"`), "sqs:SendMessage", "arn:aws:sqs:us-east:x-1:1:q", nil, false},
+		{"reference_policies_elements_resource: a question mark stays in its segment, whatever others do", statement(`"Effect":"Allow","Action":"sqs:*","Resource":"arn:aws:sqs:r?:*:q"`), "sqs:SendMessage", "arn:aws:sqs:r::1:q", nil, false},
 		{"reference_policies_elements_resource: a star that ends a segment expands beyond its colon", statement(`"Effect":"Allow","Action":"sqs:*","Resource":"arn:aws:sqs:us-*:1:q"`), "sqs:SendMessage", "arn:aws:sqs:us-east-1:1:1:q", nil, true},
 		{"reference_policies_elements_resource: and so an ARN may end early", statement(`"Effect":"Allow","Action":"eks:*","Resource":"arn:aws:eks:*"`), "eks:DescribeCluster", "arn:aws:eks:us-west-2:123456789012:cluster/blue", nil, true},
 		{"reference_policies_elements_resource: but for its service", statement(`"Effect":"Allow","Action":"*","Resource":"arn:aws:eks:*"`), "s3:GetObject", "arn:aws:s3:::b/k", nil, false},
@@ -95,6 +99,9 @@ func TestStatements(t *testing.T) {
 		{"reference_policies_elements_resource: one character", statement(`"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::b/k?"`), "s3:GetObject", "arn:aws:s3:::b/k", nil, false},
 		{"reference_policies_elements_notresource", statement(`"Effect":"Allow","Action":"s3:GetObject","NotResource":"arn:aws:s3:::secret/*"`), "s3:GetObject", "arn:aws:s3:::open/k", nil, true},
 		{"reference_policies_elements_notresource", statement(`"Effect":"Allow","Action":"s3:GetObject","NotResource":"arn:aws:s3:::secret/*"`), "s3:GetObject", "arn:aws:s3:::secret/k", nil, false},
+		{"reference_policies_elements_action: of any service", statement(`"Effect":"Allow","Action":"*:GetObject","Resource":"*"`), "s3:GetObject", "arn:aws:s3:::b/k", nil, true},
+		{"reference_policies_elements_action: of any service", statement(`"Effect":"Allow","Action":"*:GetObject","Resource":"*"`), "s3:PutObject", "arn:aws:s3:::b/k", nil, false},
+		{"reference_policies_elements_notaction: the actions of other services too", statement(`"Effect":"Allow","NotAction":"s3:*","Resource":"*"`), "eks:DescribeCluster", "*", nil, true},
 		{"reference_policies_elements_notaction with Deny: all but the listed", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","NotAction":["iam:*","s3:Get*"],"Resource":"*"}]}`, "s3:PutObject", "arn:aws:s3:::b/k", nil, false},
 		{"reference_policies_elements_notaction with Deny: all but the listed", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","NotAction":["iam:*","s3:Get*"],"Resource":"*"}]}`, "s3:GetObject", "arn:aws:s3:::b/k", nil, true},
 		{"reference_policies_elements_notresource with Deny: all but the listed", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":"s3:*","NotResource":["arn:aws:s3:::own","arn:aws:s3:::own/*"]}]}`, "s3:GetObject", "arn:aws:s3:::b/k", nil, false},
@@ -109,6 +116,18 @@ func TestStatements(t *testing.T) {
 				t.Errorf("allowed = %v, want %v (%s)", decision.Allowed, test.want, decision.Explain())
 			}
 		})
+	}
+}
+
+// TestDenyAfterAllow: reference_policies_evaluation-logic, an explicit deny wins wherever it stands.
+func TestDenyAfterAllow(t *testing.T) {
+	const allow, deny = `{"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":"*"}`, `{"Sid":"No","Effect":"Deny","Principal":{"AWS":"123456789012"},"Action":"s3:Get*","Resource":"*"}`
+	for _, order := range []string{allow + "," + deny, deny + "," + allow} {
+		bucket := Named{"bucket policy", mustParse(t, `{"Version":"2012-10-17","Statement":[`+order+`]}`)}
+		decision := Evaluate(&Request{Principal: session, Action: "s3:GetObject", Resource: "arn:aws:s3:::b/k"}, &Policies{Resource: &bucket})
+		if !decision.Explicit || decision.Statement.Sid != "No" {
+			t.Errorf("%s: %s", order, decision.Explain())
+		}
 	}
 }
 
