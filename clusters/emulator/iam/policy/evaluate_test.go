@@ -195,6 +195,9 @@ func TestDecisions(t *testing.T) {
 		{source: cross + ": an explicit deny on either side", principal: session, identity: allow, resource: `"Effect":"Deny","Principal":{"AWS":"123456789012"},"Action":"s3:*","Resource":"*"`, account: "999999999999", kind: ResourcePolicy},
 		{source: cross + ": the resource's own account named", principal: session, identity: allow, resource: to(`{"AWS":"arn:aws:iam::123456789012:root"}`), account: "123456789012", want: true, kind: IdentityPolicy},
 
+		{source: who + ": an anonymous caller and everyone", resource: to(`"*"`), account: "999999999999", want: true, kind: ResourcePolicy},
+		{source: who + ": an anonymous caller and an account", resource: to(`{"AWS":"123456789012"}`), account: "999999999999", kind: ResourcePolicy},
+		{source: who + ": a service and a bucket of some account", principal: podIdentity, resource: to(`{"Service":"pods.eks.amazonaws.com"}`), account: "999999999999", want: true, kind: ResourcePolicy},
 		{source: who + ": service principal", principal: podIdentity, resource: trustPod, trust: true, want: true, kind: ResourcePolicy},
 		{source: who + ": another service", principal: podIdentity, resource: `"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"`, trust: true, kind: ResourcePolicy},
 		{source: logic + ": an explicit deny in a trust policy", principal: podIdentity, resource: `"Effect":"Deny","Principal":{"Service":"pods.eks.amazonaws.com"},"Action":"sts:AssumeRole"`, trust: true, kind: ResourcePolicy},
