@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -50,32 +49,6 @@ func (c *Client) Identities(ctx context.Context, cluster, after string, wait tim
 	query := url.Values{"after": {after}, "wait": {wait.String()}}
 	if err := c.do(ctx, http.MethodGet, "/v1/clusters/"+url.PathEscape(cluster)+"/identities?"+query.Encode(), nil, &out); err != nil {
 		return Identities{}, fmt.Errorf("watch identities of %s: %w", cluster, err)
-	}
-	return out, nil
-}
-
-// HopLimit returns the response hop limit of the instance metadata service.
-func (c *Client) HopLimit(ctx context.Context) (int, error) {
-	var out metadata
-	if err := c.do(ctx, http.MethodGet, "/v1/imds", nil, &out); err != nil {
-		return 0, fmt.Errorf("get hop limit: %w", err)
-	}
-	return out.HopLimit, nil
-}
-
-// SetHopLimit sets it, to 1 through 64; open connections change too.
-func (c *Client) SetHopLimit(ctx context.Context, hopLimit int) error {
-	if err := c.do(ctx, http.MethodPut, "/v1/imds", metadata{hopLimit}, nil); err != nil {
-		return fmt.Errorf("set hop limit %d: %w", hopLimit, err)
-	}
-	return nil
-}
-
-// Calls returns the kept calls with a number above after; 0 for all.
-func (c *Client) Calls(ctx context.Context, after uint64) (Calls, error) {
-	var out Calls
-	if err := c.do(ctx, http.MethodGet, "/v1/calls?after="+strconv.FormatUint(after, 10), nil, &out); err != nil {
-		return Calls{}, fmt.Errorf("get calls: %w", err)
 	}
 	return out, nil
 }

@@ -1,6 +1,6 @@
 // Package control is the emulator's own API, for the harness and never for the subject: it registers
-// clusters, watches associations, sets the hop limit and reads the call journal. JSON over HTTP,
-// opened by a bearer token that has nothing to do with AWS credentials. This package holds the
+// clusters, watches associations, sets faults and instance metadata options, reads the call journal
+// and resets it all. JSON over HTTP, opened by a bearer token that has nothing to do with AWS credentials. This package holds the
 // wire types, the server's handler and the client.
 package control
 
@@ -46,9 +46,24 @@ type Calls struct {
 	Calls []Call `json:"calls"`
 }
 
-// metadata is the body of /v1/imds.
+// Query says which calls are wanted, Count how many had one outcome.
+type (
+	Query = journal.Query
+	Count = journal.Count
+)
+
+// Fingerprint is what Call.Token is for a pod's token.
+func Fingerprint(token string) string { return journal.Fingerprint(token) }
+
+// countList is the answer of GET /v1/counts.
+type countList struct {
+	Counts []Count `json:"counts"`
+}
+
+// metadata is the body of /v1/imds. What is nil in a PUT stays as it is.
 type metadata struct {
-	HopLimit int `json:"hopLimit"`
+	HopLimit  *int  `json:"hopLimit,omitempty"`
+	V1Enabled *bool `json:"v1Enabled,omitempty"`
 }
 
 // problem is the body of every refusal.

@@ -12,14 +12,26 @@ import (
 	"testing"
 	"time"
 
+	"github.com/podidentity/epi/clusters/emulator/faults"
 	"github.com/podidentity/epi/clusters/emulator/journal"
 )
 
-// emulator implements Clusters and HopLimiter.
+// emulator implements Clusters, HopLimiter, V1Switch and Resetter.
 type emulator struct {
 	registered map[string]Cluster
 	changed    chan Identities
 	hopLimit   int
+	v1         bool
+	resets     int
+	resetErr   error
+}
+
+func (e *emulator) V1Enabled() bool     { return e.v1 }
+func (e *emulator) SetV1Enabled(b bool) { e.v1 = b }
+
+func (e *emulator) Reset(context.Context) error {
+	e.resets++
+	return e.resetErr
 }
 
 func (e *emulator) RegisterCluster(name string, cluster Cluster) error {
@@ -60,7 +72,10 @@ func newServer(t *testing.T) (*emulator, *journal.Ring, string) {
 	t.Helper()
 	e := &emulator{registered: map[string]Cluster{}, changed: make(chan Identities, 1), hopLimit: 1}
 	ring := journal.NewRing(10)
-	handler, err := NewHandler(Options{Token: token, SyncToken: syncToken, Clusters: e, Journal: ring, IMDS: e})
+	handler, err := NewHandler(Options{
+		Token: token, SyncToken: syncToken, Clusters: e, Journal: ring,
+		Faults: faults.New(faults.Options{}), IMDS: e, IMDSv1: e, Resetter: e,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,9 +156,36 @@ func TestRefusals(t *testing.T) {
 		{"long wait", "GET", "/v1/clusters/blue/identities?wait=6m", "Bearer " + token, "", 400, "must be a duration"},
 		{"bad after", "GET", "/v1/calls?after=-1", "Bearer " + token, "", 400, "number of a call"},
 		{"bad hop limit", "PUT", "/v1/imds", "Bearer " + token, `{"hopLimit":0}`, 400, "must be 1 to 64"},
-		{"unknown field", "PUT", "/v1/imds", "Bearer " + token, `{"hops":2}`, 400, "unknown field"},
+		{"unknown field", "PUT", "/v1/imds", "Bearer " + token, `{"hops":2}`, 400, `unknown field \"hops\"`},
+		{"field in other case", "PUT", "/v1/imds", "Bearer " + token, `{"hoplimit":2}`, 400, "unknown field"},
+		{"repeated field", "PUT", "/v1/imds", "Bearer " + token, `{"hopLimit":2,"hopLimit":3}`, 400, "duplicate"},
+		{"wrong type", "PUT", "/v1/imds", "Bearer " + token, `{"hopLimit":"2"}`, 400, "hopLimit: has the wrong type: JSON string"},
+		{"two values", "PUT", "/v1/imds", "Bearer " + token, `{"hopLimit":2}{}`, 400, "after top-level value"},
+		{"no body", "PUT", "/v1/imds", "Bearer " + token, ``, 400, "is empty or cut short"},
+		{"nothing to set", "PUT", "/v1/imds", "Bearer " + token, `{}`, 400, "needs hopLimit, v1Enabled or both"},
+		{"sync token sets a fault", "POST", "/v1/faults", "Bearer " + syncToken, `{"outage":{}}`, 403, "may only watch"},
+		{"no token sets a fault", "POST", "/v1/faults", "", `{"outage":{}}`, 401, "bearer token"},
+		{"no token resets", "POST", "/v1/reset", "", ``, 401, "bearer token"},
+		{"sync token resets", "POST", "/v1/reset", "Bearer " + syncToken, ``, 403, "may only watch"},
+		{"sync token clears calls", "DELETE", "/v1/calls", "Bearer " + syncToken, ``, 403, "may only watch"},
+		{"unknown field deep down", "POST", "/v1/faults", "Bearer " + token, `{"latency":{"fixed":"1s","stall":{"chance":1}}}`, 400, `unknown field \"latency.stall.chance\"`},
+		{"duration that is none", "POST", "/v1/faults", "Bearer " + token, `{"latency":{"fixed":"soon"}}`, 400, `latency.fixed: \"soon\" is no duration: write it like 200ms`},
+		{"duration that is a number", "POST", "/v1/faults", "Bearer " + token, `{"latency":{"fixed":200}}`, 400, "latency.fixed: JSON value must be string type"},
+		{"fault without an effect", "POST", "/v1/faults", "Bearer " + token, `{"service":"s3"}`, 400, "exactly one of"},
+		{"fault without end of JSON", "POST", "/v1/faults", "Bearer " + token, `{"outage":{}`, 400, "is empty or cut short"},
+		{"fault that is not there", "DELETE", "/v1/faults/fault-9", "Bearer " + token, ``, 404, `no fault \"fault-9\"`},
+		{"unknown parameter", "GET", "/v1/calls?operatoin=x", "Bearer " + token, ``, 400, `parameter \"operatoin\": is none of`},
+		{"repeated parameter", "GET", "/v1/calls?service=s3&service=sts", "Bearer " + token, ``, 400, "is given 2 times"},
+		{"unreadable parameters", "GET", "/v1/calls?a;b", "Bearer " + token, ``, 400, "read parameters"},
+		{"bad wait for calls", "GET", "/v1/calls?wait=-1s", "Bearer " + token, ``, 400, "must be a duration"},
+		{"bad succeeded", "GET", "/v1/calls?succeeded=yes", "Bearer " + token, ``, 400, "must be true or false"},
+		{"no such path", "GET", "/v1/nothing", "Bearer " + token, ``, 404, "no such path"},
+		{"unclean path", "GET", "//v1/calls", "Bearer " + token, ``, 404, "no such path"},
+		{"trailing slash", "GET", "/v1/faults/", "Bearer " + token, ``, 404, "no such path"},
+		{"method", "PATCH", "/v1/faults", "Bearer " + token, ``, 405, "takes DELETE, GET, POST only"},
+		{"method of one fault", "GET", "/v1/faults/fault-1", "Bearer " + token, ``, 405, "takes DELETE only"},
 		{"cluster without issuer", "PUT", "/v1/clusters/blue", "Bearer " + token, `{}`, 400, "issuer is empty"},
-		{"oversize", "PUT", "/v1/clusters/blue", "Bearer " + token, `{"issuer":"` + strings.Repeat("a", maxBody) + `"}`, 400, "too large"},
+		{"oversize", "PUT", "/v1/clusters/blue", "Bearer " + token, `{"issuer":"` + strings.Repeat("a", maxBody) + `"}`, 413, "too large"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -161,20 +203,29 @@ func TestRefusals(t *testing.T) {
 			if err != nil || response.StatusCode != test.status || !strings.Contains(string(text), test.want) {
 				t.Errorf("got %d %s, %v", response.StatusCode, text, err)
 			}
+			if response.Header.Get("Content-Type") != "application/json" || !json.Valid(text) {
+				t.Errorf("not JSON: %q", text)
+			}
 		})
 	}
 }
 
-func TestWithoutInstanceMetadata(t *testing.T) {
+func TestWhatIsLeftOut(t *testing.T) {
 	handler, err := NewHandler(Options{Token: token, SyncToken: syncToken, Clusters: &emulator{}, Journal: journal.NewRing(1)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(handler)
 	defer server.Close()
-	client := New(server.URL, token)
-	_, getErr := client.HopLimit(t.Context())
-	for _, err := range []error{getErr, client.SetHopLimit(t.Context(), 1)} {
+	client, ctx := New(server.URL, token), t.Context()
+	_, hopErr := client.HopLimit(ctx)
+	_, v1Err := client.IMDSv1(ctx)
+	_, addErr := client.AddFault(ctx, Fault{Outage: &Outage{}})
+	_, listErr := client.Faults(ctx)
+	for _, err := range []error{
+		hopErr, v1Err, client.SetHopLimit(ctx, 1), client.SetIMDSv1(ctx, true),
+		addErr, listErr, client.RemoveFault(ctx, "fault-1"), client.Reset(ctx),
+	} {
 		if status, ok := errors.AsType[*StatusError](err); !ok || status.Status != 404 {
 			t.Errorf("got %v", err)
 		}

@@ -7,10 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
-	"strconv"
+	"path"
+	"slices"
 	"strings"
-	"time"
+
+	"github.com/podidentity/epi/clusters/emulator/faults"
 )
 
 // ErrNoCluster is what Clusters returns for a cluster that was not registered.
@@ -31,10 +34,24 @@ type HopLimiter interface {
 	SetHopLimit(hopLimit int) error
 }
 
-// Journal keeps the calls.
+// V1Switch turns IMDSv1 on and off: whether instance metadata is served without a session token.
+type V1Switch interface {
+	V1Enabled() bool
+	SetV1Enabled(enabled bool)
+}
+
+// Journal keeps the calls; *journal.Ring does.
 type Journal interface {
-	// After returns the kept calls after seq, oldest first, and the number of the newest.
-	After(seq uint64) (calls []Call, last uint64)
+	// Wait returns the kept calls that query is about, oldest first, and the number of the newest of
+	// all. When there is none it waits for one or until ctx ends.
+	Wait(ctx context.Context, query Query) (calls []Call, last uint64)
+	Counts() []Count
+	Reset()
+}
+
+// Resetter brings services back to their initial state.
+type Resetter interface {
+	Reset(ctx context.Context) error
 }
 
 // Options of the server.
@@ -43,8 +60,13 @@ type Options struct {
 	Token, SyncToken string
 	Clusters         Clusters
 	Journal          Journal
-	// IMDS is nil if the emulator serves no instance metadata.
-	IMDS HopLimiter
+	// Faults is nil if the emulator sets none.
+	Faults *faults.Set
+	// IMDS is nil if the emulator serves no instance metadata; IMDSv1 then, or if it is fixed.
+	IMDS   HopLimiter
+	IMDSv1 V1Switch
+	// Resetter is nil if the emulator cannot be reset.
+	Resetter Resetter
 }
 
 type server struct {
@@ -60,15 +82,56 @@ func NewHandler(options Options) (http.Handler, error) {
 	}
 	s := &server{Options: options, token: sha256.Sum256([]byte(options.Token)), syncToken: sha256.Sum256([]byte(options.SyncToken))}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+	mux.Handle("/healthz", methods{http.MethodGet: func(w http.ResponseWriter, _ *http.Request) {
 		reply(w, http.StatusOK, map[string]string{"status": "ok"})
-	})
-	mux.HandleFunc("PUT /v1/clusters/{name}", s.guard(s.registerCluster, s.token))
-	mux.HandleFunc("GET /v1/clusters/{name}/identities", s.guard(s.identities, s.token, s.syncToken))
-	mux.HandleFunc("GET /v1/imds", s.guard(s.getMetadata, s.token))
-	mux.HandleFunc("PUT /v1/imds", s.guard(s.putMetadata, s.token))
-	mux.HandleFunc("GET /v1/calls", s.guard(s.calls, s.token))
-	return mux, nil
+	}})
+	// The token to sync opens one thing; all the rest is the harness's.
+	mux.Handle("/v1/clusters/{name}/identities", methods{http.MethodGet: s.guard(s.identities, s.token, s.syncToken)})
+	for path, byMethod := range map[string]methods{
+		"/v1/clusters/{name}": {http.MethodPut: s.registerCluster},
+		"/v1/imds":            {http.MethodGet: s.getMetadata, http.MethodPut: s.putMetadata},
+		"/v1/calls":           {http.MethodGet: s.calls, http.MethodDelete: s.clearCalls},
+		"/v1/counts":          {http.MethodGet: s.counts},
+		"/v1/faults":          {http.MethodGet: s.faults, http.MethodPost: s.addFault, http.MethodDelete: s.clearFaults},
+		"/v1/faults/{id}":     {http.MethodDelete: s.removeFault},
+		"/v1/reset":           {http.MethodPost: s.reset},
+	} {
+		for method, handler := range byMethod {
+			byMethod[method] = s.guard(handler, s.token)
+		}
+		mux.Handle(path, byMethod)
+	}
+	mux.HandleFunc("/", notFound)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// The multiplexer would redirect an unclean path.
+		if path.Clean(r.URL.Path) != r.URL.Path {
+			notFound(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	}), nil
+}
+
+func notFound(w http.ResponseWriter, _ *http.Request) {
+	refuse(w, http.StatusNotFound, errors.New("the control API has no such path"))
+}
+
+// methods are the handlers of a path.
+type methods map[string]http.HandlerFunc
+
+func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet // the server leaves the body out
+	}
+	handler, ok := m[method]
+	if !ok {
+		allowed := strings.Join(slices.Sorted(maps.Keys(m)), ", ")
+		w.Header().Set("Allow", allowed)
+		refuse(w, http.StatusMethodNotAllowed, fmt.Errorf("the path takes %s only", allowed))
+		return
+	}
+	handler(w, r)
 }
 
 // guard lets through who bears one of the tokens: 401 for none or an unknown one, 403 for one that
@@ -107,17 +170,18 @@ func (s *server) registerCluster(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) identities(w http.ResponseWriter, r *http.Request) {
-	wait := time.Duration(0)
-	if text := r.URL.Query().Get("wait"); text != "" {
-		var err error
-		if wait, err = time.ParseDuration(text); err != nil || wait < 0 || wait > maxWait {
-			refuse(w, http.StatusBadRequest, fmt.Errorf("wait %q: must be a duration of 0s to %s", text, maxWait))
-			return
-		}
+	p, ok := readParameters(w, r, "after", "wait")
+	if !ok {
+		return
+	}
+	wait, err := p.wait()
+	if err != nil {
+		refuse(w, http.StatusBadRequest, err)
+		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), wait)
 	defer cancel()
-	identities, err := s.Clusters.Identities(ctx, r.PathValue("name"), r.URL.Query().Get("after"))
+	identities, err := s.Clusters.Identities(ctx, r.PathValue("name"), p.Get("after"))
 	switch {
 	case errors.Is(err, ErrNoCluster):
 		refuse(w, http.StatusNotFound, err)
@@ -128,55 +192,21 @@ func (s *server) identities(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *server) getMetadata(w http.ResponseWriter, _ *http.Request) {
-	if s.IMDS == nil {
-		refuse(w, http.StatusNotFound, errors.New("the emulator serves no instance metadata"))
+func (s *server) reset(w http.ResponseWriter, r *http.Request) {
+	if s.Resetter == nil {
+		refuse(w, http.StatusNotFound, errors.New("the emulator cannot be reset"))
 		return
 	}
-	reply(w, http.StatusOK, metadata{s.IMDS.HopLimit()})
-}
-
-func (s *server) putMetadata(w http.ResponseWriter, r *http.Request) {
-	var in metadata
-	if !read(w, r, &in) {
+	// First, so that no request is held up over the reset.
+	if s.Faults != nil {
+		s.Faults.Clear()
+	}
+	if err := s.Resetter.Reset(r.Context()); err != nil {
+		refuse(w, http.StatusInternalServerError, fmt.Errorf("reset: %w", err))
 		return
 	}
-	if s.IMDS == nil {
-		refuse(w, http.StatusNotFound, errors.New("the emulator serves no instance metadata"))
-		return
-	}
-	if err := s.IMDS.SetHopLimit(in.HopLimit); err != nil {
-		refuse(w, http.StatusBadRequest, err)
-		return
-	}
-	reply(w, http.StatusOK, metadata{s.IMDS.HopLimit()})
-}
-
-func (s *server) calls(w http.ResponseWriter, r *http.Request) {
-	var after uint64
-	if text := r.URL.Query().Get("after"); text != "" {
-		var err error
-		if after, err = strconv.ParseUint(text, 10, 64); err != nil {
-			refuse(w, http.StatusBadRequest, fmt.Errorf("after %q: must be the number of a call", text))
-			return
-		}
-	}
-	calls, last := s.Journal.After(after)
-	reply(w, http.StatusOK, Calls{Last: last, Calls: calls})
-}
-
-// maxBody is enough for a key set of 64 keys.
-const maxBody = 1 << 20
-
-// read decodes the body into v, or answers what is wrong with it and returns false.
-func read(w http.ResponseWriter, r *http.Request, v any) bool {
-	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(v); err != nil {
-		refuse(w, http.StatusBadRequest, fmt.Errorf("read body: %w", err))
-		return false
-	}
-	return true
+	s.Journal.Reset()
+	w.WriteHeader(http.StatusNoContent)
 }
 
 func refuse(w http.ResponseWriter, status int, err error) { reply(w, status, problem{err.Error()}) }

@@ -62,10 +62,10 @@ func (s *Set) Add(rule Rule) (Rule, error) {
 	defer s.mu.Unlock()
 	now := s.now()
 	if err := rule.check(now); err != nil {
-		return Rule{}, fmt.Errorf("add fault: %w", err)
+		return Rule{}, err
 	}
 	if len(s.rules) >= MaxRules {
-		return Rule{}, fmt.Errorf("add fault: there are %d already, ended ones included: remove some", MaxRules)
+		return Rule{}, fmt.Errorf("there are %d faults already, ended ones included: remove some", MaxRules)
 	}
 	rule = rule.clone()
 	s.last++

@@ -252,7 +252,7 @@ func TestAddRefuses(t *testing.T) {
 		{"end in the past", `{"outage":{},"until":"2026-03-01T12:00:00Z"}`, "until: 2026-03-01T12:00:00Z is over"},
 		{"end far ahead", `{"outage":{},"until":"2026-03-02T12:00:01Z"}`, "more than 24h0m0s ahead"},
 		{"two ends", `{"outage":{},"for":"1s","until":"2026-03-01T12:00:01Z"}`, "cannot go together"},
-		{"all at once", `{"probability":2,"count":10000000000000,"outage":{}}`, "at most 1\ncount:"},
+		{"all at once", `{"probability":2,"count":10000000000000,"outage":{}}`, "at most 1; count:"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

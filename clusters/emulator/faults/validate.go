@@ -28,14 +28,27 @@ const (
 // errorCode is what AWS's error codes look like; it goes into a header.
 var errorCode = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._-]{0,127}$`)
 
+// problems are all that is wrong with something, by field.
+type problems []string
+
+func (p *problems) add(field string, err error) {
+	if err != nil {
+		*p = append(*p, field+": "+err.Error())
+	}
+}
+
+// err is one line, nil if nothing is wrong.
+func (p problems) err() error {
+	if len(p) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(p, "; "))
+}
+
 // check tells all that is wrong with a rule that is to be added.
 func (r Rule) check(now time.Time) error {
-	var wrong []error
-	add := func(field string, err error) {
-		if err != nil {
-			wrong = append(wrong, fmt.Errorf("%s: %w", field, err))
-		}
-	}
+	var wrong problems
+	add := wrong.add
 	if r.ID != "" {
 		add("id", errors.New("is given, not taken"))
 	}
@@ -64,7 +77,7 @@ func (r Rule) check(now time.Time) error {
 		add("outage.hang", checkDelay(r.Outage.Hang, 0))
 	}
 	if effects != 1 {
-		wrong = append(wrong, fmt.Errorf("needs exactly one of latency, error, throttle and outage, has %d", effects))
+		wrong = append(wrong, fmt.Sprintf("needs exactly one of latency, error, throttle and outage, has %d", effects))
 	}
 	if r.Count > maxCount {
 		add("count", fmt.Errorf("%d is above %.0f", r.Count, float64(maxCount)))
@@ -80,7 +93,7 @@ func (r Rule) check(now time.Time) error {
 			add("until", fmt.Errorf("%s is more than %s ahead", r.Until.Format(time.RFC3339), MaxLife))
 		}
 	}
-	return errors.Join(wrong...)
+	return wrong.err()
 }
 
 func checkPattern(pattern string) error {
@@ -116,12 +129,8 @@ func checkDelay(d Duration, least time.Duration) error {
 }
 
 func (l Latency) check() error {
-	var wrong []error
-	add := func(field string, err error) {
-		if err != nil {
-			wrong = append(wrong, fmt.Errorf("%s: %w", field, err))
-		}
-	}
+	var wrong problems
+	add := wrong.add
 	given := 0
 	if l.Fixed != 0 {
 		given++
@@ -154,11 +163,11 @@ func (l Latency) check() error {
 	}
 	switch {
 	case given > 1:
-		wrong = append(wrong, errors.New("has more than one of fixed, uniform, exponential and lognormal"))
+		wrong = append(wrong, "has more than one of fixed, uniform, exponential and lognormal")
 	case given == 0 && l.Stall == nil:
-		wrong = append(wrong, errors.New("needs one of fixed, uniform, exponential, lognormal and stall"))
+		wrong = append(wrong, "needs one of fixed, uniform, exponential, lognormal and stall")
 	}
-	return errors.Join(wrong...)
+	return wrong.err()
 }
 
 func (r Refusal) check() error {
