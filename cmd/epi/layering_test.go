@@ -37,7 +37,7 @@ var mayImport = map[string][]string{
 	"clusters/agent":                       {"clusters/agent/..."},
 	"clusters/webhook":                     {"clusters/webhook/..."},
 	"clusters/emulator":                    {"clusters/emulator/..."},
-	"clusters/emulator/control": {"clusters/emulator/faults", "clusters/emulator/journal"},
+	"clusters/emulator/control":            {"clusters/emulator/faults", "clusters/emulator/journal"},
 	"clusters/emulator/clienttest/install": {"clusters/emulator/clienttest", "clusters/internal/apt"},
 	"manifests":                            {},
 	"reports":                              {},
