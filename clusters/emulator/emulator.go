@@ -80,7 +80,7 @@ func New(options Options) (*Emulator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make node role %s: %w", options.NodeRole, err)
 	}
-	objects, err := s3.NewHandler(s3.Options{Account: account, Region: options.Region, Now: options.Now})
+	objects, err := s3.NewHandler(s3.Options{Authorizer: account, Region: options.Region, Now: options.Now})
 	if err != nil {
 		return nil, fmt.Errorf("make S3: %w", err)
 	}

@@ -49,7 +49,7 @@ func TestPresignedChecksumsAreIgnored(t *testing.T) {
 		{"x-amz-checksum-crc32=AAAAAA%3D%3D", false}, // not presigned: nobody sends it there
 		{"X-Amz-Signature=0&x-amz-checksum-md4=x", false},
 	} {
-		op, err := h.read(&http.Request{Method: http.MethodPut, URL: &url.URL{Path: "/bucket/key", RawQuery: test.query}, Header: http.Header{}})
+		op, err := h.read(&http.Request{Method: http.MethodPut, URL: &url.URL{Path: "/bucket/key", RawQuery: test.query}, Header: http.Header{}}, "")
 		if (err == nil) != test.known || test.known && len(op.query) != 0 {
 			t.Errorf("%s: %+v, %v", test.query, op, err)
 		}

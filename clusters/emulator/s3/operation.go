@@ -99,8 +99,8 @@ var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 // maxKey is the longest key in bytes.
 const maxKey = 1024
 
-// read finds the operation, or refuses the request.
-func (h *handler) read(r *http.Request) (*operation, error) {
+// read finds the operation, or refuses the request. Buckets are of the account owner.
+func (h *handler) read(r *http.Request, owner string) (*operation, error) {
 	op := &operation{}
 	if err := op.readPath(r, h.virtualBucket(r.Host)); err != nil {
 		return nil, err
@@ -130,7 +130,7 @@ func (h *handler) read(r *http.Request) (*operation, error) {
 	if query.Has("uploadId") && query.Get("uploadId") == "" || query.Has("list-type") && query.Get("list-type") != "2" {
 		return nil, &Error{Code: "InvalidArgument", Status: http.StatusBadRequest, Message: "Invalid Argument"}
 	}
-	if err := h.checkHeaders(r.Header); err != nil {
+	if err := checkHeaders(r.Header, owner); err != nil {
 		return nil, err
 	}
 	if source := r.Header.Get("X-Amz-Copy-Source"); source != "" {
@@ -218,8 +218,8 @@ func (op *operation) find(method string, query url.Values) *route {
 
 // checkHeaders refuses headers that need permissions or features that are not here: to ignore them
 // would be to do less than was asked, or more than was decided.
-func (h *handler) checkHeaders(header http.Header) error {
-	if owner := header.Get("X-Amz-Expected-Bucket-Owner"); owner != "" && owner != h.account.ID() {
+func checkHeaders(header http.Header, owner string) error {
+	if expected := header.Get("X-Amz-Expected-Bucket-Owner"); expected != "" && expected != owner {
 		return errAccessDenied
 	}
 	for name := range header {

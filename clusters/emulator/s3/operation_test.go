@@ -23,7 +23,7 @@ func FuzzRead(f *testing.F) {
 		if source != "" {
 			r.Header.Set("X-Amz-Copy-Source", source)
 		}
-		op, err := h.read(r)
+		op, err := h.read(r, "")
 		if err != nil {
 			return
 		}

@@ -20,13 +20,20 @@ import (
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 
 	"github.com/podidentity/epi/clusters/emulator/iam"
+	"github.com/podidentity/epi/clusters/emulator/iam/policy"
 	"github.com/podidentity/epi/clusters/emulator/journal"
 )
 
+// Authorizer decides whether a caller may do something, by the policies of both sides. A nil caller is
+// refused.
+type Authorizer interface {
+	Authorize(ctx context.Context, caller *iam.Caller, access iam.Access) policy.Decision
+}
+
 // Options of the handler.
 type Options struct {
-	Account *iam.Account
-	Region  string
+	Authorizer Authorizer
+	Region     string
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Hosts are the names below which a host BUCKET.NAME is a virtual-hosted bucket; nil means
@@ -36,17 +43,17 @@ type Options struct {
 
 // handler serves S3.
 type handler struct {
-	account *iam.Account
-	region  string
-	hosts   []string
-	objects backend
-	server  http.Handler
+	authorizer Authorizer
+	region     string
+	hosts      []string
+	objects    backend
+	server     http.Handler
 }
 
 // NewHandler serves S3 for callers from the context; a request without a caller is anonymous and refused.
 func NewHandler(options Options) (http.Handler, error) {
-	if options.Account == nil || options.Region == "" {
-		return nil, fmt.Errorf("make S3 handler: needs an account and a region")
+	if options.Authorizer == nil || options.Region == "" {
+		return nil, fmt.Errorf("make S3 handler: needs an authorizer and a region")
 	}
 	now := options.Now
 	if now == nil {
@@ -57,7 +64,7 @@ func NewHandler(options Options) (http.Handler, error) {
 	}
 	objects := backend{s3mem.New(s3mem.WithTimeSource(clock(now)))}
 	return &handler{
-		account: options.Account, region: options.Region, hosts: options.Hosts, objects: objects,
+		authorizer: options.Authorizer, region: options.Region, hosts: options.Hosts, objects: objects,
 		// Signatures and their time were verified before.
 		server: gofakes3.New(objects, gofakes3.WithTimeSource(clock(now)), gofakes3.WithTimeSkewLimit(0)).Server(),
 	}, nil
@@ -85,7 +92,7 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
 		return &Error{Code: "AuthorizationHeaderMalformed", Status: http.StatusBadRequest, Region: h.region,
 			Message: fmt.Sprintf("The authorization header is malformed; the region '%s' is wrong; expecting '%s'", caller.Region, h.region)}
 	}
-	op, err := h.read(r)
+	op, err := h.read(r, caller.Principal.AccountID)
 	if err != nil {
 		return err
 	}
@@ -127,7 +134,7 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
 
 // authorize turns a refusal into AccessDenied in S3's wording.
 func (h *handler) authorize(ctx context.Context, caller *iam.Caller, access iam.Access) error {
-	decision := h.account.Authorize(ctx, caller, access)
+	decision := h.authorizer.Authorize(ctx, caller, access)
 	if decision.Allowed {
 		return nil
 	}

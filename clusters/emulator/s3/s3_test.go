@@ -30,7 +30,7 @@ const trust = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal
 
 func serve(t testing.TB) *iamtest.Server {
 	return iamtest.New(t, nil, func(account *iam.Account) map[string]iamtest.Service {
-		handler, err := s3.NewHandler(s3.Options{Account: account, Region: iamtest.Region})
+		handler, err := s3.NewHandler(s3.Options{Authorizer: account, Region: iamtest.Region})
 		if err != nil {
 			t.Fatal(err)
 		}
