@@ -1,80 +1,63 @@
-// Package imds serves the EC2 instance metadata service, version 2 only: session tokens are
-// required, and the response hop limit is a real IP TTL
+// Package imds serves the EC2 instance metadata service: version 2, and version 1 where it is turned
+// on. Session tokens are bound to the instance and to a time, credentials rotate ahead of their end,
+// and the response hop limit is a real IP TTL
 // (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html).
 // Every source address is an instance of its own.
 package imds
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/base64"
-	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"runtime"
-	"slices"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/podidentity/epi/clusters/emulator/faults"
+	"github.com/podidentity/epi/clusters/emulator/journal"
 )
-
-const (
-	tokenHeader = "X-Aws-Ec2-Metadata-Token"
-	ttlHeader   = "X-Aws-Ec2-Metadata-Token-Ttl-Seconds"
-	maxTokenTTL = 21600 // seconds
-	// renewBefore is when an instance gets new credentials: well ahead of the five minutes that EC2
-	// promises, because SDKs and the agent renew ahead of time as well.
-	renewBefore = time.Hour
-)
-
-// Credentials of the instance's role.
-type Credentials struct {
-	AccessKeyID, SecretAccessKey, SessionToken string
-	Expiration                                 time.Time
-}
-
-// Role gives instances their credentials.
-type Role interface {
-	// InstanceCredentials returns new credentials whose session name is the instance's ID.
-	InstanceCredentials(ctx context.Context, instanceID string) (Credentials, error)
-}
 
 // Options of a Service.
 type Options struct {
 	// Region such as "us-west-2", Account of twelve digits.
 	Region, Account string
-	// RoleName is the name of the instances' role.
+	// RoleName is the name of the instances' role, and of their instance profile.
 	RoleName string
 	Role     Role
+	// V1 answers requests without a session token too, until SetV1Enabled.
+	V1 bool
+	// Faults may hold requests up; nil for none. The service is "imds", the operations are GetToken,
+	// GetCredentials and GetMetadata.
+	Faults *faults.Set
+	// Record gets each request, under the same names; its Subject is the path. nil records none.
+	Record func(journal.Call)
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Log gets a line for each failure to make credentials; nil discards.
 	Log *slog.Logger
 }
 
+// maxInstances bounds what is remembered; the one that was not seen for longest is made anew.
+const maxInstances = 4096
+
 // Service serves the metadata. It is safe for concurrent use.
 type Service struct {
 	options Options
 	started time.Time
 	key     []byte
+	v1      atomic.Bool
 
 	mu        sync.Mutex
-	instances map[string]*instance
-}
-
-// instance is what one source address gets.
-type instance struct {
-	mu          sync.Mutex
-	credentials Credentials
-	updated     time.Time
+	instances *lru.Cache[netip.Addr, *instance]
 }
 
 // New makes a service.
@@ -85,192 +68,142 @@ func New(options Options) *Service {
 	if options.Log == nil {
 		options.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Service{options: options, started: options.Now(), key: make([]byte, 32), instances: map[string]*instance{}}
-	// crypto/rand.Read never fails.
+	s := &Service{options: options, started: options.Now(), key: make([]byte, sha256.Size)}
+	// New fails for a size below 1 only, and crypto/rand.Read never.
+	s.instances, _ = lru.New[netip.Addr, *instance](maxInstances)
 	_, _ = rand.Read(s.key)
+	s.v1.Store(options.V1)
 	return s
 }
 
+// V1Enabled tells whether requests without a session token are answered.
+func (s *Service) V1Enabled() bool { return s.v1.Load() }
+
+// SetV1Enabled turns IMDSv1 on or off. With a token that is wrong there is no answer either way.
+func (s *Service) SetV1Enabled(enabled bool) { s.v1.Store(enabled) }
+
 // InstanceID is the ID of the instance at a source address: "i-" and 17 hexadecimal digits.
-func InstanceID(sourceIP string) string {
-	sum := sha256.Sum256([]byte(sourceIP))
-	return "i-" + hex.EncodeToString(sum[:])[:17]
+func InstanceID(sourceIP string) string { return "i-" + hexID(sourceIP) }
+
+// hexID is 17 hexadecimal digits that stand for what they are made of.
+func hexID(of string) string {
+	sum := sha256.Sum256([]byte(of))
+	return hex.EncodeToString(sum[:])[:17]
 }
+
+// Operations, as faults and the journal name them.
+const (
+	getToken       = "GetToken"
+	getCredentials = "GetCredentials"
+	getMetadata    = "GetMetadata"
+)
 
 // ServeHTTP answers a request of the instance at the request's remote address.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ip, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		ip = r.RemoteAddr
+	call := &journal.Call{Time: s.options.Now(), Service: "imds", Operation: operation(r.URL.Path), Subject: r.URL.Path}
+	var source netip.Addr // the zero one for an address that cannot be read
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		source, _ = netip.ParseAddr(host)
+		source = source.Unmap().WithZone("")
+		call.SourceIP = source.String()
 	}
+	ctx := faults.NewContext(journal.NewContext(r.Context(), call), s.options.Faults)
+	answered := false
+	defer func() {
+		if !answered { // by a fault's panic, which goes on
+			call.Status, call.ErrorCode = 0, journal.NoAnswer
+		}
+		if s.options.Record != nil {
+			call.Duration = s.options.Now().Sub(call.Time)
+			s.options.Record(*call)
+		}
+	}()
+	s.answer(w, r.WithContext(ctx), source, call)
+	answered = true
+}
+
+func operation(path string) string {
+	_, rest, known := version(path)
+	if known && rest == tokenPath {
+		return getToken
+	}
+	if role, ok := strings.CutPrefix(rest, credentialsFolder+"/"); known && ok && role != "" {
+		return getCredentials
+	}
+	return getMetadata
+}
+
+// refusal is an answer other than a value.
+type refusal struct {
+	status int
+	// code is for the journal; "" means the status' text.
+	code string
+}
+
+// answer asks the faults first, like every service.
+func (s *Service) answer(w http.ResponseWriter, r *http.Request, source netip.Addr, call *journal.Call) {
 	w.Header().Set("Server", "EC2ws")
+	var value string
+	var refused *refusal
+	if !source.IsValid() {
+		// Tokens are bound to addresses: whose cannot be told gets none.
+		refused = &refusal{status: http.StatusForbidden}
+	} else if err := faults.At(r.Context(), faults.Target{Operation: call.Operation}); err != nil {
+		refused = ofFault(err)
+	} else if call.Operation == getToken {
+		value, refused = s.serveToken(w, r, source)
+	} else {
+		value, refused = s.serveMetadata(w, r, source)
+	}
+	if refused != nil {
+		call.Status, call.ErrorCode = refused.status, refused.code
+		if call.ErrorCode == "" {
+			call.ErrorCode = strings.ReplaceAll(http.StatusText(refused.status), " ", "")
+		}
+		writeRefusal(w, refused.status)
+		return
+	}
+	call.Status = http.StatusOK
 	w.Header().Set("Content-Type", "text/plain")
-	if r.URL.Path == "/latest/api/token" {
-		s.serveToken(w, r, ip)
-		return
-	}
+	w.Header().Set("Content-Length", strconv.Itoa(len(value)))
+	_, _ = w.Write([]byte(value)) // a gone client needs no answer
+}
+
+// serveMetadata checks method and session token and looks the path up.
+func (s *Service) serveMetadata(w http.ResponseWriter, r *http.Request, source netip.Addr) (string, *refusal) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		status(w, http.StatusMethodNotAllowed)
-		return
+		w.Header().Set("Allow", "GET, HEAD")
+		return "", &refusal{status: http.StatusMethodNotAllowed}
 	}
-	left, ok := s.checkToken(r.Header.Get(tokenHeader), ip)
-	if !ok {
-		status(w, http.StatusUnauthorized)
-		return
-	}
-	w.Header().Set(ttlHeader, strconv.Itoa(int(left.Seconds())))
-	s.serveMetadata(w, r, ip)
-}
-
-func status(w http.ResponseWriter, code int) {
-	w.WriteHeader(code)
-	_, _ = fmt.Fprintf(w, "%d - %s\n", code, http.StatusText(code)) // a gone client needs no answer
-}
-
-// serveToken gives session tokens. A request that passed a proxy gets none: a proxy open to the
-// world must not give the instance's credentials away.
-func (s *Service) serveToken(w http.ResponseWriter, r *http.Request, ip string) {
-	if r.Method != http.MethodPut {
-		status(w, http.StatusMethodNotAllowed)
-		return
-	}
-	if len(r.Header.Values("X-Forwarded-For")) > 0 {
-		status(w, http.StatusForbidden)
-		return
-	}
-	seconds, err := strconv.Atoi(r.Header.Get(ttlHeader))
-	if err != nil || seconds < 1 || seconds > maxTokenTTL {
-		status(w, http.StatusBadRequest)
-		return
-	}
-	w.Header().Set(ttlHeader, strconv.Itoa(seconds))
-	_, _ = w.Write([]byte(s.newToken(s.options.Now().Add(time.Duration(seconds)*time.Second), ip)))
-}
-
-// newToken makes a token that needs no memory: its expiry and an authentication code over expiry
-// and address, so that a token taken to another instance is worthless there, as on EC2.
-func (s *Service) newToken(expiry time.Time, ip string) string {
-	stamp := binary.BigEndian.AppendUint64(nil, uint64(expiry.UnixMilli()))
-	return base64.URLEncoding.EncodeToString(append(stamp, s.authenticate(stamp, ip)...))
-}
-
-func (s *Service) authenticate(stamp []byte, ip string) []byte {
-	code := hmac.New(sha256.New, s.key)
-	code.Write(stamp)
-	code.Write([]byte(ip))
-	return code.Sum(nil)
-}
-
-// checkToken returns how long the token is still good.
-func (s *Service) checkToken(token, ip string) (left time.Duration, ok bool) {
-	data, err := base64.URLEncoding.DecodeString(token)
-	if err != nil || len(data) != 8+sha256.Size {
-		return 0, false
-	}
-	if subtle.ConstantTimeCompare(data[8:], s.authenticate(data[:8], ip)) != 1 {
-		return 0, false
-	}
-	left = time.UnixMilli(int64(binary.BigEndian.Uint64(data))).Sub(s.options.Now())
-	return left, left > 0
-}
-
-// serveMetadata answers with a value, or with the names below a path: those of folders end in "/".
-func (s *Service) serveMetadata(w http.ResponseWriter, r *http.Request, ip string) {
-	zone := s.options.Region + "a"
-	values := map[string]func(context.Context) (string, error){
-		"meta-data/iam/security-credentials/" + s.options.RoleName: func(ctx context.Context) (string, error) { return s.roleCredentials(ctx, ip) },
-		"meta-data/instance-id":                 func(context.Context) (string, error) { return InstanceID(ip), nil },
-		"meta-data/local-ipv4":                  func(context.Context) (string, error) { return ip, nil },
-		"meta-data/placement/availability-zone": func(context.Context) (string, error) { return zone, nil },
-		"meta-data/placement/region":            func(context.Context) (string, error) { return s.options.Region, nil },
-		"dynamic/instance-identity/document":    func(context.Context) (string, error) { return s.document(ip, zone) },
-	}
-	name, ok := strings.CutPrefix(r.URL.Path+"/", "/latest/")
-	name = strings.TrimSuffix(name, "/")
-	if !ok {
-		status(w, http.StatusNotFound)
-		return
-	}
-	if value, ok := values[name]; ok {
-		text, err := value(r.Context())
-		if err != nil {
-			s.options.Log.ErrorContext(r.Context(), "instance metadata", "path", r.URL.Path, "error", err)
-			status(w, http.StatusInternalServerError)
-			return
+	switch tokens := r.Header.Values(tokenHeader); {
+	case len(tokens) == 0 && s.V1Enabled():
+	case len(tokens) != 1:
+		return "", &refusal{status: http.StatusUnauthorized}
+	default:
+		left, ok := s.checkToken(tokens[0], source)
+		if !ok {
+			return "", &refusal{status: http.StatusUnauthorized}
 		}
-		_, _ = w.Write([]byte(text))
-		return
+		w.Header().Set(ttlHeader, strconv.Itoa(int(left.Seconds())))
 	}
-	names := below(values, strings.TrimSuffix(name, "/"))
-	if len(names) == 0 {
-		status(w, http.StatusNotFound)
-		return
-	}
-	_, _ = w.Write([]byte(strings.Join(names, "\n")))
+	return s.lookUp(r.Context(), r.URL.Path, s.instance(source))
 }
 
-// below lists the next path elements under folder, sorted.
-func below[V any](values map[string]V, folder string) []string {
-	var names []string
-	for path := range values {
-		rest := path
-		if folder != "" {
-			var ok bool
-			if rest, ok = strings.CutPrefix(path, folder+"/"); !ok {
-				continue
-			}
-		}
-		name, _, nested := strings.Cut(rest, "/")
-		if nested {
-			name += "/"
-		}
-		// The roles under security-credentials are names, and EC2 lists them as such.
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
-
-// roleCredentials are made on the first request and again before they expire.
-func (s *Service) roleCredentials(ctx context.Context, ip string) (string, error) {
+// instance is the one at an address.
+func (s *Service) instance(source netip.Addr) *instance {
 	s.mu.Lock()
-	who, ok := s.instances[ip]
+	defer s.mu.Unlock()
+	i, ok := s.instances.Get(source)
 	if !ok {
-		who = &instance{}
-		s.instances[ip] = who
+		i = s.newInstance(source)
+		s.instances.Add(source, i)
 	}
-	s.mu.Unlock()
-
-	who.mu.Lock()
-	defer who.mu.Unlock()
-	now := s.options.Now()
-	if who.credentials.Expiration.Sub(now) < renewBefore {
-		made, err := s.options.Role.InstanceCredentials(ctx, InstanceID(ip))
-		if err != nil {
-			return "", fmt.Errorf("make credentials of %s: %w", InstanceID(ip), err)
-		}
-		who.credentials, who.updated = made, now
-	}
-	return encode(map[string]any{
-		"Code": "Success", "Type": "AWS-HMAC", "LastUpdated": who.updated.UTC().Format(time.RFC3339),
-		"AccessKeyId": who.credentials.AccessKeyID, "SecretAccessKey": who.credentials.SecretAccessKey,
-		"Token": who.credentials.SessionToken, "Expiration": who.credentials.Expiration.UTC().Format(time.RFC3339),
-	})
+	return i
 }
 
-// architectures are EC2's names of Go's.
-var architectures = map[string]string{"amd64": "x86_64", "arm64": "arm64"}
-
-// document is the instance identity document, with what is known of the instance.
-func (s *Service) document(ip, zone string) (string, error) {
-	return encode(map[string]any{
-		"accountId": s.options.Account, "architecture": architectures[runtime.GOARCH], "availabilityZone": zone,
-		"instanceId": InstanceID(ip), "pendingTime": s.started.UTC().Format(time.RFC3339), "privateIp": ip,
-		"region": s.options.Region, "version": "2017-09-30",
-	})
-}
-
-func encode(v any) (string, error) {
-	data, err := json.MarshalIndent(v, "", "  ")
-	return string(data), err
+// Role gives instances their credentials.
+type Role interface {
+	// InstanceCredentials returns new credentials whose session name is the instance's ID, or
+	// ErrNotTrusted.
+	InstanceCredentials(ctx context.Context, instanceID string) (Credentials, error)
 }

@@ -26,9 +26,9 @@ type Call struct {
 	Principal string `json:"principal"`
 	// SourceIP is the peer's address without its port.
 	SourceIP string `json:"sourceIP"`
-	// Status is the HTTP status of the answer.
+	// Status is the HTTP status of the answer; 0 when there was none.
 	Status int `json:"status"`
-	// ErrorCode is the AWS error code of the answer; "" for success.
+	// ErrorCode is the AWS error code of the answer, or NoAnswer; "" for success.
 	ErrorCode string `json:"errorCode,omitempty"`
 	// Decision explains who was allowed or refused what and by which statement.
 	Decision string `json:"decision,omitempty"`
@@ -40,6 +40,9 @@ type Call struct {
 	// Fault is the ID of the rule that refused the request or delayed it.
 	Fault string `json:"fault,omitempty"`
 }
+
+// NoAnswer is the error code of a call whose connection was ended before it was answered.
+const NoAnswer = "NoAnswer"
 
 type contextKey struct{}
 

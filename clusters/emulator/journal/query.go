@@ -10,7 +10,7 @@ type Query struct {
 	Principal string
 	// SubjectPrefix is what the subject begins with, such as "cluster/namespace/".
 	SubjectPrefix string
-	// Succeeded leaves out calls that were answered with an error.
+	// Succeeded leaves out calls that were answered with an error or not at all.
 	Succeeded bool
 	// After is the number of the last call that is of no interest; 0 for none.
 	After uint64

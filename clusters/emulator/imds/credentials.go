@@ -1,0 +1,74 @@
+package imds
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+)
+
+// Credentials of the instance's role.
+type Credentials struct {
+	AccessKeyID, SecretAccessKey, SessionToken string
+	Expiration                                 time.Time
+}
+
+// ErrNotTrusted is what a Role returns when EC2 may not assume it, or when it is gone.
+var ErrNotTrusted = errors.New("EC2 may not assume the role")
+
+const (
+	credentialsFolder = "meta-data/iam/security-credentials"
+	infoPath          = "meta-data/iam/info"
+	// renewBefore is when an instance gets new credentials: well ahead of the five minutes that EC2
+	// promises, because SDKs and the agent renew ahead of time as well
+	// (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-security-credentials.html).
+	renewBefore = time.Hour
+)
+
+// roleCredentials are made on the first request and again before they expire. When that fails the
+// old ones are given as long as they are good, and then what
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_iam-ec2.html says.
+func (s *Service) roleCredentials(ctx context.Context, i *instance) (string, *refusal) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	now := s.options.Now()
+	if i.credentials.Expiration.Sub(now) < renewBefore {
+		made, err := s.options.Role.InstanceCredentials(ctx, i.id)
+		switch {
+		case err == nil:
+			i.credentials, i.updated = made, now
+		case i.credentials.Expiration.After(now):
+			s.options.Log.WarnContext(ctx, "renew instance credentials", "instance", i.id, "error", err)
+		case errors.Is(err, ErrNotTrusted):
+			return encode(struct{ Code, Message, LastUpdated string }{
+				"AssumeRoleUnauthorizedAccess",
+				"EC2 cannot assume the role " + s.options.RoleName +
+					". Please see documentation at https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_iam-ec2.html#troubleshoot_iam-ec2_errors-info-doc.",
+				stamp(now),
+			}), nil
+		default:
+			s.options.Log.ErrorContext(ctx, "make instance credentials", "instance", i.id, "error", err)
+			return "", &refusal{status: http.StatusInternalServerError}
+		}
+	}
+	return encode(struct{ Code, LastUpdated, Type, AccessKeyId, SecretAccessKey, Token, Expiration string }{ //nolint:staticcheck // EC2's spelling
+		"Success", stamp(i.updated), "AWS-HMAC",
+		i.credentials.AccessKeyID, i.credentials.SecretAccessKey, i.credentials.SessionToken, stamp(i.credentials.Expiration),
+	}), nil
+}
+
+// profile is the instance profile, of the role's name.
+func (s *Service) profile(i *instance) string {
+	i.mu.Lock()
+	updated := i.updated
+	i.mu.Unlock()
+	if updated.IsZero() {
+		updated = s.started
+	}
+	role, account := s.options.RoleName, s.options.Account
+	return encode(struct{ Code, LastUpdated, InstanceProfileArn, InstanceProfileId string }{ //nolint:staticcheck // EC2's spelling
+		"Success", stamp(updated),
+		"arn:" + partition(s.options.Region) + ":iam::" + account + ":instance-profile/" + role,
+		"AIPA" + profileDigits(account+role),
+	})
+}
