@@ -26,8 +26,12 @@ type emulator struct {
 	resetErr   error
 }
 
-func (e *emulator) V1Enabled() bool     { return e.v1 }
-func (e *emulator) SetV1Enabled(b bool) { e.v1 = b }
+func (e *emulator) V1Enabled() bool { return e.v1 }
+
+func (e *emulator) SetV1Enabled(enabled bool) error {
+	e.v1 = enabled
+	return nil
+}
 
 func (e *emulator) Reset(context.Context) error {
 	e.resets++

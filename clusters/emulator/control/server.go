@@ -37,7 +37,7 @@ type HopLimiter interface {
 // V1Switch turns IMDSv1 on and off: whether instance metadata is served without a session token.
 type V1Switch interface {
 	V1Enabled() bool
-	SetV1Enabled(enabled bool)
+	SetV1Enabled(enabled bool) error
 }
 
 // Journal keeps the calls; *journal.Ring does.

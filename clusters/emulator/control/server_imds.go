@@ -48,7 +48,10 @@ func (s *server) putMetadata(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if in.V1Enabled != nil {
-		s.IMDSv1.SetV1Enabled(*in.V1Enabled)
+		if err := s.IMDSv1.SetV1Enabled(*in.V1Enabled); err != nil {
+			refuse(w, http.StatusInternalServerError, err)
+			return
+		}
 	}
 	s.replyMetadata(w)
 }

@@ -75,6 +75,16 @@ func TestHopLimitAcrossARouter(t *testing.T) {
 	if n, err := get(pod); err != nil || n != len(body) {
 		t.Errorf("hop limit 2, pod: got %d bytes, %v", n, err)
 	}
+	// While IMDSv1 is on, the limit does not concern who asks for no token.
+	if err := errors.Join(listener.SetHopLimit(1), listener.setOpen(true)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := get(pod); err != nil || n != len(body) {
+		t.Errorf("IMDS-02 hop limit 1, IMDSv1 on, pod: got %d bytes, %v", n, err)
+	}
+	if err := errors.Join(listener.SetHopLimit(2), listener.setOpen(false)); err != nil {
+		t.Fatal(err)
+	}
 
 	// An open connection of a pod dies with the limit.
 	pod.do(t, func() error {

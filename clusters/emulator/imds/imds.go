@@ -55,6 +55,8 @@ type Service struct {
 	started time.Time
 	key     []byte
 	v1      atomic.Bool
+	// listener is nil until Attach.
+	listener atomic.Pointer[Listener]
 
 	mu        sync.Mutex
 	instances *lru.Cache[netip.Addr, *instance]
@@ -75,12 +77,6 @@ func New(options Options) *Service {
 	s.v1.Store(options.V1)
 	return s
 }
-
-// V1Enabled tells whether requests without a session token are answered.
-func (s *Service) V1Enabled() bool { return s.v1.Load() }
-
-// SetV1Enabled turns IMDSv1 on or off. With a token that is wrong there is no answer either way.
-func (s *Service) SetV1Enabled(enabled bool) { s.v1.Store(enabled) }
 
 // InstanceID is the ID of the instance at a source address: "i-" and 17 hexadecimal digits.
 func InstanceID(sourceIP string) string { return "i-" + hexID(sourceIP) }

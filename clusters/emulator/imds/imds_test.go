@@ -56,6 +56,13 @@ func send(s *Service, method, path, from string, headers ...string) *httptest.Re
 	return w
 }
 
+func setV1(t *testing.T, s *Service, enabled bool) {
+	t.Helper()
+	if err := s.SetV1Enabled(enabled); err != nil || s.V1Enabled() != enabled {
+		t.Fatal(err)
+	}
+}
+
 func token(t testing.TB, s *Service, from string) string {
 	t.Helper()
 	w := send(s, http.MethodPut, "/latest/api/token", from, ttlHeader, "60")
@@ -135,13 +142,13 @@ func TestTokenIsRequired(t *testing.T) {
 	}
 	for _, test := range tests {
 		for v1, want := range map[bool]int{false: test.want, true: test.v1} {
-			s.SetV1Enabled(v1)
+			setV1(t, s, v1)
 			if code := send(s, http.MethodGet, path, test.from, test.tokens...).Code; code != want {
 				t.Errorf("%s, IMDSv1 %v: got %d, want %d", test.name, v1, code, want)
 			}
 		}
 	}
-	s.SetV1Enabled(false)
+	setV1(t, s, false)
 	*now = now.Add(59 * time.Second)
 	if w := send(s, http.MethodGet, path, "10.0.0.2", tokenHeader, good); w.Code != 200 || w.Header().Get(ttlHeader) != "1" {
 		t.Errorf("a second before its end: %d, TTL %s", w.Code, w.Header().Get(ttlHeader))
@@ -157,7 +164,7 @@ func TestV1(t *testing.T) {
 	if w := send(s, http.MethodGet, "/latest/meta-data/iam/security-credentials/epi-node", "10.0.0.2"); !s.V1Enabled() || w.Code != 200 || w.Header().Get(ttlHeader) != "" {
 		t.Errorf("got %d %v", w.Code, w.Header())
 	}
-	s.SetV1Enabled(false)
+	setV1(t, s, false)
 	if w := send(s, http.MethodGet, "/latest/meta-data/", "10.0.0.2"); s.V1Enabled() || w.Code != 401 {
 		t.Errorf("turned off: %d", w.Code)
 	}

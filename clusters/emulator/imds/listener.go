@@ -17,15 +17,25 @@ const (
 	MaxHopLimit = 64
 )
 
+// openTTL is the IP TTL of packets that no hop limit concerns: what Linux sends by itself.
+const openTTL = 64
+
 // Listener accepts connections whose packets carry the hop limit as their IP TTL, from the SYN-ACK
-// on: a client more hops away never gets a connection, as on EC2.
+// on: a client more hops away never gets a connection. While IMDSv1 is on, connections are open to
+// all, as on EC2, and the limit holds from the first request for a session token on
+// (HttpPutResponseHopLimit of
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_InstanceMetadataOptionsRequest.html).
 type Listener struct {
 	*net.TCPListener
 
 	mu       sync.Mutex
 	hopLimit int
-	conns    map[*conn]struct{}
+	open     bool
+	conns    map[ends]*conn
 }
+
+// ends are the addresses of a connection, which no other one has at the same time.
+type ends struct{ remote, local string }
 
 // Listen listens on a TCP address such as "169.254.169.254:80" with a hop limit.
 func Listen(ctx context.Context, address string, hopLimit int) (*Listener, error) {
@@ -38,7 +48,7 @@ func Listen(ctx context.Context, address string, hopLimit int) (*Listener, error
 	if err != nil {
 		return nil, fmt.Errorf("listen for instance metadata: %w", err)
 	}
-	return &Listener{TCPListener: listener.(*net.TCPListener), hopLimit: hopLimit, conns: map[*conn]struct{}{}}, nil
+	return &Listener{TCPListener: listener.(*net.TCPListener), hopLimit: hopLimit, conns: map[ends]*conn{}}, nil
 }
 
 func checkHopLimit(hopLimit int) error {
@@ -62,22 +72,62 @@ func (l *Listener) SetHopLimit(hopLimit int) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	raw, err := l.SyscallConn()
-	if err == nil {
-		err = setTTL(raw, hopLimit)
-	}
-	if err != nil {
+	before := l.hopLimit
+	l.hopLimit = hopLimit
+	if err := l.apply(); err != nil {
+		l.hopLimit = before
 		return fmt.Errorf("set hop limit: %w", err)
 	}
-	l.hopLimit = hopLimit
-	var failed []error
-	for c := range l.conns {
-		if err := c.setTTL(hopLimit); err != nil && !errors.Is(err, net.ErrClosed) {
+	return nil
+}
+
+// setOpen says whether the limit holds for answers to token requests only.
+func (l *Listener) setOpen(open bool) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before := l.open
+	l.open = open
+	if err := l.apply(); err != nil {
+		l.open = before
+		return fmt.Errorf("set hop limit of IMDSv1: %w", err)
+	}
+	return nil
+}
+
+// ttl of a connection; nil means those to come. It needs the lock.
+func (l *Listener) ttl(c *conn) int {
+	if l.open && (c == nil || !c.limited) {
+		return openTTL
+	}
+	return l.hopLimit
+}
+
+// apply sets the TTL of the listener and of all connections. It needs the lock.
+func (l *Listener) apply() error {
+	raw, err := l.SyscallConn()
+	if err == nil {
+		err = setTTL(raw, l.ttl(nil))
+	}
+	failed := []error{err}
+	for _, c := range l.conns {
+		if err := c.setTTL(l.ttl(c)); err != nil && !errors.Is(err, net.ErrClosed) {
 			failed = append(failed, err)
 		}
 	}
-	if err := errors.Join(failed...); err != nil {
-		return fmt.Errorf("set hop limit of open connections: %w", err)
+	return errors.Join(failed...)
+}
+
+// limit lets the hop limit hold for a connection from now on, whatever it carries.
+func (l *Listener) limit(of ends) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c, ok := l.conns[of]
+	if !ok {
+		return fmt.Errorf("limit hops of %s: no such connection", of.remote)
+	}
+	c.limited = true
+	if err := c.setTTL(l.ttl(c)); err != nil {
+		return fmt.Errorf("limit hops of %s: %w", of.remote, err)
 	}
 	return nil
 }
@@ -90,11 +140,11 @@ func (l *Listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		c := &conn{TCPConn: accepted, listener: l}
+		c := &conn{TCPConn: accepted, listener: l, ends: ends{accepted.RemoteAddr().String(), accepted.LocalAddr().String()}}
 		l.mu.Lock()
-		err = c.setTTL(l.hopLimit)
+		err = c.setTTL(l.ttl(c))
 		if err == nil {
-			l.conns[c] = struct{}{}
+			l.conns[c.ends] = c
 		}
 		l.mu.Unlock()
 		if err == nil {
@@ -108,31 +158,37 @@ func (l *Listener) Accept() (net.Conn, error) {
 type conn struct {
 	*net.TCPConn
 	listener *Listener
+	ends     ends
+	// limited is guarded by the listener's lock.
+	limited bool
 }
 
 func (c *conn) Close() error {
 	c.listener.mu.Lock()
-	delete(c.listener.conns, c)
+	// The addresses may be another connection's by now.
+	if c.listener.conns[c.ends] == c {
+		delete(c.listener.conns, c.ends)
+	}
 	c.listener.mu.Unlock()
 	return c.TCPConn.Close()
 }
 
-func (c *conn) setTTL(hopLimit int) error {
+func (c *conn) setTTL(ttl int) error {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return err
 	}
-	return setTTL(raw, hopLimit)
+	return setTTL(raw, ttl)
 }
 
 // setTTL sets the TTL of IPv4 packets and, on an IPv6 socket, which may carry either, the hop
 // limit of IPv6 packets too.
-func setTTL(raw syscall.RawConn, hopLimit int) error {
+func setTTL(raw syscall.RawConn, ttl int) error {
 	var optionErr error
 	err := raw.Control(func(fd uintptr) {
-		optionErr = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_TTL, hopLimit)
+		optionErr = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_TTL, ttl)
 		if family, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_DOMAIN); err == nil && family == unix.AF_INET6 {
-			optionErr = errors.Join(optionErr, unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, hopLimit))
+			optionErr = errors.Join(optionErr, unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, ttl))
 		}
 	})
 	return errors.Join(err, optionErr)

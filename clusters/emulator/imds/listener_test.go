@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -119,4 +120,88 @@ func fetch(c net.Conn) (int, error) {
 		return int(n), fmt.Errorf("read body: %w", err)
 	}
 	return int(n), nil
+}
+
+// While IMDSv1 is on, only connections that were asked for a session token carry the hop limit.
+func TestHopLimitOfIMDSv1(t *testing.T) {
+	l, err := Listen(t.Context(), "127.0.0.1:0", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _, _ := newService(t, func(o *Options) { o.V1 = true })
+	if err := s.Attach(l); err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: s}
+	go func() { _ = server.Serve(l) }() // ends with Close
+	defer func() { _ = server.Close() }()
+	var opened []net.Conn
+	request := func(c net.Conn, method, path string) int {
+		t.Helper()
+		if _, err := fmt.Fprintf(c, "%s %s HTTP/1.1\r\nHost: imds\r\n%s: 60\r\n\r\n", method, path, ttlHeader); err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = response.Body.Close() }()
+		if _, err := io.Copy(io.Discard, response.Body); err != nil {
+			t.Fatal(err)
+		}
+		return response.StatusCode
+	}
+	dial := func() net.Conn {
+		t.Helper()
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		opened = append(opened, c)
+		t.Cleanup(func() { _ = c.Close() })
+		return c
+	}
+	// ttls of the listener and of the connections, in the order in which they were opened.
+	ttls := func() []int {
+		t.Helper()
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		got := []int{ttlOf(t, l)}
+		for _, c := range opened {
+			got = append(got, ttlOf(t, l.conns[ends{c.LocalAddr().String(), c.RemoteAddr().String()}]))
+		}
+		return got
+	}
+	const metadata = "/latest/meta-data/instance-id"
+	v1, v2 := dial(), dial()
+	if code := request(v1, "GET", metadata); code != 200 {
+		t.Errorf("IMDSv1: %d", code)
+	}
+	if code := request(v2, "PUT", "/latest/api/token"); code != 200 {
+		t.Errorf("token: %d", code)
+	}
+	if got := ttls(); !slices.Equal(got, []int{openTTL, openTTL, 2}) {
+		t.Errorf("IMDSv1 on: %v", got)
+	}
+	if err := l.SetHopLimit(1); err != nil {
+		t.Fatal(err)
+	}
+	if got := ttls(); !slices.Equal(got, []int{openTTL, openTTL, 1}) {
+		t.Errorf("another limit: %v", got)
+	}
+	setV1(t, s, false)
+	if got := ttls(); !slices.Equal(got, []int{1, 1, 1}) {
+		t.Errorf("IMDSv1 off: %v", got)
+	}
+	if code := request(v1, "GET", metadata); code != 401 {
+		t.Errorf("IMDSv1 off: %d", code)
+	}
+	setV1(t, s, true)
+	if got := ttls(); !slices.Equal(got, []int{openTTL, openTTL, 1}) {
+		t.Errorf("IMDSv1 on again: %v", got)
+	}
+	// Elsewhere the limit cannot be kept, so there are no tokens.
+	if w := send(s, http.MethodPut, "/latest/api/token", "10.0.0.2", ttlHeader, "60"); w.Code != 500 {
+		t.Errorf("a token over another connection: %d", w.Code)
+	}
 }

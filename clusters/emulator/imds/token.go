@@ -24,12 +24,16 @@ const (
 // latest (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html,
 // considerations).
 func (s *Service) serveToken(w http.ResponseWriter, r *http.Request, source netip.Addr) (string, *refusal) {
-	name, _, _ := version(r.URL.Path)
-	switch {
-	case r.Method != http.MethodPut:
+	if r.Method != http.MethodPut {
 		w.Header().Set("Allow", http.MethodPut)
 		return "", &refusal{status: http.StatusMethodNotAllowed}
-	case name != latest || len(r.Header.Values("X-Forwarded-For")) > 0:
+	}
+	if err := s.limitHops(r); err != nil {
+		s.options.Log.ErrorContext(r.Context(), "give a session token", "error", err)
+		return "", &refusal{status: http.StatusInternalServerError}
+	}
+	name, _, _ := version(r.URL.Path)
+	if name != latest || len(r.Header.Values("X-Forwarded-For")) > 0 {
 		return "", &refusal{status: http.StatusForbidden}
 	}
 	values := r.Header.Values(ttlHeader)

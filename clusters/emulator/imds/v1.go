@@ -1,0 +1,49 @@
+package imds
+
+import (
+	"net"
+	"net/http"
+)
+
+// V1Enabled tells whether requests without a session token are answered.
+func (s *Service) V1Enabled() bool { return s.v1.Load() }
+
+// SetV1Enabled turns IMDSv1 on or off. With a token that is wrong there is no answer either way.
+func (s *Service) SetV1Enabled(enabled bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if listener := s.listener.Load(); listener != nil {
+		if err := listener.setOpen(enabled); err != nil {
+			return err
+		}
+	}
+	s.v1.Store(enabled)
+	return nil
+}
+
+// Attach tells the service what it is served on, so that the hop limit does not keep IMDSv1 from
+// distant clients: it concerns session tokens alone, while IMDSv1 is on. The service is then served
+// on this listener only.
+func (s *Service) Attach(listener *Listener) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := listener.setOpen(s.V1Enabled()); err != nil {
+		return err
+	}
+	s.listener.Store(listener)
+	return nil
+}
+
+// limitHops makes sure that the answer to a request for a session token travels no further than
+// the hop limit.
+func (s *Service) limitHops(r *http.Request) error {
+	listener := s.listener.Load()
+	if listener == nil {
+		return nil
+	}
+	of := ends{remote: r.RemoteAddr}
+	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
+		of.local = local.String()
+	}
+	return listener.limit(of)
+}
