@@ -12,6 +12,8 @@ func imdsCases() []testCase {
 	const (
 		tokens      = "PUT /latest/api/token"
 		credentials = "GET /latest/meta-data/iam/security-credentials/epi-node"
+		info        = "GET /latest/meta-data/iam/info"
+		interfaces  = "GET /latest/meta-data/network/interfaces/macs/"
 		document    = "GET /latest/dynamic/instance-identity/document"
 	)
 	const ttl = "X-Aws-Ec2-Metadata-Token-Ttl-Seconds"
@@ -31,11 +33,33 @@ func imdsCases() []testCase {
 		{"imds", tokens, "a request that passed a proxy", refused(403, ""), func(ctx context.Context, f *fixture) error {
 			return last(f.metadata(ctx, http.MethodPut, "/latest/api/token", "X-Forwarded-For", "192.0.2.1"))
 		}},
+		{"imds", tokens, "a TTL of 0 seconds", refused(400, ""), func(ctx context.Context, f *fixture) error { return token(ctx, f, "0") }},
+		{"imds", anyOperation, "a method that the path does not take", refused(405, ""), func(ctx context.Context, f *fixture) error {
+			return last(f.metadata(ctx, http.MethodPost, "/latest/api/token", ttl, "60"))
+		}},
+		{"imds", anyOperation, "a token below a dated version", refused(403, ""), func(ctx context.Context, f *fixture) error {
+			return last(f.metadata(ctx, http.MethodPut, "/2021-03-23/api/token", ttl, "60"))
+		}},
+		{"imds", info, "a session token", accepted, func(ctx context.Context, f *fixture) error {
+			return get(ctx, f, "/latest/meta-data/iam/info")
+		}},
+		{"imds", info, "no session token", refused(401, ""), func(ctx context.Context, f *fixture) error {
+			return last(f.metadata(ctx, http.MethodGet, "/latest/meta-data/iam/info", "X-Aws-Ec2-Metadata-Token", ""))
+		}},
+		{"imds", interfaces, "a session token", accepted, func(ctx context.Context, f *fixture) error {
+			return get(ctx, f, "/latest/meta-data/network/interfaces/macs/")
+		}},
+		{"imds", interfaces, "no session token", refused(401, ""), func(ctx context.Context, f *fixture) error {
+			return last(f.metadata(ctx, http.MethodGet, "/latest/meta-data/network/interfaces/macs/", "X-Aws-Ec2-Metadata-Token", ""))
+		}},
 		{"imds", credentials, "a session token", accepted, func(ctx context.Context, f *fixture) error {
 			return get(ctx, f, "/latest/meta-data/iam/security-credentials/epi-node")
 		}},
 		{"imds", credentials, "no session token", refused(401, ""), func(ctx context.Context, f *fixture) error {
 			return last(f.metadata(ctx, http.MethodGet, "/latest/meta-data/iam/security-credentials/epi-node", "X-Aws-Ec2-Metadata-Token", ""))
+		}},
+		{"imds", anyOperation, "credentials of a role that is not the instance's", refused(404, ""), func(ctx context.Context, f *fixture) error {
+			return get(ctx, f, "/latest/meta-data/iam/security-credentials/other")
 		}},
 		{"imds", document, "a session token", accepted, func(ctx context.Context, f *fixture) error {
 			return get(ctx, f, "/latest/dynamic/instance-identity/document")

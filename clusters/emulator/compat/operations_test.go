@@ -19,8 +19,11 @@ func operations() map[string][]string {
 			"ListUserPolicies", "ListUsers", "PutRolePermissionsBoundary", "PutRolePolicy", "PutUserPolicy", "SetDefaultPolicyVersion",
 			"TagRole", "UntagRole", "UpdateAssumeRolePolicy", "UpdateRole",
 		},
-		"sts":  {"AssumeRole", "GetCallerIdentity"},
-		"s3":   s3.Operations(),
-		"imds": {"PUT /latest/api/token", "GET /latest/meta-data/iam/security-credentials/epi-node", "GET /latest/dynamic/instance-identity/document"},
+		"sts": {"AssumeRole", "GetCallerIdentity"},
+		"s3":  s3.Operations(),
+		"imds": {
+			"PUT /latest/api/token", "GET /latest/meta-data/iam/security-credentials/epi-node", "GET /latest/meta-data/iam/info",
+			"GET /latest/meta-data/network/interfaces/macs/", "GET /latest/dynamic/instance-identity/document",
+		},
 	}
 }
