@@ -51,7 +51,12 @@ func (s *Service) roleCredentials(ctx context.Context, i *instance) (string, *re
 			return "", &refusal{status: http.StatusInternalServerError}
 		}
 	}
-	return encode(struct{ Code, LastUpdated, Type, AccessKeyId, SecretAccessKey, Token, Expiration string }{ //nolint:staticcheck // EC2's spelling
+	return encode(struct {
+		Code, LastUpdated, Type string
+		AccessKeyID             string `json:"AccessKeyId"`
+		SecretAccessKey         string
+		Token, Expiration       string
+	}{
 		"Success", stamp(i.updated), "AWS-HMAC",
 		i.credentials.AccessKeyID, i.credentials.SecretAccessKey, i.credentials.SessionToken, stamp(i.credentials.Expiration),
 	}), nil
@@ -66,7 +71,11 @@ func (s *Service) profile(i *instance) string {
 		updated = s.started
 	}
 	role, account := s.options.RoleName, s.options.Account
-	return encode(struct{ Code, LastUpdated, InstanceProfileArn, InstanceProfileId string }{ //nolint:staticcheck // EC2's spelling
+	return encode(struct {
+		Code, LastUpdated string
+		ARN               string `json:"InstanceProfileArn"`
+		ID                string `json:"InstanceProfileId"`
+	}{
 		"Success", stamp(updated),
 		"arn:" + partition(s.options.Region) + ":iam::" + account + ":instance-profile/" + role,
 		"AIPA" + profileDigits(account+role),
