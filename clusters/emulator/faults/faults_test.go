@@ -35,7 +35,7 @@ func at(t *testing.T, ctx context.Context, set *Set, r request) (took time.Durat
 	defer func() {
 		took = time.Since(start)
 		if p := recover(); p != nil {
-			if p != http.ErrAbortHandler {
+			if err, ok := p.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
 				panic(p)
 			}
 			dropped = true

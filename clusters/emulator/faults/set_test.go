@@ -20,7 +20,9 @@ func TestCount(t *testing.T) {
 		if _, refusal, _, _ := at(t, t.Context(), set, toEKSAuth); refusal != nil {
 			refused++
 		}
-		at(t, t.Context(), set, request{"s3", node, Target{Operation: "GetObject"}}) // counts for nothing
+		if _, refusal, _, _ := at(t, t.Context(), set, request{"s3", node, Target{Operation: "GetObject"}}); refusal != nil {
+			t.Errorf("another operation: %v", refusal)
+		}
 	}
 	got := set.List()[0]
 	if refused != 2 || got.Hits != 2 || got.Left == nil || *got.Left != 0 || !got.Ended || set.active.Load() != 0 {
@@ -114,7 +116,9 @@ func TestThrottleDefaults(t *testing.T) {
 	if err != nil || rule.Throttle.Burst != 1 {
 		t.Fatalf("got %+v, %v", rule, err)
 	}
-	at(t, t.Context(), set, toEKSAuth)
+	if _, refusal, _, _ := at(t, t.Context(), set, toEKSAuth); refusal != nil {
+		t.Errorf("within the burst: %v", refusal)
+	}
 	if _, refusal, _, _ := at(t, t.Context(), set, toEKSAuth); refusal == nil || refusal.Code != "Mine" {
 		t.Errorf("got %v", refusal)
 	}

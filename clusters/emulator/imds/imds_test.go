@@ -466,8 +466,8 @@ func TestFaults(t *testing.T) {
 	}
 	func() {
 		defer func() {
-			if recover() != http.ErrAbortHandler {
-				t.Error("the outage did not end the connection")
+			if err, ok := recover().(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
+				t.Errorf("the outage did not end the connection: %v", err)
 			}
 		}()
 		send(s, http.MethodGet, "/latest/meta-data/iam/security-credentials/epi-node", "10.0.0.2")

@@ -37,12 +37,12 @@ func (s *Service) lookUp(ctx context.Context, path string, i *instance) (string,
 		return "", &refusal{status: http.StatusNotFound}
 	}
 	rest = strings.TrimSuffix(rest, "/")
-	switch {
-	case rest == "":
+	switch rest {
+	case "":
 		return "dynamic\nmeta-data", nil // without slashes, unlike all below
-	case rest == credentialsFolder+"/"+s.options.RoleName:
+	case credentialsFolder + "/" + s.options.RoleName:
 		return s.roleCredentials(ctx, i)
-	case rest == infoPath:
+	case infoPath:
 		return s.profile(i), nil
 	}
 	if value, ok := i.values[rest]; ok {
