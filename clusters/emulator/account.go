@@ -18,7 +18,7 @@ import (
 )
 
 // authorizer asks the account about the caller of a request; eks.Authorizer and eksauth.Authorizer.
-type authorizer struct{ account *iam.Account }
+type authorizer struct{ accounts *iam.Accounts }
 
 func (a authorizer) Authorize(ctx context.Context, action, resource string, keys map[string][]string) error {
 	access := iam.Access{Action: action, Resource: resource, Context: policy.Context{}}
@@ -26,17 +26,17 @@ func (a authorizer) Authorize(ctx context.Context, action, resource string, keys
 		access.Context.Set(key, values...)
 	}
 	caller := iam.CallerFrom(ctx)
-	if decision := a.account.Authorize(ctx, caller, access); !decision.Allowed {
+	if decision := a.accounts.Authorize(ctx, caller, access); !decision.Allowed {
 		return errors.New(iam.DeniedMessage(caller, access, decision))
 	}
 	return nil
 }
 
 // roles is eks.Roles.
-type roles struct{ account *iam.Account }
+type roles struct{ accounts *iam.Accounts }
 
 func (r roles) CheckTrust(_ context.Context, roleARN string) error {
-	role, ok := r.account.Role(roleARN)
+	role, ok := r.accounts.Role(roleARN)
 	if !ok {
 		return eks.ErrNoRole
 	}
@@ -59,7 +59,7 @@ func (r roles) CheckSessionPolicy(document string) error {
 }
 
 // sessions is eksauth.Sessions.
-type sessions struct{ account *iam.Account }
+type sessions struct{ accounts *iam.Accounts }
 
 // chainHop is the life of the first session of a chain: nobody but the second hop uses it.
 const chainHop = 15 * time.Minute
@@ -70,14 +70,14 @@ func (s sessions) AssumeRole(ctx context.Context, in eksauth.AssumeRoleInput) (e
 	first.Context.Set("aws:SourceAccount", in.SourceAccount)
 	if in.TargetRoleARN == "" {
 		session, err := s.assume(ctx, first, in, in.Duration, in.Policy)
-		return eksauth.Session(session), err
+		return eksSession(session), err
 	}
 	// The session policy limits the target role only.
 	hop, err := s.assume(ctx, first, in, chainHop, "")
 	if err != nil {
 		return eksauth.Session{}, err
 	}
-	principal, ok := s.account.Principal(ctx, hop.AccessKeyID)
+	principal, ok := s.accounts.Principal(ctx, hop.AccessKeyID, hop.SessionToken)
 	if !ok {
 		return eksauth.Session{}, fmt.Errorf("assume target role %s: the session of %s is gone", in.TargetRoleARN, in.RoleARN)
 	}
@@ -87,12 +87,19 @@ func (s sessions) AssumeRole(ctx context.Context, in eksauth.AssumeRoleInput) (e
 	}
 	second.Context.Set("sts:ExternalId", in.ExternalID)
 	session, err := s.assume(ctx, second, in, in.Duration, in.Policy)
-	return eksauth.Session(session), err
+	return eksSession(session), err
+}
+
+func eksSession(s iam.Session) eksauth.Session {
+	return eksauth.Session{
+		AccessKeyID: s.AccessKeyID, SecretAccessKey: s.SecretAccessKey, SessionToken: s.SessionToken,
+		Expiration: s.Expiration, ARN: s.ARN, ID: s.ID,
+	}
 }
 
 // assume decides by the trust policy and issues the session.
 func (s sessions) assume(ctx context.Context, trust iam.Trust, in eksauth.AssumeRoleInput, duration time.Duration, document string) (iam.Session, error) {
-	if decision := s.account.EvaluateTrust(ctx, trust); !decision.Allowed {
+	if decision := s.accounts.EvaluateTrust(ctx, trust); !decision.Allowed {
 		return iam.Session{}, eksauth.ErrNotTrusted
 	}
 	input := iam.SessionInput{
@@ -106,7 +113,7 @@ func (s sessions) assume(ctx context.Context, trust iam.Trust, in eksauth.Assume
 		}
 		input.Policies = []policy.Named{{Name: "session policy of the association", Document: parsed}}
 	}
-	session, err := s.account.IssueSession(ctx, input)
+	session, err := s.accounts.IssueSession(ctx, input)
 	if errors.Is(err, iam.ErrNoSuchRole) {
 		return iam.Session{}, eksauth.ErrNotTrusted
 	}
@@ -136,13 +143,19 @@ func trustContext(in eksauth.AssumeRoleInput) policy.Context {
 }
 
 // instances is imds.Role: the nodes' role.
-type instances struct {
-	account *iam.Account
-	roleARN string
-}
+type instances struct{ emulator *Emulator }
 
 func (i instances) InstanceCredentials(ctx context.Context, instanceID string) (imds.Credentials, error) {
-	session, err := i.account.IssueSession(ctx, iam.SessionInput{RoleARN: i.roleARN, SessionName: instanceID, Duration: 6 * time.Hour})
+	accounts, options := i.emulator.cloud.Load().accounts, &i.emulator.options
+	roleARN := "arn:aws:iam::" + options.Account + ":role/" + options.NodeRole
+	trust := iam.Trust{RoleARN: roleARN, Service: ec2Principal, Actions: []string{"sts:AssumeRole"}}
+	if decision := accounts.EvaluateTrust(ctx, trust); !decision.Allowed {
+		return imds.Credentials{}, fmt.Errorf("assume %s for instance %s: %w", roleARN, instanceID, imds.ErrNotTrusted)
+	}
+	session, err := accounts.IssueSession(ctx, iam.SessionInput{RoleARN: roleARN, SessionName: instanceID, Duration: 6 * time.Hour})
+	if errors.Is(err, iam.ErrNoSuchRole) {
+		return imds.Credentials{}, fmt.Errorf("assume %s for instance %s: %w", roleARN, instanceID, imds.ErrNotTrusted)
+	}
 	if err != nil {
 		return imds.Credentials{}, err
 	}
@@ -153,7 +166,7 @@ func (i instances) InstanceCredentials(ctx context.Context, instanceID string) (
 }
 
 // clusters is control.Clusters.
-type clusters struct{ eks *eks.Service }
+type clusters struct{ emulator *Emulator }
 
 // kubernetesVersion finds "1.36" in "v1.36.3", which is how EKS spells it.
 var kubernetesVersion = regexp.MustCompile(`^v?(\d+\.\d+)(\.|$)`)
@@ -163,14 +176,14 @@ func (c clusters) RegisterCluster(name string, cluster control.Cluster) error {
 	if match := kubernetesVersion.FindStringSubmatch(version); match != nil {
 		version = match[1]
 	}
-	return c.eks.RegisterCluster(eks.Cluster{
+	return c.emulator.cloud.Load().eks.RegisterCluster(eks.Cluster{
 		Name: name, Issuer: cluster.Issuer, JWKS: cluster.JWKS,
 		Created: cluster.CreatedAt, Endpoint: cluster.Endpoint, Version: version,
 	})
 }
 
 func (c clusters) Identities(ctx context.Context, cluster, after string) (control.Identities, error) {
-	revision, identities, err := c.eks.Identities(ctx, cluster, after)
+	revision, identities, err := c.emulator.cloud.Load().eks.Identities(ctx, cluster, after)
 	if errors.Is(err, eks.ErrNoCluster) {
 		return control.Identities{}, fmt.Errorf("cluster %s: %w", cluster, control.ErrNoCluster)
 	}

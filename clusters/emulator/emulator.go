@@ -9,23 +9,27 @@ import (
 	"log/slog"
 	"net/http"
 	"regexp"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/podidentity/epi/clusters/emulator/control"
 	"github.com/podidentity/epi/clusters/emulator/eks"
 	"github.com/podidentity/epi/clusters/emulator/eksauth"
+	"github.com/podidentity/epi/clusters/emulator/faults"
 	"github.com/podidentity/epi/clusters/emulator/iam"
 	"github.com/podidentity/epi/clusters/emulator/imds"
 	"github.com/podidentity/epi/clusters/emulator/journal"
 	"github.com/podidentity/epi/clusters/emulator/s3"
 	"github.com/podidentity/epi/clusters/emulator/sigv4"
+	"github.com/podidentity/epi/clusters/emulator/store"
 	"github.com/podidentity/epi/clusters/emulator/sts"
 )
 
 // Administrator is the name of the IAM user that may do everything.
 const Administrator = "epi-admin"
 
-// Options of an Emulator. All fields but the last four are needed.
+// Options of an Emulator. All fields up to SyncToken are needed.
 type Options struct {
 	// Region such as "us-west-2", Account of twelve digits.
 	Region, Account string
@@ -36,6 +40,13 @@ type Options struct {
 	// ControlToken opens the control API; SyncToken only the identities in it. They must differ.
 	ControlToken, SyncToken string
 
+	// Members are further accounts, each with the role OrganizationAccountAccessRole that Account may
+	// assume. May be empty.
+	Members []string
+	// PropagationDelay is how long changes in IAM take to count in decisions.
+	PropagationDelay time.Duration
+	// State keeps what is made; nil keeps it in memory.
+	State *store.Store
 	// JournalSize is how many calls are kept; 0 means 100000.
 	JournalSize int
 	// AssociationLimit of a cluster; 0 means 5000.
@@ -46,72 +57,104 @@ type Options struct {
 	Log *slog.Logger
 }
 
+const (
+	ec2Principal = "ec2.amazonaws.com"
+	// maxPropagation is well above what AWS's own takes.
+	maxPropagation = 5 * time.Minute
+)
+
 var (
 	accountID  = regexp.MustCompile(`^[0-9]{12}$`)
 	regionName = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[0-9]$`)
 )
 
-// Emulator is the AWS of one account and region. It is safe for concurrent use.
+// Emulator is the AWS of one region. It is safe for concurrent use.
 type Emulator struct {
 	options  Options
-	account  *iam.Account
-	verifier *sigv4.Verifier
 	journal  *journal.Ring
-	eks      *eks.Service
+	faults   *faults.Set
 	metadata *imds.Service
+	hops     hops
+
+	// cloud is what Reset replaces.
+	cloud atomic.Pointer[cloud]
+	reset sync.Mutex
+}
+
+// cloud is all that AWS clients can make and change.
+type cloud struct {
+	accounts *iam.Accounts
+	verifier *sigv4.Verifier
+	eks      *eks.Service
 	// services by the name in the credential scope.
 	services map[string]service
 }
 
-// New makes an account with its administrator, the AWS managed policies that the emulator knows and
-// the node role, and the services over it.
+// New makes the accounts with their administrator, the AWS managed policies that the emulator knows
+// and the node role, and the services over them; or finds them in the state.
 func New(options Options) (*Emulator, error) {
 	if err := options.complete(); err != nil {
 		return nil, fmt.Errorf("make emulator: %w", err)
 	}
-	account, err := iam.NewAccount(iam.Options{AccountID: options.Account, Now: options.Now})
+	e := &Emulator{options: options, journal: journal.NewRing(options.JournalSize), faults: faults.New(faults.Options{Now: options.Now})}
+	first, err := e.newCloud(nil)
 	if err != nil {
-		return nil, fmt.Errorf("make account: %w", err)
+		return nil, fmt.Errorf("make emulator: %w", err)
 	}
-	if err := account.CreateAdministrator(Administrator, options.AccessKeyID, options.SecretAccessKey); err != nil {
-		return nil, fmt.Errorf("make administrator: %w", err)
-	}
-	role, err := account.CreateServiceRole(options.NodeRole, "ec2.amazonaws.com", iam.WorkerNodePolicyARN)
+	e.cloud.Store(first)
+	e.metadata = imds.New(imds.Options{
+		Region: options.Region, Account: options.Account, RoleName: options.NodeRole, Role: instances{e},
+		Faults: e.faults, Record: func(call journal.Call) { e.journal.Add(call) }, Now: options.Now, Log: options.Log,
+	})
+	return e, nil
+}
+
+// newCloud reads the state, or begins anew where there is none. sessionKey may be nil.
+func (e *Emulator) newCloud(sessionKey []byte) (*cloud, error) {
+	options := e.options
+	table, err := options.State.Table("iam")
 	if err != nil {
-		return nil, fmt.Errorf("make node role %s: %w", options.NodeRole, err)
+		return nil, err
 	}
-	objects, err := s3.NewHandler(s3.Options{Authorizer: account, Region: options.Region, Now: options.Now})
+	accounts, err := iam.NewAccounts(iam.Options{
+		AccountID: options.Account, Members: options.Members, PropagationDelay: options.PropagationDelay,
+		Table: table, SessionKey: sessionKey, Now: options.Now,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make accounts: %w", err)
+	}
+	if err := accounts.CreateAdministrator(Administrator, options.AccessKeyID, options.SecretAccessKey); err != nil {
+		return nil, err
+	}
+	if _, err := accounts.CreateServiceRole(options.NodeRole, ec2Principal, iam.WorkerNodePolicyARN); err != nil {
+		return nil, fmt.Errorf("make node role: %w", err)
+	}
+	objects, err := s3.NewHandler(s3.Options{Authorizer: accounts, Region: options.Region, Now: options.Now})
 	if err != nil {
 		return nil, fmt.Errorf("make S3: %w", err)
 	}
-	authorizer := authorizer{account}
-	e := &Emulator{
-		options: options, account: account,
-		verifier: sigv4.NewVerifier(account, sigv4.Options{Now: options.Now}),
-		journal:  journal.NewRing(options.JournalSize),
+	authorizer := authorizer{accounts}
+	w := &cloud{
+		accounts: accounts, verifier: sigv4.NewVerifier(accounts, sigv4.Options{Now: options.Now}),
 		eks: eks.New(eks.Options{
-			Region: options.Region, Account: options.Account, Authorizer: authorizer, Roles: roles{account},
+			Region: options.Region, Account: options.Account, Authorizer: authorizer, Roles: roles{accounts},
 			Now: options.Now, AssociationLimit: options.AssociationLimit,
-		}),
-		metadata: imds.New(imds.Options{
-			Region: options.Region, Account: options.Account, RoleName: options.NodeRole, Role: instances{account, role.ARN},
-			Now: options.Now, Log: options.Log,
 		}),
 	}
 	tokens := eksauth.New(eksauth.Options{
-		Account: options.Account, Clusters: e.eks, Authorizer: authorizer, Sessions: sessions{account}, Now: options.Now,
+		Account: options.Account, Clusters: w.eks, Authorizer: authorizer, Sessions: sessions{accounts}, Now: options.Now,
 	})
-	e.services = map[string]service{
-		"eks":      {handler: e.eks, refuse: refuseJSON, requestID: jsonRequestID, regions: []string{options.Region}},
+	w.services = map[string]service{
+		"eks":      {handler: w.eks, refuse: refuseJSON, requestID: jsonRequestID, regions: []string{options.Region}},
 		"eks-auth": {handler: tokens, refuse: refuseJSON, requestID: jsonRequestID, regions: []string{options.Region}},
 		// IAM is signed for us-east-1, and for the client's own region by SDKs that were given an
 		// endpoint; STS likewise, by way of its global endpoint.
-		"iam": {handler: account.Handler(), refuse: iam.WriteSignatureError, requestID: jsonRequestID, regions: []string{options.Region, globalRegion}},
-		"sts": {handler: sts.NewHandler(account), refuse: iam.WriteSignatureError, requestID: jsonRequestID, regions: []string{options.Region, globalRegion}},
+		"iam": {handler: accounts.Handler(), refuse: iam.WriteSignatureError, requestID: jsonRequestID, regions: []string{options.Region, globalRegion}},
+		"sts": {handler: sts.NewHandler(accounts), refuse: iam.WriteSignatureError, requestID: jsonRequestID, regions: []string{options.Region, globalRegion}},
 		// S3 has an answer of its own to a wrong region.
 		"s3": {handler: objects, refuse: s3.WriteSignatureError, requestID: s3RequestID},
 	}
-	return e, nil
+	return w, nil
 }
 
 func (o *Options) complete() error {
@@ -124,6 +167,14 @@ func (o *Options) complete() error {
 		return errors.New("node role: needs a name")
 	case o.AccessKeyID == "" || o.SecretAccessKey == "":
 		return errors.New("administrator: needs an access key ID and a secret access key")
+	}
+	for _, member := range o.Members {
+		if !accountID.MatchString(member) {
+			return fmt.Errorf("member account %q: must have 12 digits", member)
+		}
+	}
+	if o.PropagationDelay < 0 || o.PropagationDelay > maxPropagation {
+		return fmt.Errorf("IAM propagation delay %s: must be between 0s and %s", o.PropagationDelay, maxPropagation)
 	}
 	if o.JournalSize == 0 {
 		o.JournalSize = 100_000
@@ -143,10 +194,19 @@ func (e *Emulator) Handler() http.Handler { return http.HandlerFunc(e.serve) }
 // MetadataHandler serves the instance metadata; the caller's address is the instance.
 func (e *Emulator) MetadataHandler() http.Handler { return e.metadata }
 
-// ControlHandler serves the control API. hopLimiter is the listener of the instance metadata, or nil.
-func (e *Emulator) ControlHandler(hopLimiter control.HopLimiter) (http.Handler, error) {
-	return control.NewHandler(control.Options{
+// ControlHandler serves the control API. listener is the one of the instance metadata, or nil; a
+// reset sets it to the hop limit that it has now.
+func (e *Emulator) ControlHandler(listener *imds.Listener) (http.Handler, error) {
+	options := control.Options{
 		Token: e.options.ControlToken, SyncToken: e.options.SyncToken,
-		Clusters: clusters{e.eks}, Journal: e.journal, IMDS: hopLimiter,
-	})
+		Clusters: clusters{e}, Journal: e.journal, Faults: e.faults, Resetter: e,
+	}
+	if listener != nil {
+		if err := e.metadata.Attach(listener); err != nil {
+			return nil, err
+		}
+		e.hops = hops{listener, listener.HopLimit()}
+		options.IMDS, options.IMDSv1 = listener, e.metadata
+	}
+	return control.NewHandler(options)
 }

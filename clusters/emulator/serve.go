@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/podidentity/epi/clusters/emulator/faults"
 	"github.com/podidentity/epi/clusters/emulator/iam"
 	"github.com/podidentity/epi/clusters/emulator/journal"
 	"github.com/podidentity/epi/clusters/emulator/sigv4"
@@ -43,19 +44,22 @@ type service struct {
 func (e *Emulator) serve(w http.ResponseWriter, r *http.Request) {
 	call := &journal.Call{Time: e.options.Now(), RequestID: uuid.NewString()}
 	call.SourceIP, _, _ = net.SplitHostPort(r.RemoteAddr) // stays "" for an address without a port
-	r = r.WithContext(journal.NewContext(r.Context(), call))
+	r = r.WithContext(faults.NewContext(journal.NewContext(r.Context(), call), e.faults))
 	recorder := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
 	defer func() {
 		panicked := recover()
 		if panicked != nil {
 			recorder.status, call.ErrorCode = http.StatusInternalServerError, "InternalError"
+			if call.Fault != "" {
+				recorder.status, call.ErrorCode = 0, journal.NoAnswer
+			}
 		}
 		e.record(r, call, recorder.status)
 		if panicked != nil {
 			panic(panicked) // net/http logs it and ends the connection
 		}
 	}()
-	e.route(recorder, r, call)
+	e.cloud.Load().route(recorder, r, call, e.options.Region)
 }
 
 func (e *Emulator) record(r *http.Request, call *journal.Call, status int) {
@@ -70,15 +74,15 @@ func (e *Emulator) record(r *http.Request, call *journal.Call, status int) {
 
 // route finds the service by what the request says it is signed for, and hands the request to it
 // only when that signature is verified.
-func (e *Emulator) route(w http.ResponseWriter, r *http.Request, call *journal.Call) {
+func (o *cloud) route(w http.ResponseWriter, r *http.Request, call *journal.Call, home string) {
 	region, name, signed := sigv4.Scope(r)
 	if !signed {
-		e.unsigned(w, r, call)
+		o.unsigned(w, r, call)
 		return
 	}
-	target, known := e.services[name]
+	target, known := o.services[name]
 	if !known {
-		guess := e.services[guessService(r)]
+		guess := o.services[guessService(r)]
 		w.Header().Set(guess.requestID, call.RequestID)
 		guess.refuse(w, r, &sigv4.Error{Kind: sigv4.WrongScope, Message: "Credential should be scoped to a service that the emulator has: eks, eks-auth, iam, s3 or sts."})
 		return
@@ -86,15 +90,15 @@ func (e *Emulator) route(w http.ResponseWriter, r *http.Request, call *journal.C
 	call.Service = name
 	w.Header().Set(target.requestID, call.RequestID)
 	if target.regions != nil && !slices.Contains(target.regions, region) {
-		target.refuse(w, r, &sigv4.Error{Kind: sigv4.WrongScope, Message: "Credential should be scoped to a valid region, such as " + e.options.Region + "."})
+		target.refuse(w, r, &sigv4.Error{Kind: sigv4.WrongScope, Message: "Credential should be scoped to a valid region, such as " + home + "."})
 		return
 	}
-	identity, err := e.verifier.Verify(r)
+	identity, err := o.verifier.Verify(r)
 	if err != nil {
 		target.refuse(w, r, signatureError(err))
 		return
 	}
-	caller, ok := e.caller(r, identity, call)
+	caller, ok := o.caller(r, identity, call)
 	if !ok {
 		// The key was there a moment ago, when its signature was verified.
 		target.refuse(w, r, &sigv4.Error{Kind: sigv4.UnknownAccessKey, Message: "access key ID " + identity.AccessKeyID + " does not exist"})
@@ -111,8 +115,8 @@ func signatureError(err error) *sigv4.Error {
 }
 
 // caller is whose signature it was; false if the key is gone.
-func (e *Emulator) caller(r *http.Request, identity *sigv4.Identity, call *journal.Call) (*iam.Caller, bool) {
-	principal, ok := e.account.Principal(r.Context(), identity.AccessKeyID)
+func (o *cloud) caller(r *http.Request, identity *sigv4.Identity, call *journal.Call) (*iam.Caller, bool) {
+	principal, ok := o.accounts.Principal(r.Context(), identity.AccessKeyID, identity.SessionToken)
 	if !ok {
 		return nil, false
 	}
@@ -129,7 +133,7 @@ func (e *Emulator) caller(r *http.Request, identity *sigv4.Identity, call *journ
 
 // unsigned serves what has no readable signature. STS and S3 have something to say to anonymous
 // callers; all other services refuse them.
-func (e *Emulator) unsigned(w http.ResponseWriter, r *http.Request, call *journal.Call) {
+func (o *cloud) unsigned(w http.ResponseWriter, r *http.Request, call *journal.Call) {
 	name := guessService(r)
 	if name == "iam" {
 		var ok bool
@@ -140,9 +144,9 @@ func (e *Emulator) unsigned(w http.ResponseWriter, r *http.Request, call *journa
 		}
 	}
 	call.Service = name
-	target := e.services[name]
+	target := o.services[name]
 	w.Header().Set(target.requestID, call.RequestID)
-	_, err := e.verifier.Verify(r)
+	_, err := o.verifier.Verify(r)
 	refusal := signatureError(err)
 	anonymous := refusal.Kind == sigv4.MissingAuthentication && (name == "sts" || name == "s3")
 	if !anonymous {

@@ -164,9 +164,9 @@ func TestExpiry(t *testing.T) {
 
 func TestPanicIsJournaled(t *testing.T) {
 	w := newWorld(t)
-	broken := w.emulator.services["eks"]
+	broken := w.emulator.cloud.Load().services["eks"]
 	broken.handler = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
-	w.emulator.services["eks"] = broken
+	w.emulator.cloud.Load().services["eks"] = broken
 	if _, err := w.admin().eks.ListClusters(context.Background(), &awseks.ListClustersInput{}); err == nil {
 		t.Error("a panic was a success")
 	}

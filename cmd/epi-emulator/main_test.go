@@ -129,7 +129,7 @@ func TestServeAndSync(t *testing.T) {
 	if limit, err := client.HopLimit(t.Context()); err != nil || limit != 2 {
 		t.Errorf("hop limit %d, %v", limit, err)
 	}
-	if calls, err := client.Calls(t.Context(), 0); err != nil || calls.Last != 1 || calls.Calls[0].SourceIP != "127.0.0.1" {
+	if calls, err := client.CallsWhere(t.Context(), control.Query{Service: "s3"}, 0); err != nil || len(calls.Calls) != 1 || calls.Calls[0].SourceIP != "127.0.0.1" {
 		t.Errorf("calls %+v, %v", calls, err)
 	}
 

@@ -16,7 +16,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/podidentity/epi/clusters/emulator"
-	"github.com/podidentity/epi/clusters/emulator/control"
 	"github.com/podidentity/epi/clusters/emulator/imds"
 )
 
@@ -120,17 +119,17 @@ func serve(ctx context.Context, f serveFlags, out io.Writer) error {
 	}
 	where := []string{"AWS on http://" + aws}
 
-	var hopLimiter control.HopLimiter
+	var metadata *imds.Listener
 	if f.imdsListen != "" {
 		listener, err := s.listenMetadata(ctx, f.imdsListen, f.hopLimit, e.MetadataHandler())
 		if err != nil {
 			return err
 		}
-		hopLimiter = listener
+		metadata = listener
 		where = append(where, fmt.Sprintf("instance metadata on http://%s (hop limit %d)", listener.Addr(), f.hopLimit))
 	}
 	if f.controlListen != "" {
-		handler, err := e.ControlHandler(hopLimiter)
+		handler, err := e.ControlHandler(metadata)
 		if err != nil {
 			return usageError{err}
 		}

@@ -156,3 +156,23 @@ func (s *Service) Identities(ctx context.Context, cluster, after string) (revisi
 		}
 	}
 }
+
+// Clusters are the registered clusters, in no order.
+func (s *Service) Clusters() []Cluster {
+	s.state.mu.RLock()
+	defer s.state.mu.RUnlock()
+	var clusters []Cluster
+	for _, c := range s.state.clusters {
+		clusters = append(clusters, c.Cluster)
+	}
+	return clusters
+}
+
+// Close lets all who wait for identities go, with what there is: another service takes over.
+func (s *Service) Close() {
+	s.state.mu.Lock()
+	defer s.state.mu.Unlock()
+	for _, c := range s.state.clusters {
+		c.announce()
+	}
+}

@@ -49,10 +49,9 @@ var (
 )
 
 // api is the IAM Query API over an account.
-type api struct{ *Account }
+type api struct{ *account }
 
-// Handler serves the IAM Query API (version 2010-05-08) for callers from the context.
-func (a *Account) Handler() http.Handler {
+func (a *account) handler() http.Handler {
 	s := api{a}
 	return &query.Service{Version: version, Namespace: namespace, Operations: map[string]query.Operation{
 		"CreatePolicy": s.createPolicy, "GetPolicy": s.getPolicy, "DeletePolicy": s.deletePolicy, "ListPolicies": s.listPolicies,
@@ -60,18 +59,31 @@ func (a *Account) Handler() http.Handler {
 		"ListPolicyVersions": s.listPolicyVersions, "SetDefaultPolicyVersion": s.setDefaultPolicyVersion,
 
 		"CreateRole": s.createRole, "GetRole": s.getRole, "DeleteRole": s.deleteRole, "ListRoles": s.listRoles,
-		"UpdateAssumeRolePolicy": s.updateAssumeRolePolicy, "UpdateRole": s.updateRole,
-		"TagRole": s.tagRole, "UntagRole": s.untagRole, "ListRoleTags": s.listRoleTags,
-		"PutRolePermissionsBoundary": s.putRolePermissionsBoundary, "DeleteRolePermissionsBoundary": s.deleteRolePermissionsBoundary,
-		"ListInstanceProfilesForRole": s.listInstanceProfilesForRole,
+		"UpdateAssumeRolePolicy": s.updateAssumeRolePolicy, "UpdateRole": s.updateRole, "UpdateRoleDescription": s.updateRoleDescription,
+
+		"TagRole": s.tagEntity(role), "UntagRole": s.untagEntity(role), "ListRoleTags": s.listEntityTags(role),
+		"TagUser": s.tagEntity(user), "UntagUser": s.untagEntity(user), "ListUserTags": s.listEntityTags(user),
+		"TagPolicy": s.tagPolicy, "UntagPolicy": s.untagPolicy, "ListPolicyTags": s.listPolicyTags, "ListEntitiesForPolicy": s.listEntitiesForPolicy,
+		"PutRolePermissionsBoundary": s.putBoundary(role), "DeleteRolePermissionsBoundary": s.deleteBoundary(role),
+		"PutUserPermissionsBoundary": s.putBoundary(user), "DeleteUserPermissionsBoundary": s.deleteBoundary(user),
 
 		"AttachRolePolicy": s.attach(role), "DetachRolePolicy": s.detach(role), "ListAttachedRolePolicies": s.listAttached(role),
 		"PutRolePolicy": s.putInline(role), "GetRolePolicy": s.getInline(role), "DeleteRolePolicy": s.deleteInline(role), "ListRolePolicies": s.listInline(role),
 		"AttachUserPolicy": s.attach(user), "DetachUserPolicy": s.detach(user), "ListAttachedUserPolicies": s.listAttached(user),
 		"PutUserPolicy": s.putInline(user), "GetUserPolicy": s.getInline(user), "DeleteUserPolicy": s.deleteInline(user), "ListUserPolicies": s.listInline(user),
 
-		"CreateUser": s.createUser, "GetUser": s.getUser, "DeleteUser": s.deleteUser, "ListUsers": s.listUsers,
-		"CreateAccessKey": s.createAccessKey, "DeleteAccessKey": s.deleteAccessKey, "ListAccessKeys": s.listAccessKeys,
+		"CreateUser": s.createUser, "GetUser": s.getUser, "DeleteUser": s.deleteUser, "ListUsers": s.listUsers, "ListGroupsForUser": s.listGroupsForUser,
+		"CreateAccessKey": s.createAccessKey, "DeleteAccessKey": s.deleteAccessKey, "UpdateAccessKey": s.updateAccessKey, "ListAccessKeys": s.listAccessKeys,
+
+		"CreateInstanceProfile": s.createInstanceProfile, "GetInstanceProfile": s.getInstanceProfile, "DeleteInstanceProfile": s.deleteInstanceProfile,
+		"ListInstanceProfiles": s.listInstanceProfiles, "ListInstanceProfilesForRole": s.listInstanceProfilesForRole,
+		"AddRoleToInstanceProfile": s.addRoleToInstanceProfile, "RemoveRoleFromInstanceProfile": s.removeRoleFromInstanceProfile,
+		"TagInstanceProfile": s.tagInstanceProfile, "UntagInstanceProfile": s.untagInstanceProfile, "ListInstanceProfileTags": s.listInstanceProfileTags,
+
+		"CreateOpenIDConnectProvider": s.createProvider, "GetOpenIDConnectProvider": s.getProvider, "DeleteOpenIDConnectProvider": s.deleteProvider,
+		"ListOpenIDConnectProviders": s.listProviders, "AddClientIDToOpenIDConnectProvider": s.addClientID,
+		"RemoveClientIDFromOpenIDConnectProvider": s.removeClientID, "UpdateOpenIDConnectProviderThumbprint": s.updateThumbprint,
+		"TagOpenIDConnectProvider": s.tagProvider, "UntagOpenIDConnectProvider": s.untagProvider, "ListOpenIDConnectProviderTags": s.listProviderTags,
 	}}
 }
 
@@ -89,13 +101,6 @@ var (
 
 // parameter is "RoleName" or "UserName".
 func (k kind) parameter() string { return title(k.word) + "Name" }
-
-func (s api) named(k kind) map[string]*entity {
-	if k == role {
-		return s.roles
-	}
-	return s.users
-}
 
 // find returns a role or user under the lock that the caller holds.
 func (s api) find(k kind, name string) (*entity, error) {
@@ -189,7 +194,7 @@ func parseDocument(p query.Parameters, parameter string, kind policyKind, quota 
 	if err != nil {
 		return document{}, malformed("%v", err)
 	}
-	return document{text, parsed}, nil
+	return document{text: text, parsed: parsed}, nil
 }
 
 func sizeWithoutSpace(text string) int {
@@ -200,23 +205,28 @@ func sizeWithoutSpace(text string) int {
 	return size
 }
 
-// bindTrust ties the users and roles that a trust policy names to their unique IDs, under the lock
-// that the caller holds. Those of this account must exist.
-func (s api) bindTrust(trust *policy.Document) error {
+// bindTrust ties the users and roles that a trust policy names to their unique IDs. Those of
+// accounts that the emulator has must exist. The caller holds no lock.
+func (s api) bindTrust(trust *document) error {
 	var missing error
-	trust.Bind(func(arn string) string {
-		named, ours := s.users, strings.HasPrefix(arn, "arn:aws:iam::"+s.id+":")
-		if strings.HasPrefix(arn, "arn:aws:iam::"+s.id+":role/") {
-			named = s.roles
-		}
-		if !ours {
+	trust.bound = map[string]string{}
+	trust.parsed.Bind(func(arn string) string {
+		owner := s.accountOf(arn)
+		if owner == nil || !strings.HasPrefix(arn, "arn:aws:iam:") {
 			return ""
+		}
+		owner.mu.RLock()
+		defer owner.mu.RUnlock()
+		named := owner.users
+		if strings.HasPrefix(arn, owner.arn("role", "/", "")) {
+			named = owner.roles
 		}
 		e := byARN(named, arn)
 		if e == nil {
 			missing = malformed("Invalid principal in policy: \"AWS\":\"%s\"", arn)
 			return ""
 		}
+		trust.bound[arn] = e.id
 		return e.id
 	})
 	return missing

@@ -122,18 +122,29 @@ func (s api) createPolicy(ctx context.Context, p query.Parameters) (any, error) 
 	m.created = s.timestamp()
 	m.updated = m.created
 	m.versions = []policyVersion{{number: 1, created: m.created, document: text}}
-	s.policies[m.arn] = m
+	if err := s.savePolicy(m); err != nil {
+		return nil, err
+	}
 	return policyResult{s.xmlPolicy(m, false)}, nil
 }
 
 // onPolicy authorises an operation on a managed policy and runs do under the lock. AWS's own
 // policies can be read only.
-func (s api) onPolicy(ctx context.Context, p query.Parameters, action string, write bool, do func(*managedPolicy) error) error {
+func (s api) onPolicy(ctx context.Context, p query.Parameters, action string, keys policy.Context, write bool, do func(*managedPolicy) error) error {
 	arn, err := p.Check("PolicyArn", policyARN)
 	if err != nil {
 		return err
 	}
-	if err := s.authorize(ctx, action, arn, nil); err != nil {
+	if keys == nil {
+		keys = policy.Context{}
+	}
+	s.mu.RLock()
+	if m := s.policies[arn]; m != nil {
+		setTags(keys, "aws:ResourceTag/", m.tags)
+		setTags(keys, "iam:ResourceTag/", m.tags)
+	}
+	s.mu.RUnlock()
+	if err := s.authorize(ctx, action, arn, keys); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -148,6 +159,21 @@ func (s api) onPolicy(ctx context.Context, p query.Parameters, action string, wr
 	return do(m)
 }
 
+// readPolicy runs read on a managed policy, changePolicy saves what write makes of it.
+func (s api) readPolicy(ctx context.Context, p query.Parameters, action string, read func(*managedPolicy) error) error {
+	return s.onPolicy(ctx, p, action, nil, false, read)
+}
+
+func (s api) changePolicy(ctx context.Context, p query.Parameters, action string, keys policy.Context, write func(*managedPolicy) error) error {
+	return s.onPolicy(ctx, p, action, keys, true, func(m *managedPolicy) error {
+		m = m.clone()
+		if err := write(m); err != nil {
+			return err
+		}
+		return s.savePolicy(m)
+	})
+}
+
 func (s api) findPolicy(arn string) (*managedPolicy, error) {
 	if m := s.policies[arn]; m != nil {
 		return m, nil
@@ -157,7 +183,7 @@ func (s api) findPolicy(arn string) (*managedPolicy, error) {
 
 func (s api) getPolicy(ctx context.Context, p query.Parameters) (any, error) {
 	var out policyResult
-	err := s.onPolicy(ctx, p, "GetPolicy", false, func(m *managedPolicy) error {
+	err := s.readPolicy(ctx, p, "GetPolicy", func(m *managedPolicy) error {
 		out.Policy = s.xmlPolicy(m, false)
 		return nil
 	})
@@ -165,15 +191,14 @@ func (s api) getPolicy(ctx context.Context, p query.Parameters) (any, error) {
 }
 
 func (s api) deletePolicy(ctx context.Context, p query.Parameters) (any, error) {
-	return nil, s.onPolicy(ctx, p, "DeletePolicy", true, func(m *managedPolicy) error {
+	return nil, s.onPolicy(ctx, p, "DeletePolicy", nil, true, func(m *managedPolicy) error {
 		if attachments, boundaries := s.uses(m.arn); attachments+boundaries > 0 {
 			return deleteConflict("Cannot delete a policy attached to entities.")
 		}
 		if len(m.versions) > 1 {
 			return deleteConflict("This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy.")
 		}
-		delete(s.policies, m.arn)
-		return nil
+		return s.removePolicy(m)
 	})
 }
 
@@ -215,7 +240,7 @@ func (s api) createPolicyVersion(ctx context.Context, p query.Parameters) (any, 
 		return nil, err
 	}
 	var out versionResult
-	err = s.onPolicy(ctx, p, "CreatePolicyVersion", true, func(m *managedPolicy) error {
+	err = s.changePolicy(ctx, p, "CreatePolicyVersion", nil, func(m *managedPolicy) error {
 		if len(m.versions) >= versionsPerPolicy {
 			return limitExceeded("A managed policy can have up to %d versions. Before you create a new version, you must delete an existing version.", versionsPerPolicy)
 		}
@@ -240,7 +265,13 @@ func (s api) onVersion(ctx context.Context, p query.Parameters, action string, w
 	if err != nil {
 		return err
 	}
-	return s.onPolicy(ctx, p, action, write, func(m *managedPolicy) error {
+	run := s.readPolicy
+	if write {
+		run = func(ctx context.Context, p query.Parameters, action string, do func(*managedPolicy) error) error {
+			return s.changePolicy(ctx, p, action, nil, do)
+		}
+	}
+	return run(ctx, p, action, func(m *managedPolicy) error {
 		number, err := strconv.Atoi(id[1:])
 		if v := m.version(number); err == nil && v != nil {
 			return do(m, v)
@@ -278,7 +309,7 @@ func (s api) setDefaultPolicyVersion(ctx context.Context, p query.Parameters) (a
 
 func (s api) listPolicyVersions(ctx context.Context, p query.Parameters) (any, error) {
 	var versions []xmlVersion
-	err := s.onPolicy(ctx, p, "ListPolicyVersions", false, func(m *managedPolicy) error {
+	err := s.readPolicy(ctx, p, "ListPolicyVersions", func(m *managedPolicy) error {
 		for i := range m.versions {
 			versions = append(versions, m.xmlVersion(&m.versions[i], false))
 		}

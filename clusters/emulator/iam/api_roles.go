@@ -2,9 +2,7 @@ package iam
 
 import (
 	"context"
-	"maps"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -93,18 +91,21 @@ func (s api) createRole(ctx context.Context, p query.Parameters) (any, error) {
 			return nil, err
 		}
 	}
+	if err := s.bindTrust(&e.trust); err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.checkBoundary(e.boundary); err != nil {
 		return nil, err
 	}
-	if err := s.bindTrust(e.trust.parsed); err != nil {
-		return nil, err
-	}
 	if len(s.roles) >= rolesPerAccount {
 		return nil, limitExceeded("Cannot exceed quota for RolesPerAccount: %d", rolesPerAccount)
 	}
-	if e, err = s.addEntity(e); err != nil {
+	if e, err = s.newEntity(e); err != nil {
+		return nil, err
+	}
+	if err := s.save(e); err != nil {
 		return nil, err
 	}
 	return roleResult{e.xmlRole(false)}, nil
@@ -162,7 +163,7 @@ func (s api) readEntity(ctx context.Context, k kind, p query.Parameters, action 
 	return nil
 }
 
-// change authorises an operation on a role or user and runs write under the lock.
+// change authorises an operation on a role or user and saves what write makes of it.
 func (s api) change(ctx context.Context, k kind, p query.Parameters, action string, keys policy.Context, write func(*entity) error) error {
 	name, err := p.Check(k.parameter(), roleName)
 	if err != nil {
@@ -177,21 +178,43 @@ func (s api) change(ctx context.Context, k kind, p query.Parameters, action stri
 	if err != nil {
 		return err
 	}
-	return write(e)
+	e = e.clone()
+	if err := write(e); err != nil {
+		return err
+	}
+	return s.save(e)
 }
 
 func (s api) deleteRole(ctx context.Context, p query.Parameters) (any, error) {
-	return nil, s.change(ctx, role, p, "DeleteRole", nil, func(e *entity) error {
-		switch {
-		case len(e.attached) > 0:
-			return deleteConflict("Cannot delete entity, must detach all policies first.")
-		case len(e.inline) > 0:
-			return deleteConflict("Cannot delete entity, must delete policies first.")
-		}
-		delete(s.roles, strings.ToLower(e.name))
-		delete(s.entities, e.id)
-		return nil
-	})
+	return nil, s.deleteEntity(ctx, role, p)
+}
+
+// deleteEntity deletes a role or user that has nothing left.
+func (s api) deleteEntity(ctx context.Context, k kind, p query.Parameters) error {
+	name, err := p.Check(k.parameter(), roleName)
+	if err != nil {
+		return err
+	}
+	if err := s.authorizeOn(ctx, k, name, "Delete"+title(k.word), nil); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, err := s.find(k, name)
+	if err != nil {
+		return err
+	}
+	switch {
+	case len(e.attached) > 0:
+		return deleteConflict("Cannot delete entity, must detach all policies first.")
+	case len(e.inline) > 0:
+		return deleteConflict("Cannot delete entity, must delete policies first.")
+	case len(e.keys) > 0:
+		return deleteConflict("Cannot delete entity, must delete access keys first.")
+	case e.role && len(s.profilesWith(e.name)) > 0:
+		return deleteConflict("Cannot delete entity, must remove roles from instance profile first.")
+	}
+	return s.remove(e)
 }
 
 func (s api) listRoles(ctx context.Context, p query.Parameters) (any, error) {
@@ -234,10 +257,18 @@ func (s api) updateAssumeRolePolicy(ctx context.Context, p query.Parameters) (an
 	if err != nil {
 		return nil, err
 	}
+	name, err := p.Check("RoleName", roleName)
+	if err != nil {
+		return nil, err
+	}
+	// Who may not change the role is not told which principals exist.
+	if err := s.authorizeOn(ctx, role, name, "UpdateAssumeRolePolicy", nil); err != nil {
+		return nil, err
+	}
+	if err := s.bindTrust(&trust); err != nil {
+		return nil, err
+	}
 	return nil, s.change(ctx, role, p, "UpdateAssumeRolePolicy", nil, func(e *entity) error {
-		if err := s.bindTrust(trust.parsed); err != nil {
-			return err
-		}
 		e.trust = trust
 		return nil
 	})
@@ -262,83 +293,16 @@ func (s api) updateRole(ctx context.Context, p query.Parameters) (any, error) {
 	})
 }
 
-func (s api) tagRole(ctx context.Context, p query.Parameters) (any, error) {
-	added, keys, err := tags(p)
+func (s api) updateRoleDescription(ctx context.Context, p query.Parameters) (any, error) {
+	description, err := p.Check("Description", anyText)
 	if err != nil {
 		return nil, err
 	}
-	if len(added) == 0 {
-		return nil, invalidInput("Tags must not be empty")
-	}
-	return nil, s.change(ctx, role, p, "TagRole", keys, func(e *entity) error {
-		merged := mergeTags(e.tags, added)
-		if len(merged) > maxTags {
-			return limitExceeded("The number of tags has reached the maximum limit.")
-		}
-		e.tags = merged
+	var out roleResult
+	err = s.change(ctx, role, p, "UpdateRoleDescription", nil, func(e *entity) error {
+		e.description = description
+		out.Role = e.xmlRole(false)
 		return nil
 	})
-}
-
-func (s api) untagRole(ctx context.Context, p query.Parameters) (any, error) {
-	names := p.Strings("TagKeys", maxTags)
-	if len(names) == 0 || len(names) > maxTags {
-		return nil, invalidInput("TagKeys must have 1 to %d members", maxTags)
-	}
-	keys := policy.Context{}
-	keys.Set("aws:TagKeys", names...)
-	return nil, s.change(ctx, role, p, "UntagRole", keys, func(e *entity) error {
-		left := maps.Clone(e.tags)
-		maps.DeleteFunc(left, func(key, _ string) bool {
-			return slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, key) })
-		})
-		e.tags = left
-		return nil
-	})
-}
-
-func (s api) listRoleTags(ctx context.Context, p query.Parameters) (any, error) {
-	var list []xmlTag
-	if err := s.readEntity(ctx, role, p, "ListRoleTags", func(e *entity) { list = xmlTags(e.tags) }); err != nil {
-		return nil, err
-	}
-	list, cut, err := paginate(p, list, func(t xmlTag) string { return t.Key })
-	return struct {
-		Tags []xmlTag `xml:"Tags>member"`
-		page
-	}{list, cut}, err
-}
-
-func (s api) putRolePermissionsBoundary(ctx context.Context, p query.Parameters) (any, error) {
-	keys := policy.Context{}
-	arn, err := boundary(p, keys, true)
-	if err != nil {
-		return nil, err
-	}
-	return nil, s.change(ctx, role, p, "PutRolePermissionsBoundary", keys, func(e *entity) error {
-		if err := s.checkBoundary(arn); err != nil {
-			return err
-		}
-		e.boundary = arn
-		return nil
-	})
-}
-
-func (s api) deleteRolePermissionsBoundary(ctx context.Context, p query.Parameters) (any, error) {
-	return nil, s.change(ctx, role, p, "DeleteRolePermissionsBoundary", nil, func(e *entity) error {
-		if e.boundary == "" {
-			return notFound("The role with name %s has no permissions boundary.", e.name)
-		}
-		e.boundary = ""
-		return nil
-	})
-}
-
-// listInstanceProfilesForRole always finds none: clients ask it before they delete a role.
-func (s api) listInstanceProfilesForRole(ctx context.Context, p query.Parameters) (any, error) {
-	out := struct {
-		InstanceProfiles struct{}
-		page
-	}{}
-	return out, s.readEntity(ctx, role, p, "ListInstanceProfilesForRole", func(*entity) {})
+	return out, err
 }

@@ -26,7 +26,7 @@ const (
 )
 
 func serve(t testing.TB) *iamtest.Server {
-	return iamtest.New(t, nil, func(account *iam.Account) map[string]iamtest.Service {
+	return iamtest.New(t, nil, func(account *iam.Accounts) map[string]iamtest.Service {
 		service := iamtest.Service{Handler: account.Handler(), Refuse: iam.WriteSignatureError}
 		return map[string]iamtest.Service{"iam": service, "": service}
 	})
@@ -414,7 +414,7 @@ func TestConcurrentUse(t *testing.T) {
 			for range 10 {
 				_, err := c.PutRolePolicy(context.Background(), &sdk.PutRolePolicyInput{RoleName: aws.String("r"), PolicyName: &name, PolicyDocument: aws.String(readObjects)})
 				if err == nil {
-					_, err = server.Account.IssueSession(context.Background(), iam.SessionInput{RoleARN: "arn:aws:iam::123456789012:role/r", SessionName: name, Duration: time.Hour})
+					_, err = server.Accounts.IssueSession(context.Background(), iam.SessionInput{RoleARN: "arn:aws:iam::123456789012:role/r", SessionName: name, Duration: time.Hour})
 				}
 				if err != nil {
 					done <- err

@@ -2,12 +2,12 @@ package iam
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/podidentity/epi/clusters/emulator/iam/policy"
 	"github.com/podidentity/epi/clusters/emulator/query"
-	"github.com/podidentity/epi/clusters/emulator/sigv4"
 )
 
 type xmlUser struct {
@@ -57,7 +57,10 @@ func (s api) createUser(ctx context.Context, p query.Parameters) (any, error) {
 	if len(s.users) >= usersPerAccount {
 		return nil, limitExceeded("Cannot exceed quota for UsersPerAccount: %d", usersPerAccount)
 	}
-	if e, err = s.addEntity(e); err != nil {
+	if e, err = s.newEntity(e); err != nil {
+		return nil, err
+	}
+	if err := s.save(e); err != nil {
 		return nil, err
 	}
 	return userResult{e.xmlUser(false)}, nil
@@ -83,19 +86,7 @@ func (s api) getUser(ctx context.Context, p query.Parameters) (any, error) {
 }
 
 func (s api) deleteUser(ctx context.Context, p query.Parameters) (any, error) {
-	return nil, s.change(ctx, user, p, "DeleteUser", nil, func(e *entity) error {
-		switch {
-		case len(e.attached) > 0:
-			return deleteConflict("Cannot delete entity, must detach all policies first.")
-		case len(e.inline) > 0:
-			return deleteConflict("Cannot delete entity, must delete policies first.")
-		case len(e.keys) > 0:
-			return deleteConflict("Cannot delete entity, must delete access keys first.")
-		}
-		delete(s.users, strings.ToLower(e.name))
-		delete(s.entities, e.id)
-		return nil
-	})
+	return nil, s.deleteEntity(ctx, user, p)
 }
 
 func (s api) listUsers(ctx context.Context, p query.Parameters) (any, error) {
@@ -139,36 +130,70 @@ func (s api) createAccessKey(ctx context.Context, p query.Parameters) (any, erro
 		if err != nil {
 			return err
 		}
-		secret, err := s.secret(30)
+		secret, err := s.secret()
 		if err != nil {
 			return err
 		}
-		key := s.addKey(e, id, secret)
-		out.AccessKey = xmlKey{e.name, id, "Active", secret, format(key.created)}
+		key := accessKey{id: id, secret: secret, created: s.timestamp(), active: true}
+		e.keys = append(e.keys, key)
+		out.AccessKey = key.xml(e.name)
+		out.AccessKey.SecretAccessKey = secret
 		return nil
 	})
 	return out, err
 }
 
-// addKey gives a user an access key under the lock that the caller holds.
-func (a *Account) addKey(user *entity, id, secret string) *accessKey {
-	key := &accessKey{Credentials: sigv4.Credentials{SecretAccessKey: secret}, owner: user.id, created: a.timestamp()}
-	a.keys[id] = key
-	user.keys = append(user.keys, id)
-	return key
+func (k *accessKey) xml(user string) xmlKey {
+	status := statusInactive
+	if k.active {
+		status = statusActive
+	}
+	return xmlKey{UserName: user, AccessKeyID: k.id, Status: status, CreateDate: format(k.created)}
+}
+
+const (
+	statusActive   = "Active"
+	statusInactive = "Inactive"
+)
+
+// changeKey runs write on the access key that the parameters name, and its user.
+func (s api) changeKey(ctx context.Context, p query.Parameters, action string, write func(e *entity, index int) error) error {
+	id, err := p.Check("AccessKeyId", query.Rule{Min: 16, Max: 128, Pattern: namePattern})
+	if err != nil {
+		return err
+	}
+	return s.change(ctx, user, ownName(ctx, p), action, nil, func(e *entity) error {
+		index := slices.Index(e.keyIDs(), id)
+		if index < 0 {
+			return notFound("The Access Key with id %s cannot be found.", id)
+		}
+		return write(e, index)
+	})
 }
 
 func (s api) deleteAccessKey(ctx context.Context, p query.Parameters) (any, error) {
-	id, err := p.Check("AccessKeyId", query.Rule{Min: 16, Max: 128, Pattern: namePattern})
+	var id string
+	err := s.changeKey(ctx, p, "DeleteAccessKey", func(e *entity, index int) error {
+		id = e.keys[index].id
+		e.keys = slices.Delete(e.keys, index, index+1)
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	return nil, s.change(ctx, user, ownName(ctx, p), "DeleteAccessKey", nil, func(e *entity) error {
-		if !slices.Contains(e.keys, id) {
-			return notFound("The Access Key with id %s cannot be found.", id)
-		}
-		e.keys = slices.DeleteFunc(e.keys, func(other string) bool { return other == id })
-		delete(s.keys, id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.keys, id)
+	return nil, nil
+}
+
+func (s api) updateAccessKey(ctx context.Context, p query.Parameters) (any, error) {
+	status := p.Get("Status")
+	if status != statusActive && status != statusInactive {
+		return nil, query.Errorf("ValidationError", http.StatusBadRequest, "1 validation error detected: Value '%s' at 'status' failed to satisfy constraint: Member must satisfy enum value set: [Active, Inactive]", status)
+	}
+	return nil, s.changeKey(ctx, p, "UpdateAccessKey", func(e *entity, index int) error {
+		e.keys[index].active = status == statusActive
 		return nil
 	})
 }
@@ -176,8 +201,8 @@ func (s api) deleteAccessKey(ctx context.Context, p query.Parameters) (any, erro
 func (s api) listAccessKeys(ctx context.Context, p query.Parameters) (any, error) {
 	var keys []xmlKey
 	err := s.readEntity(ctx, user, ownName(ctx, p), "ListAccessKeys", func(e *entity) {
-		for _, id := range e.keys {
-			keys = append(keys, xmlKey{UserName: e.name, AccessKeyID: id, Status: "Active", CreateDate: format(s.keys[id].created)})
+		for i := range e.keys {
+			keys = append(keys, e.keys[i].xml(e.name))
 		}
 	})
 	if err != nil {
@@ -188,4 +213,13 @@ func (s api) listAccessKeys(ctx context.Context, p query.Parameters) (any, error
 		AccessKeyMetadata []xmlKey `xml:"AccessKeyMetadata>member"`
 		page
 	}{keys, cut}, err
+}
+
+// listGroupsForUser always finds none: clients ask it before they delete a user.
+func (s api) listGroupsForUser(ctx context.Context, p query.Parameters) (any, error) {
+	out := struct {
+		Groups struct{}
+		page
+	}{}
+	return out, s.readEntity(ctx, user, p, "ListGroupsForUser", func(*entity) {})
 }

@@ -21,13 +21,13 @@ type Access struct {
 	Context policy.Context
 	// ResourcePolicy of the resource, if it has one.
 	ResourcePolicy *policy.Named
-	// ResourceAccount owns the resource; empty means this account.
+	// ResourceAccount owns the resource; empty means the caller's account.
 	ResourceAccount string
 }
 
 // Authorize decides whether caller may, by the policies it has now, and notes the decision in the
 // journal's call of ctx. A nil caller is refused.
-func (a *Account) Authorize(ctx context.Context, caller *Caller, access Access) policy.Decision {
+func (a *Accounts) Authorize(ctx context.Context, caller *Caller, access Access) policy.Decision {
 	decision := policy.Decision{Action: access.Action, Resource: access.Resource}
 	if caller != nil {
 		decision = a.decide(caller, access, false)
@@ -36,27 +36,25 @@ func (a *Account) Authorize(ctx context.Context, caller *Caller, access Access) 
 	return decision
 }
 
-func (a *Account) decide(caller *Caller, access Access, trust bool) policy.Decision {
+func (a *Accounts) decide(caller *Caller, access Access, trust bool) policy.Decision {
 	who := &caller.Principal
-	policies := policy.Policies{}
-	a.mu.RLock()
 	id := who.UserID
 	if who.Type == AssumedRolePrincipal {
 		id = who.RoleID
 	}
-	owner := a.entities[id]
-	if owner != nil {
-		policies = a.policiesOf(owner)
-	}
-	a.mu.RUnlock()
+	owner := a.entity(who.AccountID, id)
 	if owner == nil {
 		// Deleted since the caller was told: nothing can allow it any more.
 		return policy.Decision{Kind: policy.IdentityPolicy, Action: access.Action, Resource: access.Resource}
 	}
+	policies := policy.Policies{}
+	if seen := owner.seen(a.now()); seen != nil {
+		policies = seen.policies
+	}
 	policies.Session, policies.Resource = who.Session, access.ResourcePolicy
 	resourceAccount := access.ResourceAccount
 	if resourceAccount == "" {
-		resourceAccount = a.id
+		resourceAccount = who.AccountID
 	}
 	return policy.Evaluate(&policy.Request{
 		Principal: policy.Principal{AccountID: who.AccountID, ARN: who.ARN, RoleARN: who.RoleARN, ID: id},
@@ -67,7 +65,7 @@ func (a *Account) decide(caller *Caller, access Access, trust bool) policy.Decis
 
 // context adds the global condition keys (reference_policies_condition-keys) to the request's own,
 // which cannot stand in for them.
-func (a *Account) context(caller *Caller, own policy.Context, resourceAccount string) policy.Context {
+func (a *Accounts) context(caller *Caller, own policy.Context, resourceAccount string) policy.Context {
 	keys := make(policy.Context, len(own)+24)
 	for key, values := range own {
 		keys[key] = values
@@ -85,6 +83,12 @@ func (a *Account) context(caller *Caller, own policy.Context, resourceAccount st
 		keys["aws:multifactorauthpresent"] = []string{"false"}
 	} else {
 		keys["aws:username"] = []string{who.UserName}
+	}
+	if who.SourceIdentity != "" {
+		keys["aws:sourceidentity"] = []string{who.SourceIdentity}
+	}
+	if who.Provider != "" {
+		keys["aws:federatedprovider"] = []string{who.Provider}
 	}
 	keys["aws:principalaccount"] = []string{who.AccountID}
 	keys["aws:principaltype"] = []string{string(who.Type)}
@@ -105,7 +109,7 @@ func (a *Account) context(caller *Caller, own policy.Context, resourceAccount st
 }
 
 // environment adds what does not depend on who asks.
-func (a *Account) environment(keys policy.Context, resourceAccount string) {
+func (a *Accounts) environment(keys policy.Context, resourceAccount string) {
 	now := a.now().UTC()
 	keys["aws:currenttime"] = []string{now.Format(time.RFC3339)}
 	keys["aws:epochtime"] = []string{strconv.FormatInt(now.Unix(), 10)}
@@ -140,9 +144,10 @@ func article(kind policy.Kind) string {
 type Trust struct {
 	// RoleARN is the role's.
 	RoleARN string
-	// Service principal that wants to assume it, such as "pods.eks.amazonaws.com"; or Caller.
-	Service string
-	Caller  *Caller
+	// Who wants to assume it is one of: a service principal such as "pods.eks.amazonaws.com", the
+	// ARN of an OIDC provider, or the Caller.
+	Service, Provider string
+	Caller            *Caller
 	// Actions must all be allowed: "sts:AssumeRole", and "sts:TagSession" when there are tags.
 	Actions []string
 	// Context has aws:RequestTag/*, aws:TagKeys, aws:SourceArn, aws:SourceAccount, sts:ExternalId, …
@@ -150,23 +155,21 @@ type Trust struct {
 }
 
 // EvaluateTrust decides by the role's trust policy (and, for a caller that it names only by its
-// account, the caller's own policies). The decision is the first action's that is refused, or the
-// last one's. A missing role is an implicit denial. The decision is noted in the journal's call of ctx.
-func (a *Account) EvaluateTrust(ctx context.Context, trust Trust) policy.Decision {
+// account, or of another account, the caller's own policies). The decision is the first action's
+// that is refused, or the last one's. A missing role is an implicit denial. The decision is noted in
+// the journal's call of ctx.
+func (a *Accounts) EvaluateTrust(ctx context.Context, trust Trust) policy.Decision {
 	decision := policy.Decision{Kind: policy.ResourcePolicy, Action: "sts:AssumeRole", Resource: trust.RoleARN}
-	a.mu.RLock()
-	role := a.roleByARN(trust.RoleARN)
-	var document policy.Named
-	var tags map[string]string
-	if role != nil {
-		document = policy.Named{Name: "trust policy of " + role.arn, Document: role.trust.parsed}
-		tags = role.tags
+	if len(trust.Actions) > 0 {
+		decision.Action = trust.Actions[0]
 	}
-	a.mu.RUnlock()
-	if role != nil {
-		for _, action := range trust.Actions {
-			if decision = a.decideTrust(trust, action, &document, tags); !decision.Allowed {
-				break
+	if owner := a.accountOf(trust.RoleARN); owner != nil {
+		owner.mu.RLock()
+		role := owner.roleByARN(trust.RoleARN)
+		owner.mu.RUnlock()
+		if role != nil {
+			if seen := role.seen(a.now()); seen != nil {
+				decision = a.decideActions(owner.id, trust, seen)
 			}
 		}
 	}
@@ -174,23 +177,36 @@ func (a *Account) EvaluateTrust(ctx context.Context, trust Trust) policy.Decisio
 	return decision
 }
 
-func (a *Account) decideTrust(trust Trust, action string, document *policy.Named, tags map[string]string) policy.Decision {
-	keys := make(policy.Context, len(trust.Context)+len(tags)+4)
+func (a *Accounts) decideActions(accountID string, trust Trust, role *view) (decision policy.Decision) {
+	keys := make(policy.Context, len(trust.Context)+len(role.tags)+4)
 	for key, values := range trust.Context {
 		keys[key] = values
 	}
-	setTags(keys, "aws:ResourceTag/", tags)
-	setTags(keys, "iam:ResourceTag/", tags)
-	if trust.Caller != nil {
-		return a.decide(trust.Caller, Access{Action: action, Resource: trust.RoleARN, Context: keys, ResourcePolicy: document}, true)
+	setTags(keys, "aws:ResourceTag/", role.tags)
+	setTags(keys, "iam:ResourceTag/", role.tags)
+	if trust.Caller == nil {
+		if trust.Service != "" {
+			keys["aws:principalisawsservice"] = []string{"true"}
+			keys["aws:principalservicename"] = []string{trust.Service}
+		}
+		a.environment(keys, accountID)
 	}
-	keys.Set("aws:PrincipalIsAWSService", "true")
-	keys.Set("aws:PrincipalServiceName", trust.Service)
-	a.environment(keys, a.id)
-	return policy.Evaluate(&policy.Request{
-		Principal: policy.Principal{Service: trust.Service},
-		Action:    action, Resource: trust.RoleARN, ResourceMustAllow: true, Context: keys,
-	}, &policy.Policies{Resource: document})
+	for _, action := range trust.Actions {
+		if trust.Caller != nil {
+			decision = a.decide(trust.Caller, Access{
+				Action: action, Resource: trust.RoleARN, Context: keys, ResourcePolicy: &role.trust, ResourceAccount: accountID,
+			}, true)
+		} else {
+			decision = policy.Evaluate(&policy.Request{
+				Principal: policy.Principal{Service: trust.Service, Federated: trust.Provider},
+				Action:    action, Resource: trust.RoleARN, ResourceMustAllow: true, Context: keys,
+			}, &policy.Policies{Resource: &role.trust})
+		}
+		if !decision.Allowed {
+			break
+		}
+	}
+	return decision
 }
 
 func setTags(keys policy.Context, prefix string, tags map[string]string) {

@@ -68,4 +68,8 @@ type Principal struct {
 	Issued time.Time
 	// Session holds the policies passed when the session was made.
 	Session []policy.Named
+	// SourceIdentity of the session; empty if none was set.
+	SourceIdentity string
+	// Provider is the ARN of the OIDC provider that vouched for the session; empty otherwise.
+	Provider string
 }

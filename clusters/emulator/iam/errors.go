@@ -1,16 +1,12 @@
 package iam
 
 import (
-	"errors"
 	"net/http"
 
 	"github.com/podidentity/epi/clusters/emulator/journal"
 	"github.com/podidentity/epi/clusters/emulator/query"
 	"github.com/podidentity/epi/clusters/emulator/sigv4"
 )
-
-// ErrNoSuchRole is returned for a role that does not exist (any more).
-var ErrNoSuchRole = errors.New("no such role")
 
 func notFound(format string, args ...any) *query.Error {
 	return query.Errorf("NoSuchEntity", http.StatusNotFound, format, args...)

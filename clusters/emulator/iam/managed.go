@@ -1,9 +1,12 @@
 package iam
 
 import (
+	"crypto/sha256"
+	"encoding/base32"
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/podidentity/epi/clusters/emulator/iam/policy"
 )
@@ -52,7 +55,16 @@ var awsPolicies = []struct {
 	{"arn:aws:iam::aws:policy/AmazonS3FullAccess", "Provides full access to all buckets.", allow("s3:*", "s3-object-lambda:*")},
 }
 
-func (a *Account) addAWSPolicies() error {
+// awsPolicyTime is when AWS's policies are said to have been made: they are the same in all accounts.
+var awsPolicyTime = time.Date(2015, 2, 6, 18, 40, 58, 0, time.UTC)
+
+// awsPolicyID is the same in all accounts and at all times.
+func awsPolicyID(arn string) string {
+	digest := sha256.Sum256([]byte(arn))
+	return "ANPA" + base32.StdEncoding.EncodeToString(digest[:])[:17]
+}
+
+func (a *account) addAWSPolicies() error {
 	for _, known := range awsPolicies {
 		text, err := json.Marshal(struct {
 			Version   string
@@ -65,15 +77,10 @@ func (a *Account) addAWSPolicies() error {
 		if err != nil {
 			return fmt.Errorf("read policy %s: %w", known.arn, err)
 		}
-		id, err := a.uniqueID("ANPA")
-		if err != nil {
-			return fmt.Errorf("add policy %s: %w", known.arn, err)
-		}
-		now := a.timestamp()
 		a.policies[known.arn] = &managedPolicy{
-			name: known.arn[strings.LastIndexByte(known.arn, '/')+1:], path: "/", arn: known.arn, id: id, description: known.description,
-			created: now, updated: now, aws: true, defaultVersion: 1, lastVersion: 1,
-			versions: []policyVersion{{number: 1, created: now, document: document{string(text), parsed}}},
+			name: known.arn[strings.LastIndexByte(known.arn, '/')+1:], path: "/", arn: known.arn, id: awsPolicyID(known.arn), description: known.description,
+			created: awsPolicyTime, updated: awsPolicyTime, aws: true, defaultVersion: 1, lastVersion: 1,
+			versions: []policyVersion{{number: 1, created: awsPolicyTime, document: document{text: string(text), parsed: parsed}}},
 		}
 	}
 	return nil

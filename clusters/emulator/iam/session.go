@@ -5,7 +5,6 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"fmt"
-	"io"
 	"maps"
 	"regexp"
 	"slices"
@@ -24,31 +23,13 @@ const (
 	maxDuration          = 12 * time.Hour
 	maxTags              = 50
 	maxSessionPolicySize = 2048
-	// tokenBytes of randomness make a session token of 800 characters, about what AWS's have.
-	tokenBytes = 600
-	// minSweep is the least number of keys at which expired ones are looked for.
-	minSweep = 1024
-	// keepExpired is how long an expired session is told from an unknown one.
-	keepExpired = time.Hour
+	maxSessionPolicyARNs = 10
+	// packedLimit stands in for the size that AWS allots to a session's packed policies and tags,
+	// and packedSize for how it packs them: both are AWS's secret.
+	packedLimit = 2048
+	// sessionKeyPrefix tells temporary access key IDs (reference_identifiers).
+	sessionKeyPrefix = "ASIA"
 )
-
-// accessKey is a user's access key or a session's.
-type accessKey struct {
-	sigv4.Credentials
-	// token of a session; empty for a user's key.
-	token string
-	// owner is the unique ID of the user or role.
-	owner   string
-	created time.Time
-	session *session
-}
-
-type session struct {
-	name       string
-	tags       map[string]string
-	transitive []string
-	policies   []policy.Named
-}
 
 // SessionInput asks for temporary credentials of a role. Whoever asks has decided that they may be given.
 type SessionInput struct {
@@ -64,6 +45,12 @@ type SessionInput struct {
 	TransitiveTags []string
 	// Policies limit the session; their texts together have at most 2048 characters.
 	Policies []policy.Named
+	// PolicyARNs name up to 10 managed policies of the role's account that limit it too.
+	PolicyARNs []string
+	// SourceIdentity has 2 to 64 characters of [\w+=,.@-], or is empty.
+	SourceIdentity string
+	// Provider is the ARN of the OIDC provider that vouched for the caller; empty otherwise.
+	Provider string
 }
 
 // Session is a role session that was just made.
@@ -72,6 +59,9 @@ type Session struct {
 	Expiration                                 time.Time
 	// ARN is arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION, ID is ROLEID:SESSION.
 	ARN, ID string
+	// PackedSize is how much of the allotted space policies and tags take, in percent; 0 when the
+	// session has neither.
+	PackedSize int
 }
 
 var (
@@ -84,12 +74,23 @@ type InputError struct{ Problem string }
 
 func (e *InputError) Error() string { return e.Problem }
 
+// PackedError says that policies and tags of a session take more than the allotted space.
+type PackedError struct{ Percent int }
+
+func (e *PackedError) Error() string {
+	return fmt.Sprintf("Packed size of session policies and tags consumes %d%% of allotted space.", e.Percent) //nolint:staticcheck // AWS's wording
+}
+
 func (in *SessionInput) check() error {
 	switch {
 	case !sessionName.MatchString(in.SessionName):
 		return &InputError{fmt.Sprintf("session name %q: needs 2 to 64 characters of [\\w+=,.@-]", in.SessionName)}
+	case in.SourceIdentity != "" && !sessionName.MatchString(in.SourceIdentity):
+		return &InputError{fmt.Sprintf("source identity %q: needs 2 to 64 characters of [\\w+=,.@-]", in.SourceIdentity)}
 	case in.Duration < minDuration || in.Duration > maxDuration:
 		return &InputError{fmt.Sprintf("duration %s: must be between %s and %s", in.Duration, minDuration, maxDuration)}
+	case len(in.PolicyARNs) > maxSessionPolicyARNs:
+		return &InputError{fmt.Sprintf("%d policy ARNs: at most %d are allowed", len(in.PolicyARNs), maxSessionPolicyARNs)}
 	}
 	if err := CheckTags(in.Tags); err != nil {
 		return err
@@ -106,7 +107,24 @@ func (in *SessionInput) check() error {
 	if size > maxSessionPolicySize {
 		return &InputError{fmt.Sprintf("session policies: have %d characters together, at most %d are allowed", size, maxSessionPolicySize)}
 	}
+	if percent := in.packedSize(); percent > 100 {
+		return &PackedError{percent}
+	}
 	return nil
+}
+
+// packedSize is a stand-in: tags count by their length, policies by half of it, and an ARN as a
+// number. All that AWS tells is that there is such a limit, and a percentage (STS AssumeRole,
+// "PackedPolicySize").
+func (in *SessionInput) packedSize() (percent int) {
+	size := 16 * len(in.PolicyARNs)
+	for key, value := range in.Tags {
+		size += len(key) + len(value) + 2
+	}
+	for _, p := range in.Policies {
+		size += len(p.Document.Text()) / 2
+	}
+	return (100*size + packedLimit - 1) / packedLimit
 }
 
 // CheckTags checks tags of a session or an IAM resource by the documented limits (id_session-tags,
@@ -115,15 +133,15 @@ func CheckTags(tags map[string]string) error {
 	if len(tags) > maxTags {
 		return &InputError{fmt.Sprintf("%d tags: at most %d are allowed", len(tags), maxTags)}
 	}
-	seen := map[string]bool{}
+	seen := make(map[string]bool, len(tags))
 	for _, key := range slices.Sorted(maps.Keys(tags)) {
 		lower := strings.ToLower(key)
 		switch {
 		case seen[lower]:
 			return &InputError{fmt.Sprintf("tag key %q: is given twice; case does not count", key)}
-		case key == "" || utf8.RuneCountInString(key) > 128 || !tagText.MatchString(key) || strings.HasPrefix(lower, "aws:"):
+		case key == "" || tooLong(key, 128) || !isTagText(key) || strings.HasPrefix(lower, "aws:"):
 			return &InputError{fmt.Sprintf("tag key %q: needs 1 to 128 letters, digits, spaces and _.:/=+-@, not beginning with aws:", key)}
-		case utf8.RuneCountInString(tags[key]) > 256 || !tagText.MatchString(tags[key]):
+		case tooLong(tags[key], 256) || !isTagText(tags[key]):
 			return &InputError{fmt.Sprintf("value of tag %q: needs up to 256 letters, digits, spaces and _.:/=+-@", key)}
 		}
 		seen[lower] = true
@@ -131,107 +149,175 @@ func CheckTags(tags map[string]string) error {
 	return nil
 }
 
-// IssueSession makes temporary credentials of a role. It fails with ErrNoSuchRole or with an
-// *InputError.
-func (a *Account) IssueSession(_ context.Context, input SessionInput) (Session, error) {
+func tooLong(text string, limit int) bool {
+	return len(text) > limit && utf8.RuneCountInString(text) > limit
+}
+
+// isTagText is tagText, without the regular expression for the usual tag.
+func isTagText(text string) bool {
+	for i := range len(text) {
+		switch c := text[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte(" _.:/=+-@", c) >= 0:
+		default:
+			return tagText.MatchString(text)
+		}
+	}
+	return true
+}
+
+// IssueSession makes temporary credentials of a role. It fails with ErrNoSuchRole, an *InputError
+// or a *PackedError.
+func (a *Accounts) IssueSession(_ context.Context, input SessionInput) (Session, error) {
 	if err := input.check(); err != nil {
 		return Session{}, err
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	role := a.roleByARN(input.RoleARN)
+	owner := a.accountOf(input.RoleARN)
+	if owner == nil {
+		return Session{}, fmt.Errorf("issue session of %s: %w", input.RoleARN, ErrNoSuchRole)
+	}
+	owner.mu.RLock()
+	role := owner.roleByARN(input.RoleARN)
+	policies, err := owner.sessionPolicies(input)
+	owner.mu.RUnlock()
 	if role == nil {
 		return Session{}, fmt.Errorf("issue session of %s: %w", input.RoleARN, ErrNoSuchRole)
 	}
-	keyID, err := a.randomText("ASIA", 16)
-	if err != nil {
-		return Session{}, err
-	}
-	secret, err := a.secret(30)
-	if err != nil {
-		return Session{}, err
-	}
-	token, err := a.secret(tokenBytes)
 	if err != nil {
 		return Session{}, err
 	}
 	now := a.timestamp()
-	key := &accessKey{
-		Credentials: sigv4.Credentials{SecretAccessKey: secret, Expiration: now.Add(input.Duration)},
-		token:       token, owner: role.id, created: now,
-		session: &session{
-			name: input.SessionName, tags: maps.Clone(input.Tags),
-			transitive: slices.Clone(input.TransitiveTags), policies: slices.Clone(input.Policies),
-		},
+	s := &session{
+		Account: owner.id, Owner: role.id, Name: input.SessionName, Tags: input.Tags, Transitive: input.TransitiveTags, Policies: policies,
+		Issued: now.Unix(), Expires: now.Add(input.Duration).Unix(), SourceIdentity: input.SourceIdentity, Provider: input.Provider,
 	}
-	a.sweep(now)
-	a.keys[keyID] = key
+	token, err := a.issue(s)
+	if err != nil {
+		return Session{}, err
+	}
 	return Session{
-		AccessKeyID: keyID, SecretAccessKey: secret, SessionToken: token, Expiration: key.Expiration,
-		ARN: a.sessionARN(role, input.SessionName), ID: role.id + ":" + input.SessionName,
+		AccessKeyID: s.KeyID, SecretAccessKey: s.Secret, SessionToken: token, Expiration: s.expiration(),
+		ARN: sessionARN(owner.id, role.name, s.Name), ID: role.id + ":" + s.Name, PackedSize: input.packedSize(),
 	}, nil
 }
 
-// sessionARN has the role's name without its path.
-func (a *Account) sessionARN(role *entity, name string) string {
-	return "arn:aws:sts::" + a.id + ":assumed-role/" + role.name + "/" + name
+// issue gives a session its key and makes its token.
+func (a *Accounts) issue(s *session) (token string, err error) {
+	if s.KeyID, err = a.randomText(sessionKeyPrefix, 16); err != nil {
+		return "", err
+	}
+	if s.Secret, err = a.secret(); err != nil {
+		return "", err
+	}
+	return a.close(s)
 }
 
-// secret returns the base64 of so many random bytes.
-func (a *Account) secret(bytes int) (string, error) {
-	raw := make([]byte, bytes)
-	if _, err := io.ReadFull(a.rand, raw); err != nil {
-		return "", fmt.Errorf("read random bytes: %w", err)
+// sessionPolicies are the policies passed, then the managed ones by ARN. The caller holds mu.
+func (a *account) sessionPolicies(input SessionInput) ([]sealedPolicy, error) {
+	var policies []sealedPolicy
+	for _, p := range input.Policies {
+		policies = append(policies, sealedPolicy{p.Name, p.Document.Text()})
+	}
+	for _, arn := range input.PolicyARNs {
+		managed := a.policies[arn]
+		if managed == nil {
+			return nil, &InputError{fmt.Sprintf("policy ARN %q: no such policy in account %s", arn, a.id)}
+		}
+		policies = append(policies, sealedPolicy{arn, managed.current().text})
+	}
+	return policies, nil
+}
+
+// sessionARN has the role's name without its path.
+func sessionARN(account, role, name string) string {
+	return "arn:aws:sts::" + account + ":assumed-role/" + role + "/" + name
+}
+
+// secret returns 40 characters, as AWS's secret access keys have.
+func (a *Accounts) secret() (string, error) {
+	raw := make([]byte, 30)
+	if err := a.random(raw); err != nil {
+		return "", err
 	}
 	return base64.StdEncoding.EncodeToString(raw), nil
 }
 
-// sweep forgets sessions that expired a while ago, whenever the keys have doubled since.
-func (a *Account) sweep(now time.Time) {
-	if len(a.keys) < a.sweepAt {
-		return
+func sameText(x, y string) bool { return subtle.ConstantTimeCompare([]byte(x), []byte(y)) == 1 }
+
+// userKey finds a user's access key in any account, with the user.
+func (a *Accounts) userKey(accessKeyID string) (found accessKey, owner *entity, home *account) {
+	for _, member := range a.byID {
+		member.mu.RLock()
+		key := member.keys[accessKeyID]
+		if key != nil {
+			found, owner, home = *key, member.entities[key.owner], member
+		}
+		member.mu.RUnlock()
+		if owner != nil {
+			break
+		}
 	}
-	maps.DeleteFunc(a.keys, func(_ string, key *accessKey) bool {
-		return key.session != nil && now.After(key.Expiration.Add(keepExpired))
-	})
-	a.sweepAt = max(minSweep, 2*len(a.keys))
+	return found, owner, home
 }
 
-// Credentials implements sigv4.CredentialStore.
-func (a *Account) Credentials(_ context.Context, accessKeyID, sessionToken string) (sigv4.Credentials, error) {
-	a.mu.RLock()
-	defer a.mu.RUnlock()
-	key := a.keys[accessKeyID]
-	if key == nil || a.entities[key.owner] == nil {
-		return sigv4.Credentials{}, sigv4.ErrUnknownAccessKey
+// entity finds an entity by its unique ID.
+func (a *Accounts) entity(accountID, id string) *entity {
+	member := a.byID[accountID]
+	if member == nil {
+		return nil
 	}
-	if subtle.ConstantTimeCompare([]byte(key.token), []byte(sessionToken)) != 1 {
+	member.mu.RLock()
+	defer member.mu.RUnlock()
+	return member.entities[id]
+}
+
+// Credentials implements sigv4.CredentialStore. A session ends with its role.
+func (a *Accounts) Credentials(_ context.Context, accessKeyID, sessionToken string) (sigv4.Credentials, error) {
+	if strings.HasPrefix(accessKeyID, sessionKeyPrefix) {
+		if sessionToken == "" {
+			return sigv4.Credentials{}, sigv4.ErrUnknownAccessKey
+		}
+		s, err := a.open(accessKeyID, sessionToken)
+		if err != nil {
+			return sigv4.Credentials{}, err
+		}
+		if a.entity(s.Account, s.Owner) == nil {
+			return sigv4.Credentials{}, sigv4.ErrUnknownAccessKey
+		}
+		return sigv4.Credentials{SecretAccessKey: s.Secret, Expiration: s.expiration()}, nil
+	}
+	key, owner, _ := a.userKey(accessKeyID)
+	switch {
+	case owner == nil || !key.active:
+		return sigv4.Credentials{}, sigv4.ErrUnknownAccessKey
+	case sessionToken != "":
 		return sigv4.Credentials{}, sigv4.ErrInvalidToken
 	}
-	return key.Credentials, nil
+	return sigv4.Credentials{SecretAccessKey: key.secret}, nil
 }
 
 // Principal returns whose access key accessKeyID is now; ok is false when the key, its user or its
-// session's role is gone.
-func (a *Account) Principal(_ context.Context, accessKeyID string) (principal Principal, ok bool) {
-	a.mu.RLock()
-	defer a.mu.RUnlock()
-	key := a.keys[accessKeyID]
-	if key == nil {
+// session's role is gone, or the token is not the key's.
+func (a *Accounts) Principal(_ context.Context, accessKeyID, sessionToken string) (principal Principal, ok bool) {
+	if !strings.HasPrefix(accessKeyID, sessionKeyPrefix) {
+		key, owner, home := a.userKey(accessKeyID)
+		if owner == nil || !key.active || sessionToken != "" {
+			return Principal{}, false
+		}
+		return Principal{Type: UserPrincipal, AccountID: home.id, ARN: owner.arn, UserID: owner.id, UserName: owner.name, Tags: owner.tags}, true
+	}
+	s, err := a.open(accessKeyID, sessionToken)
+	if err != nil {
 		return Principal{}, false
 	}
-	owner := a.entities[key.owner]
+	owner := a.entity(s.Account, s.Owner)
 	if owner == nil {
 		return Principal{}, false
 	}
-	if key.session == nil {
-		return Principal{Type: UserPrincipal, AccountID: a.id, ARN: owner.arn, UserID: owner.id, UserName: owner.name, Tags: owner.tags}, true
-	}
 	return Principal{
-		Type: AssumedRolePrincipal, AccountID: a.id, ARN: a.sessionARN(owner, key.session.name),
-		UserID: owner.id + ":" + key.session.name, RoleARN: owner.arn, RoleID: owner.id, SessionName: key.session.name,
-		Tags: mergeTags(owner.tags, key.session.tags), SessionTags: key.session.tags, TransitiveTags: key.session.transitive,
-		Issued: key.created, Session: key.session.policies,
+		Type: AssumedRolePrincipal, AccountID: s.Account, ARN: sessionARN(s.Account, owner.name, s.Name),
+		UserID: owner.id + ":" + s.Name, RoleARN: owner.arn, RoleID: owner.id, SessionName: s.Name,
+		Tags: mergeTags(owner.tags, s.Tags), SessionTags: s.Tags, TransitiveTags: s.Transitive,
+		Issued: time.Unix(s.Issued, 0).UTC(), Session: s.parsed, SourceIdentity: s.SourceIdentity, Provider: s.Provider,
 	}, true
 }
 

@@ -47,3 +47,14 @@ func (s *Service) limitHops(r *http.Request) error {
 	}
 	return listener.limit(of)
 }
+
+// Reset forgets all instances with their credentials, and takes IMDSv1 back to how it began.
+func (s *Service) Reset() error {
+	if err := s.SetV1Enabled(s.options.V1); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.instances.Purge()
+	return nil
+}

@@ -29,7 +29,7 @@ import (
 const trust = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"pods.eks.amazonaws.com"},"Action":["sts:AssumeRole","sts:TagSession"]}]}`
 
 func serve(t testing.TB) *iamtest.Server {
-	return iamtest.New(t, nil, func(account *iam.Account) map[string]iamtest.Service {
+	return iamtest.New(t, nil, func(account *iam.Accounts) map[string]iamtest.Service {
 		handler, err := s3.NewHandler(s3.Options{Authorizer: account, Region: iamtest.Region})
 		if err != nil {
 			t.Fatal(err)
@@ -77,7 +77,7 @@ func session(t testing.TB, server *iamtest.Server, policy string, tags map[strin
 	if _, err := roles.PutRolePolicy(t.Context(), &iamsdk.PutRolePolicyInput{RoleName: &name, PolicyName: aws.String("p"), PolicyDocument: &policy}); err != nil {
 		t.Fatal(err)
 	}
-	issued, err := server.Account.IssueSession(t.Context(), iam.SessionInput{RoleARN: *role.Role.Arn, SessionName: "pod", Duration: time.Hour, Tags: tags})
+	issued, err := server.Accounts.IssueSession(t.Context(), iam.SessionInput{RoleARN: *role.Role.Arn, SessionName: "pod", Duration: time.Hour, Tags: tags})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -523,7 +523,7 @@ func rawAs(t *testing.T, server *iamtest.Server, who aws.Credentials, method, ta
 // Attempts to be decided on as one thing and served as another.
 func TestConfusion(t *testing.T) {
 	admin, server := setUp(t)
-	role, err := server.Account.CreateServiceRole("narrow", "ec2.amazonaws.com")
+	role, err := server.Accounts.CreateServiceRole("narrow", "ec2.amazonaws.com")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -532,7 +532,7 @@ func TestConfusion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	issued, err := server.Account.IssueSession(t.Context(), iam.SessionInput{RoleARN: role.ARN, SessionName: "pod", Duration: time.Hour})
+	issued, err := server.Accounts.IssueSession(t.Context(), iam.SessionInput{RoleARN: role.ARN, SessionName: "pod", Duration: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -602,11 +602,11 @@ func TestNoCredentialsInMetadata(t *testing.T) {
 func TestBadCredentials(t *testing.T) {
 	// CATALOGUE part 2, 27, and ErrorResponses.
 	_, server := setUp(t)
-	role, err := server.Account.CreateServiceRole("r", "ec2.amazonaws.com")
+	role, err := server.Accounts.CreateServiceRole("r", "ec2.amazonaws.com")
 	if err != nil {
 		t.Fatal(err)
 	}
-	issued, err := server.Account.IssueSession(t.Context(), iam.SessionInput{RoleARN: role.ARN, SessionName: "pod", Duration: time.Hour})
+	issued, err := server.Accounts.IssueSession(t.Context(), iam.SessionInput{RoleARN: role.ARN, SessionName: "pod", Duration: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}

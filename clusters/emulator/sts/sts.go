@@ -15,10 +15,10 @@ const (
 	namespace = "https://sts.amazonaws.com/doc/2011-06-15/"
 )
 
-type api struct{ account *iam.Account }
+type api struct{ account *iam.Accounts }
 
 // NewHandler serves STS for callers from the context. Refused signatures are iam.WriteSignatureError's.
-func NewHandler(account *iam.Account) http.Handler {
+func NewHandler(account *iam.Accounts) http.Handler {
 	s := api{account}
 	return &query.Service{Version: version, Namespace: namespace, Operations: map[string]query.Operation{
 		"GetCallerIdentity": s.getCallerIdentity,

@@ -22,7 +22,7 @@ import (
 )
 
 func serve(t *testing.T) *iamtest.Server {
-	return iamtest.New(t, nil, func(account *iam.Account) map[string]iamtest.Service {
+	return iamtest.New(t, nil, func(account *iam.Accounts) map[string]iamtest.Service {
 		service := iamtest.Service{Handler: sts.NewHandler(account), Refuse: iam.WriteSignatureError}
 		return map[string]iamtest.Service{"sts": service, "": service, "iam": {Handler: account.Handler(), Refuse: iam.WriteSignatureError}}
 	})
@@ -67,7 +67,7 @@ func TestGetCallerIdentity(t *testing.T) {
 	}
 	// "No permissions are required", and a denial changes nothing.
 	arn := createRole(t, server, "r", `{"Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}`, `{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}`)
-	session, err := server.Account.IssueSession(t.Context(), iam.SessionInput{RoleARN: arn, SessionName: "pod", Duration: time.Hour})
+	session, err := server.Accounts.IssueSession(t.Context(), iam.SessionInput{RoleARN: arn, SessionName: "pod", Duration: time.Hour})
 	wantError(t, err, "", 0)
 	c := sdk.NewFromConfig(server.Config(session.AccessKeyID, session.SecretAccessKey, session.SessionToken))
 	out, err = c.GetCallerIdentity(t.Context(), &sdk.GetCallerIdentityInput{})
@@ -137,7 +137,7 @@ func TestAssumeRole(t *testing.T) {
 	out, err = hop(func(in *sdk.AssumeRoleInput) { in.Tags = []types.Tag{tag("own", "1")} })
 	wantError(t, err, "", 0)
 	// id_session-tags, "Chaining roles": transitive tags stay, the others do not.
-	principal, ok := server.Account.Principal(ctx, *out.Credentials.AccessKeyId)
+	principal, ok := server.Accounts.Principal(ctx, *out.Credentials.AccessKeyId, *out.Credentials.SessionToken)
 	if !ok || len(principal.Tags) != 2 || principal.Tags["team"] != "blue" || principal.Tags["own"] != "1" || len(principal.TransitiveTags) != 1 {
 		t.Errorf("principal = %+v", principal)
 	}

@@ -32,10 +32,10 @@ type Service struct {
 	Refuse  func(http.ResponseWriter, *http.Request, *sigv4.Error)
 }
 
-// Server is a running set of services over one account.
+// Server is a running set of services over one set of accounts.
 type Server struct {
-	URL     string
-	Account *iam.Account
+	URL      string
+	Accounts *iam.Accounts
 	// Journal has the calls; a call is in it before its client has read the whole answer.
 	Journal *journal.Ring
 
@@ -44,19 +44,26 @@ type Server struct {
 }
 
 // New serves services, by their signing names, until the test ends. Unsigned requests go to the
-// service "". build makes the services over the account.
-func New(t testing.TB, now func() time.Time, build func(*iam.Account) map[string]Service) *Server {
+// service "". build makes the services over the accounts.
+func New(t testing.TB, now func() time.Time, build func(*iam.Accounts) map[string]Service) *Server {
 	t.Helper()
-	account, err := iam.NewAccount(iam.Options{AccountID: AccountID, Now: now})
+	return NewWith(t, iam.Options{Now: now}, build)
+}
+
+// NewWith is New over accountss of the given options; the first accounts is AccountID.
+func NewWith(t testing.TB, options iam.Options, build func(*iam.Accounts) map[string]Service) *Server {
+	t.Helper()
+	options.AccountID = AccountID
+	accounts, err := iam.NewAccounts(options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := account.CreateAdministrator("epi-admin", AccessKeyID, SecretAccessKey); err != nil {
+	if err := accounts.CreateAdministrator("epi-admin", AccessKeyID, SecretAccessKey); err != nil {
 		t.Fatal(err)
 	}
 	s := &Server{
-		Account: account, Journal: journal.NewRing(1000), services: build(account),
-		verifier: sigv4.NewVerifier(account, sigv4.Options{Now: now}),
+		Accounts: accounts, Journal: journal.NewRing(1000), services: build(accounts),
+		verifier: sigv4.NewVerifier(accounts, sigv4.Options{Now: options.Now}),
 	}
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
@@ -85,7 +92,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		service.Refuse(w, r, refusal)
 		return
 	}
-	principal, _ := s.Account.Principal(r.Context(), identity.AccessKeyID)
+	principal, _ := s.Accounts.Principal(r.Context(), identity.AccessKeyID, identity.SessionToken)
 	service.Handler.ServeHTTP(w, r.WithContext(iam.WithCaller(r.Context(), &iam.Caller{
 		Principal: principal, AccessKeyID: identity.AccessKeyID, Region: identity.Region, SourceIP: netip.MustParseAddr("127.0.0.1"),
 	})))
