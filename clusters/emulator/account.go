@@ -15,6 +15,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/iam"
 	"github.com/podidentity/epi/clusters/emulator/iam/policy"
 	"github.com/podidentity/epi/clusters/emulator/imds"
+	"github.com/podidentity/epi/clusters/emulator/oidc"
 )
 
 // authorizer asks the account about the caller of a request; eks.Authorizer and eksauth.Authorizer.
@@ -56,6 +57,26 @@ func (r roles) CheckSessionPolicy(document string) error {
 		return err
 	}
 	return parsed.CheckIdentity()
+}
+
+// issuers is sts.Issuers.
+type issuers struct {
+	given map[string]*oidc.Keys
+	eks   *eks.Service
+}
+
+func (i issuers) Keys(issuer string) (*oidc.Keys, bool) {
+	if keys, ok := i.given[issuer]; ok {
+		return keys, true
+	}
+	for _, cluster := range i.eks.Clusters() {
+		if cluster.Issuer != issuer {
+			continue
+		}
+		keys, err := oidc.ParseKeys(cluster.JWKS)
+		return keys, err == nil // checked when the cluster was registered
+	}
+	return nil, false
 }
 
 // sessions is eksauth.Sessions.

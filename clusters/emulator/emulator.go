@@ -20,6 +20,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/iam"
 	"github.com/podidentity/epi/clusters/emulator/imds"
 	"github.com/podidentity/epi/clusters/emulator/journal"
+	"github.com/podidentity/epi/clusters/emulator/oidc"
 	"github.com/podidentity/epi/clusters/emulator/s3"
 	"github.com/podidentity/epi/clusters/emulator/sigv4"
 	"github.com/podidentity/epi/clusters/emulator/store"
@@ -43,6 +44,9 @@ type Options struct {
 	// Members are further accounts, each with the role OrganizationAccountAccessRole that Account may
 	// assume. May be empty.
 	Members []string
+	// Issuers are token issuers by their URL, for AssumeRoleWithWebIdentity: besides those of the
+	// registered clusters. May be nil.
+	Issuers map[string]*oidc.Keys
 	// PropagationDelay is how long changes in IAM take to count in decisions.
 	PropagationDelay time.Duration
 	// State keeps what is made; nil keeps it in memory.
@@ -150,7 +154,7 @@ func (e *Emulator) newCloud(sessionKey []byte) (*cloud, error) {
 		// IAM is signed for us-east-1, and for the client's own region by SDKs that were given an
 		// endpoint; STS likewise, by way of its global endpoint.
 		"iam": {handler: accounts.Handler(), refuse: iam.WriteSignatureError, requestID: jsonRequestID, regions: []string{options.Region, globalRegion}},
-		"sts": {handler: sts.NewHandler(accounts), refuse: iam.WriteSignatureError, requestID: jsonRequestID, regions: []string{options.Region, globalRegion}},
+		"sts": {handler: sts.NewHandler(sts.Options{Accounts: accounts, Issuers: issuers{options.Issuers, w.eks}, Now: options.Now}), refuse: iam.WriteSignatureError, requestID: jsonRequestID, regions: []string{options.Region, globalRegion}},
 		// S3 has an answer of its own to a wrong region.
 		"s3": {handler: objects, refuse: s3.WriteSignatureError, requestID: s3RequestID},
 	}

@@ -52,8 +52,14 @@ var (
 type api struct{ *account }
 
 func (a *account) handler() http.Handler {
-	s := api{a}
-	return &query.Service{Version: version, Namespace: namespace, Operations: map[string]query.Operation{
+	return &query.Service{Version: version, Namespace: namespace, Operations: api{a}.operations()}
+}
+
+// Operations are the names of the operations that the handler serves, sorted.
+func Operations() []string { return slices.Sorted(maps.Keys(api{}.operations())) }
+
+func (s api) operations() map[string]query.Operation {
+	return map[string]query.Operation{
 		"CreatePolicy": s.createPolicy, "GetPolicy": s.getPolicy, "DeletePolicy": s.deletePolicy, "ListPolicies": s.listPolicies,
 		"CreatePolicyVersion": s.createPolicyVersion, "GetPolicyVersion": s.getPolicyVersion, "DeletePolicyVersion": s.deletePolicyVersion,
 		"ListPolicyVersions": s.listPolicyVersions, "SetDefaultPolicyVersion": s.setDefaultPolicyVersion,
@@ -84,7 +90,7 @@ func (a *account) handler() http.Handler {
 		"ListOpenIDConnectProviders": s.listProviders, "AddClientIDToOpenIDConnectProvider": s.addClientID,
 		"RemoveClientIDFromOpenIDConnectProvider": s.removeClientID, "UpdateOpenIDConnectProviderThumbprint": s.updateThumbprint,
 		"TagOpenIDConnectProvider": s.tagProvider, "UntagOpenIDConnectProvider": s.untagProvider, "ListOpenIDConnectProviderTags": s.listProviderTags,
-	}}
+	}
 }
 
 // kind is what role and user operations differ in.

@@ -78,7 +78,7 @@ func (e *InputError) Error() string { return e.Problem }
 type PackedError struct{ Percent int }
 
 func (e *PackedError) Error() string {
-	return fmt.Sprintf("Packed size of session policies and tags consumes %d%% of allotted space.", e.Percent) //nolint:staticcheck // AWS's wording
+	return fmt.Sprintf("Packed size of session policies and tags consumes %d%% of allotted space.", e.Percent)
 }
 
 func (in *SessionInput) check() error {

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"regexp"
 
+	"github.com/podidentity/epi/clusters/emulator/faults"
 	"github.com/podidentity/epi/clusters/emulator/journal"
 )
 
@@ -83,6 +84,12 @@ func (s *Service) do(w http.ResponseWriter, r *http.Request, call *journal.Call)
 	operation, ok := s.Operations[action]
 	if version := parameters.Get("Version"); !ok || version != s.Version {
 		return "", nil, Errorf("InvalidAction", http.StatusBadRequest, "Could not find operation %s for version %q", action, version)
+	}
+	if err := faults.At(r.Context(), faults.Target{Operation: action}); err != nil {
+		if fault, ok := errors.AsType[*faults.Error](err); ok {
+			err = &Error{Code: fault.Code, Status: fault.Status, Message: fault.Message}
+		}
+		return "", nil, err
 	}
 	result, err = operation(r.Context(), parameters)
 	return action, result, err

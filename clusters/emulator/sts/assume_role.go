@@ -16,12 +16,16 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/query"
 )
 
-const maxTags = 50
+const (
+	maxTags       = 50
+	maxPolicyARNs = 10
+)
 
 var (
 	roleARN     = query.Rule{Min: 20, Max: 2048, Pattern: regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]+$`)}
 	sessionName = query.Rule{Min: 2, Max: 64, Pattern: regexp.MustCompile(`^[\w+=,.@-]*$`)}
 	externalID  = query.Rule{Min: 2, Max: 1224, Pattern: regexp.MustCompile(`^[\w+=,.@:\/-]*$`)}
+	policyARN   = query.Rule{Min: 20, Max: 2048, Pattern: regexp.MustCompile(`^arn:[!-~]+$`)}
 	sessionText = query.Rule{Min: 1, Max: 2048, Pattern: regexp.MustCompile(`^[\t\n\r\x{20}-\x{ff}]+$`)}
 )
 
@@ -38,8 +42,11 @@ type assumedRoleUser struct {
 }
 
 type assumeRoleResult struct {
-	Credentials     credentials
-	AssumedRoleUser assumedRoleUser
+	Credentials      credentials
+	AssumedRoleUser  assumedRoleUser
+	PackedPolicySize int    `xml:",omitempty"`
+	SourceIdentity   string `xml:",omitempty"`
+	SessionTokenSize int
 }
 
 func (s api) assumeRole(ctx context.Context, p query.Parameters) (any, error) {
@@ -51,45 +58,73 @@ func (s api) assumeRole(ctx context.Context, p query.Parameters) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if decision := s.account.EvaluateTrust(ctx, trust); !decision.Allowed {
+	if decision := s.accounts.EvaluateTrust(ctx, trust); !decision.Allowed {
 		// Whether the role exists is not told either.
 		return nil, query.Errorf("AccessDenied", http.StatusForbidden, "User: %s is not authorized to perform: %s on resource: %s",
 			caller.Principal.ARN, decision.Action, input.RoleARN)
 	}
-	if err := s.checkDuration(caller, input); err != nil {
-		return nil, err
+	if caller.Principal.Type == iam.AssumedRolePrincipal && input.Duration > time.Hour {
+		return nil, query.Errorf("ValidationError", http.StatusBadRequest, "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
 	}
-	session, err := s.account.IssueSession(ctx, input)
+	return s.issue(ctx, input)
+}
+
+// issue makes the session of a role whose trust policy allowed it.
+func (s api) issue(ctx context.Context, input iam.SessionInput) (assumeRoleResult, error) {
+	if role, ok := s.accounts.Role(input.RoleARN); ok && input.Duration > role.MaxSessionDuration {
+		return assumeRoleResult{}, query.Errorf("ValidationError", http.StatusBadRequest, "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+	}
+	session, err := s.accounts.IssueSession(ctx, input)
 	if problem, ok := errors.AsType[*iam.InputError](err); ok {
-		return nil, query.Errorf("ValidationError", http.StatusBadRequest, "%s", problem.Problem)
+		return assumeRoleResult{}, query.Errorf("ValidationError", http.StatusBadRequest, "%s", problem.Problem)
+	}
+	if packed, ok := errors.AsType[*iam.PackedError](err); ok {
+		return assumeRoleResult{}, query.Errorf("PackedPolicyTooLarge", http.StatusBadRequest, "%s", packed)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("assume role %s: %w", input.RoleARN, err)
+		return assumeRoleResult{}, fmt.Errorf("assume role %s: %w", input.RoleARN, err)
 	}
 	return assumeRoleResult{
 		credentials{session.AccessKeyID, session.SecretAccessKey, session.SessionToken, session.Expiration.UTC().Format(time.RFC3339)},
-		assumedRoleUser{session.ARN, session.ID},
+		assumedRoleUser{session.ARN, session.ID}, session.PackedSize, input.SourceIdentity, len(session.SessionToken),
 	}, nil
+}
+
+// readSession reads what AssumeRole and AssumeRoleWithWebIdentity have in common.
+func readSession(p query.Parameters) (input iam.SessionInput, err error) {
+	if input.RoleARN, err = p.Check("RoleArn", roleARN); err != nil {
+		return input, err
+	}
+	if input.SessionName, err = p.Check("RoleSessionName", sessionName); err != nil {
+		return input, err
+	}
+	seconds, err := p.Int("DurationSeconds", 900, 43200, 3600)
+	if err != nil {
+		return input, err
+	}
+	input.Duration = time.Duration(seconds) * time.Second
+	if input.Policies, err = sessionPolicy(p); err != nil {
+		return input, err
+	}
+	for _, member := range p.Structures("PolicyArns", maxPolicyARNs, "arn") {
+		if err := policyARN.Check("PolicyArns", member["arn"]); err != nil {
+			return input, err
+		}
+		input.PolicyARNs = append(input.PolicyARNs, member["arn"])
+	}
+	if len(input.PolicyARNs) > maxPolicyARNs {
+		return input, query.Errorf("ValidationError", http.StatusBadRequest, "1 validation error detected: Value at 'policyArns' failed to satisfy constraint: Member must have length less than or equal to %d", maxPolicyARNs)
+	}
+	return input, nil
 }
 
 // readAssumeRole reads the parameters of AssumeRole.
 func readAssumeRole(p query.Parameters, caller *iam.Caller) (input iam.SessionInput, trust iam.Trust, err error) {
-	if input.RoleARN, err = p.Check("RoleArn", roleARN); err != nil {
+	if input, err = readSession(p); err != nil {
 		return input, trust, err
 	}
-	if input.SessionName, err = p.Check("RoleSessionName", sessionName); err != nil {
-		return input, trust, err
-	}
-	seconds, err := p.Int("DurationSeconds", 900, 43200, 3600)
-	if err != nil {
-		return input, trust, err
-	}
-	input.Duration = time.Duration(seconds) * time.Second
-	if p.Has("SourceIdentity") || p.Has("SerialNumber") || p.Has("TokenCode") || p.Has("PolicyArns.member.1.arn") {
-		return input, trust, query.Errorf("InvalidParameterValue", http.StatusBadRequest, "The emulator does not know SourceIdentity, PolicyArns and MFA")
-	}
-	if input.Policies, err = sessionPolicy(p); err != nil {
-		return input, trust, err
+	if p.Has("SerialNumber") || p.Has("TokenCode") {
+		return input, trust, query.Errorf("AccessDenied", http.StatusForbidden, "MultiFactorAuthentication failed: the emulator has no MFA devices")
 	}
 	trust = iam.Trust{RoleARN: input.RoleARN, Caller: caller, Actions: []string{"sts:AssumeRole"}, Context: policy.Context{}}
 	trust.Context.Set("sts:RoleSessionName", input.SessionName)
@@ -100,7 +135,32 @@ func readAssumeRole(p query.Parameters, caller *iam.Caller) (input iam.SessionIn
 		}
 		trust.Context.Set("sts:ExternalId", id)
 	}
-	return input, trust, readTags(p, caller, &input, &trust)
+	if err := readTags(p, caller, &input, &trust); err != nil {
+		return input, trust, err
+	}
+	return input, trust, readSourceIdentity(p, caller, &input, &trust)
+}
+
+// readSourceIdentity sets the source identity of the session: the caller's, which stays with the
+// chain, or a new one, which needs its own permission
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_monitor.html).
+func readSourceIdentity(p query.Parameters, caller *iam.Caller, input *iam.SessionInput, trust *iam.Trust) error {
+	input.SourceIdentity = caller.Principal.SourceIdentity
+	if p.Has("SourceIdentity") {
+		given, err := p.Check("SourceIdentity", sessionName)
+		if err != nil {
+			return err
+		}
+		if input.SourceIdentity != "" && input.SourceIdentity != given {
+			return query.Errorf("AccessDenied", http.StatusForbidden, "The source identity of a session cannot be changed")
+		}
+		input.SourceIdentity = given
+	}
+	if input.SourceIdentity != "" {
+		trust.Context.Set("sts:SourceIdentity", input.SourceIdentity)
+		trust.Actions = append(trust.Actions, "sts:SetSourceIdentity")
+	}
+	return nil
 }
 
 // sessionPolicy reads the inline session policy, if there is one.
@@ -163,17 +223,6 @@ func readTags(p query.Parameters, caller *iam.Caller, input *iam.SessionInput, t
 	}
 	if len(input.Tags) > 0 {
 		trust.Actions = append(trust.Actions, "sts:TagSession")
-	}
-	return nil
-}
-
-// checkDuration applies the role's maximum, and the hour of role chaining.
-func (s api) checkDuration(caller *iam.Caller, input iam.SessionInput) error {
-	if caller.Principal.Type == iam.AssumedRolePrincipal && input.Duration > time.Hour {
-		return query.Errorf("ValidationError", http.StatusBadRequest, "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
-	}
-	if role, ok := s.account.Role(input.RoleARN); ok && input.Duration > role.MaxSessionDuration {
-		return query.Errorf("ValidationError", http.StatusBadRequest, "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
 	}
 	return nil
 }

@@ -4,9 +4,14 @@ package sts
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"regexp"
+	"slices"
+	"time"
 
 	"github.com/podidentity/epi/clusters/emulator/iam"
+	"github.com/podidentity/epi/clusters/emulator/oidc"
 	"github.com/podidentity/epi/clusters/emulator/query"
 )
 
@@ -15,15 +20,45 @@ const (
 	namespace = "https://sts.amazonaws.com/doc/2011-06-15/"
 )
 
-type api struct{ account *iam.Accounts }
+// Issuers knows the keys of token issuers: those of registered clusters and those that the operator
+// named. Nothing is ever fetched because a caller names a URL.
+type Issuers interface {
+	// Keys returns the keys of an issuer, a URL; false for an unknown one.
+	Keys(issuer string) (*oidc.Keys, bool)
+}
+
+type api struct {
+	accounts *iam.Accounts
+	issuers  Issuers
+	now      func() time.Time
+}
+
+// Options of the handler. Now is the clock; nil means time.Now.
+type Options struct {
+	Accounts *iam.Accounts
+	Issuers  Issuers
+	Now      func() time.Time
+}
+
+func (s api) operations() map[string]query.Operation {
+	return map[string]query.Operation{
+		"AssumeRole":                s.assumeRole,
+		"AssumeRoleWithWebIdentity": s.assumeRoleWithWebIdentity,
+		"GetAccessKeyInfo":          s.getAccessKeyInfo,
+		"GetCallerIdentity":         s.getCallerIdentity,
+	}
+}
+
+// Operations are the names of the operations that the handler serves, sorted.
+func Operations() []string { return slices.Sorted(maps.Keys(api{}.operations())) }
 
 // NewHandler serves STS for callers from the context. Refused signatures are iam.WriteSignatureError's.
-func NewHandler(account *iam.Accounts) http.Handler {
-	s := api{account}
-	return &query.Service{Version: version, Namespace: namespace, Operations: map[string]query.Operation{
-		"GetCallerIdentity": s.getCallerIdentity,
-		"AssumeRole":        s.assumeRole,
-	}}
+func NewHandler(options Options) http.Handler {
+	s := api{options.Accounts, options.Issuers, options.Now}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	return &query.Service{Version: version, Namespace: namespace, Operations: s.operations()}
 }
 
 // signed returns the caller of an operation that needs one.
@@ -48,4 +83,24 @@ func (api) getCallerIdentity(ctx context.Context, _ query.Parameters) (any, erro
 	}
 	who := caller.Principal
 	return callerIdentity{who.ARN, who.UserID, who.AccountID}, nil
+}
+
+var accessKeyID = query.Rule{Min: 16, Max: 128, Pattern: regexp.MustCompile(`^[\w]*$`)}
+
+type accessKeyInfo struct{ Account string }
+
+// getAccessKeyInfo needs a signature but no permission. Of session keys nothing is kept, so only
+// users' keys are known here; AWS reads the account from the ID itself.
+func (s api) getAccessKeyInfo(ctx context.Context, p query.Parameters) (any, error) {
+	if _, err := signed(ctx); err != nil {
+		return nil, err
+	}
+	id, err := p.Check("AccessKeyId", accessKeyID)
+	if err != nil {
+		return nil, err
+	}
+	if principal, ok := s.accounts.Principal(ctx, id, ""); ok {
+		return accessKeyInfo{principal.AccountID}, nil
+	}
+	return nil, query.Errorf("ValidationError", http.StatusBadRequest, "The access key ID %s is not known", id)
 }
