@@ -3,28 +3,164 @@ package s3
 import (
 	"encoding/xml"
 	"fmt"
-	"io"
 	"net/http"
+	"strconv"
+	"strings"
 
-	"github.com/podidentity/epi/clusters/emulator/iam"
-	"github.com/podidentity/epi/clusters/emulator/journal"
+	"github.com/podidentity/epi/clusters/emulator/s3/objects"
 )
 
-const namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
-
-func writeXML(w http.ResponseWriter, body any) error {
-	text, err := xml.Marshal(body)
-	if err != nil {
-		return fmt.Errorf("write answer: %w", err)
-	}
-	w.Header().Set("Content-Type", "application/xml")
-	_, _ = w.Write(append([]byte(xml.Header), text...)) // the client is gone: nobody is left to tell
-	return nil
+type listedBucket struct {
+	Name         string
+	CreationDate string
+	BucketRegion string
 }
 
-// location answers GetBucketLocation: every bucket is in the one region, and us-east-1 is spelled
-// as nothing.
-func (h *handler) location(w http.ResponseWriter) error {
+type bucketsResult struct {
+	XMLName           xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ ListAllMyBucketsResult"`
+	Owner             *owner
+	Buckets           struct{ Bucket []listedBucket }
+	Prefix            string `xml:",omitempty"`
+	ContinuationToken string `xml:",omitempty"`
+}
+
+// maxBuckets of a page of ListBuckets.
+const maxBuckets = 10_000
+
+// listBuckets lists those of the caller's account.
+func (h *handler) listBuckets(q *request) error {
+	if q.caller == nil {
+		return errAccessDenied
+	}
+	list := objects.BucketList{Owner: q.caller.Principal.AccountID, Prefix: q.query.Get("prefix"), Max: maxBuckets}
+	if text := q.query.Get("max-buckets"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > maxBuckets {
+			return invalidArgument("Argument max-buckets must be an integer between 1 and 10000")
+		}
+		list.Max = n
+	}
+	if token := q.query.Get("continuation-token"); token != "" {
+		var err error
+		if list.After, err = readToken(token); err != nil {
+			return err
+		}
+	}
+	body := bucketsResult{Owner: ownerOf(list.Owner), Prefix: list.Prefix}
+	if region := q.query.Get("bucket-region"); region != "" && region != h.region {
+		return writeXML(q.w, body) // all are in this one
+	}
+	found, more := h.store.Buckets(list)
+	for _, b := range found {
+		body.Buckets.Bucket = append(body.Buckets.Bucket, listedBucket{b.Name, timestamp(b.Created), h.region})
+	}
+	if more {
+		body.ContinuationToken = tokenAfter(found[len(found)-1].Name)
+	}
+	return writeXML(q.w, body)
+}
+
+// The settings of object ownership (about-object-ownership).
+const (
+	bucketOwnerEnforced  = "BucketOwnerEnforced"
+	bucketOwnerPreferred = "BucketOwnerPreferred"
+	objectWriter         = "ObjectWriter"
+)
+
+// newBucket is what CreateBucket asks for.
+type newBucket struct {
+	XMLName            xml.Name `xml:"CreateBucketConfiguration"`
+	LocationConstraint string
+	Tags               *tagSet
+	// Location and Bucket are of directory buckets.
+	Location *struct{}
+	Bucket   *struct{}
+}
+
+// readNewBucket reads the body, which may be missing.
+func (q *request) readNewBucket() error {
+	text, err := q.readDocument()
+	if err != nil || len(text) == 0 {
+		return err
+	}
+	if err := parseXML(text, "CreateBucketConfiguration", &q.wantedBucket); err != nil {
+		return err
+	}
+	if q.wantedBucket.Location != nil || q.wantedBucket.Bucket != nil {
+		return notImplemented("Directory buckets are not implemented")
+	}
+	if q.wantedBucket.Tags == nil {
+		return nil
+	}
+	q.tags = q.wantedBucket.Tags.tags()
+	return checkTags(q.tags, maxBucketTags)
+}
+
+func (h *handler) createBucket(q *request) error {
+	if q.caller == nil {
+		return errAccessDenied
+	}
+	if strings.HasPrefix(q.bucket, "xn--") || strings.HasSuffix(q.bucket, "-s3alias") || strings.Contains(q.bucket, "..") {
+		return &Error{Code: "InvalidBucketName", Status: http.StatusBadRequest, Message: "The specified bucket is not valid.", Bucket: q.bucket}
+	}
+	if err := h.checkLocation(q.wantedBucket.LocationConstraint); err != nil {
+		return err
+	}
+	switch acl := q.http.Header.Get("X-Amz-Acl"); acl {
+	case "", "private":
+	case "public-read", "public-read-write", "authenticated-read":
+		return &Error{Code: "InvalidBucketAclWithObjectOwnership", Status: http.StatusBadRequest, Message: "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting"}
+	default:
+		return unknownHeader("X-Amz-Acl")
+	}
+	return h.library(q)
+}
+
+// checkLocation: outside of us-east-1 the region must be named (CreateBucket, LocationConstraint).
+func (h *handler) checkLocation(location string) error {
+	wanted := h.region
+	if h.region == "us-east-1" {
+		wanted = ""
+	}
+	const code = "IllegalLocationConstraintException"
+	switch location {
+	case wanted:
+		return nil
+	case "":
+		return &Error{Code: code, Status: http.StatusBadRequest, Message: "The unspecified location constraint is incompatible for the region specific endpoint this request was sent to."}
+	}
+	return &Error{Code: code, Status: http.StatusBadRequest,
+		Message: fmt.Sprintf("The %s location constraint is incompatible for the region specific endpoint this request was sent to.", location)}
+}
+
+// made is the bucket to be: private, as every new one is (CreateBucket, "Block Public Access").
+func (q *request) made() (objects.Bucket, error) {
+	b := objects.Bucket{
+		Name: q.bucket, Owner: q.caller.Principal.AccountID, Tags: q.tags, Ownership: bucketOwnerEnforced,
+		PublicAccessBlock: &objects.PublicAccessBlock{BlockPublicACLs: true, IgnorePublicACLs: true, BlockPublicPolicy: true, RestrictPublicBuckets: true},
+	}
+	switch ownership := q.http.Header.Get("X-Amz-Object-Ownership"); ownership {
+	case "":
+	case bucketOwnerEnforced, bucketOwnerPreferred, objectWriter:
+		b.Ownership = ownership
+	default:
+		return b, invalidArgument("Invalid x-amz-object-ownership header: " + ownership)
+	}
+	return b, nil
+}
+
+// taken answers for a name that is in use.
+func (h *handler) taken(q *request) error {
+	if b, err := h.store.Bucket(q.bucket); err == nil && b.Owner == q.caller.Principal.AccountID {
+		return &Error{Code: "BucketAlreadyOwnedByYou", Status: http.StatusConflict, Bucket: q.bucket,
+			Message: "Your previous request to create the named bucket succeeded and you already own it."}
+	}
+	return &Error{Code: "BucketAlreadyExists", Status: http.StatusConflict, Bucket: q.bucket,
+		Message: "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again."}
+}
+
+// getBucketLocation: every bucket is in the one region, and us-east-1 is spelled as nothing.
+func (h *handler) getBucketLocation(q *request) error {
 	body := struct {
 		XMLName xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ LocationConstraint"`
 		Region  string   `xml:",chardata"`
@@ -32,103 +168,33 @@ func (h *handler) location(w http.ResponseWriter) error {
 	if h.region == "us-east-1" {
 		body.Region = ""
 	}
-	return writeXML(w, body)
+	return writeXML(q.w, body)
 }
 
-// checkLocation reads CreateBucket's body: outside of us-east-1 it must name the region.
-func (h *handler) checkLocation(r *http.Request) error {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return &Error{Code: "IncompleteBody", Status: http.StatusBadRequest, Message: "The request body terminated unexpectedly"}
-	}
-	var configuration struct{ LocationConstraint string }
-	if len(body) > 0 {
-		if err := xml.Unmarshal(body, &configuration); err != nil {
-			return errMalformedXML
-		}
-	}
-	r.Body = http.NoBody
-	wanted := h.region
-	if h.region == "us-east-1" {
-		wanted = ""
-	}
-	switch configuration.LocationConstraint {
-	case wanted:
-		return nil
-	case "":
-		return &Error{Code: "IllegalLocationConstraintException", Status: http.StatusBadRequest, Message: "The unspecified location constraint is incompatible for the region specific endpoint this request was sent to."}
-	}
-	return &Error{Code: "IllegalLocationConstraintException", Status: http.StatusBadRequest,
-		Message: fmt.Sprintf("The %s location constraint is incompatible for the region specific endpoint this request was sent to.", configuration.LocationConstraint)}
+type versioningConfiguration struct {
+	XMLName   xml.Name           `xml:"http://s3.amazonaws.com/doc/2006-03-01/ VersioningConfiguration"`
+	Status    objects.Versioning `xml:",omitempty"`
+	MFADelete string             `xml:"MfaDelete,omitempty"`
 }
 
-var errMalformedXML = &Error{Code: "MalformedXML", Status: http.StatusBadRequest, Message: "The XML you provided was not well-formed or did not validate against our published schema"}
-
-// maxDeletes is how many keys DeleteObjects takes.
-const maxDeletes = 1000
-
-type deletedKey struct{ Key string }
-
-type failedKey struct{ Key, Code, Message string }
-
-type deleteResult struct {
-	XMLName xml.Name     `xml:"DeleteResult"`
-	Xmlns   string       `xml:"xmlns,attr"`
-	Deleted []deletedKey `xml:",omitempty"`
-	Failed  []failedKey  `xml:"Error,omitempty"`
+func (h *handler) getBucketVersioning(q *request) error {
+	return writeXML(q.w, versioningConfiguration{Status: q.target.Versioning})
 }
 
-// deleteObjects decides on each key by itself: refused ones are told in the answer, the others go.
-func (h *handler) deleteObjects(w http.ResponseWriter, r *http.Request, caller *iam.Caller, op *operation) error {
-	if err := checkChecksums(r); err != nil {
+func (h *handler) putBucketVersioning(q *request) error {
+	var body struct {
+		Status    string
+		MFADelete string `xml:"MfaDelete"`
+	}
+	if err := q.readXML("VersioningConfiguration", &body); err != nil {
 		return err
 	}
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return &Error{Code: "IncompleteBody", Status: http.StatusBadRequest, Message: "The request body terminated unexpectedly"}
+	status := objects.Versioning(body.Status)
+	switch {
+	case status != objects.Enabled && status != objects.Suspended:
+		return &Error{Code: "IllegalVersioningConfigurationException", Status: http.StatusBadRequest, Message: "The Versioning element must be specified"}
+	case body.MFADelete != "" && body.MFADelete != "Disabled":
+		return notImplemented("MFA delete is not implemented")
 	}
-	if err := checkMD5(r.Header, body); err != nil {
-		return err
-	}
-	var request struct {
-		Quiet  bool
-		Object []struct {
-			Key       string
-			VersionID string `xml:"VersionId"`
-		}
-	}
-	if err := xml.Unmarshal(body, &request); err != nil || len(request.Object) == 0 || len(request.Object) > maxDeletes {
-		return errMalformedXML
-	}
-	result := deleteResult{Xmlns: namespace}
-	var allowed []string
-	for _, asked := range request.Object {
-		if asked.VersionID != "" {
-			return notImplemented("Versions are not implemented")
-		}
-		if asked.Key == "" || checkKey(asked.Key) != nil {
-			return errMalformedXML
-		}
-		access := iam.Access{Action: "s3:DeleteObject", Resource: object{op.bucket, asked.Key}.arn(), Context: op.keys()}
-		if err := h.authorize(r.Context(), caller, access); err != nil {
-			result.Failed = append(result.Failed, failedKey{asked.Key, "AccessDenied", "Access Denied"})
-			continue
-		}
-		allowed = append(allowed, asked.Key)
-	}
-	call := journal.FromContext(r.Context())
-	call.Decision = fmt.Sprintf("%d of %d keys allowed; the last: %s", len(allowed), len(request.Object), call.Decision)
-	deleted, err := h.objects.DeleteMulti(op.bucket, allowed...)
-	if err != nil {
-		return fmt.Errorf("delete from %s: %w", op.bucket, err)
-	}
-	for _, failed := range deleted.Error {
-		result.Failed = append(result.Failed, failedKey{failed.Key, string(failed.Code), failed.Message})
-	}
-	for _, done := range deleted.Deleted {
-		if !request.Quiet {
-			result.Deleted = append(result.Deleted, deletedKey{done.Key})
-		}
-	}
-	return writeXML(w, result)
+	return h.configure(q, func(b *objects.Bucket) { b.Versioning = status })
 }

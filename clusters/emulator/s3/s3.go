@@ -1,27 +1,26 @@
-// Package s3 serves S3 from memory behind the account's authoriser: objects are an S3 server
-// library's work, every decision is ours and comes first. A request is read once, into an operation;
-// the decision is made on that reading, and the library is handed a request that is written anew
-// from it, so that the two cannot disagree.
+// Package s3 serves S3 from memory behind an authoriser. A request is read once, into an operation; what
+// it may and must is decided on that reading, and what serves it gets that reading and nothing else of the
+// request, so that the two cannot disagree. Buckets and objects are package objects'; operations whose
+// protocol an S3 server library speaks as S3 does are that library's (see library), all others are served
+// here.
 //
-// References are to https://docs.aws.amazon.com/AmazonS3/latest/API/ by operation, and for actions and
-// condition keys to
+// References are to https://docs.aws.amazon.com/AmazonS3/latest/API/ by operation, to
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/ by page, and for actions and condition keys to
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html.
 package s3
 
 import (
 	"context"
-	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
-	"github.com/johannesboyne/gofakes3"
-	"github.com/johannesboyne/gofakes3/backend/s3mem"
-
+	"github.com/podidentity/epi/clusters/emulator/faults"
 	"github.com/podidentity/epi/clusters/emulator/iam"
 	"github.com/podidentity/epi/clusters/emulator/iam/policy"
 	"github.com/podidentity/epi/clusters/emulator/journal"
+	"github.com/podidentity/epi/clusters/emulator/s3/objects"
 )
 
 // Authorizer decides whether a caller may do something, by the policies of both sides. A nil caller is
@@ -39,6 +38,8 @@ type Options struct {
 	// Hosts are the names below which a host BUCKET.NAME is a virtual-hosted bucket; nil means
 	// AWS's names for the region and "localhost".
 	Hosts []string
+	// Tables keep what is stored; nil ones keep it in memory only.
+	Tables objects.Tables
 }
 
 // handler serves S3.
@@ -46,35 +47,44 @@ type handler struct {
 	authorizer Authorizer
 	region     string
 	hosts      []string
-	objects    backend
-	server     http.Handler
+	now        func() time.Time
+	store      *objects.Store
 }
 
-// NewHandler serves S3 for callers from the context; a request without a caller is anonymous and refused.
+// NewHandler serves S3 for callers from the context; a request without a caller is anonymous. It fails if
+// the tables cannot be read.
 func NewHandler(options Options) (http.Handler, error) {
 	if options.Authorizer == nil || options.Region == "" {
-		return nil, fmt.Errorf("make S3 handler: needs an authorizer and a region")
+		return nil, errors.New("make S3 handler: needs an authorizer and a region")
 	}
-	now := options.Now
-	if now == nil {
-		now = time.Now
+	if options.Now == nil {
+		options.Now = time.Now
 	}
 	if options.Hosts == nil {
 		options.Hosts = []string{"s3.amazonaws.com", "s3." + options.Region + ".amazonaws.com", "localhost"}
 	}
-	objects := backend{s3mem.New(s3mem.WithTimeSource(clock(now)))}
-	return &handler{
-		authorizer: options.Authorizer, region: options.Region, hosts: options.Hosts, objects: objects,
-		// Signatures and their time were verified before.
-		server: gofakes3.New(objects, gofakes3.WithTimeSource(clock(now)), gofakes3.WithTimeSkewLimit(0)).Server(),
-	}, nil
+	store, err := objects.New(options.Tables, options.Now)
+	if err != nil {
+		return nil, fmt.Errorf("make S3 handler: %w", err)
+	}
+	return &handler{authorizer: options.Authorizer, region: options.Region, hosts: options.Hosts, now: options.Now, store: store}, nil
 }
 
-// clock is gofakes3.TimeSource.
-type clock func() time.Time
-
-func (c clock) Now() time.Time                  { return c().UTC() }
-func (c clock) Since(t time.Time) time.Duration { return c().Sub(t) }
+// request is a request that is being served.
+type request struct {
+	*operation
+	http   *http.Request
+	w      http.ResponseWriter
+	caller *iam.Caller // nil for an anonymous one
+	// target is the bucket; nil for ListBuckets and CreateBucket.
+	target *objects.Bucket
+	// existing is the version that the operation reads, if it does.
+	existing *objects.Version
+	// tags are those of the object to be, or those to be put on it or on the bucket to be.
+	tags []objects.Tag
+	// wantedBucket is the body of CreateBucket.
+	wantedBucket newBucket
+}
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := h.serve(w, r); err != nil {
@@ -85,112 +95,67 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
 	call := journal.FromContext(r.Context())
 	caller := iam.CallerFrom(r.Context())
-	if caller == nil {
-		return errAccessDenied
-	}
-	if caller.Region != h.region {
+	if caller != nil && caller.Region != h.region {
 		return &Error{Code: "AuthorizationHeaderMalformed", Status: http.StatusBadRequest, Region: h.region,
 			Message: fmt.Sprintf("The authorization header is malformed; the region '%s' is wrong; expecting '%s'", caller.Region, h.region)}
 	}
-	op, err := h.read(r, caller.Principal.AccountID)
+	op, err := h.read(r)
 	if err != nil {
 		return err
 	}
 	call.Operation = op.name
 	if op.bucket != "" {
 		call.Subject = op.bucket + "/" + op.key
-		w.Header().Set("X-Amz-Bucket-Region", h.region)
-		if err := h.checkBucket(op); err != nil {
-			return err
+		w.Header()["X-Amz-Bucket-Region"] = []string{h.region}
+	}
+	if err := faults.At(r.Context(), faults.Target{Operation: op.name}); err != nil {
+		return err
+	}
+	q := &request{operation: op, http: r, w: w, caller: caller}
+	if err := h.findTarget(q); err != nil {
+		return err
+	}
+	if err := q.prepare(); err != nil {
+		return err
+	}
+	if err := h.decide(q); err != nil {
+		return err
+	}
+	return op.serve(h, q)
+}
+
+// findTarget answers for a missing bucket before any policy is asked: names are global.
+func (h *handler) findTarget(q *request) error {
+	if q.bucket == "" || q.name == "CreateBucket" {
+		return nil
+	}
+	var err error
+	if q.target, err = h.store.Bucket(q.bucket); err != nil {
+		return q.refusal(err)
+	}
+	return expectOwner(q.http.Header, "X-Amz-Expected-Bucket-Owner", q.target)
+}
+
+// expectOwner refuses a bucket that is not of the account that a header names (bucket-owner-condition).
+func expectOwner(header http.Header, name string, bucket *objects.Bucket) error {
+	if expected := header.Get(name); expected != "" && expected != bucket.Owner {
+		return errAccessDenied
+	}
+	return nil
+}
+
+// prepare reads of a request what the decision is about besides what is in operation.
+func (q *request) prepare() error {
+	var err error
+	switch q.name {
+	case "PutObject", "CopyObject", "CreateMultipartUpload":
+		if header := q.http.Header["X-Amz-Tagging"]; len(header) > 0 && (q.source == nil || replaces(q.http.Header, "X-Amz-Tagging-Directive")) {
+			q.tags, err = readTagging(header[0])
 		}
-	}
-	if op.name == "DeleteObjects" {
-		return h.deleteObjects(w, r, caller, op)
-	}
-	for _, access := range op.accesses {
-		if err := h.authorize(r.Context(), caller, access); err != nil {
-			return err
-		}
-	}
-	if err := h.checkKeys(r.Context(), caller, op); err != nil {
-		return err
-	}
-	if err := h.checkUnchanged(r, op); err != nil {
-		return err
-	}
-	if err := checkChecksums(r); err != nil {
-		return err
-	}
-	switch op.name {
-	case "GetBucketLocation":
-		return h.location(w)
 	case "CreateBucket":
-		if err := h.checkLocation(r); err != nil {
-			return err
-		}
+		err = q.readNewBucket()
+	case "PutObjectTagging":
+		q.tags, err = q.readTags(maxObjectTags)
 	}
-	return h.forward(w, r, op)
-}
-
-// authorize turns a refusal into AccessDenied in S3's wording.
-func (h *handler) authorize(ctx context.Context, caller *iam.Caller, access iam.Access) error {
-	decision := h.authorizer.Authorize(ctx, caller, access)
-	if decision.Allowed {
-		return nil
-	}
-	quoted := access
-	quoted.Resource = `"` + access.Resource + `"`
-	return &Error{Code: "AccessDenied", Status: http.StatusForbidden, Message: iam.DeniedMessage(caller, quoted, decision)}
-}
-
-// checkBucket answers for a missing bucket before any policy is asked: names are global.
-func (h *handler) checkBucket(op *operation) error {
-	exists, err := h.objects.BucketExists(op.bucket)
-	if err != nil {
-		return fmt.Errorf("look up bucket %s: %w", op.bucket, err)
-	}
-	switch {
-	case op.name == "CreateBucket":
-		return nil
-	case !exists:
-		return &Error{Code: "NoSuchBucket", Status: http.StatusNotFound, Message: "The specified bucket does not exist", Bucket: op.bucket}
-	}
-	return nil
-}
-
-// checkKeys answers for keys that are read and do not exist: NoSuchKey to who may list the bucket,
-// AccessDenied to everyone else (GetObject, HeadObject: "Permissions").
-func (h *handler) checkKeys(ctx context.Context, caller *iam.Caller, op *operation) error {
-	for _, source := range op.reads {
-		if _, found := h.objects.find(source.bucket, source.key); found {
-			continue
-		}
-		allowed := journal.FromContext(ctx).Decision
-		err := h.authorize(ctx, caller, iam.Access{Action: "s3:ListBucket", Resource: bucketARN(source.bucket), Context: op.keys()})
-		call := journal.FromContext(ctx)
-		call.Decision = allowed + "; the key does not exist: " + call.Decision
-		if err != nil {
-			return err
-		}
-		return &Error{Code: "NoSuchKey", Status: http.StatusNotFound, Message: "The specified key does not exist.", Key: source.key}
-	}
-	return nil
-}
-
-// checkUnchanged applies the conditions of a read that the library does not know.
-func (h *handler) checkUnchanged(r *http.Request, op *operation) error {
-	tag, since := r.Header.Get("If-Match"), r.Header.Get("If-Unmodified-Since")
-	if op.name != "GetObject" && op.name != "HeadObject" || tag == "" && since == "" {
-		return nil
-	}
-	found, ok := h.objects.find(op.bucket, op.key)
-	failed := ok && tag != "" && tag != "*" && strings.Trim(tag, `"`) != hex.EncodeToString(found.Hash)
-	if at, err := http.ParseTime(since); ok && tag == "" && err == nil {
-		modified, err := http.ParseTime(found.Metadata["Last-Modified"])
-		failed = err == nil && modified.After(at)
-	}
-	if failed {
-		return &Error{Code: "PreconditionFailed", Status: http.StatusPreconditionFailed, Message: "At least one of the pre-conditions you specified did not hold"}
-	}
-	return nil
+	return err
 }

@@ -1,0 +1,177 @@
+package s3
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/podidentity/epi/clusters/emulator/iam"
+	"github.com/podidentity/epi/clusters/emulator/iam/policy"
+	"github.com/podidentity/epi/clusters/emulator/journal"
+	"github.com/podidentity/epi/clusters/emulator/s3/objects"
+)
+
+// decide asks for every permission that the operation needs by its reading alone, and finds the object that
+// it reads.
+func (h *handler) decide(q *request) error {
+	if q.action == "" {
+		return nil // DeleteObjects asks for each key
+	}
+	var missing error
+	if q.reads {
+		q.existing, missing = h.store.Get(q.bucket, q.key, q.versionID)
+		if missing == nil && q.existing.DeleteMarker {
+			missing = q.deletedError()
+		}
+	}
+	keys := h.keys(q)
+	q.addKeys(keys)
+	action := q.action
+	if q.versionID != "" {
+		action = q.versioned
+	}
+	if err := h.authorize(q, access{action, q.resource(), keys, q.target}); err != nil {
+		return err
+	}
+	for _, more := range q.further(keys) {
+		if err := h.authorize(q, more); err != nil {
+			return err
+		}
+	}
+	if missing != nil {
+		return h.absent(q, q.target, missing)
+	}
+	return nil
+}
+
+// deletedError says what reading a delete marker is: "404 Not Found" for the latest version, "405 Method
+// Not Allowed" for one that is asked for by its ID (GetObject).
+func (q *request) deletedError() error {
+	header := q.w.Header()
+	header.Set("x-amz-delete-marker", "true")
+	header.Set("x-amz-version-id", q.existing.ID)
+	if q.versionID == "" {
+		return objects.ErrNoSuchKey
+	}
+	header.Set("Last-Modified", q.existing.Modified.Format(http.TimeFormat))
+	header.Set("Allow", http.MethodDelete)
+	return &Error{Code: "MethodNotAllowed", Status: http.StatusMethodNotAllowed, Message: "The specified method is not allowed against this resource."}
+}
+
+// absent answers for an object that is read and not there: with that for who may list the bucket, with
+// AccessDenied for everyone else (GetObject, HeadObject: "Permissions").
+func (h *handler) absent(q *request, bucket *objects.Bucket, missing error) error {
+	call := journal.FromContext(q.http.Context())
+	allowed := call.Decision
+	err := h.authorize(q, access{"s3:ListBucket", bucketARN(bucket.Name), h.keys(q), bucket})
+	call.Decision = allowed + "; the key does not exist: " + call.Decision
+	if err != nil {
+		for _, name := range []string{"x-amz-delete-marker", "x-amz-version-id", "Last-Modified", "Allow"} {
+			q.w.Header().Del(name)
+		}
+		return err
+	}
+	return q.refusal(missing)
+}
+
+// access is one thing that a caller wants to do. bucket is nil for what has no bucket yet.
+type access struct {
+	action, resource string
+	keys             policy.Context
+	bucket           *objects.Bucket
+}
+
+// authorize turns a refusal into AccessDenied in S3's wording.
+func (h *handler) authorize(q *request, a access) error {
+	wanted := iam.Access{Action: a.action, Resource: a.resource, Context: a.keys}
+	if q.caller != nil {
+		wanted.ResourceAccount = q.caller.Principal.AccountID
+	}
+	if a.bucket != nil {
+		wanted.ResourceAccount = a.bucket.Owner
+		if a.bucket.Policy != nil {
+			wanted.ResourcePolicy = &a.bucket.Policy.Named
+		}
+		if h.restricted(q.caller, a.bucket) {
+			journal.FromContext(q.http.Context()).Decision = a.action + " on " + a.resource + " denied: RestrictPublicBuckets and the bucket's policy is public"
+			return errAccessDenied
+		}
+	}
+	if q.caller == nil {
+		return h.authorizeAnonymous(q.http, wanted)
+	}
+	decision := h.authorizer.Authorize(q.http.Context(), q.caller, wanted)
+	switch {
+	case decision.Allowed:
+		return nil
+	case wanted.ResourceAccount != q.caller.Principal.AccountID:
+		// Only callers of the same account are told why (troubleshoot-403-errors).
+		return errAccessDenied
+	}
+	wanted.Resource = `"` + a.resource + `"`
+	return &Error{Code: "AccessDenied", Status: http.StatusForbidden, Message: iam.DeniedMessage(q.caller, wanted, decision)}
+}
+
+// restricted tells whether RestrictPublicBuckets keeps the caller out: while the policy is public, everyone
+// but the owner's account is (access-control-block-public-access).
+func (h *handler) restricted(caller *iam.Caller, bucket *objects.Bucket) bool {
+	block := bucket.PublicAccessBlock
+	return block != nil && block.RestrictPublicBuckets && bucket.Policy != nil && bucket.Policy.Public &&
+		(caller == nil || caller.Principal.AccountID != bucket.Owner)
+}
+
+// authorizeAnonymous decides by the bucket's policy alone: there is no identity that could have policies.
+func (h *handler) authorizeAnonymous(r *http.Request, wanted iam.Access) error {
+	if wanted.ResourcePolicy == nil {
+		journal.FromContext(r.Context()).Decision = wanted.Action + " on " + wanted.Resource + " denied: the caller is anonymous, and there is no bucket policy"
+		return errAccessDenied
+	}
+	decision := policy.Evaluate(&policy.Request{
+		Action: wanted.Action, Resource: wanted.Resource, ResourceAccount: wanted.ResourceAccount,
+		Context: h.anonymousKeys(r, wanted),
+	}, &policy.Policies{Resource: wanted.ResourcePolicy})
+	journal.FromContext(r.Context()).Decision = decision.Explain()
+	if decision.Allowed {
+		return nil
+	}
+	return errAccessDenied
+}
+
+// findSource finds what is copied, and asks for the permission to read it.
+func (h *handler) findSource(q *request) (*objects.Version, *objects.Bucket, error) {
+	from := q.source
+	bucket, err := h.store.Bucket(from.bucket)
+	if err != nil {
+		return nil, nil, noSuchBucket(from.bucket)
+	}
+	if err := expectOwner(q.http.Header, "X-Amz-Source-Expected-Bucket-Owner", bucket); err != nil {
+		return nil, nil, err
+	}
+	found, missing := h.store.Get(from.bucket, from.key, from.versionID)
+	if missing == nil && found.DeleteMarker {
+		missing = noSuchKey(from.key)
+		if from.versionID != "" {
+			missing = invalidRequest("The source of a copy request may not specifically refer to a delete marker by version id.")
+		}
+	}
+	keys, action := h.keys(q), "s3:GetObject"
+	if from.versionID != "" {
+		action = "s3:GetObjectVersion"
+		keys["s3:versionid"] = []string{from.versionID}
+	}
+	if missing == nil {
+		existingTags(keys, found.Tags)
+	}
+	if err := h.authorize(q, access{action, objectARN(from.bucket, from.key), keys, bucket}); err != nil {
+		return nil, nil, err
+	}
+	switch {
+	case errors.Is(missing, objects.ErrNoSuchKey):
+		missing = noSuchKey(from.key)
+	case errors.Is(missing, objects.ErrNoSuchVersion):
+		missing = noSuchVersion(from.key, from.versionID)
+	}
+	if missing != nil {
+		return nil, nil, h.absent(q, bucket, missing)
+	}
+	return found, bucket, nil
+}

@@ -1,0 +1,63 @@
+package s3
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+
+	"github.com/podidentity/epi/clusters/emulator/s3/checksum"
+)
+
+const namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
+
+// checksumElements are how S3's XML tells a checksum.
+type checksumElements struct {
+	ChecksumCRC32     string        `xml:",omitempty"`
+	ChecksumCRC32C    string        `xml:",omitempty"`
+	ChecksumCRC64NVME string        `xml:",omitempty"`
+	ChecksumSHA1      string        `xml:",omitempty"`
+	ChecksumSHA256    string        `xml:",omitempty"`
+	ChecksumType      checksum.Type `xml:",omitempty"`
+}
+
+func (e *checksumElements) element(a checksum.Algorithm) *string {
+	switch a {
+	case checksum.CRC32:
+		return &e.ChecksumCRC32
+	case checksum.CRC32C:
+		return &e.ChecksumCRC32C
+	case checksum.SHA1:
+		return &e.ChecksumSHA1
+	case checksum.SHA256:
+		return &e.ChecksumSHA256
+	}
+	return &e.ChecksumCRC64NVME
+}
+
+func elementsOf(sum checksum.Checksum) checksumElements {
+	e := checksumElements{ChecksumType: sum.Type}
+	*e.element(sum.Algorithm) = sum.Value
+	return e
+}
+
+// of is the checksum of an algorithm; "" if there is none.
+func (e *checksumElements) of(a checksum.Algorithm) string { return *e.element(a) }
+
+// owner of a bucket or an object. S3 tells no display names any more (ListBuckets, "Owner").
+type owner struct{ ID string }
+
+// canonicalID stands for the canonical user ID of an account, which AWS keeps to itself: 64 hexadecimal digits
+// (finding-canonical-user-id).
+func canonicalID(account string) string {
+	sum := sha256.Sum256([]byte("canonical user " + account))
+	return hex.EncodeToString(sum[:])
+}
+
+func ownerOf(account string) *owner { return &owner{canonicalID(account)} }
+
+// classOf is a storage class as listings tell it.
+func classOf(class string) string {
+	if class == "" {
+		return "STANDARD"
+	}
+	return class
+}

@@ -1,0 +1,210 @@
+package s3
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/podidentity/epi/clusters/emulator/s3/checksum"
+	"github.com/podidentity/epi/clusters/emulator/s3/objects"
+)
+
+var responseOverrides = [...]struct{ parameter, header string }{
+	{"response-content-type", "Content-Type"},
+	{"response-content-language", "Content-Language"},
+	{"response-expires", "Expires"},
+	{"response-cache-control", "Cache-Control"},
+	{"response-content-disposition", "Content-Disposition"},
+	{"response-content-encoding", "Content-Encoding"},
+}
+
+// getObject serves GetObject and HeadObject.
+func (h *handler) getObject(q *request) error {
+	v := q.existing
+	wanted, err := q.wanted(v)
+	if err != nil {
+		return err
+	}
+	header := q.w.Header()
+	if err := q.checkRead(v); err != nil {
+		if refusal, ok := err.(*Error); ok && refusal.Status == http.StatusNotModified {
+			header.Set("Etag", quoted(v.ETag))
+			header.Set("Last-Modified", v.Modified.Format(http.TimeFormat))
+			q.setVersion(v)
+		}
+		return err
+	}
+	if err := q.override(header, v); err != nil {
+		return err
+	}
+	// Written without Set: the names are as they must be, those of metadata in lower case, as the AWS CLI
+	// shows them.
+	header["Etag"] = []string{quoted(v.ETag)}
+	header["Last-Modified"] = []string{v.Modified.Format(http.TimeFormat)}
+	header["Accept-Ranges"] = []string{"bytes"}
+	header["X-Amz-Server-Side-Encryption"] = []string{"AES256"}
+	if v.StorageClass != "" {
+		header["X-Amz-Storage-Class"] = []string{v.StorageClass}
+	}
+	if len(v.Tags) > 0 {
+		header["X-Amz-Tagging-Count"] = []string{strconv.Itoa(len(v.Tags))}
+	}
+	q.setVersion(v)
+	if strings.EqualFold(q.http.Header.Get("X-Amz-Checksum-Mode"), "ENABLED") && !wanted.partial {
+		setChecksum(header, v.Checksum)
+	}
+	status := http.StatusOK
+	if wanted.partial {
+		status = http.StatusPartialContent
+		header["Content-Range"] = []string{wanted.contentRange(len(v.Data))}
+		if q.query.Has("partNumber") && len(v.Parts) > 0 {
+			header["X-Amz-Mp-Parts-Count"] = []string{strconv.Itoa(len(v.Parts))}
+		}
+	}
+	header["Content-Length"] = []string{strconv.Itoa(wanted.end - wanted.begin)}
+	q.w.WriteHeader(status)
+	if q.http.Method != http.MethodHead {
+		_, _ = q.w.Write(v.Data[wanted.begin:wanted.end]) // the client is gone: nobody is left to tell
+	}
+	return nil
+}
+
+func quoted(etag string) string { return `"` + etag + `"` }
+
+// setVersion tells the version of an object in a bucket that is or was versioned.
+func (q *request) setVersion(v *objects.Version) {
+	if q.target.Versioning != objects.Unversioned {
+		q.w.Header().Set("X-Amz-Version-Id", v.ID)
+	}
+}
+
+func setChecksum(header http.Header, sum checksum.Checksum) {
+	header.Set(sum.Algorithm.Header(), sum.Value)
+	header.Set("X-Amz-Checksum-Type", string(sum.Type))
+}
+
+// override sets the stored headers, and in their place those that parameters ask for: only callers who
+// signed may (GetObject, "Overriding response header values through the request").
+func (q *request) override(header http.Header, v *objects.Version) error {
+	for _, field := range v.Fields {
+		header[field.Name] = []string{field.Value}
+	}
+	if len(q.query) == 0 {
+		return nil
+	}
+	for _, one := range responseOverrides {
+		value := q.query.Get(one.parameter)
+		if value == "" {
+			continue
+		}
+		if q.caller == nil {
+			return invalidRequest("Request specific response headers cannot be used for anonymous GET requests.")
+		}
+		header.Set(one.header, value)
+	}
+	return nil
+}
+
+// span of an object's bytes.
+type span struct {
+	begin, end int
+	partial    bool
+}
+
+func (s span) contentRange(size int) string {
+	return "bytes " + strconv.Itoa(s.begin) + "-" + strconv.Itoa(s.end-1) + "/" + strconv.Itoa(size)
+}
+
+// wanted is what of the object is asked for, by Range or by partNumber.
+func (q *request) wanted(v *objects.Version) (span, error) {
+	text, byPart := q.http.Header.Get("Range"), q.query.Has("partNumber")
+	switch {
+	case text != "" && byPart:
+		return span{}, invalidRequest("Cannot specify both Range header and partNumber query parameter")
+	case byPart:
+		return q.part(v)
+	}
+	wanted, ok := parseRange(text, len(v.Data))
+	if !ok {
+		return span{}, &Error{Code: "InvalidRange", Status: http.StatusRequestedRangeNotSatisfiable, Message: "The requested range is not satisfiable",
+			RangeRequested: text, ActualObjectSize: strconv.Itoa(len(v.Data))}
+	}
+	return wanted, nil
+}
+
+// parseRange reads a Range header; false if it is past the object's end. A header that is not one range of
+// bytes asks for nothing: S3 "doesn't support retrieving multiple ranges of data per GET request"
+// (GetObject), and RFC 9110, section 14.2, has others ignored.
+func parseRange(text string, size int) (span, bool) {
+	whole := span{end: size}
+	text, ok := strings.CutPrefix(text, "bytes=")
+	if !ok {
+		return whole, true
+	}
+	first, last, ok := strings.Cut(text, "-")
+	if !ok {
+		return whole, true
+	}
+	if first == "" {
+		count, ok := parseSize(last)
+		if !ok {
+			return whole, true
+		}
+		return span{begin: size - min(count, size), end: size, partial: true}, count > 0 && size > 0
+	}
+	begin, ok := parseSize(first)
+	if !ok {
+		return whole, true
+	}
+	end := size
+	if last != "" {
+		through, ok := parseSize(last)
+		if !ok || through < begin {
+			return whole, true
+		}
+		end = min(through, size-1) + 1
+	}
+	return span{begin: begin, end: end, partial: true}, begin < size
+}
+
+// parseSize reads digits; what is larger than any object is objects.MaxSize+1.
+func parseSize(text string) (int, bool) {
+	if text == "" || strings.Trim(text, "0123456789") != "" {
+		return 0, false
+	}
+	size, err := strconv.Atoi(text)
+	if err != nil || size > objects.MaxSize {
+		size = objects.MaxSize + 1
+	}
+	return size, true
+}
+
+// part finds the bytes of a part; an object that was put at once is one (GetObject, partNumber).
+func (q *request) part(v *objects.Version) (span, error) {
+	number, err := q.partNumber()
+	if err != nil {
+		return span{}, err
+	}
+	count := max(len(v.Parts), 1)
+	if number > count {
+		return span{}, &Error{Code: "InvalidPartNumber", Status: http.StatusRequestedRangeNotSatisfiable, Message: "The requested partnumber is not satisfiable",
+			PartNumberRequested: strconv.Itoa(number), ActualPartCount: strconv.Itoa(count)}
+	}
+	if len(v.Parts) == 0 {
+		return span{end: len(v.Data), partial: len(v.Data) > 0}, nil
+	}
+	begin := 0
+	for _, part := range v.Parts[:number-1] {
+		begin += int(part.Size)
+	}
+	end := begin + int(v.Parts[number-1].Size)
+	return span{begin: begin, end: end, partial: end > begin}, nil
+}
+
+func (q *request) partNumber() (int, error) {
+	number, err := strconv.Atoi(q.query.Get("partNumber"))
+	if err != nil || number < 1 || number > objects.MaxPartNumber {
+		return 0, invalidArgument("Part number must be an integer between 1 and 10000, inclusive")
+	}
+	return number, nil
+}

@@ -1,0 +1,69 @@
+package s3
+
+import (
+	"crypto/md5"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/podidentity/epi/clusters/emulator/s3/checksum"
+)
+
+// declared is what a request declares of its body (checking-object-integrity-upload).
+type declared struct {
+	// Algorithm and value of the checksum; "" if there is none.
+	algorithm checksum.Algorithm
+	value     string
+	// md5 tells that there is a Content-MD5, and sum is the body's.
+	md5 bool
+	sum [md5.Size]byte
+}
+
+// declaredChecksum reads the x-amz-checksum-* header, of which there may be one.
+func declaredChecksum(header http.Header) (declared, error) {
+	var found declared
+	for name, values := range header {
+		suffix, ok := strings.CutPrefix(name, "X-Amz-Checksum-")
+		if !ok || suffix == "Mode" || suffix == "Type" || suffix == "Algorithm" {
+			continue
+		}
+		algorithm, known := checksum.Parse(suffix)
+		switch {
+		case !known:
+			return found, unknownHeader(name)
+		case found.algorithm != "" || len(values) > 1:
+			return found, invalidRequest("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+		}
+		found.algorithm, found.value = algorithm, values[0]
+	}
+	return found, nil
+}
+
+// checkBody compares the body with what is declared of it.
+func checkBody(header http.Header, body []byte) (declared, error) {
+	found, err := declaredChecksum(header)
+	if err != nil {
+		return found, err
+	}
+	if a := found.algorithm; a != "" {
+		switch {
+		case !a.Valid(found.value):
+			return found, invalidRequest(fmt.Sprintf("Value for %s header is invalid.", a.Header()))
+		case a.Sum(body) != found.value:
+			return found, badDigest(fmt.Sprintf("The %s you specified did not match the calculated checksum.", a))
+		}
+	}
+	found.sum = md5.Sum(body)
+	if values := header["Content-Md5"]; len(values) > 0 {
+		found.md5 = true
+		want, err := base64.StdEncoding.DecodeString(values[0])
+		switch {
+		case err != nil || len(want) != md5.Size:
+			return found, &Error{Code: "InvalidDigest", Status: http.StatusBadRequest, Message: "The Content-MD5 you specified was invalid."}
+		case string(want) != string(found.sum[:]):
+			return found, badDigest("The Content-MD5 you specified did not match what we received.")
+		}
+	}
+	return found, nil
+}
