@@ -138,12 +138,19 @@ func (e *Emulator) newCloud(sessionKey []byte) (*cloud, error) {
 		return nil, fmt.Errorf("make S3: %w", err)
 	}
 	authorizer := authorizer{accounts}
+	kept, err := options.State.Table("eks")
+	if err != nil {
+		return nil, err
+	}
+	clusters, err := eks.New(eks.Options{
+		Region: options.Region, Account: options.Account, Authorizer: authorizer, Roles: roles{accounts},
+		Now: options.Now, AssociationLimit: options.AssociationLimit, Table: kept,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make EKS: %w", err)
+	}
 	w := &cloud{
-		accounts: accounts, verifier: sigv4.NewVerifier(accounts, sigv4.Options{Now: options.Now}),
-		eks: eks.New(eks.Options{
-			Region: options.Region, Account: options.Account, Authorizer: authorizer, Roles: roles{accounts},
-			Now: options.Now, AssociationLimit: options.AssociationLimit,
-		}),
+		accounts: accounts, verifier: sigv4.NewVerifier(accounts, sigv4.Options{Now: options.Now}), eks: clusters,
 	}
 	tokens := eksauth.New(eksauth.Options{
 		Account: options.Account, Clusters: w.eks, Authorizer: authorizer, Sessions: sessions{accounts}, Now: options.Now,

@@ -108,7 +108,7 @@ func (s *Service) createAssociation(r *http.Request) (any, error) {
 			"The cluster has reached the limit of %d pod identity associations.", s.options.AssociationLimit).With("clusterName", name)
 	}
 	now := s.options.Now()
-	s.state.seq++
+	s.state.seq++ // a number that a failed write leaves out is no loss
 	a := &Association{
 		Cluster: name, Namespace: in.Namespace, ServiceAccount: in.ServiceAccount, ID: newAssociationID(),
 		RoleARN: in.RoleARN, TargetRoleARN: in.TargetRoleARN, DisableSessionTags: in.DisableSessionTags, Policy: in.Policy,
@@ -117,6 +117,9 @@ func (s *Service) createAssociation(r *http.Request) (any, error) {
 	}
 	a.ARN = s.associationARN(name, a.ID)
 	a.ExternalID = s.externalID(a)
+	if err := s.putAssociation(a); err != nil {
+		return nil, err
+	}
 	c.add(a)
 	return answer(a), nil
 }
@@ -225,6 +228,9 @@ func (s *Service) updateAssociation(r *http.Request) (any, error) {
 	}
 	changed.ExternalID = s.externalID(&changed)
 	changed.Modified = s.options.Now()
+	if err := s.putAssociation(&changed); err != nil {
+		return nil, err
+	}
 	*known = changed
 	return answer(known), nil
 }
@@ -256,6 +262,9 @@ func (s *Service) deleteAssociation(r *http.Request) (any, error) {
 	defer s.state.mu.Unlock()
 	c, a, err := s.find(r)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.options.Table.Delete(associationKey(a)); err != nil {
 		return nil, err
 	}
 	c.remove(a)

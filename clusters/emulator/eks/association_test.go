@@ -241,7 +241,7 @@ func TestRegisterClusterKeepsAssociations(t *testing.T) {
 func TestIdentitiesLongPoll(t *testing.T) {
 	keys := jwks(t)
 	synctest.Test(t, func(t *testing.T) {
-		s := New(Options{Region: "us-west-2", Account: account, Authorizer: &rights{}, Roles: roles{}})
+		s := open(t, Options{Region: "us-west-2", Account: account, Authorizer: &rights{}, Roles: roles{}})
 		if err := s.RegisterCluster(Cluster{Name: "blue", Issuer: "https://issuer", JWKS: keys}); err != nil {
 			t.Fatal(err)
 		}

@@ -29,7 +29,7 @@ func (s *Service) ClusterARN(name string) string {
 	return fmt.Sprintf("arn:aws:eks:%s:%s:cluster/%s", s.options.Region, s.options.Account, name)
 }
 
-// RegisterCluster makes a cluster known, or changes one that is. Its associations stay.
+// RegisterCluster makes a cluster known, or changes one that is. Its tags and what is in it stay.
 func (s *Service) RegisterCluster(c Cluster) error {
 	if len(c.Name) > maxClusterName || !clusterName.MatchString(c.Name) {
 		return fmt.Errorf("register cluster: name %q must have 1 to %d letters, digits, - and _", c.Name, maxClusterName)
@@ -40,6 +40,15 @@ func (s *Service) RegisterCluster(c Cluster) error {
 	}
 	if c.Created.IsZero() {
 		c.Created = s.options.Now()
+	}
+	s.state.mu.Lock()
+	defer s.state.mu.Unlock()
+	var tags map[string]string
+	if known, ok := s.state.clusters[c.Name]; ok {
+		tags = known.tags
+	}
+	if err := s.putCluster(c, tags); err != nil {
+		return fmt.Errorf("register cluster %s: %w", c.Name, err)
 	}
 	s.state.register(c, verifier)
 	return nil

@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"net/http"
 	"path"
 	"time"
@@ -62,6 +63,8 @@ type Options struct {
 	Now func() time.Time
 	// AssociationLimit is the number of associations a cluster may have; 0 means 5000.
 	AssociationLimit int
+	// Table keeps clusters and what is in them; nil keeps them in memory only.
+	Table Table
 }
 
 // Service serves the API. It is safe for concurrent use.
@@ -71,16 +74,22 @@ type Service struct {
 	state   state
 }
 
-// New makes a service that has no clusters yet.
-func New(options Options) *Service {
+// New makes a service that knows what its table does.
+func New(options Options) (*Service, error) {
 	if options.Now == nil {
 		options.Now = time.Now
 	}
 	if options.AssociationLimit == 0 {
 		options.AssociationLimit = 5000
 	}
+	if options.Table == nil {
+		options.Table = memory{}
+	}
 	s := &Service{options: options, mux: http.NewServeMux()}
 	s.state = state{boot: rand.Text(), clusters: map[string]*cluster{}}
+	if err := s.load(); err != nil {
+		return nil, fmt.Errorf("load EKS state: %w", err)
+	}
 	const associations = "/clusters/{clusterName}/pod-identity-associations"
 	s.handle("GET /clusters", "ListClusters", s.listClusters)
 	s.handle("GET /clusters/{clusterName}", "DescribeCluster", s.describeCluster)
@@ -90,7 +99,7 @@ func New(options Options) *Service {
 	s.handle("POST "+associations+"/{associationId}", "UpdatePodIdentityAssociation", s.updateAssociation)
 	s.handle("DELETE "+associations+"/{associationId}", "DeletePodIdentityAssociation", s.deleteAssociation)
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { unknownOperation(w, r) })
-	return s
+	return s, nil
 }
 
 // handle routes to an operation, which returns what to answer.

@@ -66,6 +66,15 @@ func (roles) CheckSessionPolicy(document string) error {
 	return nil
 }
 
+func open(t *testing.T, options Options) *Service {
+	t.Helper()
+	s, err := New(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 type fixture struct {
 	service *Service
 	client  *awseks.Client
@@ -74,21 +83,34 @@ type fixture struct {
 	now     time.Time
 }
 
+// newFixture serves the cluster blue.
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
+	f := newFixtureWith(t, Options{})
+	f.register(t)
+	return f
+}
+
+// newFixtureWith sets the options that all tests have in common.
+func newFixtureWith(t *testing.T, options Options) *fixture {
+	t.Helper()
 	f := &fixture{rights: &rights{}, now: created}
-	f.service = New(Options{
-		Region: "us-west-2", Account: account, Authorizer: f.rights, Roles: roles{},
-		Now: func() time.Time { return f.now }, AssociationLimit: 3,
-	})
-	if err := f.service.RegisterCluster(Cluster{Name: "blue", Issuer: "https://issuer", JWKS: jwks(t), Created: created, Endpoint: "https://10.0.0.1:6443", Version: "1.36"}); err != nil {
-		t.Fatal(err)
-	}
+	options.Region, options.Account, options.Authorizer, options.Roles = "us-west-2", account, f.rights, roles{}
+	options.Now, options.AssociationLimit = func() time.Time { return f.now }, 3
+	f.service = open(t, options)
 	server := httptest.NewServer(f.service)
 	t.Cleanup(server.Close)
 	f.url = server.URL
 	f.client = awseks.New(awseks.Options{Region: "us-west-2", BaseEndpoint: &server.URL, Credentials: aws.AnonymousCredentials{}, RetryMaxAttempts: 1})
 	return f
+}
+
+func (f *fixture) register(t *testing.T) {
+	t.Helper()
+	err := f.service.RegisterCluster(Cluster{Name: "blue", Issuer: "https://issuer", JWKS: jwks(t), Created: created, Endpoint: "https://10.0.0.1:6443", Version: "1.36"})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func jwks(t *testing.T) []byte {

@@ -49,6 +49,7 @@ type state struct {
 type cluster struct {
 	Cluster
 	verifier *podtoken.Verifier
+	tags     map[string]string
 	byID     map[string]*Association
 	byPod    map[identity]*Association
 	// revision counts changes of the set of identities; changed is closed by the next one.
@@ -56,9 +57,8 @@ type cluster struct {
 	changed  chan struct{}
 }
 
+// register adds or changes a cluster. The caller holds mu for writing.
 func (st *state) register(c Cluster, verifier *podtoken.Verifier) {
-	st.mu.Lock()
-	defer st.mu.Unlock()
 	if known, ok := st.clusters[c.Name]; ok {
 		known.Cluster, known.verifier = c, verifier
 		return

@@ -1,0 +1,154 @@
+package eks
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/podidentity/epi/clusters/emulator/podtoken"
+)
+
+// Table keeps records by key.
+type Table interface {
+	Put(key string, value []byte) error
+	Delete(key string) error
+	// Each visits all records; an error of visit ends it and is returned.
+	Each(visit func(key string, value []byte) error) error
+}
+
+// memory is the Table of a service that nothing keeps.
+type memory struct{}
+
+func (memory) Put(string, []byte) error                        { return nil }
+func (memory) Delete(string) error                             { return nil }
+func (memory) Each(func(key string, value []byte) error) error { return nil }
+
+// Records are kept under KIND/CLUSTER, those of things in a cluster under KIND/CLUSTER/ID.
+const (
+	clusterRecords     = "cluster"
+	associationRecords = "association"
+)
+
+type clusterRecord struct {
+	Name     string            `json:"name"`
+	Issuer   string            `json:"issuer"`
+	JWKS     []byte            `json:"jwks"`
+	Created  time.Time         `json:"created"`
+	Endpoint string            `json:"endpoint,omitempty"`
+	Version  string            `json:"version,omitempty"`
+	Tags     map[string]string `json:"tags,omitempty"`
+}
+
+type associationRecord struct {
+	Cluster            string            `json:"cluster"`
+	Namespace          string            `json:"namespace"`
+	ServiceAccount     string            `json:"serviceAccount"`
+	ID                 string            `json:"id"`
+	RoleARN            string            `json:"roleArn"`
+	TargetRoleARN      string            `json:"targetRoleArn,omitempty"`
+	ExternalID         string            `json:"externalId,omitempty"`
+	DisableSessionTags bool              `json:"disableSessionTags,omitempty"`
+	Policy             string            `json:"policy,omitempty"`
+	Tags               map[string]string `json:"tags,omitempty"`
+	Created            time.Time         `json:"created"`
+	Modified           time.Time         `json:"modified"`
+	Seq                uint64            `json:"seq"`
+	Token              string            `json:"token,omitempty"`
+	Fingerprint        string            `json:"fingerprint,omitempty"`
+}
+
+func recordKey(parts ...string) string { return strings.Join(parts, "/") }
+
+// put writes a record. Changes call it before they change memory, so that a failed write changes
+// nothing.
+func (s *Service) put(key string, record any) error {
+	value, err := json.Marshal(record)
+	if err != nil {
+		return fmt.Errorf("encode record %s: %w", key, err)
+	}
+	return s.options.Table.Put(key, value)
+}
+
+func (s *Service) putCluster(c Cluster, tags map[string]string) error {
+	return s.put(recordKey(clusterRecords, c.Name), clusterRecord{
+		Name: c.Name, Issuer: c.Issuer, JWKS: c.JWKS, Created: c.Created, Endpoint: c.Endpoint, Version: c.Version, Tags: tags,
+	})
+}
+
+func (s *Service) putAssociation(a *Association) error {
+	return s.put(associationKey(a), associationRecord{
+		Cluster: a.Cluster, Namespace: a.Namespace, ServiceAccount: a.ServiceAccount, ID: a.ID,
+		RoleARN: a.RoleARN, TargetRoleARN: a.TargetRoleARN, ExternalID: a.ExternalID,
+		DisableSessionTags: a.DisableSessionTags, Policy: a.Policy, Tags: a.Tags,
+		Created: a.Created, Modified: a.Modified, Seq: a.seq, Token: a.token, Fingerprint: a.fingerprint,
+	})
+}
+
+func associationKey(a *Association) string { return recordKey(associationRecords, a.Cluster, a.ID) }
+
+// load reads all records into an empty state. Clusters come first: what is in them needs them.
+func (s *Service) load() error {
+	for _, read := range []func(kind, key string, value []byte) error{s.loadCluster, s.loadContent} {
+		err := s.options.Table.Each(func(key string, value []byte) error {
+			kind, _, _ := strings.Cut(key, "/")
+			if err := read(kind, key, value); err != nil {
+				return fmt.Errorf("read record %q: %w", key, err)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Service) loadCluster(kind, _ string, value []byte) error {
+	if kind != clusterRecords {
+		return nil
+	}
+	var r clusterRecord
+	if err := json.Unmarshal(value, &r); err != nil {
+		return err
+	}
+	verifier, err := podtoken.NewVerifier(r.Issuer, r.JWKS)
+	if err != nil {
+		return err
+	}
+	c := Cluster{Name: r.Name, Issuer: r.Issuer, JWKS: r.JWKS, Created: r.Created, Endpoint: r.Endpoint, Version: r.Version}
+	s.state.register(c, verifier)
+	s.state.clusters[r.Name].tags = r.Tags
+	return nil
+}
+
+// loadContent reads what is in clusters.
+func (s *Service) loadContent(kind, _ string, value []byte) error {
+	switch kind {
+	case clusterRecords:
+		return nil
+	case associationRecords:
+		return s.loadAssociation(value)
+	}
+	return fmt.Errorf("unknown kind of record %q", kind)
+}
+
+func (s *Service) loadAssociation(value []byte) error {
+	var r associationRecord
+	if err := json.Unmarshal(value, &r); err != nil {
+		return err
+	}
+	c, ok := s.state.clusters[r.Cluster]
+	if !ok {
+		return ErrNoCluster
+	}
+	c.add(&Association{
+		Cluster: r.Cluster, Namespace: r.Namespace, ServiceAccount: r.ServiceAccount,
+		ARN: s.associationARN(r.Cluster, r.ID), ID: r.ID,
+		RoleARN: r.RoleARN, TargetRoleARN: r.TargetRoleARN, ExternalID: r.ExternalID,
+		DisableSessionTags: r.DisableSessionTags, Policy: r.Policy, Tags: r.Tags,
+		Created: r.Created, Modified: r.Modified, seq: r.Seq, token: r.Token, fingerprint: r.Fingerprint,
+	})
+	s.state.seq = max(s.state.seq, r.Seq)
+	return nil
+}
