@@ -135,10 +135,21 @@ func (s sessions) assume(ctx context.Context, trust iam.Trust, in eksauth.Assume
 		input.Policies = []policy.Named{{Name: "session policy of the association", Document: parsed}}
 	}
 	session, err := s.accounts.IssueSession(ctx, input)
+	return session, sessionError(err)
+}
+
+// sessionError is err in the terms of eksauth.Sessions.
+func sessionError(err error) error {
 	if errors.Is(err, iam.ErrNoSuchRole) {
-		return iam.Session{}, eksauth.ErrNotTrusted
+		return eksauth.ErrNotTrusted
 	}
-	return session, err
+	if packed, ok := errors.AsType[*iam.PackedError](err); ok {
+		return &eksauth.SessionError{Problem: packed.Error(), Packed: true}
+	}
+	if input, ok := errors.AsType[*iam.InputError](err); ok {
+		return &eksauth.SessionError{Problem: input.Error()}
+	}
+	return err
 }
 
 // actions: passing session tags needs its own permission.

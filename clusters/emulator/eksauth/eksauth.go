@@ -1,12 +1,16 @@
 // Package eksauth serves the EKS Auth API, whose one operation AssumeRoleForPodIdentity trades a
 // pod's service account token for credentials of the associated role
 // (https://docs.aws.amazon.com/eks/latest/APIReference/API_auth_AssumeRoleForPodIdentity.html).
+//
+// A token is good until it expires, even when its pod was deleted before: AWS documents no way to
+// revoke one, and EKS Auth does not ask the cluster whether the pod is there. What ends access at
+// once is the association: after its deletion or the change of its role the very next request is
+// answered by it, while credentials that were issued before stay good until they expire.
 package eksauth
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"path"
 	"strings"
@@ -15,20 +19,10 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/podidentity/epi/clusters/emulator/eks"
+	"github.com/podidentity/epi/clusters/emulator/faults"
 	"github.com/podidentity/epi/clusters/emulator/journal"
 	"github.com/podidentity/epi/clusters/emulator/podtoken"
 	"github.com/podidentity/epi/clusters/emulator/restjson"
-)
-
-// Error codes of the API. All but the last three come with HTTP status 400, access denied too.
-const (
-	codeAccessDenied     = "AccessDeniedException"
-	codeExpiredToken     = "ExpiredTokenException"
-	codeInvalidToken     = "InvalidTokenException"
-	codeInvalidParameter = "InvalidParameterException"
-	codeInvalidRequest   = "InvalidRequestException"
-	codeNotFound         = "ResourceNotFoundException" // 404
-	codeInternal         = "InternalServerException"   // 500
 )
 
 const (
@@ -53,13 +47,20 @@ type Authorizer interface {
 	Authorize(ctx context.Context, action, resource string, keys map[string][]string) error
 }
 
+// operation is the one that the API has.
+const operation = "AssumeRoleForPodIdentity"
+
+// Operations are the operations that a Service routes, by the names of the API reference.
+func Operations() []string { return []string{operation} }
+
 // ErrNotTrusted is what Sessions returns when a role's trust policy does not let EKS assume it, or
 // when there is no such role.
 var ErrNotTrusted = errors.New("the role may not be assumed")
 
 // Sessions makes role sessions for the service principal pods.eks.amazonaws.com.
 type Sessions interface {
-	// AssumeRole checks the role's trust policy and returns a session, or ErrNotTrusted.
+	// AssumeRole checks the role's trust policy and returns a session. It fails with ErrNotTrusted,
+	// or with a *SessionError when the session itself is impossible.
 	AssumeRole(ctx context.Context, input AssumeRoleInput) (Session, error)
 }
 
@@ -130,7 +131,7 @@ func unknownOperation(w http.ResponseWriter, r *http.Request) {
 
 func (s *Service) assumeRoleForPodIdentity(w http.ResponseWriter, r *http.Request) {
 	call := journal.FromContext(r.Context())
-	call.Operation = "AssumeRoleForPodIdentity"
+	call.Operation = operation
 	answer, err := s.assume(r)
 	if err != nil {
 		call.ErrorCode = restjson.WriteError(w, err, codeInternal)
@@ -140,9 +141,14 @@ func (s *Service) assumeRoleForPodIdentity(w http.ResponseWriter, r *http.Reques
 }
 
 // assume runs the checks in this order: caller, request, cluster, token, association, trust. AWS
-// does not document its own; this one tells an unauthorised caller nothing about the others.
+// does not document its own; this one tells an unauthorised caller nothing about the others. Faults
+// are asked about before the first check, and about the association as soon as it is known.
 func (s *Service) assume(r *http.Request) (*assumeAnswer, error) {
 	ctx, cluster := r.Context(), r.PathValue("clusterName")
+	call := journal.FromContext(ctx)
+	if err := faults.At(ctx, faults.Target{Operation: operation}); err != nil {
+		return nil, faultRefusal(err)
+	}
 	clusterARN := s.options.Clusters.ClusterARN(cluster)
 	if err := s.options.Authorizer.Authorize(ctx, "eks-auth:AssumeRoleForPodIdentity", clusterARN, nil); err != nil {
 		return nil, refuse(codeAccessDenied, "%s", err)
@@ -156,26 +162,26 @@ func (s *Service) assume(r *http.Request) (*assumeAnswer, error) {
 	if in.Token == "" {
 		return nil, refuse(codeInvalidParameter, "The parameter token is required.")
 	}
+	call.Token = podtoken.Fingerprint(in.Token)
 	verifier, ok := s.options.Clusters.Verifier(cluster)
 	if !ok {
 		return nil, restjson.Errorf(codeNotFound, http.StatusNotFound, "No cluster found for name: %s.", cluster)
 	}
 	pod, err := verifier.Verify(in.Token, s.options.Now())
-	if expired, ok := errors.AsType[*podtoken.ExpiredError](err); ok {
-		return nil, refuse(codeExpiredToken, "The token included in the request is expired: %s", expired)
-	} else if err != nil {
-		return nil, refuse(codeInvalidToken, "The token included in the request is invalid: %s", err)
+	if err != nil {
+		return nil, tokenRefusal(err)
 	}
-	journal.FromContext(ctx).Subject = strings.Join([]string{cluster, pod.Namespace, pod.ServiceAccount, pod.PodName}, "/")
+	call.Subject = strings.Join([]string{cluster, pod.Namespace, pod.ServiceAccount, pod.PodName}, "/")
 	association, ok := s.options.Clusters.Association(cluster, pod.Namespace, pod.ServiceAccount)
 	if !ok {
 		return nil, restjson.Errorf(codeNotFound, http.StatusNotFound, "The token included in the request has no service account role association for it.")
 	}
+	if err := faults.At(ctx, faults.Target{Operation: operation, Association: association.ID}); err != nil {
+		return nil, faultRefusal(err)
+	}
 	session, err := s.options.Sessions.AssumeRole(ctx, s.sessionFor(association, pod, clusterARN))
-	if errors.Is(err, ErrNotTrusted) {
-		return nil, refuse(codeAccessDenied, "Unauthorized Exception! EKS does not have permissions to assume the associated role.")
-	} else if err != nil {
-		return nil, fmt.Errorf("assume role of association %s: %w", association.ID, err)
+	if err != nil {
+		return nil, sessionRefusal(err, association.ID)
 	}
 	return newAnswer(association, session), nil
 }
@@ -220,10 +226,6 @@ func sessionName(cluster, pod, random string) string {
 		cluster, pod = cluster[:half], pod[:room-half]
 	}
 	return "eks-" + cluster + "-" + pod + "-" + random
-}
-
-func refuse(code, format string, args ...any) error {
-	return restjson.Errorf(code, http.StatusBadRequest, format, args...)
 }
 
 // assumeAnswer is AssumeRoleForPodIdentityResponse on the wire.
