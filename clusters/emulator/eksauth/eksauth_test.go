@@ -34,6 +34,7 @@ var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 type world struct {
 	verifier    *podtoken.Verifier
 	association eks.Association
+	gone        bool
 	denied      error
 	sessionErr  error
 	asked       string
@@ -49,7 +50,7 @@ func (w *world) Verifier(cluster string) (*podtoken.Verifier, bool) {
 }
 
 func (w *world) Association(_, namespace, serviceAccount string) (eks.Association, bool) {
-	return w.association, namespace == "default" && serviceAccount == "app"
+	return w.association, namespace == "default" && serviceAccount == "app" && !w.gone
 }
 
 func (w *world) Authorize(_ context.Context, action, resource string, _ map[string][]string) error {
