@@ -14,7 +14,10 @@ import (
 
 // iamCases: https://docs.aws.amazon.com/IAM/latest/APIReference/.
 func iamCases() []testCase {
-	return slices.Concat(iamProtocolCases(), iamRoleCases(), iamRolePolicyCases(), iamPolicyCases(), iamUserCases())
+	return slices.Concat(
+		iamProtocolCases(), iamRoleCases(), iamRolePolicyCases(), iamPolicyCases(), iamUserCases(),
+		iamBoundaryCases(), iamTagCases(), iamProfileCases(), iamProviderCases(),
+	)
 }
 
 // iamCall is one call of a caller, after the fixture made what it is about.

@@ -33,7 +33,8 @@ var (
 	}
 	// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 	s3Protocol = protocol{
-		noSignature: refused(403, "AccessDenied"), unknownKey: refused(403, "InvalidAccessKeyId"),
+		// That a bucket does not exist S3 tells anybody.
+		noSignature: refused(404, "NoSuchBucket"), unknownKey: refused(403, "InvalidAccessKeyId"),
 		wrongSecret: refused(403, "SignatureDoesNotMatch"), noToken: refused(403, "InvalidAccessKeyId"),
 		otherToken: refused(400, "InvalidToken"), expired: refused(400, "ExpiredToken"),
 		skewed: refused(403, "RequestTimeTooSkewed"), alteredBody: refused(400, "XAmzContentSHA256Mismatch"), otherRegion: refused(400, "AuthorizationHeaderMalformed"),

@@ -3,6 +3,7 @@ package iam
 import (
 	"context"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -178,6 +179,9 @@ func (s api) listEntitiesForPolicy(ctx context.Context, p query.Parameters) (any
 		page
 	}
 	filter := p.Get("EntityFilter")
+	if !slices.Contains([]string{"", "User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy"}, filter) {
+		return nil, query.Errorf("ValidationError", http.StatusBadRequest, "1 validation error detected: Value '%s' at 'entityFilter' failed to satisfy constraint: Member must satisfy enum value set: [User, Role, Group, LocalManagedPolicy, AWSManagedPolicy]", filter)
+	}
 	err := s.readPolicy(ctx, p, "ListEntitiesForPolicy", func(m *managedPolicy) error {
 		for _, id := range slices.Sorted(maps.Keys(s.entities)) {
 			e := s.entities[id]
