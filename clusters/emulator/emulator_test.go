@@ -31,6 +31,7 @@ import (
 const (
 	region       = "us-west-2"
 	accountID12  = "123456789012"
+	memberID12   = "210987654321"
 	adminKey     = "AKIAEPIEXAMPLE000000"
 	adminSecret  = "administrators-secret-access-key-000000"
 	controlToken = "token-of-the-harness"
@@ -91,7 +92,7 @@ func newWorld(t testing.TB) *world {
 	var err error
 	w.emulator, err = New(Options{
 		Region: region, Account: accountID12, NodeRole: "epi-node", AccessKeyID: adminKey, SecretAccessKey: adminSecret,
-		ControlToken: controlToken, SyncToken: syncToken, Now: w.clock.now,
+		ControlToken: controlToken, SyncToken: syncToken, Members: []string{memberID12}, Now: w.clock.now,
 		Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {
