@@ -28,15 +28,27 @@ import (
 
 const trust = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"pods.eks.amazonaws.com"},"Action":["sts:AssumeRole","sts:TagSession"]}]}`
 
+// member is a second account.
+const member = "210987654321"
+
 func serve(t testing.TB) *iamtest.Server {
-	return iamtest.New(t, nil, func(account *iam.Accounts) map[string]iamtest.Service {
-		handler, err := s3.NewHandler(s3.Options{Authorizer: account, Region: iamtest.Region})
-		if err != nil {
+	server, _ := serveHandler(t, s3.Options{})
+	return server
+}
+
+// serveHandler returns the handler itself too.
+func serveHandler(t testing.TB, options s3.Options) (*iamtest.Server, http.Handler) {
+	var handler http.Handler
+	server := iamtest.NewWith(t, iam.Options{Members: []string{member}, Now: options.Now}, func(accounts *iam.Accounts) map[string]iamtest.Service {
+		options.Authorizer, options.Region = accounts, iamtest.Region
+		var err error
+		if handler, err = s3.NewHandler(options); err != nil {
 			t.Fatal(err)
 		}
 		objects := iamtest.Service{Handler: handler, Refuse: s3.WriteSignatureError}
-		return map[string]iamtest.Service{"s3": objects, "": objects, "iam": {Handler: account.Handler(), Refuse: iam.WriteSignatureError}}
+		return map[string]iamtest.Service{"s3": objects, "": objects, "iam": {Handler: accounts.Handler(), Refuse: iam.WriteSignatureError}}
 	})
+	return server, handler
 }
 
 func clientOf(config aws.Config) *sdk.Client {
@@ -48,14 +60,19 @@ func setUp(t testing.TB) (*sdk.Client, *iamtest.Server) {
 	t.Helper()
 	server := serve(t)
 	admin := clientOf(server.Admin())
-	_, err := admin.CreateBucket(t.Context(), &sdk.CreateBucketInput{Bucket: aws.String("bucket"), CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: iamtest.Region}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	makeBucket(t, admin, "bucket")
 	for _, key := range []string{"epi/default/test.txt", "epi/hoge/test.txt", "top.txt"} {
 		put(t, admin, key, "text of "+key)
 	}
 	return admin, server
+}
+
+func makeBucket(t testing.TB, c *sdk.Client, name string) {
+	t.Helper()
+	_, err := c.CreateBucket(t.Context(), &sdk.CreateBucketInput{Bucket: &name, CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: iamtest.Region}})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func put(t testing.TB, c *sdk.Client, key, text string) {
