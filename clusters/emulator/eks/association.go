@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/podidentity/epi/clusters/emulator/restjson"
@@ -30,6 +29,7 @@ type associationShape struct {
 	TargetRoleARN      string            `json:"targetRoleArn,omitempty"`
 	ExternalID         string            `json:"externalId,omitempty"`
 	Policy             string            `json:"policy,omitempty"`
+	OwnerARN           string            `json:"ownerArn,omitempty"`
 }
 
 type associationAnswer struct {
@@ -44,6 +44,7 @@ func answer(a *Association) associationAnswer {
 		AssociationARN: a.ARN, AssociationID: a.ID, Tags: tags,
 		CreatedAt: restjson.Time(a.Created), ModifiedAt: restjson.Time(a.Modified),
 		DisableSessionTags: a.DisableSessionTags, TargetRoleARN: a.TargetRoleARN, ExternalID: a.ExternalID, Policy: a.Policy,
+		OwnerARN: a.OwnerARN,
 	}}
 }
 
@@ -58,11 +59,15 @@ type createRequest struct {
 	Policy             string            `json:"policy"`
 }
 
-// fingerprint tells whether two requests with one token ask the same. Map keys encode sorted.
 func (c createRequest) fingerprint() string {
 	c.ClientRequestToken = ""
-	// A struct of strings, booleans and a map of strings always encodes.
-	data, _ := json.Marshal(c)
+	return fingerprint(c)
+}
+
+// fingerprint tells whether two requests with one token ask the same. A request is a struct of
+// texts, booleans and maps of texts, which always encodes; keys of maps encode sorted.
+func fingerprint(request any) string {
+	data, _ := json.Marshal(request)
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])
 }
@@ -73,14 +78,16 @@ func (s *Service) createAssociation(r *http.Request) (any, error) {
 	if err := restjson.Read(r, &in, codeInvalidRequest); err != nil {
 		return nil, err
 	}
-	keys := map[string][]string{}
-	for key, value := range in.Tags {
-		keys["aws:RequestTag/"+key] = []string{value}
-		keys["aws:TagKeys"] = append(keys["aws:TagKeys"], key)
-	}
-	slices.Sort(keys["aws:TagKeys"])
-	if err := s.authorize(r.Context(), "eks:CreatePodIdentityAssociation", s.ClusterARN(name), keys); err != nil {
+	id := newAssociationID()
+	requested := requestTags(in.Tags)
+	if err := s.authorize(r.Context(), "eks:CreatePodIdentityAssociation", s.ClusterARN(name), s.clusterTags(name, requested)); err != nil {
 		return nil, err
+	}
+	// Seen with eksctl, whose associations have tags (https://github.com/aws/karpenter-provider-aws/pull/5544).
+	if len(in.Tags) > 0 {
+		if err := s.authorize(r.Context(), "eks:TagResource", s.associationARN(name, id), requested); err != nil {
+			return nil, err
+		}
 	}
 	if err := s.checkCreate(in); err != nil {
 		return nil, err
@@ -95,33 +102,53 @@ func (s *Service) createAssociation(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if known, ok := c.byPod[identity{in.Namespace, in.ServiceAccount}]; ok {
-		// The reference says only that the token makes the request idempotent; returning the first
-		// association for an equal request is what other AWS APIs with such a token do.
-		if in.ClientRequestToken != "" && in.ClientRequestToken == known.token && in.fingerprint() == known.fingerprint {
-			return answer(known), nil
+	// The reference says only that the token makes the request idempotent. Returning the first
+	// association for an equal request and refusing another one is what AWS APIs with such a token do
+	// (https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html). Of the errors that
+	// the reference has, InvalidRequestException is the one about the state that a request meets. A
+	// token counts within its cluster and as long as its association is there.
+	if known, ok := c.byToken[in.ClientRequestToken]; ok {
+		if in.fingerprint() != known.fingerprint {
+			return nil, tokenReused()
 		}
-		return nil, restjson.Errorf(codeInUse, http.StatusConflict, "Association already exists: %s", known.ID).With("clusterName", name)
+		return answer(known), nil
+	}
+	a := &Association{
+		Cluster: name, Namespace: in.Namespace, ServiceAccount: in.ServiceAccount, ID: id,
+		RoleARN: in.RoleARN, TargetRoleARN: in.TargetRoleARN, DisableSessionTags: in.DisableSessionTags, Policy: in.Policy,
+		Tags: in.Tags, token: in.ClientRequestToken, fingerprint: in.fingerprint(),
+	}
+	if err := s.associate(c, a); err != nil {
+		return nil, err
+	}
+	return answer(a), nil
+}
+
+// associate adds an association to a cluster and sets its times, ARN and external ID. The caller
+// holds the state's mu for writing.
+func (s *Service) associate(c *cluster, a *Association) error {
+	if known, ok := c.byPod[identity{a.Namespace, a.ServiceAccount}]; ok {
+		return restjson.Errorf(codeInUse, http.StatusConflict, "Association already exists: %s", known.ID)
 	}
 	if len(c.byID) >= s.options.AssociationLimit {
-		return nil, restjson.Errorf(codeLimitExceeded, http.StatusBadRequest,
-			"The cluster has reached the limit of %d pod identity associations.", s.options.AssociationLimit).With("clusterName", name)
+		return restjson.Errorf(codeLimitExceeded, http.StatusBadRequest,
+			"The cluster has reached the limit of %d pod identity associations.", s.options.AssociationLimit)
 	}
 	now := s.options.Now()
 	s.state.seq++ // a number that a failed write leaves out is no loss
-	a := &Association{
-		Cluster: name, Namespace: in.Namespace, ServiceAccount: in.ServiceAccount, ID: newAssociationID(),
-		RoleARN: in.RoleARN, TargetRoleARN: in.TargetRoleARN, DisableSessionTags: in.DisableSessionTags, Policy: in.Policy,
-		Tags: in.Tags, Created: now, Modified: now,
-		seq: s.state.seq, token: in.ClientRequestToken, fingerprint: in.fingerprint(),
-	}
-	a.ARN = s.associationARN(name, a.ID)
+	a.Created, a.Modified, a.seq = now, now, s.state.seq
+	a.ARN = s.associationARN(a.Cluster, a.ID)
 	a.ExternalID = s.externalID(a)
 	if err := s.putAssociation(a); err != nil {
-		return nil, err
+		return err
 	}
 	c.add(a)
-	return answer(a), nil
+	return nil
+}
+
+func tokenReused() error {
+	return restjson.Errorf(codeInvalidRequest, http.StatusBadRequest,
+		"The clientRequestToken was used before with other parameters.")
 }
 
 func (s *Service) checkCreate(in createRequest) error {
@@ -174,172 +201,6 @@ func (s *Service) checkRole(r *http.Request, arn string) error {
 	}
 	return err
 }
-
-type updateRequest struct {
-	RoleARN            *string `json:"roleArn"`
-	DisableSessionTags *bool   `json:"disableSessionTags"`
-	TargetRoleARN      *string `json:"targetRoleArn"`
-	Policy             *string `json:"policy"`
-}
-
-func (s *Service) updateAssociation(r *http.Request) (any, error) {
-	name, id := r.PathValue("clusterName"), r.PathValue("associationId")
-	var in updateRequest
-	if err := restjson.Read(r, &in, codeInvalidRequest); err != nil {
-		return nil, err
-	}
-	if err := s.authorizeAssociation(r, "eks:UpdatePodIdentityAssociation"); err != nil {
-		return nil, err
-	}
-	if in == (updateRequest{}) {
-		return nil, invalidParameter("At least one of roleArn, targetRoleArn, disableSessionTags and policy is required.")
-	}
-	if in.RoleARN != nil {
-		if err := checkRoleARN("roleArn", *in.RoleARN, s.options.Account); err != nil {
-			return nil, err
-		}
-		if err := s.checkRole(r, *in.RoleARN); err != nil {
-			return nil, err
-		}
-	}
-	// An empty target role or policy takes the one there is away.
-	if in.TargetRoleARN != nil && *in.TargetRoleARN != "" {
-		if err := checkRoleARN("targetRoleArn", *in.TargetRoleARN, ""); err != nil {
-			return nil, err
-		}
-	}
-	s.state.mu.Lock()
-	defer s.state.mu.Unlock()
-	c, err := s.state.cluster(name)
-	if err != nil {
-		return nil, err
-	}
-	known, err := c.association(id)
-	if err != nil {
-		return nil, err
-	}
-	changed := *known
-	set(&changed.RoleARN, in.RoleARN)
-	set(&changed.TargetRoleARN, in.TargetRoleARN)
-	set(&changed.DisableSessionTags, in.DisableSessionTags)
-	set(&changed.Policy, in.Policy)
-	if err := s.checkPolicy(changed.Policy, changed.DisableSessionTags); err != nil {
-		return nil, err
-	}
-	changed.ExternalID = s.externalID(&changed)
-	changed.Modified = s.options.Now()
-	if err := s.putAssociation(&changed); err != nil {
-		return nil, err
-	}
-	*known = changed
-	return answer(known), nil
-}
-
-func set[T any](field *T, value *T) {
-	if value != nil {
-		*field = *value
-	}
-}
-
-func (s *Service) describeAssociation(r *http.Request) (any, error) {
-	if err := s.authorizeAssociation(r, "eks:DescribePodIdentityAssociation"); err != nil {
-		return nil, err
-	}
-	s.state.mu.RLock()
-	defer s.state.mu.RUnlock()
-	_, a, err := s.find(r)
-	if err != nil {
-		return nil, err
-	}
-	return answer(a), nil
-}
-
-func (s *Service) deleteAssociation(r *http.Request) (any, error) {
-	if err := s.authorizeAssociation(r, "eks:DeletePodIdentityAssociation"); err != nil {
-		return nil, err
-	}
-	s.state.mu.Lock()
-	defer s.state.mu.Unlock()
-	c, a, err := s.find(r)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.options.Table.Delete(associationKey(a)); err != nil {
-		return nil, err
-	}
-	c.remove(a)
-	return answer(a), nil
-}
-
-// find looks up the cluster and the association of the path. The caller holds mu.
-func (s *Service) find(r *http.Request) (*cluster, *Association, error) {
-	c, err := s.state.cluster(r.PathValue("clusterName"))
-	if err != nil {
-		return nil, nil, err
-	}
-	a, err := c.association(r.PathValue("associationId"))
-	return c, a, err
-}
-
-// authorizeAssociation decides about the association in the path, with its tags as condition keys.
-func (s *Service) authorizeAssociation(r *http.Request, action string) error {
-	name, id := r.PathValue("clusterName"), r.PathValue("associationId")
-	keys := map[string][]string{}
-	s.state.mu.RLock()
-	if _, a, err := s.find(r); err == nil {
-		for key, value := range a.Tags {
-			keys["aws:ResourceTag/"+key] = []string{value}
-		}
-	}
-	s.state.mu.RUnlock()
-	if err := s.authorize(r.Context(), action, s.associationARN(name, id), keys); err != nil {
-		return err
-	}
-	return checkAssociationID(id)
-}
-
-type associationSummary struct {
-	ClusterName    string `json:"clusterName"`
-	Namespace      string `json:"namespace"`
-	ServiceAccount string `json:"serviceAccount"`
-	AssociationARN string `json:"associationArn"`
-	AssociationID  string `json:"associationId"`
-}
-
-func (s *Service) listAssociations(r *http.Request) (any, error) {
-	name, query := r.PathValue("clusterName"), r.URL.Query()
-	if err := s.authorize(r.Context(), "eks:ListPodIdentityAssociations", s.ClusterARN(name), nil); err != nil {
-		return nil, err
-	}
-	s.state.mu.RLock()
-	defer s.state.mu.RUnlock()
-	c, err := s.state.cluster(name)
-	if err != nil {
-		return nil, err
-	}
-	var found []*Association
-	for _, a := range c.byID {
-		if matches(query.Get("namespace"), a.Namespace) && matches(query.Get("serviceAccount"), a.ServiceAccount) {
-			found = append(found, a)
-		}
-	}
-	order := func(a *Association) string { return fmt.Sprintf("%020d", a.seq) }
-	slices.SortFunc(found, func(a, b *Association) int { return strings.Compare(order(a), order(b)) })
-	page, next, err := paginate(query, found, order)
-	if err != nil {
-		return nil, err
-	}
-	summaries := make([]associationSummary, 0, len(page))
-	for _, a := range page {
-		summaries = append(summaries, associationSummary{a.Cluster, a.Namespace, a.ServiceAccount, a.ARN, a.ID})
-	}
-	return struct {
-		Associations []associationSummary `json:"associations"`
-		NextToken    *string              `json:"nextToken"`
-	}{summaries, next}, nil
-}
-
-func matches(filter, value string) bool { return filter == "" || filter == value }
 
 func (s *Service) associationARN(cluster, id string) string {
 	return fmt.Sprintf("arn:aws:eks:%s:%s:podidentityassociation/%s/%s", s.options.Region, s.options.Account, cluster, id)

@@ -118,32 +118,6 @@ func TestAssociationLife(t *testing.T) {
 	}
 }
 
-func TestClientRequestToken(t *testing.T) {
-	f := newFixture(t)
-	create := func(token, role string) (string, error) {
-		out, err := f.client.CreatePodIdentityAssociation(t.Context(), &awseks.CreatePodIdentityAssociationInput{
-			ClusterName: aws.String("blue"), Namespace: aws.String("default"), ServiceAccount: aws.String("app"),
-			RoleArn: &role, ClientRequestToken: &token, Tags: map[string]string{"a": "1", "b": "2"},
-		})
-		if err != nil {
-			return "", err
-		}
-		return *out.Association.AssociationId, nil
-	}
-	first, err := create("t1", good)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if again, err := create("t1", good); err != nil || again != first {
-		t.Errorf("equal request: %q, %v; want %q", again, err, first)
-	}
-	for _, other := range [][2]string{{"t1", good + "-2"}, {"t2", good}} {
-		if _, err := create(other[0], other[1]); err == nil {
-			t.Errorf("%v was taken for the first request", other)
-		}
-	}
-}
-
 func TestAssociationLimit(t *testing.T) {
 	f := newFixture(t)
 	for n := range 3 {

@@ -87,7 +87,7 @@ type clusterOIDC struct {
 
 func (s *Service) describeCluster(r *http.Request) (any, error) {
 	name := r.PathValue("clusterName")
-	if err := s.authorize(r.Context(), "eks:DescribeCluster", s.ClusterARN(name), nil); err != nil {
+	if err := s.authorize(r.Context(), "eks:DescribeCluster", s.ClusterARN(name), s.clusterTags(name, nil)); err != nil {
 		return nil, err
 	}
 	s.state.mu.RLock()
@@ -109,6 +109,11 @@ func (s *Service) listClusters(r *http.Request) (any, error) {
 	if err := s.authorize(r.Context(), "eks:ListClusters", "*", nil); err != nil {
 		return nil, err
 	}
+	for _, include := range r.URL.Query()["include"] {
+		if include != "all" {
+			return nil, invalidParameter("The parameter include must be all or absent.")
+		}
+	}
 	s.state.mu.RLock()
 	names := make([]string, 0, len(s.state.clusters))
 	for name := range s.state.clusters {
@@ -116,7 +121,7 @@ func (s *Service) listClusters(r *http.Request) (any, error) {
 	}
 	s.state.mu.RUnlock()
 	slices.Sort(names)
-	page, next, err := paginate(r.URL.Query(), names, func(name string) string { return name })
+	page, next, err := paginate(s.pages, r, names, func(name string) string { return name })
 	if err != nil {
 		return nil, err
 	}

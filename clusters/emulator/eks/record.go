@@ -56,6 +56,9 @@ type associationRecord struct {
 	Seq                uint64            `json:"seq"`
 	Token              string            `json:"token,omitempty"`
 	Fingerprint        string            `json:"fingerprint,omitempty"`
+	UpdateToken        string            `json:"updateToken,omitempty"`
+	UpdateFingerprint  string            `json:"updateFingerprint,omitempty"`
+	OwnerARN           string            `json:"ownerArn,omitempty"`
 }
 
 func recordKey(parts ...string) string { return strings.Join(parts, "/") }
@@ -82,6 +85,7 @@ func (s *Service) putAssociation(a *Association) error {
 		RoleARN: a.RoleARN, TargetRoleARN: a.TargetRoleARN, ExternalID: a.ExternalID,
 		DisableSessionTags: a.DisableSessionTags, Policy: a.Policy, Tags: a.Tags,
 		Created: a.Created, Modified: a.Modified, Seq: a.seq, Token: a.token, Fingerprint: a.fingerprint,
+		UpdateToken: a.updateToken, UpdateFingerprint: a.updateFingerprint, OwnerARN: a.OwnerARN,
 	})
 }
 
@@ -148,6 +152,7 @@ func (s *Service) loadAssociation(value []byte) error {
 		RoleARN: r.RoleARN, TargetRoleARN: r.TargetRoleARN, ExternalID: r.ExternalID,
 		DisableSessionTags: r.DisableSessionTags, Policy: r.Policy, Tags: r.Tags,
 		Created: r.Created, Modified: r.Modified, seq: r.Seq, token: r.Token, fingerprint: r.Fingerprint,
+		updateToken: r.UpdateToken, updateFingerprint: r.UpdateFingerprint, OwnerARN: r.OwnerARN,
 	})
 	s.state.seq = max(s.state.seq, r.Seq)
 	return nil

@@ -17,17 +17,6 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/restjson"
 )
 
-// Error codes of the EKS API and their HTTP status.
-const (
-	codeInvalidParameter = "InvalidParameterException"
-	codeInvalidRequest   = "InvalidRequestException"
-	codeNotFound         = "ResourceNotFoundException"
-	codeInUse            = "ResourceInUseException"
-	codeLimitExceeded    = "ResourceLimitExceededException"
-	codeAccessDenied     = "AccessDeniedException"
-	codeServer           = "ServerException"
-)
-
 // Principal is the service that assumes the roles of associations.
 const Principal = "pods.eks.amazonaws.com"
 
@@ -71,6 +60,7 @@ type Options struct {
 type Service struct {
 	options Options
 	mux     *http.ServeMux
+	pages   pages
 	state   state
 }
 
@@ -85,7 +75,7 @@ func New(options Options) (*Service, error) {
 	if options.Table == nil {
 		options.Table = memory{}
 	}
-	s := &Service{options: options, mux: http.NewServeMux()}
+	s := &Service{options: options, mux: http.NewServeMux(), pages: newPages()}
 	s.state = state{boot: rand.Text(), clusters: map[string]*cluster{}}
 	if err := s.load(); err != nil {
 		return nil, fmt.Errorf("load EKS state: %w", err)
@@ -109,7 +99,7 @@ func (s *Service) handle(pattern, operation string, do func(*http.Request) (any,
 		call.Operation = operation
 		answer, err := do(r)
 		if err != nil {
-			call.ErrorCode = restjson.WriteError(w, err, codeServer)
+			call.ErrorCode = restjson.WriteError(w, about(r, err), codeServer)
 			return
 		}
 		restjson.Write(w, answer)
@@ -137,8 +127,4 @@ func (s *Service) authorize(ctx context.Context, action, resource string, keys m
 		return restjson.Errorf(codeAccessDenied, http.StatusForbidden, "%s", err)
 	}
 	return nil
-}
-
-func invalidParameter(format string, args ...any) *restjson.Error {
-	return restjson.Errorf(codeInvalidParameter, http.StatusBadRequest, format, args...)
 }

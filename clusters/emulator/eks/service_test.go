@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	stdpath "path"
 	"strings"
 	"testing"
 	"time"
@@ -202,6 +203,10 @@ func TestRefusals(t *testing.T) {
 		{"list: maxResults 101", "GET", path + "?maxResults=101", "", 400, codeInvalidParameter, "between 1 and 100"},
 		{"list: maxResults a word", "GET", path + "?maxResults=x", "", 400, codeInvalidParameter, "between 1 and 100"},
 		{"list: foreign token", "GET", path + "?nextToken=!", "", 400, codeInvalidParameter, "nextToken"},
+		{"list: maxResults empty", "GET", path + "?maxResults=", "", 400, codeInvalidParameter, "between 1 and 100"},
+		{"list clusters: maxResults 101", "GET", "/clusters?maxResults=101", "", 400, codeInvalidParameter, "between 1 and 100"},
+		// API_ListClusters: "'all' must be in lowercase otherwise an error occurs"
+		{"list clusters: include in capitals", "GET", "/clusters?include=ALL", "", 400, codeInvalidParameter, "include must be all"},
 		{"no such association", "GET", path + "/a-00000000000000000", "", 404, codeNotFound, "a-00000000000000000"},
 		{"short ID", "GET", path + "/a-1", "", 400, codeInvalidParameter, "should be 19 characters long"},
 		{"update nothing", "POST", path + "/a-00000000000000000", "{}", 400, codeInvalidParameter, "At least one"},
@@ -232,6 +237,9 @@ func TestAuthorization(t *testing.T) {
 		{"eks:DescribeCluster", blueARN, "GET", "/clusters/blue", ""},
 		{"eks:CreatePodIdentityAssociation", blueARN, "POST", path, body},
 		{"iam:PassRole", good, "POST", path, body},
+		// Seen with eksctl: https://github.com/aws/karpenter-provider-aws/pull/5544
+		{"eks:TagResource", "arn:aws:eks:us-west-2:123456789012:podidentityassociation/blue/*", "POST", path, body},
+		{"iam:PassRole", good, "POST", path + "/a-00000000000000000", `{"roleArn":"` + good + `"}`},
 		{"eks:ListPodIdentityAssociations", blueARN, "GET", path, ""},
 		{"eks:DescribePodIdentityAssociation", association, "GET", path + "/a-00000000000000000", ""},
 		{"eks:UpdatePodIdentityAssociation", association, "POST", path + "/a-00000000000000000", `{"disableSessionTags":true}`},
@@ -245,19 +253,10 @@ func TestAuthorization(t *testing.T) {
 			if status != 403 || code != codeAccessDenied || !strings.Contains(text, "not authorized to perform: "+test.action) {
 				t.Errorf("got %d %s %s", status, code, text)
 			}
-			if last := f.rights.asked[len(f.rights.asked)-1]; last != test.action+" "+test.resource {
-				t.Errorf("asked %q", last)
+			last := f.rights.asked[len(f.rights.asked)-1]
+			if matched, err := stdpath.Match(test.action+" "+test.resource, last); err != nil || !matched {
+				t.Errorf("asked %q, %v", last, err)
 			}
 		})
 	}
-	t.Run("condition keys", func(t *testing.T) {
-		f := newFixture(t)
-		if status, _, text := f.send(t, "POST", path, body); status != 200 {
-			t.Fatal(text)
-		}
-		got := fmt.Sprint(f.rights.keys["eks:CreatePodIdentityAssociation"], f.rights.keys["iam:PassRole"])
-		if want := "map[aws:RequestTag/team:[a] aws:TagKeys:[team]] map[iam:PassedToService:[pods.eks.amazonaws.com]]"; got != want {
-			t.Errorf("got %s, want %s", got, want)
-		}
-	})
 }

@@ -26,11 +26,14 @@ type Association struct {
 	Policy            string
 	Tags              map[string]string
 	Created, Modified time.Time
+	// OwnerARN is the add-on's that the association belongs to; empty for none.
+	OwnerARN string
 
 	// seq orders associations by their creation.
 	seq uint64
-	// token and fingerprint belong to the request that created it.
-	token, fingerprint string
+	// token and fingerprint belong to the request that created it, the others to its last update.
+	token, fingerprint             string
+	updateToken, updateFingerprint string
 }
 
 // identity is who an association is for.
@@ -52,6 +55,8 @@ type cluster struct {
 	tags     map[string]string
 	byID     map[string]*Association
 	byPod    map[identity]*Association
+	// byToken has the associations that were created with a client request token.
+	byToken map[string]*Association
 	// revision counts changes of the set of identities; changed is closed by the next one.
 	revision uint64
 	changed  chan struct{}
@@ -65,7 +70,8 @@ func (st *state) register(c Cluster, verifier *podtoken.Verifier) {
 	}
 	st.clusters[c.Name] = &cluster{
 		Cluster: c, verifier: verifier,
-		byID: map[string]*Association{}, byPod: map[identity]*Association{}, changed: make(chan struct{}),
+		byID: map[string]*Association{}, byPod: map[identity]*Association{}, byToken: map[string]*Association{},
+		changed: make(chan struct{}),
 	}
 }
 
@@ -74,7 +80,7 @@ func (st *state) cluster(name string) (*cluster, error) {
 	if c, ok := st.clusters[name]; ok {
 		return c, nil
 	}
-	return nil, restjson.Errorf(codeNotFound, http.StatusNotFound, "No cluster found for name: %s.", name).With("clusterName", name)
+	return nil, restjson.Errorf(codeNotFound, http.StatusNotFound, "No cluster found for name: %s.", name)
 }
 
 // association finds an association or the API's error. The caller holds the state's mu.
@@ -83,19 +89,23 @@ func (c *cluster) association(id string) (*Association, error) {
 		return a, nil
 	}
 	return nil, restjson.Errorf(codeNotFound, http.StatusNotFound,
-		"No pod identity association found for id %s in cluster %s.", id, c.Name).With("clusterName", c.Name)
+		"No pod identity association found for id %s in cluster %s.", id, c.Name)
 }
 
-// add and remove keep both indexes and wake who waits. The caller holds the state's mu for writing.
+// add and remove keep the indexes and wake who waits. The caller holds the state's mu for writing.
 func (c *cluster) add(a *Association) {
 	c.byID[a.ID] = a
 	c.byPod[identity{a.Namespace, a.ServiceAccount}] = a
+	if a.token != "" {
+		c.byToken[a.token] = a
+	}
 	c.announce()
 }
 
 func (c *cluster) remove(a *Association) {
 	delete(c.byID, a.ID)
 	delete(c.byPod, identity{a.Namespace, a.ServiceAccount})
+	delete(c.byToken, a.token)
 	c.announce()
 }
 

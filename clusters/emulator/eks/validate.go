@@ -1,11 +1,7 @@
 package eks
 
 import (
-	"encoding/base64"
-	"net/url"
 	"regexp"
-	"sort"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -13,7 +9,6 @@ import (
 const (
 	maxClusterName   = 100
 	associationIDLen = 19
-	maxPage          = 100
 	maxTags          = 50
 	maxTagKey        = 128
 	maxTagValue      = 256
@@ -87,31 +82,4 @@ func checkTags(tags map[string]string) error {
 		}
 	}
 	return nil
-}
-
-// paginate cuts the page that maxResults and nextToken ask for out of items, which are sorted by
-// key. The token holds the key of the last item seen, so items that come and go between two
-// pages shift nothing.
-func paginate[T any](query url.Values, items []T, key func(T) string) (page []T, next *string, err error) {
-	limit := maxPage
-	if text := query.Get("maxResults"); text != "" {
-		limit, err = strconv.Atoi(text)
-		if err != nil || limit < 1 || limit > maxPage {
-			return nil, nil, invalidParameter("The parameter maxResults must be between 1 and %d.", maxPage)
-		}
-	}
-	start := 0
-	if token := query.Get("nextToken"); token != "" {
-		seen, err := base64.RawURLEncoding.DecodeString(token)
-		if err != nil || len(seen) == 0 {
-			return nil, nil, invalidParameter("The parameter nextToken is not one that this operation returned.")
-		}
-		start = sort.Search(len(items), func(n int) bool { return key(items[n]) > string(seen) })
-	}
-	page = items[start:min(start+limit, len(items))]
-	if start+limit < len(items) {
-		token := base64.RawURLEncoding.EncodeToString([]byte(key(page[len(page)-1])))
-		next = &token
-	}
-	return page, next, nil
 }

@@ -1,0 +1,42 @@
+package eks
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/podidentity/epi/clusters/emulator/restjson"
+)
+
+// Error codes of the EKS API.
+const (
+	codeInvalidParameter = "InvalidParameterException"
+	codeInvalidRequest   = "InvalidRequestException"
+	codeNotFound         = "ResourceNotFoundException"
+	codeInUse            = "ResourceInUseException"
+	codeLimitExceeded    = "ResourceLimitExceededException"
+	codeAccessDenied     = "AccessDeniedException"
+	codeServer           = "ServerException"
+)
+
+func invalidParameter(format string, args ...any) *restjson.Error {
+	return restjson.Errorf(codeInvalidParameter, http.StatusBadRequest, format, args...)
+}
+
+// about adds the members that tell what a refusal is about, to the errors that have them in
+// https://docs.aws.amazon.com/eks/latest/APIReference/: the cluster and the add-on of the path.
+func about(r *http.Request, err error) error {
+	refusal, ok := errors.AsType[*restjson.Error](err)
+	if !ok {
+		// The text of an unexpected error is not for callers.
+		refusal = restjson.Errorf(codeServer, http.StatusInternalServerError, "Internal error.")
+	}
+	switch refusal.Code {
+	case codeInvalidParameter, codeInvalidRequest, codeNotFound, codeInUse, codeLimitExceeded, codeServer:
+		for _, member := range []string{"clusterName", "addonName"} {
+			if value := r.PathValue(member); value != "" {
+				refusal = refusal.With(member, value)
+			}
+		}
+	}
+	return refusal
+}
