@@ -1,6 +1,7 @@
 package compat
 
 import (
+	"github.com/podidentity/epi/clusters/emulator/eksauth"
 	"github.com/podidentity/epi/clusters/emulator/iam"
 	"github.com/podidentity/epi/clusters/emulator/s3"
 	"github.com/podidentity/epi/clusters/emulator/sts"
@@ -13,7 +14,7 @@ func operations() map[string][]string {
 			"CreatePodIdentityAssociation", "DeletePodIdentityAssociation", "DescribeCluster", "DescribePodIdentityAssociation",
 			"ListClusters", "ListPodIdentityAssociations", "UpdatePodIdentityAssociation",
 		},
-		"eks-auth": {"AssumeRoleForPodIdentity"},
+		"eks-auth": eksauth.Operations(),
 		"iam":      iam.Operations(),
 		"sts":      sts.Operations(),
 		"s3":       s3.Operations(),
