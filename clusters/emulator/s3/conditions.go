@@ -24,8 +24,11 @@ func matches(header, etag string) bool {
 // conditions are the four headers of a conditional request.
 type conditions struct{ match, noneMatch, modifiedSince, unmodifiedSince string }
 
-// modified compares seconds, as the headers have them; false where the header is no time.
+// after compares the seconds of the time of v with a header; false where that is no time.
 func after(v *objects.Version, header string) (after, ok bool) {
+	if header == "" {
+		return false, false // so does ParseTime say, but with effort
+	}
 	at, err := http.ParseTime(header)
 	return v.Modified.Truncate(time.Second).After(at), err == nil
 }

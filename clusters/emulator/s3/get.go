@@ -79,8 +79,8 @@ func (q *request) setVersion(v *objects.Version) {
 }
 
 func setChecksum(header http.Header, sum checksum.Checksum) {
-	header.Set(sum.Algorithm.Header(), sum.Value)
-	header.Set("X-Amz-Checksum-Type", string(sum.Type))
+	header[sum.Algorithm.Header()] = []string{sum.Value}
+	header["X-Amz-Checksum-Type"] = []string{string(sum.Type)}
 }
 
 // override sets the stored headers, and in their place those that parameters ask for: only callers who

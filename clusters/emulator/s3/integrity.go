@@ -49,7 +49,7 @@ func checkBody(header http.Header, body []byte) (declared, error) {
 	if a := found.algorithm; a != "" {
 		switch {
 		case !a.Valid(found.value):
-			return found, invalidRequest(fmt.Sprintf("Value for %s header is invalid.", a.Header()))
+			return found, invalidRequest(fmt.Sprintf("Value for %s header is invalid.", strings.ToLower(a.Header())))
 		case a.Sum(body) != found.value:
 			return found, badDigest(fmt.Sprintf("The %s you specified did not match the calculated checksum.", a))
 		}

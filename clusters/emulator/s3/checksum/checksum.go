@@ -45,8 +45,20 @@ func Parse(name string) (Algorithm, bool) {
 	return a, a.hash() != nil
 }
 
-// Header is the name of the header that carries the checksum, in lower case.
-func (a Algorithm) Header() string { return "x-amz-checksum-" + strings.ToLower(string(a)) }
+// Header is the name of the header that carries the checksum, as net/http spells it.
+func (a Algorithm) Header() string {
+	switch a {
+	case CRC32:
+		return "X-Amz-Checksum-Crc32"
+	case CRC32C:
+		return "X-Amz-Checksum-Crc32c"
+	case CRC64NVME:
+		return "X-Amz-Checksum-Crc64nvme"
+	case SHA1:
+		return "X-Amz-Checksum-Sha1"
+	}
+	return "X-Amz-Checksum-Sha256"
+}
 
 func (a Algorithm) hash() hash.Hash {
 	switch a {

@@ -1,6 +1,7 @@
 package checksum
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 )
@@ -20,6 +21,9 @@ func TestSum(t *testing.T) {
 		}
 		if parsed, ok := Parse(strings.ToLower(string(algorithm))); !ok || parsed != algorithm {
 			t.Errorf("parsed %s %t", parsed, ok)
+		}
+		if header := algorithm.Header(); header != http.CanonicalHeaderKey("x-amz-checksum-"+string(algorithm)) {
+			t.Errorf("header %s", header)
 		}
 	}
 	if _, ok := Parse("MD5"); ok {
