@@ -3,6 +3,7 @@ package eks
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -96,12 +97,14 @@ func (s *Service) describeCluster(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	tags := map[string]string{}
+	maps.Copy(tags, c.tags)
 	return struct {
 		Cluster clusterShape `json:"cluster"`
 	}{clusterShape{
 		Name: name, ARN: s.ClusterARN(name), CreatedAt: restjson.Time(c.Created), Version: c.Version, Endpoint: c.Endpoint,
 		Status: "ACTIVE", Identity: clusterIdentity{clusterOIDC{c.Issuer}},
-		AccessConfig: map[string]string{"authenticationMode": "API"}, Tags: map[string]string{},
+		AccessConfig: map[string]string{"authenticationMode": "API"}, Tags: tags,
 	}}, nil
 }
 

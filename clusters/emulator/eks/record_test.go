@@ -2,6 +2,7 @@ package eks
 
 import (
 	"errors"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -47,6 +48,9 @@ func TestRestartFindsClustersAndAssociations(t *testing.T) {
 	if status, _, text := f.send(t, "DELETE", "/clusters/blue/pod-identity-associations/"+*third.AssociationId, ""); status != 200 {
 		t.Fatal(text)
 	}
+	if status, _, text := f.send(t, "POST", "/tags/"+url.PathEscape(blueARN), `{"tags":{"env":"test"}}`); status != 200 {
+		t.Fatal(text)
+	}
 	f.now = created.Add(time.Minute)
 	before, ok := f.service.Association("blue", "default", "chained")
 	if !ok {
@@ -66,6 +70,11 @@ func TestRestartFindsClustersAndAssociations(t *testing.T) {
 	}
 	if _, ok := f.service.Association("blue", "default", "third"); ok {
 		t.Error("a deleted association is back")
+	}
+	// A cluster that is registered again, as at each start of a harness, keeps its tags.
+	f.register(t)
+	if _, _, text := f.send(t, "GET", "/tags/"+url.PathEscape(blueARN), ""); text != `{"tags":{"env":"test"}}` {
+		t.Errorf("tags of the cluster: %s", text)
 	}
 	if _, ok := f.service.Verifier("blue"); !ok {
 		t.Error("no verifier")
@@ -126,6 +135,8 @@ func TestFailedWriteChangesNothing(t *testing.T) {
 		{"POST", path, `{"namespace":"default","serviceAccount":"other","roleArn":"` + good + `"}`},
 		{"POST", path + "/" + *a.AssociationId, `{"disableSessionTags":true}`},
 		{"DELETE", path + "/" + *a.AssociationId, ""},
+		{"POST", "/tags/" + url.PathEscape(*a.AssociationArn), `{"tags":{"a":"b"}}`},
+		{"POST", "/tags/" + url.PathEscape(blueARN), `{"tags":{"a":"b"}}`},
 	} {
 		// ServerException 500: https://docs.aws.amazon.com/eks/latest/APIReference/API_CreatePodIdentityAssociation.html
 		status, code, text := f.send(t, change[0], change[1], change[2])
@@ -139,8 +150,11 @@ func TestFailedWriteChangesNothing(t *testing.T) {
 	if _, ok := f.service.Verifier("green"); ok {
 		t.Error("green is there")
 	}
-	if found, ok := f.service.Association("blue", "default", "app"); !ok || found.DisableSessionTags {
+	if found, ok := f.service.Association("blue", "default", "app"); !ok || found.DisableSessionTags || len(found.Tags) > 0 {
 		t.Errorf("got %+v, %v", found, ok)
+	}
+	if status, _, text := f.send(t, "GET", "/tags/"+url.PathEscape(blueARN), ""); status != 200 || text != `{"tags":{}}` {
+		t.Errorf("tags: %d %s", status, text)
 	}
 	if _, ok := f.service.Association("blue", "default", "other"); ok {
 		t.Error("an association that was refused is there")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/podidentity/epi/clusters/emulator/faults"
 	"github.com/podidentity/epi/clusters/emulator/restjson"
 )
 
@@ -16,6 +17,10 @@ const (
 	codeLimitExceeded    = "ResourceLimitExceededException"
 	codeAccessDenied     = "AccessDeniedException"
 	codeServer           = "ServerException"
+
+	// Those of operations on tags.
+	codeBadRequest  = "BadRequestException"
+	codeTagNotFound = "NotFoundException"
 )
 
 func invalidParameter(format string, args ...any) *restjson.Error {
@@ -25,6 +30,9 @@ func invalidParameter(format string, args ...any) *restjson.Error {
 // about adds the members that tell what a refusal is about, to the errors that have them in
 // https://docs.aws.amazon.com/eks/latest/APIReference/: the cluster and the add-on of the path.
 func about(r *http.Request, err error) error {
+	if fault, ok := errors.AsType[*faults.Error](err); ok {
+		err = restjson.Errorf(fault.Code, fault.Status, "%s", fault.Message)
+	}
 	refusal, ok := errors.AsType[*restjson.Error](err)
 	if !ok {
 		// The text of an unexpected error is not for callers.

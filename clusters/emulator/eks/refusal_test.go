@@ -3,7 +3,13 @@ package eks
 import (
 	"encoding/json"
 	"maps"
+	"net/http/httptest"
+	"slices"
+	"strings"
 	"testing"
+
+	"github.com/podidentity/epi/clusters/emulator/faults"
+	"github.com/podidentity/epi/clusters/emulator/journal"
 )
 
 // TestMembersOfErrors: https://docs.aws.amazon.com/eks/latest/APIReference/API_CreatePodIdentityAssociation.html#API_CreatePodIdentityAssociation_Errors
@@ -39,5 +45,30 @@ func TestMembersOfErrors(t *testing.T) {
 				t.Errorf("got %s %s", code, text)
 			}
 		})
+	}
+}
+
+func TestFaultIsAnsweredBeforeAnythingIsDone(t *testing.T) {
+	f := newFixture(t)
+	set := faults.New(faults.Options{})
+	if _, err := set.Add(faults.Rule{Operation: "CreatePodIdentityAssociation", Error: &faults.Refusal{Code: "ThrottlingException", Status: 429, Message: "Slow down."}}); err != nil {
+		t.Fatal(err)
+	}
+	call := &journal.Call{Service: "eks"}
+	r := httptest.NewRequest("POST", "/clusters/blue/pod-identity-associations", strings.NewReader("{"))
+	r = r.WithContext(faults.NewContext(journal.NewContext(t.Context(), call), set))
+	w := httptest.NewRecorder()
+	f.service.ServeHTTP(w, r)
+	if w.Code != 429 || w.Header().Get("x-amzn-ErrorType") != "ThrottlingException" || w.Body.String() != `{"message":"Slow down."}` {
+		t.Errorf("got %d %v %s", w.Code, w.Header(), w.Body)
+	}
+	if call.ErrorCode != "ThrottlingException" || call.Fault == "" || len(f.rights.asked) > 0 {
+		t.Errorf("journal %+v, asked %v", call, f.rights.asked)
+	}
+}
+
+func TestOperations(t *testing.T) {
+	if got := Operations(); !slices.IsSorted(got) || !slices.Contains(got, "CreatePodIdentityAssociation") || len(slices.Compact(got)) != len(new(Service).routes()) {
+		t.Errorf("got %v", got)
 	}
 }

@@ -11,8 +11,10 @@ import (
 	"fmt"
 	"net/http"
 	"path"
+	"slices"
 	"time"
 
+	"github.com/podidentity/epi/clusters/emulator/faults"
 	"github.com/podidentity/epi/clusters/emulator/journal"
 	"github.com/podidentity/epi/clusters/emulator/restjson"
 )
@@ -80,30 +82,63 @@ func New(options Options) (*Service, error) {
 	if err := s.load(); err != nil {
 		return nil, fmt.Errorf("load EKS state: %w", err)
 	}
-	const associations = "/clusters/{clusterName}/pod-identity-associations"
-	s.handle("GET /clusters", "ListClusters", s.listClusters)
-	s.handle("GET /clusters/{clusterName}", "DescribeCluster", s.describeCluster)
-	s.handle("POST "+associations, "CreatePodIdentityAssociation", s.createAssociation)
-	s.handle("GET "+associations, "ListPodIdentityAssociations", s.listAssociations)
-	s.handle("GET "+associations+"/{associationId}", "DescribePodIdentityAssociation", s.describeAssociation)
-	s.handle("POST "+associations+"/{associationId}", "UpdatePodIdentityAssociation", s.updateAssociation)
-	s.handle("DELETE "+associations+"/{associationId}", "DeletePodIdentityAssociation", s.deleteAssociation)
+	for _, route := range s.routes() {
+		s.handle(route)
+	}
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { unknownOperation(w, r) })
 	return s, nil
 }
 
-// handle routes to an operation, which returns what to answer.
-func (s *Service) handle(pattern, operation string, do func(*http.Request) (any, error)) {
-	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+// route leads to an operation, which returns what to answer.
+type route struct {
+	pattern, operation string
+	do                 func(*http.Request) (any, error)
+}
+
+func (s *Service) routes() []route {
+	const associations = "/clusters/{clusterName}/pod-identity-associations"
+	return []route{
+		{"GET /clusters", "ListClusters", s.listClusters},
+		{"GET /clusters/{clusterName}", "DescribeCluster", s.describeCluster},
+		{"POST " + associations, "CreatePodIdentityAssociation", s.createAssociation},
+		{"GET " + associations, "ListPodIdentityAssociations", s.listAssociations},
+		{"GET " + associations + "/{associationId}", "DescribePodIdentityAssociation", s.describeAssociation},
+		{"POST " + associations + "/{associationId}", "UpdatePodIdentityAssociation", s.updateAssociation},
+		{"DELETE " + associations + "/{associationId}", "DeletePodIdentityAssociation", s.deleteAssociation},
+		{"POST /tags/{resourceArn}", "TagResource", s.tagResource},
+		{"DELETE /tags/{resourceArn}", "UntagResource", s.untagResource},
+		{"GET /tags/{resourceArn}", "ListTagsForResource", s.listTagsForResource},
+	}
+}
+
+// Operations are the names of all operations that a Service routes, sorted.
+func Operations() []string {
+	var names []string
+	for _, route := range new(Service).routes() {
+		names = append(names, route.operation)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (s *Service) handle(route route) {
+	s.mux.HandleFunc(route.pattern, func(w http.ResponseWriter, r *http.Request) {
 		call := journal.FromContext(r.Context())
-		call.Operation = operation
-		answer, err := do(r)
+		call.Operation = route.operation
+		answer, err := serve(r, route)
 		if err != nil {
 			call.ErrorCode = restjson.WriteError(w, about(r, err), codeServer)
 			return
 		}
 		restjson.Write(w, answer)
 	})
+}
+
+func serve(r *http.Request, route route) (any, error) {
+	if err := faults.At(r.Context(), faults.Target{Operation: route.operation}); err != nil {
+		return nil, err
+	}
+	return route.do(r)
 }
 
 // ServeHTTP answers a request whose signature was verified.

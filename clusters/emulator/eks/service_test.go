@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	stdpath "path"
 	"strings"
 	"testing"
@@ -243,6 +244,9 @@ func TestAuthorization(t *testing.T) {
 		{"eks:ListPodIdentityAssociations", blueARN, "GET", path, ""},
 		{"eks:DescribePodIdentityAssociation", association, "GET", path + "/a-00000000000000000", ""},
 		{"eks:UpdatePodIdentityAssociation", association, "POST", path + "/a-00000000000000000", `{"disableSessionTags":true}`},
+		{"eks:ListTagsForResource", blueARN, "GET", "/tags/" + url.PathEscape(blueARN), ""},
+		{"eks:TagResource", blueARN, "POST", "/tags/" + url.PathEscape(blueARN), `{"tags":{}}`},
+		{"eks:UntagResource", blueARN, "DELETE", "/tags/" + url.PathEscape(blueARN) + "?tagKeys=a", ""},
 		{"eks:DeletePodIdentityAssociation", association, "DELETE", path + "/a-00000000000000000", ""},
 	}
 	for _, test := range tests {

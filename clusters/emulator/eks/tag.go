@@ -1,9 +1,170 @@
 package eks
 
 import (
+	"errors"
 	"maps"
+	"net/http"
 	"slices"
+	"strings"
+
+	"github.com/podidentity/epi/clusters/emulator/restjson"
 )
+
+// tagged is a resource that has tags.
+type tagged struct {
+	tags map[string]string
+	// save writes the resource's record with other tags, then takes them over.
+	save func(tags map[string]string) error
+}
+
+// tagged finds the resource of an ARN, for as long as the caller holds mu.
+func (s *Service) tagged(arn string) (tagged, error) {
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) < 6 || parts[0] != "arn" || parts[2] != "eks" {
+		return tagged{}, badRequest("The resourceArn is not the ARN of an Amazon EKS resource.")
+	}
+	// Resources elsewhere are not known here: what comes after the account is not looked at.
+	name := strings.Split(parts[5], "/")
+	switch {
+	case parts[1] != "aws" || parts[3] != s.options.Region || parts[4] != s.options.Account:
+	case name[0] == "cluster" && len(name) == 2:
+		if c, ok := s.state.clusters[name[1]]; ok {
+			return tagged{c.tags, func(tags map[string]string) error { return s.tagCluster(c, tags) }}, nil
+		}
+	case name[0] == "podidentityassociation" && len(name) == 3:
+		if c, ok := s.state.clusters[name[1]]; ok && c.byID[name[2]] != nil {
+			a := c.byID[name[2]]
+			return tagged{a.Tags, func(tags map[string]string) error { return s.tagAssociation(a, tags) }}, nil
+		}
+	}
+	return tagged{}, restjson.Errorf(codeTagNotFound, http.StatusNotFound, "No resource found for ARN: %s.", arn)
+}
+
+func (s *Service) tagCluster(c *cluster, tags map[string]string) error {
+	if err := s.putCluster(c.Cluster, tags); err != nil {
+		return err
+	}
+	c.tags = tags
+	return nil
+}
+
+// tagAssociation leaves the time of the last change: a tag is not the association's.
+func (s *Service) tagAssociation(a *Association, tags map[string]string) error {
+	changed := *a
+	changed.Tags = tags
+	if err := s.putAssociation(&changed); err != nil {
+		return err
+	}
+	a.Tags = tags
+	return nil
+}
+
+func (s *Service) tagResource(r *http.Request) (any, error) {
+	var in struct {
+		Tags map[string]string `json:"tags"`
+	}
+	if err := restjson.Read(r, &in, codeBadRequest); err != nil {
+		return nil, err
+	}
+	if err := s.authorizeTags(r, "eks:TagResource", requestTags(in.Tags)); err != nil {
+		return nil, err
+	}
+	if in.Tags == nil {
+		return nil, badRequest("The parameter tags is required.")
+	}
+	return struct{}{}, s.changeTags(r, func(tags map[string]string) error {
+		if err := asBadRequest(checkTags(in.Tags)); err != nil {
+			return err
+		}
+		maps.Copy(tags, in.Tags)
+		return asBadRequest(checkTags(tags))
+	})
+}
+
+func (s *Service) untagResource(r *http.Request) (any, error) {
+	names := r.URL.Query()["tagKeys"]
+	keys := map[string][]string{}
+	if len(names) > 0 {
+		keys["aws:TagKeys"] = names
+	}
+	if err := s.authorizeTags(r, "eks:UntagResource", keys); err != nil {
+		return nil, err
+	}
+	if len(names) == 0 || len(names) > maxTags {
+		return nil, badRequest("The parameter tagKeys must have 1 to %d keys.", maxTags)
+	}
+	asked := map[string]string{}
+	for _, name := range names {
+		asked[name] = ""
+	}
+	return struct{}{}, s.changeTags(r, func(tags map[string]string) error {
+		if err := asBadRequest(checkTags(asked)); err != nil {
+			return err
+		}
+		for _, name := range names {
+			delete(tags, name)
+		}
+		return nil
+	})
+}
+
+func (s *Service) listTagsForResource(r *http.Request) (any, error) {
+	if err := s.authorizeTags(r, "eks:ListTagsForResource", nil); err != nil {
+		return nil, err
+	}
+	s.state.mu.RLock()
+	defer s.state.mu.RUnlock()
+	resource, err := s.tagged(r.PathValue("resourceArn"))
+	if err != nil {
+		return nil, err
+	}
+	tags := map[string]string{}
+	maps.Copy(tags, resource.tags)
+	return struct {
+		Tags map[string]string `json:"tags"`
+	}{tags}, nil
+}
+
+// changeTags lets change work on a copy of the tags of the path's resource.
+func (s *Service) changeTags(r *http.Request, change func(tags map[string]string) error) error {
+	s.state.mu.Lock()
+	defer s.state.mu.Unlock()
+	resource, err := s.tagged(r.PathValue("resourceArn"))
+	if err != nil {
+		return err
+	}
+	tags := map[string]string{}
+	maps.Copy(tags, resource.tags)
+	if err := change(tags); err != nil {
+		return err
+	}
+	return resource.save(tags)
+}
+
+// authorizeTags decides about the resource in the path, with its tags as condition keys besides keys.
+func (s *Service) authorizeTags(r *http.Request, action string, keys map[string][]string) error {
+	arn, all := r.PathValue("resourceArn"), map[string][]string{}
+	maps.Copy(all, keys)
+	s.state.mu.RLock()
+	if resource, err := s.tagged(arn); err == nil {
+		addResourceTags(all, resource.tags)
+	}
+	s.state.mu.RUnlock()
+	return s.authorize(r.Context(), action, arn, all)
+}
+
+func badRequest(format string, args ...any) error {
+	return restjson.Errorf(codeBadRequest, http.StatusBadRequest, format, args...)
+}
+
+// asBadRequest: operations on tags have errors of their own
+// (https://docs.aws.amazon.com/eks/latest/APIReference/API_TagResource.html).
+func asBadRequest(err error) error {
+	if refusal, ok := errors.AsType[*restjson.Error](err); ok {
+		return badRequest("%s", refusal.Message)
+	}
+	return err
+}
 
 // requestTags are the condition keys of tags that a request gives.
 func requestTags(tags map[string]string) map[string][]string {
