@@ -27,23 +27,6 @@ func (f *fixture) create(t *testing.T, namespace, serviceAccount string) *types.
 	return out.Association
 }
 
-func TestDescribeCluster(t *testing.T) {
-	f := newFixture(t)
-	out, err := f.client.DescribeCluster(t.Context(), &awseks.DescribeClusterInput{Name: aws.String("blue")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := out.Cluster
-	if *c.Arn != blueARN || *c.Name != "blue" || *c.Version != "1.36" || c.Status != types.ClusterStatusActive ||
-		*c.Endpoint != "https://10.0.0.1:6443" || *c.Identity.Oidc.Issuer != "https://issuer" || !c.CreatedAt.Equal(created) {
-		t.Errorf("got %+v", c)
-	}
-	list, err := f.client.ListClusters(t.Context(), &awseks.ListClustersInput{})
-	if err != nil || !slices.Equal(list.Clusters, []string{"blue"}) {
-		t.Errorf("got %v, %v", list, err)
-	}
-}
-
 func TestAssociationLife(t *testing.T) {
 	f := newFixture(t)
 	ctx := t.Context()
@@ -205,7 +188,7 @@ func TestRegisterClusterKeepsAssociations(t *testing.T) {
 	if _, ok := f.service.Association("blue", "default", "app"); !ok {
 		t.Error("the association is gone")
 	}
-	for _, bad := range []Cluster{{Name: "a/b", Issuer: "i", JWKS: jwks(t)}, {Name: "x", Issuer: "i", JWKS: []byte("{}")}} {
+	for _, bad := range []Cluster{{Name: "a/b", Issuer: "i", JWKS: jwks(t)}, {Name: "x", Issuer: "i", JWKS: []byte("{}")}, {Name: "x", Issuer: "i", JWKS: jwks(t), ServiceCIDR: "10.96.0.0"}} {
 		if err := f.service.RegisterCluster(bad); err == nil {
 			t.Errorf("%s was registered", bad.Name)
 		}

@@ -3,13 +3,12 @@ package eks
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
+	"net/netip"
 	"slices"
 	"time"
 
 	"github.com/podidentity/epi/clusters/emulator/podtoken"
-	"github.com/podidentity/epi/clusters/emulator/restjson"
 )
 
 // Cluster is a Kubernetes cluster that EKS is told of.
@@ -23,6 +22,10 @@ type Cluster struct {
 	// tells; each may be empty.
 	Created           time.Time
 	Endpoint, Version string
+	// CertificateAuthority is the API server's in PEM, ServiceCIDR the range of service addresses such
+	// as "10.96.0.0/16"; DescribeCluster tells these too, if they are not empty.
+	CertificateAuthority []byte
+	ServiceCIDR          string
 }
 
 // ClusterARN is the ARN of the cluster of that name.
@@ -34,6 +37,11 @@ func (s *Service) ClusterARN(name string) string {
 func (s *Service) RegisterCluster(c Cluster) error {
 	if len(c.Name) > maxClusterName || !clusterName.MatchString(c.Name) {
 		return fmt.Errorf("register cluster: name %q must have 1 to %d letters, digits, - and _", c.Name, maxClusterName)
+	}
+	if c.ServiceCIDR != "" {
+		if _, err := netip.ParsePrefix(c.ServiceCIDR); err != nil {
+			return fmt.Errorf("register cluster %s: range of service addresses: %w", c.Name, err)
+		}
 	}
 	verifier, err := podtoken.NewVerifier(c.Issuer, c.JWKS)
 	if err != nil {
@@ -64,48 +72,6 @@ func (s *Service) Verifier(cluster string) (*podtoken.Verifier, bool) {
 		return nil, false
 	}
 	return c.verifier, true
-}
-
-type clusterShape struct {
-	Name         string            `json:"name"`
-	ARN          string            `json:"arn"`
-	CreatedAt    restjson.Time     `json:"createdAt"`
-	Version      string            `json:"version,omitempty"`
-	Endpoint     string            `json:"endpoint,omitempty"`
-	Status       string            `json:"status"`
-	Identity     clusterIdentity   `json:"identity"`
-	AccessConfig map[string]string `json:"accessConfig"`
-	Tags         map[string]string `json:"tags"`
-}
-
-type clusterIdentity struct {
-	OIDC clusterOIDC `json:"oidc"`
-}
-
-type clusterOIDC struct {
-	Issuer string `json:"issuer"`
-}
-
-func (s *Service) describeCluster(r *http.Request) (any, error) {
-	name := r.PathValue("clusterName")
-	if err := s.authorize(r.Context(), "eks:DescribeCluster", s.ClusterARN(name), s.clusterTags(name, nil)); err != nil {
-		return nil, err
-	}
-	s.state.mu.RLock()
-	defer s.state.mu.RUnlock()
-	c, err := s.state.cluster(name)
-	if err != nil {
-		return nil, err
-	}
-	tags := map[string]string{}
-	maps.Copy(tags, c.tags)
-	return struct {
-		Cluster clusterShape `json:"cluster"`
-	}{clusterShape{
-		Name: name, ARN: s.ClusterARN(name), CreatedAt: restjson.Time(c.Created), Version: c.Version, Endpoint: c.Endpoint,
-		Status: "ACTIVE", Identity: clusterIdentity{clusterOIDC{c.Issuer}},
-		AccessConfig: map[string]string{"authenticationMode": "API"}, Tags: tags,
-	}}, nil
 }
 
 func (s *Service) listClusters(r *http.Request) (any, error) {

@@ -37,6 +37,8 @@ type clusterRecord struct {
 	Created  time.Time         `json:"created"`
 	Endpoint string            `json:"endpoint,omitempty"`
 	Version  string            `json:"version,omitempty"`
+	CA       []byte            `json:"ca,omitempty"`
+	Services string            `json:"services,omitempty"`
 	Tags     map[string]string `json:"tags,omitempty"`
 }
 
@@ -75,7 +77,8 @@ func (s *Service) put(key string, record any) error {
 
 func (s *Service) putCluster(c Cluster, tags map[string]string) error {
 	return s.put(recordKey(clusterRecords, c.Name), clusterRecord{
-		Name: c.Name, Issuer: c.Issuer, JWKS: c.JWKS, Created: c.Created, Endpoint: c.Endpoint, Version: c.Version, Tags: tags,
+		Name: c.Name, Issuer: c.Issuer, JWKS: c.JWKS, Created: c.Created, Endpoint: c.Endpoint, Version: c.Version,
+		CA: c.CertificateAuthority, Services: c.ServiceCIDR, Tags: tags,
 	})
 }
 
@@ -120,7 +123,10 @@ func (s *Service) loadCluster(kind, _ string, value []byte) error {
 	if err != nil {
 		return err
 	}
-	c := Cluster{Name: r.Name, Issuer: r.Issuer, JWKS: r.JWKS, Created: r.Created, Endpoint: r.Endpoint, Version: r.Version}
+	c := Cluster{
+		Name: r.Name, Issuer: r.Issuer, JWKS: r.JWKS, Created: r.Created, Endpoint: r.Endpoint, Version: r.Version,
+		CertificateAuthority: r.CA, ServiceCIDR: r.Services,
+	}
 	s.state.register(c, verifier)
 	s.state.clusters[r.Name].tags = r.Tags
 	return nil

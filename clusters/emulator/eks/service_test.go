@@ -109,7 +109,10 @@ func newFixtureWith(t *testing.T, options Options) *fixture {
 
 func (f *fixture) register(t *testing.T) {
 	t.Helper()
-	err := f.service.RegisterCluster(Cluster{Name: "blue", Issuer: "https://issuer", JWKS: jwks(t), Created: created, Endpoint: "https://10.0.0.1:6443", Version: "1.36"})
+	err := f.service.RegisterCluster(Cluster{
+		Name: "blue", Issuer: "https://issuer", JWKS: jwks(t), Created: created, Endpoint: "https://10.0.0.1:6443", Version: "1.36",
+		CertificateAuthority: []byte("PEM"), ServiceCIDR: "10.96.0.0/16",
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
