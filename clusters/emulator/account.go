@@ -7,6 +7,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/podidentity/epi/clusters/emulator/control"
@@ -161,14 +162,16 @@ func actions(in eksauth.AssumeRoleInput) []string {
 }
 
 func trustContext(in eksauth.AssumeRoleInput) policy.Context {
-	keys := policy.Context{}
+	keys := make(policy.Context, len(in.Tags)+6)
 	keys.Set("sts:RoleSessionName", in.SessionName)
 	if len(in.Tags) > 0 {
 		names := slices.Sorted(maps.Keys(in.Tags))
 		keys.Set("aws:TagKeys", names...)
 		keys.Set("sts:TransitiveTagKeys", names...)
-		for name, value := range in.Tags {
-			keys.Set("aws:RequestTag/"+name, value)
+		values := make([]string, 0, len(names))
+		for n, name := range names {
+			values = append(values, in.Tags[name])
+			keys["aws:requesttag/"+strings.ToLower(name)] = values[n : n+1 : n+1]
 		}
 	}
 	return keys

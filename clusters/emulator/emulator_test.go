@@ -2,9 +2,11 @@ package emulator
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"encoding/json"
 	"log/slog"
 	"maps"
@@ -46,7 +48,7 @@ type world struct {
 	emulator *Emulator
 	url      string
 	control  *control.Client
-	key      *ecdsa.PrivateKey
+	key      crypto.Signer
 	clock    *clock
 	log      *logBuffer
 }
@@ -112,6 +114,13 @@ func newWorld(t testing.TB) *world {
 	if w.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
 		t.Fatal(err)
 	}
+	w.register(t)
+	return w
+}
+
+// register tells the emulator of the cluster and its key.
+func (w *world) register(t testing.TB) {
+	t.Helper()
 	jwks, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: w.key.Public(), KeyID: "a"}}})
 	if err != nil {
 		t.Fatal(err)
@@ -119,7 +128,6 @@ func newWorld(t testing.TB) *world {
 	if err := w.control.RegisterCluster(t.Context(), clusterName, control.Cluster{Issuer: issuer, JWKS: jwks, Version: "v1.36.3"}); err != nil {
 		t.Fatal(err)
 	}
-	return w
 }
 
 // token is what the API server projects into a pod in namespace default.
@@ -139,7 +147,11 @@ func (w *world) token(t testing.TB, serviceAccount, pod string, changes map[stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: w.key, KeyID: "a"}}, nil)
+	algorithm := jose.ES256
+	if _, ok := w.key.(*rsa.PrivateKey); ok {
+		algorithm = jose.RS256
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: jose.JSONWebKey{Key: w.key, KeyID: "a"}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,10 +64,7 @@ type Session struct {
 	PackedSize int
 }
 
-var (
-	sessionName = regexp.MustCompile(`^[A-Za-z0-9_+=,.@-]{2,64}$`)
-	tagText     = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)
-)
+var tagText = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)
 
 // InputError says which part of a SessionInput is out of bounds.
 type InputError struct{ Problem string }
@@ -81,11 +78,23 @@ func (e *PackedError) Error() string {
 	return fmt.Sprintf("Packed size of session policies and tags consumes %d%% of allotted space.", e.Percent)
 }
 
+// isSessionName: 2 to 64 of the characters [A-Za-z0-9_+=,.@-] (STS AssumeRole, RoleSessionName).
+func isSessionName(text string) bool {
+	for i := range len(text) {
+		switch c := text[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("_+=,.@-", c) >= 0:
+		default:
+			return false
+		}
+	}
+	return len(text) >= 2 && len(text) <= 64
+}
+
 func (in *SessionInput) check() error {
 	switch {
-	case !sessionName.MatchString(in.SessionName):
+	case !isSessionName(in.SessionName):
 		return &InputError{fmt.Sprintf("session name %q: needs 2 to 64 characters of [\\w+=,.@-]", in.SessionName)}
-	case in.SourceIdentity != "" && !sessionName.MatchString(in.SourceIdentity):
+	case in.SourceIdentity != "" && !isSessionName(in.SourceIdentity):
 		return &InputError{fmt.Sprintf("source identity %q: needs 2 to 64 characters of [\\w+=,.@-]", in.SourceIdentity)}
 	case in.Duration < minDuration || in.Duration > maxDuration:
 		return &InputError{fmt.Sprintf("duration %s: must be between %s and %s", in.Duration, minDuration, maxDuration)}

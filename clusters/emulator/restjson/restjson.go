@@ -4,10 +4,10 @@
 package restjson
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -79,17 +79,28 @@ func writeBody(w http.ResponseWriter, status int, body []byte) {
 // Read decodes the JSON object of a request into v; an empty body is an empty object. Members that v
 // does not know are ignored, as AWS ignores them. The error is an *Error with the given code and 400.
 func Read(r *http.Request, v any, code string) error {
-	decoder := json.NewDecoder(r.Body)
-	if err := decoder.Decode(v); err != nil {
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
+	body, err := readBody(r)
+	if err != nil {
 		return decodeError(err, code)
 	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return Errorf(code, http.StatusBadRequest, "The request body holds more than one JSON value.")
+	if len(bytes.TrimLeft(body, " \t\r\n")) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(body, v); err != nil {
+		return decodeError(err, code)
 	}
 	return nil
+}
+
+// readBody reads all of the body into memory of its size, as far as the length that the client claims
+// is to be believed.
+func readBody(r *http.Request) ([]byte, error) {
+	const plausible = 64 << 10
+	buffer := bytes.NewBuffer(make([]byte, 0, min(max(r.ContentLength, 0), plausible)+bytes.MinRead))
+	if _, err := buffer.ReadFrom(r.Body); err != nil {
+		return nil, err
+	}
+	return buffer.Bytes(), nil
 }
 
 func decodeError(err error, code string) error {

@@ -44,7 +44,7 @@ func TestRead(t *testing.T) {
 		{"empty body", ``, ""},
 		{"not JSON", `{"token":`, "not valid JSON"},
 		{"wrong type", `{"token":7}`, "parameter token has the wrong type"},
-		{"two values", `{} {}`, "more than one JSON value"},
+		{"two values", `{} {}`, "not valid JSON"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"fmt"
 	"strings"
 )
 
@@ -98,14 +97,14 @@ type Decision struct {
 
 // Explain says in one sentence what was decided and by which statement of which policy.
 func (d Decision) Explain() string {
-	what := fmt.Sprintf("%s on %s", d.Action, d.Resource)
+	what := d.Action + " on " + d.Resource
 	switch {
 	case d.Allowed:
-		return fmt.Sprintf("%s allowed by %s of the %s %s", what, d.Statement, d.Kind, d.Policy)
+		return what + " allowed by " + d.Statement.String() + " of the " + string(d.Kind) + " " + d.Policy
 	case d.Explicit:
-		return fmt.Sprintf("%s denied explicitly by %s of the %s %s", what, d.Statement, d.Kind, d.Policy)
+		return what + " denied explicitly by " + d.Statement.String() + " of the " + string(d.Kind) + " " + d.Policy
 	case d.Kind == "":
 		return what + " denied"
 	}
-	return fmt.Sprintf("%s denied: no %s allows it", what, d.Kind)
+	return what + " denied: no " + string(d.Kind) + " allows it"
 }
