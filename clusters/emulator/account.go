@@ -218,7 +218,12 @@ func (c clusters) RegisterCluster(name string, cluster control.Cluster) error {
 }
 
 func (c clusters) Identities(ctx context.Context, cluster, after string) (control.Identities, error) {
-	revision, identities, err := c.emulator.cloud.Load().eks.Identities(ctx, cluster, after)
+	now := c.emulator.cloud.Load()
+	revision, identities, err := now.eks.Identities(ctx, cluster, after)
+	if latest := c.emulator.cloud.Load(); latest != now {
+		// A reset came in between.
+		revision, identities, err = latest.eks.Identities(ctx, cluster, after)
+	}
 	if errors.Is(err, eks.ErrNoCluster) {
 		return control.Identities{}, fmt.Errorf("cluster %s: %w", cluster, control.ErrNoCluster)
 	}

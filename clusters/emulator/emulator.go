@@ -22,6 +22,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/journal"
 	"github.com/podidentity/epi/clusters/emulator/oidc"
 	"github.com/podidentity/epi/clusters/emulator/s3"
+	"github.com/podidentity/epi/clusters/emulator/s3/objects"
 	"github.com/podidentity/epi/clusters/emulator/sigv4"
 	"github.com/podidentity/epi/clusters/emulator/store"
 	"github.com/podidentity/epi/clusters/emulator/sts"
@@ -49,6 +50,8 @@ type Options struct {
 	Issuers map[string]*oidc.Keys
 	// PropagationDelay is how long changes in IAM take to count in decisions.
 	PropagationDelay time.Duration
+	// IMDSv1 serves instance metadata without session tokens too.
+	IMDSv1 bool
 	// State keeps what is made; nil keeps it in memory.
 	State *store.Store
 	// JournalSize is how many calls are kept; 0 means 100000.
@@ -80,9 +83,9 @@ type Emulator struct {
 	metadata *imds.Service
 	hops     hops
 
-	// cloud is what Reset replaces.
+	// cloud is what Reset replaces when no request is being served.
 	cloud atomic.Pointer[cloud]
-	reset sync.Mutex
+	reset sync.RWMutex
 }
 
 // cloud is all that AWS clients can make and change.
@@ -108,21 +111,33 @@ func New(options Options) (*Emulator, error) {
 	e.cloud.Store(first)
 	e.metadata = imds.New(imds.Options{
 		Region: options.Region, Account: options.Account, RoleName: options.NodeRole, Role: instances{e},
-		Faults: e.faults, Record: func(call journal.Call) { e.journal.Add(call) }, Now: options.Now, Log: options.Log,
+		V1: options.IMDSv1, Faults: e.faults, Record: func(call journal.Call) { e.journal.Add(call) }, Now: options.Now, Log: options.Log,
 	})
 	return e, nil
+}
+
+// openTables opens the tables of all services.
+func openTables(state *store.Store) (map[string]*store.Table, error) {
+	tables := map[string]*store.Table{}
+	for _, name := range []string{"iam", "eks", "s3 buckets", "s3 objects", "s3 contents", "s3 uploads"} {
+		var err error
+		if tables[name], err = state.Table(name); err != nil {
+			return nil, err
+		}
+	}
+	return tables, nil
 }
 
 // newCloud reads the state, or begins anew where there is none. sessionKey may be nil.
 func (e *Emulator) newCloud(sessionKey []byte) (*cloud, error) {
 	options := e.options
-	table, err := options.State.Table("iam")
+	tables, err := openTables(options.State)
 	if err != nil {
 		return nil, err
 	}
 	accounts, err := iam.NewAccounts(iam.Options{
 		AccountID: options.Account, Members: options.Members, PropagationDelay: options.PropagationDelay,
-		Table: table, SessionKey: sessionKey, Now: options.Now,
+		Table: tables["iam"], SessionKey: sessionKey, Now: options.Now,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make accounts: %w", err)
@@ -133,39 +148,39 @@ func (e *Emulator) newCloud(sessionKey []byte) (*cloud, error) {
 	if _, err := accounts.CreateServiceRole(options.NodeRole, ec2Principal, iam.WorkerNodePolicyARN); err != nil {
 		return nil, fmt.Errorf("make node role: %w", err)
 	}
-	objects, err := s3.NewHandler(s3.Options{Authorizer: accounts, Region: options.Region, Now: options.Now})
+	storage, err := s3.NewHandler(s3.Options{
+		Authorizer: accounts, Region: options.Region, Now: options.Now,
+		Tables: objects.Tables{
+			Buckets: tables["s3 buckets"], Objects: tables["s3 objects"], Contents: tables["s3 contents"], Uploads: tables["s3 uploads"],
+		},
+	})
 	if err != nil {
 		return nil, fmt.Errorf("make S3: %w", err)
 	}
 	authorizer := authorizer{accounts}
-	kept, err := options.State.Table("eks")
-	if err != nil {
-		return nil, err
-	}
 	clusters, err := eks.New(eks.Options{
 		Region: options.Region, Account: options.Account, Authorizer: authorizer, Roles: roles{accounts},
-		Now: options.Now, AssociationLimit: options.AssociationLimit, Table: kept,
+		Now: options.Now, AssociationLimit: options.AssociationLimit, Table: tables["eks"],
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make EKS: %w", err)
 	}
-	w := &cloud{
-		accounts: accounts, verifier: sigv4.NewVerifier(accounts, sigv4.Options{Now: options.Now}), eks: clusters,
-	}
+	c := &cloud{accounts: accounts, verifier: sigv4.NewVerifier(accounts, sigv4.Options{Now: options.Now}), eks: clusters}
+	security := sts.NewHandler(sts.Options{Accounts: accounts, Issuers: issuers{options.Issuers, clusters}, Now: options.Now})
 	tokens := eksauth.New(eksauth.Options{
-		Account: options.Account, Clusters: w.eks, Authorizer: authorizer, Sessions: sessions{accounts}, Now: options.Now,
+		Account: options.Account, Clusters: clusters, Authorizer: authorizer, Sessions: sessions{accounts}, Now: options.Now,
 	})
-	w.services = map[string]service{
-		"eks":      {handler: w.eks, refuse: refuseJSON, requestID: jsonRequestID, regions: []string{options.Region}},
+	c.services = map[string]service{
+		"eks":      {handler: clusters, refuse: refuseJSON, requestID: jsonRequestID, regions: []string{options.Region}},
 		"eks-auth": {handler: tokens, refuse: refuseJSON, requestID: jsonRequestID, regions: []string{options.Region}},
 		// IAM is signed for us-east-1, and for the client's own region by SDKs that were given an
 		// endpoint; STS likewise, by way of its global endpoint.
 		"iam": {handler: accounts.Handler(), refuse: iam.WriteSignatureError, requestID: jsonRequestID, regions: []string{options.Region, globalRegion}},
-		"sts": {handler: sts.NewHandler(sts.Options{Accounts: accounts, Issuers: issuers{options.Issuers, w.eks}, Now: options.Now}), refuse: iam.WriteSignatureError, requestID: jsonRequestID, regions: []string{options.Region, globalRegion}},
+		"sts": {handler: security, refuse: iam.WriteSignatureError, requestID: jsonRequestID, regions: []string{options.Region, globalRegion}},
 		// S3 has an answer of its own to a wrong region.
-		"s3": {handler: objects, refuse: s3.WriteSignatureError, requestID: s3RequestID},
+		"s3": {handler: storage, refuse: s3.WriteSignatureError, requestID: s3RequestID},
 	}
-	return w, nil
+	return c, nil
 }
 
 func (o *Options) complete() error {
@@ -199,25 +214,32 @@ func (o *Options) complete() error {
 	return nil
 }
 
+// RegisterCluster makes a cluster known to EKS, EKS Auth and STS, or changes what they know of it.
+func (e *Emulator) RegisterCluster(name string, cluster control.Cluster) error {
+	return clusters{e}.RegisterCluster(name, cluster)
+}
+
 // Handler serves all AWS services.
 func (e *Emulator) Handler() http.Handler { return http.HandlerFunc(e.serve) }
 
 // MetadataHandler serves the instance metadata; the caller's address is the instance.
 func (e *Emulator) MetadataHandler() http.Handler { return e.metadata }
 
-// ControlHandler serves the control API. listener is the one of the instance metadata, or nil; a
+// ControlHandler serves the control API. limiter is the listener of the instance metadata, or nil; a
 // reset sets it to the hop limit that it has now.
-func (e *Emulator) ControlHandler(listener *imds.Listener) (http.Handler, error) {
+func (e *Emulator) ControlHandler(limiter control.HopLimiter) (http.Handler, error) {
 	options := control.Options{
 		Token: e.options.ControlToken, SyncToken: e.options.SyncToken,
 		Clusters: clusters{e}, Journal: e.journal, Faults: e.faults, Resetter: e,
 	}
-	if listener != nil {
+	if listener, ok := limiter.(*imds.Listener); ok {
 		if err := e.metadata.Attach(listener); err != nil {
 			return nil, err
 		}
-		e.hops = hops{listener, listener.HopLimit()}
-		options.IMDS, options.IMDSv1 = listener, e.metadata
+	}
+	if limiter != nil {
+		e.hops = hops{limiter, limiter.HopLimit()}
+		options.IMDS, options.IMDSv1 = limiter, e.metadata
 	}
 	return control.NewHandler(options)
 }

@@ -4,24 +4,29 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/podidentity/epi/clusters/emulator/imds"
+	"github.com/podidentity/epi/clusters/emulator/control"
 )
 
-// hops is the listener of the instance metadata with the hop limit it began with.
+// hops is who limits the hops of the instance metadata, with the limit it began with.
 type hops struct {
-	listener *imds.Listener
-	limit    int
+	limiter control.HopLimiter
+	limit   int
 }
+
+// keptTables belong to whoever runs the emulator, not to its accounts.
+var keptTables = []string{"tls"}
 
 // Reset implements control.Resetter: accounts, buckets, associations and add-ons are as they were at
 // the very start, and so is the instance metadata. Clusters stay known, without their associations.
 // Credentials of the administrator and the nodes stay valid; all others are gone.
 func (e *Emulator) Reset(context.Context) error {
+	// Requests that a fault holds would be waited for.
+	e.faults.Clear()
 	e.reset.Lock()
 	defer e.reset.Unlock()
 	old := e.cloud.Load()
 	if e.options.State != nil {
-		if err := e.options.State.Clear(); err != nil {
+		if err := e.options.State.Clear(keptTables...); err != nil {
 			return fmt.Errorf("reset: %w", err)
 		}
 	}
@@ -39,8 +44,8 @@ func (e *Emulator) Reset(context.Context) error {
 	if err := e.metadata.Reset(); err != nil {
 		return fmt.Errorf("reset: %w", err)
 	}
-	if e.hops.listener != nil {
-		if err := e.hops.listener.SetHopLimit(e.hops.limit); err != nil {
+	if e.hops.limiter != nil {
+		if err := e.hops.limiter.SetHopLimit(e.hops.limit); err != nil {
 			return fmt.Errorf("reset: %w", err)
 		}
 	}

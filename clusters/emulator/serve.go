@@ -59,6 +59,8 @@ func (e *Emulator) serve(w http.ResponseWriter, r *http.Request) {
 			panic(panicked) // net/http logs it and ends the connection
 		}
 	}()
+	e.reset.RLock()
+	defer e.reset.RUnlock()
 	e.cloud.Load().route(recorder, r, call, e.options.Region)
 }
 

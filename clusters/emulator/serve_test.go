@@ -94,7 +94,7 @@ func TestRouting(t *testing.T) {
 		{"unsigned EKS Auth", request{method: "POST", path: "/clusters/epi-test/assume-role-for-pod-identity", body: "{}"}, 403, "MissingAuthenticationTokenException", jsonError},
 		{"unsigned IAM", request{method: "POST", path: "/", body: listForm, contentType: form}, 403, "<Code>MissingAuthenticationToken</Code>", ""},
 		{"unsigned STS", request{method: "POST", path: "/", body: callerForm, contentType: form}, 403, "<Code>MissingAuthenticationToken</Code>", ""},
-		{"unsigned S3", request{method: "GET", path: "/bucket/key"}, 403, "<Code>AccessDenied</Code>", ""},
+		{"unsigned S3", request{method: "GET", path: "/"}, 403, "<Code>AccessDenied</Code>", ""},
 		{"unsigned root", request{method: "GET", path: "/"}, 403, "<Code>AccessDenied</Code>", ""},
 		{"unsigned form of 2 MiB", request{method: "POST", path: "/", body: strings.Repeat("a", 2<<20), contentType: form}, 413, "<Code>", ""},
 		{"broken signature", request{method: "GET", path: "/clusters", change: func(r *http.Request) { r.Header.Set("Authorization", "AWS4-HMAC-SHA256 nonsense") }}, 403, "IncompleteSignatureException", jsonError},

@@ -113,7 +113,7 @@ func TestServeAndSync(t *testing.T) {
 		return urls != nil, p.out.String() + p.errOut.String()
 	})
 
-	if status, body := get(t, http.MethodGet, urls[1]+"/bucket/key", nil); status != http.StatusForbidden {
+	if status, body := get(t, http.MethodGet, urls[1]+"/bucket/key", nil); status != http.StatusNotFound || !strings.Contains(body, "NoSuchBucket") {
 		t.Errorf("unsigned request to S3: %d %s", status, body)
 	}
 	if status, _ := get(t, http.MethodPut, urls[2]+"/latest/api/token", http.Header{"X-Aws-Ec2-Metadata-Token-Ttl-Seconds": {"60"}}); status != http.StatusOK {

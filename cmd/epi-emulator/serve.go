@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -16,7 +17,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/podidentity/epi/clusters/emulator"
+	"github.com/podidentity/epi/clusters/emulator/control"
 	"github.com/podidentity/epi/clusters/emulator/imds"
+	"github.com/podidentity/epi/clusters/emulator/store"
 )
 
 // serveFlags are the flags of serve.
@@ -24,6 +27,9 @@ type serveFlags struct {
 	listen, controlListen, imdsListen string
 	hopLimit                          int
 	verbose                           bool
+	state                             string
+	clusters, issuers                 []string
+	tls                               tlsFlags
 	emulator.Options
 }
 
@@ -32,45 +38,62 @@ func serveCommand(env func(string) string, errOut io.Writer) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve AWS, instance metadata and the control API until a signal comes",
-		Long: `Serve has one account in one region, in memory: what was made is gone with the
-process. At the start the account holds
+		Long: `Serve has an AWS account in one region. At the start the account holds
 
   - the user epi-admin, who may do everything, with the access key in the variables
     EPI_EMULATOR_ACCESS_KEY_ID and EPI_EMULATOR_SECRET_ACCESS_KEY
   - the AWS managed policy AmazonEKSWorkerNodePolicy, and the node role with it
-  - no cluster: the control API registers one, with the keys that verify its tokens
+  - no cluster: --cluster or the control API registers one, with the keys that verify
+    its tokens
+
+What is made is gone with the process, unless --state names a file to keep it in: then
+a restart finds users, roles, policies, sessions, associations, add-ons and objects
+again. --member-account adds an account, with the role OrganizationAccountAccessRole
+that the first account may assume: for roles in a second account.
 
 --listen serves EKS, EKS Auth, IAM, STS and S3; a request goes to the service that it
-is signed for. --control-listen serves the control API, which takes the bearer tokens
+is signed for. --tls serves them over TLS, by a CA that is made at the first start and
+written to --tls-ca-file (AWS_CA_BUNDLE for clients).
+
+--control-listen serves the control API, which takes the bearer tokens
 EPI_EMULATOR_CONTROL_TOKEN (everything) and EPI_EMULATOR_SYNC_TOKEN (only to watch which
-service accounts have associations). --imds-listen serves IMDSv2: a link-local address
-is added to the loopback link if no link has it, which needs CAP_NET_ADMIN. Its answers
-carry --imds-hop-limit as IP TTL, so that a client behind one more hop gets none.
+service accounts have associations). It registers clusters, sets faults (latency,
+errors, throttling, outages), tells which calls came, and resets. Keep it away from
+whoever is tested.
+
+--imds-listen serves the instance metadata: a link-local address is added to the
+loopback link if no link has it, which needs CAP_NET_ADMIN. Its answers carry
+--imds-hop-limit as IP TTL, so that a client behind one more hop gets none.
 
 With -v each call is logged: who, what, the decision and the statement that made it.
 Keys and tokens are never logged.`,
 		Example: `  # By hand, on loopback and without root
   export EPI_EMULATOR_ACCESS_KEY_ID=AKIAEPIEXAMPLE000000 EPI_EMULATOR_SECRET_ACCESS_KEY=$(openssl rand -hex 20)
   export EPI_EMULATOR_CONTROL_TOKEN=$(openssl rand -hex 20) EPI_EMULATOR_SYNC_TOKEN=$(openssl rand -hex 20)
-  epi-emulator serve --listen 127.0.0.1:4566 --control-listen 127.0.0.1:4567 --imds-listen "" -v &
+  epi-emulator serve --listen 127.0.0.1:4566 --control-listen 127.0.0.1:4567 --imds-listen "" --state ./aws.db -v &
 
   # Any AWS client
   export AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_REGION=us-west-2
   export AWS_ACCESS_KEY_ID=$EPI_EMULATOR_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY=$EPI_EMULATOR_SECRET_ACCESS_KEY
   aws sts get-caller-identity
 
-  # A cluster's issuer and keys, so that EKS Auth takes its tokens
-  jq -n --arg issuer "$(kubectl get --raw /.well-known/openid-configuration | jq -r .issuer)" \
-    --argjson jwks "$(kubectl get --raw /openid/v1/jwks)" '{$issuer, $jwks}' |
-    curl -sS -X PUT -H "Authorization: Bearer $EPI_EMULATOR_CONTROL_TOKEN" --data @- \
-    http://127.0.0.1:4567/v1/clusters/my-cluster`,
+  # A cluster whose tokens EKS Auth and STS take: its keys from a file
+  kubectl get --raw /openid/v1/jwks > jwks.json
+  epi-emulator serve --cluster name=demo,issuer=https://kubernetes.default.svc.cluster.local,jwks=jwks.json ...
+
+  # An issuer for AssumeRoleWithWebIdentity, its keys discovered at the issuer
+  epi-emulator serve --oidc-issuer issuer=https://oidc.example ...
+
+  # Half of EKS Auth's answers throttled, through the control API
+  curl -sS -X POST -H "Authorization: Bearer $EPI_EMULATOR_CONTROL_TOKEN" http://127.0.0.1:4567/v1/faults \
+    --data '{"service":"eks-auth","probability":0.5,"error":{"kind":"throttling"}}'`,
 		Args: noArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			if err := f.complete(env); err != nil {
 				return usageError{err}
 			}
 			f.Log = newLog(errOut, f.verbose)
-			return serve(command.Context(), f, command.OutOrStdout())
+			return f.serve(command.Context(), command.OutOrStdout())
 		},
 	}
 	flags := command.Flags()
@@ -80,7 +103,14 @@ Keys and tokens are never logged.`,
 	flags.IntVar(&f.hopLimit, "imds-hop-limit", 1, "response hop limit of instance metadata, 1 to 64")
 	flags.StringVar(&f.Region, "region", "us-west-2", "AWS region")
 	flags.StringVar(&f.Account, "account", "123456789012", "AWS account, 12 digits")
+	flags.StringArrayVar(&f.Members, "member-account", nil, "further AWS account, 12 digits; may be repeated")
 	flags.StringVar(&f.NodeRole, "node-role", "epi-node", "name of the nodes' IAM role")
+	flags.BoolVar(&f.IMDSv1, "imds-v1", false, "serve instance metadata without session tokens too (IMDSv1)")
+	flags.DurationVar(&f.PropagationDelay, "iam-propagation-delay", 0, "how long a change in IAM takes to count, as on AWS it takes seconds")
+	flags.StringVar(&f.state, "state", "", "file that keeps what is made; empty keeps it in memory")
+	flags.StringArrayVar(&f.clusters, "cluster", nil, "cluster as name=NAME,issuer=URL[,jwks=FILE|URL]; without jwks the issuer is asked; may be repeated")
+	flags.StringArrayVar(&f.issuers, "oidc-issuer", nil, "token issuer for STS as issuer=URL[,jwks=FILE|URL]; may be repeated")
+	f.tls.register(flags)
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log each call")
 	return command
 }
@@ -102,24 +132,40 @@ func (f *serveFlags) complete(env func(string) string) error {
 	if f.hopLimit < imds.MinHopLimit || f.hopLimit > imds.MaxHopLimit {
 		problems = append(problems, fmt.Errorf("flag --imds-hop-limit: %d is not %d to %d", f.hopLimit, imds.MinHopLimit, imds.MaxHopLimit))
 	}
-	return errors.Join(problems...)
+	return errors.Join(append(problems, f.tls.check())...)
 }
 
 // serve runs until ctx ends or a listener fails. It writes one line to out when all listen.
-func serve(ctx context.Context, f serveFlags, out io.Writer) error {
+func (f serveFlags) serve(ctx context.Context, out io.Writer) (err error) {
+	if f.state != "" {
+		if f.State, err = store.Open(f.state); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, f.State.Close()) }()
+	}
+	if f.Issuers, err = readIssuers(ctx, f.issuers); err != nil {
+		return err
+	}
 	e, err := emulator.New(f.Options)
 	if err != nil {
 		return usageError{err}
 	}
-	s := &servers{log: f.Log}
-	defer s.closeListeners()
-	aws, err := s.listen(ctx, f.listen, e.Handler())
+	if err := registerClusters(ctx, e, f.clusters); err != nil {
+		return err
+	}
+	secure, err := f.tls.config(f.State, time.Now())
 	if err != nil {
 		return err
 	}
-	where := []string{"AWS on http://" + aws}
+	s := &servers{log: f.Log}
+	defer s.closeListeners()
+	aws, err := s.listenSecurely(ctx, f.listen, secure, e.Handler())
+	if err != nil {
+		return err
+	}
+	where := []string{"AWS on " + aws}
 
-	var metadata *imds.Listener
+	var metadata control.HopLimiter
 	if f.imdsListen != "" {
 		listener, err := s.listenMetadata(ctx, f.imdsListen, f.hopLimit, e.MetadataHandler())
 		if err != nil {
@@ -165,6 +211,20 @@ func (s *servers) listen(ctx context.Context, address string, handler http.Handl
 	}
 	s.pairs = append(s.pairs, pair{listener, handler})
 	return listener.Addr().String(), nil
+}
+
+// listenSecurely is listen over TLS if there is a configuration. It returns the URL.
+func (s *servers) listenSecurely(ctx context.Context, address string, secure *tls.Config, handler http.Handler) (string, error) {
+	at, err := s.listen(ctx, address, handler)
+	if err != nil {
+		return "", err
+	}
+	if secure == nil {
+		return "http://" + at, nil
+	}
+	last := &s.pairs[len(s.pairs)-1]
+	last.listener = tls.NewListener(last.listener, secure)
+	return "https://" + at, nil
 }
 
 func (s *servers) listenMetadata(ctx context.Context, address string, hopLimit int, handler http.Handler) (*imds.Listener, error) {

@@ -50,16 +50,24 @@ type Server struct {
 // Start runs an emulator.
 func Start(t testing.TB) *Server {
 	t.Helper()
+	return StartWith(t, func(*emulator.Options) {})
+}
+
+// StartWith runs an emulator with changed options.
+func StartWith(t testing.TB, change func(*emulator.Options)) *Server {
+	t.Helper()
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.Proxy = nil
 	t.Cleanup(transport.CloseIdleConnections)
 	s := &Server{HTTP: &http.Client{Transport: transport}}
 	const controlToken, syncToken = "token-of-the-harness", "token-to-sync"
-	var err error
-	s.Emulator, err = emulator.New(emulator.Options{
+	options := emulator.Options{
 		Region: Region, Account: Account, NodeRole: NodeRole, AccessKeyID: AccessKeyID, SecretAccessKey: SecretAccessKey,
 		ControlToken: controlToken, SyncToken: syncToken, Now: s.Now,
-	})
+	}
+	change(&options)
+	var err error
+	s.Emulator, err = emulator.New(options)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -56,12 +57,14 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// Clear removes all tables. Those that are open become unusable, except to be opened again.
-func (s *Store) Clear() error {
+// Clear removes all tables but those to keep. The others become unusable where they are open.
+func (s *Store) Clear(keep ...string) error {
 	err := s.db.Update(func(tx *bbolt.Tx) error {
 		var names [][]byte
 		if err := tx.ForEach(func(name []byte, _ *bbolt.Bucket) error {
-			names = append(names, name)
+			if !slices.Contains(keep, string(name)) {
+				names = append(names, name)
+			}
 			return nil
 		}); err != nil {
 			return err

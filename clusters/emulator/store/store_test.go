@@ -101,15 +101,18 @@ func TestRecordsAreThereWhenTheProcessWasKilled(t *testing.T) {
 	}
 }
 
-func TestClearRemovesAllTables(t *testing.T) {
+func TestClear(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "state.db"))
 	defer func() { _ = s.Close() }()
-	roles := table(t, s, "roles")
-	if err := roles.Put("a", []byte("1")); err != nil {
+	roles, kept := table(t, s, "roles"), table(t, s, "kept")
+	if err := errors.Join(roles.Put("a", []byte("1")), kept.Put("a", []byte("2"))); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Clear(); err != nil {
+	if err := s.Clear("kept"); err != nil {
 		t.Fatal(err)
+	}
+	if got := records(t, kept); got["a"] != "2" {
+		t.Errorf("records of the table to keep are %v", got)
 	}
 	if err := roles.Put("a", []byte("1")); err == nil {
 		t.Error("a table from before still takes records")
