@@ -3,6 +3,7 @@ package kind
 import (
 	"context"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/podidentity/epi/clusters/images"
@@ -11,6 +12,8 @@ import (
 const (
 	emulatorPort        = "4566"
 	emulatorControlPort = "4567"
+	// emulatorState is in the container: it is there after a restart and goes with the container.
+	emulatorState = "/state/aws.db"
 )
 
 // emulator is the container that is AWS: beside the nodes on their network, one hop away.
@@ -28,6 +31,26 @@ type secrets struct {
 	controlToken, syncToken string
 }
 
+// freePorts finds TCP ports of loopback that nothing listens on now.
+func freePorts(ctx context.Context, count int) ([]string, error) {
+	var ports []string
+	for range count {
+		var config net.ListenConfig
+		listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		// Held until all are found, so that they differ.
+		defer func() { _ = listener.Close() }()
+		_, port, err := net.SplitHostPort(listener.Addr().String())
+		if err != nil {
+			return nil, err
+		}
+		ports = append(ports, port)
+	}
+	return ports, nil
+}
+
 func emulatorName(environment string) string { return environment + "-emulator" }
 
 // startEmulator runs the emulator's container.
@@ -41,17 +64,23 @@ func startEmulator(ctx context.Context, engine containerEngine, environment stri
 		"EPI_EMULATOR_CONTROL_TOKEN="+s.controlToken,
 		"EPI_EMULATOR_SYNC_TOKEN="+s.syncToken,
 	)
-	_, err := engine.Output(ctx, "run", "--detach", "--name", name, "--hostname", name,
+	published, err := freePorts(ctx, 2)
+	if err != nil {
+		return nil, fmt.Errorf("find ports for AWS emulator: %w", err)
+	}
+	_, err = engine.Output(ctx, "run", "--detach", "--name", name, "--hostname", name,
 		"--label", environmentLabel+"="+environment,
 		"--network", networkName(environment),
 		"--cap-drop", "ALL", "--cap-add", "NET_ADMIN", "--cap-add", "NET_BIND_SERVICE",
-		"--publish", "127.0.0.1::"+emulatorPort, "--publish", "127.0.0.1::"+emulatorControlPort,
+		// Ports of our choice stay the same when the container is restarted; the engine's would not.
+		"--publish", "127.0.0.1:"+published[0]+":"+emulatorPort, "--publish", "127.0.0.1:"+published[1]+":"+emulatorControlPort,
 		"--env", "EPI_EMULATOR_ACCESS_KEY_ID", "--env", "EPI_EMULATOR_SECRET_ACCESS_KEY",
 		"--env", "EPI_EMULATOR_CONTROL_TOKEN", "--env", "EPI_EMULATOR_SYNC_TOKEN",
 		image.Ref, "serve",
 		"--listen", ":"+emulatorPort, "--control-listen", ":"+emulatorControlPort,
 		"--imds-listen", metadataAddress+":80", "--imds-hop-limit", fmt.Sprint(hopLimit),
-		"--region", region, "--account", accountID, "--node-role", nodeRole)
+		"--region", region, "--account", accountID, "--member-account", memberAccountID, "--node-role", nodeRole,
+		"--state", emulatorState)
 	if err != nil {
 		return nil, fmt.Errorf("start AWS emulator: %w", err)
 	}
@@ -59,15 +88,9 @@ func startEmulator(ctx context.Context, engine containerEngine, environment stri
 	if err != nil {
 		return nil, fmt.Errorf("read address of AWS emulator: %w", err)
 	}
-	started := &emulator{ip: strings.TrimSpace(ip)}
-	for port, target := range map[string]*string{emulatorPort: &started.endpoint, emulatorControlPort: &started.control} {
-		published, err := engine.Output(ctx, "port", name, port+"/tcp")
-		if err != nil {
-			return nil, fmt.Errorf("read published port %s of AWS emulator: %w", port, err)
-		}
-		*target = "http://" + strings.TrimSpace(published)
-	}
-	return started, nil
+	return &emulator{
+		ip: strings.TrimSpace(ip), endpoint: "http://127.0.0.1:" + published[0], control: "http://127.0.0.1:" + published[1],
+	}, nil
 }
 
 // removeContainers removes the containers of the environment that are not kind's; none is no error.

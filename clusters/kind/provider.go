@@ -30,7 +30,9 @@ import (
 const (
 	region    = "us-west-2"
 	accountID = "123456789012"
-	nodeRole  = "epi-node"
+	// memberAccountID is a second account, for roles that associations target.
+	memberAccountID = "210987654321"
+	nodeRole        = "epi-node"
 
 	timeoutNodes   = 2 * time.Minute
 	timeoutCleanup = time.Minute
