@@ -1,6 +1,7 @@
 package compat
 
 import (
+	"github.com/podidentity/epi/clusters/emulator/eks"
 	"github.com/podidentity/epi/clusters/emulator/eksauth"
 	"github.com/podidentity/epi/clusters/emulator/iam"
 	"github.com/podidentity/epi/clusters/emulator/s3"
@@ -10,10 +11,7 @@ import (
 // operations are what each service routes, by its signing name.
 func operations() map[string][]string {
 	return map[string][]string{
-		"eks": {
-			"CreatePodIdentityAssociation", "DeletePodIdentityAssociation", "DescribeCluster", "DescribePodIdentityAssociation",
-			"ListClusters", "ListPodIdentityAssociations", "UpdatePodIdentityAssociation",
-		},
+		"eks":      eks.Operations(),
 		"eks-auth": eksauth.Operations(),
 		"iam":      iam.Operations(),
 		"sts":      sts.Operations(),
