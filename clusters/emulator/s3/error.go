@@ -176,6 +176,9 @@ func WriteSignatureError(w http.ResponseWriter, r *http.Request, err *sigv4.Erro
 	if !ok {
 		refusal = signatureErrors[sigv4.Incomplete]
 	}
+	if refusal.Code == "AuthorizationHeaderMalformed" && r.Header.Get("Authorization") == "" {
+		refusal.Code = "AuthorizationQueryParametersError"
+	}
 	if refusal.Message == "" {
 		refusal.Message = err.Message
 	}

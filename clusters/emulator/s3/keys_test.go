@@ -105,9 +105,13 @@ func TestConditionKeys(t *testing.T) {
 			putting(func(in *sdk.PutObjectInput) { in.Key, in.IfNoneMatch = aws.String("fresh"), aws.String("*") })},
 		{"ObjectCreationOperation", "s3:PutObject", `"Null":{"s3:if-none-match":"true"},"Bool":{"s3:ObjectCreationOperation":"true"}`, copying("bucket/top.txt", as), beginning},
 		{"if-match", "s3:PutObject", `"Null":{"s3:if-match":"true"}`, plain,
-			putting(func(in *sdk.PutObjectInput) { in.Key, in.IfMatch = aws.String("tagged"), aws.String(`"9dd4e461268c8034f5c8564e155c67a6"`) })},
+			putting(func(in *sdk.PutObjectInput) {
+				in.Key, in.IfMatch = aws.String("tagged"), aws.String(`"9dd4e461268c8034f5c8564e155c67a6"`)
+			})},
 		{"if-match needs s3:GetObject", "s3:GetObject", `"Bool":{"aws:SecureTransport":"false"}`,
-			putting(func(in *sdk.PutObjectInput) { in.Key, in.IfMatch = aws.String("tagged"), aws.String(`"9dd4e461268c8034f5c8564e155c67a6"`) }), plain},
+			putting(func(in *sdk.PutObjectInput) {
+				in.Key, in.IfMatch = aws.String("tagged"), aws.String(`"9dd4e461268c8034f5c8564e155c67a6"`)
+			}), plain},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			admin, server := setUp(t)
