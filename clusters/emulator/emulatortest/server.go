@@ -21,8 +21,10 @@ import (
 
 // The emulator's account and region, the administrator's key, and who issues tokens of service accounts.
 const (
-	Region          = "us-west-2"
-	Account         = "123456789012"
+	Region  = "us-west-2"
+	Account = "123456789012"
+	// Member is a second account, whose administrator role Account may assume.
+	Member          = "210987654321"
 	NodeRole        = "epi-node"
 	AccessKeyID     = "AKIAEPIEXAMPLE000000"
 	SecretAccessKey = "administrators-secret-access-key-000000"
@@ -63,7 +65,7 @@ func StartWith(t testing.TB, change func(*emulator.Options)) *Server {
 	const controlToken, syncToken = "token-of-the-harness", "token-to-sync"
 	options := emulator.Options{
 		Region: Region, Account: Account, NodeRole: NodeRole, AccessKeyID: AccessKeyID, SecretAccessKey: SecretAccessKey,
-		ControlToken: controlToken, SyncToken: syncToken, Now: s.Now,
+		Members: []string{Member}, ControlToken: controlToken, SyncToken: syncToken, Now: s.Now,
 	}
 	change(&options)
 	var err error

@@ -1,0 +1,229 @@
+package emulator_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/podidentity/epi/clusters/emulator/emulatortest"
+)
+
+// attack is a row of the security table: a request that must be refused, and how.
+type attack struct {
+	name string
+	// do sends it, as its last request. What it starts from it makes itself.
+	do   func(*target)
+	want refusal
+}
+
+// refusal is an answer's status, and its error code in the service's protocol; "" for an answer of
+// HTTP itself, or of a HEAD.
+type refusal struct {
+	status int
+	code   string
+}
+
+// TestSecurity sends every attack through the front door. No answer may tell a secret.
+func TestSecurity(t *testing.T) {
+	server := emulatortest.Start(t)
+	wire := &wire{next: server.HTTP.Transport}
+	server.HTTP.Transport = wire
+	var secrets []string
+	rows := slices.Concat(
+		signatureAttacks(), replayAttacks(), presignedAttacks(),
+	)
+	for n, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			defer server.SetClock(0)
+			x := &target{Fixture: server.Fixture(t, fmt.Sprintf("row-%04d", n)), T: t, wire: wire, secrets: []string{emulatortest.SecretAccessKey}}
+			row.do(x)
+			got, body := wire.last()
+			if got != row.want {
+				t.Errorf("answer is %v, want %v: %s", got, row.want, body)
+			}
+			for _, secret := range x.secrets {
+				if strings.Contains(body, secret) {
+					t.Errorf("the answer tells a secret: %s", body)
+				}
+			}
+			secrets = append(secrets, x.secrets...)
+		})
+	}
+	// Nor does the journal, which the reports are made of.
+	page, err := server.Control.Calls(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(page.Calls) < len(rows) {
+		t.Errorf("the journal has %d calls of %d attacks", len(page.Calls), len(rows))
+	}
+	for _, secret := range secrets {
+		if bytes.Contains(text, []byte(secret)) {
+			t.Error("the journal tells a secret")
+		}
+	}
+}
+
+// target is what one attack is made with.
+type target struct {
+	*emulatortest.Fixture
+	*testing.T
+	wire *wire
+	// secrets are what no answer may tell.
+	secrets []string
+}
+
+func (x *target) must(err error) {
+	x.Helper()
+	if err != nil {
+		x.Fatalf("prepare: %v", err)
+	}
+}
+
+// hide takes texts among the secrets.
+func (x *target) hide(secrets ...string) { x.secrets = append(x.secrets, secrets...) }
+
+// try sends what is expected to be refused: the answer is read from the wire.
+func (x *target) try(who *emulatortest.Clients, request emulatortest.Request) {
+	x.Helper()
+	x.wire.set(refusal{}, "")
+	err := x.Send(x.Context(), who, request)
+	if got, _ := x.wire.last(); got.status == 0 {
+		x.Fatalf("no answer: %v", err)
+	}
+}
+
+// captured sends a request that is accepted, and returns it as it was signed.
+func (x *target) captured(who *emulatortest.Clients, request emulatortest.Request) *http.Request {
+	x.Helper()
+	var signed *http.Request
+	request.Tamper = func(out *http.Request) {
+		signed = out.Clone(x.Context())
+		_, signature, _ := strings.Cut(out.Header.Get("Authorization"), "Signature=")
+		x.hide(signature)
+	}
+	if err := x.Send(x.Context(), who, request); err != nil {
+		_, body := x.wire.last()
+		x.Fatalf("the request is refused as it is: %v %s", err, body)
+	}
+	signed.Body = io.NopCloser(strings.NewReader(request.Body))
+	return signed
+}
+
+// again sends a captured request.
+func (x *target) again(request *http.Request) {
+	x.Helper()
+	response, err := x.HTTP.Do(request)
+	x.must(err)
+	x.must(response.Body.Close())
+}
+
+// session makes a role that may do everything and returns the caller of a session of it, with its
+// credentials.
+func (x *target) session() (*emulatortest.Clients, aws.Credentials) {
+	x.Helper()
+	out, err := x.Admin().STS.AssumeRole(x.Context(), &sts.AssumeRoleInput{
+		RoleArn: aws.String(x.Role(x.Name+"-session", emulatortest.TrustAccount, emulatortest.AllowAll)), RoleSessionName: aws.String("session"),
+	})
+	x.must(err)
+	c := aws.Credentials{AccessKeyID: *out.Credentials.AccessKeyId, SecretAccessKey: *out.Credentials.SecretAccessKey, SessionToken: *out.Credentials.SessionToken}
+	x.hide(c.SecretAccessKey, c.SessionToken)
+	return x.As(c.AccessKeyID, c.SecretAccessKey, c.SessionToken), c
+}
+
+// member is the administrator of the second account.
+func (x *target) member() (*emulatortest.Clients, aws.Credentials) {
+	x.Helper()
+	out, err := x.Admin().STS.AssumeRole(x.Context(), &sts.AssumeRoleInput{
+		RoleArn: aws.String("arn:aws:iam::" + emulatortest.Member + ":role/OrganizationAccountAccessRole"), RoleSessionName: aws.String("member"),
+	})
+	x.must(err)
+	c := aws.Credentials{AccessKeyID: *out.Credentials.AccessKeyId, SecretAccessKey: *out.Credentials.SecretAccessKey, SessionToken: *out.Credentials.SessionToken}
+	x.hide(c.SecretAccessKey, c.SessionToken)
+	return x.As(c.AccessKeyID, c.SecretAccessKey, c.SessionToken), c
+}
+
+// wire remembers the last answer of the emulator.
+type wire struct {
+	next http.RoundTripper
+
+	mu     sync.Mutex
+	answer refusal
+	body   string
+}
+
+func (w *wire) set(answer refusal, body string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.answer, w.body = answer, body
+}
+
+func (w *wire) last() (refusal, string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.answer, w.body
+}
+
+// RoundTrip implements http.RoundTripper.
+func (w *wire) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := w.next.RoundTrip(request)
+	if err != nil {
+		return nil, err
+	}
+	body, err := w.read(response)
+	if err != nil {
+		return nil, err
+	}
+	response.Body = io.NopCloser(bytes.NewReader(body))
+	return response, nil
+}
+
+// read takes an answer from the wire.
+func (w *wire) read(response *http.Response) ([]byte, error) {
+	body, err := io.ReadAll(response.Body)
+	_ = response.Body.Close() // read to its end
+	if err != nil {
+		return nil, err
+	}
+	w.set(refusal{response.StatusCode, errorCode(response.Header, body)}, string(body))
+	return body, nil
+}
+
+// errorCode is REST-JSON's header, or in the XML of Query and S3.
+func errorCode(header http.Header, body []byte) string {
+	if kind := header.Get("x-amzn-ErrorType"); kind != "" {
+		kind, _, _ = strings.Cut(kind, ":")
+		return kind
+	}
+	var failure struct {
+		XMLName xml.Name
+		Code    string `xml:"Code"`
+		Error   struct {
+			Code string `xml:"Code"`
+		} `xml:"Error"`
+	}
+	if xml.Unmarshal(body, &failure) != nil {
+		return ""
+	}
+	switch failure.XMLName.Local {
+	case "Error":
+		return failure.Code
+	case "ErrorResponse":
+		return failure.Error.Code
+	}
+	return ""
+}
