@@ -216,7 +216,7 @@ func (c *creation) registerCluster(ctx context.Context) error {
 		return err
 	}
 	return c.control().RegisterCluster(ctx, c.spec.Name, control.Cluster{
-		Issuer: discovery.Issuer, JWKS: keys, Version: c.node.Version, Endpoint: c.kube.Host,
+		Issuer: discovery.Issuer, JWKS: keys, Version: c.node.Version, Endpoint: c.kube.Host, CertificateAuthority: c.kube.CAData,
 	})
 }
 

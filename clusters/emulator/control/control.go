@@ -20,10 +20,13 @@ type Cluster struct {
 	Issuer string `json:"issuer"`
 	// JWKS is the JSON Web Key Set that verifies them, as the API server gives it at /openid/v1/jwks.
 	JWKS json.RawMessage `json:"jwks"`
-	// CreatedAt, Endpoint of the API server and Version such as "v1.36.3" are for DescribeCluster.
-	CreatedAt time.Time `json:"createdAt,omitzero"`
-	Endpoint  string    `json:"endpoint,omitempty"`
-	Version   string    `json:"version,omitempty"`
+	// CreatedAt, Endpoint of the API server, Version such as "v1.36.3", CertificateAuthority of the API
+	// server in PEM and ServiceCIDR such as "10.96.0.0/16" are for DescribeCluster.
+	CreatedAt            time.Time `json:"createdAt,omitzero"`
+	Endpoint             string    `json:"endpoint,omitempty"`
+	Version              string    `json:"version,omitempty"`
+	CertificateAuthority []byte    `json:"certificateAuthority,omitempty"`
+	ServiceCIDR          string    `json:"serviceCidr,omitempty"`
 }
 
 // Identity is a service account that has an association.

@@ -96,11 +96,12 @@ func TestClientAndServer(t *testing.T) {
 	}
 
 	created := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	in := Cluster{Issuer: "https://issuer", JWKS: json.RawMessage(`{"keys":[]}`), CreatedAt: created, Endpoint: "https://e", Version: "v1.36.3"}
+	in := Cluster{Issuer: "https://issuer", JWKS: json.RawMessage(`{"keys":[]}`), CreatedAt: created, Endpoint: "https://e", Version: "v1.36.3", CertificateAuthority: []byte("PEM"), ServiceCIDR: "10.96.0.0/16"}
 	if err := client.RegisterCluster(ctx, "blue", in); err != nil {
 		t.Fatal(err)
 	}
-	if got := e.registered["blue"]; got.Issuer != in.Issuer || string(got.JWKS) != string(in.JWKS) || !got.CreatedAt.Equal(created) || got.Endpoint != in.Endpoint || got.Version != in.Version {
+	if got := e.registered["blue"]; got.Issuer != in.Issuer || string(got.JWKS) != string(in.JWKS) || !got.CreatedAt.Equal(created) || got.Endpoint != in.Endpoint || got.Version != in.Version ||
+		string(got.CertificateAuthority) != "PEM" || got.ServiceCIDR != in.ServiceCIDR {
 		t.Errorf("got %+v", got)
 	}
 
