@@ -100,7 +100,6 @@ func TestRestartFindsClustersAndAssociations(t *testing.T) {
 
 // table is a Table of one kind of record that fails on demand.
 type table struct {
-	memory
 	fail    bool
 	records [][2]string
 }

@@ -2,8 +2,9 @@ package eks
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -118,9 +119,9 @@ func (f *fixture) register(t *testing.T) {
 	}
 }
 
-func jwks(t *testing.T) []byte {
+func jwks(t testing.TB) []byte {
 	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
