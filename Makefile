@@ -25,6 +25,10 @@ e2e: build ## Everything on a kind cluster of its own: up, test, report, down (K
 test: ## Every unit, integration, fuzz-seed and browser test, with the race detector
 	go test -race -gcflags=all=-dwarf=false -timeout 9m ./...
 
+.PHONY: clients
+clients: ## Install the AWS clients (AWS CLI, SDK for JavaScript) that test the emulator, as far as this machine can
+	go run ./clusters/emulator/clienttest/install
+
 .PHONY: build
 build: ## The runner and the programs that go into its images, into bin/
 	CGO_ENABLED=0 go build $(GOFLAGS_BUILD) -ldflags '$(LDFLAGS)' -o bin/ ./cmd/epi

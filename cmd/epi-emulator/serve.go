@@ -73,7 +73,7 @@ Keys and tokens are never logged.`,
   epi-emulator serve --listen 127.0.0.1:4566 --control-listen 127.0.0.1:4567 --imds-listen "" --state ./aws.db -v &
 
   # Any AWS client
-  export AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_REGION=us-west-2
+  export AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_REGION=us-west-2 AWS_DEFAULT_REGION=us-west-2
   export AWS_ACCESS_KEY_ID=$EPI_EMULATOR_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY=$EPI_EMULATOR_SECRET_ACCESS_KEY
   aws sts get-caller-identity
 
