@@ -19,11 +19,16 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/oidc"
 )
 
-// authorizer asks the account about the caller of a request; eks.Authorizer and eksauth.Authorizer.
-type authorizer struct{ accounts *iam.Accounts }
+// authorizer asks the accounts about the caller of a request; eks.Authorizer and eksauth.Authorizer.
+// All that is asked about belongs to account: callers of others may do nothing, as none of it has a
+// resource policy.
+type authorizer struct {
+	accounts *iam.Accounts
+	account  string
+}
 
 func (a authorizer) Authorize(ctx context.Context, action, resource string, keys map[string][]string) error {
-	access := iam.Access{Action: action, Resource: resource, Context: policy.Context{}}
+	access := iam.Access{Action: action, Resource: resource, ResourceAccount: a.account, Context: policy.Context{}}
 	for key, values := range keys {
 		access.Context.Set(key, values...)
 	}

@@ -157,7 +157,7 @@ func (e *Emulator) newCloud(sessionKey []byte) (*cloud, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make S3: %w", err)
 	}
-	authorizer := authorizer{accounts}
+	authorizer := authorizer{accounts, options.Account}
 	clusters, err := eks.New(eks.Options{
 		Region: options.Region, Account: options.Account, Authorizer: authorizer, Roles: roles{accounts},
 		Now: options.Now, AssociationLimit: options.AssociationLimit, Table: tables["eks"],

@@ -40,7 +40,8 @@ func TestSecurity(t *testing.T) {
 	server.HTTP.Transport = wire
 	var secrets []string
 	rows := slices.Concat(
-		signatureAttacks(), replayAttacks(), presignedAttacks(),
+		signatureAttacks(), replayAttacks(), presignedAttacks(), accountAttacks(), tagAttacks(), addressAttacks(),
+		podTokenAttacks(), webTokenAttacks(), fetchAttacks(),
 	)
 	for n, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
