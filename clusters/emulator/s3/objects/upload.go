@@ -248,10 +248,12 @@ func (u *upload) assemble(list []CompletedPart) (*Version, error) {
 	v := &Version{Key: u.Key, Fields: u.Fields, Tags: u.Tags, StorageClass: u.StorageClass}
 	var size int64
 	chosen := make([]*part, len(list))
-	for n, wanted := range list {
-		if n > 0 && wanted.Number <= list[n-1].Number {
+	for n := 1; n < len(list); n++ {
+		if list[n].Number <= list[n-1].Number {
 			return nil, ErrInvalidPartOrder
 		}
+	}
+	for n, wanted := range list {
 		p, ok := u.parts.Get(wanted.Number)
 		if !ok || p.ETag != wanted.ETag || wanted.Checksum != "" && wanted.Checksum != p.Checksum.Value {
 			return nil, ErrInvalidPart
