@@ -30,6 +30,9 @@ func (s *Service) deleteAssociation(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkOwner(a); err != nil {
+		return nil, err
+	}
 	if err := s.options.Table.Delete(associationKey(a)); err != nil {
 		return nil, err
 	}

@@ -52,6 +52,9 @@ func (s *Service) updateAssociation(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkOwner(known); err != nil {
+		return nil, err
+	}
 	asked := fingerprint(in)
 	if token != "" && token == known.updateToken {
 		if asked != known.updateFingerprint {

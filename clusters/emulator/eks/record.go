@@ -28,6 +28,7 @@ func (memory) Each(func(key string, value []byte) error) error { return nil }
 const (
 	clusterRecords     = "cluster"
 	associationRecords = "association"
+	addonRecords       = "addon"
 )
 
 type clusterRecord struct {
@@ -139,6 +140,8 @@ func (s *Service) loadContent(kind, _ string, value []byte) error {
 		return nil
 	case associationRecords:
 		return s.loadAssociation(value)
+	case addonRecords:
+		return s.loadAddon(value)
 	}
 	return fmt.Errorf("unknown kind of record %q", kind)
 }

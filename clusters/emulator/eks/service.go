@@ -1,5 +1,5 @@
-// Package eks is the part of the EKS API that Pod Identity needs: clusters to describe, and their
-// pod identity associations. Wire forms, codes and limits are those of
+// Package eks is the part of the EKS API that Pod Identity needs: clusters to describe, their pod
+// identity associations, and add-ons, of which only the state is kept: nothing is deployed. Wire forms, codes and limits are those of
 // https://docs.aws.amazon.com/eks/latest/APIReference/; what the reference leaves open is marked
 // in comments with what was chosen.
 package eks
@@ -96,7 +96,10 @@ type route struct {
 }
 
 func (s *Service) routes() []route {
-	const associations = "/clusters/{clusterName}/pod-identity-associations"
+	const (
+		associations = "/clusters/{clusterName}/pod-identity-associations"
+		addons       = "/clusters/{clusterName}/addons"
+	)
 	return []route{
 		{"GET /clusters", "ListClusters", s.listClusters},
 		{"GET /clusters/{clusterName}", "DescribeCluster", s.describeCluster},
@@ -105,6 +108,15 @@ func (s *Service) routes() []route {
 		{"GET " + associations + "/{associationId}", "DescribePodIdentityAssociation", s.describeAssociation},
 		{"POST " + associations + "/{associationId}", "UpdatePodIdentityAssociation", s.updateAssociation},
 		{"DELETE " + associations + "/{associationId}", "DeletePodIdentityAssociation", s.deleteAssociation},
+		{"POST " + addons, "CreateAddon", s.createAddon},
+		{"GET " + addons, "ListAddons", s.listAddons},
+		{"GET " + addons + "/{addonName}", "DescribeAddon", s.describeAddon},
+		{"POST " + addons + "/{addonName}/update", "UpdateAddon", s.updateAddon},
+		{"DELETE " + addons + "/{addonName}", "DeleteAddon", s.deleteAddon},
+		{"GET /addons/supported-versions", "DescribeAddonVersions", s.describeAddonVersions},
+		{"GET /addons/configuration-schemas", "DescribeAddonConfiguration", s.describeAddonConfiguration},
+		{"GET /clusters/{clusterName}/updates", "ListUpdates", s.listUpdates},
+		{"GET /clusters/{clusterName}/updates/{updateId}", "DescribeUpdate", s.describeUpdate},
 		{"POST /tags/{resourceArn}", "TagResource", s.tagResource},
 		{"DELETE /tags/{resourceArn}", "UntagResource", s.untagResource},
 		{"GET /tags/{resourceArn}", "ListTagsForResource", s.listTagsForResource},

@@ -57,6 +57,8 @@ type cluster struct {
 	byPod    map[identity]*Association
 	// byToken has the associations that were created with a client request token.
 	byToken map[string]*Association
+	// addons by name; those that are gone stay until the name is used again.
+	addons map[string]*addon
 	// revision counts changes of the set of identities; changed is closed by the next one.
 	revision uint64
 	changed  chan struct{}
@@ -71,6 +73,7 @@ func (st *state) register(c Cluster, verifier *podtoken.Verifier) {
 	st.clusters[c.Name] = &cluster{
 		Cluster: c, verifier: verifier,
 		byID: map[string]*Association{}, byPod: map[identity]*Association{}, byToken: map[string]*Association{},
+		addons:  map[string]*addon{},
 		changed: make(chan struct{}),
 	}
 }

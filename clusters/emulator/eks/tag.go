@@ -31,6 +31,12 @@ func (s *Service) tagged(arn string) (tagged, error) {
 		if c, ok := s.state.clusters[name[1]]; ok {
 			return tagged{c.tags, func(tags map[string]string) error { return s.tagCluster(c, tags) }}, nil
 		}
+	case name[0] == "addon" && len(name) == 4:
+		if c, ok := s.state.clusters[name[1]]; ok {
+			if a, err := c.addon(name[2], s.options.Now()); err == nil && a.ID == name[3] {
+				return tagged{a.Tags, func(tags map[string]string) error { return s.tagAddon(a, tags) }}, nil
+			}
+		}
 	case name[0] == "podidentityassociation" && len(name) == 3:
 		if c, ok := s.state.clusters[name[1]]; ok && c.byID[name[2]] != nil {
 			a := c.byID[name[2]]

@@ -1,0 +1,171 @@
+package eks
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+)
+
+const (
+	addonOwner     = "aws"
+	addonPublisher = "eks"
+)
+
+// offer is an add-on that may be created. What EKS offers changes every week: these are four of its
+// add-ons, with a few versions in the form that EKS gives them, which are not a record of its own.
+type offer struct {
+	name, kind, namespace string
+	// versions, newest first.
+	versions []offeredVersion
+	// schema is a JSON schema of the configuration values, closed at the top.
+	schema string
+	// identities are the service accounts that need IAM permissions.
+	identities []podIdentityConfiguration
+}
+
+type offeredVersion struct {
+	version string
+	// clusters are the Kubernetes versions that it runs on.
+	clusters []string
+}
+
+// podIdentityConfiguration is AddonPodIdentityConfiguration on the wire.
+type podIdentityConfiguration struct {
+	ServiceAccount             string   `json:"serviceAccount"`
+	RecommendedManagedPolicies []string `json:"recommendedManagedPolicies"`
+}
+
+// kubernetesVersions are those that the add-ons run on, oldest first.
+func kubernetesVersions() []string {
+	return []string{"1.30", "1.31", "1.32", "1.33", "1.34", "1.35", "1.36"}
+}
+
+// offers are all add-ons, sorted by name.
+func offers() []offer {
+	all := kubernetesVersions()
+	return []offer{
+		{
+			name: "coredns", kind: "networking", namespace: "kube-system", schema: schema("affinity", "corefile", "nodeSelector", "podAnnotations", "podLabels", "replicaCount", "resources", "tolerations"),
+			versions: []offeredVersion{{"v1.12.1-eksbuild.2", all[3:]}, {"v1.11.4-eksbuild.2", all[:5]}},
+		},
+		{
+			name: "eks-pod-identity-agent", kind: "security", namespace: "kube-system", schema: podIdentityAgentSchema,
+			versions: []offeredVersion{{"v1.3.10-eksbuild.1", all}, {"v1.3.8-eksbuild.2", all}, {"v1.3.5-eksbuild.2", all}, {"v1.2.0-eksbuild.1", all[:4]}},
+		},
+		{
+			name: "kube-proxy", kind: "networking", namespace: "kube-system", schema: schema("ipvs", "mode", "podAnnotations", "podLabels", "resources"),
+			versions: kubeProxyVersions(all),
+		},
+		{
+			name: "vpc-cni", kind: "networking", namespace: "kube-system", schema: schema("affinity", "enableNetworkPolicy", "env", "init", "podAnnotations", "podLabels", "resources", "tolerations"),
+			versions:   []offeredVersion{{"v1.20.1-eksbuild.1", all[2:]}, {"v1.19.5-eksbuild.1", all}},
+			identities: []podIdentityConfiguration{{"aws-node", []string{"arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy"}}},
+		},
+	}
+}
+
+// kubeProxyVersions has one for each Kubernetes version: it goes with the control plane.
+func kubeProxyVersions(clusters []string) []offeredVersion {
+	var versions []offeredVersion
+	for _, cluster := range slices.Backward(clusters) {
+		versions = append(versions, offeredVersion{"v" + cluster + ".0-eksbuild.2", []string{cluster}})
+	}
+	return versions
+}
+
+// podIdentityAgentSchema has what https://github.com/aws/eks-pod-identity-agent's chart lets users set.
+const podIdentityAgentSchema = `{"$schema":"http://json-schema.org/draft-06/schema#","type":"object","additionalProperties":false,"properties":{` +
+	`"affinity":{"type":["object","null"]},` +
+	`"agent":{"type":"object","additionalProperties":false,"properties":{"additionalArgs":{"type":"object"}}},` +
+	`"podAnnotations":{"type":"object","additionalProperties":{"type":"string"}},` +
+	`"podLabels":{"type":"object","additionalProperties":{"type":"string"}},` +
+	`"priorityClassName":{"type":"string"},` +
+	`"resources":{"type":"object","properties":{"limits":{"type":"object"},"requests":{"type":"object"}}},` +
+	`"tolerations":{"type":"array","items":{"type":"object"}},` +
+	`"updateStrategy":{"type":"object"}}}`
+
+// schema allows some properties of any type.
+func schema(properties ...string) string {
+	allowed := map[string]struct{}{}
+	for _, property := range properties {
+		allowed[property] = struct{}{}
+	}
+	// Texts and empty structs always encode.
+	data, _ := json.Marshal(struct {
+		Schema     string              `json:"$schema"`
+		Type       string              `json:"type"`
+		Additional bool                `json:"additionalProperties"`
+		Properties map[string]struct{} `json:"properties"`
+	}{"http://json-schema.org/draft-06/schema#", "object", false, allowed})
+	return string(data)
+}
+
+// offered finds an add-on and its version for a cluster of a Kubernetes version; no version asks for
+// the default one. A cluster whose version is not known takes all.
+func offered(name, version, cluster string) (*offer, string, error) {
+	o, ok := findOffer(name)
+	if !ok {
+		return nil, "", invalidParameter("Addon %s specified is not supported in %s kubernetes version", name, cluster)
+	}
+	for _, v := range o.versions {
+		if (version == "" || version == v.version) && (cluster == "" || slices.Contains(v.clusters, cluster)) {
+			return o, v.version, nil
+		}
+	}
+	if version == "" {
+		return nil, "", invalidParameter("Addon %s specified is not supported in %s kubernetes version", name, cluster)
+	}
+	return nil, "", invalidParameter("Addon version specified is not supported")
+}
+
+func findOffer(name string) (*offer, bool) {
+	for _, o := range offers() {
+		if o.name == name {
+			return &o, true
+		}
+	}
+	return nil, false
+}
+
+// isDefault tells whether the version is the one that clusters of that version get, the newest.
+func (o *offer) isDefault(version, cluster string) bool {
+	for _, v := range o.versions {
+		if slices.Contains(v.clusters, cluster) {
+			return v.version == version
+		}
+	}
+	return false
+}
+
+// checkConfiguration wants an object in JSON or YAML whose members the schema knows; what is in them
+// is not looked at, because nothing is configured with it.
+func (o *offer) checkConfiguration(values string) error {
+	if strings.TrimSpace(values) == "" {
+		return nil
+	}
+	data, err := yaml.YAMLToJSONStrict([]byte(values))
+	if err != nil || !bytes.HasPrefix(data, []byte("{")) {
+		return invalidParameter("ConfigurationValue is not in valid JSON or YAML format.")
+	}
+	var given map[string]json.RawMessage
+	var known struct {
+		Properties map[string]json.RawMessage `json:"properties"`
+	}
+	if err := json.Unmarshal(data, &given); err != nil {
+		return invalidParameter("ConfigurationValue is not in valid JSON or YAML format.")
+	}
+	if err := json.Unmarshal([]byte(o.schema), &known); err != nil {
+		return fmt.Errorf("read schema of %s: %w", o.name, err)
+	}
+	for name := range given {
+		if _, ok := known.Properties[name]; !ok {
+			return invalidParameter("ConfigurationValue provided in request is not supported: Json schema validation failed with error: "+
+				"[$.%s: is not defined in the schema and the schema does not allow additional properties]", name)
+		}
+	}
+	return nil
+}
