@@ -118,14 +118,18 @@ func TestAddonWaiters(t *testing.T) {
 	f.service.options.Now = time.Now
 	f.createAddon(t, nil)
 	which := &awseks.DescribeAddonInput{ClusterName: aws.String("blue"), AddonName: aws.String(agent)}
-	active := awseks.NewAddonActiveWaiter(f.client, func(o *awseks.AddonActiveWaiterOptions) { o.MinDelay, o.MaxDelay = 20*time.Millisecond, 50*time.Millisecond })
+	active := awseks.NewAddonActiveWaiter(f.client, func(o *awseks.AddonActiveWaiterOptions) {
+		o.MinDelay, o.MaxDelay = 20*time.Millisecond, 50*time.Millisecond
+	})
 	if err := active.Wait(ctx, which, 10*time.Second); err != nil {
 		t.Error(err)
 	}
 	if _, err := f.client.DeleteAddon(ctx, &awseks.DeleteAddonInput{ClusterName: aws.String("blue"), AddonName: aws.String(agent)}); err != nil {
 		t.Fatal(err)
 	}
-	deleted := awseks.NewAddonDeletedWaiter(f.client, func(o *awseks.AddonDeletedWaiterOptions) { o.MinDelay, o.MaxDelay = 20*time.Millisecond, 50*time.Millisecond })
+	deleted := awseks.NewAddonDeletedWaiter(f.client, func(o *awseks.AddonDeletedWaiterOptions) {
+		o.MinDelay, o.MaxDelay = 20*time.Millisecond, 50*time.Millisecond
+	})
 	if err := deleted.Wait(ctx, which, 10*time.Second); err != nil {
 		t.Error(err)
 	}
