@@ -9,7 +9,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 
+	"github.com/podidentity/epi/clusters/emulator/control"
 	"github.com/podidentity/epi/clusters/emulator/emulatortest"
+	"github.com/podidentity/epi/clusters/emulator/faults"
 )
 
 // eksInputCases: https://docs.aws.amazon.com/eks/latest/APIReference/API_CreatePodIdentityAssociation.html
@@ -36,8 +38,27 @@ func eksInputCases() []testCase {
 			return last(f.Admin().EKS.ListPodIdentityAssociations(ctx, in))
 		}}
 	}
+	faulty := func(input string, want answer, kind faults.Kind) testCase {
+		return testCase{"eks", "DescribeCluster", input, want, func(ctx context.Context, f *fixture) error {
+			name := f.Cluster()
+			fault, err := f.Control.AddFault(ctx, control.Fault{Service: "eks", Operation: "DescribeCluster", Error: &control.Refusal{Kind: kind}})
+			f.must(err)
+			defer func() { f.must(f.Control.RemoveFault(ctx, fault.ID)) }()
+			return last(f.Admin().EKS.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: &name}))
+		}}
+	}
 	badParameter, badRequest := refused(400, "InvalidParameterException"), refused(400, "InvalidRequestException")
 	return []testCase{
+		faulty("a fault: throttling", refused(429, "ThrottlingException"), control.Throttling),
+		faulty("a fault: internal", refused(500, "ServerException"), control.Internal),
+		faulty("a fault: unavailable", refused(503, "ServiceUnavailableException"), control.Unavailable),
+		faulty("a fault: access denied", refused(403, "AccessDeniedException"), faults.AccessDenied),
+		{"eks", "DescribeCluster", "a caller whose policy asks for a tag that the cluster lacks", refused(403, "AccessDeniedException"), func(ctx context.Context, f *fixture) error {
+			name := f.Cluster()
+			who := f.User(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"eks:DescribeCluster","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"a"}}}}`)
+			return last(who.EKS.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: &name}))
+		}},
+
 		created("a target role of another account, tags, no session tags and a policy", accepted, func(f *fixture, in *eks.CreatePodIdentityAssociationInput) {
 			in.TargetRoleArn, in.Tags = aws.String("arn:aws:iam::999999999999:role/target"), map[string]string{"team": "a"}
 			in.DisableSessionTags, in.Policy = aws.Bool(true), aws.String(emulatortest.AllowAll)
