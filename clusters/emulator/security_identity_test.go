@@ -32,7 +32,7 @@ func accountAttacks() []attack {
 			return emulatortest.Query("iam", "GetRole", map[string]string{"RoleName": x.Name})
 		}, refusal{404, "NoSuchEntity"}},
 		{"reads a managed policy by its ARN", func(x *target) emulatortest.Request {
-			out, err := x.Admin().IAM.CreatePolicy(x.Context(), &iam.CreatePolicyInput{PolicyName: &x.Fixture.Name, PolicyDocument: aws.String(emulatortest.AllowAll)})
+			out, err := x.Admin().IAM.CreatePolicy(x.Context(), &iam.CreatePolicyInput{PolicyName: aws.String(x.Name), PolicyDocument: aws.String(emulatortest.AllowAll)})
 			x.must(err)
 			return emulatortest.Query("iam", "GetPolicy", map[string]string{"PolicyArn": *out.Policy.Arn})
 		}, refusal{404, "NoSuchEntity"}},

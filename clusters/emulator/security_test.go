@@ -41,7 +41,7 @@ func TestSecurity(t *testing.T) {
 	var secrets []string
 	rows := slices.Concat(
 		signatureAttacks(), replayAttacks(), presignedAttacks(), accountAttacks(), tagAttacks(), addressAttacks(),
-		podTokenAttacks(), webTokenAttacks(), fetchAttacks(),
+		podTokenAttacks(), webTokenAttacks(), fetchAttacks(), keyAttacks(), wireAttacks(), sizeAttacks(), controlAttacks(),
 	)
 	for n, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
