@@ -182,11 +182,17 @@ func TestAssociationAndVerifierLookup(t *testing.T) {
 func TestRegisterClusterKeepsAssociations(t *testing.T) {
 	f := newFixture(t)
 	f.create(t, "default", "app")
+	f.now = created.Add(time.Hour)
 	if err := f.service.RegisterCluster(Cluster{Name: "blue", Issuer: "https://new", JWKS: jwks(t)}); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok := f.service.Association("blue", "default", "app"); !ok {
 		t.Error("the association is gone")
+	}
+	for _, c := range f.service.Clusters() {
+		if c.Issuer != "https://new" || !c.Created.Equal(created) {
+			t.Errorf("got %+v", c)
+		}
 	}
 	for _, bad := range []Cluster{{Name: "a/b", Issuer: "i", JWKS: jwks(t)}, {Name: "x", Issuer: "i", JWKS: []byte("{}")}, {Name: "x", Issuer: "i", JWKS: jwks(t), ServiceCIDR: "10.96.0.0"}} {
 		if err := f.service.RegisterCluster(bad); err == nil {

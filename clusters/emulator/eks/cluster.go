@@ -47,14 +47,17 @@ func (s *Service) RegisterCluster(c Cluster) error {
 	if err != nil {
 		return fmt.Errorf("register cluster %s: %w", c.Name, err)
 	}
-	if c.Created.IsZero() {
-		c.Created = s.options.Now()
-	}
 	s.state.mu.Lock()
 	defer s.state.mu.Unlock()
 	var tags map[string]string
 	if known, ok := s.state.clusters[c.Name]; ok {
 		tags = known.tags
+		if c.Created.IsZero() {
+			c.Created = known.Created
+		}
+	}
+	if c.Created.IsZero() {
+		c.Created = s.options.Now()
 	}
 	if err := s.putCluster(c, tags); err != nil {
 		return fmt.Errorf("register cluster %s: %w", c.Name, err)
