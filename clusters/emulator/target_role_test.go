@@ -182,7 +182,7 @@ func TestImpossibleSession(t *testing.T) {
 // TestSessionError: limits of STS are the request's fault, anything else the emulator's.
 func TestSessionError(t *testing.T) {
 	other := errors.New("no entropy")
-	if err := sessionError(other); err != other || sessionError(nil) != nil {
+	if err := sessionError(other); !errors.Is(err, other) || sessionError(nil) != nil {
 		t.Errorf("got %v", err)
 	}
 	if err := sessionError(fmt.Errorf("issue: %w", iam.ErrNoSuchRole)); !errors.Is(err, eksauth.ErrNotTrusted) {
