@@ -57,6 +57,18 @@ func TestReset(t *testing.T) {
 		_, err := admin.STS.GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
 		held <- err
 	}()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
+		set, err := server.Control.Faults(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(set) == 1 && set[0].Hits == 1 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the fault holds no request: %+v", set)
+		}
+	}
 
 	if err := server.Control.Reset(t.Context()); err != nil {
 		t.Fatal(err)
