@@ -2,6 +2,7 @@ package compat
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -15,6 +16,10 @@ const key = "a/b.txt"
 
 // s3Cases: https://docs.aws.amazon.com/AmazonS3/latest/API/.
 func s3Cases() []testCase {
+	return slices.Concat(s3CommonCases(), s3VersionCases(), s3SettingCases(), s3AccessCases(), s3InputCases())
+}
+
+func s3CommonCases() []testCase {
 	location := &types.CreateBucketConfiguration{LocationConstraint: emulatortest.Region}
 	return []testCase{
 		{"s3", "ListBuckets", "a caller who may", accepted, func(ctx context.Context, f *fixture) error {

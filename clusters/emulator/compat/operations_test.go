@@ -22,3 +22,9 @@ func operations() map[string][]string {
 		},
 	}
 }
+
+// neverAccepted read what no bucket of the emulator can have: all they say is that it is not there.
+var neverAccepted = map[string]bool{
+	"s3 GetBucketCors": true, "s3 GetBucketLifecycleConfiguration": true, "s3 GetBucketReplication": true, "s3 GetBucketWebsite": true,
+	"s3 GetObjectLockConfiguration": true,
+}

@@ -206,7 +206,7 @@ func TestEveryOperationHasCases(t *testing.T) {
 			switch got := have[name]; {
 			case got == nil:
 				t.Errorf("%s has no case", name)
-			case !got.accepted:
+			case !got.accepted && !neverAccepted[name]:
 				t.Errorf("%s has no input that is accepted", name)
 			case !got.refused:
 				t.Errorf("%s has no input that is refused", name)

@@ -51,48 +51,57 @@ func invalidURI() *Error {
 	return &Error{Code: "InvalidURI", Status: http.StatusBadRequest, Message: "Couldn't parse the specified URI."}
 }
 
-// read finds the operation, or refuses the request.
+// read finds the operation, or refuses the request. What it refuses may have an operation all the same, for the
+// journal: then that is returned too.
 func (h *handler) read(r *http.Request) (*operation, error) {
 	op := &operation{}
-	if err := op.readPath(r.URL.Path, h.virtualBucket(r.Host)); err != nil {
-		return nil, err
-	}
+	op.readPath(r.URL.Path, h.virtualBucket(r.Host))
 	if err := op.readQuery(r.URL.RawQuery); err != nil {
 		return nil, err
 	}
 	copySource, copies := r.Header["X-Amz-Copy-Source"]
 	if op.route = op.find(r.Method, copies); op.route == nil {
-		return nil, notImplemented("A query parameter or method you provided implies functionality that is not implemented")
-	}
-	for name, values := range op.query {
-		if len(values) > 1 {
-			return nil, invalidArgument(fmt.Sprintf("The parameter %s is given twice", name))
+		if err := op.checkPath(); err != nil {
+			return nil, err
 		}
-	}
-	op.versionID = op.query.Get("versionId")
-	// An empty upload ID or version would be none, and so another operation.
-	if op.query.Has("uploadId") && op.query.Get("uploadId") == "" || op.query.Has("list-type") && op.query.Get("list-type") != "2" {
-		return nil, invalidArgument("Invalid Argument")
-	}
-	if op.query.Has("versionId") && op.versionID == "" {
-		return nil, invalidArgument("Version id cannot be the empty string")
+		return nil, notImplemented("A query parameter or method you provided implies functionality that is not implemented")
 	}
 	if !op.presigned {
 		op.signed = r.Header.Get("X-Amz-Date")
 	}
-	if err := op.checkHeaders(r.Header); err != nil {
-		return nil, err
+	for _, check := range []func() error{op.checkPath, op.checkQuery, func() error { return op.checkHeaders(r.Header) }} {
+		if err := check(); err != nil {
+			return op, err
+		}
 	}
 	if copies {
 		if len(copySource) != 1 {
-			return nil, invalidArgument("x-amz-copy-source is given twice")
+			return op, invalidArgument("x-amz-copy-source is given twice")
 		}
 		var err error
 		if op.source, err = readSource(copySource[0]); err != nil {
-			return nil, err
+			return op, err
 		}
 	}
 	return op, nil
+}
+
+// checkQuery wants each parameter once, and no upload ID or version that is empty: it would be none, and so
+// another operation.
+func (op *operation) checkQuery() error {
+	for name, values := range op.query {
+		if len(values) > 1 {
+			return invalidArgument(fmt.Sprintf("The parameter %s is given twice", name))
+		}
+	}
+	op.versionID = op.query.Get("versionId")
+	switch {
+	case op.query.Has("uploadId") && op.query.Get("uploadId") == "", op.query.Has("list-type") && op.query.Get("list-type") != "2":
+		return invalidArgument("Invalid Argument")
+	case op.query.Has("versionId") && op.versionID == "":
+		return invalidArgument("Version id cannot be the empty string")
+	}
+	return nil
 }
 
 // readQuery leaves in op.query what the operation is told by.
@@ -142,13 +151,16 @@ func (h *handler) virtualBucket(host string) string {
 
 // readPath takes bucket and key from the decoded path: dots, repeated slashes and percent signs in a
 // key are the key's own, as in S3.
-func (op *operation) readPath(path, virtual string) error {
+func (op *operation) readPath(path, virtual string) {
 	path = strings.TrimPrefix(path, "/")
 	if virtual != "" {
 		op.bucket, op.key = virtual, path
 	} else {
 		op.bucket, op.key, _ = strings.Cut(path, "/")
 	}
+}
+
+func (op *operation) checkPath() error {
 	if op.bucket == "" && op.key != "" || op.bucket != "" && !bucketName.MatchString(op.bucket) {
 		return &Error{Code: "InvalidBucketName", Status: http.StatusBadRequest, Message: "The specified bucket is not valid.", Bucket: op.bucket}
 	}

@@ -125,7 +125,7 @@ func Operations() []string {
 
 func (op *operation) level() level {
 	switch {
-	case op.bucket == "":
+	case op.bucket == "" && op.key == "":
 		return onService
 	case op.key == "":
 		return onBucket

@@ -100,10 +100,12 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
 			Message: fmt.Sprintf("The authorization header is malformed; the region '%s' is wrong; expecting '%s'", caller.Region, h.region)}
 	}
 	op, err := h.read(r)
+	if op != nil {
+		call.Operation = op.name
+	}
 	if err != nil {
 		return err
 	}
-	call.Operation = op.name
 	if op.bucket != "" {
 		call.Subject = op.bucket + "/" + op.key
 		w.Header()["X-Amz-Bucket-Region"] = []string{h.region}
