@@ -29,15 +29,14 @@ func (c *cluster) ownedBy(arn string) []*Association {
 }
 
 // own makes wanted the associations that the add-on has: those of other service accounts are deleted,
-// those of a known one get its role. It changes nothing when one of them cannot be. The caller holds
-// the state's mu for writing.
-func (s *Service) own(c *cluster, a *addon, wanted []addonAssociation) error {
+// those of a known one get its role. It changes nothing when one of them cannot be. undo is for a
+// caller that cannot go on. The caller holds the state's mu for writing.
+func (s *Service) own(c *cluster, a *addon, wanted []addonAssociation) (undo changes, err error) {
 	arn := s.addonARN(a.Cluster, a.Name, a.ID)
 	roles := map[string]string{}
 	for _, w := range wanted {
 		roles[w.ServiceAccount] = w.RoleARN
 	}
-	var undo []func() error
 	for _, old := range c.ownedBy(arn) {
 		role, keep := roles[old.ServiceAccount]
 		delete(roles, old.ServiceAccount)
@@ -48,11 +47,13 @@ func (s *Service) own(c *cluster, a *addon, wanted []addonAssociation) error {
 		change := func() error { return s.release(c, old) }
 		back := func() error { return s.restore(c, &before) }
 		if keep {
-			change = func() error { return s.reassign(old, role) }
-			back = func() error { return s.reassign(old, before.RoleARN) }
+			after := before
+			after.RoleARN, after.Modified = role, s.options.Now()
+			change = func() error { return s.replace(old, after) }
+			back = func() error { return s.replace(old, before) }
 		}
 		if err := change(); err != nil {
-			return rollback(err, undo)
+			return nil, undo.because(err)
 		}
 		undo = append(undo, back)
 	}
@@ -64,15 +65,18 @@ func (s *Service) own(c *cluster, a *addon, wanted []addonAssociation) error {
 			Cluster: a.Cluster, Namespace: a.Namespace, ServiceAccount: w.ServiceAccount, ID: newAssociationID(), RoleARN: w.RoleARN, OwnerARN: arn,
 		}
 		if err := s.associate(c, fresh); err != nil {
-			return rollback(err, undo)
+			return nil, undo.because(err)
 		}
 		undo = append(undo, func() error { return s.release(c, fresh) })
 	}
-	return nil
+	return undo, nil
 }
 
-// rollback undoes changes, the last one first, because of err.
-func rollback(err error, undo []func() error) error {
+// changes are what takes back each change that was made, in the order of the changes.
+type changes []func() error
+
+// because takes all back, the last one first, because of err, and returns err.
+func (undo changes) because(err error) error {
 	for _, back := range slices.Backward(undo) {
 		if failure := back(); failure != nil {
 			return errors.Join(failure, err)
@@ -97,27 +101,25 @@ func (s *Service) restore(c *cluster, a *Association) error {
 	return nil
 }
 
-func (s *Service) reassign(a *Association, role string) error {
-	changed := *a
-	changed.RoleARN, changed.Modified = role, s.options.Now()
-	if err := s.putAssociation(&changed); err != nil {
+func (s *Service) replace(a *Association, with Association) error {
+	if err := s.putAssociation(&with); err != nil {
 		return err
 	}
-	*a = changed
+	*a = with
 	return nil
 }
 
-// disown lets the associations of an add-on live on without it. The caller holds the state's mu for writing.
-func (s *Service) disown(c *cluster, arn string) error {
+// disown lets the associations of an add-on live on without it, all or none of them, as own does.
+func (s *Service) disown(c *cluster, arn string) (undo changes, err error) {
 	for _, a := range c.ownedBy(arn) {
-		changed := *a
-		changed.OwnerARN = ""
-		if err := s.putAssociation(&changed); err != nil {
-			return err
+		before, after := *a, *a
+		after.OwnerARN = ""
+		if err := s.replace(a, after); err != nil {
+			return nil, undo.because(err)
 		}
-		*a = changed
+		undo = append(undo, func() error { return s.replace(a, before) })
 	}
-	return nil
+	return undo, nil
 }
 
 // checkOwner refuses to change an association by itself that an add-on manages. The reference tells

@@ -88,11 +88,12 @@ func (s *Service) create(r *http.Request, in createAddonRequest) (any, error) {
 		Created: now, Modified: now, Change: addonCreating, Settled: now.Add(addonChange),
 		Token: in.ClientRequestToken, Fingerprint: fingerprint(asked),
 	}
-	if err := s.own(c, a, in.PodIdentityAssociations); err != nil {
+	undo, err := s.own(c, a, in.PodIdentityAssociations)
+	if err != nil {
 		return nil, err
 	}
 	if err := s.putAddon(a); err != nil {
-		return nil, errors.Join(err, s.own(c, a, nil))
+		return nil, undo.because(err)
 	}
 	c.addons[a.Name] = a
 	return s.answerAddon(c, a), nil

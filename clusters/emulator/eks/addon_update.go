@@ -2,7 +2,6 @@ package eks
 
 import (
 	"encoding/json"
-	"errors"
 	"net/http"
 	"time"
 
@@ -91,17 +90,14 @@ func (s *Service) updateAddon(r *http.Request) (any, error) {
 	}
 	changed.Modified, changed.Change, changed.Settled = now, addonUpdating, update.Settled
 	changed.Updates = append(changed.Updates[:len(changed.Updates):len(changed.Updates)], update)
-	before := associationsOf(c.ownedBy(s.addonARN(known.Cluster, known.Name, known.ID)))
+	var undo changes
 	if in.PodIdentityAssociations != nil {
-		if err := s.own(c, known, wanted); err != nil {
+		if undo, err = s.own(c, known, wanted); err != nil {
 			return nil, err
 		}
 	}
 	if err := s.putAddon(&changed); err != nil {
-		if in.PodIdentityAssociations != nil {
-			err = errors.Join(err, s.own(c, known, before))
-		}
-		return nil, err
+		return nil, undo.because(err)
 	}
 	*known = changed
 	return update.answer(now), nil
@@ -128,14 +124,6 @@ func (a *addon) apply(in updateAddonRequest, cluster string) error {
 		a.RoleARN = in.ServiceAccountRoleARN
 	}
 	return nil
-}
-
-func associationsOf(list []*Association) []addonAssociation {
-	var out []addonAssociation
-	for _, a := range list {
-		out = append(out, addonAssociation{a.ServiceAccount, a.RoleARN})
-	}
-	return out
 }
 
 // updateShape is Update on the wire.
@@ -193,16 +181,17 @@ func (s *Service) deleteAddon(r *http.Request) (any, error) {
 	}
 	changed := *known
 	changed.Modified, changed.Change, changed.Settled = now, addonDeleting, now.Add(addonChange)
+	var undo changes
 	if preserve {
-		err = s.disown(c, s.addonARN(known.Cluster, known.Name, known.ID))
+		undo, err = s.disown(c, s.addonARN(known.Cluster, known.Name, known.ID))
 	} else {
-		err = s.own(c, known, nil)
+		undo, err = s.own(c, known, nil)
 	}
 	if err != nil {
 		return nil, err
 	}
 	if err := s.putAddon(&changed); err != nil {
-		return nil, err
+		return nil, undo.because(err)
 	}
 	*known = changed
 	return s.answerAddon(c, known), nil

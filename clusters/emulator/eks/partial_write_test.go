@@ -1,0 +1,121 @@
+package eks
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// flaky is a Table in memory whose nth write from now fails once; 0 for none.
+type flaky struct {
+	records map[string][]byte
+	failing int
+}
+
+func (b *flaky) write() error {
+	b.failing--
+	if b.failing == 0 {
+		return errors.New("disk is full")
+	}
+	return nil
+}
+
+func (b *flaky) Put(key string, value []byte) error {
+	if err := b.write(); err != nil {
+		return err
+	}
+	b.records[key] = bytes.Clone(value)
+	return nil
+}
+
+func (b *flaky) Delete(key string) error {
+	if err := b.write(); err != nil {
+		return err
+	}
+	delete(b.records, key)
+	return nil
+}
+
+func (b *flaky) Each(visit func(key string, value []byte) error) error {
+	for _, key := range slices.Sorted(maps.Keys(b.records)) {
+		if err := visit(key, b.records[key]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// seen is what clients can see of add-ons and associations, without times.
+func (f *fixture) seen(t *testing.T) string {
+	t.Helper()
+	var lines []string
+	for _, name := range []string{"coredns", "vpc-cni"} {
+		if a := f.describeAddon(t, name); a != nil {
+			lines = append(lines, fmt.Sprint(name, " ", a.Status, " ", *a.AddonVersion, " ", a.PodIdentityAssociations))
+		}
+	}
+	return strings.Join(append(lines, f.owners(t)), "\n")
+}
+
+// TestOneFailedWriteOfSeveral: a change of an add-on writes several records. Whichever of them cannot
+// be written, the answer is 500, nothing that clients see has changed, and a restart finds the same.
+func TestOneFailedWriteOfSeveral(t *testing.T) {
+	encode := func(v any) string {
+		data, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	list := func(pairs ...string) []addonAssociation {
+		var out []addonAssociation
+		for pair := range slices.Chunk(pairs, 2) {
+			out = append(out, addonAssociation{pair[0], pair[1]})
+		}
+		return out
+	}
+	tests := []struct{ name, method, path, body string }{
+		{"create", "POST", "/clusters/blue/addons", encode(map[string]any{"addonName": "coredns", "podIdentityAssociations": list("dns", good)})},
+		{"replace associations", "POST", "/clusters/blue/addons/vpc-cni/update", encode(map[string]any{"podIdentityAssociations": list("aws-node", otherARN, "third", good)})},
+		{"take associations away", "POST", "/clusters/blue/addons/vpc-cni/update", `{"podIdentityAssociations":[]}`},
+		{"delete", "DELETE", "/clusters/blue/addons/vpc-cni", ""},
+		{"delete and preserve", "DELETE", "/clusters/blue/addons/vpc-cni?preserve=true", ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			for n := 1; ; n++ {
+				kept := &flaky{records: map[string][]byte{}}
+				f := newFixtureWith(t, Options{Table: kept})
+				f.register(t)
+				f.createAddon(t, cni("aws-node", good, "second", good))
+				f.settle()
+				before := f.seen(t)
+				kept.failing = n
+				status, code, text := f.send(t, test.method, test.path, test.body)
+				if status == 200 {
+					if n < 3 {
+						t.Fatalf("done with fewer than %d writes", n)
+					}
+					return
+				}
+				if status != 500 || code != codeServer {
+					t.Fatalf("write %d: got %d %s %s", n, status, code, text)
+				}
+				f.settle()
+				if got := f.seen(t); got != before {
+					t.Errorf("write %d changed\n%s\nto\n%s", n, before, got)
+				}
+				again := newFixtureWith(t, Options{Table: kept})
+				again.now = f.now
+				if got := again.seen(t); got != before {
+					t.Errorf("write %d, after a restart:\n%s\ninstead of\n%s", n, got, before)
+				}
+			}
+		})
+	}
+}
