@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	awseks "github.com/aws/aws-sdk-go-v2/service/eks"
 )
 
 // flaky is a Table in memory whose nth write from now fails once; 0 for none.
@@ -60,6 +62,29 @@ func (f *fixture) seen(t *testing.T) string {
 		}
 	}
 	return strings.Join(append(lines, f.owners(t)), "\n")
+}
+
+// TestOrphansAreFreed: a process that ended while it made an add-on left an association of it. After
+// the restart it can be deleted; that of an add-on which is there cannot.
+func TestOrphansAreFreed(t *testing.T) {
+	kept := &flaky{records: map[string][]byte{}}
+	f := newFixtureWith(t, Options{Table: kept})
+	f.register(t)
+	f.createAddon(t, cni("aws-node", good))
+	f.createAddon(t, func(in *awseks.CreateAddonInput) { in.PodIdentityAssociations = associations("agent", good) })
+	for key := range kept.records {
+		if strings.HasPrefix(key, addonRecords) && strings.HasSuffix(key, "/vpc-cni") {
+			delete(kept.records, key)
+		}
+	}
+	again := newFixtureWith(t, Options{Table: kept})
+	if got := again.owners(t); got != "agent=epi-bucket-user! aws-node=epi-bucket-user" {
+		t.Fatalf("got %s", got)
+	}
+	orphan, _ := again.service.Association("blue", "kube-system", "aws-node")
+	if status, _, text := again.send(t, "DELETE", "/clusters/blue/pod-identity-associations/"+orphan.ID, ""); status != 200 {
+		t.Errorf("delete: %d %s", status, text)
+	}
 }
 
 // TestOneFailedWriteOfSeveral: a change of an add-on writes several records. Whichever of them cannot

@@ -109,7 +109,24 @@ func (s *Service) load() error {
 			return err
 		}
 	}
+	for _, c := range s.state.clusters {
+		s.freeOrphans(c)
+	}
 	return nil
+}
+
+// freeOrphans lets go of associations whose add-on is not there. A process that ended between the
+// writes of one change leaves them, and as long as they are owned nobody can delete them.
+func (s *Service) freeOrphans(c *cluster) {
+	owners := map[string]bool{}
+	for _, a := range c.addons {
+		owners[s.addonARN(a.Cluster, a.Name, a.ID)] = true
+	}
+	for _, a := range c.byID {
+		if !owners[a.OwnerARN] {
+			a.OwnerARN = ""
+		}
+	}
 }
 
 func (s *Service) loadCluster(kind, _ string, value []byte) error {
