@@ -1,8 +1,10 @@
 package eks
 
 import (
+	"fmt"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -23,6 +25,16 @@ func FuzzRequests(f *testing.F) {
 		{"POST", "/tags/arn%3Aaws%3Aeks%3Aus-west-2%3A123456789012%3Acluster%2Fblue", `{"tags":{"a":"b"}}`},
 		{"DELETE", "/tags/arn%3Aaws%3Aeks%3Aus-west-2%3A123456789012%3Acluster%2Fblue?tagKeys=a&tagKeys=b", ""},
 		{"GET", "/tags/arn%3Aaws%3Aeks%3A", ""},
+		{"GET", "/tags/arn%3Aaws%3Aeks%3Aus-west-2%3A123456789012%3Aaddon%2Fblue%2Fvpc-cni%2Fx", ""},
+		{"POST", "/clusters/blue/addons", `{"addonName":"vpc-cni","configurationValues":"env: {}","podIdentityAssociations":[{"serviceAccount":"a","roleArn":"` + good + `"}]}`},
+		{"POST", "/clusters/blue/addons", `{"addonName":"coredns","namespaceConfig":{"namespace":"default"},"podIdentityAssociations":[{"serviceAccount":"a","roleArn":"` + good + `"},{"serviceAccount":"first","roleArn":"` + good + `"}]}`},
+		{"POST", "/clusters/blue/addons/kube-proxy/update", `{"addonVersion":"v1.35.0-eksbuild.2","resolveConflicts":"NONE","podIdentityAssociations":[]}`},
+		{"DELETE", "/clusters/blue/addons/kube-proxy?preserve=true", ""},
+		{"GET", "/clusters/blue/addons?maxResults=1", ""},
+		{"GET", "/addons/supported-versions?addonName=coredns&kubernetesVersion=1.36&types=networking", ""},
+		{"GET", "/addons/configuration-schemas?addonName=coredns&addonVersion=v1.12.1-eksbuild.2", ""},
+		{"GET", "/clusters/blue/updates?addonName=kube-proxy", ""},
+		{"GET", "/clusters/blue/updates/u?name=x&nodegroupName=y", ""},
 	} {
 		f.Add(seed[0], seed[1], seed[2])
 	}
@@ -40,19 +52,38 @@ func FuzzRequests(f *testing.F) {
 			t.Fatal(err)
 		}
 		s.state.clusters["blue"].add(&Association{Cluster: "blue", Namespace: "default", ServiceAccount: "first", ID: firstID, RoleARN: good})
-		before := s.state.clusters["blue"].revision
+		proxy := httptest.NewRecorder()
+		s.ServeHTTP(proxy, httptest.NewRequest("POST", "/clusters/blue/addons", strings.NewReader(`{"addonName":"kube-proxy","podIdentityAssociations":[{"serviceAccount":"proxy","roleArn":"`+good+`"}]}`)))
+		if proxy.Code != 200 {
+			t.Fatal(proxy.Body)
+		}
+		before := everything(s)
 		w := httptest.NewRecorder()
 		s.ServeHTTP(w, httptest.NewRequest(method, target, strings.NewReader(body)))
 		if w.Code >= 500 || w.Code != 200 && w.Header().Get("x-amzn-ErrorType") == "" {
 			t.Errorf("got %d %v %s", w.Code, w.Header(), w.Body)
 		}
-		if w.Code != 200 && s.state.clusters["blue"].revision != before {
-			t.Errorf("a refusal changed the associations: %d %s", w.Code, w.Body)
+		if after := everything(s); w.Code != 200 && after != before {
+			t.Errorf("%d %s changed\n%s\nto\n%s", w.Code, w.Body, before, after)
 		}
 	})
 }
 
 const firstID = "a-00000000000000001"
+
+// everything is what the service knows of the cluster blue.
+func everything(s *Service) string {
+	c := s.state.clusters["blue"]
+	lines := []string{fmt.Sprint(c.tags)}
+	for _, a := range c.byID {
+		lines = append(lines, fmt.Sprintf("%+v", *a))
+	}
+	for _, a := range c.addons {
+		lines = append(lines, fmt.Sprintf("%+v", *a))
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
 
 // token tells whether text can be a method.
 func token(text string) bool {
