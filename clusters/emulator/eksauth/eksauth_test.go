@@ -2,6 +2,7 @@ package eksauth
 
 import (
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -67,8 +68,9 @@ func (w *world) AssumeRole(_ context.Context, input AssumeRoleInput) (Session, e
 }
 
 type signer struct {
-	key  *ecdsa.PrivateKey
-	jwks []byte
+	algorithm jose.SignatureAlgorithm
+	key       crypto.Signer
+	jwks      []byte
 }
 
 func newSigner(t testing.TB) signer {
@@ -77,11 +79,16 @@ func newSigner(t testing.TB) signer {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return signerWith(t, jose.ES256, key)
+}
+
+func signerWith(t testing.TB, algorithm jose.SignatureAlgorithm, key crypto.Signer) signer {
+	t.Helper()
 	jwks, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "a"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return signer{key, jwks}
+	return signer{algorithm, key, jwks}
 }
 
 func (s signer) token(t testing.TB, changes map[string]any) string {
@@ -98,7 +105,7 @@ func (s signer) token(t testing.TB, changes map[string]any) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	jws, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: s.key, KeyID: "a"}}, nil)
+	jws, err := jose.NewSigner(jose.SigningKey{Algorithm: s.algorithm, Key: jose.JSONWebKey{Key: s.key, KeyID: "a"}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,20 +264,6 @@ func TestSessionName(t *testing.T) {
 		got := sessionName(test.cluster, test.pod, random)
 		if got != test.want || len(got) > 64 {
 			t.Errorf("%s, %s: got %s (%d)", test.cluster, test.pod, got, len(got))
-		}
-	}
-}
-
-func BenchmarkAssumeRoleForPodIdentity(b *testing.B) {
-	s := newSigner(b)
-	service := newWorld(b, s).service()
-	body := `{"token":"` + s.token(b, nil) + `"}`
-	b.ReportAllocs()
-	for b.Loop() {
-		w := httptest.NewRecorder()
-		service.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/clusters/blue/assume-role-for-pod-identity", strings.NewReader(body)))
-		if w.Code != http.StatusOK {
-			b.Fatal(w.Body)
 		}
 	}
 }
