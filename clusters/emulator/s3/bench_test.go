@@ -21,17 +21,21 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/sigv4"
 )
 
-// sink is a ResponseWriter that counts.
+// sink is a ResponseWriter that counts, and keeps documents.
 type sink struct {
 	header http.Header
 	status int
 	bytes  int
+	text   strings.Builder
 }
 
 func (s *sink) Header() http.Header    { return s.header }
 func (s *sink) WriteHeader(status int) { s.status = status }
 func (s *sink) Write(data []byte) (int, error) {
 	s.bytes += len(data)
+	if s.header.Get("Content-Type") == "application/xml" {
+		s.text.Write(data)
+	}
 	return len(data), nil
 }
 

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
@@ -12,7 +13,7 @@ import (
 
 // decide asks for every permission that the operation needs by its reading alone, and finds the object that
 // it reads.
-func (h *handler) decide(q *request) error {
+func (h *handler) decide(ctx context.Context, q *request) error {
 	if q.action == "" {
 		return nil // DeleteObjects asks for each key
 	}
@@ -29,16 +30,16 @@ func (h *handler) decide(q *request) error {
 	if q.versionID != "" {
 		action = q.versioned
 	}
-	if err := h.authorize(q, access{action, q.resource(), keys, q.target}); err != nil {
+	if err := h.authorize(ctx, q, access{action, q.resource(), keys, q.target}); err != nil {
 		return err
 	}
 	for _, more := range q.further(keys) {
-		if err := h.authorize(q, more); err != nil {
+		if err := h.authorize(ctx, q, more); err != nil {
 			return err
 		}
 	}
 	if missing != nil {
-		return h.absent(q, q.target, missing)
+		return h.absent(ctx, q, q.target, missing)
 	}
 	return nil
 }
@@ -59,10 +60,10 @@ func (q *request) deletedError() error {
 
 // absent answers for an object that is read and not there: with that for who may list the bucket, with
 // AccessDenied for everyone else (GetObject, HeadObject: "Permissions").
-func (h *handler) absent(q *request, bucket *objects.Bucket, missing error) error {
-	call := journal.FromContext(q.http.Context())
+func (h *handler) absent(ctx context.Context, q *request, bucket *objects.Bucket, missing error) error {
+	call := journal.FromContext(ctx)
 	allowed := call.Decision
-	err := h.authorize(q, access{"s3:ListBucket", bucketARN(bucket.Name), h.keys(q), bucket})
+	err := h.authorize(ctx, q, access{"s3:ListBucket", bucketARN(bucket.Name), h.keys(q), bucket})
 	call.Decision = allowed + "; the key does not exist: " + call.Decision
 	if err != nil {
 		for _, name := range []string{"x-amz-delete-marker", "x-amz-version-id", "Last-Modified", "Allow"} {
@@ -81,7 +82,7 @@ type access struct {
 }
 
 // authorize turns a refusal into AccessDenied in S3's wording.
-func (h *handler) authorize(q *request, a access) error {
+func (h *handler) authorize(ctx context.Context, q *request, a access) error {
 	wanted := iam.Access{Action: a.action, Resource: a.resource, Context: a.keys}
 	if q.caller != nil {
 		wanted.ResourceAccount = q.caller.Principal.AccountID
@@ -92,14 +93,14 @@ func (h *handler) authorize(q *request, a access) error {
 			wanted.ResourcePolicy = &a.bucket.Policy.Named
 		}
 		if h.restricted(q.caller, a.bucket) {
-			journal.FromContext(q.http.Context()).Decision = a.action + " on " + a.resource + " denied: RestrictPublicBuckets and the bucket's policy is public"
+			journal.FromContext(ctx).Decision = a.action + " on " + a.resource + " denied: RestrictPublicBuckets and the bucket's policy is public"
 			return errAccessDenied
 		}
 	}
 	if q.caller == nil {
-		return h.authorizeAnonymous(q.http, wanted)
+		return h.authorizeAnonymous(ctx, q.http, wanted)
 	}
-	decision := h.authorizer.Authorize(q.http.Context(), q.caller, wanted)
+	decision := h.authorizer.Authorize(ctx, q.caller, wanted)
 	switch {
 	case decision.Allowed:
 		return nil
@@ -120,16 +121,16 @@ func (h *handler) restricted(caller *iam.Caller, bucket *objects.Bucket) bool {
 }
 
 // authorizeAnonymous decides by the bucket's policy alone: there is no identity that could have policies.
-func (h *handler) authorizeAnonymous(r *http.Request, wanted iam.Access) error {
+func (h *handler) authorizeAnonymous(ctx context.Context, r *http.Request, wanted iam.Access) error {
 	if wanted.ResourcePolicy == nil {
-		journal.FromContext(r.Context()).Decision = wanted.Action + " on " + wanted.Resource + " denied: the caller is anonymous, and there is no bucket policy"
+		journal.FromContext(ctx).Decision = wanted.Action + " on " + wanted.Resource + " denied: the caller is anonymous, and there is no bucket policy"
 		return errAccessDenied
 	}
 	decision := policy.Evaluate(&policy.Request{
 		Action: wanted.Action, Resource: wanted.Resource, ResourceAccount: wanted.ResourceAccount,
 		Context: h.anonymousKeys(r, wanted),
 	}, &policy.Policies{Resource: wanted.ResourcePolicy})
-	journal.FromContext(r.Context()).Decision = decision.Explain()
+	journal.FromContext(ctx).Decision = decision.Explain()
 	if decision.Allowed {
 		return nil
 	}
@@ -137,7 +138,7 @@ func (h *handler) authorizeAnonymous(r *http.Request, wanted iam.Access) error {
 }
 
 // findSource finds what is copied, and asks for the permission to read it.
-func (h *handler) findSource(q *request) (*objects.Version, *objects.Bucket, error) {
+func (h *handler) findSource(ctx context.Context, q *request) (*objects.Version, *objects.Bucket, error) {
 	from := q.source
 	bucket, err := h.store.Bucket(from.bucket)
 	if err != nil {
@@ -161,7 +162,7 @@ func (h *handler) findSource(q *request) (*objects.Version, *objects.Bucket, err
 	if missing == nil {
 		existingTags(keys, found.Tags)
 	}
-	if err := h.authorize(q, access{action, objectARN(from.bucket, from.key), keys, bucket}); err != nil {
+	if err := h.authorize(ctx, q, access{action, objectARN(from.bucket, from.key), keys, bucket}); err != nil {
 		return nil, nil, err
 	}
 	switch {
@@ -171,7 +172,7 @@ func (h *handler) findSource(q *request) (*objects.Version, *objects.Bucket, err
 		missing = noSuchVersion(from.key, from.versionID)
 	}
 	if missing != nil {
-		return nil, nil, h.absent(q, bucket, missing)
+		return nil, nil, h.absent(ctx, q, bucket, missing)
 	}
 	return found, bucket, nil
 }

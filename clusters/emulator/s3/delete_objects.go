@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"context"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -73,9 +74,10 @@ func (h *handler) deleteObjects(q *request) error {
 			return errMalformedXML
 		}
 	}
+	ctx := q.http.Context()
 	var result deleteResult
 	for _, one := range body.Object {
-		deleted, err := h.deleteOne(q, one)
+		deleted, err := h.deleteOne(ctx, q, one)
 		if err != nil {
 			refusal, ok := errors.AsType[*Error](err)
 			if !ok {
@@ -86,12 +88,12 @@ func (h *handler) deleteObjects(q *request) error {
 			result.Deleted = append(result.Deleted, deleted)
 		}
 	}
-	call := journal.FromContext(q.http.Context())
+	call := journal.FromContext(ctx)
 	call.Decision = fmt.Sprintf("%d of %d keys failed; the last: %s", len(result.Failed), len(body.Object), call.Decision)
 	return writeXML(q.w, result)
 }
 
-func (h *handler) deleteOne(q *request, one doomed) (deletedKey, error) {
+func (h *handler) deleteOne(ctx context.Context, q *request, one doomed) (deletedKey, error) {
 	if one.Key == "" {
 		return deletedKey{}, &Error{Code: "UserKeyMustBeSpecified", Message: "The user key must be specified"}
 	}
@@ -103,7 +105,7 @@ func (h *handler) deleteOne(q *request, one doomed) (deletedKey, error) {
 		action = "s3:DeleteObjectVersion"
 		keys["s3:versionid"] = []string{id}
 	}
-	if err := h.authorize(q, access{action, objectARN(q.bucket, one.Key), keys, q.target}); err != nil {
+	if err := h.authorize(ctx, q, access{action, objectARN(q.bucket, one.Key), keys, q.target}); err != nil {
 		return deletedKey{}, err
 	}
 	done, err := h.store.Delete(q.bucket, one.Key, id)

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -27,7 +28,7 @@ func (h *handler) getObject(q *request) error {
 	}
 	header := q.w.Header()
 	if err := q.checkRead(v); err != nil {
-		if refusal, ok := err.(*Error); ok && refusal.Status == http.StatusNotModified {
+		if errors.Is(err, errNotModified) {
 			header.Set("Etag", quoted(v.ETag))
 			header.Set("Last-Modified", v.Modified.Format(http.TimeFormat))
 			q.setVersion(v)

@@ -16,8 +16,8 @@ import (
 //   - its listings know no encoding-type and leave out KeyCount and MaxKeys when they are 0; ListBuckets has
 //     one owner for all; the answers of multi-object deletes, of ListParts and of versioning lack elements
 //   - it takes the version "null" for none, so a delete of that version would be another operation
-//   - conditions of reads and of copies, checksums, tags, part numbers and versions of sources are unknown to it
-//   - it routes and formats GetObject in about four times the time that is spent on it here
+//   - conditions of copies and most of those of reads, checksums, tags, part numbers and versions of sources are
+//     unknown to it
 func (h *handler) library(q *request) error {
 	r := &http.Request{
 		Method: q.http.Method, URL: &url.URL{Path: "/" + q.bucket}, Header: http.Header{}, Body: http.NoBody, Proto: q.http.Proto,

@@ -101,7 +101,7 @@ func (h *handler) uploadPartCopy(q *request) error {
 	if err != nil {
 		return q.refusal(err)
 	}
-	from, bucket, err := h.findSource(q)
+	from, bucket, err := h.findSource(q.http.Context(), q)
 	if err != nil {
 		return err
 	}

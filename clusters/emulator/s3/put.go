@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"context"
 	"encoding/hex"
 	"encoding/xml"
 	"net/http"
@@ -146,11 +147,11 @@ func (h *handler) copyObject(q *request) error {
 	if err := checkDirectives(header); err != nil {
 		return err
 	}
-	from, bucket, err := h.findSource(q)
+	from, bucket, err := h.findSource(q.http.Context(), q)
 	if err != nil {
 		return err
 	}
-	if err := h.decideTags(q, from, bucket); err != nil {
+	if err := h.decideTags(q.http.Context(), q, from, bucket); err != nil {
 		return err
 	}
 	if err := q.checkSource(from); err != nil {
@@ -178,7 +179,7 @@ func (h *handler) copyObject(q *request) error {
 }
 
 // decideTags asks for the permissions to copy the source's tags: to read those and to set these.
-func (h *handler) decideTags(q *request, from *objects.Version, bucket *objects.Bucket) error {
+func (h *handler) decideTags(ctx context.Context, q *request, from *objects.Version, bucket *objects.Bucket) error {
 	if replaces(q.http.Header, "X-Amz-Tagging-Directive") || len(from.Tags) == 0 {
 		return nil
 	}
@@ -188,12 +189,12 @@ func (h *handler) decideTags(q *request, from *objects.Version, bucket *objects.
 		keys["s3:versionid"] = []string{q.source.versionID}
 	}
 	existingTags(keys, from.Tags)
-	if err := h.authorize(q, access{action, objectARN(bucket.Name, from.Key), keys, bucket}); err != nil {
+	if err := h.authorize(ctx, q, access{action, objectARN(bucket.Name, from.Key), keys, bucket}); err != nil {
 		return err
 	}
 	keys = h.keys(q)
 	requestTags(keys, from.Tags)
-	return h.authorize(q, access{"s3:PutObjectTagging", q.resource(), keys, q.target})
+	return h.authorize(ctx, q, access{"s3:PutObjectTagging", q.resource(), keys, q.target})
 }
 
 // copied is the object to be of a copy.

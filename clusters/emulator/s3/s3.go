@@ -120,7 +120,7 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
 	if err := q.prepare(); err != nil {
 		return err
 	}
-	if err := h.decide(q); err != nil {
+	if err := h.decide(r.Context(), q); err != nil {
 		return err
 	}
 	return op.serve(h, q)

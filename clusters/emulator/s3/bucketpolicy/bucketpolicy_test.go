@@ -1,6 +1,7 @@
 package bucketpolicy
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -30,7 +31,7 @@ func TestMalformed(t *testing.T) {
 		{statementWith(`"Principal":"*","Action":"s3:GetObject","Resource":` + arn + `,"Sid":"` + strings.Repeat("x", MaxSize) + `"`), "Policy exceeds the maximum allowed document size.", "PolicyTooLarge"},
 	} {
 		_, err := Parse(bucket, test.text)
-		refused, ok := err.(*Error)
+		refused, ok := errors.AsType[*Error](err)
 		if !ok || !strings.Contains(refused.Message, test.message) || refused.Code() != test.code {
 			t.Errorf("%.120s: %v", test.text, err)
 		}
@@ -99,7 +100,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		parsed, err := Parse(bucket, text)
 		if err != nil {
-			if refused, ok := err.(*Error); !ok || refused.Message == "" {
+			if refused, ok := errors.AsType[*Error](err); !ok || refused.Message == "" {
 				t.Fatalf("%q: %v", text, err)
 			}
 			return

@@ -120,32 +120,38 @@ func (s *Store) loadVersions(l *loading) error {
 // loadUploads relies on the order of keys: an upload's record comes before those of its parts.
 func (s *Store) loadUploads(l *loading) error {
 	err := each(s.tables.Uploads, func(key string, record uploadRecord) error {
-		b, u, err := s.findUpload(record.Bucket, record.Key, record.ID)
-		switch {
-		case record.Upload != nil:
-			if b, err = s.find(record.Bucket); err != nil {
-				l.orphans = append(l.orphans, key)
-				return nil
-			}
-			b.uploads.Set(uploadKey(record.Key, record.ID), &upload{Upload: record.Upload, bucket: record.Bucket})
-			var number uint64
-			if _, err := fmt.Sscanf(record.ID, "%12x", &number); err != nil {
-				return fmt.Errorf("upload ID %q: %w", record.ID, err)
-			}
-			s.last = max(s.last, number)
-		case err != nil || record.Part == nil:
+		b, found := s.buckets.Get(record.Bucket)
+		if !found {
 			l.orphans = append(l.orphans, key)
-		default:
-			data, err := l.content(record.Content)
-			if err != nil {
-				return err
-			}
-			u.parts.Set(record.Part.Number, &part{Part: *record.Part, data: data, content: record.Content})
+			return nil
 		}
+		if record.Upload != nil {
+			return s.loadUpload(b, record)
+		}
+		u, found := b.uploads.Get(uploadKey(record.Key, record.ID))
+		if !found || record.Part == nil {
+			l.orphans = append(l.orphans, key)
+			return nil
+		}
+		data, err := l.content(record.Content)
+		if err != nil {
+			return err
+		}
+		u.parts.Set(record.Part.Number, &part{Part: *record.Part, data: data, content: record.Content})
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("uploads: %w", err)
 	}
+	return nil
+}
+
+func (s *Store) loadUpload(b *bucket, record uploadRecord) error {
+	var number uint64
+	if _, err := fmt.Sscanf(record.ID, "%12x", &number); err != nil {
+		return fmt.Errorf("upload ID %q: %w", record.ID, err)
+	}
+	s.last = max(s.last, number)
+	b.uploads.Set(uploadKey(record.Key, record.ID), &upload{Upload: record.Upload, bucket: record.Bucket})
 	return nil
 }

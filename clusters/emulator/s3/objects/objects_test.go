@@ -104,9 +104,9 @@ func version(t testing.TB, s *Store, v Versioning) {
 	}
 }
 
-// text of a key: its data, or what there is in place of it.
-func text(s *Store, key, id string) string {
-	v, err := s.Get("bucket", key, id)
+// text of a version of "k": its data, or what there is in place of it.
+func text(s *Store, id string) string {
+	v, err := s.Get("bucket", "k", id)
 	switch {
 	case err != nil:
 		return err.Error()
@@ -116,10 +116,10 @@ func text(s *Store, key, id string) string {
 	return string(v.Data)
 }
 
-func wantText(t testing.TB, s *Store, key, id, want string) {
+func wantText(t testing.TB, s *Store, id, want string) {
 	t.Helper()
-	if got := text(s, key, id); got != want {
-		t.Errorf("%s, version %q: %q, want %q", key, id, got, want)
+	if got := text(s, id); got != want {
+		t.Errorf("version %q: %q, want %q", id, got, want)
 	}
 }
 
@@ -134,41 +134,41 @@ func TestVersioning(t *testing.T) {
 	}
 	version(t, s, Enabled)
 	first, second := put(t, s, "k", "first"), put(t, s, "k", "second")
-	wantText(t, s, "k", "", "second")
-	wantText(t, s, "k", first.ID, "first")
-	wantText(t, s, "k", NullVersion, "plain")
+	wantText(t, s, "", "second")
+	wantText(t, s, first.ID, "first")
+	wantText(t, s, NullVersion, "plain")
 
 	marker := must[Deleted](t)(s.Delete("bucket", "k", ""))
 	if !marker.Marker || marker.VersionID == "" {
 		t.Errorf("deleted %+v", marker)
 	}
-	wantText(t, s, "k", "", "delete marker")
+	wantText(t, s, "", "delete marker")
 	if page := must[Page](t)(s.List("bucket", List{Max: 10})); len(page.Items) != 0 {
 		t.Errorf("listed %+v", page.Items)
 	}
 	if gone := must[Deleted](t)(s.Delete("bucket", "k", marker.VersionID)); !gone.Marker || gone.VersionID != marker.VersionID {
 		t.Errorf("deleted %+v", gone)
 	}
-	wantText(t, s, "k", "", "second")
+	wantText(t, s, "", "second")
 	must[Deleted](t)(s.Delete("bucket", "k", second.ID))
-	wantText(t, s, "k", "", "first")
-	wantText(t, s, "k", second.ID, ErrNoSuchVersion.Error())
+	wantText(t, s, "", "first")
+	wantText(t, s, second.ID, ErrNoSuchVersion.Error())
 
 	version(t, s, Suspended)
 	put(t, s, "k", "suspended") // replaces "plain" and is the latest
-	wantText(t, s, "k", "", "suspended")
-	wantText(t, s, "k", NullVersion, "suspended")
-	wantText(t, s, "k", first.ID, "first")
+	wantText(t, s, "", "suspended")
+	wantText(t, s, NullVersion, "suspended")
+	wantText(t, s, first.ID, "first")
 	if null := must[Deleted](t)(s.Delete("bucket", "k", "")); !null.Marker || null.VersionID != NullVersion {
 		t.Errorf("deleted %+v", null)
 	}
-	wantText(t, s, "k", NullVersion, "delete marker")
+	wantText(t, s, NullVersion, "delete marker")
 	if err := s.DeleteBucket("bucket"); !errors.Is(err, ErrBucketNotEmpty) {
 		t.Errorf("deleting a bucket with versions: %v", err)
 	}
 	must[Deleted](t)(s.Delete("bucket", "k", NullVersion))
 	must[Deleted](t)(s.Delete("bucket", "k", first.ID))
-	wantText(t, s, "k", "", ErrNoSuchKey.Error())
+	wantText(t, s, "", ErrNoSuchKey.Error())
 	if err := s.DeleteBucket("bucket"); err != nil {
 		t.Error(err)
 	}
@@ -284,7 +284,7 @@ func TestRestart(t *testing.T) {
 	// New versions come after those that were read.
 	version(t, again, Enabled)
 	put(t, again, "k", "newest")
-	wantText(t, open(t, d.tables()), "k", "", "newest")
+	wantText(t, open(t, d.tables()), "", "newest")
 	made := must[*Version](t)(again.Complete("bucket", "big", u.ID, []CompletedPart{{Number: 10, ETag: fmt.Sprintf("%032x", 10)}}, "", Condition{}))
 	if string(made.Data) != "part 10" || !reflect.DeepEqual(made.Tags, []Tag{{"t", "u"}}) || len(d.uploads.records) != 0 {
 		t.Errorf("completed %+v", made)
