@@ -15,10 +15,18 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/store"
 )
 
-// cni asks for the VPC CNI with associations: service account, role, and so on.
-func cni(pairs ...string) func(*awseks.CreateAddonInput) {
+// The service accounts of the add-on adot.
+const (
+	logs    = "adot-col-container-logs"
+	metrics = "adot-col-prom-metrics"
+	traces  = "adot-col-otlp-ingest"
+)
+
+// collectors asks for the add-on adot with associations: service account, role, and so on.
+func collectors(pairs ...string) func(*awseks.CreateAddonInput) {
 	return func(in *awseks.CreateAddonInput) {
-		in.AddonName, in.PodIdentityAssociations = aws.String("vpc-cni"), associations(pairs...)
+		in.AddonName, in.PodIdentityAssociations = aws.String("adot"), associations(pairs...)
+		in.NamespaceConfig = &types.AddonNamespaceConfigRequest{Namespace: aws.String("kube-system")}
 	}
 }
 
@@ -40,7 +48,7 @@ func (f *fixture) owners(t *testing.T) string {
 	var names []string
 	for _, a := range list.Associations {
 		a, _ := f.service.Association("blue", "kube-system", *a.ServiceAccount)
-		name := a.ServiceAccount + "=" + a.RoleARN[strings.LastIndex(a.RoleARN, "/")+1:]
+		name := strings.TrimPrefix(a.ServiceAccount, "adot-col-") + "=" + a.RoleARN[strings.LastIndex(a.RoleARN, "/")+1:]
 		if a.OwnerARN != "" {
 			name += "!"
 		}
@@ -52,20 +60,22 @@ func (f *fixture) owners(t *testing.T) string {
 
 func (f *fixture) updateAddon(t *testing.T, list []types.AddonPodIdentityAssociations) error {
 	t.Helper()
-	_, err := f.client.UpdateAddon(t.Context(), &awseks.UpdateAddonInput{ClusterName: aws.String("blue"), AddonName: aws.String("vpc-cni"), PodIdentityAssociations: list})
+	_, err := f.client.UpdateAddon(t.Context(), &awseks.UpdateAddonInput{ClusterName: aws.String("blue"), AddonName: aws.String("adot"), PodIdentityAssociations: list})
 	f.settle()
 	return err
 }
 
-// TestAddonOwnsAssociations: https://docs.aws.amazon.com/eks/latest/userguide/update-addon-role.html and remove-addon-role.html.
+// TestAddonOwnsAssociations: https://docs.aws.amazon.com/eks/latest/userguide/update-addon-role.html and
+// remove-addon-role.html; that an owned association cannot be changed by itself is in
+// https://docs.aws.amazon.com/eks/latest/eksctl/pod-identity-associations.html.
 func TestAddonOwnsAssociations(t *testing.T) {
 	f, ctx := newFixture(t), t.Context()
-	made := f.createAddon(t, cni("aws-node", good, "second", good))
+	made := f.createAddon(t, collectors(logs, good, traces, good))
 	f.settle()
-	if len(made.PodIdentityAssociations) != 2 || f.owners(t) != "aws-node=epi-bucket-user! second=epi-bucket-user!" {
+	if len(made.PodIdentityAssociations) != 2 || f.owners(t) != "container-logs=epi-bucket-user! otlp-ingest=epi-bucket-user!" {
 		t.Fatalf("made %v: %s", made.PodIdentityAssociations, f.owners(t))
 	}
-	a, ok := f.service.Association("blue", "kube-system", "aws-node")
+	a, ok := f.service.Association("blue", "kube-system", logs)
 	if !ok || a.OwnerARN != *made.AddonArn || a.ARN != made.PodIdentityAssociations[0] {
 		t.Errorf("got %+v", a)
 	}
@@ -84,13 +94,13 @@ func TestAddonOwnsAssociations(t *testing.T) {
 		t.Errorf("described %+v, %v", described, err)
 	}
 
-	if err := f.updateAddon(t, nil); err != nil || f.owners(t) != "aws-node=epi-bucket-user! second=epi-bucket-user!" {
+	if err := f.updateAddon(t, nil); err != nil || f.owners(t) != "container-logs=epi-bucket-user! otlp-ingest=epi-bucket-user!" {
 		t.Errorf("no list: %s, %v", f.owners(t), err)
 	}
-	if err := f.updateAddon(t, associations("aws-node", otherARN, "third", good)); err != nil || f.owners(t) != "aws-node=other! third=epi-bucket-user!" {
+	if err := f.updateAddon(t, associations(logs, otherARN, metrics, good)); err != nil || f.owners(t) != "container-logs=other! prom-metrics=epi-bucket-user!" {
 		t.Errorf("another list: %s, %v", f.owners(t), err)
 	}
-	if b, _ := f.service.Association("blue", "kube-system", "aws-node"); b.ID != a.ID {
+	if b, _ := f.service.Association("blue", "kube-system", logs); b.ID != a.ID {
 		t.Errorf("the association was made anew: %s and %s", a.ID, b.ID)
 	}
 	if err := f.updateAddon(t, associations()); err != nil || f.owners(t) != "" {
@@ -102,11 +112,11 @@ func TestDeleteAddonWithAssociations(t *testing.T) {
 	for _, test := range []struct {
 		preserve bool
 		want     string
-	}{{false, ""}, {true, "aws-node=epi-bucket-user"}} {
+	}{{false, ""}, {true, "container-logs=epi-bucket-user"}} {
 		f := newFixture(t)
-		f.createAddon(t, cni("aws-node", good))
+		f.createAddon(t, collectors(logs, good))
 		f.settle()
-		if _, err := f.client.DeleteAddon(t.Context(), &awseks.DeleteAddonInput{ClusterName: aws.String("blue"), AddonName: aws.String("vpc-cni"), Preserve: test.preserve}); err != nil {
+		if _, err := f.client.DeleteAddon(t.Context(), &awseks.DeleteAddonInput{ClusterName: aws.String("blue"), AddonName: aws.String("adot"), Preserve: test.preserve}); err != nil {
 			t.Fatal(err)
 		}
 		f.settle()
@@ -116,7 +126,7 @@ func TestDeleteAddonWithAssociations(t *testing.T) {
 		if !test.preserve {
 			continue
 		}
-		a, _ := f.service.Association("blue", "kube-system", "aws-node")
+		a, _ := f.service.Association("blue", "kube-system", logs)
 		if _, err := f.client.DeletePodIdentityAssociation(t.Context(), &awseks.DeletePodIdentityAssociationInput{ClusterName: aws.String("blue"), AssociationId: &a.ID}); err != nil {
 			t.Errorf("a preserved association cannot be deleted: %v", err)
 		}
@@ -126,23 +136,23 @@ func TestDeleteAddonWithAssociations(t *testing.T) {
 // TestAddonAllOrNothing: an add-on whose associations cannot all be made is not made, and changes none.
 func TestAddonAllOrNothing(t *testing.T) {
 	f := newFixture(t)
-	f.create(t, "kube-system", "taken")
+	f.create(t, "kube-system", metrics)
 	in := &awseks.CreateAddonInput{ClusterName: aws.String("blue")}
-	cni("aws-node", good, "taken", good)(in)
+	collectors(logs, good, metrics, good)(in)
 	_, err := f.client.CreateAddon(t.Context(), in)
-	if taken, ok := errors.AsType[*types.ResourceInUseException](err); !ok || *taken.AddonName != "vpc-cni" {
+	if taken, ok := errors.AsType[*types.ResourceInUseException](err); !ok || *taken.AddonName != "adot" {
 		t.Errorf("got %v", err)
 	}
-	if f.describeAddon(t, "vpc-cni") != nil || f.owners(t) != "taken=epi-bucket-user" {
+	if f.describeAddon(t, "adot") != nil || f.owners(t) != "prom-metrics=epi-bucket-user" {
 		t.Errorf("left %s", f.owners(t))
 	}
 
-	f.createAddon(t, cni("aws-node", good))
+	f.createAddon(t, collectors(logs, good))
 	f.settle()
-	if err := f.updateAddon(t, associations("aws-node", otherARN, "taken", good)); err == nil || f.owners(t) != "aws-node=epi-bucket-user! taken=epi-bucket-user" {
+	if err := f.updateAddon(t, associations(logs, otherARN, metrics, good)); err == nil || f.owners(t) != "container-logs=epi-bucket-user! prom-metrics=epi-bucket-user" {
 		t.Errorf("update: %v, left %s", err, f.owners(t))
 	}
-	if err := f.updateAddon(t, associations("taken", good)); err == nil || f.owners(t) != "aws-node=epi-bucket-user! taken=epi-bucket-user" {
+	if err := f.updateAddon(t, associations(metrics, good)); err == nil || f.owners(t) != "container-logs=epi-bucket-user! prom-metrics=epi-bucket-user" {
 		t.Errorf("update: %v, left %s", err, f.owners(t))
 	}
 }
@@ -152,24 +162,24 @@ func TestAddonWriteFails(t *testing.T) {
 	kept := &table{}
 	f := newFixtureWith(t, Options{Table: kept})
 	f.register(t)
-	f.createAddon(t, cni("aws-node", good))
+	f.createAddon(t, collectors(logs, good))
 	f.settle()
 	kept.fail = true
 	for _, request := range [][3]string{
 		{"POST", "/clusters/blue/addons", `{"addonName":"coredns"}`},
-		{"POST", "/clusters/blue/addons/vpc-cni/update", `{"addonVersion":"v1.19.5-eksbuild.1"}`},
-		{"POST", "/clusters/blue/addons/vpc-cni/update", `{"podIdentityAssociations":[]}`},
-		{"DELETE", "/clusters/blue/addons/vpc-cni", ``},
-		{"DELETE", "/clusters/blue/addons/vpc-cni?preserve=true", ``},
+		{"POST", "/clusters/blue/addons/adot/update", `{"addonVersion":"v0.141.0-eksbuild.1"}`},
+		{"POST", "/clusters/blue/addons/adot/update", `{"podIdentityAssociations":[]}`},
+		{"DELETE", "/clusters/blue/addons/adot", ``},
+		{"DELETE", "/clusters/blue/addons/adot?preserve=true", ``},
 	} {
 		if status, code, text := f.send(t, request[0], request[1], request[2]); status != 500 || code != codeServer || strings.Contains(text, "secret") {
 			t.Errorf("%v: got %d %s %s", request, status, code, text)
 		}
 	}
-	if got := f.describeAddon(t, "vpc-cni"); got.Status != types.AddonStatusActive || *got.AddonVersion != "v1.20.1-eksbuild.1" {
+	if got := f.describeAddon(t, "adot"); got.Status != types.AddonStatusActive || *got.AddonVersion != "v0.141.0-eksbuild.1" {
 		t.Errorf("changed: %+v", got)
 	}
-	if f.describeAddon(t, "coredns") != nil || f.owners(t) != "aws-node=epi-bucket-user!" {
+	if f.describeAddon(t, "coredns") != nil || f.owners(t) != "container-logs=epi-bucket-user!" {
 		t.Errorf("left %s", f.owners(t))
 	}
 }
@@ -193,16 +203,16 @@ func TestRestartFindsAddons(t *testing.T) {
 	}
 	f, stop := start()
 	f.register(t)
-	made := f.createAddon(t, cni("aws-node", good))
+	made := f.createAddon(t, collectors(logs, good))
 	f.createAddon(t, nil)
 	f.settle()
-	if err := f.updateAddon(t, associations("aws-node", otherARN)); err != nil {
+	if err := f.updateAddon(t, associations(logs, otherARN)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := f.client.DeleteAddon(t.Context(), &awseks.DeleteAddonInput{ClusterName: aws.String("blue"), AddonName: aws.String(agent)}); err != nil {
 		t.Fatal(err)
 	}
-	before, at := f.describeAddon(t, "vpc-cni"), f.now
+	before, at := f.describeAddon(t, "adot"), f.now
 	stop()
 
 	f, stop = start()
@@ -212,15 +222,30 @@ func TestRestartFindsAddons(t *testing.T) {
 		t.Errorf("what was being deleted: %+v", got)
 	}
 	f.now = at.Add(time.Second)
-	after := f.describeAddon(t, "vpc-cni")
+	after := f.describeAddon(t, "adot")
 	if after == nil || *after.AddonArn != *made.AddonArn || !after.ModifiedAt.Equal(*before.ModifiedAt) || !slices.Equal(after.PodIdentityAssociations, made.PodIdentityAssociations) {
 		t.Errorf("got %+v, want %+v", after, before)
 	}
-	if f.describeAddon(t, agent) != nil || f.owners(t) != "aws-node=other!" {
+	if f.describeAddon(t, agent) != nil || f.owners(t) != "container-logs=other!" {
 		t.Errorf("left %s", f.owners(t))
 	}
-	list, err := f.client.ListUpdates(t.Context(), &awseks.ListUpdatesInput{Name: aws.String("blue"), AddonName: aws.String("vpc-cni")})
+	list, err := f.client.ListUpdates(t.Context(), &awseks.ListUpdatesInput{Name: aws.String("blue"), AddonName: aws.String("adot")})
 	if err != nil || len(list.UpdateIds) != 1 {
 		t.Errorf("updates %+v, %v", list, err)
+	}
+}
+
+// TestUpdateTellsAssociations: as EKS was seen to answer (hashicorp/terraform-provider-aws issue 30645).
+func TestUpdateTellsAssociations(t *testing.T) {
+	f := newFixture(t)
+	f.createAddon(t, collectors())
+	f.settle()
+	out, err := f.client.UpdateAddon(t.Context(), &awseks.UpdateAddonInput{ClusterName: aws.String("blue"), AddonName: aws.String("adot"), PodIdentityAssociations: associations(logs, good)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `[{"serviceAccount":"` + logs + `","roleArn":"` + good + `","namespace":"kube-system"}]`
+	if p := out.Update.Params; len(p) != 1 || p[0].Type != types.UpdateParamTypePodIdentityAssociations || *p[0].Value != want {
+		t.Errorf("got %+v", p)
 	}
 }

@@ -15,7 +15,7 @@ const (
 	addonPublisher = "eks"
 )
 
-// offer is an add-on that may be created. What EKS offers changes every week: these are four of its
+// offer is an add-on that may be created. What EKS offers changes every week: these are five of its
 // add-ons, with a few versions in the form that EKS gives them, which are not a record of its own.
 type offer struct {
 	name, kind, namespace string
@@ -48,6 +48,15 @@ func kubernetesVersions() []string {
 func offers() []offer {
 	all := kubernetesVersions()
 	return []offer{
+		{
+			name: "adot", kind: "observability", namespace: "opentelemetry-operator-system", schema: schema("admissionWebhooks", "affinity", "collector", "manager", "nodeSelector", "replicaCount", "resources", "tolerations"),
+			versions: []offeredVersion{{"v0.141.0-eksbuild.1", all}},
+			identities: []podIdentityConfiguration{
+				{"adot-col-prom-metrics", []string{"arn:aws:iam::aws:policy/AmazonPrometheusRemoteWriteAccess", "arn:aws:iam::aws:policy/CloudWatchAgentServerPolicy"}},
+				{"adot-col-otlp-ingest", []string{"arn:aws:iam::aws:policy/AWSXrayWriteOnlyAccess"}},
+				{"adot-col-container-logs", []string{"arn:aws:iam::aws:policy/CloudWatchAgentServerPolicy"}},
+			},
+		},
 		{
 			name: "coredns", kind: "networking", namespace: "kube-system", schema: schema("affinity", "corefile", "nodeSelector", "podAnnotations", "podLabels", "replicaCount", "resources", "tolerations"),
 			versions: []offeredVersion{{"v1.12.1-eksbuild.2", all[3:]}, {"v1.11.4-eksbuild.2", all[:5]}},
@@ -139,6 +148,20 @@ func (o *offer) isDefault(version, cluster string) bool {
 		}
 	}
 	return false
+}
+
+// checkAssociations wants service accounts that the add-on names, as EKS was seen to do
+// (aws/containers-roadmap issue 2712, terraform-aws-modules/terraform-aws-eks issue 3520).
+func (o *offer) checkAssociations(version string, wanted []addonAssociation) error {
+	if len(wanted) > 0 && len(o.identities) == 0 {
+		return invalidParameter("Pod Identity feature is not supported for addon version: %s", version)
+	}
+	for _, w := range wanted {
+		if !slices.ContainsFunc(o.identities, func(i podIdentityConfiguration) bool { return i.ServiceAccount == w.ServiceAccount }) {
+			return invalidParameter("Service account %s in pod identity configuration is not supported for addon %s", w.ServiceAccount, o.name)
+		}
+	}
+	return nil
 }
 
 // checkConfiguration wants an object in JSON or YAML whose members the schema knows; what is in them

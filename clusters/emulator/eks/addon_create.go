@@ -77,6 +77,7 @@ func (s *Service) create(r *http.Request, in createAddonRequest) (any, error) {
 	}
 	for _, err := range []error{
 		checkNamespace(namespace), checkResolveConflicts(in.ResolveConflicts), offer.checkConfiguration(in.ConfigurationValues),
+		offer.checkAssociations(version, in.PodIdentityAssociations),
 	} {
 		if err != nil {
 			return nil, err

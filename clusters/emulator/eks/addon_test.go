@@ -178,6 +178,9 @@ func TestAddonRefusals(t *testing.T) {
 		{"association: no role", "POST", addons, `{"addonName":"vpc-cni","podIdentityAssociations":[{"serviceAccount":"aws-node"}]}`, 400, codeInvalidParameter, "roleArn is required"},
 		{"association: no service account", "POST", addons, `{"addonName":"vpc-cni","podIdentityAssociations":[{"roleArn":"` + good + `"}]}`, 400, codeInvalidParameter, "serviceAccount is required"},
 		{"association: twice", "POST", addons, `{"addonName":"vpc-cni","podIdentityAssociations":[{"serviceAccount":"a","roleArn":"` + good + `"},{"serviceAccount":"a","roleArn":"` + good + `"}]}`, 400, codeInvalidParameter, "twice"},
+		// aws/containers-roadmap issue 2712, terraform-aws-modules/terraform-aws-eks issue 3520.
+		{"association: add-on without Pod Identity", "POST", addons, `{"addonName":"coredns","podIdentityAssociations":[{"serviceAccount":"coredns","roleArn":"` + good + `"}]}`, 400, codeInvalidParameter, "Pod Identity feature is not supported for addon version: v1.12.1-eksbuild.2"},
+		{"association: another service account", "POST", addons, `{"addonName":"vpc-cni","podIdentityAssociations":[{"serviceAccount":"app","roleArn":"` + good + `"}]}`, 400, codeInvalidParameter, "Service account app in pod identity configuration is not supported for addon vpc-cni"},
 		{"exists", "POST", addons, `{"addonName":"` + agent + `"}`, 409, codeInUse, "Addon already exists."},
 		{"create: no cluster", "POST", "/clusters/green/addons", `{"addonName":"vpc-cni"}`, 404, codeNotFound, "No cluster found"},
 		{"describe: no cluster", "GET", "/clusters/green/addons/" + agent, ``, 404, codeNotFound, "No cluster found"},

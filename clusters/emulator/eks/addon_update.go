@@ -20,8 +20,9 @@ type updateAddonRequest struct {
 	PodIdentityAssociations *[]addonAssociation `json:"podIdentityAssociations"`
 }
 
-// params are what the update tells of the request.
-func (in *updateAddonRequest) params() []updateParam {
+// params are what the update tells of the request. Associations come with the add-on's namespace, as
+// EKS was seen to answer (hashicorp/terraform-provider-aws issue 30645).
+func (in *updateAddonRequest) params(namespace string) []updateParam {
 	params := []updateParam{}
 	for _, p := range []updateParam{
 		{"AddonVersion", in.AddonVersion}, {"ServiceAccountRoleArn", in.ServiceAccountRoleARN},
@@ -32,8 +33,16 @@ func (in *updateAddonRequest) params() []updateParam {
 		}
 	}
 	if in.PodIdentityAssociations != nil {
+		type placed struct {
+			addonAssociation
+			Namespace string `json:"namespace"`
+		}
+		all := []placed{}
+		for _, association := range *in.PodIdentityAssociations {
+			all = append(all, placed{association, namespace})
+		}
 		// A list of structs of texts always encodes.
-		list, _ := json.Marshal(*in.PodIdentityAssociations)
+		list, _ := json.Marshal(all)
 		params = append(params, updateParam{"PodIdentityAssociations", string(list)})
 	}
 	return params
@@ -85,7 +94,7 @@ func (s *Service) updateAddon(r *http.Request) (any, error) {
 		return nil, err
 	}
 	update := addonUpdate{
-		ID: uuid.NewString(), Created: now, Settled: now.Add(addonChange), Params: in.params(),
+		ID: uuid.NewString(), Created: now, Settled: now.Add(addonChange), Params: in.params(known.Namespace),
 		Token: in.ClientRequestToken, Fingerprint: fingerprint(asked),
 	}
 	changed.Modified, changed.Change, changed.Settled = now, addonUpdating, update.Settled
@@ -115,6 +124,11 @@ func (a *addon) apply(in updateAddonRequest, cluster string) error {
 	}
 	if err := offer.checkConfiguration(in.ConfigurationValues); err != nil {
 		return err
+	}
+	if in.PodIdentityAssociations != nil {
+		if err := offer.checkAssociations(version, *in.PodIdentityAssociations); err != nil {
+			return err
+		}
 	}
 	a.Version = version
 	if in.ConfigurationValues != "" {

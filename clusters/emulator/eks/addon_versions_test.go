@@ -21,7 +21,7 @@ func TestDescribeAddonVersions(t *testing.T) {
 		}
 		return strings.Join(out, " ")
 	}
-	const all = "coredns eks-pod-identity-agent kube-proxy vpc-cni"
+	const all = "adot coredns eks-pod-identity-agent kube-proxy vpc-cni"
 	tests := []struct {
 		name string
 		in   awseks.DescribeAddonVersionsInput
@@ -31,7 +31,7 @@ func TestDescribeAddonVersions(t *testing.T) {
 		{"name", awseks.DescribeAddonVersionsInput{AddonName: aws.String("vpc-cni")}, "vpc-cni"},
 		{"another name", awseks.DescribeAddonVersionsInput{AddonName: aws.String("nginx")}, ""},
 		{"type", awseks.DescribeAddonVersionsInput{Types: []string{"security"}}, agent},
-		{"types", awseks.DescribeAddonVersionsInput{Types: []string{"security", "networking"}}, all},
+		{"types", awseks.DescribeAddonVersionsInput{Types: []string{"security", "observability"}}, "adot " + agent},
 		{"owner", awseks.DescribeAddonVersionsInput{Owners: []string{"aws-marketplace"}}, ""},
 		{"publisher", awseks.DescribeAddonVersionsInput{Publishers: []string{"eks", "other"}}, all},
 		{"version", awseks.DescribeAddonVersionsInput{KubernetesVersion: aws.String("1.30")}, all},
@@ -172,7 +172,8 @@ func TestAddonIdempotency(t *testing.T) {
 func TestAddonRights(t *testing.T) {
 	f := newFixture(t)
 	arn := *f.createAddon(t, func(in *awseks.CreateAddonInput) {
-		in.Tags, in.ServiceAccountRoleArn, in.PodIdentityAssociations = map[string]string{"team": "a"}, aws.String(otherARN), associations("pod", good)
+		in.AddonName, in.PodIdentityAssociations = aws.String("vpc-cni"), associations("aws-node", good)
+		in.Tags, in.ServiceAccountRoleArn = map[string]string{"team": "a"}, aws.String(otherARN)
 	}).AddonArn
 	f.settle()
 	if keys := f.rights.keys["eks:CreateAddon"]; keys["aws:RequestTag/team"][0] != "a" || keys["aws:TagKeys"][0] != "team" {
@@ -183,7 +184,7 @@ func TestAddonRights(t *testing.T) {
 			t.Errorf("not asked: %s", want)
 		}
 	}
-	const one, none = "/clusters/blue/addons/" + agent, "/clusters/blue/addons/none"
+	const one, none = "/clusters/blue/addons/vpc-cni", "/clusters/blue/addons/none"
 	missing := "arn:aws:eks:us-west-2:123456789012:addon/blue/none/*"
 	tests := []struct{ action, method, path, body, resource string }{
 		{"eks:CreateAddon", "POST", "/clusters/blue/addons", `{"addonName":"coredns"}`, blueARN},
@@ -197,9 +198,9 @@ func TestAddonRights(t *testing.T) {
 		{"eks:DeleteAddon", "DELETE", one, "", arn},
 		{"eks:DescribeAddonVersions", "GET", "/addons/supported-versions", "", "*"},
 		{"eks:DescribeAddonConfiguration", "GET", "/addons/configuration-schemas?addonName=x&addonVersion=y", "", "*"},
-		{"eks:DescribeUpdate", "GET", "/clusters/blue/updates/u?addonName=" + agent, "", arn},
+		{"eks:DescribeUpdate", "GET", "/clusters/blue/updates/u?addonName=vpc-cni", "", arn},
 		{"eks:DescribeUpdate", "GET", "/clusters/blue/updates/u", "", blueARN},
-		{"eks:ListUpdates", "GET", "/clusters/blue/updates?addonName=" + agent, "", arn},
+		{"eks:ListUpdates", "GET", "/clusters/blue/updates?addonName=vpc-cni", "", arn},
 		{"eks:ListTagsForResource", "GET", "/tags/" + url.PathEscape(arn), "", arn},
 	}
 	for _, test := range tests {
@@ -219,7 +220,7 @@ func TestAddonRights(t *testing.T) {
 	if status, _, text := f.send(t, "POST", "/tags/"+url.PathEscape(arn), `{"tags":{"env":"test"}}`); status != 200 {
 		t.Error(text)
 	}
-	if got := f.describeAddon(t, agent); len(got.Tags) != 2 || got.Tags["env"] != "test" {
+	if got := f.describeAddon(t, "vpc-cni"); len(got.Tags) != 2 || got.Tags["env"] != "test" {
 		t.Errorf("tags %v", got.Tags)
 	}
 }

@@ -26,14 +26,14 @@ func FuzzRequests(f *testing.F) {
 		{"DELETE", "/tags/arn%3Aaws%3Aeks%3Aus-west-2%3A123456789012%3Acluster%2Fblue?tagKeys=a&tagKeys=b", ""},
 		{"GET", "/tags/arn%3Aaws%3Aeks%3A", ""},
 		{"GET", "/tags/arn%3Aaws%3Aeks%3Aus-west-2%3A123456789012%3Aaddon%2Fblue%2Fvpc-cni%2Fx", ""},
-		{"POST", "/clusters/blue/addons", `{"addonName":"vpc-cni","configurationValues":"env: {}","podIdentityAssociations":[{"serviceAccount":"a","roleArn":"` + good + `"}]}`},
-		{"POST", "/clusters/blue/addons", `{"addonName":"coredns","namespaceConfig":{"namespace":"default"},"podIdentityAssociations":[{"serviceAccount":"a","roleArn":"` + good + `"},{"serviceAccount":"first","roleArn":"` + good + `"}]}`},
-		{"POST", "/clusters/blue/addons/kube-proxy/update", `{"addonVersion":"v1.35.0-eksbuild.2","resolveConflicts":"NONE","podIdentityAssociations":[]}`},
-		{"DELETE", "/clusters/blue/addons/kube-proxy?preserve=true", ""},
+		{"POST", "/clusters/blue/addons", `{"addonName":"adot","configurationValues":"collector: {}","podIdentityAssociations":[{"serviceAccount":"adot-col-container-logs","roleArn":"` + good + `"}]}`},
+		{"POST", "/clusters/blue/addons", `{"addonName":"adot","namespaceConfig":{"namespace":"default"},"podIdentityAssociations":[{"serviceAccount":"adot-col-prom-metrics","roleArn":"` + good + `"},{"serviceAccount":"adot-col-otlp-ingest","roleArn":"` + good + `"}]}`},
+		{"POST", "/clusters/blue/addons/vpc-cni/update", `{"addonVersion":"v1.19.5-eksbuild.1","resolveConflicts":"NONE","podIdentityAssociations":[]}`},
+		{"DELETE", "/clusters/blue/addons/vpc-cni?preserve=true", ""},
 		{"GET", "/clusters/blue/addons?maxResults=1", ""},
 		{"GET", "/addons/supported-versions?addonName=coredns&kubernetesVersion=1.36&types=networking", ""},
 		{"GET", "/addons/configuration-schemas?addonName=coredns&addonVersion=v1.12.1-eksbuild.2", ""},
-		{"GET", "/clusters/blue/updates?addonName=kube-proxy", ""},
+		{"GET", "/clusters/blue/updates?addonName=vpc-cni", ""},
 		{"GET", "/clusters/blue/updates/u?name=x&nodegroupName=y", ""},
 	} {
 		f.Add(seed[0], seed[1], seed[2])
@@ -51,11 +51,11 @@ func FuzzRequests(f *testing.F) {
 		if err := s.RegisterCluster(Cluster{Name: "blue", Issuer: "https://issuer", JWKS: keys}); err != nil {
 			t.Fatal(err)
 		}
-		s.state.clusters["blue"].add(&Association{Cluster: "blue", Namespace: "default", ServiceAccount: "first", ID: firstID, RoleARN: good})
-		proxy := httptest.NewRecorder()
-		s.ServeHTTP(proxy, httptest.NewRequest("POST", "/clusters/blue/addons", strings.NewReader(`{"addonName":"kube-proxy","podIdentityAssociations":[{"serviceAccount":"proxy","roleArn":"`+good+`"}]}`)))
-		if proxy.Code != 200 {
-			t.Fatal(proxy.Body)
+		s.state.clusters["blue"].add(&Association{Cluster: "blue", Namespace: "default", ServiceAccount: "adot-col-otlp-ingest", ID: firstID, RoleARN: good})
+		cni := httptest.NewRecorder()
+		s.ServeHTTP(cni, httptest.NewRequest("POST", "/clusters/blue/addons", strings.NewReader(`{"addonName":"vpc-cni","podIdentityAssociations":[{"serviceAccount":"aws-node","roleArn":"`+good+`"}]}`)))
+		if cni.Code != 200 {
+			t.Fatal(cni.Body)
 		}
 		before := everything(s)
 		w := httptest.NewRecorder()

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	awseks "github.com/aws/aws-sdk-go-v2/service/eks"
 )
 
@@ -56,7 +57,7 @@ func (b *flaky) Each(visit func(key string, value []byte) error) error {
 func (f *fixture) seen(t *testing.T) string {
 	t.Helper()
 	var lines []string
-	for _, name := range []string{"coredns", "vpc-cni"} {
+	for _, name := range []string{"adot", "vpc-cni"} {
 		if a := f.describeAddon(t, name); a != nil {
 			lines = append(lines, fmt.Sprint(name, " ", a.Status, " ", *a.AddonVersion, " ", a.PodIdentityAssociations))
 		}
@@ -70,15 +71,17 @@ func TestOrphansAreFreed(t *testing.T) {
 	kept := &flaky{records: map[string][]byte{}}
 	f := newFixtureWith(t, Options{Table: kept})
 	f.register(t)
-	f.createAddon(t, cni("aws-node", good))
-	f.createAddon(t, func(in *awseks.CreateAddonInput) { in.PodIdentityAssociations = associations("agent", good) })
+	f.createAddon(t, collectors(logs, good))
+	f.createAddon(t, func(in *awseks.CreateAddonInput) {
+		in.AddonName, in.PodIdentityAssociations = aws.String("vpc-cni"), associations("aws-node", good)
+	})
 	for key := range kept.records {
 		if strings.HasPrefix(key, addonRecords) && strings.HasSuffix(key, "/vpc-cni") {
 			delete(kept.records, key)
 		}
 	}
 	again := newFixtureWith(t, Options{Table: kept})
-	if got := again.owners(t); got != "agent=epi-bucket-user! aws-node=epi-bucket-user" {
+	if got := again.owners(t); got != "aws-node=epi-bucket-user container-logs=epi-bucket-user!" {
 		t.Fatalf("got %s", got)
 	}
 	orphan, _ := again.service.Association("blue", "kube-system", "aws-node")
@@ -105,11 +108,11 @@ func TestOneFailedWriteOfSeveral(t *testing.T) {
 		return out
 	}
 	tests := []struct{ name, method, path, body string }{
-		{"create", "POST", "/clusters/blue/addons", encode(map[string]any{"addonName": "coredns", "podIdentityAssociations": list("dns", good)})},
-		{"replace associations", "POST", "/clusters/blue/addons/vpc-cni/update", encode(map[string]any{"podIdentityAssociations": list("aws-node", otherARN, "third", good)})},
-		{"take associations away", "POST", "/clusters/blue/addons/vpc-cni/update", `{"podIdentityAssociations":[]}`},
-		{"delete", "DELETE", "/clusters/blue/addons/vpc-cni", ""},
-		{"delete and preserve", "DELETE", "/clusters/blue/addons/vpc-cni?preserve=true", ""},
+		{"create", "POST", "/clusters/blue/addons", encode(map[string]any{"addonName": "vpc-cni", "podIdentityAssociations": list("aws-node", good)})},
+		{"replace associations", "POST", "/clusters/blue/addons/adot/update", encode(map[string]any{"podIdentityAssociations": list(logs, otherARN, metrics, good)})},
+		{"take associations away", "POST", "/clusters/blue/addons/adot/update", `{"podIdentityAssociations":[]}`},
+		{"delete", "DELETE", "/clusters/blue/addons/adot", ""},
+		{"delete and preserve", "DELETE", "/clusters/blue/addons/adot?preserve=true", ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -117,7 +120,7 @@ func TestOneFailedWriteOfSeveral(t *testing.T) {
 				kept := &flaky{records: map[string][]byte{}}
 				f := newFixtureWith(t, Options{Table: kept})
 				f.register(t)
-				f.createAddon(t, cni("aws-node", good, "second", good))
+				f.createAddon(t, collectors(logs, good, traces, good))
 				f.settle()
 				before := f.seen(t)
 				kept.failing = n
