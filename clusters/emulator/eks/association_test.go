@@ -249,3 +249,43 @@ func TestIdentitiesLongPoll(t *testing.T) {
 		}
 	})
 }
+
+// TestCloseLetsWaitersGo: all of them, at once, with what there is.
+func TestCloseLetsWaitersGo(t *testing.T) {
+	keys := jwks(t)
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, Options{Region: "us-west-2", Account: account, Authorizer: &rights{}, Roles: roles{}})
+		type answer struct {
+			revision   string
+			identities []Identity
+			err        error
+		}
+		answers, first := make(chan answer), map[string]string{}
+		for _, name := range []string{"blue", "blue", "green"} {
+			if err := s.RegisterCluster(Cluster{Name: name, Issuer: "https://issuer", JWKS: keys}); err != nil {
+				t.Fatal(err)
+			}
+			if first[name] == "" {
+				s.state.clusters[name].add(&Association{ID: "1", Namespace: name, ServiceAccount: "x"})
+			}
+			revision, _, err := s.Identities(t.Context(), name, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			first[name] = revision
+			go func() {
+				revision, identities, err := s.Identities(t.Context(), name, revision)
+				answers <- answer{revision, identities, err}
+			}()
+		}
+		synctest.Wait()
+		start := time.Now()
+		s.Close()
+		for range 3 {
+			got := <-answers
+			if got.err != nil || len(got.identities) != 1 || got.revision == first[got.identities[0].Namespace] || time.Since(start) != 0 {
+				t.Errorf("got %+v after %v", got, time.Since(start))
+			}
+		}
+	})
+}
