@@ -33,6 +33,19 @@ func eksAddonCases() []testCase {
 				in.PodIdentityAssociations = []types.AddonPodIdentityAssociations{{ServiceAccount: aws.String("aws-node"), RoleArn: &role}}
 			})
 		}},
+		{"eks", "CreateAddon", "an association of an add-on without Pod Identity", refused(400, "InvalidParameterException"), func(ctx context.Context, f *fixture) error {
+			role := f.Role(f.Name, trustPods, "")
+			return create(ctx, f, func(in *eks.CreateAddonInput) {
+				in.PodIdentityAssociations = []types.AddonPodIdentityAssociations{{ServiceAccount: aws.String("eks-pod-identity-agent"), RoleArn: &role}}
+			})
+		}},
+		{"eks", "CreateAddon", "an association of a service account that the add-on does not have", refused(400, "InvalidParameterException"), func(ctx context.Context, f *fixture) error {
+			role := f.Role(f.Name, trustPods, "")
+			return create(ctx, f, func(in *eks.CreateAddonInput) {
+				in.AddonName = aws.String("vpc-cni")
+				in.PodIdentityAssociations = []types.AddonPodIdentityAssociations{{ServiceAccount: aws.String("app"), RoleArn: &role}}
+			})
+		}},
 		{"eks", "CreateAddon", "the same request token again", accepted, func(ctx context.Context, f *fixture) error {
 			once := func(in *eks.CreateAddonInput) { in.ClientRequestToken = aws.String("once") }
 			f.must(create(ctx, f, once))
