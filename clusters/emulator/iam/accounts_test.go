@@ -240,6 +240,16 @@ func TestPropagationDelay(t *testing.T) {
 	}
 }
 
+func TestWithoutDelayChangesCountAtOnce(t *testing.T) {
+	now := time.Now()
+	c, server := clientOf(t, iam.Options{Now: func() time.Time { return now }})
+	arn := roleWith(t, c, "reader", allowAll)
+	now = now.Add(-10 * time.Minute)
+	if _, found := server.Accounts.Role(arn); !found {
+		t.Error("a role is not found when the clock was set back")
+	}
+}
+
 func TestForeignTokensAreInvalid(t *testing.T) {
 	c, server := client(t)
 	arn := roleWith(t, c, "reader", allowAll)
