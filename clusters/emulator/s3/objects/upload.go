@@ -22,21 +22,21 @@ const (
 
 // Upload is a multipart upload in progress. It is never changed.
 type Upload struct {
-	Key string
+	Key string `json:"key"`
 	// ID sorts by the time of initiation.
-	ID        string
-	Initiated time.Time
+	ID        string    `json:"id"`
+	Initiated time.Time `json:"initiated"`
 	// Initiator is the ARN of who initiated it.
-	Initiator string
+	Initiator string `json:"initiator"`
 	// Fields, Tags and StorageClass are the object's to be.
-	Fields       []Field
-	Tags         []Tag
-	StorageClass string
+	Fields       []Field `json:"fields"`
+	Tags         []Tag   `json:"tags"`
+	StorageClass string  `json:"storageClass"`
 	// Algorithm and Type of the object's checksum. Declared tells that the client asked for the algorithm,
 	// and so that it must send the checksums of parts if Type is composite.
-	Algorithm checksum.Algorithm
-	Type      checksum.Type
-	Declared  bool
+	Algorithm checksum.Algorithm `json:"algorithm"`
+	Type      checksum.Type      `json:"type"`
+	Declared  bool               `json:"declared"`
 }
 
 // upload is an upload with its parts.
