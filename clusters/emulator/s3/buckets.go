@@ -113,7 +113,7 @@ func (h *handler) createBucket(q *request) error {
 	default:
 		return unknownHeader("X-Amz-Acl")
 	}
-	return h.library(q)
+	return h.delegate(q)
 }
 
 // checkLocation: outside of us-east-1 the region must be named (CreateBucket, LocationConstraint).

@@ -11,14 +11,14 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/s3/objects"
 )
 
-// library has gofakes3 answer a request, written anew from the operation, with this request's view of the
+// delegate has gofakes3 answer a request, written anew from the operation, with this request's view of the
 // store. Routes send it the operations whose protocol it speaks as S3 does. The others are served beside it:
 //   - its listings know no encoding-type and leave out KeyCount and MaxKeys when they are 0; ListBuckets has
 //     one owner for all; the answers of multi-object deletes, of ListParts and of versioning lack elements
 //   - it takes the version "null" for none, so a delete of that version would be another operation
 //   - conditions of copies and most of those of reads, checksums, tags, part numbers and versions of sources are
 //     unknown to it
-func (h *handler) library(q *request) error {
+func (h *handler) delegate(q *request) error {
 	r := &http.Request{
 		Method: q.http.Method, URL: &url.URL{Path: "/" + q.bucket}, Header: http.Header{}, Body: http.NoBody, Proto: q.http.Proto,
 		ProtoMajor: q.http.ProtoMajor, ProtoMinor: q.http.ProtoMinor,

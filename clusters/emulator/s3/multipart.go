@@ -59,7 +59,7 @@ func (h *handler) createMultipartUpload(q *request) error {
 		header.Set("X-Amz-Checksum-Algorithm", string(u.Algorithm))
 		header.Set("X-Amz-Checksum-Type", string(u.Type))
 	}
-	return h.library(q)
+	return h.delegate(q)
 }
 
 func (h *handler) uploadPart(q *request) error {
