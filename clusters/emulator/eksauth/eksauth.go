@@ -162,7 +162,7 @@ func (s *Service) assume(r *http.Request) (*assumeAnswer, error) {
 	if in.Token == "" {
 		return nil, refuse(codeInvalidParameter, "The parameter token is required.")
 	}
-	call.Token = podtoken.Fingerprint(in.Token)
+	call.Token = journal.Fingerprint(in.Token)
 	verifier, ok := s.options.Clusters.Verifier(cluster)
 	if !ok {
 		return nil, restjson.Errorf(codeNotFound, http.StatusNotFound, "No cluster found for name: %s.", cluster)

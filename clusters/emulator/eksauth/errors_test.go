@@ -12,7 +12,6 @@ import (
 
 	"github.com/podidentity/epi/clusters/emulator/faults"
 	"github.com/podidentity/epi/clusters/emulator/journal"
-	"github.com/podidentity/epi/clusters/emulator/podtoken"
 )
 
 // call sends a request as the emulator hands it on, and returns what the journal was told.
@@ -132,7 +131,7 @@ func TestJournal(t *testing.T) {
 	token, expired := s.token(t, nil), s.token(t, map[string]any{"exp": now.Unix()})
 	for _, test := range []struct{ token, subject string }{{token, "blue/default/app/web-0"}, {expired, ""}, {"a.b.c", ""}} {
 		_, told := call(t, newWorld(t, s).service(), nil, "blue", test.token)
-		if told.Token != podtoken.Fingerprint(test.token) || told.Subject != test.subject {
+		if told.Token != journal.Fingerprint(test.token) || told.Subject != test.subject {
 			t.Errorf("got %+v", told)
 		}
 	}

@@ -24,4 +24,8 @@ func TestFingerprint(t *testing.T) {
 	if Fingerprint("") != "" || strings.Contains(Fingerprint("token2"), want) {
 		t.Error("other tokens have other fingerprints, and no token none")
 	}
+	// The SHA-256 of "abc" begins so (FIPS 180-2, appendix B.1).
+	if got := Fingerprint("abc"); !strings.HasPrefix(got, "ba7816bf8f01cfea") {
+		t.Errorf("got %q", got)
+	}
 }

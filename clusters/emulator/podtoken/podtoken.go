@@ -4,8 +4,6 @@
 package podtoken
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -41,13 +39,6 @@ type InvalidError = oidc.InvalidError
 
 func invalid(format string, args ...any) error {
 	return &InvalidError{Reason: fmt.Sprintf(format, args...)}
-}
-
-// Fingerprint names a token in journals and reports, where the token itself must not be: the first
-// 16 hexadecimal digits of the SHA-256 of its text.
-func Fingerprint(token string) string {
-	sum := sha256.Sum256([]byte(token))
-	return hex.EncodeToString(sum[:8])
 }
 
 // Verifier verifies the tokens of one cluster. It is immutable and safe for concurrent use.

@@ -220,13 +220,6 @@ func TestNewVerifierRefuses(t *testing.T) {
 	}
 }
 
-func TestFingerprint(t *testing.T) {
-	// The SHA-256 of "abc" begins so (FIPS 180-2, appendix B.1).
-	if got := Fingerprint("abc"); got != "ba7816bf8f01cfea" {
-		t.Errorf("got %q", got)
-	}
-}
-
 func FuzzVerify(f *testing.F) {
 	k := newKeys(f)
 	v, err := NewVerifier(issuer, k.jwks)

@@ -1,7 +1,6 @@
 package sigv4
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"net/http"
@@ -230,22 +229,4 @@ func TestTrailingChecksums(t *testing.T) {
 	r.ContentLength = 0
 	_, err = at(now).Verify(r)
 	wantKind(t, err, SignatureMismatch) // the SDK signs Content-Length
-}
-
-// FuzzChunks feeds the decoder bodies that carry no signatures.
-func FuzzChunks(f *testing.F) {
-	f.Add("3\r\nabc\r\n0\r\nx-amz-checksum-crc32:AA==\r\n\r\n", int64(3))
-	f.Add("0\r\n\r\n", int64(0))
-	f.Add("ffffffffffffffff\r\n", int64(1))
-	f.Add("2001\r\n", int64(8193))
-	f.Fuzz(func(t *testing.T, body string, length int64) {
-		d := newChunkDecoder(bufio.NewReader(strings.NewReader(body)), &signature{}, streamingUnsignedTrailer, length)
-		found, err := d.decode([]string{"x-amz-checksum-crc32"})
-		if err == nil && (int64(len(d.plain)) != length || len(found) != 1) {
-			t.Fatalf("decoded %d bytes and %d trailers from %q without an error", len(d.plain), len(found), body)
-		}
-		if len(d.plain) > len(body) {
-			t.Fatalf("%d bytes from a body of %d", len(d.plain), len(body))
-		}
-	})
 }
