@@ -3,6 +3,7 @@ package requirement
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/onsi/ginkgo/v2"
 
@@ -11,6 +12,9 @@ import (
 
 // needsPrefix makes a label set of what a spec needs: it can be filtered by.
 const needsPrefix = "needs:"
+
+// slowPrefix makes a label set of how long a spec takes that a usual run leaves out.
+const slowPrefix = "slow:"
 
 // Covers says which requirements a spec decides. It panics, while the tree of specs is built, on an
 // ID that the catalogue lacks: a verdict about nothing would never be noticed.
@@ -46,4 +50,21 @@ func OfLabels(labels []string) (ids []string, needs []clusters.Capability) {
 		}
 	}
 	return ids, needs
+}
+
+// Slow says that a spec takes minutes by its nature, such as waiting for the kubelet to rotate a
+// token: it runs only where slow specs are asked for, and is reported as skipped elsewhere.
+func Slow(takes time.Duration) ginkgo.Labels {
+	return ginkgo.Labels{slowPrefix + takes.String()}
+}
+
+// HowSlow reads what Slow put into the labels of a spec.
+func HowSlow(labels []string) (takes time.Duration, slow bool) {
+	for _, label := range labels {
+		if text, ok := strings.CutPrefix(label, slowPrefix); ok {
+			takes, err := time.ParseDuration(text)
+			return takes, err == nil
+		}
+	}
+	return 0, false
 }

@@ -3,8 +3,9 @@
 package requirement
 
 import (
-	_ "embed"
+	"embed"
 	"fmt"
+	"io/fs"
 	"regexp"
 	"slices"
 	"strings"
@@ -58,19 +59,19 @@ type Requirement struct {
 	Since string `json:"since"`
 }
 
-//go:embed catalogue.yaml
-var document []byte
+//go:embed catalogue/*.yaml
+var documents embed.FS
 
-// catalogue is parsed once: it is part of the program, so an error in it is one of the program.
+// catalogue is read once: it is part of the program, so an error in it is one of the program.
 var catalogue = sync.OnceValue(func() []Requirement {
-	list, err := parse(document)
+	list, err := read(documents)
 	if err != nil {
 		panic(err)
 	}
 	return list
 })
 
-// All returns the catalogue in the order of the document.
+// All returns the catalogue in the order of its files and of the entries in them.
 func All() []Requirement { return slices.Clone(catalogue()) }
 
 // Lookup returns the requirement with the ID.
@@ -84,43 +85,63 @@ func Lookup(id string) (Requirement, bool) {
 
 var idForm = regexp.MustCompile(`^[A-Z0-9]+-[0-9]{2}$`)
 
-// parse reads a catalogue and checks every entry; the error names each that is wrong.
-func parse(data []byte) ([]Requirement, error) {
-	var list []Requirement
-	if err := yaml.UnmarshalStrict(data, &list); err != nil {
+// read reads the files of a catalogue, one a subject, and checks every entry; the error names each
+// that is wrong.
+func read(files fs.FS) ([]Requirement, error) {
+	names, err := fs.Glob(files, "catalogue/*.yaml")
+	if err != nil {
 		return nil, fmt.Errorf("read catalogue of requirements: %w", err)
 	}
+	var list []Requirement
 	var problems []string
 	seen := map[string]bool{}
-	for i, r := range list {
-		complain := func(format string, args ...any) {
-			problems = append(problems, fmt.Sprintf("entry %d (%s): ", i+1, r.ID)+fmt.Sprintf(format, args...))
+	for _, name := range names {
+		var entries []Requirement
+		data, err := fs.ReadFile(files, name)
+		if err == nil {
+			err = yaml.UnmarshalStrict(data, &entries)
 		}
-		if !idForm.MatchString(r.ID) {
-			complain("id is not of the form ABC-01")
+		if err != nil {
+			return nil, fmt.Errorf("read catalogue of requirements, %s: %w", name, err)
 		}
-		if seen[r.ID] {
-			complain("id is used twice")
+		for i, r := range entries {
+			for _, problem := range r.problems() {
+				problems = append(problems, fmt.Sprintf("%s, entry %d (%s): %s", name, i+1, r.ID, problem))
+			}
+			if seen[r.ID] {
+				problems = append(problems, fmt.Sprintf("%s, entry %d (%s): id is used twice", name, i+1, r.ID))
+			}
+			seen[r.ID] = true
 		}
-		seen[r.ID] = true
-		if !slices.Contains([]Level{Must, Should}, r.Level) {
-			complain("level %q is not MUST or SHOULD", r.Level)
-		}
-		if !slices.Contains([]Profile{Webhook, Agent, Platform, Client}, r.Profile) {
-			complain("profile %q is not webhook, agent, platform or client", r.Profile)
-		}
-		if !slices.Contains([]Runs{Local, AWS, Both}, r.Runs) {
-			complain("runs %q is not local, aws or both", r.Runs)
-		}
-		if !strings.HasSuffix(r.Statement, ".") {
-			complain("statement is not a sentence")
-		}
-		if r.Source == "" || r.Since == "" {
-			complain("source or since is missing")
-		}
+		list = append(list, entries...)
 	}
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("read catalogue of requirements: %s", strings.Join(problems, "; "))
 	}
 	return list, nil
+}
+
+// problems says what is wrong with an entry by itself.
+func (r Requirement) problems() []string {
+	var problems []string
+	complain := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+	if !idForm.MatchString(r.ID) {
+		complain("id is not of the form ABC-01")
+	}
+	if !slices.Contains([]Level{Must, Should}, r.Level) {
+		complain("level %q is not MUST or SHOULD", r.Level)
+	}
+	if !slices.Contains([]Profile{Webhook, Agent, Platform, Client}, r.Profile) {
+		complain("profile %q is not webhook, agent, platform or client", r.Profile)
+	}
+	if !slices.Contains([]Runs{Local, AWS, Both}, r.Runs) {
+		complain("runs %q is not local, aws or both", r.Runs)
+	}
+	if !strings.HasSuffix(r.Statement, ".") {
+		complain("statement is not a sentence")
+	}
+	if r.Source == "" || r.Since == "" {
+		complain("source or since is missing")
+	}
+	return problems
 }

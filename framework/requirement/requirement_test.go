@@ -3,6 +3,8 @@ package requirement
 import (
 	"strings"
 	"testing"
+	"testing/fstest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -10,7 +12,7 @@ import (
 )
 
 func TestCatalogueIsComplete(t *testing.T) {
-	list, err := parse(document)
+	list, err := read(documents)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,24 +26,38 @@ func TestCatalogueIsComplete(t *testing.T) {
 	}
 }
 
-func TestParseNamesEveryProblem(t *testing.T) {
-	_, err := parse([]byte(`
+// files are a catalogue of the texts.
+func files(texts map[string]string) fstest.MapFS {
+	fs := fstest.MapFS{}
+	for name, text := range texts {
+		fs["catalogue/"+name+".yaml"] = &fstest.MapFile{Data: []byte(text)}
+	}
+	return fs
+}
+
+func TestReadNamesEveryProblem(t *testing.T) {
+	_, err := read(files(map[string]string{
+		"a": `
 - {id: INJ-01, level: MUST, profile: webhook, statement: It holds., source: here, runs: both, since: v1}
-- {id: INJ-01, level: must, profile: web, statement: It holds, source: "", runs: here, since: v1}
+- {id: INJ-02, level: must, profile: web, statement: It holds, source: "", runs: here, since: v1}
+`,
+		"b": `
+- {id: INJ-01, level: MUST, profile: webhook, statement: It holds., source: here, runs: both, since: v1}
 - {id: nonsense, level: SHOULD, profile: agent, statement: It holds., source: here, runs: aws, since: v1}
-`))
+`,
+	}))
 	if err == nil {
 		t.Fatal("no error")
 	}
 	for _, want := range []string{
-		"entry 2 (INJ-01): id is used twice", `level "must"`, `profile "web"`, `runs "here"`, "statement is not a sentence",
-		"source or since is missing", "entry 3 (nonsense): id is not",
+		"b.yaml, entry 1 (INJ-01): id is used twice", `level "must"`, `profile "web"`, `runs "here"`, "statement is not a sentence",
+		"source or since is missing", "b.yaml, entry 2 (nonsense): id is not",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error %q lacks %q", err, want)
 		}
 	}
-	if _, err := parse([]byte("- {id: INJ-01, weight: MUST}")); err == nil || !strings.Contains(err.Error(), "weight") {
+	if _, err := read(files(map[string]string{"a": "- {id: INJ-01, weight: MUST}"})); err == nil || !strings.Contains(err.Error(), "weight") {
 		t.Errorf("unknown field: error %v", err)
 	}
 }
@@ -61,11 +77,20 @@ func TestCoversRefusesWhatTheCatalogueLacks(t *testing.T) {
 
 func TestLabelsGoAndComeBack(t *testing.T) {
 	labels := append(Covers("INJ-01", "TOK-01"), Needs(clusters.IMDS, clusters.EmulatorControl)...)
-	ids, needs := OfLabels(append([]string{"slow"}, labels...))
+	ids, needs := OfLabels(append(Slow(time.Minute), labels...))
 	if diff := cmp.Diff([]string{"INJ-01", "TOK-01"}, ids); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]clusters.Capability{clusters.IMDS, clusters.EmulatorControl}, needs); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestSlowTellsHowLong(t *testing.T) {
+	if took, slow := HowSlow(append(Covers("INJ-01"), Slow(9*time.Minute)...)); !slow || took != 9*time.Minute {
+		t.Errorf("%s, %t", took, slow)
+	}
+	if took, slow := HowSlow(Covers("INJ-01")); slow {
+		t.Errorf("%s for a spec that is not slow", took)
 	}
 }
