@@ -1,0 +1,90 @@
+package workload
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/podidentity/epi/framework"
+	"github.com/podidentity/epi/framework/probe"
+)
+
+// TokenLife is the life of tokens from NewToken: the shortest that the TokenRequest API gives.
+const TokenLife = 10 * time.Minute
+
+// Token is a service account token, a secret: no verb prints it.
+type Token string
+
+// Format implements fmt.Formatter, so that a failed expectation does not show the token.
+func (t Token) Format(state fmt.State, _ rune) {
+	// A fmt.State only fails where its writer does, which reports for itself.
+	_, _ = fmt.Fprint(state, probe.Redacted)
+}
+
+// neverScheduled holds a pod back from the scheduler, and with it from anything that would make a
+// node for it.
+const neverScheduled = "epi.podidentity.dev/bystander"
+
+// NewBystander creates a pod that never runs: enough for tokens to be bound to, and nearly free.
+// Options change it as those of NewPod do. It goes with its namespace.
+func NewBystander(ctx context.Context, env *framework.Env, namespace, serviceAccount string, options ...Option) *corev1.Pod {
+	env.T.Helper()
+	pod := bystander(env, namespace, serviceAccount, options...)
+	if err := env.Resources.Create(ctx, pod); err != nil {
+		failAdmission(env, pod, err)
+	}
+	return pod
+}
+
+func bystander(env *framework.Env, namespace, serviceAccount string, options ...Option) *corev1.Pod {
+	pod := NewPod(env, namespace, serviceAccount)
+	pod.Name, pod.GenerateName = "", "bystander-"
+	pod.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: neverScheduled}}
+	for _, option := range options {
+		option(pod)
+	}
+	return pod
+}
+
+// NewToken returns a token of the pod's service account that is bound to the pod, for the audiences;
+// none means the one of Pod Identity.
+func NewToken(ctx context.Context, env *framework.Env, pod *corev1.Pod, audiences ...string) Token {
+	env.T.Helper()
+	return requestToken(ctx, env, pod.Namespace, pod.Spec.ServiceAccountName, &authenticationv1.BoundObjectReference{
+		APIVersion: "v1", Kind: "Pod", Name: pod.Name, UID: pod.UID,
+	}, audiences)
+}
+
+// NewUnboundToken is NewToken without a pod.
+func NewUnboundToken(ctx context.Context, env *framework.Env, namespace, serviceAccount string, audiences ...string) Token {
+	env.T.Helper()
+	return requestToken(ctx, env, namespace, serviceAccount, nil, audiences)
+}
+
+func requestToken(ctx context.Context, env *framework.Env, namespace, serviceAccount string, bound *authenticationv1.BoundObjectReference, audiences []string) Token {
+	env.T.Helper()
+	if len(audiences) == 0 {
+		audiences = []string{TokenAudience}
+	}
+	seconds := int64(TokenLife.Seconds())
+	answer, err := env.Clientset.CoreV1().ServiceAccounts(namespace).CreateToken(ctx, serviceAccount, &authenticationv1.TokenRequest{
+		Spec: authenticationv1.TokenRequestSpec{Audiences: audiences, ExpirationSeconds: &seconds, BoundObjectRef: bound},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		env.T.Fatalf("request a token of service account %s/%s: %v", namespace, serviceAccount, err)
+	}
+	return Token(answer.Status.Token)
+}
+
+// Delete deletes a pod; one that never ran is gone at once.
+func Delete(ctx context.Context, env *framework.Env, pod *corev1.Pod) {
+	env.T.Helper()
+	if err := env.Resources.Delete(ctx, pod); err != nil && !apierrors.IsNotFound(err) {
+		env.T.Fatalf("delete pod %s/%s: %v", pod.Namespace, pod.Name, err)
+	}
+}
