@@ -2,12 +2,14 @@ package clienttest
 
 import (
 	"bytes"
+	"crypto/md5" // S3's ETag is made of it
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -226,6 +228,20 @@ func noise(size int) []byte {
 	return data
 }
 
+// multipartETag is the ETag of an object that was uploaded in parts of a size, quotes included: MD5 of
+// the parts' MD5s and their number
+// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html).
+func multipartETag(data []byte, size int) string {
+	var sums []byte
+	parts := 0
+	for part := range slices.Chunk(data, size) {
+		sum := md5.Sum(part)
+		sums = append(sums, sum[:]...)
+		parts++
+	}
+	return fmt.Sprintf(`"%x-%d"`, md5.Sum(sums), parts)
+}
+
 func TestGoS3TransferManager(t *testing.T) {
 	t.Parallel()
 	w, ctx := newWorld(t), t.Context()
@@ -235,8 +251,8 @@ func TestGoS3TransferManager(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if up.UploadID == nil || !strings.HasSuffix(strings.Trim(*up.ETag, `"`), "-3") {
-		t.Errorf("not a multipart upload of three parts: %+v", up)
+	if want := multipartETag(data, 8<<20); up.UploadID == nil || *up.ETag != want {
+		t.Errorf("not a multipart upload with the ETag %s: %+v", want, up)
 	}
 	// A download asks for ranges of the object, or for its parts by number.
 	for _, kind := range []tmtypes.GetObjectType{tmtypes.GetObjectRanges, tmtypes.GetObjectParts} {
@@ -244,7 +260,6 @@ func TestGoS3TransferManager(t *testing.T) {
 			var back writerAt
 			_, err := manager.DownloadObject(ctx, &transfermanager.DownloadObjectInput{Bucket: &w.bucket, Key: aws.String("large"), WriterAt: &back},
 				func(o *transfermanager.Options) { o.GetObjectType = kind })
-			implemented(t, err)
 			if err != nil || sha256.Sum256(back.data) != sha256.Sum256(data) {
 				t.Errorf("%d bytes came back, not the %d that were sent: %v", len(back.data), len(data), err)
 			}

@@ -151,14 +151,6 @@ func require(t *testing.T, missing error) {
 	}
 }
 
-// implemented skips what the emulator says that it does not implement.
-func implemented(t *testing.T, err error) {
-	t.Helper()
-	if statusOf(err) == http.StatusNotImplemented {
-		t.Skipf("the emulator does not implement it yet: %v", err)
-	}
-}
-
 // fetch gets a URL without any AWS client.
 func fetch(ctx context.Context, t *testing.T, w *world, method, url string) *http.Response {
 	t.Helper()
