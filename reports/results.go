@@ -89,6 +89,10 @@ type Requirement struct {
 	Profile   string `json:"profile"` // webhook, agent, platform or client
 	Statement string `json:"statement"`
 	Source    string `json:"source"`
+	// Runs is where it can be decided: "local" (with the emulator), "aws" or "both".
+	Runs string `json:"runs,omitempty"`
+	// Since is the release of epi that first decided it.
+	Since string `json:"since,omitempty"`
 }
 
 // Spec is the record of one spec.
@@ -106,6 +110,8 @@ type Spec struct {
 	Steps        []Step        `json:"steps,omitempty"`
 	// Output is what the spec logged, with secrets redacted.
 	Output string `json:"output,omitempty"`
+	// Slow is about how long it takes, of a spec that only runs when slow ones are asked for.
+	Slow time.Duration `json:"slow,omitempty"` // nanoseconds
 	// Process is the number of the parallel process that ran it, from 1.
 	Process int `json:"process,omitempty"`
 }

@@ -20,17 +20,17 @@ func took(seconds float64) time.Duration {
 // catalogue is a part of the requirements that the suites decide, in no particular order.
 func catalogue() []Requirement {
 	return []Requirement{
-		{"ABAC-01", "MUST", "platform", "A policy on `bucket/${aws:PrincipalTag/eks-cluster-name}/${aws:PrincipalTag/kubernetes-namespace}/*` lets a pod read its own prefix", "walkthrough; https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html"},
-		{"ABAC-02", "MUST", "platform", "The same pod gets 403 from HeadObject on another namespace's prefix", "walkthrough"},
-		{"INJ-01", "MUST", "webhook", "A pod whose service account has an association gets `AWS_CONTAINER_CREDENTIALS_FULL_URI` in each container", "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html"},
-		{"INJ-02", "MUST", "webhook", "The same containers get `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE`", "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html"},
-		{"INJ-10", "SHOULD", "webhook", "A malformed configuration keeps the last good one", "webhook source, `containercredentials/config.go`"},
-		{"INJ-05", "MUST", "webhook", "Without an association for that exact pair a pod is admitted with nothing injected", "https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html"},
-		{"AGT-01", "MUST", "agent", "`GET /v1/credentials` with the raw token in `Authorization` gives 200 and five keys", "agent source, `pkg/credentials/model.go`"},
-		{"AGT-10", "SHOULD", "agent", "Concurrent cold requests with one token all succeed", "agent source, `refreshing_cache.go`"},
-		{"IMDS-02", "MUST", "platform", "With hop limit 1 a pod on the pod network gets no metadata token", "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html"},
-		{"AUT-04", "MUST", "platform", "The session is named `eks-<cluster>-<pod>-<random UUID>`", "EKS Auth API reference"},
-		{"SDK-01", "MUST", "client", "Each SDK at its documented floor works over IPv4", "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-minimum-sdk.html"},
+		{"ABAC-01", "MUST", "platform", "A policy on `bucket/${aws:PrincipalTag/eks-cluster-name}/${aws:PrincipalTag/kubernetes-namespace}/*` lets a pod read its own prefix", "walkthrough; https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html", "both", "v0.1.0"},
+		{"ABAC-02", "MUST", "platform", "The same pod gets 403 from HeadObject on another namespace's prefix", "walkthrough", "both", "v0.1.0"},
+		{"INJ-01", "MUST", "webhook", "A pod whose service account has an association gets `AWS_CONTAINER_CREDENTIALS_FULL_URI` in each container", "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html", "both", "v0.1.0"},
+		{"INJ-02", "MUST", "webhook", "The same containers get `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE`", "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html", "both", "v0.1.0"},
+		{"INJ-10", "SHOULD", "webhook", "A malformed configuration keeps the last good one", "webhook source, `containercredentials/config.go`", "both", "v0.1.0"},
+		{"INJ-05", "MUST", "webhook", "Without an association for that exact pair a pod is admitted with nothing injected", "https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html", "both", "v0.1.0"},
+		{"AGT-01", "MUST", "agent", "`GET /v1/credentials` with the raw token in `Authorization` gives 200 and five keys", "agent source, `pkg/credentials/model.go`", "both", "v0.1.0"},
+		{"AGT-10", "SHOULD", "agent", "Concurrent cold requests with one token all succeed", "agent source, `refreshing_cache.go`", "both", "v0.1.0"},
+		{"IMDS-02", "MUST", "platform", "With hop limit 1 a pod on the pod network gets no metadata token", "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html", "both", "v0.1.0"},
+		{"AUT-04", "MUST", "platform", "The session is named `eks-<cluster>-<pod>-<random UUID>`", "EKS Auth API reference", "both", "v0.1.0"},
+		{"SDK-01", "MUST", "client", "Each SDK at its documented floor works over IPv4", "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-minimum-sdk.html", "both", "v0.1.0"},
 	}
 }
 
@@ -193,7 +193,7 @@ func hostile() Run {
 	run.Environment = Environment{Provider: h, Name: h, Region: h, KubernetesVersion: h, NodeImage: h, NodeImageOrigin: h, Engine: h, AWS: h, Capabilities: []string{h}}
 	run.Subjects = []Subject{{Role: h, Image: h, Digest: h}}
 	run.Phases = []Phase{{Name: h, Started: at(1), Duration: took(3), Error: h}}
-	run.Requirements = append(run.Requirements, Requirement{h, h, h, h, h})
+	run.Requirements = append(run.Requirements, Requirement{h, h, h, h, h, h, h})
 	run.Specs = append(run.Specs, Spec{
 		Suite: h, Name: h, Requirements: []string{h, "UNLISTED-1"}, Outcome: Fail, Reason: h, Started: at(31), Duration: took(1),
 		Failure: &Failure{h, h}, Steps: []Step{{h, took(1)}}, Output: h,
@@ -211,7 +211,7 @@ func large() Run {
 		profile := profileOrder[n%4]
 		level := []string{Must, Should}[n%5/4]
 		id := fmt.Sprintf("%s-%d", strings.ToUpper(profile[:3]), n/4+1)
-		run.Requirements = append(run.Requirements, Requirement{id, level, profile, statement, "https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html"})
+		run.Requirements = append(run.Requirements, Requirement{id, level, profile, statement, "https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html", "both", "v0.1.0"})
 		spec := specAt(profile, fmt.Sprintf("Subject %d holds what requirement %s says, in a claim of some length", n, id), 30+float64(n)/10, float64(n*7919%997)/100, n%4+1, id)
 		switch {
 		case n%40 == 7:
