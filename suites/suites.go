@@ -26,16 +26,6 @@ import (
 	_ "github.com/podidentity/epi/suites/isolation"
 )
 
-// Profiles that a run can ask for.
-const (
-	Core     = "core"     // what decides a MUST
-	Extended = "extended" // what decides a MUST or a SHOULD
-	All      = "all"      // every spec
-)
-
-// Profiles lists them.
-func Profiles() []string { return []string{Core, Extended, All} }
-
 // Options of a run.
 type Options struct {
 	// Environment to test.
@@ -47,13 +37,15 @@ type Options struct {
 	Arguments  []string
 	// Procs is how many specs run at once; 0 means 4.
 	Procs int
-	// Focus is a regular expression on the whole text of specs; LabelFilter an expression of
-	// Ginkgo's, such as "INJ-01 || TOK-01". Empty: all.
+	// Focus is a regular expression on the whole text of specs; LabelFilter an expression on labels
+	// in Ginkgo's syntax, such as "INJ-01 || TOK-01". Empty: all.
 	Focus, LabelFilter string
 	// Suites by name; empty: all.
 	Suites []string
-	// Profile is one of Profiles; empty means All.
-	Profile string
+	// Profile names profiles, one of Levels, or both; empty means All.
+	Profile []string
+	// Slow also runs the specs that take minutes; else they are recorded as skipped.
+	Slow bool
 	// Artifacts is the folder of the run; evidence about failures goes below it. Empty: none is kept.
 	Artifacts string
 	// Mutation damages fixtures on purpose; empty for none.
@@ -98,6 +90,22 @@ func List(ctx context.Context, options Options) ([]Spec, error) {
 	return slices.DeleteFunc(specs, func(spec Spec) bool { return !spec.Selected || !options.chosen(spec) }), nil
 }
 
+// Requirements returns what the options ask for: of the requirements that the specs cover, those of
+// the profile, in the order of the catalogue.
+func (o Options) Requirements(specs []Spec) ([]requirement.Requirement, error) {
+	asked, err := parseProfiles(o.Profile)
+	if err != nil {
+		return nil, &SelectionError{Reason: err.Error()}
+	}
+	covered := map[string]bool{}
+	for _, spec := range specs {
+		for _, id := range spec.Requirements {
+			covered[id] = true
+		}
+	}
+	return slices.DeleteFunc(requirement.All(), func(r requirement.Requirement) bool { return !covered[r.ID] || !asked.have(r) }), nil
+}
+
 // validate returns every problem of the selection at once.
 func (o Options) validate() error {
 	var problems []string
@@ -107,8 +115,8 @@ func (o Options) validate() error {
 	if _, err := types.ParseLabelFilter(o.LabelFilter); err != nil {
 		problems = append(problems, fmt.Sprintf("label filter %q: %v", o.LabelFilter, err))
 	}
-	if o.Profile != "" && !slices.Contains(Profiles(), o.Profile) {
-		problems = append(problems, fmt.Sprintf("profile %q is not one of %s", o.Profile, strings.Join(Profiles(), ", ")))
+	if _, err := parseProfiles(o.Profile); err != nil {
+		problems = append(problems, err.Error())
 	}
 	if o.Mutation != "" && !slices.Contains(framework.Mutations(), o.Mutation) {
 		problems = append(problems, fmt.Sprintf("mutation %q is not one of %q", o.Mutation, framework.Mutations()))
@@ -151,7 +159,7 @@ func (o Options) runner() runner.Options {
 		Command: append([]string{o.Executable}, o.Arguments...), Procs: procs,
 		Focus: o.Focus, LabelFilter: o.LabelFilter,
 		Check:   o.checkSuites,
-		Choose:  func(spec Spec) (bool, string) { return o.chosen(spec), o.notSupported(spec) },
+		Decide:  o.decide,
 		Payload: payload{Environment: o.Environment, Run: o.Run, Artifacts: o.Artifacts, Mutation: o.Mutation},
 	}
 	if o.Started != nil {
@@ -160,21 +168,32 @@ func (o Options) runner() runner.Options {
 	return options
 }
 
+// decide is what becomes of a spec that focus and labels choose.
+func (o Options) decide(spec Spec) runner.Decision {
+	if !o.chosen(spec) {
+		return runner.Decision{Excluded: true}
+	}
+	if why := o.notSupported(spec); why != "" {
+		return runner.Decision{Instead: reports.NotSupported, Reason: why}
+	}
+	if takes, slow := requirement.HowSlow(spec.Labels); slow && !o.Slow {
+		return runner.Decision{Instead: reports.Skipped, Reason: fmt.Sprintf("takes about %s; run it with --slow", takes)}
+	}
+	return runner.Decision{}
+}
+
 // chosen decides by suite and profile.
 func (o Options) chosen(spec Spec) bool {
 	if len(o.Suites) > 0 && !slices.Contains(o.Suites, spec.Suite) {
 		return false
 	}
-	levels := []requirement.Level{requirement.Must}
-	switch o.Profile {
-	case "", All:
-		return true
-	case Extended:
-		levels = append(levels, requirement.Should)
+	asked, err := parseProfiles(o.Profile)
+	if err != nil {
+		return false // validate has told it
 	}
-	return slices.ContainsFunc(spec.Requirements, func(id string) bool {
+	return asked.every() || slices.ContainsFunc(spec.Requirements, func(id string) bool {
 		r, _ := requirement.Lookup(id)
-		return slices.Contains(levels, r.Level)
+		return asked.have(r)
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/podidentity/epi/framework"
 	"github.com/podidentity/epi/framework/requirement"
 	"github.com/podidentity/epi/reports"
+	"github.com/podidentity/epi/suites/runner"
 )
 
 // processVariable makes this test program a process of Run.
@@ -88,11 +89,18 @@ func TestSelection(t *testing.T) {
 		"all":           {func(*Options) {}, func(Spec) bool { return true }},
 		"a suite":       {func(o *Options) { o.Suites = []string{"isolation"} }, func(s Spec) bool { return s.Suite == "isolation" }},
 		"a requirement": {func(o *Options) { o.LabelFilter = "ABAC-02" }, func(s Spec) bool { return slices.Contains(s.Requirements, "ABAC-02") }},
-		"a text":        {func(o *Options) { o.Focus = "^epi The agent" }, func(s Spec) bool { return strings.HasPrefix(s.Key, "The agent") }},
-		"core": {func(o *Options) { o.Profile = Core }, func(s Spec) bool {
-			return !slices.Contains(s.Requirements, "INJ-09") && !slices.Contains(s.Requirements, "TOK-02")
+		"a text":        {func(o *Options) { o.Focus = "^The agent" }, func(s Spec) bool { return strings.HasPrefix(s.Key, "The agent") }},
+		"a whole text":  {func(o *Options) { o.Focus = "^The agent answers.*$" }, func(s Spec) bool { return strings.HasPrefix(s.Key, "The agent answers") }},
+		"core":          {func(o *Options) { o.Profile = []string{Core} }, func(s Spec) bool { return covers(s, requirement.Must, "") }},
+		"extended":      {func(o *Options) { o.Profile = []string{Extended} }, func(Spec) bool { return true }},
+		"all levels":    {func(o *Options) { o.Profile = []string{All} }, func(Spec) bool { return true }},
+		"a profile":     {func(o *Options) { o.Profile = []string{"agent"} }, func(s Spec) bool { return covers(s, "", requirement.Agent) }},
+		"two profiles": {func(o *Options) { o.Profile = []string{"agent", "webhook", "agent"} }, func(s Spec) bool {
+			return covers(s, "", requirement.Agent) || covers(s, "", requirement.Webhook)
 		}},
-		"extended": {func(o *Options) { o.Profile = Extended }, func(Spec) bool { return true }},
+		"a profile's core": {func(o *Options) { o.Profile = []string{"core", "webhook"} }, func(s Spec) bool {
+			return covers(s, requirement.Must, requirement.Webhook)
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := options(t)
@@ -121,6 +129,49 @@ func TestSelection(t *testing.T) {
 	}
 }
 
+// covers says whether the spec decides a requirement of the level and profile; an empty one is any.
+func covers(spec Spec, level requirement.Level, profile requirement.Profile) bool {
+	return slices.ContainsFunc(spec.Requirements, func(id string) bool {
+		r, ok := requirement.Lookup(id)
+		return ok && (level == "" || r.Level == level) && (profile == "" || r.Profile == profile)
+	})
+}
+
+func TestSlowSpecsAreSkippedUnlessAskedFor(t *testing.T) {
+	spec := Spec{Labels: requirement.Slow(9 * time.Minute)}
+	o := Options{Environment: &clusters.Environment{}}
+	if got := o.decide(spec); got.Instead != reports.Skipped || got.Reason != "takes about 9m0s; run it with --slow" {
+		t.Errorf("%+v", got)
+	}
+	o.Slow = true
+	if got := o.decide(spec); got != (runner.Decision{}) {
+		t.Errorf("asked for: %+v", got)
+	}
+	// Waiting longer would not help where it cannot be decided.
+	o.Slow, spec.Needs = false, []clusters.Capability{clusters.IMDS}
+	if got := o.decide(spec); got.Instead != reports.NotSupported {
+		t.Errorf("not supported: %+v", got)
+	}
+}
+
+func TestRequirementsThatAreAskedFor(t *testing.T) {
+	o := options(t)
+	o.Profile = []string{"agent", "core"}
+	specs, err := List(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := o.Requirements(specs)
+	if err != nil || len(list) == 0 {
+		t.Fatalf("%d requirements, %v", len(list), err)
+	}
+	for _, r := range list {
+		if r.Profile != requirement.Agent || r.Level != requirement.Must {
+			t.Errorf("%s is %s of %s", r.ID, r.Level, r.Profile)
+		}
+	}
+}
+
 func TestMistakesInTheSelection(t *testing.T) {
 	for name, row := range map[string]struct {
 		mistake func(*Options)
@@ -129,7 +180,8 @@ func TestMistakesInTheSelection(t *testing.T) {
 		"suite":    {func(o *Options) { o.Suites = []string{"injektion"} }, "no suite injektion; there are associations,"},
 		"focus":    {func(o *Options) { o.Focus = "(" }, "not a regular expression"},
 		"filter":   {func(o *Options) { o.LabelFilter = "INJ-01 &&" }, "label filter"},
-		"profile":  {func(o *Options) { o.Profile = "kern" }, "core, extended, all"},
+		"profile":  {func(o *Options) { o.Profile = []string{"agnet"} }, `"agnet" is none of webhook, agent, platform, client`},
+		"levels":   {func(o *Options) { o.Profile = []string{"core", "agent", "all"} }, "one of core, extended, all, not core and all"},
 		"mutation": {func(o *Options) { o.Mutation = "nonsense" }, "role-without-policy"},
 		"empty":    {func(o *Options) { o.Focus = "nothing says this" }, "no spec matches"},
 	} {

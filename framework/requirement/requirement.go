@@ -34,6 +34,9 @@ const (
 	Client   Profile = "client"   // SDKs
 )
 
+// Profiles lists them in that order.
+func Profiles() []Profile { return []Profile{Webhook, Agent, Platform, Client} }
+
 // Runs is where a requirement can be decided.
 type Runs string
 
@@ -131,7 +134,7 @@ func (r Requirement) problems() []string {
 	if !slices.Contains([]Level{Must, Should}, r.Level) {
 		complain("level %q is not MUST or SHOULD", r.Level)
 	}
-	if !slices.Contains([]Profile{Webhook, Agent, Platform, Client}, r.Profile) {
+	if !slices.Contains(Profiles(), r.Profile) {
 		complain("profile %q is not webhook, agent, platform or client", r.Profile)
 	}
 	if !slices.Contains([]Runs{Local, AWS, Both}, r.Runs) {

@@ -31,6 +31,7 @@ func Record(report types.SpecReport) reports.Spec {
 		Started: report.StartTime.UTC(), Duration: report.RunTime,
 		Steps: steps(report), Output: reports.Redact(output(report)),
 	}
+	spec.Slow, _ = requirement.HowSlow(report.Labels())
 	spec.Outcome = outcome(report)
 	switch spec.Outcome {
 	case reports.Fail, reports.Error:

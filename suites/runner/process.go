@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -46,7 +47,10 @@ func Process(stdin io.Reader, told io.WriteCloser, open func(payload json.RawMes
 	if err := p.hear(&o); err != nil {
 		return fmt.Errorf("read order: %w", err)
 	}
-	tree := preview(o)
+	tree, err := preview(o)
+	if err != nil {
+		return err
+	}
 	if err := p.out.Encode(message{Plan: &tree}); err != nil {
 		return fmt.Errorf("tell plan: %w", err)
 	}
@@ -97,7 +101,11 @@ func (p *process) listen() {
 }
 
 // preview lists the tree. A broken tree ends the process, with Ginkgo's explanation on its output.
-func preview(o order) plan {
+func preview(o order) (plan, error) {
+	focus, err := regexp.Compile(o.Focus)
+	if err != nil {
+		return plan{}, fmt.Errorf("select specs by text: %w", err)
+	}
 	configureOutput()
 	chosen, reporter := configuration(o)
 	report := ginkgo.PreviewSpecs("epi", chosen, reporter)
@@ -108,10 +116,11 @@ func preview(o order) plan {
 		p.Specs = append(p.Specs, Planned{
 			Key: keyOf(spec), Suite: suiteOf(spec), Requirements: ids, Needs: needs, Labels: spec.Labels(),
 			Serial: spec.IsSerial, Location: location(spec.LeafNodeLocation),
-			Selected: !spec.State.Is(types.SpecStateSkipped) && (!pending || o.Focus == "" && o.LabelFilter == ""), Pending: pending,
+			Selected: !spec.State.Is(types.SpecStateSkipped) && focus.MatchString(keyOf(spec)) && (!pending || o.Focus == "" && o.LabelFilter == ""),
+			Pending:  pending,
 		})
 	}
-	return p
+	return p, nil
 }
 
 func configuration(o order) (types.SuiteConfig, types.ReporterConfig) {
@@ -119,9 +128,6 @@ func configuration(o order) (types.SuiteConfig, types.ReporterConfig) {
 	suite.RandomSeed = 1 // the same order in every process; which process gets a spec is for the parent
 	suite.GracePeriod = gracePeriod
 	suite.Timeout = 0
-	if o.Focus != "" {
-		suite.FocusStrings = []string{o.Focus}
-	}
 	suite.LabelFilter = o.LabelFilter
 	reporter := types.NewDefaultReporterConfig()
 	reporter.NoColor, reporter.SilenceSkips = true, true

@@ -40,7 +40,8 @@ type order struct {
 	Process int `json:"process"`
 	// ListOnly ends the process after its plan.
 	ListOnly bool `json:"listOnly,omitempty"`
-	// Focus and LabelFilter are Ginkgo's; an empty one chooses all.
+	// Focus is a regular expression on the key of specs, LabelFilter Ginkgo's; an empty one chooses
+	// all. The parent grants only what both choose.
 	Focus       string `json:"focus,omitempty"`
 	LabelFilter string `json:"labelFilter,omitempty"`
 	// Payload is for whoever opens the harness in the process.

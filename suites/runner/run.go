@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/podidentity/epi/framework/requirement"
 	"github.com/podidentity/epi/reports"
 )
 
@@ -17,11 +18,11 @@ type Options struct {
 	Command []string
 	// Procs is how many processes run specs at once; at least 1.
 	Procs int
-	// Focus and LabelFilter choose specs in Ginkgo's ways, by text and by label.
+	// Focus is a regular expression on the whole text of specs, LabelFilter an expression on labels
+	// in Ginkgo's syntax. Empty ones choose all.
 	Focus, LabelFilter string
-	// Choose, if set, decides further which of the chosen specs run. A reason that is not empty
-	// makes the spec not supported.
-	Choose func(Planned) (chosen bool, notSupported string)
+	// Decide, if set, decides further what becomes of the specs that Focus and LabelFilter choose.
+	Decide func(Planned) Decision
 	// Check, if set, may refuse the selection when the whole tree is known.
 	Check func([]Planned) error
 	// Payload is encoded as JSON and given to each process.
@@ -30,6 +31,15 @@ type Options struct {
 	Grace time.Duration
 	// Started, if set, is told when a process begins a spec. Never called concurrently.
 	Started func(spec Planned, process int)
+}
+
+// Decision is what a run makes of a spec. The zero value runs it.
+type Decision struct {
+	// Excluded leaves the spec out: it was not asked for, and there is no record of it.
+	Excluded bool
+	// Instead of being run the spec is recorded with this outcome, because of Reason; empty runs it.
+	Instead reports.Outcome
+	Reason  string
 }
 
 // SelectionError says that the selection of specs cannot be run: the user's mistake.
@@ -126,25 +136,25 @@ type state struct {
 	done    bool
 }
 
-// choose takes the selected specs in and records those that the environment cannot decide.
+// choose takes the selected specs in and records those that are not to be run.
 func (r *run) choose(specs []Planned) error {
 	for _, spec := range specs {
 		if !spec.Selected {
 			continue
 		}
-		chosen, notSupported := true, ""
-		if r.options.Choose != nil {
-			chosen, notSupported = r.options.Choose(spec)
+		var decision Decision
+		if r.options.Decide != nil {
+			decision = r.options.Decide(spec)
 		}
-		if !chosen {
+		if decision.Excluded {
 			continue
 		}
 		r.order = append(r.order, spec.Key)
 		r.state[spec.Key] = &state{spec: spec}
 		if spec.Pending {
 			r.finish(spec.Key, reports.Spec{Outcome: reports.Skipped, Reason: "marked as pending in " + spec.Location})
-		} else if notSupported != "" {
-			r.finish(spec.Key, reports.Spec{Outcome: reports.NotSupported, Reason: notSupported})
+		} else if decision.Instead != "" {
+			r.finish(spec.Key, reports.Spec{Outcome: decision.Instead, Reason: decision.Reason})
 		}
 	}
 	if len(r.order) == 0 {
@@ -189,7 +199,7 @@ func (r *run) process(ctx context.Context, number int) (again bool, _ error) {
 	if interrupted(ctx) {
 		return false, nil
 	}
-	c, err := start(ctx, r.options, order{Process: number, Focus: r.options.Focus, LabelFilter: r.options.LabelFilter})
+	c, err := start(ctx, r.options, order{Process: number, LabelFilter: r.options.LabelFilter})
 	if err != nil {
 		return false, err
 	}
@@ -298,6 +308,7 @@ func (r *run) finish(key string, record reports.Spec) {
 	}
 	s.done = true
 	record.Suite, record.Name, record.Requirements = s.spec.Suite, s.spec.Key, s.spec.Requirements
+	record.Slow, _ = requirement.HowSlow(s.spec.Labels)
 	r.sink(record)
 }
 

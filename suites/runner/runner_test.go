@@ -253,11 +253,11 @@ func TestEachSpecRunsOnceAndSerialOnesAloneAndLast(t *testing.T) {
 
 func TestVerdicts(t *testing.T) {
 	o, d := options(t, "verdicts")
-	o.Choose = func(spec Planned) (bool, string) {
+	o.Decide = func(spec Planned) Decision {
 		if len(spec.Needs) > 0 {
-			return true, "needs " + string(spec.Needs[0])
+			return Decision{Instead: reports.NotSupported, Reason: "needs " + string(spec.Needs[0])}
 		}
-		return true, ""
+		return Decision{}
 	}
 	records, err := collect(t, t.Context(), o)
 	if err != nil {
@@ -431,7 +431,8 @@ func TestSelection(t *testing.T) {
 	}{
 		"by text":            {"quiet", func(o *Options) { o.Focus = "works 1$|alone$" }, []string{"is alone", "works 1"}},
 		"by label":           {"verdicts", func(o *Options) { o.LabelFilter = "INJ-01" }, []string{"holds"}},
-		"by the caller":      {"quiet", func(o *Options) { o.Choose = func(p Planned) (bool, string) { return p.Serial, "" } }, []string{"is alone", "is alone again"}},
+		"by the whole text":  {"quiet", func(o *Options) { o.Focus = "^The subject works 1$" }, []string{"works 1"}},
+		"by the caller":      {"quiet", func(o *Options) { o.Decide = func(p Planned) Decision { return Decision{Excluded: !p.Serial} } }, []string{"is alone", "is alone again"}},
 		"of nothing":         {"quiet", func(o *Options) { o.Focus = "nonsense" }, nil},
 		"by a focus left in": {"focus", func(*Options) {}, nil},
 	} {
