@@ -13,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"golang.org/x/term"
 	"sigs.k8s.io/yaml"
 
 	"github.com/podidentity/epi/clusters"
@@ -116,6 +115,7 @@ func catalogue() []reports.Requirement {
 	for _, r := range requirement.All() {
 		list = append(list, reports.Requirement{
 			ID: r.ID, Level: string(r.Level), Profile: string(r.Profile), Statement: r.Statement, Source: r.Source,
+			Runs: string(r.Runs), Since: r.Since,
 		})
 	}
 	return list
@@ -195,25 +195,28 @@ func (s *session) finish(ctx context.Context) error {
 	if s.broken != nil {
 		return fmt.Errorf("write reports: %w", s.broken)
 	}
-	latest := filepath.Join(filepath.Dir(s.dir), "latest")
-	var files []string
-	for _, name := range []string{reports.HTMLFile, reports.JUnitFile, reports.ConformanceFile, reports.ResultsFile} {
-		files = append(files, s.app.relative(filepath.Join(latest, name)))
-	}
-	options := reports.SummaryOptions{Files: files}
-	if file, ok := s.app.out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-		options.Color = s.app.colourOn(true)
-		if width, _, err := term.GetSize(int(file.Fd())); err == nil {
-			options.Width = width
-		}
-	}
-	if err := reports.WriteSummary(s.app.out, run, options); err != nil {
+	if err := s.print(run); err != nil {
 		return err
 	}
 	if verdict := run.Verdict(); verdict.ExitCode() != exitHeld {
 		return &codedError{code: verdict.ExitCode(), err: errors.New(verdict.Sentence()), reported: true}
 	}
 	return nil
+}
+
+// print tells people what the run found, or programs if they asked.
+func (s *session) print(run reports.Run) error {
+	if s.app.output == "json" {
+		return reports.WriteJSON(s.app.out, run)
+	}
+	latest := filepath.Join(filepath.Dir(s.dir), "latest")
+	var files []string
+	for _, name := range []string{reports.HTMLFile, reports.JUnitFile, reports.ConformanceFile, reports.ResultsFile} {
+		files = append(files, s.app.relative(filepath.Join(latest, name)))
+	}
+	options := reports.SummaryOptions{Files: files, Width: s.app.width()}
+	options.Color = options.Width > 0 && s.app.colourOn(true)
+	return reports.WriteSummary(s.app.out, run, options)
 }
 
 // relative is a path as the user would type it here.

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -31,15 +30,17 @@ const reachTime = 10 * time.Second
 type testFlags struct {
 	options   suites.Options
 	artifacts string
-	list      bool
+	list      string
 }
 
 func (f *testFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.options.Profile, "profile", suites.All, "what to decide: core (MUST), extended (MUST and SHOULD) or all")
+	flags.StringSliceVar(&f.options.Profile, "profile", []string{suites.All},
+		"what to decide: core (MUST), extended (MUST and SHOULD) or all; of webhook, agent, platform or client")
+	flags.BoolVar(&f.options.Slow, "slow", false, "also run the specs that take minutes, such as a rotation of the token")
 	flags.StringSliceVar(&f.options.Suites, "suites", nil, "suites to run, by name (default all)")
-	flags.StringVar(&f.options.Focus, "focus", "", "regular expression on the text of specs")
-	flags.StringVar(&f.options.LabelFilter, "label-filter", "", "expression on requirement IDs, such as 'INJ-01 || TOK-01'")
+	flags.StringVar(&f.options.Focus, "focus", "", "regular expression on the whole text of specs, as --list=specs shows it")
+	flags.StringVar(&f.options.LabelFilter, "label-filter", "", "expression on requirements, such as 'INJ-01 || TOK-01'")
 	flags.IntVar(&f.options.Procs, "procs", 4, "how many specs run at once")
 	flags.StringVar(&f.artifacts, "artifacts", "_artifacts", "folder of the runs: each gets one below it, and latest points to the last")
 	mutations := make([]string, 0, len(framework.Mutations()))
@@ -79,8 +80,8 @@ func (f *testFlags) selection() []string {
 			flags = append(flags, "--"+name+"="+value)
 		}
 	}
-	if f.options.Profile != suites.All {
-		add("profile", f.options.Profile)
+	if profile := strings.Join(f.options.Profile, ","); profile != suites.All {
+		add("profile", profile)
 	}
 	add("suites", strings.Join(f.options.Suites, ","))
 	add("focus", f.options.Focus)
@@ -100,10 +101,20 @@ func (a *app) testCommand() *cobra.Command {
 report.html, junit.xml, conformance.yaml and results.json below _artifacts/latest.
 A failed spec keeps its evidence (pod, events, logs of agent and webhook) there too.
 
+What is decided is the catalogue of requirements: epi test --list prints it. Each
+requirement belongs to a profile, which says who has to hold it: webhook, agent,
+platform (associations, EKS Auth, session tags, policies, instance metadata) or
+client (SDKs). MUST requirements are the profile's core, SHOULD ones its extension.
+--profile takes a level, profiles, or both: core; agent,webhook; agent,core.
+
+Specs that take minutes by their nature are recorded as skipped without --slow.
+
 The exit code is the verdict: 0 all held, 1 a requirement failed, 3 the environment
 is gone or broke, so there is no verdict.`,
 		Example: `  epi test
-  epi test --list                         what would be decided
+  epi test --list                         the requirements: what would be decided
+  epi test --list=specs                   the specs that decide them
+  epi test --profile agent,core           what an agent must hold
   epi test --label-filter 'ABAC-02'       one requirement
   epi test --suites injection --procs 1`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -112,11 +123,14 @@ is gone or broke, so there is no verdict.`,
 			if err != nil {
 				return err
 			}
-			if flags.list {
+			if err := a.checkList(flags.list); err != nil {
+				return err
+			}
+			if flags.list != "" {
 				if err := flags.validate(ctx); err != nil {
 					return err
 				}
-				return a.listSpecs(ctx, flags.options)
+				return a.list(ctx, flags.list, flags.options)
 			}
 			env, err := loadEnvironment(dirs, name)
 			if err != nil {
@@ -137,7 +151,9 @@ is gone or broke, so there is no verdict.`,
 	}
 	flags.register(cmd)
 	cmd.Flags().StringVar(&name, "name", "epi", "name of the environment")
-	cmd.Flags().BoolVar(&flags.list, "list", false, "list the selected specs and the requirements that they decide, and run nothing")
+	cmd.Flags().StringVar(&flags.list, "list", "", "run nothing, list what is selected: requirements (if nothing is said) or specs")
+	cmd.Flags().Lookup("list").NoOptDefVal = listRequirements
+	a.outputFlag(cmd)
 	return cmd
 }
 
@@ -223,19 +239,6 @@ func ping(ctx context.Context, client *http.Client, url string) error {
 		return errors.New(response.Status)
 	}
 	return nil
-}
-
-func (a *app) listSpecs(ctx context.Context, options suites.Options) error {
-	specs, err := suites.List(ctx, options)
-	if err != nil {
-		return err
-	}
-	table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "REQUIREMENTS\tSUITE\tSPEC")
-	for _, spec := range specs {
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\n", strings.Join(spec.Requirements, " "), spec.Suite, spec.Key)
-	}
-	return table.Flush()
 }
 
 func (a *app) suiteProcessCommand() *cobra.Command {
