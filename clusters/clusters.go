@@ -42,8 +42,8 @@ type Spec struct {
 	KubernetesVersion string
 	// NodeImage overrides the node image; empty means the provider decides.
 	NodeImage string
-	// AgentImage and WebhookImage are the subjects under test; empty means epi's reference.
-	AgentImage, WebhookImage string
+	// Agent and Webhook are the subjects under test; zero means epi's reference.
+	Agent, Webhook Given
 	// IMDSHopLimit is the HttpPutResponseHopLimit of the nodes' instance metadata: 1 or 2.
 	IMDSHopLimit int
 	// WithoutAgent and WithoutWebhook leave a subject out, to see the suites notice.
@@ -51,6 +51,34 @@ type Spec struct {
 	// Binaries is the folder with the programs that go into epi's images.
 	Binaries string
 }
+
+// Given is an image that the user brings in place of a reference implementation.
+type Given struct {
+	// Image is a name that the container engine has or can pull, or the path of an archive as
+	// `docker save` writes it. Empty means epi's reference.
+	Image string
+	// Layout says how the image's program is called; empty means LayoutAuto.
+	Layout Layout
+	// Args are added to the arguments that the program serves with, Env, as KEY=value, to its variables.
+	Args, Env []string
+}
+
+// Layout is how the program of an agent's or a webhook's image is called.
+type Layout string
+
+const (
+	// LayoutAuto is LayoutEntrypoint for an image that has an entrypoint, and LayoutEKS for others.
+	LayoutAuto Layout = "auto"
+	// LayoutEntrypoint: the image's entrypoint is the program; arguments alone are given.
+	LayoutEntrypoint Layout = "entrypoint"
+	// LayoutEKS: the images of EKS itself. They name no entrypoint, their programs are
+	// /eks-pod-identity-agent and /webhook, and the agent's init container is privileged
+	// (https://github.com/aws/eks-pod-identity-agent, charts/eks-pod-identity-agent).
+	LayoutEKS Layout = "eks"
+)
+
+// Layouts lists them.
+func Layouts() []Layout { return []Layout{LayoutAuto, LayoutEntrypoint, LayoutEKS} }
 
 // Provider brings environments up and down.
 type Provider interface {

@@ -102,6 +102,11 @@ func (i *Installer) await(ctx context.Context, task clusters.Task, object k8s.Ob
 		}
 		var done bool
 		done, seen = ready()
+		if !done {
+			if why := i.trouble(ctx, object.GetNamespace(), object.GetName()); why != "" {
+				seen += "; " + why
+			}
+		}
 		task.Detail("%s", seen)
 		return done, nil
 	}, wait.WithContext(ctx), wait.WithInterval(200*time.Millisecond), wait.WithTimeout(timeoutReady), wait.WithImmediate())

@@ -34,7 +34,7 @@ func TestAgentManifestTakesWhatTheRunDecides(t *testing.T) {
 	if set.Namespace != AgentNamespace || set.Name != AgentName {
 		t.Errorf("agent is %s/%s", set.Namespace, set.Name)
 	}
-	agent := Agent{Image: "agent:1", ClusterName: "blue", Region: "eu-west-1", Endpoint: "http://auth"}
+	agent := Agent{Subject: Subject{Image: "agent:1"}, ClusterName: "blue", Region: "eu-west-1", Endpoint: "http://auth"}
 	if err := agent.edit(set); err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestWebhookManifestTakesWhatTheRunDecides(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	webhook := Webhook{Image: "webhook:1", SyncImage: "emulator:1", ControlURL: "http://control", ClusterName: "blue"}
+	webhook := Webhook{Subject: Subject{Image: "webhook:1"}, SyncImage: "emulator:1", ControlURL: "http://control", ClusterName: "blue"}
 	bundle := []byte("certificate")
 	for _, object := range objects {
 		if err := webhook.edit(object, bundle); err != nil {

@@ -5,14 +5,16 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/e2e-framework/klient/k8s"
 
+	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/manifests"
 )
 
 // Agent is what the agent's manifest leaves open.
 type Agent struct {
-	Image       string
+	Subject
 	ClusterName string
 	Region      string
 	// Endpoint of EKS Auth; empty means AWS's own.
@@ -31,7 +33,12 @@ func (a Agent) edit(object k8s.Object) error {
 	}
 	pod := &set.Spec.Template.Spec
 	for n := range pod.InitContainers {
-		pod.InitContainers[n].Image = a.Image
+		container := &pod.InitContainers[n]
+		container.Image = a.Image
+		if a.Layout == clusters.LayoutEKS {
+			container.Command = []string{eksAgentProgram}
+			container.SecurityContext = &corev1.SecurityContext{Privileged: ptr.To(true)}
+		}
 	}
 	for n := range pod.Containers {
 		container := &pod.Containers[n]
@@ -41,6 +48,11 @@ func (a Agent) edit(object k8s.Object) error {
 			container.Args = append(container.Args, "--endpoint", a.Endpoint)
 		}
 		container.Env = append(container.Env, corev1.EnvVar{Name: "AWS_REGION", Value: a.Region})
+		if a.Layout == clusters.LayoutEKS {
+			container.Command = []string{eksAgentProgram}
+			container.SecurityContext = &corev1.SecurityContext{Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"NET_BIND_SERVICE"}}}
+		}
+		a.extend(container)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/util/cert"
 	"sigs.k8s.io/e2e-framework/klient/k8s"
 
+	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/manifests"
 )
 
@@ -18,7 +19,7 @@ const syncContainer = "association-sync"
 
 // Webhook is what the webhook's manifests leave open.
 type Webhook struct {
-	Image       string
+	Subject
 	ClusterName string
 	// SyncImage holds the program that writes the container-credentials config file from the
 	// associations that the control API at ControlURL, opened by SyncToken, tells.
@@ -70,7 +71,12 @@ func (w Webhook) edit(object k8s.Object, caBundle []byte) error {
 			}
 		}
 		for n := range pod.Containers {
-			pod.Containers[n].Image = w.Image
+			container := &pod.Containers[n]
+			container.Image = w.Image
+			if w.Layout == clusters.LayoutEKS {
+				container.Command = []string{eksWebhookProgram}
+			}
+			w.extend(container)
 		}
 	case *admissionv1.MutatingWebhookConfiguration:
 		for n := range object.Webhooks {

@@ -90,8 +90,11 @@ type creation struct {
 	engine   containerEngine
 	progress clusters.Progress
 
-	secrets  secrets
-	images   map[string]*images.Image
+	secrets secrets
+	images  map[string]*images.Image
+	// agent and webhook are the user's images; nil for epi's own.
+	agent, webhook *images.Given
+
 	node     nodeimage.Image
 	emulator *emulator
 	kube     *rest.Config
@@ -190,8 +193,8 @@ func (c *creation) environment() *clusters.Environment {
 		Engine:            c.found.String(),
 		Capabilities:      []clusters.Capability{clusters.EmulatorControl, clusters.HostNetworkPods, clusters.IMDS},
 		Subjects: []clusters.Subject{
-			c.subject("agent", agentProgram, c.spec.AgentImage, c.spec.WithoutAgent),
-			c.subject("webhook", webhookProgram, c.spec.WebhookImage, c.spec.WithoutWebhook),
+			c.subject("agent", agentProgram, c.agent, c.spec.WithoutAgent),
+			c.subject("webhook", webhookProgram, c.webhook, c.spec.WithoutWebhook),
 		},
 		ProbeImage: c.images[probeProgram].Ref,
 		AWS: clusters.AWS{
@@ -204,9 +207,9 @@ func (c *creation) environment() *clusters.Environment {
 	}
 }
 
-func (c *creation) subject(role, program, given string, absent bool) clusters.Subject {
-	if given != "" {
-		return clusters.Subject{Role: role, Image: given, Absent: absent}
+func (c *creation) subject(role, program string, given *images.Given, absent bool) clusters.Subject {
+	if given != nil {
+		return clusters.Subject{Role: role, Image: given.Ref, Digest: given.Digest, Absent: absent}
 	}
 	image := c.images[program]
 	return clusters.Subject{Role: role, Image: image.Ref, Digest: image.Digest, Reference: true, Absent: absent}

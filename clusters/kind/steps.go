@@ -3,6 +3,7 @@ package kind
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -53,6 +54,13 @@ func (c *creation) prepareImages(ctx context.Context) error {
 		task := c.progress.Start("Images of emulator, agent, webhook and probe")
 		err := c.buildImages(ctx)
 		task.End(err)
+		return err
+	})
+	group.Go(func() (err error) {
+		if c.agent, err = c.prepareGiven(ctx, "agent", c.spec.Agent); err != nil {
+			return err
+		}
+		c.webhook, err = c.prepareGiven(ctx, "webhook", c.spec.Webhook)
 		return err
 	})
 	return group.Wait()
@@ -161,12 +169,17 @@ func (c *creation) connectNodes(ctx context.Context) error {
 			return fmt.Errorf("reach cluster: %w", err)
 		}
 		enableIPv6(ctx, list)
+		if c.agent != nil {
+			if err := makeAgentLink(ctx, list); err != nil {
+				return err
+			}
+		}
 		if err := routeMetadata(ctx, list, c.emulator.ip); err != nil {
 			return err
 		}
 		group, ctx := errgroup.WithContext(ctx)
 		for _, node := range list {
-			group.Go(func() error { return c.loadImages(node) })
+			group.Go(func() error { return errors.Join(c.loadImages(node), c.loadGiven(node)) })
 		}
 		group.Go(func() error {
 			if err := connectPods(ctx, r, list); err != nil {
@@ -249,9 +262,9 @@ func (c *creation) installAddons(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	if !c.spec.WithoutAgent {
 		group.Go(func() error {
-			task := c.progress.Start("Pod Identity agent: " + reference(c.spec.AgentImage))
+			task := c.progress.Start("Pod Identity agent: " + reference(c.spec.Agent.Image))
 			err := installer.InstallAgent(ctx, addons.Agent{
-				Image: c.subject("agent", agentProgram, c.spec.AgentImage, false).Image, ClusterName: c.spec.Name, Region: region, Endpoint: c.podEndpoint(),
+				Subject: c.addon(agentProgram, c.spec.Agent, c.agent), ClusterName: c.spec.Name, Region: region, Endpoint: c.podEndpoint(),
 			})
 			if err == nil {
 				err = installer.WaitAgent(ctx, task)
@@ -262,9 +275,9 @@ func (c *creation) installAddons(ctx context.Context) error {
 	}
 	if !c.spec.WithoutWebhook {
 		group.Go(func() error {
-			task := c.progress.Start("Pod Identity webhook: " + reference(c.spec.WebhookImage))
+			task := c.progress.Start("Pod Identity webhook: " + reference(c.spec.Webhook.Image))
 			err := installer.InstallWebhook(ctx, addons.Webhook{
-				Image: c.subject("webhook", webhookProgram, c.spec.WebhookImage, false).Image, ClusterName: c.spec.Name,
+				Subject: c.addon(webhookProgram, c.spec.Webhook, c.webhook), ClusterName: c.spec.Name,
 				SyncImage: c.images[emulatorProgram].Ref, SyncToken: c.secrets.syncToken,
 				ControlURL: "http://" + c.emulator.ip + ":" + emulatorControlPort,
 			})

@@ -43,6 +43,10 @@ func TestWrongUsageExitsWithTwoAndSaysWhere(t *testing.T) {
 		{name: "name that is no DNS label", args: []string{"up", "--name", "My_Cluster"}, says: []string{"--name", "My_Cluster"}},
 		{name: "version that is not pinned", args: []string{"up", "--kubernetes-version", "v0.1.0"}, says: []string{"v0.1.0", "v1.36"}},
 		{name: "provider that does not exist", args: []string{"up", "--provider", "gke"}, says: []string{"--provider", "gke"}},
+		{
+			name: "image that is called in no known way", args: []string{"up", "--agent-layout", "upstream", "--webhook-layout", "eks", "--agent-env", "HTTPS_PROXY"},
+			says: []string{"--agent-layout", "upstream", "--webhook-image", "KEY=value"},
+		},
 		{name: "argument too many", args: []string{"down", "epi"}, says: []string{"epi down --help"}},
 		{name: "variable of the wrong type", variables: map[string]string{"EPI_NODES": "many"}, args: []string{"up"}, says: []string{"EPI_NODES", "many"}},
 		{name: "aws without a command", args: []string{"aws"}, says: []string{"no command"}},

@@ -45,7 +45,7 @@ func (a *app) configure(cmd *cobra.Command) error {
 			return
 		}
 		if value, ok := values[flag.Name]; ok {
-			if err := cmd.Flags().Set(flag.Name, text(value)); err != nil {
+			if err := set(cmd.Flags(), flag, value); err != nil {
 				problems = append(problems, fmt.Errorf("%s: key %s: %w", a.configName(), flag.Name, err))
 			}
 		}
@@ -85,16 +85,23 @@ func readConfig(file string) (map[string]any, error) {
 	return values, nil
 }
 
-// text renders a YAML value as a flag takes it: a list as words with commas.
-func text(value any) string {
-	if list, ok := value.([]any); ok {
-		words := make([]string, 0, len(list))
-		for _, item := range list {
-			words = append(words, fmt.Sprint(item))
-		}
-		return strings.Join(words, ",")
+// set gives a flag the value of a YAML key. The items of a list are taken as they are: an argument
+// of a program may have a comma.
+func set(flags *pflag.FlagSet, flag *pflag.Flag, value any) error {
+	list, isList := value.([]any)
+	if !isList {
+		return flags.Set(flag.Name, fmt.Sprint(value))
 	}
-	return fmt.Sprint(value)
+	words := make([]string, 0, len(list))
+	for _, item := range list {
+		words = append(words, fmt.Sprint(item))
+	}
+	slice, takesList := flag.Value.(pflag.SliceValue)
+	if !takesList {
+		return fmt.Errorf("%q is a list, want one value", words)
+	}
+	flag.Changed = true
+	return slice.Replace(words)
 }
 
 // knownFlags are the names of the flags of all commands, sorted.

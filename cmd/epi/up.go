@@ -31,8 +31,8 @@ func (f *environmentFlags) register(cmd *cobra.Command) {
 	flags.IntVar(&f.spec.Nodes, "nodes", 1, "number of nodes, the control plane's included")
 	flags.StringVar(&f.spec.KubernetesVersion, "kubernetes-version", "", "Kubernetes version: "+strings.Join(nodeimage.Versions(), " or ")+" (default the first)")
 	flags.StringVar(&f.spec.NodeImage, "node-image", "", "node image to use as it is, such as kindest/node:v1.36.3")
-	flags.StringVar(&f.spec.AgentImage, "agent-image", "", "agent to test (default epi's reference agent)")
-	flags.StringVar(&f.spec.WebhookImage, "webhook-image", "", "webhook to test (default epi's reference webhook)")
+	registerGiven(flags, &f.spec.Agent, "agent")
+	registerGiven(flags, &f.spec.Webhook, "webhook")
 	flags.IntVar(&f.spec.IMDSHopLimit, "imds-hop-limit", 1, "hop limit of the nodes' instance metadata: 1 keeps pods out, 2 lets them in")
 	flags.BoolVar(&f.spec.WithoutAgent, "without-agent", false, "leave the agent out, to see the suites notice")
 	flags.BoolVar(&f.spec.WithoutWebhook, "without-webhook", false, "leave the webhook out, to see the suites notice")
@@ -55,6 +55,7 @@ func (f *environmentFlags) validate() error {
 	if f.spec.IMDSHopLimit != 1 && f.spec.IMDSHopLimit != 2 {
 		problems = append(problems, fmt.Errorf("flag --imds-hop-limit: %d is not 1 or 2", f.spec.IMDSHopLimit))
 	}
+	problems = append(problems, checkGiven(f.spec.Agent, "agent"), checkGiven(f.spec.Webhook, "webhook"))
 	if v := f.spec.KubernetesVersion; v != "" && f.spec.NodeImage == "" && !slices.Contains(nodeimage.Versions(), v) {
 		problems = append(problems, fmt.Errorf("flag --kubernetes-version: %q is not pinned; choose %s, or bring a --node-image", v, strings.Join(nodeimage.Versions(), " or ")))
 	}

@@ -1,0 +1,113 @@
+package kind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"sigs.k8s.io/kind/pkg/cluster/nodes"
+	"sigs.k8s.io/kind/pkg/cluster/nodeutils"
+
+	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/addons"
+	"github.com/podidentity/epi/clusters/images"
+)
+
+// agentLink is the link that holds the agent's addresses, by the name that the EKS agent gives it.
+const agentLink = "pod-id-link0"
+
+// prepareGiven makes an archive of the image that the user brings for a role; nil if there is none.
+func (c *creation) prepareGiven(ctx context.Context, role string, given clusters.Given) (*images.Given, error) {
+	if given.Image == "" {
+		return nil, nil
+	}
+	task := c.progress.Start(fmt.Sprintf("Image of the %s: %s", role, given.Image))
+	image, err := c.archiveGiven(ctx, role, given.Image)
+	if err != nil {
+		err = &clusters.EnvironmentError{
+			Doing: fmt.Sprintf("get image %s of the %s", given.Image, role), Err: err,
+			Remedy: fmt.Sprintf("give an image that %s has or can pull, or an archive that docker save wrote", c.found.Name),
+		}
+	}
+	task.End(err)
+	return image, err
+}
+
+// archiveGiven saves the engine's image to the environment's folder, unless it is an archive already.
+func (c *creation) archiveGiven(ctx context.Context, role, image string) (*images.Given, error) {
+	if info, err := os.Stat(image); err == nil && info.Mode().IsRegular() {
+		return images.OpenArchive(image)
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if strings.HasSuffix(image, ".tar") {
+		return nil, fmt.Errorf("%w: %s", fs.ErrNotExist, image)
+	}
+	if _, err := c.engine.Output(ctx, "image", "inspect", "--format", "{{.Id}}", image); err != nil {
+		// The engine pulls, not the nodes: it has the user's logins.
+		if _, err := c.engine.Output(ctx, "pull", "--quiet", image); err != nil {
+			return nil, err
+		}
+	}
+	file := filepath.Join(c.dir, role+".tar")
+	if _, err := c.engine.Output(ctx, "save", "--output", file, image); err != nil {
+		return nil, err
+	}
+	return images.OpenArchive(file)
+}
+
+// loadGiven puts the user's images on a node and removes nothing: the archives are in the
+// environment's folder, or the user's own.
+func (c *creation) loadGiven(node nodes.Node) error {
+	for _, image := range []*images.Given{c.agent, c.webhook} {
+		if image == nil {
+			continue
+		}
+		archive, err := image.Open()
+		if err != nil {
+			return err
+		}
+		err = errors.Join(nodeutils.LoadImageArchive(node, archive), archive.Close())
+		if err != nil {
+			return fmt.Errorf("load image %s on node %s: %w", image.Ref, node, err)
+		}
+	}
+	return nil
+}
+
+// addon is what is installed for a role: epi's program, or what the user gave.
+func (c *creation) addon(program string, given clusters.Given, image *images.Given) addons.Subject {
+	if image == nil {
+		return addons.Subject{Image: c.images[program].Ref, Layout: clusters.LayoutEntrypoint, Args: given.Args, Env: given.Env}
+	}
+	return addons.Subject{Image: image.Ref, Layout: layoutOf(given.Layout, image), Args: given.Args, Env: given.Env}
+}
+
+func layoutOf(asked clusters.Layout, image *images.Given) clusters.Layout {
+	switch {
+	case asked != "" && asked != clusters.LayoutAuto:
+		return asked
+	case len(image.Entrypoint) == 0:
+		return clusters.LayoutEKS
+	default:
+		return clusters.LayoutEntrypoint
+	}
+}
+
+// makeAgentLink makes the agent's link where the kernel has no links of type dummy, which the EKS
+// agent would make: it takes one that is there. A bridge without ports serves as well.
+func makeAgentLink(ctx context.Context, list []nodes.Node) error {
+	for _, node := range list {
+		if onNode(ctx, node, "ip", "link", "add", agentLink, "type", "dummy") == nil {
+			continue
+		}
+		if err := onNode(ctx, node, "ip", "link", "add", agentLink, "type", "bridge"); err != nil {
+			return fmt.Errorf("make link %s, for the agent, on node %s: %w", agentLink, node, err)
+		}
+	}
+	return nil
+}
