@@ -21,6 +21,8 @@ const (
 	HostNetworkPods Capability = "host-network-pods"
 	// IMDS: nodes have an instance metadata service.
 	IMDS Capability = "imds"
+	// SecondAccount: there is another AWS account, whose roles associations may target.
+	SecondAccount Capability = "second-account"
 )
 
 // Environment is a running environment as specs and commands need to know it. It is stored as
@@ -49,6 +51,8 @@ type Environment struct {
 	// ProbeImage runs in test pods.
 	ProbeImage string `json:"probeImage"`
 	AWS        AWS    `json:"aws"`
+	// SecondAccount is set with the capability of that name.
+	SecondAccount *Account `json:"secondAccount,omitempty"`
 	// Control is set where the AWS side has epi's control API.
 	Control *Control `json:"control,omitempty"`
 }
@@ -74,6 +78,15 @@ type AWS struct {
 	PodEndpointURL  string `json:"podEndpointURL,omitempty"`
 	AccessKeyID     string `json:"accessKeyID,omitempty"`
 	SecretAccessKey string `json:"secretAccessKey,omitempty"`
+}
+
+// Account is another AWS account.
+type Account struct {
+	ID string `json:"id"`
+	// AdministratorRole is the name of a role that may do everything there, and that the
+	// environment's own account may assume, as members of an organisation have one:
+	// https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_accounts_access.html.
+	AdministratorRole string `json:"administratorRole"`
 }
 
 // Control tells where the emulator's control API is, for clients on this machine.

@@ -15,10 +15,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/eks"
-	"github.com/aws/aws-sdk-go-v2/service/iam"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -72,10 +68,8 @@ type Env struct {
 	Resources *resources.Resources
 	Clientset kubernetes.Interface
 
-	EKS *eks.Client
-	IAM *iam.Client
-	STS *sts.Client
-	S3  *s3.Client
+	// Clients are the administrator's: of the environment's own account.
+	Clients
 	// Control is the emulator's control API; nil without clusters.EmulatorControl.
 	Control *control.Client
 
@@ -105,11 +99,7 @@ func New(ctx context.Context, environment *clusters.Environment, options Options
 	if err != nil {
 		return nil, err
 	}
-	env.EKS, env.IAM, env.STS = eks.NewFromConfig(cfg), iam.NewFromConfig(cfg), sts.NewFromConfig(cfg)
-	env.S3 = s3.NewFromConfig(cfg, func(o *s3.Options) {
-		// A bucket's own host name exists only below AWS's domain.
-		o.UsePathStyle = environment.AWS.EndpointURL != ""
-	})
+	env.Clients = newClients(cfg, environment.AWS.EndpointURL != "")
 	if environment.Has(clusters.EmulatorControl) && environment.Control != nil {
 		env.Control = control.New(environment.Control.URL, environment.Control.Token)
 	}

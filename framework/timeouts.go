@@ -14,7 +14,10 @@ type Timeouts struct {
 	ServiceAccountVisible time.Duration
 	// RoleVisible: from creating a role until EKS accepts it in an association.
 	RoleVisible time.Duration
-	// AssociationVisible: from creating an association until new pods get the variables.
+	// PolicyVisible: from changing a policy or the trust of a role until it counts.
+	PolicyVisible time.Duration
+	// AssociationVisible: from creating an association until new pods get the variables, and from
+	// changing or deleting one until EKS Auth goes by it.
 	AssociationVisible time.Duration
 	// CredentialsWork: from a pod's start until its credentials do what the role's policies allow.
 	CredentialsWork time.Duration
@@ -31,6 +34,7 @@ func DefaultTimeouts(environment *clusters.Environment) Timeouts {
 		PodRunning:            time.Minute,
 		ServiceAccountVisible: 30 * time.Second,
 		RoleVisible:           2 * time.Second,
+		PolicyVisible:         2 * time.Second,
 		AssociationVisible:    10 * time.Second,
 		CredentialsWork:       10 * time.Second,
 		Exec:                  30 * time.Second,
@@ -38,6 +42,7 @@ func DefaultTimeouts(environment *clusters.Environment) Timeouts {
 	}
 	if environment.AWS.EndpointURL == "" {
 		timeouts.RoleVisible = 30 * time.Second
+		timeouts.PolicyVisible = time.Minute
 		timeouts.AssociationVisible = time.Minute
 		timeouts.CredentialsWork = 2 * time.Minute
 	}

@@ -32,7 +32,9 @@ const (
 	accountID = "123456789012"
 	// memberAccountID is a second account, for roles that associations target.
 	memberAccountID = "210987654321"
-	nodeRole        = "epi-node"
+	// memberAccessRole is what the emulator gives to each account that it is told of.
+	memberAccessRole = "OrganizationAccountAccessRole"
+	nodeRole         = "epi-node"
 
 	timeoutNodes   = 2 * time.Minute
 	timeoutCleanup = time.Minute
@@ -191,7 +193,7 @@ func (c *creation) environment() *clusters.Environment {
 		NodeRole:          nodeRole,
 		IMDSHopLimit:      c.spec.IMDSHopLimit,
 		Engine:            c.found.String(),
-		Capabilities:      []clusters.Capability{clusters.EmulatorControl, clusters.HostNetworkPods, clusters.IMDS},
+		Capabilities:      []clusters.Capability{clusters.EmulatorControl, clusters.HostNetworkPods, clusters.IMDS, clusters.SecondAccount},
 		Subjects: []clusters.Subject{
 			c.subject("agent", agentProgram, c.agent, c.spec.WithoutAgent),
 			c.subject("webhook", webhookProgram, c.webhook, c.spec.WithoutWebhook),
@@ -203,7 +205,8 @@ func (c *creation) environment() *clusters.Environment {
 			AccessKeyID:     c.secrets.accessKeyID,
 			SecretAccessKey: c.secrets.secretAccessKey,
 		},
-		Control: &clusters.Control{URL: c.emulator.control, Token: c.secrets.controlToken},
+		SecondAccount: &clusters.Account{ID: memberAccountID, AdministratorRole: memberAccessRole},
+		Control:       &clusters.Control{URL: c.emulator.control, Token: c.secrets.controlToken},
 	}
 }
 

@@ -22,14 +22,32 @@ type Association struct {
 	Created time.Time
 }
 
+// AssociationOption changes an association before it is asked for.
+type AssociationOption func(*eks.CreatePodIdentityAssociationInput)
+
+// WithoutSessionTags leaves the session tags out.
+func WithoutSessionTags() AssociationOption {
+	return func(in *eks.CreatePodIdentityAssociationInput) { in.DisableSessionTags = aws.Bool(true) }
+}
+
+// WithTarget makes pods sessions of another role, which the associated one assumes.
+func WithTarget(role *Role) AssociationOption {
+	return func(in *eks.CreatePodIdentityAssociationInput) { in.TargetRoleArn = &role.ARN }
+}
+
+// WithSessionPolicy limits what sessions may do; it goes with WithoutSessionTags.
+func WithSessionPolicy(policy Document) AssociationOption {
+	return func(in *eks.CreatePodIdentityAssociationInput) { in.Policy = encode(policy) }
+}
+
 // Associate makes the association of a service account, which need not exist, with a role.
-func Associate(ctx context.Context, env *framework.Env, namespace, serviceAccount string, role *Role) *Association {
+func Associate(ctx context.Context, env *framework.Env, namespace, serviceAccount string, role *Role, options ...AssociationOption) *Association {
 	env.T.Helper()
 	var created *ekstypes.PodIdentityAssociation
 	var last error
 	// The spec's own context, not the wait's: only asking again is bounded, not the answer.
 	err := wait.For(func(context.Context) (bool, error) {
-		created, last = createAssociation(ctx, env, namespace, serviceAccount, role)
+		created, last = createAssociation(ctx, env, namespace, serviceAccount, role, options...)
 		// A role that was just made may not be visible to EKS yet: it is told as an invalid parameter.
 		if _, notYet := errors.AsType[*ekstypes.InvalidParameterException](last); notYet {
 			return false, nil
@@ -43,22 +61,29 @@ func Associate(ctx context.Context, env *framework.Env, namespace, serviceAccoun
 		ID: aws.ToString(created.AssociationId), ARN: aws.ToString(created.AssociationArn),
 		Namespace: namespace, ServiceAccount: serviceAccount, Role: role, Created: time.Now(),
 	}
-	env.T.Cleanup("association "+association.ID, func(ctx context.Context) error {
-		_, err := env.EKS.DeletePodIdentityAssociation(ctx, &eks.DeletePodIdentityAssociationInput{
-			ClusterName: &env.ClusterName, AssociationId: &association.ID,
-		})
+	RemoveAssociation(env, association.ID)
+	return association
+}
+
+// RemoveAssociation removes an association at the end, unless it is gone by then.
+func RemoveAssociation(env *framework.Env, id string) {
+	env.T.Cleanup("association "+id, func(ctx context.Context) error {
+		_, err := env.EKS.DeletePodIdentityAssociation(ctx, &eks.DeletePodIdentityAssociationInput{ClusterName: &env.ClusterName, AssociationId: &id})
 		if _, gone := errors.AsType[*ekstypes.ResourceNotFoundException](err); gone {
 			return nil
 		}
 		return err
 	})
-	return association
 }
 
-func createAssociation(ctx context.Context, env *framework.Env, namespace, serviceAccount string, role *Role) (*ekstypes.PodIdentityAssociation, error) {
-	answer, err := env.EKS.CreatePodIdentityAssociation(ctx, &eks.CreatePodIdentityAssociationInput{
+func createAssociation(ctx context.Context, env *framework.Env, namespace, serviceAccount string, role *Role, options ...AssociationOption) (*ekstypes.PodIdentityAssociation, error) {
+	input := &eks.CreatePodIdentityAssociationInput{
 		ClusterName: &env.ClusterName, Namespace: &namespace, ServiceAccount: &serviceAccount, RoleArn: &role.ARN, Tags: env.Labels(),
-	})
+	}
+	for _, option := range options {
+		option(input)
+	}
+	answer, err := env.EKS.CreatePodIdentityAssociation(ctx, input)
 	if err != nil {
 		return nil, err
 	}
@@ -77,10 +102,7 @@ func AssociateAgain(ctx context.Context, env *framework.Env, first *Association)
 		return err
 	}
 	if id := aws.ToString(created.AssociationId); id != first.ID {
-		env.T.Cleanup("association "+id, func(ctx context.Context) error {
-			_, err := env.EKS.DeletePodIdentityAssociation(ctx, &eks.DeletePodIdentityAssociationInput{ClusterName: &env.ClusterName, AssociationId: &id})
-			return err
-		})
+		RemoveAssociation(env, id)
 	}
 	return errAgreed
 }

@@ -100,7 +100,7 @@ func awsEnvironment(t *testing.T, mutation framework.Mutation) (*framework.Env, 
 	t.Helper()
 	aws, err := emulator.New(emulator.Options{
 		Region: "us-west-2", Account: "123456789012", NodeRole: "epi-node",
-		AccessKeyID: accessKey, SecretAccessKey: secretKey, ControlToken: "control", SyncToken: "sync",
+		AccessKeyID: accessKey, SecretAccessKey: secretKey, ControlToken: "control", SyncToken: "sync", Members: []string{"210987654321"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -128,9 +128,10 @@ func awsEnvironment(t *testing.T, mutation framework.Mutation) (*framework.Env, 
 	f := &fixture{T: t}
 	env, err := framework.New(t.Context(), &clusters.Environment{
 		Name: "epi", ClusterName: "epi", Region: "us-west-2", AccountID: "123456789012", Kubeconfig: kubeconfig,
-		Capabilities: []clusters.Capability{clusters.EmulatorControl},
-		AWS:          clusters.AWS{EndpointURL: endpoint.URL, AccessKeyID: accessKey, SecretAccessKey: secretKey},
-		Control:      &clusters.Control{URL: api.URL, Token: "control"},
+		Capabilities:  []clusters.Capability{clusters.EmulatorControl, clusters.SecondAccount},
+		AWS:           clusters.AWS{EndpointURL: endpoint.URL, AccessKeyID: accessKey, SecretAccessKey: secretKey},
+		Control:       &clusters.Control{URL: api.URL, Token: "control"},
+		SecondAccount: &clusters.Account{ID: "210987654321", AdministratorRole: "OrganizationAccountAccessRole"},
 	}, framework.Options{Run: "20261123-1415", T: f, Mutation: mutation})
 	if err != nil {
 		t.Fatal(err)

@@ -34,14 +34,6 @@ type Statement struct {
 	Condition map[string]map[string][]string `json:",omitempty"`
 }
 
-// trustsPodIdentity is the trust policy that every role for Pod Identity has:
-// https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html.
-var trustsPodIdentity = Document{Version: policyVersion, Statement: []Statement{{
-	Sid: "AllowEksAuthToAssumeRoleForPodIdentity", Effect: "Allow",
-	Principal: map[string]string{"Service": "pods.eks.amazonaws.com"},
-	Action:    []string{"sts:AssumeRole", "sts:TagSession"},
-}}}
-
 // Allow is a document that allows actions on resources.
 func Allow(resources []string, actions ...string) Document {
 	return Document{Version: policyVersion, Statement: []Statement{{Effect: "Allow", Action: actions, Resource: resources}}}
@@ -53,27 +45,46 @@ func OwnPrefix(bucket *Bucket) Document {
 	return Allow([]string{bucket.ARN() + "/${aws:PrincipalTag/eks-cluster-name}/${aws:PrincipalTag/kubernetes-namespace}/*"}, "s3:*")
 }
 
-// Role is an IAM role that trusts Pod Identity.
+// Role is an IAM role. ID is IAM's own, such as AROA…: it outlives no deletion.
 type Role struct {
-	Name, ARN string
+	Name, ARN, ID string
+	// iam is of an administrator of the role's account.
+	iam *iam.Client
 }
 
 // NewRole makes a role that trusts Pod Identity, with policies attached as managed ones.
 func NewRole(ctx context.Context, env *framework.Env, policies ...Document) *Role {
 	env.T.Helper()
+	return NewRoleTrusting(ctx, env, TrustPodIdentity(), policies...)
+}
+
+// NewRoleTrusting is NewRole with another trust policy.
+func NewRoleTrusting(ctx context.Context, env *framework.Env, trust Document, policies ...Document) *Role {
+	env.T.Helper()
+	return newRole(ctx, env, env.IAM, trust, policies)
+}
+
+// NewRoleElsewhere is NewRoleTrusting in the second account. It needs clusters.SecondAccount.
+func NewRoleElsewhere(ctx context.Context, env *framework.Env, trust Document, policies ...Document) *Role {
+	env.T.Helper()
+	return newRole(ctx, env, Elsewhere(env).IAM, trust, policies)
+}
+
+func newRole(ctx context.Context, env *framework.Env, client *iam.Client, trust Document, policies []Document) *Role {
+	env.T.Helper()
 	name := env.NewName()
-	created, err := env.IAM.CreateRole(ctx, &iam.CreateRoleInput{
-		RoleName: &name, AssumeRolePolicyDocument: encode(trustsPodIdentity), Tags: iamTags(env),
+	created, err := client.CreateRole(ctx, &iam.CreateRoleInput{
+		RoleName: &name, AssumeRolePolicyDocument: encode(trust), Tags: iamTags(env),
 		Description: aws.String("Made by epi for a conformance spec; safe to remove."),
 	})
 	if err != nil {
 		env.T.Fatalf("create role %s: %v", name, err)
 	}
 	env.T.Cleanup("role "+name, func(ctx context.Context) error {
-		_, err := env.IAM.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: &name})
+		_, err := client.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: &name})
 		return ignoreMissing(err)
 	})
-	role := &Role{Name: name, ARN: aws.ToString(created.Role.Arn)}
+	role := &Role{Name: name, ARN: aws.ToString(created.Role.Arn), ID: aws.ToString(created.Role.RoleId), iam: client}
 	if env.Mutation == framework.RoleWithoutPolicy {
 		return role
 	}
@@ -86,22 +97,37 @@ func NewRole(ctx context.Context, env *framework.Env, policies ...Document) *Rol
 func (r *Role) attach(ctx context.Context, env *framework.Env, document Document) {
 	env.T.Helper()
 	name := env.NewName()
-	created, err := env.IAM.CreatePolicy(ctx, &iam.CreatePolicyInput{PolicyName: &name, PolicyDocument: encode(document), Tags: iamTags(env)})
+	created, err := r.iam.CreatePolicy(ctx, &iam.CreatePolicyInput{PolicyName: &name, PolicyDocument: encode(document), Tags: iamTags(env)})
 	if err != nil {
 		env.T.Fatalf("create policy %s: %v", name, err)
 	}
 	arn := created.Policy.Arn
 	env.T.Cleanup("policy "+name, func(ctx context.Context) error {
-		_, err := env.IAM.DeletePolicy(ctx, &iam.DeletePolicyInput{PolicyArn: arn})
+		_, err := r.iam.DeletePolicy(ctx, &iam.DeletePolicyInput{PolicyArn: arn})
 		return ignoreMissing(err)
 	})
-	if _, err := env.IAM.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: &r.Name, PolicyArn: arn}); err != nil {
-		env.T.Fatalf("attach policy %s to role %s: %v", name, r.Name, err)
+	r.AttachManaged(ctx, env, aws.ToString(arn))
+}
+
+// AttachManaged attaches a managed policy that there is, such as one of AWS's own.
+func (r *Role) AttachManaged(ctx context.Context, env *framework.Env, arn string) {
+	env.T.Helper()
+	if _, err := r.iam.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: &r.Name, PolicyArn: &arn}); err != nil {
+		env.T.Fatalf("attach policy %s to role %s: %v", arn, r.Name, err)
 	}
-	env.T.Cleanup("attachment of policy "+name, func(ctx context.Context) error {
-		_, err := env.IAM.DetachRolePolicy(ctx, &iam.DetachRolePolicyInput{RoleName: &r.Name, PolicyArn: arn})
+	env.T.Cleanup("attachment of policy "+arn, func(ctx context.Context) error {
+		_, err := r.iam.DetachRolePolicy(ctx, &iam.DetachRolePolicyInput{RoleName: &r.Name, PolicyArn: &arn})
 		return ignoreMissing(err)
 	})
+}
+
+// SetTrust replaces the trust policy.
+func (r *Role) SetTrust(ctx context.Context, env *framework.Env, trust Document) {
+	env.T.Helper()
+	_, err := r.iam.UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: &r.Name, PolicyDocument: encode(trust)})
+	if err != nil {
+		env.T.Fatalf("update trust policy of role %s: %v", r.Name, err)
+	}
 }
 
 // Put sets the role's inline policy, in place of the one it had.
@@ -111,12 +137,12 @@ func (r *Role) Put(ctx context.Context, env *framework.Env, document Document) {
 		return
 	}
 	name := "inline"
-	_, err := env.IAM.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: &r.Name, PolicyName: &name, PolicyDocument: encode(document)})
+	_, err := r.iam.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: &r.Name, PolicyName: &name, PolicyDocument: encode(document)})
 	if err != nil {
 		env.T.Fatalf("put inline policy of role %s: %v", r.Name, err)
 	}
 	env.T.Cleanup("inline policy of role "+r.Name, func(ctx context.Context) error {
-		_, err := env.IAM.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: &r.Name, PolicyName: &name})
+		_, err := r.iam.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: &r.Name, PolicyName: &name})
 		return ignoreMissing(err)
 	})
 }

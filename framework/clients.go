@@ -1,0 +1,55 @@
+package framework
+
+import (
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/aws-sdk-go-v2/service/eksauth"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+)
+
+// Clients of AWS's services, all of one caller.
+type Clients struct {
+	EKS     *eks.Client
+	EKSAuth *eksauth.Client
+	IAM     *iam.Client
+	STS     *sts.Client
+	S3      *s3.Client
+
+	config aws.Config
+}
+
+func newClients(cfg aws.Config, emulated bool) Clients {
+	return Clients{
+		config: cfg,
+		EKS:    eks.NewFromConfig(cfg), EKSAuth: eksauth.NewFromConfig(cfg), IAM: iam.NewFromConfig(cfg), STS: sts.NewFromConfig(cfg),
+		S3: s3.NewFromConfig(cfg, func(o *s3.Options) {
+			// A bucket's own host name exists only below AWS's domain.
+			o.UsePathStyle = emulated
+		}),
+	}
+}
+
+// Credentials are those of the caller.
+func (c *Clients) Credentials() aws.CredentialsProvider { return c.config.Credentials }
+
+// String says nothing: what formats clients, such as a failed expectation, must not find credentials.
+func (*Clients) String() string { return "AWS clients" }
+
+// GomegaString implements format.GomegaStringer, for the same reason.
+func (c *Clients) GomegaString() string { return c.String() }
+
+// As are clients of another caller.
+func (e *Env) As(provider aws.CredentialsProvider) *Clients {
+	cfg := e.config.Copy()
+	cfg.Credentials = aws.NewCredentialsCache(provider)
+	clients := newClients(cfg, e.AWS.EndpointURL != "")
+	return &clients
+}
+
+// AsKey are clients of a caller with an access key, such as a session's.
+func (e *Env) AsKey(accessKeyID, secretAccessKey, sessionToken string) *Clients {
+	return e.As(credentials.NewStaticCredentialsProvider(accessKeyID, secretAccessKey, sessionToken))
+}

@@ -1,0 +1,149 @@
+package cloud
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"github.com/podidentity/epi/framework"
+)
+
+// maxAnswer bounds what is read of an answer.
+const maxAnswer = 1 << 20
+
+// Request to AWS, as it goes over the wire: for what the SDK would not send, or hide.
+type Request struct {
+	// Service is the endpoint's: "eks" or "eks-auth". SignedFor is the service that the signature is
+	// for; "" means Service, and "-" that there is none.
+	Service, SignedFor string
+	Method, Path       string
+	// Body is sent, Signed is signed in its place unless it is "".
+	Body, Signed string
+}
+
+// Answer to a Request. Its body may hold credentials: no verb prints it.
+type Answer struct {
+	Status      int
+	ContentType string
+	// Code of an error; "" for none.
+	Code string
+	body []byte
+}
+
+// Format implements fmt.Formatter.
+func (a Answer) Format(state fmt.State, _ rune) {
+	// A fmt.State only fails where its writer does, which reports for itself.
+	_, _ = fmt.Fprintf(state, "status %d, Content-Type %q, error code %q", a.Status, a.ContentType, a.Code)
+}
+
+// GomegaString implements format.GomegaStringer.
+func (a Answer) GomegaString() string { return fmt.Sprint(a) }
+
+// Members are the members of a JSON object in the answer by their path, such as
+// "credentials.expiration", with the kind of each: string, number, boolean, array or null.
+func (a Answer) Members() map[string]string {
+	members := map[string]string{}
+	var object map[string]any
+	if json.Unmarshal(a.body, &object) == nil {
+		describe(members, "", object)
+	}
+	return members
+}
+
+func describe(members map[string]string, prefix string, object map[string]any) {
+	for name, value := range object {
+		switch value := value.(type) {
+		case map[string]any:
+			describe(members, prefix+name+".", value)
+		case string:
+			members[prefix+name] = "string"
+			if value == "" {
+				members[prefix+name] = "empty string"
+			}
+		case float64:
+			members[prefix+name] = "number"
+		case bool:
+			members[prefix+name] = "boolean"
+		case []any:
+			members[prefix+name] = "array"
+		default:
+			members[prefix+name] = "null"
+		}
+	}
+}
+
+// Decode reads the JSON of the answer.
+func (a Answer) Decode(into any) error { return json.Unmarshal(a.body, into) }
+
+// Send sends a request once, as the environment's administrator. That nothing answers is the harness's
+// fault; what answers is for the spec to judge.
+func Send(ctx context.Context, env *framework.Env, request Request) Answer {
+	env.T.Helper()
+	answer, err := send(ctx, env, request)
+	if err != nil {
+		env.T.Fatalf("%s %s of %s: %v", request.Method, request.Path, request.Service, err)
+	}
+	return answer
+}
+
+func send(ctx context.Context, env *framework.Env, request Request) (Answer, error) {
+	out, err := http.NewRequestWithContext(ctx, request.Method, endpoint(env, request.Service)+request.Path, strings.NewReader(request.Body))
+	if err != nil {
+		return Answer{}, err
+	}
+	out.Header.Set("Content-Type", "application/json")
+	if err := sign(ctx, env, out, request); err != nil {
+		return Answer{}, err
+	}
+	response, err := http.DefaultClient.Do(out)
+	if err != nil {
+		return Answer{}, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return Answer{}, err
+	}
+	// A code may come with the URI of its shape: https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html.
+	code, _, _ := strings.Cut(response.Header.Get("X-Amzn-Errortype"), ":")
+	return Answer{Status: response.StatusCode, ContentType: response.Header.Get("Content-Type"), Code: code, body: body}, nil
+}
+
+func sign(ctx context.Context, env *framework.Env, out *http.Request, request Request) error {
+	service, signed := request.SignedFor, request.Signed
+	switch service {
+	case "-":
+		return nil
+	case "":
+		service = request.Service
+	}
+	if signed == "" {
+		signed = request.Body
+	}
+	credentials, err := env.Clients.Credentials().Retrieve(ctx)
+	if err != nil {
+		return fmt.Errorf("find own credentials: %w", err)
+	}
+	digest := sha256.Sum256([]byte(signed))
+	return v4.NewSigner().SignHTTP(ctx, credentials, out, hex.EncodeToString(digest[:]), service, env.Region, time.Now())
+}
+
+// endpoint of a service:
+// https://docs.aws.amazon.com/general/latest/gr/eks.html.
+func endpoint(env *framework.Env, service string) string {
+	if env.AWS.EndpointURL != "" {
+		return env.AWS.EndpointURL
+	}
+	if service == "eks-auth" {
+		return fmt.Sprintf("https://eks-auth.%s.api.aws", env.Region)
+	}
+	return fmt.Sprintf("https://%s.%s.amazonaws.com", service, env.Region)
+}
