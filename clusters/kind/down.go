@@ -184,6 +184,13 @@ func (c *creation) explain(ctx context.Context, err error) error {
 			err = fmt.Errorf("%w\nlast lines of node %s:\n%s", err, name, logs)
 		}
 	}
+	if strings.Contains(err.Error(), "Too many open files") {
+		// Every node runs an init system, a container runtime and a kubelet, which all watch files.
+		err = &clusters.EnvironmentError{
+			Doing: "create cluster", Err: err,
+			Remedy: "the machine allows too few watches of files for one more node: sysctl fs.inotify.max_user_instances=512, or remove another environment",
+		}
+	}
 	return err
 }
 
