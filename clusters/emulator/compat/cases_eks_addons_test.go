@@ -76,6 +76,12 @@ func eksAddonCases() []testCase {
 		{"eks", "CreateAddon", "a caller without the permission", refused(403, "AccessDeniedException"), func(ctx context.Context, f *fixture) error {
 			return last(f.Nobody().EKS.CreateAddon(ctx, &eks.CreateAddonInput{ClusterName: aws.String(f.Cluster()), AddonName: aws.String(podIdentityAgent)}))
 		}},
+		{"eks", "CreateAddon", "tags, by a caller who may not set them", refused(403, "AccessDeniedException"), func(ctx context.Context, f *fixture) error {
+			who := f.User(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"eks:CreateAddon","Resource":"*"}}`)
+			return last(who.EKS.CreateAddon(ctx, &eks.CreateAddonInput{
+				ClusterName: aws.String(f.Cluster()), AddonName: aws.String(podIdentityAgent), Tags: map[string]string{"team": "a"},
+			}))
+		}},
 		{"eks", "DescribeAddon", "an add-on", accepted, func(ctx context.Context, f *fixture) error {
 			return last(f.Admin().EKS.DescribeAddon(ctx, &eks.DescribeAddonInput{ClusterName: &f.Name, AddonName: f.addon(ctx)}))
 		}},

@@ -36,8 +36,8 @@ func (s *Service) createAddon(r *http.Request) (any, error) {
 }
 
 func (s *Service) create(r *http.Request, in createAddonRequest) (any, error) {
-	name := r.PathValue("clusterName")
-	if err := s.authorize(r.Context(), "eks:CreateAddon", s.ClusterARN(name), s.clusterTags(name, requestTags(in.Tags))); err != nil {
+	name, id := r.PathValue("clusterName"), uuid.NewString()
+	if err := s.authorizeCreation(r, "eks:CreateAddon", s.addonARN(name, in.AddonName, id), in.Tags); err != nil {
 		return nil, err
 	}
 	if in.AddonName == "" {
@@ -84,7 +84,7 @@ func (s *Service) create(r *http.Request, in createAddonRequest) (any, error) {
 		}
 	}
 	a := &addon{
-		Cluster: name, Name: in.AddonName, ID: uuid.NewString(), Version: version, Namespace: namespace,
+		Cluster: name, Name: in.AddonName, ID: id, Version: version, Namespace: namespace,
 		Configuration: in.ConfigurationValues, RoleARN: in.ServiceAccountRoleARN, Tags: in.Tags,
 		Created: now, Modified: now, Change: addonCreating, Settled: now.Add(addonChange),
 		Token: in.ClientRequestToken, Fingerprint: fingerprint(asked),

@@ -79,15 +79,8 @@ func (s *Service) createAssociation(r *http.Request) (any, error) {
 		return nil, err
 	}
 	id := newAssociationID()
-	requested := requestTags(in.Tags)
-	if err := s.authorize(r.Context(), "eks:CreatePodIdentityAssociation", s.ClusterARN(name), s.clusterTags(name, requested)); err != nil {
+	if err := s.authorizeCreation(r, "eks:CreatePodIdentityAssociation", s.associationARN(name, id), in.Tags); err != nil {
 		return nil, err
-	}
-	// Seen with eksctl, whose associations have tags (https://github.com/aws/karpenter-provider-aws/pull/5544).
-	if len(in.Tags) > 0 {
-		if err := s.authorize(r.Context(), "eks:TagResource", s.associationARN(name, id), requested); err != nil {
-			return nil, err
-		}
 	}
 	if err := s.checkCreate(in); err != nil {
 		return nil, err

@@ -172,6 +172,19 @@ func asBadRequest(err error) error {
 	return err
 }
 
+// authorizeCreation decides about the action that makes a resource in the path's cluster and, where it
+// is made with tags, about tagging what will have that ARN. Seen with eksctl, whose associations have
+// tags (https://github.com/aws/karpenter-provider-aws/pull/5544); CloudFormation's schema of
+// AWS::EKS::Addon asks the same of an add-on that is made with tags.
+func (s *Service) authorizeCreation(r *http.Request, action, arn string, tags map[string]string) error {
+	cluster, requested := r.PathValue("clusterName"), requestTags(tags)
+	err := s.authorize(r.Context(), action, s.ClusterARN(cluster), s.clusterTags(cluster, requested))
+	if err != nil || len(tags) == 0 {
+		return err
+	}
+	return s.authorize(r.Context(), "eks:TagResource", arn, requested)
+}
+
 // requestTags are the condition keys of tags that a request gives.
 func requestTags(tags map[string]string) map[string][]string {
 	keys := map[string][]string{}
