@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -37,6 +38,32 @@ func (a authorizer) Authorize(ctx context.Context, action, resource string, keys
 		return errors.New(iam.DeniedMessage(caller, access, decision))
 	}
 	return nil
+}
+
+// accountEKS has the EKS of each account by its ID: callers meet that of their own.
+type accountEKS map[string]*eks.Service
+
+// newEKS makes them. Clusters are registered with options.Account only, so the members' have nothing
+// to keep.
+func newEKS(options Options, accounts *iam.Accounts, table eks.Table) (accountEKS, error) {
+	all := accountEKS{}
+	for _, account := range append([]string{options.Account}, options.Members...) {
+		var err error
+		all[account], err = eks.New(eks.Options{
+			Region: options.Region, Account: account, Authorizer: authorizer{accounts, account}, Roles: roles{accounts},
+			Now: options.Now, AssociationLimit: options.AssociationLimit, Table: table,
+		})
+		if err != nil {
+			return nil, err
+		}
+		table = nil
+	}
+	return all, nil
+}
+
+// ServeHTTP serves a request with its caller in the context, who is of one of the accounts.
+func (a accountEKS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a[iam.CallerFrom(r.Context()).Principal.AccountID].ServeHTTP(w, r)
 }
 
 // roles is eks.Roles.

@@ -157,21 +157,18 @@ func (e *Emulator) newCloud(sessionKey []byte) (*cloud, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make S3: %w", err)
 	}
-	authorizer := authorizer{accounts, options.Account}
-	clusters, err := eks.New(eks.Options{
-		Region: options.Region, Account: options.Account, Authorizer: authorizer, Roles: roles{accounts},
-		Now: options.Now, AssociationLimit: options.AssociationLimit, Table: tables["eks"],
-	})
+	managers, err := newEKS(options, accounts, tables["eks"])
 	if err != nil {
 		return nil, fmt.Errorf("make EKS: %w", err)
 	}
+	clusters := managers[options.Account]
 	c := &cloud{accounts: accounts, verifier: sigv4.NewVerifier(accounts, sigv4.Options{Now: options.Now}), eks: clusters}
 	security := sts.NewHandler(sts.Options{Accounts: accounts, Issuers: issuers{options.Issuers, clusters}, Now: options.Now})
 	tokens := eksauth.New(eksauth.Options{
-		Account: options.Account, Clusters: clusters, Authorizer: authorizer, Sessions: sessions{accounts}, Now: options.Now,
+		Account: options.Account, Clusters: clusters, Authorizer: authorizer{accounts, options.Account}, Sessions: sessions{accounts}, Now: options.Now,
 	})
 	c.services = map[string]service{
-		"eks":      {handler: clusters, refuse: refuseJSON, requestID: jsonRequestID, regions: []string{options.Region}},
+		"eks":      {handler: managers, refuse: refuseJSON, requestID: jsonRequestID, regions: []string{options.Region}},
 		"eks-auth": {handler: tokens, refuse: refuseJSON, requestID: jsonRequestID, regions: []string{options.Region}},
 		// IAM is signed for us-east-1, and for the client's own region by SDKs that were given an
 		// endpoint; STS likewise, by way of its global endpoint.

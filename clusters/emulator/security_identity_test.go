@@ -3,6 +3,7 @@ package emulator_test
 import (
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -49,13 +50,17 @@ func accountAttacks() []attack {
 		}, refusal{403, "AccessDenied"}},
 		{"lists a cluster's associations", func(x *target) emulatortest.Request {
 			return emulatortest.Request{Service: "eks", Method: http.MethodGet, Path: "/clusters/" + x.Cluster() + "/pod-identity-associations"}
-		}, refusal{403, "AccessDeniedException"}},
+		}, refusal{404, "ResourceNotFoundException"}},
+		{"reads a cluster's tags by its ARN", func(x *target) emulatortest.Request {
+			arn := "arn:aws:eks:" + emulatortest.Region + ":" + emulatortest.Account + ":cluster/" + x.Cluster()
+			return emulatortest.Request{Service: "eks", Method: http.MethodGet, Path: "/tags/" + url.PathEscape(arn)}
+		}, refusal{404, "NotFoundException"}},
 		{"makes an association", func(x *target) emulatortest.Request {
 			return emulatortest.Request{
 				Service: "eks", Method: http.MethodPost, Path: "/clusters/" + x.Cluster() + "/pod-identity-associations",
 				Body: `{"namespace":"default","serviceAccount":"app","roleArn":"` + x.Role(x.Name, emulatortest.TrustPods, "") + `"}`,
 			}
-		}, refusal{403, "AccessDeniedException"}},
+		}, refusal{400, "InvalidParameterException"}},
 		{"trades a pod's token", func(x *target) emulatortest.Request {
 			cluster, token := x.Cluster(), x.Token("default", "app", nil)
 			x.Associate(cluster, "app", x.Role(x.Name, emulatortest.TrustPods, ""), nil)
