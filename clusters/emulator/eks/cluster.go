@@ -78,7 +78,8 @@ func (s *Service) Verifier(cluster string) (*podtoken.Verifier, bool) {
 }
 
 func (s *Service) listClusters(r *http.Request) (any, error) {
-	if err := s.authorize(r.Context(), "eks:ListClusters", "*", nil); err != nil {
+	// The action has no resource type; the resource is what AWS names in its refusals.
+	if err := s.authorize(r.Context(), "eks:ListClusters", s.ClusterARN("*"), nil); err != nil {
 		return nil, err
 	}
 	for _, include := range r.URL.Query()["include"] {

@@ -238,7 +238,8 @@ func TestAuthorization(t *testing.T) {
 	body := `{"namespace":"default","serviceAccount":"app","roleArn":"` + good + `","tags":{"team":"a"}}`
 	// Resource types: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelastickubernetesservice.html
 	tests := []struct{ action, resource, method, path, body string }{
-		{"eks:ListClusters", "*", "GET", "/clusters", ""},
+		// Refusals that users quote name it: "eks:ListClusters on resource: arn:aws:eks:…:cluster/*".
+		{"eks:ListClusters", "arn:aws:eks:us-west-2:123456789012:cluster/*", "GET", "/clusters", ""},
 		{"eks:DescribeCluster", blueARN, "GET", "/clusters/blue", ""},
 		{"eks:CreatePodIdentityAssociation", blueARN, "POST", path, body},
 		{"iam:PassRole", good, "POST", path, body},
