@@ -60,18 +60,30 @@ type conformanceProfile struct {
 }
 
 type conformanceLevel struct {
-	Result     string   `yaml:"result"`
-	Statistics Counts   `yaml:"statistics"`
-	Failed     []string `yaml:"failed,omitempty"`
+	Result     string                 `yaml:"result"`
+	Statistics Counts                 `yaml:"statistics"`
+	Failed     []string               `yaml:"failed,omitempty"`
+	Undecided  []conformanceUndecided `yaml:"undecided,omitempty"`
+}
+
+// conformanceUndecided is a requirement that did not pass or fail.
+type conformanceUndecided struct {
+	ID      string  `yaml:"id"`
+	Outcome Outcome `yaml:"outcome"`
+	Reason  string  `yaml:"reason,omitempty"`
 }
 
 type conformanceRequirement struct {
-	ID      string   `yaml:"id"`
-	Level   string   `yaml:"level,omitempty"`
-	Profile string   `yaml:"profile,omitempty"`
-	Outcome Outcome  `yaml:"outcome"`
-	Reason  string   `yaml:"reason,omitempty"`
-	Specs   []string `yaml:"specs,omitempty"`
+	ID        string   `yaml:"id"`
+	Level     string   `yaml:"level,omitempty"`
+	Profile   string   `yaml:"profile,omitempty"`
+	Statement string   `yaml:"statement,omitempty"`
+	Source    string   `yaml:"source,omitempty"`
+	Runs      string   `yaml:"runs,omitempty"`
+	Since     string   `yaml:"since,omitempty"`
+	Outcome   Outcome  `yaml:"outcome"`
+	Reason    string   `yaml:"reason,omitempty"`
+	Specs     []string `yaml:"specs,omitempty"`
 }
 
 type conformanceProblem struct {
@@ -112,6 +124,7 @@ func WriteConformance(w io.Writer, run Run) error {
 	for _, result := range run.RequirementResults() {
 		requirement := conformanceRequirement{
 			ID: plain(result.ID), Level: plain(result.Level), Profile: plain(result.Profile),
+			Statement: plain(result.Statement), Source: plain(result.Source), Runs: plain(result.Runs), Since: plain(result.Since),
 			Outcome: result.Outcome, Reason: plain(result.Reason),
 		}
 		for _, spec := range result.Specs {
@@ -138,7 +151,11 @@ func (l LevelResult) conformance() *conformanceLevel {
 	if l.Result() == "" {
 		return nil
 	}
-	return &conformanceLevel{Result: l.Result(), Statistics: l.Counts, Failed: plains(l.Failed)}
+	told := &conformanceLevel{Result: l.Result(), Statistics: l.Counts, Failed: plains(l.Failed)}
+	for _, result := range l.Undecided {
+		told.Undecided = append(told.Undecided, conformanceUndecided{plain(result.ID), result.Outcome, plain(result.Reason)})
+	}
+	return told
 }
 
 func plains(list []string) []string {

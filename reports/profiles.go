@@ -18,6 +18,8 @@ type LevelResult struct {
 	Counts Counts
 	// Failed are the IDs of the requirements that failed, sorted.
 	Failed []string
+	// Undecided are the requirements that neither passed nor failed, sorted, each with its reason.
+	Undecided []RequirementResult
 }
 
 // Result sums a level up in a word: "fail" if any requirement failed, else "error" if any could not
@@ -59,8 +61,11 @@ func (r Run) ProfileResults() []ProfileResult {
 			level = &profile.Core
 		}
 		level.Counts.add(result.Outcome)
-		if result.Outcome == Fail {
+		switch {
+		case result.Outcome == Fail:
 			level.Failed = append(level.Failed, result.ID)
+		case !result.Outcome.Decided():
+			level.Undecided = append(level.Undecided, result)
 		}
 	}
 	return profiles

@@ -70,6 +70,8 @@ func (r Run) judge(requirement Requirement, specs []Spec) RequirementResult {
 		result.Reason = "no spec ran"
 	case len(specs) == 0 && (r.Interrupted || r.Ended.IsZero()):
 		result.Reason = "no spec that covers it ended before the run did"
+	case len(specs) == 0 && len(r.Selection) > 0:
+		result.Reason = "not selected"
 	case len(specs) == 0:
 		result.Reason = "no spec of this run covers it"
 	case result.Outcome == Pass:
