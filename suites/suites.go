@@ -159,7 +159,7 @@ func (o Options) runner() runner.Options {
 		Command: append([]string{o.Executable}, o.Arguments...), Procs: procs,
 		Focus: o.Focus, LabelFilter: o.LabelFilter,
 		Check:   o.checkSuites,
-		Decide:  o.decide,
+		Decide:  o.Decide,
 		Payload: payload{Environment: o.Environment, Run: o.Run, Artifacts: o.Artifacts, Mutation: o.Mutation},
 	}
 	if o.Started != nil {
@@ -168,8 +168,8 @@ func (o Options) runner() runner.Options {
 	return options
 }
 
-// decide is what becomes of a spec that focus and labels choose.
-func (o Options) decide(spec Spec) runner.Decision {
+// Decide is what becomes of a spec that focus and labels choose, in the environment of the options.
+func (o Options) Decide(spec Spec) runner.Decision {
 	if !o.chosen(spec) {
 		return runner.Decision{Excluded: true}
 	}

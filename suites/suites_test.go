@@ -140,16 +140,16 @@ func covers(spec Spec, level requirement.Level, profile requirement.Profile) boo
 func TestSlowSpecsAreSkippedUnlessAskedFor(t *testing.T) {
 	spec := Spec{Labels: requirement.Slow(9 * time.Minute)}
 	o := Options{Environment: &clusters.Environment{}}
-	if got := o.decide(spec); got.Instead != reports.Skipped || got.Reason != "takes about 9m0s; run it with --slow" {
+	if got := o.Decide(spec); got.Instead != reports.Skipped || got.Reason != "takes about 9m0s; run it with --slow" {
 		t.Errorf("%+v", got)
 	}
 	o.Slow = true
-	if got := o.decide(spec); got != (runner.Decision{}) {
+	if got := o.Decide(spec); got != (runner.Decision{}) {
 		t.Errorf("asked for: %+v", got)
 	}
 	// Waiting longer would not help where it cannot be decided.
 	o.Slow, spec.Needs = false, []clusters.Capability{clusters.IMDS}
-	if got := o.decide(spec); got.Instead != reports.NotSupported {
+	if got := o.Decide(spec); got.Instead != reports.NotSupported {
 		t.Errorf("not supported: %+v", got)
 	}
 }

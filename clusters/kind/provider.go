@@ -174,6 +174,11 @@ func randomHex(bytes int) string {
 	return hex.EncodeToString(data)
 }
 
+// Capabilities are what environments on kind can do.
+func Capabilities() []clusters.Capability {
+	return []clusters.Capability{clusters.EmulatorControl, clusters.HostNetworkPods, clusters.IMDS, clusters.SecondAccount}
+}
+
 func randomBase32(length int) string { return rand.Text()[:length] }
 
 func (c *creation) environment() *clusters.Environment {
@@ -193,7 +198,7 @@ func (c *creation) environment() *clusters.Environment {
 		NodeRole:          nodeRole,
 		IMDSHopLimit:      c.spec.IMDSHopLimit,
 		Engine:            c.found.String(),
-		Capabilities:      []clusters.Capability{clusters.EmulatorControl, clusters.HostNetworkPods, clusters.IMDS, clusters.SecondAccount},
+		Capabilities:      Capabilities(),
 		Subjects: []clusters.Subject{
 			c.subject("agent", agentProgram, c.agent, c.spec.WithoutAgent),
 			c.subject("webhook", webhookProgram, c.webhook, c.spec.WithoutWebhook),
