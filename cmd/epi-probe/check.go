@@ -103,13 +103,18 @@ func (c *check) identity(ctx context.Context, _ []string) any {
 		return probe.Identity{Failure: failure}
 	}
 	identity := probe.Identity{Source: found.Source, AccessKeyID: probe.Shorten(found.AccessKeyID)}
+	callerIdentity(ctx, cfg, &identity)
+	return identity
+}
+
+// callerIdentity fills in who the credentials of cfg are to AWS.
+func callerIdentity(ctx context.Context, cfg aws.Config, identity *probe.Identity) {
 	caller, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
 		identity.Failure = classify(err)
-		return identity
+		return
 	}
 	identity.ARN, identity.Account, identity.UserID = aws.ToString(caller.Arn), aws.ToString(caller.Account), aws.ToString(caller.UserId)
-	return identity
 }
 
 // classify turns an error of an AWS request into data.

@@ -26,6 +26,7 @@ const usage = `epi-probe does what a workload does with EKS Pod Identity.
 
   epi-probe pause                    wait for a signal
   epi-probe do [FLAGS] OP [ARG...]   one check; one JSON object on standard output
+  epi-probe ask                      HTTP requests as JSON from standard input; JSON on standard output
   epi-probe s3 cp s3://BUCKET/KEY -  an object to standard output, as the AWS CLI would
   epi-probe version
 
@@ -73,6 +74,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		_, err = fmt.Fprintln(stdout, version)
 	case "do":
 		err = do(ctx, args[1:], stdout, stderr)
+	case probe.CommandAsk:
+		err = ask(ctx, os.Stdin, stdout)
 	case "s3":
 		return copyObject(ctx, args[1:], stdout, stderr)
 	case "help", "-h", "--help":

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 
@@ -22,12 +23,17 @@ import (
 func (p *Probe) run(ctx context.Context, container string, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.env.Timeouts.Exec)
 	defer cancel()
-	executor, err := p.executor(container, append([]string{probe.Program}, args...))
+	return p.runWith(ctx, container, nil, args...)
+}
+
+// runWith is run with something to read, nil for nothing, and bounded by ctx alone.
+func (p *Probe) runWith(ctx context.Context, container string, stdin io.Reader, args ...string) ([]byte, error) {
+	executor, err := p.executor(container, stdin != nil, append([]string{probe.Program}, args...))
 	if err != nil {
 		return nil, err
 	}
 	var stdout, stderr bytes.Buffer
-	err = executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdout: &stdout, Stderr: &stderr})
+	err = executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdin: stdin, Stdout: &stdout, Stderr: &stderr})
 	if ended, ok := errors.AsType[exec.ExitError](err); ok {
 		return nil, fmt.Errorf("epi-probe ended with code %d: %s", ended.ExitStatus(), strings.TrimSpace(probe.Redact(stderr.String())))
 	}
@@ -38,10 +44,10 @@ func (p *Probe) run(ctx context.Context, container string, args ...string) ([]by
 }
 
 // executor speaks WebSocket, as kubectl does, and SPDY with API servers before 1.31.
-func (p *Probe) executor(container string, command []string) (remotecommand.Executor, error) {
+func (p *Probe) executor(container string, stdin bool, command []string) (remotecommand.Executor, error) {
 	request := p.env.Clientset.CoreV1().RESTClient().Post().
 		Resource("pods").Namespace(p.Pod.Namespace).Name(p.Pod.Name).SubResource("exec").
-		VersionedParams(&corev1.PodExecOptions{Container: container, Command: command, Stdout: true, Stderr: true}, scheme.ParameterCodec)
+		VersionedParams(&corev1.PodExecOptions{Container: container, Command: command, Stdin: stdin, Stdout: true, Stderr: true}, scheme.ParameterCodec)
 	websocket, err := remotecommand.NewWebSocketExecutor(p.env.Config, http.MethodGet, request.URL().String())
 	if err != nil {
 		return nil, err

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"github.com/podidentity/epi/framework/probe"
+)
+
+// ask makes a batch of requests and prints, for each of them, the answers in order of their beginning.
+func ask(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
+	var batch probe.Batch
+	if err := json.NewDecoder(stdin).Decode(&batch); err != nil {
+		return fmt.Errorf("%w: read the requests: %w", errUsage, err)
+	}
+	for i, request := range batch.Requests {
+		if request.Times < 0 || request.Times > probe.MaxTimes || request.AtOnce < 0 || request.AtOnce > probe.MaxAtOnce {
+			return fmt.Errorf("%w: request %d: at most %d times, %d at once", errUsage, i+1, probe.MaxTimes, probe.MaxAtOnce)
+		}
+	}
+	ended := make(chan struct{})
+	if batch.UntilEOF {
+		go func() {
+			defer close(ended)
+			_, _ = io.Copy(io.Discard, stdin) // how it ends does not matter
+		}()
+	}
+	start := time.Now()
+	answers := make([][]probe.Answer, len(batch.Requests))
+	var group sync.WaitGroup
+	for i, request := range batch.Requests {
+		a := &asker{request: request, start: start, ended: ended}
+		if !batch.Together {
+			answers[i] = a.all(ctx)
+			continue
+		}
+		group.Go(func() { answers[i] = a.all(ctx) })
+	}
+	group.Wait()
+	if err := json.NewEncoder(stdout).Encode(answers); err != nil {
+		return fmt.Errorf("write the answers: %w", err)
+	}
+	return nil
+}
+
+// asker makes one request of a batch as often as it says.
+type asker struct {
+	request probe.Request
+	start   time.Time
+	ended   <-chan struct{}
+}
+
+func (a *asker) all(ctx context.Context) []probe.Answer {
+	transport := &http.Transport{DisableKeepAlives: !a.request.KeepAlive, MaxIdleConnsPerHost: probe.MaxAtOnce}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	times, atOnce := max(a.request.Times, 1), max(a.request.AtOnce, 1)
+	answers := make([]probe.Answer, times)
+	for begun := 0; begun < times; begun += atOnce {
+		if begun > 0 && !a.wait(ctx) {
+			return answers[:begun]
+		}
+		var group sync.WaitGroup
+		for i := begun; i < min(begun+atOnce, times); i++ {
+			group.Go(func() { answers[i] = a.one(ctx, client) })
+		}
+		group.Wait()
+	}
+	return answers
+}
+
+// wait is the pause between two requests; false if there is to be no other.
+func (a *asker) wait(ctx context.Context) bool {
+	timer := time.NewTimer(a.request.Every)
+	defer timer.Stop()
+	select {
+	case <-a.ended:
+		return false
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+func (a *asker) one(ctx context.Context, client *http.Client) probe.Answer {
+	timeout := a.request.Timeout
+	if timeout == 0 {
+		timeout = defaultTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	began := time.Now()
+	answer := probe.Answer{At: began.Sub(a.start)}
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { answer.Reused = info.Reused }})
+	response, body, err := a.exchange(ctx, client)
+	answer.Took = time.Since(began)
+	if err != nil {
+		answer.Failure = &probe.Failure{Class: probe.NetworkError, Operation: a.method(), Message: probe.Redact(err.Error())}
+		return answer
+	}
+	answer.Status, answer.Header, answer.Body = response.StatusCode, map[string]string{}, probe.Redact(body)
+	for name := range response.Header {
+		answer.Header[name] = response.Header.Get(name)
+	}
+	var found struct {
+		AccessKeyID     string    `json:"AccessKeyId"`
+		SecretAccessKey string    `json:"SecretAccessKey"`
+		Token           string    `json:"Token"`
+		AccountID       string    `json:"AccountId"`
+		Expiration      time.Time `json:"Expiration"`
+	}
+	if json.Unmarshal([]byte(body), &found) != nil || found.AccessKeyID == "" {
+		return answer
+	}
+	answer.Credentials = &probe.Credentials{
+		AccessKeyID: probe.Fingerprint(found.AccessKeyID), SecretAccessKey: probe.Fingerprint(found.SecretAccessKey),
+		Token: probe.Fingerprint(found.Token), AccountID: found.AccountID, Expiration: found.Expiration,
+	}
+	if a.request.Identify {
+		identity := identify(ctx, found.AccessKeyID, found.SecretAccessKey, found.Token)
+		answer.Identity = &identity
+	}
+	return answer
+}
+
+func (a *asker) method() string {
+	if a.request.Method == "" {
+		return http.MethodGet
+	}
+	return a.request.Method
+}
+
+func (a *asker) exchange(ctx context.Context, client *http.Client) (*http.Response, string, error) {
+	request, err := http.NewRequestWithContext(ctx, a.method(), a.request.URL, strings.NewReader(a.request.Body))
+	if err != nil {
+		return nil, "", err
+	}
+	for name, value := range a.request.Header {
+		if name == "Host" {
+			request.Host = value
+			continue
+		}
+		request.Header.Set(name, value)
+	}
+	if a.request.Token != "" {
+		request.Header.Set("Authorization", a.request.Token)
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return nil, "", err
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxResponse+1))
+	if err == nil && len(body) > maxResponse {
+		err = errors.New("answer is too large to be redacted")
+	}
+	return response, string(body), err
+}
+
+// identify asks AWS whose credentials these are.
+func identify(ctx context.Context, accessKeyID, secretAccessKey, token string) probe.Identity {
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithRetryMaxAttempts(1),
+		config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(accessKeyID, secretAccessKey, token)))
+	if err != nil {
+		return probe.Identity{Failure: classify(err)}
+	}
+	identity := probe.Identity{AccessKeyID: probe.Shorten(accessKeyID)}
+	callerIdentity(ctx, cfg, &identity)
+	return identity
+}
