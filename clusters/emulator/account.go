@@ -123,11 +123,11 @@ func (s sessions) AssumeRole(ctx context.Context, in eksauth.AssumeRoleInput) (e
 	first.Context.Set("aws:SourceArn", in.SourceARN)
 	first.Context.Set("aws:SourceAccount", in.SourceAccount)
 	if in.TargetRoleARN == "" {
-		session, err := s.assume(ctx, first, in, in.Duration, in.Policy)
+		session, err := s.assume(ctx, first, in, in.Duration, in.Life, in.Policy)
 		return eksSession(session), err
 	}
 	// The session policy limits the target role only.
-	hop, err := s.assume(ctx, first, in, chainHop, "")
+	hop, err := s.assume(ctx, first, in, chainHop, 0, "")
 	if err != nil {
 		return eksauth.Session{}, err
 	}
@@ -140,7 +140,7 @@ func (s sessions) AssumeRole(ctx context.Context, in eksauth.AssumeRoleInput) (e
 		Actions: actions(in), Context: trustContext(in),
 	}
 	second.Context.Set("sts:ExternalId", in.ExternalID)
-	session, err := s.assume(ctx, second, in, in.Duration, in.Policy)
+	session, err := s.assume(ctx, second, in, in.Duration, in.Life, in.Policy)
 	return eksSession(session), err
 }
 
@@ -152,12 +152,12 @@ func eksSession(s iam.Session) eksauth.Session {
 }
 
 // assume decides by the trust policy and issues the session.
-func (s sessions) assume(ctx context.Context, trust iam.Trust, in eksauth.AssumeRoleInput, duration time.Duration, document string) (iam.Session, error) {
+func (s sessions) assume(ctx context.Context, trust iam.Trust, in eksauth.AssumeRoleInput, duration, life time.Duration, document string) (iam.Session, error) {
 	if decision := s.accounts.EvaluateTrust(ctx, trust); !decision.Allowed {
 		return iam.Session{}, eksauth.ErrNotTrusted
 	}
 	input := iam.SessionInput{
-		RoleARN: trust.RoleARN, SessionName: in.SessionName, Duration: duration,
+		RoleARN: trust.RoleARN, SessionName: in.SessionName, Duration: duration, Life: life,
 		Tags: in.Tags, TransitiveTags: slices.Sorted(maps.Keys(in.Tags)),
 	}
 	if document != "" {

@@ -29,6 +29,10 @@ import (
 // The next three sessions of one association refused:
 //
 //	client.AddFault(ctx, control.Fault{Association: id, Count: 3, Error: &control.Refusal{Kind: control.Internal}})
+//
+// Credentials of one association that end after 20 s:
+//
+//	client.AddFault(ctx, control.Fault{Association: id, Life: control.Duration(20 * time.Second)})
 func (c *Client) AddFault(ctx context.Context, fault Fault) (Fault, error) {
 	var out Fault
 	if err := c.do(ctx, http.MethodPost, "/v1/faults", fault, &out); err != nil {

@@ -68,6 +68,8 @@ type Sessions interface {
 type AssumeRoleInput struct {
 	RoleARN, SessionName string
 	Duration             time.Duration
+	// Life, if not zero, ends the session earlier than AWS ever would: a fault asked for it.
+	Life time.Duration
 	// Tags are transitive session tags; nil for none.
 	Tags map[string]string
 	// SourceARN and SourceAccount are the cluster's, against the confused deputy.
@@ -179,7 +181,9 @@ func (s *Service) assume(r *http.Request) (*assumeAnswer, error) {
 	if err := faults.At(ctx, faults.Target{Operation: operation, Association: association.ID}); err != nil {
 		return nil, faultRefusal(err)
 	}
-	session, err := s.options.Sessions.AssumeRole(ctx, s.sessionFor(association, pod, clusterARN))
+	input := s.sessionFor(association, pod, clusterARN)
+	input.Life = faults.Life(ctx, faults.Target{Operation: operation, Association: association.ID})
+	session, err := s.options.Sessions.AssumeRole(ctx, input)
 	if err != nil {
 		return nil, sessionRefusal(err, association.ID)
 	}

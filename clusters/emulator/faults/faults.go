@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/podidentity/epi/clusters/emulator/journal"
 )
@@ -53,6 +54,21 @@ func At(ctx context.Context, target Target) error {
 		return nil
 	}
 	return set.at(ctx, target)
+}
+
+// Life is how long credentials are to be good that are issued for the request, as the first rule with
+// a life says; 0 if none does. EKS Auth asks before it issues them, with the association.
+func Life(ctx context.Context, target Target) time.Duration {
+	set, _ := ctx.Value(contextKey{}).(*Set)
+	if set == nil || set.active.Load() == 0 {
+		return 0
+	}
+	call := journal.FromContext(ctx)
+	rule, life := set.life(target, call.Service, call.Principal)
+	if rule != "" && call.Fault == "" {
+		call.Fault = rule
+	}
+	return life
 }
 
 func (s *Set) at(ctx context.Context, target Target) error {

@@ -307,6 +307,48 @@ func TestKindsSpeakTheServicesLanguage(t *testing.T) {
 	}
 }
 
+func TestLife(t *testing.T) {
+	ofOne := Target{Operation: assume, Association: "a-1"}
+	tests := []struct {
+		name   string
+		rules  []Rule
+		target Target
+		want   time.Duration
+		fault  string
+	}{
+		{"no rule with a life", []Rule{{Latency: &Latency{Fixed: 1}}}, ofOne, 0, ""},
+		{"of the association", []Rule{{Association: "a-1", Life: Duration(time.Minute)}}, ofOne, time.Minute, "fault-1"},
+		{"of another association", []Rule{{Association: "a-2", Life: Duration(time.Minute)}}, ofOne, 0, ""},
+		{"of all associations", []Rule{{Life: Duration(time.Minute)}}, ofOne, time.Minute, "fault-1"},
+		{"of another service", []Rule{{Service: "sts", Life: Duration(time.Minute)}}, ofOne, 0, ""},
+		{"the first of two", []Rule{{Life: Duration(time.Minute)}, {Association: "a-1", Life: Duration(time.Hour)}}, ofOne, time.Minute, "fault-1"},
+		{"the second, the first being spent", []Rule{{Life: Duration(time.Minute), Count: 1}, {Life: Duration(time.Hour)}}, ofOne, time.Hour, "fault-2"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			set := New(Options{})
+			add(t, set, test.rules...)
+			life := func() (time.Duration, string) {
+				call := &journal.Call{Service: "eks-auth", Principal: node}
+				return Life(NewContext(journal.NewContext(t.Context(), call), set), test.target), call.Fault
+			}
+			if test.rules[0].Count == 1 {
+				life()
+			}
+			if got, fault := life(); got != test.want || fault != test.fault {
+				t.Errorf("got %v by %q, want %v by %q", got, fault, test.want, test.fault)
+			}
+			// A life neither delays nor refuses.
+			if took, refusal, _, dropped := at(t, t.Context(), set, request{"eks-auth", node, test.target}); test.want != 0 && (refusal != nil || dropped || took > time.Second) {
+				t.Errorf("the request was held up: %v, %v", refusal, dropped)
+			}
+		})
+	}
+	if got := Life(t.Context(), ofOne); got != 0 {
+		t.Errorf("without a set: %v", got)
+	}
+}
+
 func TestOwnError(t *testing.T) {
 	set := New(Options{})
 	add(t, set, Rule{Error: &Refusal{Code: "TeapotException", Status: 418, Message: "short and stout"}, Count: 1}, Rule{Error: &Refusal{Kind: Internal, Message: "oh"}})

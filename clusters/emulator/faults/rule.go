@@ -17,6 +17,10 @@ import "time"
 // 200 ms per AssumeRoleForPodIdentity, with 1% stalls of 1 s:
 //
 //	{"operation": "AssumeRoleForPodIdentity", "latency": {"fixed": "200ms", "stall": {"probability": 0.01, "length": "1s"}}}
+//
+// Credentials of one association that end after 20 s:
+//
+//	{"association": "a-abcdefghijklmnop1", "life": "20s"}
 type Rule struct {
 	// ID is given by Set.Add, such as "fault-1", and never given again.
 	ID string `json:"id,omitempty"`
@@ -38,6 +42,9 @@ type Rule struct {
 	Error    *Refusal  `json:"error,omitempty"`
 	Throttle *Throttle `json:"throttle,omitempty"`
 	Outage   *Outage   `json:"outage,omitempty"`
+	// Life is how long the credentials are good that EKS Auth issues: shorter than AWS documents, so
+	// that expiry can be waited for. Where the rule names an association, it is about that one's.
+	Life Duration `json:"life,omitzero"`
 
 	// Count is how many requests are affected before the rule is spent; 0 means no limit.
 	Count uint64 `json:"count,omitempty"`

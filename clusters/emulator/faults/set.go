@@ -167,18 +167,8 @@ func (s *Set) decide(target Target, service, principal string) decision {
 	now, d := s.now(), decision{cleared: s.cleared}
 	refused := false
 	for _, rule := range s.rules {
-		s.expire(rule, now)
-		if rule.ended || refused && rule.Latency == nil || !rule.matches(target, service, principal) {
+		if rule.Life != 0 || refused && rule.Latency == nil || !rule.matches(target, service, principal) || !s.hit(rule, now) {
 			continue
-		}
-		if rule.Probability != 0 && s.random.Float64() >= rule.Probability {
-			continue
-		}
-		if rule.limiter != nil && rule.limiter.AllowN(now, 1) {
-			continue
-		}
-		if rule.hits++; rule.hits == rule.Count {
-			s.end(rule)
 		}
 		if d.rule == "" {
 			d.rule = rule.ID
@@ -202,6 +192,39 @@ func (s *Set) decide(target Target, service, principal string) decision {
 	}
 	d.delay = min(d.delay, MaxDelay)
 	return d
+}
+
+// life is what the first rule with a life says of a request, and its ID.
+func (s *Set) life(target Target, service, principal string) (string, time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	for _, rule := range s.rules {
+		// A rule without an association is about all of them.
+		about := target
+		if rule.Association == "" {
+			about.Association = ""
+		}
+		if rule.Life != 0 && rule.matches(about, service, principal) && s.hit(rule, now) {
+			return rule.ID, time.Duration(rule.Life)
+		}
+	}
+	return "", 0
+}
+
+// hit reports whether a rule that matches affects this request, and counts it. It needs the lock.
+func (s *Set) hit(rule *state, now time.Time) bool {
+	s.expire(rule, now)
+	if rule.ended || rule.Probability != 0 && s.random.Float64() >= rule.Probability {
+		return false
+	}
+	if rule.limiter != nil && rule.limiter.AllowN(now, 1) {
+		return false
+	}
+	if rule.hits++; rule.hits == rule.Count {
+		s.end(rule)
+	}
+	return true
 }
 
 func (r *state) matches(target Target, service, principal string) bool {

@@ -220,7 +220,10 @@ func TestAddRefuses(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	long := strings.Repeat("a", 2000)
 	tests := []struct{ name, rule, want string }{
-		{"no effect", `{}`, "exactly one of latency, error, throttle and outage, has 0"},
+		{"no effect", `{}`, "exactly one of latency, error, throttle, outage and life, has 0"},
+		{"short life", `{"life":"1ms"}`, "life: 1ms must be 1s to 12h0m0s"},
+		{"long life of credentials", `{"life":"13h"}`, "life: 13h0m0s must be 1s to 12h0m0s"},
+		{"life and outage", `{"life":"20s","outage":{}}`, "has 2"},
 		{"two effects", `{"outage":{},"error":{"kind":"internal"}}`, "has 2"},
 		{"own ID", `{"id":"x","outage":{}}`, "id: is given"},
 		{"long pattern", `{"service":"` + long + `","outage":{}}`, "service: is longer than 512 bytes"},

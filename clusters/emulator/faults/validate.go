@@ -19,7 +19,8 @@ const (
 	// MaxRules is how many rules a Set holds, ended ones included.
 	MaxRules = 1000
 
-	maxPattern = 512 // bytes
+	maxSession = 12 * time.Hour // what STS gives at most
+	maxPattern = 512            // bytes
 	maxMessage = 1024
 	maxRate    = 1e6
 	maxCount   = 1e12
@@ -76,8 +77,12 @@ func (r Rule) check(now time.Time) error {
 		effects++
 		add("outage.hang", checkDelay(r.Outage.Hang, 0))
 	}
+	if r.Life != 0 {
+		effects++
+		add("life", within(r.Life, Duration(time.Second), Duration(maxSession)))
+	}
 	if effects != 1 {
-		wrong = append(wrong, fmt.Sprintf("needs exactly one of latency, error, throttle and outage, has %d", effects))
+		wrong = append(wrong, fmt.Sprintf("needs exactly one of latency, error, throttle, outage and life, has %d", effects))
 	}
 	if r.Count > maxCount {
 		add("count", fmt.Errorf("%d is above %.0f", r.Count, float64(maxCount)))

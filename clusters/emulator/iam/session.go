@@ -39,6 +39,8 @@ type SessionInput struct {
 	// Duration is at least 15 minutes and at most 12 hours. The role's own maximum is for callers
 	// to check: it does not limit AWS services (reference_iam-quotas).
 	Duration time.Duration
+	// Life, if not zero, ends the session earlier than Duration, and may be shorter than that can be.
+	Life time.Duration
 	// Tags are the session tags: at most 50, keys up to 128, values up to 256 characters.
 	Tags map[string]string
 	// TransitiveTags are the keys of Tags that role chaining keeps.
@@ -194,10 +196,13 @@ func (a *Accounts) IssueSession(_ context.Context, input SessionInput) (Session,
 	if err != nil {
 		return Session{}, err
 	}
-	now := a.timestamp()
+	now, life := a.timestamp(), input.Duration
+	if input.Life != 0 {
+		life = min(life, input.Life)
+	}
 	s := &session{
 		Account: owner.id, Owner: role.id, Name: input.SessionName, Tags: input.Tags, Transitive: input.TransitiveTags, Policies: policies,
-		Issued: now.Unix(), Expires: now.Add(input.Duration).Unix(), SourceIdentity: input.SourceIdentity, Provider: input.Provider,
+		Issued: now.Unix(), Expires: now.Add(life).Unix(), SourceIdentity: input.SourceIdentity, Provider: input.Provider,
 	}
 	token, err := a.issue(s)
 	if err != nil {
