@@ -1,11 +1,12 @@
 // Package webhook is epi's reference implementation of the mutating webhook of EKS Pod Identity: it
 // gives pods whose service account has an association what an AWS SDK needs to ask the agent for
-// credentials.
+// credentials, and pods whose service account is annotated with a role what it needs to ask STS (IAM
+// roles for service accounts).
 //
-// It does as amazon-eks-pod-identity-webhook 3bf80a34 does in container-credentials mode, with its
-// flags, ports and metrics' names. The packages below say where they do better: injection keeps
-// unknown fields, identities follows ConfigMap volumes, certificate takes replaced files. IRSA, and
-// with it everything that is read from service accounts, is not part of it.
+// It does as amazon-eks-pod-identity-webhook 3bf80a34 does, with its flags, ports and metrics' names.
+// The packages below say where they do better: injection keeps unknown fields, identities follows
+// ConfigMap volumes, certificate takes replaced files. Three things are not part of it: certificates
+// signed by the cluster, roles by name instead of ARN, and roles listed in a ConfigMap.
 //
 // Nothing here knows epi: a subject must not know its examiner.
 package webhook
@@ -24,17 +25,21 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/rest"
 
 	"github.com/podidentity/epi/clusters/webhook/admission"
 	"github.com/podidentity/epi/clusters/webhook/certificate"
 	"github.com/podidentity/epi/clusters/webhook/identities"
 	"github.com/podidentity/epi/clusters/webhook/injection"
+	"github.com/podidentity/epi/clusters/webhook/serviceaccounts"
 )
 
 const (
 	requestTimeout = 10 * time.Second
 	idleTimeout    = 2 * time.Minute
 	drainTimeout   = 10 * time.Second
+	// syncTimeout is how long the start waits for the service accounts: Pod Identity works without.
+	syncTimeout = 5 * time.Second
 )
 
 // Options configure the webhook's server.
@@ -47,11 +52,39 @@ type Options struct {
 	MinTLSVersion uint16
 	// Port answers /mutate, /healthz and /readyz over TLS, MetricsPort /metrics and /healthz without.
 	Port, MetricsPort uint16
-	Injection         injection.Settings
+	// API is where service accounts are watched; nil for nowhere, and then their annotations count
+	// for nothing.
+	API *rest.Config
+	// AccountGrace is how long a pod waits for a service account that is not known yet.
+	AccountGrace time.Duration
+	Injection    injection.Settings
+}
+
+// accounts are all that Run needs of service accounts.
+type accounts interface {
+	injection.ServiceAccounts
+	Run(ctx context.Context)
+	WaitSynced(ctx context.Context, atMost time.Duration) bool
+	Synced() bool
+	Any(annotation string) bool
+}
+
+func (o Options) accounts(registry *prometheus.Registry, log *slog.Logger) (accounts, error) {
+	if o.API == nil {
+		log.Warn("No API server is known, so service accounts are not watched: no role of theirs is injected")
+		return serviceaccounts.None{}, nil
+	}
+	client, err := serviceaccounts.NewClient(o.API)
+	if err != nil {
+		return nil, err
+	}
+	return serviceaccounts.New(client, o.AccountGrace, registry, log)
 }
 
 // Run serves until ctx ends, then lets requests under way finish.
 func Run(ctx context.Context, options Options, log *slog.Logger) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	pair, err := certificate.Load(options.CertFile, options.KeyFile, log)
 	if err != nil {
 		return err
@@ -59,26 +92,47 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 	list := identities.New(options.ConfigFile, log)
 	list.Load() // no pod that comes early is to miss what the file says
 	registry := newRegistry()
+	known, err := options.accounts(registry, log)
+	if err != nil {
+		return err
+	}
 	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "pod_identity_webhook_used",
-		Help: "1 if any service account has an association, else 0.",
-	}, func() float64 { return float64(min(list.Len(), 1)) }))
-	injector := injection.New(list, options.Injection)
+		Help: "1 if any service account has an association or a role, else 0.",
+	}, func() float64 {
+		if list.Len() > 0 || known.Any(options.Injection.RoleAnnotation()) {
+			return 1
+		}
+		return 0
+	}))
+	injector := injection.New(list, known, options.Injection)
 
 	secure := http.NewServeMux()
 	secure.Handle("/mutate", instrument("/mutate", admission.New(injector, registry, log), registry))
 	secure.HandleFunc("/healthz", healthy)
 	secure.HandleFunc("/readyz", func(w http.ResponseWriter, r *http.Request) {
-		if !list.Ready() {
+		switch {
+		case !list.Ready():
 			http.Error(w, "container credentials config was not read yet", http.StatusServiceUnavailable)
-			return
+		case !known.Synced():
+			http.Error(w, "service accounts are not known yet", http.StatusServiceUnavailable)
+		default:
+			healthy(w, r)
 		}
-		healthy(w, r)
 	})
 	plain := http.NewServeMux()
 	plain.Handle("/metrics", metricsHandler(registry))
 	plain.HandleFunc("/healthz", healthy)
 
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		known.Run(ctx)
+		return nil
+	})
+	// Who only knows /healthz takes a webhook that listens for one that is ready.
+	if !known.WaitSynced(ctx, syncTimeout) {
+		log.WarnContext(ctx, "Service accounts are not known yet, serving without", "after", syncTimeout.String())
+	}
 	secureListener, err := listen(ctx, options.Port)
 	if err != nil {
 		return err
@@ -91,7 +145,6 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 	secureServer.TLSConfig = &tls.Config{MinVersion: options.MinTLSVersion, GetCertificate: pair.Get}
 	log.InfoContext(ctx, "Serving admission reviews", "address", secureListener.Addr().String(), "metrics", plainListener.Addr().String())
 
-	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return list.Watch(ctx) })
 	group.Go(func() error {
 		pair.Follow(ctx)

@@ -1,5 +1,5 @@
 // Command epi-webhook is epi's reference implementation of the EKS Pod Identity webhook, with the
-// flags of the EKS webhook as far as they concern Pod Identity.
+// flags of the EKS webhook.
 package main
 
 import (
@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"k8s.io/client-go/rest"
 
 	"github.com/podidentity/epi/clusters/webhook"
 	"github.com/podidentity/epi/clusters/webhook/injection"
@@ -49,13 +50,14 @@ func command(run func(context.Context, webhook.Options, *slog.Logger) error, log
 	var verbosity int
 	cmd := &cobra.Command{
 		Use:   "epi-webhook",
-		Short: "EKS Pod Identity webhook: gives pods what an AWS SDK needs to ask the agent for credentials",
+		Short: "EKS Pod Identity webhook: gives pods what an AWS SDK needs to come to credentials",
 		Long: `epi-webhook answers the API server's admission reviews at /mutate. Pods whose service
 account is listed in the container-credentials config file get the two variables and
-the projected token of EKS Pod Identity, in every container.
+the projected token of EKS Pod Identity, in every container. Pods whose service account
+is annotated with a role instead get those of IAM roles for service accounts; for that
+it watches service accounts, with the rights of its own.
 
-Flags of the EKS webhook that concern IAM roles for service accounts, or a connection
-to the API server, are taken and do nothing; the log says so.`,
+Flags of the EKS webhook that do nothing here are taken; the log says so.`,
 		Version:       version(),
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
@@ -83,19 +85,27 @@ to the API server, are taken and do nothing; the log says so.`,
 					log.Warn("This flag does nothing here", "flag", f.Name)
 				}
 			})
+			config, err := rest.InClusterConfig()
+			if err != nil {
+				log.Warn("The API server is out of reach", "error", err)
+			}
+			options.API = config
 			return run(cmd.Context(), options, log)
 		},
 	}
 	flags := cmd.Flags()
 	in := &options.Injection
 	flags.StringVar(&options.ConfigFile, "watch-container-credentials-config", "", "file that lists the service accounts with an association")
-	flags.StringVar(&in.Audience, "container-credentials-audience", in.Audience, "audience of the projected token")
-	flags.StringVar(&in.MountPath, "container-credentials-token-mount-path", in.MountPath, "folder of the projected token in containers")
-	flags.StringVar(&in.VolumeName, "container-credentials-token-volume-name", in.VolumeName, "name of the projected volume")
-	flags.StringVar(&in.TokenPath, "container-credentials-token-path", in.TokenPath, "file of the projected token")
+	flags.StringVar(&in.PodIdentity.Audience, "container-credentials-audience", in.PodIdentity.Audience, "audience of the projected token for the agent")
+	flags.StringVar(&in.PodIdentity.MountPath, "container-credentials-token-mount-path", in.PodIdentity.MountPath, "folder of that token in containers")
+	flags.StringVar(&in.PodIdentity.VolumeName, "container-credentials-token-volume-name", in.PodIdentity.VolumeName, "name of its volume")
+	flags.StringVar(&in.PodIdentity.Path, "container-credentials-token-path", in.PodIdentity.Path, "file of that token")
 	flags.StringVar(&in.URI, "container-credentials-full-uri", in.URI, "where containers ask the agent for credentials")
+	flags.StringVar(&in.WebIdentity.Audience, "token-audience", in.WebIdentity.Audience, "audience of the projected token for STS, unless the service account names another")
+	flags.StringVar(&in.WebIdentity.MountPath, "token-mount-path", in.WebIdentity.MountPath, "folder of that token in containers")
+	flags.DurationVar(&options.AccountGrace, "service-account-lookup-grace-period", 0, "how long to ask the API server for a service account that is not known yet")
 	flags.StringVar(&in.AnnotationPrefix, "annotation-prefix", in.AnnotationPrefix, "prefix of the annotations and of the label")
-	flags.Int64Var(&in.Expiration, "token-expiration", in.Expiration, "life of the projected token in seconds, 600 at least; 86400 is spread over 79200 to 86400")
+	flags.Int64Var(&in.Expiration, "token-expiration", in.Expiration, "life of the projected token in seconds, 600 at least; the agent's of 86400 is spread over 79200 to 86400")
 	flags.StringVar(&in.Region, "aws-default-region", "", "region for containers that set none")
 	flags.BoolVar(&in.RegionalSTS, "sts-regional-endpoint", false, "have containers use the STS of their region")
 	flags.StringVar(&options.CertFile, "tls-cert", "/etc/webhook/certs/tls.crt", "certificate of the webhook; a replaced one is taken without a restart")
@@ -115,7 +125,7 @@ const ignoredFlag = "ignored"
 
 // ignore takes the flags of the EKS webhook that do nothing here, so that its manifests can be used.
 func ignore(flags *pflag.FlagSet) {
-	texts := "kubeconfig kube-api namespace service-name tls-secret token-audience token-mount-path service-account-lookup-grace-period stderrthreshold"
+	texts := "kubeconfig kube-api namespace service-name tls-secret stderrthreshold"
 	switches := "enable-debugging-handlers logtostderr alsologtostderr"
 	for _, name := range strings.Fields(texts) {
 		flags.String(name, "", "")

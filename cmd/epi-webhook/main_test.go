@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/podidentity/epi/clusters/webhook"
 )
@@ -20,17 +21,17 @@ func TestFlags(t *testing.T) {
 		return nil
 	}, &log)
 	cmd.SetArgs(strings.Fields("--in-cluster=false --watch-container-credentials-config /c --tls-min-version 1.3 --port 8443 -v 4 --token-expiration 3600 " +
-		"--namespace eks --service-name x --enable-debugging-handlers --service-account-lookup-grace-period 1s"))
+		"--namespace eks --service-name x --enable-debugging-handlers --service-account-lookup-grace-period 1s --token-audience sts.example"))
 	if err := cmd.ExecuteContext(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got.ConfigFile != "/c" || got.MinTLSVersion != tls.VersionTLS13 || got.Port != 8443 || got.MetricsPort != 9999 ||
 		got.CertFile != "/etc/webhook/certs/tls.crt" || got.KeyFile != "/etc/webhook/certs/tls.key" ||
 		got.Injection.Expiration != 3600 || got.Injection.URI != "http://169.254.170.23/v1/credentials" ||
-		got.Injection.Audience != "pods.eks.amazonaws.com" || got.Injection.AnnotationPrefix != "eks.amazonaws.com" {
+		got.Injection.PodIdentity.Audience != "pods.eks.amazonaws.com" || got.Injection.WebIdentity.Audience != "sts.example" || got.AccountGrace != time.Second || got.Injection.AnnotationPrefix != "eks.amazonaws.com" {
 		t.Errorf("got %+v", got)
 	}
-	for _, ignored := range []string{"namespace", "service-name", "enable-debugging-handlers", "service-account-lookup-grace-period"} {
+	for _, ignored := range []string{"namespace", "service-name", "enable-debugging-handlers"} {
 		if !strings.Contains(log.String(), `"flag":"`+ignored+`"`) {
 			t.Errorf("log does not say that --%s does nothing:\n%s", ignored, &log)
 		}

@@ -6,6 +6,7 @@
 package admission
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,24 +29,27 @@ const maxReview = 4 << 20
 
 // Injector decides what a pod, in JSON, gets.
 type Injector interface {
-	Inject(namespace string, pod []byte) (injection.Result, error)
+	Inject(ctx context.Context, namespace string, pod []byte) (injection.Result, error)
 }
 
 type handler struct {
 	injector Injector
-	injected prometheus.Counter
+	injected *prometheus.CounterVec
 	log      *slog.Logger
 }
 
 // New answers reviews with the injector's decisions. It registers the counter
-// pod_identity_webhook_pod_count{method="container_credentials"} of injected pods.
+// pod_identity_webhook_pod_count{method} of injected pods.
 func New(injector Injector, registerer prometheus.Registerer, log *slog.Logger) http.Handler {
 	pods := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "pod_identity_webhook_pod_count",
 		Help: "Pods that were injected, by method.",
 	}, []string{"method"})
 	registerer.MustRegister(pods)
-	return &handler{injector: injector, injected: pods.WithLabelValues("container_credentials"), log: log}
+	for _, method := range []injection.Method{injection.ContainerCredentials, injection.WebIdentity} {
+		pods.WithLabelValues(string(method)) // 0 is told as well
+	}
+	return &handler{injector: injector, injected: pods, log: log}
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -93,7 +97,7 @@ func (h *handler) review(r *http.Request, body []byte) admissionv1.AdmissionRevi
 	if len(review.Request.Object.Raw) == 0 {
 		return refused(review, errors.New("review has no object"))
 	}
-	result, err := h.injector.Inject(review.Request.Namespace, review.Request.Object.Raw)
+	result, err := h.injector.Inject(r.Context(), review.Request.Namespace, review.Request.Object.Raw)
 	log := h.log.With("namespace", review.Request.Namespace, "pod", result.Pod, "serviceAccount", result.ServiceAccount)
 	if err != nil {
 		log.WarnContext(r.Context(), "Refused what is no pod", "error", err)
@@ -101,13 +105,13 @@ func (h *handler) review(r *http.Request, body []byte) admissionv1.AdmissionRevi
 	}
 	response := &admissionv1.AdmissionResponse{Allowed: true}
 	switch {
-	case !result.Associated:
-		log.DebugContext(r.Context(), "Left pod alone: its service account has no association")
+	case result.Method == injection.None:
+		log.DebugContext(r.Context(), "Left pod alone: its service account has neither an association nor a role")
 	case result.Patch == nil:
-		log.InfoContext(r.Context(), "Left pod alone: it has what it needs")
+		log.InfoContext(r.Context(), "Left pod alone: it has what it needs", "method", result.Method)
 	default:
-		log.InfoContext(r.Context(), "Injected pod")
-		h.injected.Inc()
+		log.InfoContext(r.Context(), "Injected pod", "method", result.Method)
+		h.injected.WithLabelValues(string(result.Method)).Inc()
 		patchType := admissionv1.PatchTypeJSONPatch
 		response.Patch, response.PatchType = result.Patch, &patchType
 	}

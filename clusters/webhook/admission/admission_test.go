@@ -2,6 +2,7 @@ package admission
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -21,10 +22,16 @@ type everybody struct{}
 
 func (everybody) Has(_, serviceAccount string) bool { return serviceAccount != "nobody" }
 
+// nothing is known of any service account.
+type nothing struct{}
+
+func (nothing) Annotations(string, string) (map[string]string, bool)           { return nil, false }
+func (nothing) Await(context.Context, string, string) (none map[string]string) { return none }
+
 func newHandler() (http.Handler, *bytes.Buffer) {
 	var log bytes.Buffer
 	registry := prometheus.NewRegistry()
-	return New(injection.New(everybody{}, injection.DefaultSettings()), registry, slog.New(slog.NewTextHandler(&log, nil))), &log
+	return New(injection.New(everybody{}, nothing{}, injection.DefaultSettings()), registry, slog.New(slog.NewTextHandler(&log, nil))), &log
 }
 
 func post(h http.Handler, contentType, body string) *httptest.ResponseRecorder {
@@ -158,7 +165,7 @@ func BenchmarkMutate(b *testing.B) {
 		"containers":[` + fmt.Sprintf(container, "a") + `,{"name":"b","image":"busybox"}],"initContainers":[{"name":"init","image":"busybox","command":["true"]}],
 		"volumes":[{"name":"kube-api-access-x","projected":{"sources":[{"serviceAccountToken":{"expirationSeconds":3607,"path":"token"}}]}}]}}`
 	body := review("admission.k8s.io/v1", `"operation":"CREATE","kind":{"group":"","version":"v1","kind":"Pod"},"object":`+object)
-	h := New(injection.New(everybody{}, injection.DefaultSettings()), prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+	h := New(injection.New(everybody{}, nothing{}, injection.DefaultSettings()), prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
 	b.ReportAllocs()
 	for b.Loop() {
 		if recorder := post(h, "application/json", body); recorder.Code != 200 {

@@ -9,34 +9,50 @@ import (
 
 // additions are what every container of a pod gets unless it has it.
 type additions struct {
-	credentials, region, sts []json.RawMessage
+	credentials, region, sts group
 	mount                    json.RawMessage
 	volumeName               string
 }
 
-func (i *Injector) additions(nodeSelector map[string]string) additions {
-	variable := func(name, value string) json.RawMessage {
-		return mustEncode(corev1.EnvVar{Name: name, Value: value})
+// group are variables that are added together or not at all: a container that sets one of the names
+// has its reasons.
+type group struct {
+	names     []string
+	variables []json.RawMessage
+}
+
+func newGroup(names []string, variables ...corev1.EnvVar) group {
+	g := group{names: names}
+	for _, variable := range variables {
+		g.variables = append(g.variables, mustEncode(variable))
+	}
+	return g
+}
+
+func (i *Injector) additions(granted grant, nodeSelector map[string]string) additions {
+	var credentialNames []string
+	variables := i.variables(granted, nodeSelector)
+	for _, variable := range variables {
+		credentialNames = append(credentialNames, variable.Name)
 	}
 	a := additions{
-		credentials: []json.RawMessage{
-			variable(uriVariable, i.settings.URI),
-			variable(tokenFileVariable, i.tokenFile(nodeSelector)),
-		},
-		mount:      mustEncode(corev1.VolumeMount{Name: i.settings.VolumeName, ReadOnly: true, MountPath: i.settings.MountPath}),
-		volumeName: i.settings.VolumeName,
+		credentials: newGroup(credentialNames, variables...),
+		region:      newGroup([]string{"AWS_REGION", "AWS_DEFAULT_REGION"}),
+		sts:         newGroup([]string{stsVariable}),
+		mount:       mustEncode(corev1.VolumeMount{Name: granted.token.VolumeName, ReadOnly: true, MountPath: granted.token.MountPath}),
+		volumeName:  granted.token.VolumeName,
 	}
-	if i.settings.Region != "" {
-		a.region = []json.RawMessage{variable("AWS_DEFAULT_REGION", i.settings.Region), variable("AWS_REGION", i.settings.Region)}
+	if region := i.settings.Region; region != "" {
+		a.region = newGroup(a.region.names, corev1.EnvVar{Name: "AWS_DEFAULT_REGION", Value: region}, corev1.EnvVar{Name: "AWS_REGION", Value: region})
 	}
-	if i.settings.RegionalSTS {
-		a.sts = []json.RawMessage{variable(stsVariable, "regional")}
+	if granted.regionalSTS {
+		a.sts = newGroup(a.sts.names, corev1.EnvVar{Name: stsVariable, Value: "regional"})
 	}
 	return a
 }
 
-// addTo changes the container and reports whether it did. A container that sets one variable of a
-// group has its reasons and gets none of that group; one that sets all groups is left alone.
+// addTo changes the container and reports whether it did. A container that sets variables of all
+// groups is left alone.
 func (a additions) addTo(container object) (bool, error) {
 	env, err := readRawList(container, "env")
 	if err != nil {
@@ -46,19 +62,17 @@ func (a additions) addTo(container object) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	sets := func(names ...string) bool {
-		return slices.ContainsFunc(env.names, func(name string) bool { return slices.Contains(names, name) })
+	sets := func(g group) bool {
+		return slices.ContainsFunc(env.names, func(name string) bool { return slices.Contains(g.names, name) })
 	}
-	hasCredentials := sets(uriVariable, tokenFileVariable)
-	hasRegion := sets("AWS_REGION", "AWS_DEFAULT_REGION")
-	hasSTS := sets(stsVariable)
+	hasCredentials, hasRegion, hasSTS := sets(a.credentials), sets(a.region), sets(a.sts)
 	if hasCredentials && hasRegion && hasSTS {
 		return false, nil
 	}
 	changed := false
-	add := func(has bool, variables []json.RawMessage) {
-		if !has && len(variables) > 0 {
-			env.elements = append(env.elements, variables...)
+	add := func(has bool, g group) {
+		if !has && len(g.variables) > 0 {
+			env.elements = append(env.elements, g.variables...)
 			container["env"] = mustEncode(env.elements)
 			changed = true
 		}

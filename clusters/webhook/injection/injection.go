@@ -1,12 +1,11 @@
 package injection
 
 import (
+	"context"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
-	"path"
 	"slices"
-	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -17,16 +16,26 @@ type Identities interface {
 	Has(namespace, serviceAccount string) bool
 }
 
+// ServiceAccounts tells what service accounts are annotated with.
+type ServiceAccounts interface {
+	// Annotations of a service account, and whether it is known.
+	Annotations(namespace, name string) (map[string]string, bool)
+	// Await is Annotations that gives an account which is not known a moment to become so.
+	Await(ctx context.Context, namespace, name string) map[string]string
+}
+
 // Injector is safe for concurrent use.
 type Injector struct {
 	identities Identities
+	accounts   ServiceAccounts
 	settings   Settings
 }
 
-// New makes an Injector for the service accounts that have an association.
-func New(identities Identities, settings Settings) *Injector {
+// New makes an Injector for the service accounts that have an association or are annotated with a
+// role.
+func New(identities Identities, accounts ServiceAccounts, settings Settings) *Injector {
 	settings.Expiration = max(settings.Expiration, minExpiration)
-	return &Injector{identities: identities, settings: settings}
+	return &Injector{identities: identities, accounts: accounts, settings: settings}
 }
 
 // Result of a look at a pod.
@@ -34,8 +43,8 @@ type Result struct {
 	// Pod is its name, or the prefix that its name is generated from; for logs.
 	Pod            string
 	ServiceAccount string
-	// Associated tells whether the service account has an association.
-	Associated bool
+	// Method by which the service account leads to credentials.
+	Method Method
 	// Patch in JSON (RFC 6902); nil if the pod stays as it is.
 	Patch []byte
 }
@@ -48,7 +57,7 @@ type operation struct {
 
 // Inject looks at a pod, in JSON, that is to be created in a namespace. The error says what in the
 // pod is not of a pod's form.
-func (i *Injector) Inject(namespace string, pod []byte) (Result, error) {
+func (i *Injector) Inject(ctx context.Context, namespace string, pod []byte) (Result, error) {
 	var root, metadata, spec object
 	if err := decode(pod, "pod", &root); err != nil {
 		return Result{}, err
@@ -68,12 +77,11 @@ func (i *Injector) Inject(namespace string, pod []byte) (Result, error) {
 			return Result{}, err
 		}
 	}
-	// The API server names the service account of every pod; no name is nobody's.
-	if result.ServiceAccount == "" || !i.identities.Has(namespace, result.ServiceAccount) {
+	granted := i.grant(ctx, namespace, result.ServiceAccount)
+	if result.Method = granted.method; granted.method == None {
 		return result, nil
 	}
-	result.Associated = true
-	patch, err := i.patch(metadata, spec)
+	patch, err := i.patch(granted, metadata, spec)
 	if err != nil {
 		return Result{}, err
 	}
@@ -86,7 +94,7 @@ func (i *Injector) Inject(namespace string, pod []byte) (Result, error) {
 	return result, nil
 }
 
-func (i *Injector) patch(metadata, spec object) ([]operation, error) {
+func (i *Injector) patch(granted grant, metadata, spec object) ([]operation, error) {
 	var annotations map[string]string
 	if err := decode(metadata["annotations"], "annotations", &annotations); err != nil {
 		return nil, err
@@ -95,17 +103,22 @@ func (i *Injector) patch(metadata, spec object) ([]operation, error) {
 	if err := decode(spec["nodeSelector"], "nodeSelector", &nodeSelector); err != nil {
 		return nil, err
 	}
-	patch, err := i.label(metadata)
-	if err != nil {
-		return nil, err
+	var patch []operation
+	if granted.method == ContainerCredentials {
+		label, err := i.label(metadata)
+		if err != nil {
+			return nil, err
+		}
+		patch = label
 	}
-	volume, err := i.volume(spec, i.expiration(annotations))
+	expiration := i.jittered(granted.method, i.asked(annotations, granted.expiration))
+	volume, err := addVolume(spec, granted.token, expiration)
 	if err != nil {
 		return nil, err
 	}
 	patch = append(patch, volume...)
 	skipped := i.skipped(annotations)
-	additions := i.additions(nodeSelector)
+	additions := i.additions(granted, nodeSelector)
 	for _, field := range []string{"containers", "initContainers"} {
 		containers, err := readList(spec, field)
 		if err != nil {
@@ -139,7 +152,7 @@ func (i *Injector) patch(metadata, spec object) ([]operation, error) {
 // label marks the pod. Where metadata or labels are missing they are added as a whole, for a JSON
 // patch adds nothing to what is not there.
 func (i *Injector) label(metadata object) ([]operation, error) {
-	name := i.settings.AnnotationPrefix + "/pod-identity"
+	name := i.annotation("pod-identity")
 	const value = "enabled"
 	var labels map[string]string
 	if err := decode(metadata["labels"], "labels", &labels); err != nil {
@@ -157,22 +170,22 @@ func (i *Injector) label(metadata object) ([]operation, error) {
 	return []operation{{"add", "/metadata/labels/" + pointer, value}}, nil
 }
 
-// volume projects the token; a volume of that name is kept as it is.
-func (i *Injector) volume(spec object, expiration int64) ([]operation, error) {
+// addVolume projects the token; a volume of that name is kept as it is.
+func addVolume(spec object, token Token, expiration int64) ([]operation, error) {
 	volumes, err := readList(spec, "volumes")
 	if err != nil {
 		return nil, err
 	}
-	if slices.Contains(volumes.names, i.settings.VolumeName) {
+	if slices.Contains(volumes.names, token.VolumeName) {
 		return nil, nil
 	}
 	volume := corev1.Volume{
-		Name: i.settings.VolumeName,
+		Name: token.VolumeName,
 		VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
 			Sources: []corev1.VolumeProjection{{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{
-				Audience:          i.settings.Audience,
+				Audience:          token.Audience,
 				ExpirationSeconds: &expiration,
-				Path:              i.settings.TokenPath,
+				Path:              token.Path,
 			}}},
 		}},
 	}
@@ -182,33 +195,12 @@ func (i *Injector) volume(spec object, expiration int64) ([]operation, error) {
 	return []operation{{"add", "/spec/volumes/0", volume}}, nil
 }
 
-// expiration of the token in seconds: the pod's annotation before the setting.
-func (i *Injector) expiration(annotations map[string]string) int64 {
-	seconds := i.settings.Expiration
-	if asked, err := strconv.ParseInt(annotations[i.settings.AnnotationPrefix+"/token-expiration"], 10, 64); err == nil {
-		seconds = max(asked, minExpiration)
-	}
-	if seconds == jitteredExpiration {
-		seconds -= i.settings.Random(jitter + 1)
-	}
-	return seconds
-}
-
 // skipped are the containers that the pod's annotation lists as comma-separated values, which may
 // be quoted. What cannot be parsed skips none.
 func (i *Injector) skipped(annotations map[string]string) []string {
-	names, err := csv.NewReader(strings.NewReader(annotations[i.settings.AnnotationPrefix+"/skip-containers"])).Read()
+	names, err := csv.NewReader(strings.NewReader(annotations[i.annotation(skipAnnotation)])).Read()
 	if err != nil {
 		return nil
 	}
 	return names
-}
-
-// tokenFile is where containers find the token; nodes of Windows name it in their own way.
-func (i *Injector) tokenFile(nodeSelector map[string]string) string {
-	file := path.Join(i.settings.MountPath, i.settings.TokenPath)
-	if nodeSelector["kubernetes.io/os"] == "windows" || nodeSelector["beta.kubernetes.io/os"] == "windows" {
-		return `C:` + strings.ReplaceAll(file, "/", `\`)
-	}
-	return file
 }

@@ -1,8 +1,8 @@
 package injection
 
 import (
+	"context"
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,18 +20,32 @@ func (associated) Has(namespace, serviceAccount string) bool {
 	return namespace == "bench" && serviceAccount == "bench-3"
 }
 
-func newInjector(edit func(*Settings)) *Injector {
+// annotated are the annotations of service accounts by NAMESPACE/NAME.
+type annotated map[string]map[string]string
+
+func (a annotated) Annotations(namespace, name string) (map[string]string, bool) {
+	annotations, known := a[namespace+"/"+name]
+	return annotations, known
+}
+
+func (a annotated) Await(_ context.Context, namespace, name string) map[string]string {
+	return a[namespace+"/"+name]
+}
+
+func newInjector(edit func(*Settings)) *Injector { return newInjectorOf(nil, edit) }
+
+func newInjectorOf(accounts annotated, edit func(*Settings)) *Injector {
 	settings := DefaultSettings()
 	settings.Random = func(int64) int64 { return 0 }
 	if edit != nil {
 		edit(&settings)
 	}
-	return New(associated{}, settings)
+	return New(associated{}, accounts, settings)
 }
 
 func inject(t testing.TB, i *Injector, pod string) Result {
 	t.Helper()
-	result, err := i.Inject("bench", []byte(pod))
+	result, err := i.Inject(t.Context(), "bench", []byte(pod))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,8 +149,8 @@ func mask(t *testing.T, value any) {
 // INJ-05.
 func TestOtherAccountsAreLeftAlone(t *testing.T) {
 	for _, row := range [][2]string{{"other", "bench-3"}, {"bench", "other"}, {"bench", ""}} {
-		result, err := newInjector(nil).Inject(row[0], []byte(`{"metadata":{"name":"p"},"spec":{"serviceAccountName":"`+row[1]+`","containers":[{"name":"a"}]}}`))
-		if err != nil || result.Patch != nil || result.Associated {
+		result, err := newInjector(nil).Inject(t.Context(), row[0], []byte(`{"metadata":{"name":"p"},"spec":{"serviceAccountName":"`+row[1]+`","containers":[{"name":"a"}]}}`))
+		if err != nil || result.Patch != nil || result.Method != None {
 			t.Errorf("%v: %s, %v", row, result.Patch, err)
 		}
 	}
@@ -250,7 +264,7 @@ func TestInjectingAgainChangesNothing(t *testing.T) {
 	const pod = `{"metadata":{"name":"p"},"spec":{"serviceAccountName":"bench-3","containers":[{"name":"a"}],"initContainers":[{"name":"i"}]}}`
 	i := newInjector(nil)
 	once := apply(t, pod, inject(t, i, pod))
-	if again := inject(t, i, once); again.Patch != nil || !again.Associated {
+	if again := inject(t, i, once); again.Patch != nil || again.Method != ContainerCredentials {
 		t.Errorf("got %s", again.Patch)
 	}
 }
@@ -329,85 +343,11 @@ func TestWhatIsNoPod(t *testing.T) {
 		`{"metadata":{"labels":5},"spec":{"serviceAccountName":"bench-3","containers":[{"name":"a"}]}}`: "field labels",
 		`{"spec":{"serviceAccountName":5}}`:                                                             "field serviceAccountName",
 	} {
-		result, err := newInjector(nil).Inject("bench", []byte(pod))
+		result, err := newInjector(nil).Inject(t.Context(), "bench", []byte(pod))
 		if result.Patch != nil || want == "" != (err == nil) || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want an error about %q", pod, err, want)
 		}
 	}
-}
-
-// FuzzInject: whatever the pod, there is no panic and no patch that does not apply; an injected
-// pod's own members are still there, and it needs no second patch.
-func FuzzInject(f *testing.F) {
-	for _, seed := range []string{
-		`{"metadata":{"labels":{"a":"b"}},"spec":{"serviceAccountName":"bench-3","volumes":[],"containers":[{"name":"a","env":[{"name":"A"}]},null]}}`,
-		`{"spec":{"serviceAccountName":"bench-3","containers":[{"name":"a","name":"b"}],"containers":[{"volumeMounts":null}]},"metadata":{"annotations":{"eks.amazonaws.com/skip-containers":"a,b"}}}`,
-		`{"SPEC":{"serviceAccountName":"bench-3"},"spec":{"serviceAccountName":"bench-3","Containers":[{}],"initContainers":[{}]}}`,
-		`null`, `{}`, `[]`,
-	} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, pod []byte) {
-		i := newInjector(nil)
-		result, err := i.Inject("bench", pod)
-		if err != nil || result.Patch == nil {
-			return
-		}
-		patched := apply(t, string(pod), result)
-		var before, after map[string]any
-		if err := json.Unmarshal(pod, &before); err != nil {
-			t.Fatal(err)
-		}
-		if err := json.Unmarshal([]byte(patched), &after); err != nil {
-			t.Fatal(err)
-		}
-		if err := kept(before, after, ""); err != nil {
-			t.Fatalf("%v\nbefore %s\nafter %s", err, pod, patched)
-		}
-		if again := inject(t, i, patched); again.Patch != nil {
-			t.Fatalf("injected again: %s", again.Patch)
-		}
-	})
-}
-
-// kept says which member of before after lacks. Lists may have got more elements, labels other
-// values, and null may have become something.
-func kept(before, after any, path string) error {
-	switch before := before.(type) {
-	case nil:
-		return nil
-	case map[string]any:
-		after, ok := after.(map[string]any)
-		if !ok {
-			return fmt.Errorf("%s is no object any more", path)
-		}
-		for name, value := range before {
-			if name == "eks.amazonaws.com/pod-identity" {
-				continue
-			}
-			if err := kept(value, after[name], path+"/"+name); err != nil {
-				return err
-			}
-		}
-	case []any:
-		after, ok := after.([]any)
-		if !ok || len(after) < len(before) {
-			return fmt.Errorf("%s has lost elements", path)
-		}
-		if path == "/spec/volumes" { // the new one goes first
-			after = after[len(after)-len(before):]
-		}
-		for n, value := range before {
-			if err := kept(value, after[n], fmt.Sprint(path, "/", n)); err != nil {
-				return err
-			}
-		}
-	default:
-		if before != after {
-			return fmt.Errorf("%s was %v and is %v", path, before, after)
-		}
-	}
-	return nil
 }
 
 // BenchmarkInject: 2 containers and 1 init container, the pod of upstream's measurements.
@@ -420,10 +360,10 @@ func BenchmarkInject(b *testing.B) {
 	if err := json.Unmarshal(data, &recorded); err != nil {
 		b.Fatal(err)
 	}
-	i := New(associated{}, DefaultSettings())
+	i := New(associated{}, annotated(nil), DefaultSettings())
 	b.ReportAllocs()
 	for b.Loop() {
-		if result, err := i.Inject("bench", recorded.Pod); err != nil || result.Patch == nil {
+		if result, err := i.Inject(b.Context(), "bench", recorded.Pod); err != nil || result.Patch == nil {
 			b.Fatal(err)
 		}
 	}

@@ -5,7 +5,16 @@ import "math/rand/v2"
 const (
 	uriVariable       = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 	tokenFileVariable = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
+	roleVariable      = "AWS_ROLE_ARN"
+	webTokenVariable  = "AWS_WEB_IDENTITY_TOKEN_FILE"
 	stsVariable       = "AWS_STS_REGIONAL_ENDPOINTS"
+
+	// Annotations, below the prefix: of service accounts, of both, and of pods.
+	roleAnnotation       = "role-arn"
+	audienceAnnotation   = "audience"
+	stsAnnotation        = "sts-regional-endpoints"
+	expirationAnnotation = "token-expiration"
+	skipAnnotation       = "skip-containers"
 
 	// minExpiration is the least that Kubernetes takes for a projected token, in seconds.
 	minExpiration = 600
@@ -15,22 +24,30 @@ const (
 	jitter             = 7200
 )
 
-// Settings of an Injector. DefaultSettings are those of EKS.
-type Settings struct {
-	// URI where containers ask for credentials.
-	URI string
-	// Audience of the projected token.
+// Token is the projected token of a way to credentials.
+type Token struct {
+	// Audience that the token is for.
 	Audience string
 	// VolumeName of the projected volume, the folder MountPath where containers see it, and the
-	// file TokenPath in there.
-	VolumeName, MountPath, TokenPath string
-	// AnnotationPrefix of the annotations skip-containers and token-expiration, and of the label.
+	// file Path in there.
+	VolumeName, MountPath, Path string
+}
+
+// Settings of an Injector. DefaultSettings are those of EKS.
+type Settings struct {
+	// URI where containers ask the agent for credentials.
+	URI string
+	// PodIdentity is the token for the agent, WebIdentity the one for STS; a service account's
+	// annotation may name another audience of the latter.
+	PodIdentity, WebIdentity Token
+	// AnnotationPrefix of the annotations of pods and service accounts, and of the label.
 	AnnotationPrefix string
-	// Expiration of the token in seconds, unless the pod's annotation says otherwise.
+	// Expiration of the token in seconds, unless an annotation says otherwise.
 	Expiration int64
 	// Region, unless empty, goes to containers that set none.
 	Region string
-	// RegionalSTS sets AWS_STS_REGIONAL_ENDPOINTS in containers that do not.
+	// RegionalSTS sets AWS_STS_REGIONAL_ENDPOINTS in containers that do not, unless the service
+	// account's annotation says otherwise.
 	RegionalSTS bool
 	// Random returns a number of [0,n).
 	Random func(n int64) int64
@@ -39,13 +56,24 @@ type Settings struct {
 // DefaultSettings are the defaults of the EKS webhook.
 func DefaultSettings() Settings {
 	return Settings{
-		URI:              "http://169.254.170.23/v1/credentials",
-		Audience:         "pods.eks.amazonaws.com",
-		VolumeName:       "eks-pod-identity-token",
-		MountPath:        "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount",
-		TokenPath:        "eks-pod-identity-token",
+		URI: "http://169.254.170.23/v1/credentials",
+		PodIdentity: Token{
+			Audience:   "pods.eks.amazonaws.com",
+			VolumeName: "eks-pod-identity-token",
+			MountPath:  "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount",
+			Path:       "eks-pod-identity-token",
+		},
+		WebIdentity: Token{
+			Audience:   "sts.amazonaws.com",
+			VolumeName: "aws-iam-token",
+			MountPath:  "/var/run/secrets/eks.amazonaws.com/serviceaccount",
+			Path:       "token",
+		},
 		AnnotationPrefix: "eks.amazonaws.com",
 		Expiration:       jitteredExpiration,
 		Random:           rand.Int64N,
 	}
 }
+
+// RoleAnnotation is the annotation by which a service account names its role.
+func (s Settings) RoleAnnotation() string { return s.AnnotationPrefix + "/" + roleAnnotation }

@@ -1,0 +1,95 @@
+package injection
+
+import (
+	"context"
+	"path"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Method is a way by which pods come to credentials, by the name that it has in metrics.
+type Method string
+
+// The methods.
+const (
+	None                 Method = ""
+	ContainerCredentials Method = "container_credentials" // Pod Identity: by the agent
+	WebIdentity          Method = "sts_web_identity"      // IAM roles for service accounts: by STS
+)
+
+// grant is what the pods of a service account get.
+type grant struct {
+	method Method
+	token  Token
+	// expiration of the token in seconds, as far as the pod does not say.
+	expiration  int64
+	regionalSTS bool
+	// role is what STS is asked for.
+	role string
+}
+
+// grant finds out by which method a service account leads to credentials. What its annotations ask
+// for comes before the settings.
+func (i *Injector) grant(ctx context.Context, namespace, account string) grant {
+	if account == "" { // the API server names the service account of every pod; no name is nobody's
+		return grant{}
+	}
+	granted := grant{method: ContainerCredentials, token: i.settings.PodIdentity, expiration: i.settings.Expiration, regionalSTS: i.settings.RegionalSTS}
+	var annotations map[string]string
+	if i.identities.Has(namespace, account) {
+		annotations, _ = i.accounts.Annotations(namespace, account)
+	} else {
+		annotations = i.accounts.Await(ctx, namespace, account)
+		granted.method, granted.token, granted.role = WebIdentity, i.settings.WebIdentity, annotations[i.annotation(roleAnnotation)]
+		if granted.role == "" {
+			return grant{}
+		}
+		if audience, ok := annotations[i.annotation(audienceAnnotation)]; ok {
+			granted.token.Audience = audience
+		}
+	}
+	if regional, err := strconv.ParseBool(annotations[i.annotation(stsAnnotation)]); err == nil {
+		granted.regionalSTS = regional
+	}
+	granted.expiration = i.asked(annotations, granted.expiration)
+	return granted
+}
+
+func (i *Injector) annotation(name string) string { return i.settings.AnnotationPrefix + "/" + name }
+
+// asked is the expiration that annotations ask for, at least what Kubernetes takes; without a
+// number in them it is the other one.
+func (i *Injector) asked(annotations map[string]string, otherwise int64) int64 {
+	if seconds, err := strconv.ParseInt(annotations[i.annotation(expirationAnnotation)], 10, 64); err == nil {
+		return max(seconds, minExpiration)
+	}
+	return otherwise
+}
+
+// jittered spreads the default life of tokens of Pod Identity.
+func (i *Injector) jittered(method Method, seconds int64) int64 {
+	if method == ContainerCredentials && seconds == jitteredExpiration {
+		seconds -= i.settings.Random(jitter + 1)
+	}
+	return seconds
+}
+
+// variables lead an SDK to the credentials.
+func (i *Injector) variables(granted grant, nodeSelector map[string]string) []corev1.EnvVar {
+	file := tokenFile(granted.token, nodeSelector)
+	if granted.method == WebIdentity {
+		return []corev1.EnvVar{{Name: roleVariable, Value: granted.role}, {Name: webTokenVariable, Value: file}}
+	}
+	return []corev1.EnvVar{{Name: uriVariable, Value: i.settings.URI}, {Name: tokenFileVariable, Value: file}}
+}
+
+// tokenFile is where containers find the token; nodes of Windows name it in their own way.
+func tokenFile(token Token, nodeSelector map[string]string) string {
+	file := path.Join(token.MountPath, token.Path)
+	if nodeSelector["kubernetes.io/os"] == "windows" || nodeSelector["beta.kubernetes.io/os"] == "windows" {
+		return `C:` + strings.ReplaceAll(file, "/", `\`)
+	}
+	return file
+}
