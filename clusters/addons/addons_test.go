@@ -64,7 +64,7 @@ func TestWebhookManifestTakesWhatTheRunDecides(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	webhook := Webhook{Subject: Subject{Image: "webhook:1"}, SyncImage: "emulator:1", ControlURL: "http://control", ClusterName: "blue"}
+	webhook := Webhook{Subject: Subject{Image: "webhook:1"}, SyncImage: "emulator:1", ControlURL: "http://control", ClusterName: "blue", Region: "eu-west-1"}
 	bundle := []byte("certificate")
 	for _, object := range objects {
 		if err := webhook.edit(object, bundle); err != nil {
@@ -74,6 +74,9 @@ func TestWebhookManifestTakesWhatTheRunDecides(t *testing.T) {
 	pod := decode[*appsv1.Deployment](t, objects).Spec.Template.Spec
 	if pod.InitContainers[0].Image != "emulator:1" || pod.Containers[0].Image != "webhook:1" {
 		t.Errorf("images %s and %s", pod.InitContainers[0].Image, pod.Containers[0].Image)
+	}
+	if args := pod.Containers[0].Args; !slices.Contains(args, "--aws-default-region=eu-west-1") {
+		t.Errorf("arguments %q lack the region", args)
 	}
 	if args := pod.InitContainers[0].Args; !slices.Contains(args, "http://control") || !slices.Contains(args, "blue") {
 		t.Errorf("sidecar arguments %q lack the control API or the cluster", args)

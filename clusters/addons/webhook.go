@@ -21,6 +21,8 @@ const syncContainer = "association-sync"
 type Webhook struct {
 	Subject
 	ClusterName string
+	// Region that containers get which set none.
+	Region string
 	// SyncImage holds the program that writes the container-credentials config file from the
 	// associations that the control API at ControlURL, opened by SyncToken, tells.
 	SyncImage, ControlURL, SyncToken string
@@ -76,6 +78,7 @@ func (w Webhook) edit(object k8s.Object, caBundle []byte) error {
 			if w.Layout == clusters.LayoutEKS {
 				container.Command = []string{eksWebhookProgram}
 			}
+			container.Args = append(container.Args, "--aws-default-region="+w.Region)
 			w.extend(container)
 		}
 	case *admissionv1.MutatingWebhookConfiguration:

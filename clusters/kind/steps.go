@@ -277,7 +277,7 @@ func (c *creation) installAddons(ctx context.Context) error {
 		group.Go(func() error {
 			task := c.progress.Start("Pod Identity webhook: " + reference(c.spec.Webhook.Image))
 			err := installer.InstallWebhook(ctx, addons.Webhook{
-				Subject: c.addon(webhookProgram, c.spec.Webhook, c.webhook), ClusterName: c.spec.Name,
+				Subject: c.addon(webhookProgram, c.spec.Webhook, c.webhook), ClusterName: c.spec.Name, Region: region,
 				SyncImage: c.images[emulatorProgram].Ref, SyncToken: c.secrets.syncToken,
 				ControlURL: "http://" + c.emulator.ip + ":" + emulatorControlPort,
 			})

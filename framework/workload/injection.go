@@ -25,6 +25,14 @@ const (
 	InjectedLabel       = "eks.amazonaws.com/pod-identity"
 )
 
+// Variables by which an SDK finds its region and that region's STS, which the webhook may be
+// configured to add: https://github.com/aws/amazon-eks-pod-identity-webhook.
+const (
+	RegionVariable        = "AWS_REGION"
+	DefaultRegionVariable = "AWS_DEFAULT_REGION"
+	STSVariable           = "AWS_STS_REGIONAL_ENDPOINTS"
+)
+
 // Containers of a pod, init containers first.
 func Containers(pod *corev1.Pod) []corev1.Container {
 	return slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers)
@@ -64,14 +72,17 @@ func Injected(pod *corev1.Pod) []string {
 	return found
 }
 
-// Uninjected is the pod without what the webhook adds.
+// Uninjected is the pod without what the webhook adds, or might have added: besides the variables of
+// Pod Identity those by which an SDK finds its region and that region's STS.
 func Uninjected(pod *corev1.Pod) *corev1.Pod {
 	pod = pod.DeepCopy()
 	for _, list := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
 		for i := range list {
-			list[i].Env = slices.DeleteFunc(list[i].Env, func(v corev1.EnvVar) bool {
-				return v.Name == CredentialsVariable || v.Name == TokenFileVariable
-			})
+			added := []string{CredentialsVariable, TokenFileVariable, DefaultRegionVariable, STSVariable}
+			if Variable(list[i], DefaultRegionVariable) != "" {
+				added = append(added, RegionVariable) // the webhook sets both or none
+			}
+			list[i].Env = slices.DeleteFunc(list[i].Env, func(v corev1.EnvVar) bool { return slices.Contains(added, v.Name) })
 			list[i].VolumeMounts = slices.DeleteFunc(list[i].VolumeMounts, func(m corev1.VolumeMount) bool { return m.Name == TokenName })
 		}
 	}

@@ -111,7 +111,7 @@ var _ = Describe("The webhook", func() {
 			with := workload.AwaitAssociation(ctx, env, association, options...)
 			without := workload.Admit(ctx, env, workload.NewPod(env, association.Namespace, "stranger", options...))
 
-			Expect(workload.Uninjected(with).Spec).To(BeTheSameSpecAs(without.Spec))
+			Expect(workload.Uninjected(with).Spec).To(BeTheSameSpecAs(workload.Uninjected(without).Spec))
 		})
 
 	It("labels the pods that it changed", Covers("INJ-09"),
