@@ -116,7 +116,11 @@ func awsConfig(ctx context.Context, environment *clusters.Environment) (aws.Conf
 			Credentials: credentials.NewStaticCredentialsProvider(own.AccessKeyID, own.SecretAccessKey, ""),
 		}, nil
 	}
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(environment.Region))
+	options := []func(*config.LoadOptions) error{config.WithRegion(environment.Region)}
+	if own.EndpointURL != "" {
+		options = append(options, config.WithBaseEndpoint(own.EndpointURL))
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("configure AWS clients: %w", err)
 	}

@@ -69,8 +69,12 @@ func loadEnvironment(dirs clusters.Dirs, name string) (*clusters.Environment, er
 	return env, err
 }
 
-// awsEnvironment is base without the user's own AWS settings, with the environment's.
+// awsEnvironment is base without the user's own AWS settings, with the environment's. Where AWS is the
+// user's, so are the settings.
 func awsEnvironment(base []string, env *clusters.Environment, dirs clusters.Dirs) []string {
+	if env.AWS.AccessKeyID == "" {
+		return existingEnvironment(base, env)
+	}
 	var result []string
 	path := ""
 	for _, variable := range base {
@@ -117,4 +121,15 @@ func become(args, env []string) error {
 		return usageError("run %s: %w", program, err)
 	}
 	return nil
+}
+
+// existingEnvironment is base with the cluster and the region of a cluster that the user runs.
+func existingEnvironment(base []string, env *clusters.Environment) []string {
+	result := append(base[:len(base):len(base)],
+		"KUBECONFIG="+env.Kubeconfig, "AWS_REGION="+env.Region, "AWS_DEFAULT_REGION="+env.Region,
+		"EPI_CLUSTER_NAME="+env.ClusterName, "EPI_PROBE_IMAGE="+env.ProbeImage, "EPI_POD_ENDPOINT_URL="+env.AWS.PodEndpointURL)
+	if env.AWS.EndpointURL != "" {
+		result = append(result, "AWS_ENDPOINT_URL="+env.AWS.EndpointURL)
+	}
+	return result
 }

@@ -47,6 +47,12 @@ func TestWrongUsageExitsWithTwoAndSaysWhere(t *testing.T) {
 			name: "image that is called in no known way", args: []string{"up", "--agent-layout", "upstream", "--webhook-layout", "eks", "--agent-env", "HTTPS_PROXY"},
 			says: []string{"--agent-layout", "upstream", "--webhook-image", "KEY=value"},
 		},
+		{
+			name: "an existing cluster without what it takes, and with what only kind takes",
+			args: []string{"up", "--provider", "existing", "--nodes", "2", "--agent-image", "a"},
+			says: []string{"--cluster-name is required", "--probe-image is required", "--nodes goes with --provider kind", "--agent-image goes with"},
+		},
+		{name: "flag of another provider", args: []string{"run", "--kubeconfig", "k"}, says: []string{"--kubeconfig goes with --provider existing"}},
 		{name: "argument too many", args: []string{"down", "epi"}, says: []string{"epi down --help"}},
 		{name: "variable of the wrong type", variables: map[string]string{"EPI_NODES": "many"}, args: []string{"up"}, says: []string{"EPI_NODES", "many"}},
 		{name: "aws without a command", args: []string{"aws"}, says: []string{"no command"}},

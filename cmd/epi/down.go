@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -17,7 +18,8 @@ func (a *app) downCommand() *cobra.Command {
 		GroupID: "environment",
 		Short:   "Remove an environment and all that it left",
 		Long: `Down removes the cluster, the emulator, their network and the folder of an
-environment, also after a crash. Removing what is not there is no error.
+environment, also after a crash. Removing what is not there is no error. Of an
+existing cluster only what the suites left in it is removed.
 
 With --all it removes every environment of this machine and epi's own container
 engine with its images. What was expensive to build stays in the cache folder;
@@ -26,17 +28,17 @@ Debian packages that epi installed stay installed.`,
   epi down --name pr-17
   epi down --all`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			provider, dirs, err := a.kindProvider()
-			if err != nil {
-				return err
-			}
 			if all && cmd.Flags().Changed("name") {
 				return usageError("flags --all and --name exclude each other")
 			}
 			steps := a.newSteps(nil)
 			defer steps.Close()
 			if !all {
-				return provider.Down(cmd.Context(), name, steps)
+				return a.downOne(cmd.Context(), name, steps)
+			}
+			provider, dirs, err := a.kindProvider()
+			if err != nil {
+				return err
 			}
 			names, err := provider.Names(cmd.Context())
 			if err != nil {
@@ -44,7 +46,7 @@ Debian packages that epi installed stay installed.`,
 			}
 			var problems []error
 			for _, name := range names {
-				problems = append(problems, provider.Down(cmd.Context(), name, steps))
+				problems = append(problems, a.downOne(cmd.Context(), name, steps))
 			}
 			problems = append(problems, provider.RemoveImages(cmd.Context()))
 			problems = append(problems, engine.Remove(cmd.Context(), engine.Options{Dirs: dirs}, steps))
@@ -58,4 +60,12 @@ Debian packages that epi installed stay installed.`,
 	cmd.Flags().StringVar(&name, "name", "epi", "name of the environment")
 	cmd.Flags().BoolVar(&all, "all", false, "every environment, and epi's own container engine")
 	return cmd
+}
+
+func (a *app) downOne(ctx context.Context, name string, steps *steps) error {
+	provider, err := a.providerUp(name)
+	if err != nil {
+		return err
+	}
+	return provider.Down(ctx, name, steps)
 }

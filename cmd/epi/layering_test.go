@@ -29,6 +29,7 @@ var mayImport = map[string][]string{
 	"framework/requirement":                {"clusters"},
 	"clusters":                             {},
 	"clusters/kind":                        {"clusters", "clusters/engine", "clusters/nodeimage", "clusters/addons", "clusters/images", "clusters/internal/...", "clusters/emulator/control"},
+	"clusters/existing":                    {"clusters"},
 	"clusters/engine":                      {"clusters", "clusters/engine/...", "clusters/internal/..."},
 	"clusters/nodeimage":                   {"clusters", "clusters/engine", "clusters/nodeimage/...", "clusters/internal/..."},
 	"clusters/addons":                      {"clusters", "manifests"},

@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"github.com/podidentity/epi/clusters"
 )
 
 // cleanupTime bounds the removal of an environment after the user has stopped the run.
@@ -26,13 +24,13 @@ and removes the environment again. This is what make e2e does.`,
 		Example: `  epi run
   epi run --keep --agent-image my/agent:dev`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := environment.validate(); err != nil {
+			if err := environment.validate(cmd.Flags()); err != nil {
 				return err
 			}
 			if err := tests.validate(cmd.Context()); err != nil {
 				return err
 			}
-			return a.runAll(cmd.Context(), cmd, environment.spec, tests, keep)
+			return a.runAll(cmd.Context(), cmd, &environment, tests, keep)
 		},
 	}
 	environment.register(cmd)
@@ -42,13 +40,13 @@ and removes the environment again. This is what make e2e does.`,
 }
 
 // runAll is the main job: up, test, down, report.
-func (a *app) runAll(ctx context.Context, cmd *cobra.Command, spec clusters.Spec, tests testFlags, keep bool) error {
+func (a *app) runAll(ctx context.Context, cmd *cobra.Command, environment *environmentFlags, tests testFlags, keep bool) error {
 	session, err := a.newSession(cmd, tests.artifacts, tests.selection())
 	if err != nil {
 		return err
 	}
 	steps := a.newSteps(session.phase)
-	env, err := a.up(ctx, spec, steps)
+	env, err := a.up(ctx, environment, steps)
 	if err != nil {
 		session.problem("bring environment up", err)
 	} else {
@@ -67,7 +65,7 @@ func (a *app) runAll(ctx context.Context, cmd *cobra.Command, spec clusters.Spec
 
 // downAfterRun removes the environment also when the user has stopped the run.
 func (a *app) downAfterRun(ctx context.Context, name string, steps *steps) error {
-	provider, _, err := a.kindProvider()
+	provider, err := a.providerUp(name)
 	if err != nil {
 		return err
 	}

@@ -13,8 +13,10 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/existing"
 	"github.com/podidentity/epi/clusters/nodeimage"
 )
 
@@ -22,11 +24,12 @@ import (
 type environmentFlags struct {
 	provider string
 	spec     clusters.Spec
+	existing existing.Options
 }
 
 func (f *environmentFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.provider, "provider", "kind", "where to run: kind (this machine)")
+	flags.StringVar(&f.provider, "provider", "kind", "where to run: kind (this machine) or existing (a cluster that you run, such as on EKS)")
 	flags.StringVar(&f.spec.Name, "name", "epi", "name of the environment; also the EKS name of its cluster")
 	flags.IntVar(&f.spec.Nodes, "nodes", 1, "number of nodes, the control plane's included")
 	flags.StringVar(&f.spec.KubernetesVersion, "kubernetes-version", "", "Kubernetes version: "+strings.Join(nodeimage.Versions(), " or ")+" (default the first)")
@@ -36,16 +39,14 @@ func (f *environmentFlags) register(cmd *cobra.Command) {
 	flags.IntVar(&f.spec.IMDSHopLimit, "imds-hop-limit", 1, "hop limit of the nodes' instance metadata: 1 keeps pods out, 2 lets them in")
 	flags.BoolVar(&f.spec.WithoutAgent, "without-agent", false, "leave the agent out, to see the suites notice")
 	flags.BoolVar(&f.spec.WithoutWebhook, "without-webhook", false, "leave the webhook out, to see the suites notice")
+	registerExisting(flags, &f.existing)
 }
 
 var dnsLabel = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$`)
 
 // validate returns every problem of the flags at once, as a usage error.
-func (f *environmentFlags) validate() error {
-	var problems []error
-	if f.provider != "kind" {
-		problems = append(problems, fmt.Errorf("flag --provider: %q is not supported; use kind", f.provider))
-	}
+func (f *environmentFlags) validate(flags *pflag.FlagSet) error {
+	problems := []error{f.checkProvider(flags)}
 	if !dnsLabel.MatchString(f.spec.Name) {
 		problems = append(problems, fmt.Errorf("flag --name: %q is not a name of 1 to 32 lower-case letters, digits and '-', starting with a letter", f.spec.Name))
 	}
@@ -77,19 +78,26 @@ that can start privileged containers, or root on Debian or Ubuntu, where epi
 installs and starts one of its own. Without a registry in reach the node image is
 built from source, once: that takes minutes.
 
-The kubeconfig is the environment's own; yours is never touched.`,
+The kubeconfig is the environment's own; yours is never touched.
+
+With --provider existing, up creates nothing: it takes the cluster of a kubeconfig, with
+the agent and the webhook that are in it, and AWS as your AWS configuration leads to it.
+
+An agent or a webhook that you bring is an image that your engine has or can pull, or an
+archive of docker save. Images that are made like EKS's own are called as EKS calls them.`,
 		Example: `  epi up
   epi up --nodes 2 --imds-hop-limit 2
-  epi up --name pr-17 --agent-image my/agent:dev`,
+  epi up --name pr-17 --agent-image my/agent:dev --agent-arg=--max-cache-size=500
+  epi up --provider existing --cluster-name blue --probe-image registry/epi-probe:v1`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := flags.validate(); err != nil {
+			if err := flags.validate(cmd.Flags()); err != nil {
 				return err
 			}
 			if err := a.checkOutput(); err != nil {
 				return err
 			}
 			steps := a.newSteps(nil)
-			env, err := a.up(cmd.Context(), flags.spec, steps)
+			env, err := a.up(cmd.Context(), &flags, steps)
 			steps.Close()
 			if err != nil {
 				return err
@@ -113,15 +121,17 @@ func (a *app) checkOutput() error {
 	return nil
 }
 
-func (a *app) up(ctx context.Context, spec clusters.Spec, steps *steps) (*clusters.Environment, error) {
-	provider, _, err := a.kindProvider()
+func (a *app) up(ctx context.Context, flags *environmentFlags, steps *steps) (*clusters.Environment, error) {
+	provider, err := a.providerOf(flags)
 	if err != nil {
 		return nil, err
 	}
-	if spec.Binaries, err = binaries(); err != nil {
-		return nil, err
+	if flags.provider == kindProvider {
+		if flags.spec.Binaries, err = binaries(); err != nil {
+			return nil, err
+		}
 	}
-	return provider.Up(ctx, spec, steps)
+	return provider.Up(ctx, flags.spec, steps)
 }
 
 // binaries is the folder of the programs that go into epi's images: beside this one.
@@ -161,15 +171,19 @@ func (a *app) printEnvironment(env *clusters.Environment) error {
 	if env.Name != "epi" {
 		name = " --name " + env.Name
 	}
+	where := "AWS emulator at " + env.AWS.EndpointURL
+	if !env.Has(clusters.EmulatorControl) {
+		where = "AWS account " + env.AccountID + " in " + env.Region
+	}
 	_, err := fmt.Fprintf(a.out, `
-Environment %q is up: Kubernetes %s on %s, AWS emulator at %s
+Environment %q is up: Kubernetes %s on %s, %s
 
   epi test%[5]s                                what holds and what does not
   epi aws%[5]s -- kubectl get pods -A          any command, with cluster and AWS set
   epi aws%[5]s -- aws s3 ls
   export KUBECONFIG=%[6]s
   epi down%[5]s                                remove it
-`, env.Name, env.KubernetesVersion, plural(env.Nodes, "node"), env.AWS.EndpointURL, name, env.Kubeconfig)
+`, env.Name, env.KubernetesVersion, plural(env.Nodes, "node"), where, name, env.Kubeconfig)
 	return err
 }
 

@@ -1,0 +1,73 @@
+package existing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/podidentity/epi/clusters"
+)
+
+// lookAtAWS asks EKS for the cluster and STS for the account, with the user's own credentials.
+func (p *Provider) lookAtAWS(ctx context.Context, env *clusters.Environment, task clusters.Task) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	var options []func(*config.LoadOptions) error
+	if p.options.Region != "" {
+		options = append(options, config.WithRegion(p.options.Region))
+	}
+	if p.options.EndpointURL != "" {
+		options = append(options, config.WithBaseEndpoint(p.options.EndpointURL))
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, options...)
+	if err != nil {
+		return fmt.Errorf("read AWS configuration: %w", err)
+	}
+	if cfg.Region == "" {
+		return errors.New("no AWS region: set --region or AWS_REGION")
+	}
+	env.Region = cfg.Region
+	caller, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return fmt.Errorf("ask STS who is calling: %w", err)
+	}
+	env.AccountID = aws.ToString(caller.Account)
+	client := eks.NewFromConfig(cfg)
+	described, err := client.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: &env.ClusterName})
+	if err != nil {
+		return fmt.Errorf("describe cluster %s: %w", env.ClusterName, err)
+	}
+	env.ClusterARN = aws.ToString(described.Cluster.Arn)
+	if env.NodeRole = p.options.NodeRole; env.NodeRole == "" {
+		if env.NodeRole, err = nodeRole(ctx, client, env.ClusterName); err != nil {
+			return err
+		}
+	}
+	task.Detail("%s, as %s", env.ClusterARN, aws.ToString(caller.Arn))
+	return nil
+}
+
+// nodeRole is the name of the role of the cluster's first managed node group.
+func nodeRole(ctx context.Context, client *eks.Client, cluster string) (string, error) {
+	unknown := func(err error) error {
+		return &clusters.EnvironmentError{Doing: "find the role of the nodes", Err: err, Remedy: "name it: --node-role my-node-role"}
+	}
+	groups, err := client.ListNodegroups(ctx, &eks.ListNodegroupsInput{ClusterName: &cluster})
+	if err != nil {
+		return "", unknown(err)
+	}
+	if len(groups.Nodegroups) == 0 {
+		return "", unknown(fmt.Errorf("cluster %s has no managed node group", cluster))
+	}
+	group, err := client.DescribeNodegroup(ctx, &eks.DescribeNodegroupInput{ClusterName: &cluster, NodegroupName: &groups.Nodegroups[0]})
+	if err != nil {
+		return "", unknown(err)
+	}
+	return path.Base(aws.ToString(group.Nodegroup.NodeRole)), nil
+}

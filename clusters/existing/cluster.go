@@ -1,0 +1,193 @@
+package existing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/podidentity/epi/clusters"
+)
+
+// mayMakeNamespaces refuses early what every spec would fail of: each makes a namespace of its own.
+func mayMakeNamespaces(ctx context.Context, client kubernetes.Interface) error {
+	review, err := client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
+		Spec: authorizationv1.SelfSubjectAccessReviewSpec{
+			ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: "create", Resource: "namespaces"},
+		},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return fmt.Errorf("ask what may be done in the cluster: %w", err)
+	}
+	if !review.Status.Allowed {
+		return &clusters.EnvironmentError{
+			Doing: "use the cluster", Err: errors.New("this user may not create namespaces in it"),
+			Remedy: "use a kubeconfig of an administrator: every spec makes a namespace of its own",
+		}
+	}
+	return nil
+}
+
+// computeType labels nodes that EKS runs in a way of its own:
+// https://docs.aws.amazon.com/eks/latest/userguide/fargate.html.
+const computeType = "eks.amazonaws.com/compute-type"
+
+// capabilitiesOf tells what the nodes can do. Fargate has no host network and no instance metadata;
+// instances of EC2 have metadata.
+func capabilitiesOf(nodes []corev1.Node) []clusters.Capability {
+	var capabilities []clusters.Capability
+	hosts, instances := false, false
+	for _, node := range nodes {
+		fargate := node.Labels[computeType] == "fargate"
+		hosts = hosts || !fargate
+		instances = instances || !fargate && strings.HasPrefix(node.Spec.ProviderID, "aws://")
+	}
+	if hosts {
+		capabilities = append(capabilities, clusters.HostNetworkPods)
+	}
+	if instances {
+		capabilities = append(capabilities, clusters.IMDS)
+	}
+	return capabilities
+}
+
+// The names under which the EKS add-on and the EKS control plane bring agent and webhook.
+const (
+	agentNamespace = "kube-system"
+	agentName      = "eks-pod-identity-agent"
+	webhookName    = "iam-for-pods.amazonaws.com"
+)
+
+// controlPlane stands for the image of a webhook that runs where nobody can see it.
+const controlPlane = "run by the control plane"
+
+// findSubjects tells what is under test. What is not there is told as absent: the suites say what
+// that breaks.
+func findSubjects(ctx context.Context, client kubernetes.Interface, env *clusters.Environment, task clusters.Task) error {
+	agent, err := findAgent(ctx, client)
+	if err != nil {
+		return err
+	}
+	webhook, err := findWebhook(ctx, client)
+	if err != nil {
+		return err
+	}
+	env.Subjects = []clusters.Subject{agent, webhook}
+	task.Detail("agent: %s; webhook: %s", describe(agent), describe(webhook))
+	return nil
+}
+
+func describe(subject clusters.Subject) string {
+	if subject.Absent {
+		return "not found"
+	}
+	return subject.Image
+}
+
+func findAgent(ctx context.Context, client kubernetes.Interface) (clusters.Subject, error) {
+	subject := clusters.Subject{Role: "agent"}
+	set, err := client.AppsV1().DaemonSets(agentNamespace).Get(ctx, agentName, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		subject.Absent = true
+		return subject, nil
+	}
+	if err != nil {
+		return subject, fmt.Errorf("get DaemonSet %s/%s: %w", agentNamespace, agentName, err)
+	}
+	subject.Image = set.Spec.Template.Spec.Containers[0].Image
+	subject.Digest, err = digestOf(ctx, client, agentNamespace, set.Spec.Selector, subject.Image)
+	return subject, err
+}
+
+func findWebhook(ctx context.Context, client kubernetes.Interface) (clusters.Subject, error) {
+	subject := clusters.Subject{Role: "webhook", Absent: true}
+	list, err := client.AdmissionregistrationV1().MutatingWebhookConfigurations().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return subject, fmt.Errorf("list mutating webhooks: %w", err)
+	}
+	for _, configuration := range list.Items {
+		for _, webhook := range configuration.Webhooks {
+			if webhook.Name != webhookName {
+				continue
+			}
+			subject.Absent, subject.Image = false, controlPlane
+			service := webhook.ClientConfig.Service
+			if service == nil {
+				return subject, nil
+			}
+			found, err := client.CoreV1().Services(service.Namespace).Get(ctx, service.Name, metav1.GetOptions{})
+			if apierrors.IsNotFound(err) {
+				return subject, nil
+			}
+			if err != nil {
+				return subject, fmt.Errorf("get Service %s/%s: %w", service.Namespace, service.Name, err)
+			}
+			return behind(ctx, client, subject, found)
+		}
+	}
+	return subject, nil
+}
+
+// behind fills subject in from a pod of the service.
+func behind(ctx context.Context, client kubernetes.Interface, subject clusters.Subject, service *corev1.Service) (clusters.Subject, error) {
+	selector := metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: service.Spec.Selector})
+	pods, err := client.CoreV1().Pods(service.Namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
+	if err != nil {
+		return subject, fmt.Errorf("list pods of Service %s/%s: %w", service.Namespace, service.Name, err)
+	}
+	if len(pods.Items) > 0 {
+		subject.Image = pods.Items[0].Spec.Containers[0].Image
+		subject.Digest = digest(pods.Items[0], subject.Image)
+	}
+	return subject, nil
+}
+
+func digestOf(ctx context.Context, client kubernetes.Interface, namespace string, selector *metav1.LabelSelector, image string) (string, error) {
+	pods, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(selector)})
+	if err != nil {
+		return "", fmt.Errorf("list pods of namespace %s: %w", namespace, err)
+	}
+	for _, pod := range pods.Items {
+		if found := digest(pod, image); found != "" {
+			return found, nil
+		}
+	}
+	return "", nil
+}
+
+// digest is that of the image as the pod's node has it, "" if it does not say.
+func digest(pod corev1.Pod, image string) string {
+	for i, container := range pod.Spec.Containers {
+		if container.Image != image || i >= len(pod.Status.ContainerStatuses) {
+			continue
+		}
+		for _, status := range pod.Status.ContainerStatuses {
+			if _, found, ok := strings.Cut(status.ImageID, "sha256:"); ok && status.Name == container.Name {
+				return "sha256:" + found
+			}
+		}
+	}
+	return ""
+}
+
+// removeNamespaces deletes the namespaces of the environment's specs that a crash left.
+func (p *Provider) removeNamespaces(ctx context.Context, client kubernetes.Interface, name string) error {
+	selector := metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: map[string]string{p.options.EnvironmentLabel: name}})
+	list, err := client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{LabelSelector: selector})
+	if err != nil {
+		return fmt.Errorf("list namespaces: %w", err)
+	}
+	var problems []error
+	for _, namespace := range list.Items {
+		if err := client.CoreV1().Namespaces().Delete(ctx, namespace.Name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+			problems = append(problems, fmt.Errorf("delete namespace %s: %w", namespace.Name, err))
+		}
+	}
+	return errors.Join(problems...)
+}

@@ -1,0 +1,204 @@
+// Package existing takes a cluster that somebody else runs, with the agent and webhook that are in
+// it, such as an EKS cluster, for an environment. It creates nothing in the cluster; what the suites
+// leave there after a crash, Down removes.
+package existing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/podidentity/epi/clusters"
+)
+
+// Name of the provider.
+const Name = "existing"
+
+// Options say which cluster it is and where AWS is.
+type Options struct {
+	// Kubeconfig is a file; empty means KUBECONFIG or ~/.kube/config. Context in it; empty means its
+	// current one.
+	Kubeconfig, Context string
+	// ClusterName is the EKS name of the cluster. Region is AWS's; empty means the AWS configuration's.
+	ClusterName, Region string
+	// NodeRole is the name of the IAM role of the nodes; empty means that of the cluster's node groups.
+	NodeRole string
+	// ProbeImage is epi-probe where the nodes can pull it.
+	ProbeImage string
+	// EndpointURL of AWS for this machine and PodEndpointURL for pods; empty means AWS's own.
+	EndpointURL, PodEndpointURL string
+	// EnvironmentLabel marks the namespaces that Down removes; its value is the environment's name.
+	EnvironmentLabel string
+}
+
+// Provider takes running clusters for environments.
+type Provider struct {
+	dirs    clusters.Dirs
+	options Options
+}
+
+var _ clusters.Provider = (*Provider)(nil)
+
+// New returns a provider that keeps its state in dirs.
+func New(dirs clusters.Dirs, options Options) *Provider {
+	return &Provider{dirs: dirs, options: options}
+}
+
+// Up looks at the cluster and at AWS and writes the environment down; of spec it needs the name. The
+// kubeconfig is copied, reduced to the one context: the user's own is only read.
+func (p *Provider) Up(ctx context.Context, spec clusters.Spec, progress clusters.Progress) (*clusters.Environment, error) {
+	dir := p.dirs.EnvironmentDir(spec.Name)
+	if _, err := clusters.LoadEnvironment(p.dirs, spec.Name); !errors.Is(err, clusters.ErrNoEnvironment) {
+		return nil, &clusters.EnvironmentError{
+			Doing: fmt.Sprintf("take a cluster for environment %q", spec.Name), Err: errors.Join(errors.New("an environment of that name is up"), err),
+			Remedy: fmt.Sprintf("use it as it is, remove it with: epi down --name %s, or choose another --name", spec.Name),
+		}
+	}
+	env := &clusters.Environment{
+		Provider: Name, Name: spec.Name, Created: time.Now().UTC().Truncate(time.Second),
+		ClusterName: p.options.ClusterName, Kubeconfig: filepath.Join(dir, "kubeconfig"), ProbeImage: p.options.ProbeImage,
+		AWS: clusters.AWS{EndpointURL: p.options.EndpointURL, PodEndpointURL: p.options.PodEndpointURL},
+	}
+	err := p.look(ctx, env, progress)
+	if err == nil {
+		err = clusters.SaveEnvironment(p.dirs, env)
+	}
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return env, nil
+}
+
+// look lists the steps of finding out what there is.
+func (p *Provider) look(ctx context.Context, env *clusters.Environment, progress clusters.Progress) error {
+	var client kubernetes.Interface
+	for _, step := range []struct {
+		title, doing, remedy string
+		do                   func(clusters.Task) error
+	}{
+		{"Cluster", "reach the cluster", "check --kubeconfig and --context: kubectl get nodes must work with them", func(task clusters.Task) (err error) {
+			client, err = p.reach(ctx, env, task)
+			return err
+		}},
+		{
+			"AWS", "reach AWS", "check --cluster-name, --region and your AWS credentials: aws eks describe-cluster must work with them",
+			func(task clusters.Task) error { return p.lookAtAWS(ctx, env, task) },
+		},
+		{"Pod Identity agent and webhook", "look for the agent and the webhook", "", func(task clusters.Task) error { return findSubjects(ctx, client, env, task) }},
+	} {
+		task := progress.Start(step.title)
+		err := step.do(task)
+		task.End(err)
+		if err != nil {
+			if clusters.Remedy(err) != "" {
+				return err
+			}
+			return &clusters.EnvironmentError{Doing: step.doing, Remedy: step.remedy, Err: err}
+		}
+	}
+	return nil
+}
+
+// reach copies the kubeconfig and looks at the cluster.
+func (p *Provider) reach(ctx context.Context, env *clusters.Environment, task clusters.Task) (kubernetes.Interface, error) {
+	config, err := p.copyKubeconfig(env.Kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("read kubeconfig: %w", err)
+	}
+	if err := mayMakeNamespaces(ctx, client); err != nil {
+		return nil, err
+	}
+	version, err := client.Discovery().ServerVersion()
+	if err != nil {
+		return nil, fmt.Errorf("ask the API server for its version: %w", err)
+	}
+	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("list nodes: %w", err)
+	}
+	env.KubernetesVersion, env.Nodes, env.Capabilities = version.GitVersion, len(nodes.Items), capabilitiesOf(nodes.Items)
+	task.Detail("Kubernetes %s, %d nodes", env.KubernetesVersion, env.Nodes)
+	return client, nil
+}
+
+// copyKubeconfig writes the one context that is used to file, with what it refers to, and reads it.
+func (p *Provider) copyKubeconfig(file string) (*rest.Config, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = p.options.Kubeconfig
+	loaded, err := rules.Load()
+	if err != nil {
+		return nil, fmt.Errorf("read kubeconfig: %w", err)
+	}
+	if p.options.Context != "" {
+		loaded.CurrentContext = p.options.Context
+	}
+	if err := errors.Join(api.MinifyConfig(loaded), api.FlattenConfig(loaded)); err != nil {
+		return nil, fmt.Errorf("read context %q of kubeconfig: %w", loaded.CurrentContext, err)
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return nil, fmt.Errorf("copy kubeconfig: %w", err)
+	}
+	if err := clientcmd.WriteToFile(*loaded, file); err != nil { // readable by its owner alone
+		return nil, fmt.Errorf("copy kubeconfig: %w", err)
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", file)
+	if err != nil {
+		return nil, fmt.Errorf("read kubeconfig: %w", err)
+	}
+	config.Timeout = answerTime
+	return config, nil
+}
+
+// answerTime bounds each question to the cluster and to AWS.
+const answerTime = 20 * time.Second
+
+// Down removes the namespaces that the suites left and what epi keeps about the environment. The
+// cluster, the agent and the webhook are the user's and stay.
+func (p *Provider) Down(ctx context.Context, name string, progress clusters.Progress) error {
+	task := progress.Start(fmt.Sprintf("Remove what the suites left in the cluster of %q", name))
+	err := p.remove(ctx, name)
+	task.End(err)
+	if err != nil {
+		return &clusters.EnvironmentError{
+			Doing: fmt.Sprintf("remove environment %q", name), Err: err,
+			Remedy: fmt.Sprintf("if the cluster is gone for good: rm -r %s", p.dirs.EnvironmentDir(name)),
+		}
+	}
+	return nil
+}
+
+func (p *Provider) remove(ctx context.Context, name string) error {
+	env, err := clusters.LoadEnvironment(p.dirs, name)
+	if errors.Is(err, clusters.ErrNoEnvironment) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", env.Kubeconfig)
+	if err != nil {
+		return fmt.Errorf("read kubeconfig: %w", err)
+	}
+	config.Timeout = answerTime
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return fmt.Errorf("read kubeconfig: %w", err)
+	}
+	if err := p.removeNamespaces(ctx, client, name); err != nil {
+		return err
+	}
+	return os.RemoveAll(p.dirs.EnvironmentDir(name))
+}

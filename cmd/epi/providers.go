@@ -1,0 +1,100 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/existing"
+	"github.com/podidentity/epi/clusters/kind"
+	"github.com/podidentity/epi/framework"
+)
+
+const kindProvider = "kind"
+
+// providers that a user can ask for, with the flags that only they take.
+var providers = map[string][]string{
+	kindProvider: {
+		"nodes", "kubernetes-version", "node-image", "imds-hop-limit", "without-agent", "without-webhook",
+		"agent-image", "agent-layout", "agent-arg", "agent-env", "webhook-image", "webhook-layout", "webhook-arg", "webhook-env",
+	},
+	existing.Name: {
+		"kubeconfig", "context", "cluster-name", "region", "node-role", "probe-image", "aws-endpoint-url", "pod-aws-endpoint-url",
+	},
+}
+
+func registerExisting(flags *pflag.FlagSet, o *existing.Options) {
+	flags.StringVar(&o.Kubeconfig, "kubeconfig", "", "existing: kubeconfig of the cluster (default KUBECONFIG or ~/.kube/config); it is only read")
+	flags.StringVar(&o.Context, "context", "", "existing: context in the kubeconfig (default its current one)")
+	flags.StringVar(&o.ClusterName, "cluster-name", "", "existing: EKS name of the cluster (required)")
+	flags.StringVar(&o.Region, "region", "", "existing: AWS region (default that of your AWS configuration)")
+	flags.StringVar(&o.NodeRole, "node-role", "", "existing: name of the nodes' IAM role (default that of the first managed node group)")
+	flags.StringVar(&o.ProbeImage, "probe-image", "", "existing: epi-probe where the nodes can pull it (required); epi images writes it to an archive")
+	flags.StringVar(&o.EndpointURL, "aws-endpoint-url", "", "existing: AWS endpoint for this machine (default AWS's own)")
+	flags.StringVar(&o.PodEndpointURL, "pod-aws-endpoint-url", "", "existing: AWS endpoint for pods (default AWS's own)")
+	o.EnvironmentLabel = framework.LabelEnvironment
+}
+
+// checkProvider returns every problem of the choice of a provider: one that does not exist, and flags
+// that the chosen one does not take.
+func (f *environmentFlags) checkProvider(flags *pflag.FlagSet) error {
+	if _, known := providers[f.provider]; !known {
+		return fmt.Errorf("flag --provider: %q is not %s or %s", f.provider, kindProvider, existing.Name)
+	}
+	var problems []error
+	for provider, names := range providers {
+		if provider == f.provider {
+			continue
+		}
+		for _, name := range names {
+			// The configuration that a run writes down has every flag, most with their defaults.
+			if flag := flags.Lookup(name); flag.Value.String() != flag.DefValue {
+				problems = append(problems, fmt.Errorf("flag --%s goes with --provider %s, not with %s", name, provider, f.provider))
+			}
+		}
+	}
+	if f.provider == existing.Name {
+		for name, value := range map[string]string{"cluster-name": f.existing.ClusterName, "probe-image": f.existing.ProbeImage} {
+			if value == "" {
+				problems = append(problems, fmt.Errorf("flag --%s is required with --provider %s", name, f.provider))
+			}
+		}
+	}
+	slices.SortFunc(problems, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return errors.Join(problems...)
+}
+
+// providerOf returns the provider that brings up what the flags say.
+func (a *app) providerOf(f *environmentFlags) (clusters.Provider, error) {
+	dirs, err := a.dirs()
+	if err != nil {
+		return nil, err
+	}
+	if f.provider == existing.Name {
+		return existing.New(dirs, f.existing), nil
+	}
+	return kind.New(dirs), nil
+}
+
+// providerUp returns the provider of an environment that is up; that of this machine for one that
+// is not, of which something may be left.
+func (a *app) providerUp(name string) (clusters.Provider, error) {
+	dirs, err := a.dirs()
+	if err != nil {
+		return nil, err
+	}
+	env, err := clusters.LoadEnvironment(dirs, name)
+	switch {
+	case errors.Is(err, clusters.ErrNoEnvironment):
+		return kind.New(dirs), nil
+	case err != nil:
+		return nil, err
+	case env.Provider == existing.Name:
+		return existing.New(dirs, existing.Options{EnvironmentLabel: framework.LabelEnvironment}), nil
+	}
+	return kind.New(dirs), nil
+}
