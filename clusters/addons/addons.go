@@ -109,9 +109,13 @@ func (i *Installer) await(ctx context.Context, task clusters.Task, object k8s.Ob
 		}
 		task.Detail("%s", seen)
 		return done, nil
-	}, wait.WithContext(ctx), wait.WithInterval(200*time.Millisecond), wait.WithTimeout(timeoutReady), wait.WithImmediate())
+	}, pollOften(ctx)...)
 	if err != nil {
 		return fmt.Errorf("wait for %s/%s: %w; last seen: %s", object.GetNamespace(), object.GetName(), err, seen)
 	}
 	return nil
+}
+
+func pollOften(ctx context.Context) []wait.Option {
+	return []wait.Option{wait.WithContext(ctx), wait.WithInterval(200 * time.Millisecond), wait.WithTimeout(timeoutReady), wait.WithImmediate()}
 }

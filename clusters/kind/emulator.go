@@ -84,12 +84,12 @@ func startEmulator(ctx context.Context, engine containerEngine, environment stri
 	if err != nil {
 		return nil, fmt.Errorf("start AWS emulator: %w", err)
 	}
-	ip, err := engine.Output(ctx, "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", name)
+	ip, err := addressOf(ctx, engine, name)
 	if err != nil {
-		return nil, fmt.Errorf("read address of AWS emulator: %w", err)
+		return nil, err
 	}
 	return &emulator{
-		ip: strings.TrimSpace(ip), endpoint: "http://127.0.0.1:" + published[0], control: "http://127.0.0.1:" + published[1],
+		ip: ip, endpoint: "http://127.0.0.1:" + published[0], control: "http://127.0.0.1:" + published[1],
 	}, nil
 }
 

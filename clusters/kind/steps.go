@@ -15,7 +15,6 @@ import (
 	"sigs.k8s.io/e2e-framework/klient/k8s/resources"
 	"sigs.k8s.io/kind/pkg/cluster"
 	"sigs.k8s.io/kind/pkg/cluster/nodes"
-	"sigs.k8s.io/kind/pkg/cluster/nodeutils"
 
 	"github.com/podidentity/epi/clusters/addons"
 	"github.com/podidentity/epi/clusters/emulator/control"
@@ -199,13 +198,7 @@ func (c *creation) loadImages(node nodes.Node) error {
 	for _, program := range Programs() {
 		list = append(list, c.images[program.Name])
 	}
-	reader, writer := io.Pipe()
-	go func() { writer.CloseWithError(images.Archive(writer, list...)) }()
-	defer func() { _ = reader.Close() }()
-	if err := nodeutils.LoadImageArchive(node, reader); err != nil {
-		return fmt.Errorf("load images on node %s: %w", node, err)
-	}
-	return nil
+	return loadOnNode(node, list...)
 }
 
 // registerCluster tells the emulator the cluster's issuer and keys, as EKS knows its own.

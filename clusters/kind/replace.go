@@ -1,0 +1,178 @@
+package kind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/kind/pkg/cluster/nodes"
+	"sigs.k8s.io/kind/pkg/cluster/nodeutils"
+
+	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/addons"
+	"github.com/podidentity/epi/clusters/engine"
+	"github.com/podidentity/epi/clusters/images"
+)
+
+// Replacer replaces epi's programs in a running environment: by a broken variant, to see the suites
+// notice, or by what was just built.
+type Replacer struct {
+	dirs   clusters.Dirs
+	env    clusters.Environment
+	engine containerEngine
+	nodes  []nodes.Node
+	kube   *rest.Config
+}
+
+// Replacer returns a replacer for the environment, which must run epi's own programs.
+func (p *Provider) Replacer(ctx context.Context, env *clusters.Environment) (*Replacer, error) {
+	for _, subject := range env.Subjects {
+		if !subject.Reference {
+			return nil, &clusters.EnvironmentError{
+				Doing:  fmt.Sprintf("replace programs of environment %q", env.Name),
+				Remedy: "bring an environment up with epi's own agent and webhook",
+				Err:    fmt.Errorf("its %s is %s, not epi's own", subject.Role, subject.Image),
+			}
+		}
+	}
+	found, err := engine.Find(ctx, engine.Options{Dirs: p.dirs})
+	if err != nil {
+		return nil, environmentError("find container engine", err)
+	}
+	if found == nil {
+		return nil, environmentError("find container engine", errors.New("there is none"))
+	}
+	list, err := newKindProvider(found, env.Name, taskLogger{}).ListInternalNodes(env.Name)
+	if err != nil {
+		return nil, environmentError("list nodes", err)
+	}
+	kube, err := loadKubeconfig(env.Kubeconfig)
+	if err != nil {
+		return nil, environmentError("reach cluster", err)
+	}
+	return &Replacer{dirs: p.dirs, env: *env, engine: clientOf(found), nodes: list, kube: kube}, nil
+}
+
+// Environment returns the environment with the programs that run in it now.
+func (r *Replacer) Environment() *clusters.Environment {
+	env := r.env
+	env.Subjects = slices.Clone(env.Subjects)
+	return &env
+}
+
+// Replace puts the program of that name, one of Programs, from the folder binaries in the place of
+// the one that runs, and returns when nothing of that one is left. The next pods run a probe; whoever
+// asked before for the Environment must ask again.
+func (r *Replacer) Replace(ctx context.Context, program, binaries string, task clusters.Task) error {
+	if err := r.replace(ctx, program, binaries, task); err != nil {
+		return environmentError(fmt.Sprintf("replace %s in environment %q", program, r.env.Name), err)
+	}
+	return nil
+}
+
+func (r *Replacer) replace(ctx context.Context, program, binaries string, task clusters.Task) error {
+	list := Programs()
+	at := slices.IndexFunc(list, func(p images.Program) bool { return p.Name == program })
+	if at < 0 {
+		return errors.New("there is no program of that name")
+	}
+	if program == emulatorProgram {
+		return r.replaceEmulator(ctx, filepath.Join(binaries, program), task)
+	}
+	image, err := images.Build(binaries, list[at])
+	if err != nil {
+		return err
+	}
+	task.Detail("loading %s", image.Ref)
+	if err := loadOnNodes(ctx, r.nodes, image); err != nil {
+		return err
+	}
+	switch program {
+	case agentProgram:
+		err = r.replaceAgent(ctx, image, task)
+	case webhookProgram:
+		err = r.replaceWebhook(ctx, image, task)
+	}
+	if err != nil {
+		return err
+	}
+	before := r.record(program, image)
+	if err := clusters.SaveEnvironment(r.dirs, &r.env); err != nil {
+		return err
+	}
+	if before != image.Ref {
+		forget(ctx, r.nodes, before)
+	}
+	return nil
+}
+
+func (r *Replacer) replaceAgent(ctx context.Context, image *images.Image, task clusters.Task) error {
+	installer, err := addons.New(r.kube)
+	if err != nil {
+		return err
+	}
+	return installer.ReplaceAgent(ctx, image.Ref, task)
+}
+
+func (r *Replacer) replaceWebhook(ctx context.Context, image *images.Image, task clusters.Task) error {
+	installer, err := addons.New(r.kube)
+	if err != nil {
+		return err
+	}
+	addresses, err := installer.ReplaceWebhook(ctx, image.Ref, task)
+	if err != nil {
+		return err
+	}
+	return waitService(ctx, r.nodes, webhookPort, addresses, task)
+}
+
+// record notes that image is what program now is, and returns what it was.
+func (r *Replacer) record(program string, image *images.Image) (before string) {
+	if program == probeProgram {
+		before, r.env.ProbeImage = r.env.ProbeImage, image.Ref
+		return before
+	}
+	r.env.Subjects = slices.Clone(r.env.Subjects)
+	for i := range r.env.Subjects {
+		if subject := &r.env.Subjects[i]; "epi-"+subject.Role == program {
+			before = subject.Image
+			subject.Image, subject.Digest = image.Ref, image.Digest
+		}
+	}
+	return before
+}
+
+// loadOnNodes puts an image on every node that has not got it.
+func loadOnNodes(ctx context.Context, list []nodes.Node, image *images.Image) error {
+	group, _ := errgroup.WithContext(ctx)
+	for _, node := range list {
+		if _, err := nodeutils.ImageID(node, image.Ref); err == nil {
+			continue
+		}
+		group.Go(func() error { return loadOnNode(node, image) })
+	}
+	return group.Wait()
+}
+
+// loadOnNode puts images on a node.
+func loadOnNode(node nodes.Node, list ...*images.Image) error {
+	reader, writer := io.Pipe()
+	go func() { writer.CloseWithError(images.Archive(writer, list...)) }()
+	defer func() { _ = reader.Close() }()
+	if err := nodeutils.LoadImageArchive(node, reader); err != nil {
+		return fmt.Errorf("load images on node %s: %w", node, err)
+	}
+	return nil
+}
+
+// forget removes an image that nothing will run again. One that stays costs room only.
+func forget(ctx context.Context, list []nodes.Node, ref string) {
+	for _, node := range list {
+		_ = onNode(ctx, node, "ctr", "--namespace", "k8s.io", "images", "rm", ref)
+	}
+}

@@ -1,0 +1,66 @@
+package kind
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"sigs.k8s.io/e2e-framework/klient/wait"
+	"sigs.k8s.io/kind/pkg/cluster/nodes"
+
+	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/addons"
+)
+
+// timeoutService is how long kube-proxy may take to follow a Service.
+const timeoutService = 30 * time.Second
+
+// webhookPort is the port of the webhook's Service as kube-proxy names it.
+const webhookPort = addons.WebhookNamespace + "/" + addons.WebhookName + ":https"
+
+// waitService waits until every node sends what is for the port of a Service to these pods and to no
+// other: a node that still knows a pod of before would lose requests.
+func waitService(ctx context.Context, list []nodes.Node, port string, addresses []string, task clusters.Task) error {
+	slices.Sort(addresses)
+	seen := "nothing"
+	err := wait.For(func(ctx context.Context) (bool, error) {
+		for _, node := range list {
+			var rules bytes.Buffer
+			if err := node.CommandContext(ctx, "iptables-save", "-t", "nat").SetStdout(&rules).Run(); err != nil {
+				seen = err.Error()
+				return false, nil //nolint:nilerr // told with the timeout, if it lasts
+			}
+			if to := destinations(rules.String(), port); !slices.Equal(to, addresses) {
+				seen = fmt.Sprintf("node %s sends to %q, not to %q", node, to, addresses)
+				task.Detail("%s", seen)
+				return false, nil
+			}
+		}
+		return true, nil
+	}, pollOften(ctx, timeoutService)...)
+	if err != nil {
+		return fmt.Errorf("wait for Service port %s: %w; last seen: %s", port, err, seen)
+	}
+	return nil
+}
+
+// destinations returns the addresses that kube-proxy's rules, as iptables-save prints them, send the
+// port of a Service to, sorted.
+func destinations(rules, port string) []string {
+	var list []string
+	for line := range strings.Lines(rules) {
+		rule, to, ok := strings.Cut(strings.TrimSpace(line), "--to-destination ")
+		if !ok || !strings.HasPrefix(rule, "-A KUBE-SEP-") || !strings.Contains(rule, `"`+port+`"`) {
+			continue
+		}
+		if host, _, err := net.SplitHostPort(to); err == nil {
+			list = append(list, host)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
