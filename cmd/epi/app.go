@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -148,32 +146,9 @@ func exitCodesTopic() *cobra.Command {
 
 // dirs are the folders of this invocation.
 func (a *app) dirs() (clusters.Dirs, error) {
-	dirs := clusters.Dirs{State: a.stateDir, Cache: a.cacheDir}
-	for _, place := range []struct {
-		dir      *string
-		variable string
-		inHome   string
-	}{
-		{&dirs.State, "XDG_STATE_HOME", ".local/state"},
-		{&dirs.Cache, "XDG_CACHE_HOME", ".cache"},
-	} {
-		if *place.dir != "" {
-			absolute, err := filepath.Abs(*place.dir)
-			if err != nil {
-				return dirs, fmt.Errorf("find folder %s: %w", *place.dir, err)
-			}
-			*place.dir = absolute
-			continue
-		}
-		if base, ok := a.lookupEnv(place.variable); ok && filepath.IsAbs(base) {
-			*place.dir = filepath.Join(base, "epi")
-			continue
-		}
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return dirs, usageError("find a folder for epi's state: %w; set --state-dir and --cache-dir", err)
-		}
-		*place.dir = filepath.Join(home, place.inHome, "epi")
+	dirs, err := clusters.FindDirs(clusters.Dirs{State: a.stateDir, Cache: a.cacheDir}, a.lookupEnv)
+	if err != nil {
+		return dirs, usageError("%w", err)
 	}
 	return dirs, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,24 +38,9 @@ type session struct {
 // newSession starts the record of a run of cmd in a folder of its own below artifacts.
 func (a *app) newSession(cmd *cobra.Command, artifacts string, selection []string) (*session, error) {
 	started := a.now()
-	id := started.UTC().Format("20060102-150405")
-	dir, err := filepath.Abs(filepath.Join(artifacts, id))
+	dir, err := reports.NewDir(artifacts, started)
 	if err != nil {
-		return nil, usageError("find folder of artifacts: %w", err)
-	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return nil, usageError("make folder of artifacts: %w", err)
-	}
-	// Two runs that start within the same second do not share a folder.
-	for n := 2; ; n++ {
-		err := os.Mkdir(dir, 0o755)
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, fs.ErrExist) {
-			return nil, usageError("make folder of artifacts: %w", err)
-		}
-		dir = filepath.Join(filepath.Dir(dir), fmt.Sprintf("%s-%d", id, n))
+		return nil, usageError("%w", err)
 	}
 	recorder, err := reports.NewRecorder(dir, reports.Run{
 		ID: filepath.Base(dir), Started: started, Epi: build(), Selection: selection,
@@ -68,7 +52,7 @@ func (a *app) newSession(cmd *cobra.Command, artifacts string, selection []strin
 	if err := writeConfig(filepath.Join(dir, defaultConfigFile), cmd); err != nil {
 		return nil, err
 	}
-	return &session{app: a, dir: dir, recorder: recorder}, pointLatest(dir)
+	return &session{app: a, dir: dir, recorder: recorder}, nil
 }
 
 // writeConfig writes the effective configuration of cmd as a file that --config takes.
@@ -89,22 +73,6 @@ func writeConfig(file string, cmd *cobra.Command) error {
 	}
 	if err := os.WriteFile(file, data, 0o644); err != nil {
 		return usageError("write configuration: %w", err)
-	}
-	return nil
-}
-
-// pointLatest makes the link "latest" beside dir point to it.
-func pointLatest(dir string) error {
-	link := filepath.Join(filepath.Dir(dir), "latest")
-	next := link + ".new"
-	if err := os.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return usageError("point %s to the run: %w", link, err)
-	}
-	if err := os.Symlink(filepath.Base(dir), next); err != nil {
-		return usageError("point %s to the run: %w", link, err)
-	}
-	if err := os.Rename(next, link); err != nil {
-		return usageError("point %s to the run: %w", link, err)
 	}
 	return nil
 }
