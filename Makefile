@@ -34,6 +34,15 @@ build: ## The runner and the programs that go into its images, into bin/
 	CGO_ENABLED=0 go build $(GOFLAGS_BUILD) -ldflags '$(LDFLAGS)' -o bin/ ./cmd/epi
 	CGO_ENABLED=0 GOOS=linux go build $(GOFLAGS_BUILD) -ldflags '-s -w' -o bin/ $(PROGRAMS:%=./cmd/%)
 
+.PHONY: mutate
+mutate: bin/epi-mutate ## Show that the suites notice each mutant of suites/mutation (ARGS='--name ENV --mutants REGEX', see ARGS=--help)
+	bin/epi-mutate $(ARGS)
+
+# Not among the programs of build: a tool for this repository, that nobody else can use.
+.PHONY: bin/epi-mutate
+bin/epi-mutate: build
+	CGO_ENABLED=0 go build $(GOFLAGS_BUILD) -ldflags '-s -w' -o bin/ ./cmd/epi-mutate
+
 .PHONY: images
 images: build ## The images of agent, webhook, emulator and probe as one archive, bin/images.tar
 	bin/epi images --file bin/images.tar

@@ -20,6 +20,7 @@ var mayImport = map[string][]string{
 	"cmd/epi-agent":                        {"clusters/agent/..."},
 	"cmd/epi-webhook":                      {"clusters/webhook/..."},
 	"cmd/epi-emulator":                     {"clusters/emulator/..."},
+	"cmd/epi-mutate":                       {"suites", "suites/mutation", "clusters", "clusters/kind", "reports"},
 	"cmd/epi-probe":                        {"framework/probe", "bench/load"},
 	"cmd/epi-runc":                         {"clusters/engine/ociruntime"},
 	"suites":                               {"suites/...", "framework/...", "clusters", "clusters/emulator/control", "reports"},

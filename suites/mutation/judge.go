@@ -1,0 +1,136 @@
+package mutation
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/podidentity/epi/reports"
+)
+
+// Verdict is what became of a mutant.
+type Verdict string
+
+// The verdicts.
+const (
+	// Killed: every requirement that the mutant declares to violate failed.
+	Killed Verdict = "killed"
+	// Survived: one of them held, so what decides it is too weak, or the mutant declares too much.
+	Survived Verdict = "survived"
+	// Undone: nothing can be said, because the mutant did not compile or come up, or because specs of
+	// what it declares came to no verdict.
+	Undone Verdict = "error"
+)
+
+// manyCollateral is how many requirements may fail beside the declared before a mutant is told to be
+// a blunt one.
+const manyCollateral = 8
+
+// Result is what a run says of one mutant.
+type Result struct {
+	Name    string  `json:"name"`
+	Subject Subject `json:"subject"`
+	Does    string  `json:"does"`
+	Verdict Verdict `json:"verdict"`
+	// Declared are the requirements that had to fail, Failed all that did.
+	Declared []string `json:"declared"`
+	Failed   []string `json:"failed"`
+	// Collateral failed without being declared.
+	Collateral []string `json:"collateral"`
+	// Undecided are requirements that specs came to no verdict about.
+	Undecided []string `json:"undecided"`
+	// Problem says what went wrong, Warning what is odd.
+	Problem string `json:"problem,omitempty"`
+	Warning string `json:"warning,omitempty"`
+	// Specs that did not pass, with why.
+	Specs []Finding `json:"specs"`
+	Took  Took      `json:"seconds"`
+}
+
+// Finding is a spec that did not pass.
+type Finding struct {
+	Spec         string          `json:"spec"`
+	Requirements []string        `json:"requirements"`
+	Outcome      reports.Outcome `json:"outcome"`
+	// Why is the message, or the reason why it was not run.
+	Why     string  `json:"why"`
+	Seconds float64 `json:"seconds"`
+}
+
+// Took is how long the parts took, in seconds. Mutants are built while others are examined.
+type Took struct {
+	Build float64 `json:"build"`
+	Swap  float64 `json:"swap"`
+	Specs float64 `json:"specs"`
+}
+
+// judge holds what specs said against what the mutant declares.
+func judge(m Mutant, specs []reports.Spec) Result {
+	result := Result{
+		Name: m.Name, Subject: m.Subject, Does: m.Does, Declared: m.Violates,
+		Failed: []string{}, Collateral: []string{}, Undecided: []string{}, Specs: []Finding{},
+	}
+	outcomes := outcomesOf(specs)
+	for _, id := range slices.Sorted(maps.Keys(outcomes)) {
+		switch outcome := outcomes[id]; {
+		case outcome == reports.Fail:
+			result.Failed = append(result.Failed, id)
+			if !slices.Contains(m.Violates, id) {
+				result.Collateral = append(result.Collateral, id)
+			}
+		case !outcome.Decided():
+			result.Undecided = append(result.Undecided, id)
+		}
+	}
+	for _, spec := range specs {
+		if spec.Outcome != reports.Pass {
+			result.Specs = append(result.Specs, finding(spec))
+		}
+	}
+	result.Verdict = Killed
+	var held, undecided []string
+	for _, id := range m.Violates {
+		switch outcomes[id] {
+		case reports.Fail:
+		case reports.Pass:
+			held = append(held, id)
+		default:
+			undecided = append(undecided, id)
+		}
+	}
+	switch {
+	case len(held) > 0:
+		result.Verdict, result.Problem = Survived, strings.Join(held, " ")+" held"
+	case len(undecided) > 0:
+		result.Verdict, result.Problem = Undone, "no verdict about "+strings.Join(undecided, " ")
+	}
+	if n := len(result.Collateral); n > manyCollateral {
+		result.Warning = fmt.Sprintf("fails %d requirements beside what it declares: too blunt to say that the specs tell causes apart", n)
+	}
+	return result
+}
+
+func finding(spec reports.Spec) Finding {
+	why := spec.Reason
+	if spec.Failure != nil {
+		why = spec.Failure.Message
+	}
+	return Finding{Spec: spec.Name, Requirements: spec.Requirements, Outcome: spec.Outcome, Why: why, Seconds: spec.Duration.Seconds()}
+}
+
+// outcomesOf is the outcome of each requirement that specs cover. A requirement fails if any of its
+// specs failed; else what one of them could not decide keeps it undecided.
+func outcomesOf(specs []reports.Spec) map[string]reports.Outcome {
+	worst := []reports.Outcome{reports.Fail, reports.Error, reports.Pass, reports.NotRun, reports.Skipped, reports.NotSupported}
+	outcomes := map[string]reports.Outcome{}
+	for _, spec := range specs {
+		for _, id := range spec.Requirements {
+			before, known := outcomes[id]
+			if !known || slices.Index(worst, spec.Outcome) < slices.Index(worst, before) {
+				outcomes[id] = spec.Outcome
+			}
+		}
+	}
+	return outcomes
+}

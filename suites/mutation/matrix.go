@@ -1,0 +1,195 @@
+package mutation
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/podidentity/epi/framework/requirement"
+	"github.com/podidentity/epi/reports"
+)
+
+// File is the name of the matrix among the artifacts of a run.
+const File = "mutation.json"
+
+// Matrix is what a run says of mutants and requirements.
+type Matrix struct {
+	Environment string    `json:"environment"`
+	Scope       Scope     `json:"scope"`
+	Started     time.Time `json:"started"`
+	Seconds     float64   `json:"seconds"`
+	Baseline    Baseline  `json:"baseline"`
+	Mutants     []Result  `json:"mutants"`
+}
+
+// Baseline is what the specs said without a mutant.
+type Baseline struct {
+	Passed int `json:"passed"`
+	Failed int `json:"failed"`
+	// NotDecided counts specs that were skipped, not supported, not run or errors.
+	NotDecided int `json:"notDecided"`
+}
+
+func baselineOf(specs []reports.Spec) Baseline {
+	var b Baseline
+	for _, spec := range specs {
+		switch spec.Outcome {
+		case reports.Pass:
+			b.Passed++
+		case reports.Fail:
+			b.Failed++
+		default:
+			b.NotDecided++
+		}
+	}
+	return b
+}
+
+// Count is how many mutants came to the verdict.
+func (m *Matrix) Count(verdict Verdict) int {
+	n := 0
+	for _, result := range m.Mutants {
+		if result.Verdict == verdict {
+			n++
+		}
+	}
+	return n
+}
+
+// WriteJSON writes the matrix as JSON.
+func (m *Matrix) WriteJSON(w io.Writer) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(m); err != nil {
+		return fmt.Errorf("write matrix of mutants: %w", err)
+	}
+	return nil
+}
+
+// marks of a requirement in a line of the matrix.
+const (
+	markFailed    = "✓"
+	markHeld      = "✗"
+	markUndecided = "?"
+)
+
+// WriteText writes the matrix for a terminal: a line a mutant, by subject, then what the requirements
+// owe to them.
+func (m *Matrix) WriteText(w io.Writer) error {
+	var b strings.Builder
+	subject := Subject("")
+	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, result := range m.Mutants {
+		if result.Subject != subject {
+			_ = table.Flush()
+			subject = result.Subject
+			fmt.Fprintf(&b, "\n%s\n", subject)
+		}
+		_, _ = fmt.Fprintln(table, result.line())
+	}
+	_ = table.Flush()
+	m.writeRequirements(&b)
+	m.writeProblems(&b)
+	fmt.Fprintf(&b, "\n%d mutants: %d killed, %d survived, %d errors; scope %s, %s\n", len(m.Mutants),
+		m.Count(Killed), m.Count(Survived), m.Count(Undone), m.Scope, (time.Duration(m.Seconds) * time.Second).String())
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return fmt.Errorf("write matrix of mutants: %w", err)
+	}
+	return nil
+}
+
+// line is the mutant in the table: what it declares with a mark each, then what failed beside.
+func (r Result) line() string {
+	var declared []string
+	for _, id := range r.Declared {
+		mark := markHeld
+		switch {
+		case slices.Contains(r.Failed, id):
+			mark = markFailed
+		case slices.Contains(r.Undecided, id) || r.Verdict == Undone:
+			mark = markUndecided
+		}
+		declared = append(declared, id+mark)
+	}
+	collateral := ""
+	if len(r.Collateral) > 0 {
+		collateral = "also " + strings.Join(r.Collateral, " ")
+	}
+	return fmt.Sprintf("  %s\t%s\t%s\t%.0fs\t%s", r.Name, r.Verdict, strings.Join(declared, " "), r.Took.Swap+r.Took.Specs, collateral)
+}
+
+// writeRequirements tells by how many mutants each requirement is killed, and which are killed by none.
+func (m *Matrix) writeRequirements(b *strings.Builder) {
+	kills := m.kills()
+	var unproven, optional []string
+	b.WriteString("\nRequirements, with how many mutants each kills (of those that declare it)\n")
+	table := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	row := []string{}
+	for _, r := range requirement.All() {
+		k := kills[r.ID]
+		if k.declared > 0 {
+			row = append(row, fmt.Sprintf("%s %d/%d", r.ID, k.killed, k.declared))
+		}
+		if k.killed > 0 {
+			continue
+		}
+		if r.Level == requirement.Must {
+			unproven = append(unproven, r.ID)
+		} else {
+			optional = append(optional, r.ID)
+		}
+	}
+	for chunk := range slices.Chunk(row, 8) {
+		_, _ = fmt.Fprintln(table, "  "+strings.Join(chunk, "\t"))
+	}
+	_ = table.Flush()
+	fmt.Fprintf(b, "MUST that no mutant of this run proves: %s\n", orNone(unproven))
+	fmt.Fprintf(b, "SHOULD that no mutant of this run proves: %s\n", orNone(optional))
+}
+
+type kill struct{ declared, killed int }
+
+func (m *Matrix) kills() map[string]kill {
+	kills := map[string]kill{}
+	for _, result := range m.Mutants {
+		for _, id := range result.Declared {
+			k := kills[id]
+			k.declared++
+			if slices.Contains(result.Failed, id) {
+				k.killed++
+			}
+			kills[id] = k
+		}
+	}
+	return kills
+}
+
+func orNone(list []string) string {
+	if len(list) == 0 {
+		return "none"
+	}
+	return strings.Join(list, " ")
+}
+
+// writeProblems tells the mutants that are not killed, with the specs that say so.
+func (m *Matrix) writeProblems(b *strings.Builder) {
+	for _, result := range m.Mutants {
+		if result.Warning != "" {
+			fmt.Fprintf(b, "\nwarning: %s: %s\n", result.Name, result.Warning)
+		}
+		if result.Verdict == Killed {
+			continue
+		}
+		fmt.Fprintf(b, "\n%s %s: it %s\n  %s\n", result.Name, result.Verdict, result.Does, indent(result.Problem))
+		for _, spec := range result.Specs {
+			fmt.Fprintf(b, "  %s %s: %s\n    %s\n", spec.Outcome, strings.Join(spec.Requirements, " "), spec.Spec, firstLine(spec.Why))
+		}
+	}
+}
+
+func indent(text string) string { return strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n  ") }

@@ -1,0 +1,242 @@
+package mutation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/reports"
+)
+
+// restoreTime bounds putting the reference back, also after the user has stopped the run.
+const restoreTime = 3 * time.Minute
+
+// Cluster is the environment whose programs are replaced.
+type Cluster interface {
+	// Replace puts a program of the folder binaries in the place of the one that runs, and returns
+	// when nothing of that one is left.
+	Replace(ctx context.Context, program, binaries string, task clusters.Task) error
+	// Environment is the environment as it is now.
+	Environment() *clusters.Environment
+}
+
+// Examine runs the specs that cover one of the requirements, or all specs if none is given.
+type Examine func(ctx context.Context, env *clusters.Environment, requirements []string) ([]reports.Spec, error)
+
+// Run is one run over mutants.
+type Run struct {
+	Mutants []Mutant
+	Scope   Scope
+	Builder Builder
+	// Binaries is the folder of the reference programs.
+	Binaries string
+	Cluster  Cluster
+	Examine  Examine
+	Progress clusters.Progress
+	// Found, if set, is told each result as soon as it is there.
+	Found func(Result)
+}
+
+// BaselineError says that specs fail without any mutant, so that nothing can be said about mutants.
+type BaselineError struct{ Specs []reports.Spec }
+
+func (e *BaselineError) Error() string {
+	var b strings.Builder
+	b.WriteString("nothing can be said about mutants while specs do not hold without one:")
+	for _, spec := range e.Specs {
+		fmt.Fprintf(&b, "\n  %s %s %s: %s", spec.Outcome, strings.Join(spec.Requirements, " "), spec.Name, firstLine(finding(spec).Why))
+	}
+	return b.String()
+}
+
+// Do examines every mutant, those of one subject after the other, and puts the reference back
+// whatever happens. An error says that the run ended before its end; that a mutant is not killed, or
+// not even built, is told in its result alone.
+func (r Run) Do(ctx context.Context) (*Matrix, error) {
+	mutants := slices.Clone(r.Mutants)
+	slices.SortStableFunc(mutants, func(a, b Mutant) int { return strings.Compare(string(a.Subject), string(b.Subject)) })
+	matrix := &Matrix{Environment: r.Cluster.Environment().Name, Scope: r.Scope, Started: time.Now().UTC()}
+	defer func() { matrix.Seconds = time.Since(matrix.Started).Seconds() }()
+
+	if err := r.reference(ctx, mutants); err != nil {
+		return matrix, err
+	}
+	baseline, err := r.baseline(ctx, mutants)
+	matrix.Baseline = baselineOf(baseline)
+	if err != nil {
+		return matrix, err
+	}
+	err = r.examineAll(ctx, mutants, func(result Result) {
+		matrix.Mutants = append(matrix.Mutants, result)
+		if r.Found != nil {
+			r.Found(result)
+		}
+	})
+	return matrix, err
+}
+
+// reference makes the subjects of the mutants run what the source is now.
+func (r Run) reference(ctx context.Context, mutants []Mutant) error {
+	var subjects []Subject
+	for _, m := range mutants {
+		if !slices.Contains(subjects, m.Subject) {
+			subjects = append(subjects, m.Subject)
+		}
+	}
+	task := r.Progress.Start("Reference " + strings.Join(programs(subjects), ", "))
+	err := r.Builder.Reference(ctx, r.Binaries, subjects)
+	for _, subject := range subjects {
+		if err == nil {
+			err = r.Cluster.Replace(ctx, subject.Program(), r.Binaries, task)
+		}
+	}
+	task.End(err)
+	return err
+}
+
+func programs(subjects []Subject) []string {
+	var list []string
+	for _, subject := range subjects {
+		list = append(list, subject.Program())
+	}
+	return list
+}
+
+// baseline runs, on the reference, every spec that will be run on a mutant.
+func (r Run) baseline(ctx context.Context, mutants []Mutant) ([]reports.Spec, error) {
+	var selection []string
+	for _, m := range mutants {
+		chosen := r.Scope.requirements(m)
+		if chosen == nil {
+			selection = nil
+			break
+		}
+		selection = append(selection, chosen...)
+	}
+	slices.Sort(selection)
+	task := r.Progress.Start("Baseline: the same specs without a mutant")
+	specs, err := r.Examine(ctx, r.Cluster.Environment(), slices.Compact(selection))
+	if err == nil {
+		var broken []reports.Spec
+		for _, spec := range specs {
+			if spec.Outcome == reports.Fail || spec.Outcome == reports.Error || spec.Outcome == reports.NotRun {
+				broken = append(broken, spec)
+			}
+		}
+		if len(broken) > 0 {
+			err = &BaselineError{Specs: broken}
+		}
+	}
+	task.Detail("%d specs", len(specs))
+	task.End(err)
+	return specs, err
+}
+
+// built is a mutant on its way from the builder.
+type built struct {
+	mutant Mutant
+	dir    string
+	took   time.Duration
+	err    error
+}
+
+// build builds one mutant ahead of the one that is examined.
+func (r Run) build(ctx context.Context, mutants []Mutant) <-chan built {
+	ready := make(chan built)
+	go func() {
+		defer close(ready)
+		for _, m := range mutants {
+			started := time.Now()
+			dir, err := r.Builder.Build(ctx, m, r.Binaries)
+			select {
+			case ready <- built{mutant: m, dir: dir, took: time.Since(started), err: err}:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return ready
+}
+
+// examineAll examines the mutants in turn. A mutant takes the place of the one before; the reference
+// does only where the next mutant is one of another subject.
+func (r Run) examineAll(ctx context.Context, mutants []Mutant, found func(Result)) (err error) {
+	building, stop := context.WithCancel(ctx)
+	defer stop()
+	replaced := Subject("")
+	restore := func() error {
+		if replaced == "" {
+			return nil
+		}
+		task := r.Progress.Start("Reference " + replaced.Program() + " again")
+		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), restoreTime)
+		defer cancel()
+		err := r.Cluster.Replace(cleanup, replaced.Program(), r.Binaries, task)
+		task.End(err)
+		replaced = ""
+		return err
+	}
+	defer func() { err = errors.Join(err, restore()) }()
+	for next := range r.build(building, mutants) {
+		if next.mutant.Subject != replaced {
+			if err := restore(); err != nil {
+				return err
+			}
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		task := r.Progress.Start(next.mutant.Name)
+		replaced = next.mutant.Subject
+		result, err := r.examine(ctx, next, task)
+		if ctx.Err() != nil {
+			task.End(ctx.Err())
+			break
+		}
+		task.Detail("%s", result.Verdict)
+		task.End(err)
+		found(result)
+		if err != nil {
+			if err := restore(); err != nil {
+				return err
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+// examine puts a mutant in place and runs the specs of its scope. The error is in the result as well.
+func (r Run) examine(ctx context.Context, next built, task clusters.Task) (Result, error) {
+	result := judge(next.mutant, nil)
+	result.Verdict, result.Problem = Undone, ""
+	err := next.err
+	began := time.Now()
+	if err == nil {
+		err = r.Cluster.Replace(ctx, next.mutant.Subject.Program(), next.dir, task)
+	}
+	swapped := time.Now()
+	if err == nil {
+		task.Detail("running specs")
+		var specs []reports.Spec
+		specs, err = r.Examine(ctx, r.Cluster.Environment(), r.Scope.requirements(next.mutant))
+		result = judge(next.mutant, specs)
+	}
+	if err != nil {
+		result.Verdict, result.Problem = Undone, reports.Redact(err.Error())
+	}
+	result.Took = Took{Build: next.took.Seconds(), Swap: swapped.Sub(began).Seconds(), Specs: time.Since(swapped).Seconds()}
+	return result, err
+}
+
+// Dir is the folder below which mutants are built.
+func Dir(artifacts string) string { return filepath.Join(artifacts, "mutants") }
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	return line
+}
