@@ -162,7 +162,8 @@ func (e *Emulator) newCloud(sessionKey []byte) (*cloud, error) {
 		return nil, fmt.Errorf("make EKS: %w", err)
 	}
 	clusters := managers[options.Account]
-	c := &cloud{accounts: accounts, verifier: sigv4.NewVerifier(accounts, sigv4.Options{Now: options.Now}), eks: clusters}
+	verifier := sigv4.NewVerifier(accounts, sigv4.Options{Now: options.Now, MaxBody: map[string]int64{"s3": objects.MaxSize}})
+	c := &cloud{accounts: accounts, verifier: verifier, eks: clusters}
 	security := sts.NewHandler(sts.Options{Accounts: accounts, Issuers: issuers{options.Issuers, clusters}, Now: options.Now})
 	tokens := eksauth.New(eksauth.Options{
 		Account: options.Account, Clusters: clusters, Authorizer: authorizer{accounts, options.Account}, Sessions: sessions{accounts}, Now: options.Now,

@@ -18,6 +18,7 @@ import (
 
 	"github.com/podidentity/epi/clusters/emulator/control"
 	"github.com/podidentity/epi/clusters/emulator/emulatortest"
+	"github.com/podidentity/epi/clusters/emulator/s3/objects"
 )
 
 func userPolicy(user, document string) *iam.PutUserPolicyInput {
@@ -157,7 +158,7 @@ func sizeAttacks() []attack {
 	for _, to := range fronts() {
 		rows = append(rows, attack{to.service + ": a body over the limit", func(x *target) {
 			m := x.message(x.captured(x.Admin(), to.request(x)), "")
-			m.replace("Content-Length", "Content-Length: 83886080") // 80 MiB, of which nothing is sent
+			m.replace("Content-Length", fmt.Sprintf("Content-Length: %d", objects.MaxSize+1)) // of which nothing is sent
 			x.write(m)
 		}, to.tooLarge})
 	}

@@ -18,6 +18,8 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	awseks "github.com/aws/aws-sdk-go-v2/service/eks"
 	awseksauth "github.com/aws/aws-sdk-go-v2/service/eksauth"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	awssts "github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/go-jose/go-jose/v4"
 )
@@ -177,6 +179,20 @@ func TestPanicIsJournaled(t *testing.T) {
 	calls, last := w.emulator.journal.After(0)
 	if last != 1 || calls[0].Status != 500 || calls[0].ErrorCode != "InternalError" {
 		t.Errorf("journal: %+v", calls)
+	}
+}
+
+// TestLargeObject: what the store holds comes through the front door in one request.
+func TestLargeObject(t *testing.T) {
+	w := newWorld(t)
+	bucket, body := "large", bytes.NewReader(make([]byte, 65<<20))
+	c := w.admin().s3
+	if _, err := c.CreateBucket(t.Context(), &awss3.CreateBucketInput{Bucket: &bucket, CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: region}}); err != nil {
+		t.Fatal(err)
+	}
+	unsigned := awss3.WithAPIOptions(v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware)
+	if _, err := c.PutObject(t.Context(), &awss3.PutObjectInput{Bucket: &bucket, Key: aws.String("key"), Body: body}, unsigned); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -26,6 +26,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/iam"
 	"github.com/podidentity/epi/clusters/emulator/iam/iamtest"
 	"github.com/podidentity/epi/clusters/emulator/s3"
+	"github.com/podidentity/epi/clusters/emulator/s3/objects"
 )
 
 const trust = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"pods.eks.amazonaws.com"},"Action":["sts:AssumeRole","sts:TagSession"]}]}`
@@ -47,8 +48,8 @@ func serveHandler(t testing.TB, options s3.Options) (*iamtest.Server, http.Handl
 		if handler, err = s3.NewHandler(options); err != nil {
 			t.Fatal(err)
 		}
-		objects := iamtest.Service{Handler: handler, Refuse: s3.WriteSignatureError}
-		return map[string]iamtest.Service{"s3": objects, "": objects, "iam": {Handler: accounts.Handler(), Refuse: iam.WriteSignatureError}}
+		service := iamtest.Service{Handler: handler, Refuse: s3.WriteSignatureError, MaxBody: objects.MaxSize}
+		return map[string]iamtest.Service{"s3": service, "": service, "iam": {Handler: accounts.Handler(), Refuse: iam.WriteSignatureError}}
 	})
 	return server, handler
 }

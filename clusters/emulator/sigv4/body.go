@@ -46,9 +46,6 @@ type body struct {
 // declare finds what the signature covers in place of the body: the declared hash or marker, or
 // for services that need no such header the body's own hash.
 func (b *body) declare() error {
-	if b.request.ContentLength > b.limit+b.limit/8 {
-		return refuse(TooLarge, "the body is larger than %d bytes", b.limit)
-	}
 	headers := b.request.Header[contentHashHeader]
 	if len(headers) > 1 {
 		return refuse(Incomplete, "x-amz-content-sha256 is given twice")
@@ -71,10 +68,16 @@ func (b *body) declare() error {
 			b.declared = unsignedPayload
 		}
 	}
-	switch b.declared {
-	case unsignedPayload, streamingSigned, streamingSignedTrailer, streamingUnsignedTrailer:
+	most := b.limit
+	if b.chunked() {
+		most += most / 8 // what the chunks are wrapped in
+	}
+	switch {
+	case b.request.ContentLength > most:
+		return b.tooLarge()
+	case b.chunked(), b.declared == unsignedPayload:
 		return nil
-	case "":
+	case b.declared == "":
 		return refuse(Incomplete, "Missing required header for this request: x-amz-content-sha256")
 	}
 	if len(b.declared) != 2*sha256.Size || strings.Trim(b.declared, "0123456789abcdef") != "" {
@@ -82,6 +85,15 @@ func (b *body) declare() error {
 			unsignedPayload, streamingSigned, streamingSignedTrailer, streamingUnsignedTrailer)
 	}
 	return nil
+}
+
+// chunked tells whether the body is in the aws-chunked coding.
+func (b *body) chunked() bool {
+	switch b.declared {
+	case streamingSigned, streamingSignedTrailer, streamingUnsignedTrailer:
+		return true
+	}
+	return false
 }
 
 // declareOwn declares the body's own hash, which a header may repeat.
@@ -102,12 +114,12 @@ func (b *body) declareOwn(header string) error {
 
 // verify reads the body, checks it against what was declared and hands it on.
 func (b *body) verify(reader *bufio.Reader) error {
-	switch b.declared {
-	case streamingSigned, streamingSignedTrailer, streamingUnsignedTrailer:
+	switch {
+	case b.chunked():
 		if err := b.decodeChunks(reader); err != nil {
 			return err
 		}
-	case unsignedPayload:
+	case b.declared == unsignedPayload:
 		if err := b.readPlain(); err != nil {
 			return err
 		}
@@ -163,6 +175,8 @@ func (b *body) replace() {
 	}
 }
 
+func (b *body) tooLarge() error { return refuse(TooLarge, "the body is larger than %d bytes", b.limit) }
+
 // readPlain reads the whole body once.
 func (b *body) readPlain() error {
 	if b.read || b.request.Body == nil || b.request.Body == http.NoBody {
@@ -170,7 +184,10 @@ func (b *body) readPlain() error {
 		return nil
 	}
 	b.read = true
-	if length := b.request.ContentLength; length >= 0 && length <= b.limit {
+	if b.request.ContentLength > b.limit {
+		return b.tooLarge()
+	}
+	if length := b.request.ContentLength; length >= 0 {
 		// One byte more tells whether the body is longer, which a server would not let happen.
 		b.plain = make([]byte, length+1)
 		n, err := io.ReadFull(b.request.Body, b.plain)
@@ -188,7 +205,7 @@ func (b *body) readPlain() error {
 		return refuse(BadBody, "the body broke off after %d bytes", n)
 	}
 	if n > b.limit {
-		return refuse(TooLarge, "the body is larger than %d bytes", b.limit)
+		return b.tooLarge()
 	}
 	b.plain = buffer.Bytes()
 	return nil
@@ -216,7 +233,7 @@ func (b *body) decodeChunks(reader *bufio.Reader) error {
 		return refuse(BadBody, "x-amz-decoded-content-length must be the length of the decoded body")
 	}
 	if decodedLength > uint64(b.limit) {
-		return refuse(TooLarge, "the body is larger than %d bytes", b.limit)
+		return b.tooLarge()
 	}
 	if r.ContentLength >= 0 && uint64(r.ContentLength) < decodedLength {
 		return refuse(BadBody, "x-amz-decoded-content-length is more than Content-Length")

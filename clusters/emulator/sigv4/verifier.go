@@ -58,7 +58,7 @@ type Identity struct {
 type Verifier struct {
 	store CredentialStore
 	now   func() time.Time
-	max   func(service string) int64
+	max   map[string]int64
 	keys  keyCache
 	// texts are buffers for what is signed, readers those of chunked bodies.
 	texts, readers sync.Pool
@@ -68,9 +68,9 @@ type Verifier struct {
 type Options struct {
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
-	// MaxBody returns the largest accepted body of a service in bytes; nil means 64 MiB for "s3"
-	// and 1 MiB for any other.
-	MaxBody func(service string) int64
+	// MaxBody is the largest accepted body of services by their signing names, in bytes; a service
+	// that is not there has 1 MiB.
+	MaxBody map[string]int64
 }
 
 // maxSkew is how far the signer's clock may be off.
@@ -84,15 +84,14 @@ func NewVerifier(store CredentialStore, options Options) *Verifier {
 	if v.now == nil {
 		v.now = time.Now
 	}
-	if v.max == nil {
-		v.max = func(service string) int64 {
-			if service == s3Service {
-				return 64 << 20
-			}
-			return 1 << 20
-		}
-	}
 	return v
+}
+
+func (v *Verifier) maxBody(service string) int64 {
+	if most, ok := v.max[service]; ok {
+		return most
+	}
+	return 1 << 20
 }
 
 // Verify checks the signature of r and its body. On success r.Body is replaced by the whole,
@@ -114,7 +113,7 @@ func (v *Verifier) Verify(r *http.Request) (*Identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	body := &body{request: r, signature: s, limit: v.max(s.service)}
+	body := &body{request: r, signature: s, limit: v.maxBody(s.service)}
 	if err := body.declare(); err != nil {
 		return nil, err
 	}

@@ -208,6 +208,7 @@ func TestRefusals(t *testing.T) {
 			r.ContentLength = -1
 		}, TooLarge},
 		{"says it is too large", temporary, "s3", now, func(r *http.Request) { r.ContentLength = 1 << 40 }, TooLarge},
+		{"says it is a little too large", temporary, "s3", now, func(r *http.Request) { r.ContentLength = 1<<20 + 1 }, TooLarge},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -216,6 +217,24 @@ func TestRefusals(t *testing.T) {
 			_, err := at(now).Verify(r)
 			wantKind(t, err, test.want)
 		})
+	}
+}
+
+// TestMaxBody: a service's own limit counts, and is no other's.
+func TestMaxBody(t *testing.T) {
+	verifier := NewVerifier(known, Options{Now: func() time.Time { return now }, MaxBody: map[string]int64{"s3": 5}})
+	for _, test := range []struct {
+		service, body string
+		want          Kind
+	}{
+		{"s3", "hello", ""}, {"s3", "hello!", TooLarge}, {"sts", "hello!", ""},
+	} {
+		_, err := verifier.Verify(sign(t, temporary, test.service, "PUT", "http://emu/bucket/key", test.body, now))
+		if test.want == "" && err != nil {
+			t.Errorf("%s %q: %v", test.service, test.body, err)
+		} else if test.want != "" {
+			wantKind(t, err, test.want)
+		}
 	}
 }
 

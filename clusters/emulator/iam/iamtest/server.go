@@ -30,6 +30,8 @@ const (
 type Service struct {
 	Handler http.Handler
 	Refuse  func(http.ResponseWriter, *http.Request, *sigv4.Error)
+	// MaxBody in bytes; 0 means what sigv4 takes by itself.
+	MaxBody int64
 }
 
 // Server is a running set of services over one set of accounts.
@@ -61,10 +63,14 @@ func NewWith(t testing.TB, options iam.Options, build func(*iam.Accounts) map[st
 	if err := accounts.CreateAdministrator("epi-admin", AccessKeyID, SecretAccessKey); err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{
-		Accounts: accounts, Journal: journal.NewRing(1000), services: build(accounts),
-		verifier: sigv4.NewVerifier(accounts, sigv4.Options{Now: options.Now}),
+	s := &Server{Accounts: accounts, Journal: journal.NewRing(1000), services: build(accounts)}
+	limits := map[string]int64{}
+	for name, service := range s.services {
+		if service.MaxBody > 0 {
+			limits[name] = service.MaxBody
+		}
 	}
+	s.verifier = sigv4.NewVerifier(accounts, sigv4.Options{Now: options.Now, MaxBody: limits})
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
 	s.URL = server.URL

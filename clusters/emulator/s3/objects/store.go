@@ -29,7 +29,7 @@ var (
 	ErrBadDigest          = errors.New("the checksum is not the one that was declared")
 )
 
-// MaxSize is the largest object in bytes: they are in memory.
+// MaxSize is the largest object in bytes, and the largest body that brings one: they are in memory.
 const MaxSize = 256 << 20
 
 // Table keeps records by key.
