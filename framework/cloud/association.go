@@ -61,14 +61,18 @@ func Associate(ctx context.Context, env *framework.Env, namespace, serviceAccoun
 		ID: aws.ToString(created.AssociationId), ARN: aws.ToString(created.AssociationArn),
 		Namespace: namespace, ServiceAccount: serviceAccount, Role: role, Created: time.Now(),
 	}
-	RemoveAssociation(env, association.ID)
+	removeAssociation(env, aws.ToString(created.ClusterName), association.ID)
 	return association
 }
 
 // RemoveAssociation removes an association at the end, unless it is gone by then.
 func RemoveAssociation(env *framework.Env, id string) {
+	removeAssociation(env, env.ClusterName, id)
+}
+
+func removeAssociation(env *framework.Env, cluster, id string) {
 	env.T.Cleanup("association "+id, func(ctx context.Context) error {
-		_, err := env.EKS.DeletePodIdentityAssociation(ctx, &eks.DeletePodIdentityAssociationInput{ClusterName: &env.ClusterName, AssociationId: &id})
+		_, err := env.EKS.DeletePodIdentityAssociation(ctx, &eks.DeletePodIdentityAssociationInput{ClusterName: &cluster, AssociationId: &id})
 		if _, gone := errors.AsType[*ekstypes.ResourceNotFoundException](err); gone {
 			return nil
 		}

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/url"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 
@@ -38,7 +40,21 @@ func (b *Bucket) ARN() string { return "arn:aws:s3:::" + b.Name }
 // Put stores an object.
 func (b *Bucket) Put(ctx context.Context, key string, contents []byte) {
 	b.env.T.Helper()
-	if _, err := b.env.S3.PutObject(ctx, &s3.PutObjectInput{Bucket: &b.Name, Key: &key, Body: bytes.NewReader(contents)}); err != nil {
+	b.PutTagged(ctx, key, contents, nil)
+}
+
+// PutTagged stores an object with tags.
+func (b *Bucket) PutTagged(ctx context.Context, key string, contents []byte, tags map[string]string) {
+	b.env.T.Helper()
+	input := &s3.PutObjectInput{Bucket: &b.Name, Key: &key, Body: bytes.NewReader(contents)}
+	if len(tags) > 0 {
+		query := url.Values{}
+		for name, value := range tags {
+			query.Set(name, value)
+		}
+		input.Tagging = aws.String(query.Encode())
+	}
+	if _, err := b.env.S3.PutObject(ctx, input); err != nil {
 		b.env.T.Fatalf("put object s3://%s/%s: %v", b.Name, key, err)
 	}
 }
