@@ -23,7 +23,9 @@ import (
 	_ "github.com/podidentity/epi/suites/authorization"
 	_ "github.com/podidentity/epi/suites/credentials"
 	_ "github.com/podidentity/epi/suites/injection"
+	_ "github.com/podidentity/epi/suites/irsa"
 	_ "github.com/podidentity/epi/suites/isolation"
+	_ "github.com/podidentity/epi/suites/security"
 )
 
 // Options of a run.

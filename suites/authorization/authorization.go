@@ -4,7 +4,6 @@ package authorization
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -78,14 +77,7 @@ var _ = Describe("A session", func() {
 			pod := workload.Start(ctx, env, workload.NewPod(env, namespace, account))
 
 			By("putting an object under a key for each tag that only a session with the live value may read")
-			tags := map[string]string{
-				"eks-cluster-arn":            env.ClusterARN,
-				"eks-cluster-name":           env.ClusterName,
-				"kubernetes-namespace":       namespace,
-				"kubernetes-service-account": account,
-				"kubernetes-pod-name":        pod.Pod.Name,
-				"kubernetes-pod-uid":         string(pod.Pod.UID),
-			}
+			tags := tagsOf(env, pod.Pod)
 			for tag, value := range tags {
 				bucket.Put(ctx, tag+"/"+value, []byte(tag))
 				bucket.Put(ctx, tag+"/not-"+value, []byte(tag))
@@ -100,14 +92,10 @@ var _ = Describe("A session", func() {
 		})
 })
 
-// sessionTags of Pod Identity: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html.
-var sessionTags = strings.Fields(`eks-cluster-arn eks-cluster-name kubernetes-namespace
-	kubernetes-service-account kubernetes-pod-name kubernetes-pod-uid`)
-
 // taggedResources are, for each session tag, the objects under the tag's name and the session's own value.
 func taggedResources(bucket *cloud.Bucket) []string {
 	var resources []string
-	for _, tag := range sessionTags {
+	for _, tag := range cloud.SessionTags() {
 		resources = append(resources, fmt.Sprintf("%s/%s/${aws:PrincipalTag/%s}", bucket.ARN(), tag, tag))
 	}
 	return resources
