@@ -38,6 +38,7 @@ Operations:
   env                      the container-credential variables, without secrets
   token [FILE]             the claims of the projected token, never the token
   imds                     instance metadata: a session token and the role's name
+  imds-rules               instance metadata: what it refuses
   http METHOD URL          one request; credentials in the answer are redacted
 
 The exit code of do is 0 whenever the check could be made: a refusal by AWS is a result.
@@ -150,16 +151,17 @@ type operation struct {
 }
 
 var operations = map[string]operation{
-	probe.OpIdentity:  {0, 0, "no operand", (*check).identity},
-	probe.OpCopy:      {2, 2, "BUCKET KEY", (*check).copyObject},
-	probe.OpGet:       {2, 2, "BUCKET KEY", (*check).getObject},
-	probe.OpHead:      {2, 2, "BUCKET KEY", (*check).headObject},
-	probe.OpPut:       {3, 3, "BUCKET KEY TEXT", (*check).putObject},
-	probe.OpList:      {1, 2, "BUCKET [PREFIX]", (*check).list},
-	probe.OpVariables: {0, 0, "no operand", (*check).variables},
-	probe.OpToken:     {0, 1, "[FILE]", (*check).token},
-	probe.OpMetadata:  {0, 0, "no operand", (*check).metadata},
-	probe.OpHTTP:      {2, 2, "METHOD URL", (*check).http},
+	probe.OpIdentity:      {0, 0, "no operand", (*check).identity},
+	probe.OpCopy:          {2, 2, "BUCKET KEY", (*check).copyObject},
+	probe.OpGet:           {2, 2, "BUCKET KEY", (*check).getObject},
+	probe.OpHead:          {2, 2, "BUCKET KEY", (*check).headObject},
+	probe.OpPut:           {3, 3, "BUCKET KEY TEXT", (*check).putObject},
+	probe.OpList:          {1, 2, "BUCKET [PREFIX]", (*check).list},
+	probe.OpVariables:     {0, 0, "no operand", (*check).variables},
+	probe.OpToken:         {0, 1, "[FILE]", (*check).token},
+	probe.OpMetadata:      {0, 0, "no operand", (*check).metadata},
+	probe.OpMetadataRules: {0, 0, "no operand", (*check).metadataRules},
+	probe.OpHTTP:          {2, 2, "METHOD URL", (*check).http},
 }
 
 // copyObject is `epi-probe s3 cp s3://bucket/key -`, with the AWS CLI's words and exit codes.

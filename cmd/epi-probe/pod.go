@@ -94,17 +94,14 @@ func moment(date *jwt.NumericDate) time.Time {
 // metadata asks for an IMDSv2 session token and, with it, for the name of the instance's role: see
 // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html.
 func (c *check) metadata(ctx context.Context, _ []string) any {
-	base := "http://169.254.169.254"
-	if endpoint := os.Getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT"); endpoint != "" {
-		base = strings.TrimSuffix(endpoint, "/")
-	}
+	base := metadataURL()
 	ctx, cancel := context.WithTimeout(ctx, min(c.timeout, 2*metadataTimeout))
 	defer cancel()
 	client := &http.Client{Transport: &http.Transport{}} // without a proxy: the address is the link's
 	defer client.CloseIdleConnections()
 
 	started := time.Now()
-	status, token, err := exchange(ctx, client, http.MethodPut, base+"/latest/api/token", http.Header{"X-Aws-Ec2-Metadata-Token-Ttl-Seconds": {"60"}})
+	status, token, err := exchange(ctx, client, http.MethodPut, base+"/latest/api/token", http.Header{ttlHeader: {"60"}})
 	result := probe.Metadata{Outcome: probe.MetadataAnswered, Status: status, Waited: time.Since(started)}
 	var network net.Error
 	switch {
@@ -118,7 +115,7 @@ func (c *check) metadata(ctx context.Context, _ []string) any {
 		result.Message = probe.Redact(token)
 		return result
 	}
-	status, role, err := exchange(ctx, client, http.MethodGet, base+"/latest/meta-data/iam/security-credentials/", http.Header{"X-Aws-Ec2-Metadata-Token": {token}})
+	status, role, err := exchange(ctx, client, http.MethodGet, base+"/latest/meta-data/iam/security-credentials/", http.Header{tokenHeader: {token}})
 	switch {
 	case err != nil:
 		result.Message = "get role: " + err.Error()

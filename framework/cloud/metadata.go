@@ -22,3 +22,20 @@ func SetHopLimit(ctx context.Context, env *framework.Env, hopLimit int) {
 		env.T.Fatalf("%v", err)
 	}
 }
+
+// SetIMDSv1 lets the nodes' instance metadata answer requests without a session token, or not, and
+// sets that back to what it was, also after a failure or an interrupt. It needs clusters.EmulatorControl.
+func SetIMDSv1(ctx context.Context, env *framework.Env, enabled bool) {
+	env.T.Helper()
+	if env.Control == nil {
+		env.T.Fatalf("set IMDSv1: the environment has no control API, though it says so")
+	}
+	before, err := env.Control.IMDSv1(ctx)
+	if err != nil {
+		env.T.Fatalf("%v", err)
+	}
+	env.T.Cleanup("IMDSv1", func(ctx context.Context) error { return env.Control.SetIMDSv1(ctx, before) })
+	if err := env.Control.SetIMDSv1(ctx, enabled); err != nil {
+		env.T.Fatalf("%v", err)
+	}
+}

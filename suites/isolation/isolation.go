@@ -51,21 +51,4 @@ var _ = Describe("Instance metadata", func() {
 
 			Eventually(pod.Caller).WithContext(ctx).Within(env.Timeouts.CredentialsWork).Should(BeSessionOf(role.Name))
 		})
-
-	It("open to pods, makes a pod without an association its node, which is told as the wrong identity",
-		Serial, Covers("IMDS-04"), Needs(clusters.EmulatorControl, clusters.IMDS),
-		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
-			env := framework.From(ctx)
-			pod := workload.Start(ctx, env, workload.NewPod(env, workload.NewNamespace(ctx, env), ""))
-
-			By("setting the hop limit to 2")
-			cloud.SetHopLimit(ctx, env, 2)
-
-			By("asking AWS in the pod who it is")
-			Eventually(pod.Caller).WithContext(ctx).Within(env.Timeouts.MetadataAnswer).Should(BeTheNodeRole(env.NodeRole))
-			caller := pod.Caller(ctx)
-			Expect(caller).NotTo(HaveNoCredentials())
-			Expect(caller).NotTo(BeSessionOf(env.NodeRole))
-			Expect(caller.String()).To(ContainSubstring("WRONG IDENTITY"))
-		})
 })
