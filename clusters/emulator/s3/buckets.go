@@ -2,8 +2,10 @@ package s3
 
 import (
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -100,7 +102,7 @@ func (h *handler) createBucket(q *request) error {
 	if q.caller == nil {
 		return errAccessDenied
 	}
-	if strings.HasPrefix(q.bucket, "xn--") || strings.HasSuffix(q.bucket, "-s3alias") || strings.Contains(q.bucket, "..") {
+	if !mayBeNamed(q.bucket) {
 		return &Error{Code: "InvalidBucketName", Status: http.StatusBadRequest, Message: "The specified bucket is not valid.", Bucket: q.bucket}
 	}
 	if err := h.checkLocation(q.wantedBucket.LocationConstraint); err != nil {
@@ -113,8 +115,45 @@ func (h *handler) createBucket(q *request) error {
 	default:
 		return unknownHeader("X-Amz-Acl")
 	}
-	return h.delegate(q)
+	made, err := q.made()
+	if err != nil {
+		return err
+	}
+	if err := h.store.CreateBucket(made); errors.Is(err, objects.ErrBucketExists) {
+		return h.taken(q)
+	} else if err != nil {
+		return q.refusal(err)
+	}
+	q.w.Header().Set("Location", "/"+q.bucket)
+	return nil
 }
+
+// mayBeNamed: what bucketnamingrules forbids besides what bucketName does not match.
+func mayBeNamed(bucket string) bool {
+	for _, prefix := range []string{"xn--", "sthree-", "amzn-s3-demo-"} {
+		if strings.HasPrefix(bucket, prefix) {
+			return false
+		}
+	}
+	for _, suffix := range []string{"-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"} {
+		if strings.HasSuffix(bucket, suffix) {
+			return false
+		}
+	}
+	_, err := netip.ParseAddr(bucket)
+	return err != nil && !strings.Contains(bucket, "..")
+}
+
+func (h *handler) deleteBucket(q *request) error {
+	if err := h.store.DeleteBucket(q.bucket); err != nil {
+		return q.refusal(err)
+	}
+	q.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// headBucket has nothing to add: findTarget has found the bucket, and every answer tells its region.
+func (*handler) headBucket(*request) error { return nil }
 
 // checkLocation: outside of us-east-1 the region must be named (CreateBucket, LocationConstraint).
 func (h *handler) checkLocation(location string) error {

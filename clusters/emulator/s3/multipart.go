@@ -47,11 +47,21 @@ func (q *request) upload() (objects.Upload, error) {
 	return u, nil
 }
 
-// createMultipartUpload tells the checksum in headers, which the library does not.
+type initiateResult struct {
+	XMLName  xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ InitiateMultipartUploadResult"`
+	Bucket   string
+	Key      string
+	UploadID string `xml:"UploadId"`
+}
+
 func (h *handler) createMultipartUpload(q *request) error {
-	u, err := q.upload()
+	wanted, err := q.upload()
 	if err != nil {
 		return err
+	}
+	u, err := h.store.CreateUpload(q.bucket, wanted)
+	if err != nil {
+		return q.refusal(err)
 	}
 	header := q.w.Header()
 	header.Set("X-Amz-Server-Side-Encryption", "AES256")
@@ -59,7 +69,15 @@ func (h *handler) createMultipartUpload(q *request) error {
 		header.Set("X-Amz-Checksum-Algorithm", string(u.Algorithm))
 		header.Set("X-Amz-Checksum-Type", string(u.Type))
 	}
-	return h.delegate(q)
+	return writeXML(q.w, initiateResult{Bucket: q.bucket, Key: q.key, UploadID: u.ID})
+}
+
+func (h *handler) abortMultipartUpload(q *request) error {
+	if err := h.store.Abort(q.bucket, q.key, q.query.Get("uploadId")); err != nil {
+		return q.refusal(err)
+	}
+	q.w.WriteHeader(http.StatusNoContent)
+	return nil
 }
 
 func (h *handler) uploadPart(q *request) error {

@@ -179,7 +179,14 @@ func TestBuckets(t *testing.T) {
 	wantError(t, create(c, "bucket", iamtest.Region), "BucketAlreadyOwnedByYou", 409)
 	wantError(t, create(c, "elsewhere", "eu-west-1"), "IllegalLocationConstraintException", 400)
 	wantError(t, create(c, "nowhere", ""), "IllegalLocationConstraintException", 400)
-	wantError(t, create(c, "Upper", iamtest.Region), "InvalidBucketName", 400)
+	// bucketnamingrules; --x-s3 is missing because the SDK takes it for a directory bucket.
+	for _, name := range []string{
+		"Upper", "under_score", "-begins", "ends-", "two..periods", "192.168.5.4", "xn--bucket", "sthree-bucket", "amzn-s3-demo-bucket",
+		"bucket-s3alias", "bucket--ol-s3", "bucket.mrap", "bucket--table-s3", strings.Repeat("a", 64),
+	} {
+		t.Run(name, func(t *testing.T) { wantError(t, create(c, name, iamtest.Region), "InvalidBucketName", 400) })
+	}
+	wantError(t, create(c, "with.periods-1.2.3.4", iamtest.Region), "", 0)
 	_, err := c.DeleteBucket(ctx, &sdk.DeleteBucketInput{Bucket: aws.String("bucket")})
 	wantError(t, err, "BucketNotEmpty", 409)
 	_, err = c.DeleteBucket(ctx, &sdk.DeleteBucketInput{Bucket: aws.String("gone")})

@@ -51,8 +51,8 @@ var routes = []route{
 		parameters: []string{"prefix", "max-buckets", "continuation-token", "bucket-region"}, serve: (*handler).listBuckets},
 
 	{method: http.MethodPut, level: onBucket, name: "CreateBucket", action: "s3:CreateBucket", serve: (*handler).createBucket},
-	{method: http.MethodDelete, level: onBucket, name: "DeleteBucket", action: "s3:DeleteBucket", serve: (*handler).delegate},
-	{method: http.MethodHead, level: onBucket, name: "HeadBucket", action: "s3:ListBucket", serve: (*handler).delegate},
+	{method: http.MethodDelete, level: onBucket, name: "DeleteBucket", action: "s3:DeleteBucket", serve: (*handler).deleteBucket},
+	{method: http.MethodHead, level: onBucket, name: "HeadBucket", action: "s3:ListBucket", serve: (*handler).headBucket},
 	{method: http.MethodGet, level: onBucket, subresource: "location", name: "GetBucketLocation", action: "s3:GetBucketLocation", serve: (*handler).getBucketLocation},
 	{method: http.MethodGet, level: onBucket, subresource: "list-type", name: "ListObjectsV2", action: "s3:ListBucket",
 		parameters: append([]string{"continuation-token", "start-after", "fetch-owner"}, listing...), serve: (*handler).listObjectsV2},
@@ -107,8 +107,8 @@ var routes = []route{
 	{method: http.MethodPut, level: onObject, subresource: "uploadId", name: "UploadPart", action: "s3:PutObject", parameters: ofParts, serve: (*handler).uploadPart},
 	{method: http.MethodPut, level: onObject, copies: true, name: "CopyObject", action: "s3:PutObject", conditions: writing, serve: (*handler).copyObject},
 	{method: http.MethodPut, level: onObject, name: "PutObject", action: "s3:PutObject", conditions: writing, serve: (*handler).putObject},
-	{method: http.MethodDelete, level: onObject, subresource: "uploadId", name: "AbortMultipartUpload", action: "s3:AbortMultipartUpload", serve: (*handler).delegate},
-	{method: http.MethodDelete, level: onObject, name: "DeleteObject", action: "s3:DeleteObject", versioned: "s3:DeleteObjectVersion", serve: (*handler).delegate},
+	{method: http.MethodDelete, level: onObject, subresource: "uploadId", name: "AbortMultipartUpload", action: "s3:AbortMultipartUpload", serve: (*handler).abortMultipartUpload},
+	{method: http.MethodDelete, level: onObject, name: "DeleteObject", action: "s3:DeleteObject", versioned: "s3:DeleteObjectVersion", serve: (*handler).deleteObject},
 	{method: http.MethodPost, level: onObject, subresource: "uploads", name: "CreateMultipartUpload", action: "s3:PutObject", serve: (*handler).createMultipartUpload},
 	{method: http.MethodPost, level: onObject, subresource: "uploadId", name: "CompleteMultipartUpload", action: "s3:PutObject", conditions: writing, serve: (*handler).completeMultipartUpload},
 }

@@ -1,8 +1,6 @@
 // Package s3 serves S3 from memory behind an authoriser. A request is read once, into an operation; what
 // it may and must is decided on that reading, and what serves it gets that reading and nothing else of the
-// request, so that the two cannot disagree. Buckets and objects are package objects'; operations whose
-// protocol an S3 server library speaks as S3 does are that library's (see library), all others are served
-// here.
+// request, so that the two cannot disagree. Buckets and objects are package objects'.
 //
 // References are to https://docs.aws.amazon.com/AmazonS3/latest/API/ by operation, to
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/ by page, and for actions and condition keys to

@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/podidentity/epi/clusters/emulator/journal"
 )
@@ -45,6 +46,21 @@ func (d doomed) version() string {
 		return ""
 	}
 	return *d.VersionID
+}
+
+func (h *handler) deleteObject(q *request) error {
+	done, err := h.store.Delete(q.bucket, q.key, q.versionID)
+	if err != nil {
+		return q.refusal(err)
+	}
+	if done.Marker {
+		q.w.Header().Set("X-Amz-Delete-Marker", "true")
+	}
+	if done.VersionID != "" {
+		q.w.Header().Set("X-Amz-Version-Id", done.VersionID)
+	}
+	q.w.WriteHeader(http.StatusNoContent)
+	return nil
 }
 
 // deleteObjects decides on each key by itself: refused ones are told in the answer, the others go.
