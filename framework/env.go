@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -75,6 +76,8 @@ type Env struct {
 
 	mu         sync.Mutex
 	namespaces []string
+	names      []string
+	admitted   []*corev1.Pod
 }
 
 // New makes an Env of a running environment. It asks nothing of cluster or AWS yet.
@@ -170,7 +173,42 @@ func labelValue(text string) string {
 // NewName is a new name for something to make, fit for namespaces, roles and buckets: at most 49
 // characters, beginning with "epi-" and the environment's name.
 func (e *Env) NewName() string {
-	return "epi-" + e.Name + "-" + strings.ToLower(rand.Text()[:12])
+	name := "epi-" + e.Name + "-" + strings.ToLower(rand.Text()[:12])
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.names = lastOf(append(e.names, name), keptNames)
+	return name
+}
+
+// How much is remembered of what specs made: more than one spec makes.
+const (
+	keptNames    = 100
+	keptAdmitted = 10
+)
+
+func lastOf[T any](list []T, n int) []T { return slices.Clone(list[max(0, len(list)-n):]) }
+
+// Names are the newest names of NewName, those of the running spec among them: evidence is told by them.
+func (e *Env) Names() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.names)
+}
+
+// NoteAdmitted remembers what became of a pod that was sent for a dry run, for evidence: it exists nowhere.
+func (e *Env) NoteAdmitted(pod *corev1.Pod) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	pod = pod.DeepCopy()
+	pod.ManagedFields = nil
+	e.admitted = lastOf(append(e.admitted, pod), keptAdmitted)
+}
+
+// Admitted are the newest pods of NoteAdmitted, newest last.
+func (e *Env) Admitted() []*corev1.Pod {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.admitted)
 }
 
 // Entered notes a namespace of the running spec, Left that it is gone: evidence is taken from those.

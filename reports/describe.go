@@ -2,7 +2,9 @@ package reports
 
 import (
 	"fmt"
+	"path/filepath"
 	"regexp"
+	"strings"
 	"time"
 
 	"al.essio.dev/pkg/shellescape"
@@ -31,9 +33,58 @@ func (r Run) duration() time.Duration {
 	return r.Ended.Sub(r.Started)
 }
 
-// rerun is the command that runs just this spec again.
-func (s Spec) rerun() string {
-	return "epi test --focus " + shellescape.Quote(regexp.QuoteMeta(plain(s.Name)))
+// rerun is the command that runs just this spec again in the environment of the run.
+func (r Run) rerun(s Spec) string {
+	command := []string{"epi", "test"}
+	if r.Environment.Name != "" {
+		command = append(command, "--name", plain(r.Environment.Name))
+	}
+	if s.Slow > 0 {
+		command = append(command, "--slow")
+	}
+	for _, flag := range r.Selection {
+		if strings.HasPrefix(flag, "--break=") { // it may be why the spec failed
+			command = append(command, plain(flag))
+		}
+	}
+	command = append(command, "--focus", "^"+regexp.QuoteMeta(plain(s.Name))+"$")
+	return shellescape.QuoteCommand(command)
+}
+
+// Limits of the excerpts of evidence that reports repeat; results.json has all of them.
+const (
+	maxExcerpts  = 12
+	excerptLimit = 6 << 10
+)
+
+// excerpts of the evidence about a spec, fit to be shown.
+func (s Spec) excerpts() []Excerpt {
+	if s.Evidence == nil {
+		return nil
+	}
+	var list []Excerpt
+	for _, excerpt := range s.Evidence.Excerpts[:min(len(s.Evidence.Excerpts), maxExcerpts)] {
+		list = append(list, Excerpt{plain(excerpt.Title), strings.TrimRight(plain(clip(excerpt.Text, excerptLimit)), "\n ")})
+	}
+	return list
+}
+
+// evidenceDir is the folder of the evidence relative to the run's; empty if there is none, or if it
+// would lead elsewhere.
+func (s Spec) evidenceDir() string {
+	if s.Evidence == nil || !filepath.IsLocal(s.Evidence.Dir) {
+		return ""
+	}
+	return plain(s.Evidence.Dir)
+}
+
+// catalogue is the requirements of the run by their IDs.
+func (r Run) catalogue() map[string]Requirement {
+	byID := map[string]Requirement{}
+	for _, requirement := range r.Requirements {
+		byID[requirement.ID] = requirement
+	}
+	return byID
 }
 
 // short is a duration with three significant digits or so: 12ms, 3.4s, 2m05s, 1h02m.

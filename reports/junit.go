@@ -93,7 +93,7 @@ func WriteJUnit(w io.Writer, run Run) error {
 		if n := len(suites); n == 0 || suites[n-1].Name != "epi."+plain(spec.Suite) {
 			suites = append(suites, &junitSuite{Name: "epi." + plain(spec.Suite), Properties: properties})
 		}
-		suites[len(suites)-1].add(spec.junitCase(), spec.Started, spec.Duration)
+		suites[len(suites)-1].add(run.junitCase(spec), spec.Started, spec.Duration)
 	}
 	if problems := run.junitProblems(); len(problems) > 0 {
 		suite := &junitSuite{Name: "epi." + runSuite, Properties: properties}
@@ -144,7 +144,7 @@ func (s *junitSuite) add(c junitCase, started time.Time, duration time.Duration)
 	}
 }
 
-func (s Spec) junitCase() junitCase {
+func (r Run) junitCase(s Spec) junitCase {
 	c := junitCase{Classname: "epi." + plain(s.Suite), Name: plain(s.Name), Time: seconds(s.Duration)}
 	if len(s.Requirements) > 0 {
 		c.Properties = &junitProperties{}
@@ -155,7 +155,7 @@ func (s Spec) junitCase() junitCase {
 	switch s.Outcome {
 	case Pass:
 	case Fail:
-		c.Failure = s.junitMessage("failed")
+		c.Failure = r.junitMessage(s, "failed")
 	case Skipped, NotSupported, NotRun:
 		message := s.Outcome.Words()
 		if why := s.why(); why != "" {
@@ -163,7 +163,7 @@ func (s Spec) junitCase() junitCase {
 		}
 		c.Skipped = &junitSkipped{message}
 	default:
-		c.Error = s.junitMessage("undecided")
+		c.Error = r.junitMessage(s, "undecided")
 	}
 	if s.Failure != nil {
 		c.File, _, _ = strings.Cut(plain(s.Failure.Location), ":")
@@ -174,18 +174,32 @@ func (s Spec) junitCase() junitCase {
 	return c
 }
 
-// junitMessage is why a spec failed or was undecided; kind is its machine-readable type.
-func (s Spec) junitMessage(kind string) *junitMessage {
+// junitMessage is why a spec failed or was undecided: what was expected and seen, what it violates,
+// the evidence and how to run it again. kind is its machine-readable type.
+func (r Run) junitMessage(s Spec, kind string) *junitMessage {
 	m := &junitMessage{Type: kind, Message: plain(s.why())}
 	if m.Message == "" {
 		m.Message = kind
 	}
+	var b strings.Builder
 	if s.Failure != nil {
-		m.Text = plain(clip(s.Failure.Message, messageLimit))
+		b.WriteString(plain(clip(s.Failure.Message, messageLimit)))
 		if s.Failure.Location != "" {
-			m.Text += "\nat " + plain(s.Failure.Location)
+			b.WriteString("\nat " + plain(s.Failure.Location))
+		}
+		b.WriteString("\n")
+	}
+	catalogue := r.catalogue()
+	for _, id := range s.Requirements {
+		if requirement, ok := catalogue[id]; ok {
+			fmt.Fprintf(&b, "\n%s %s %s\n  %s\n", plain(id), plain(requirement.Level), plain(requirement.Statement), plain(requirement.Source))
 		}
 	}
+	for _, excerpt := range s.excerpts() {
+		fmt.Fprintf(&b, "\n== %s\n%s\n", excerpt.Title, excerpt.Text)
+	}
+	fmt.Fprintf(&b, "\nAgain: %s", r.rerun(s))
+	m.Text = b.String()
 	return m
 }
 

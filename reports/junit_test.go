@@ -109,9 +109,16 @@ func TestJUnitCase(t *testing.T) {
 			if c.Classname != "epi.injection" || len(c.Properties) != 2 || c.Properties[1].Value != "INJ-02" {
 				t.Errorf("case: %+v", c)
 			}
-			if !strings.HasPrefix(c.Failure.Message, "Timed out after 30.001s. Expected container") ||
-				!strings.HasSuffix(c.Failure.Text, "\nat suites/injection/variables.go:48") {
+			if !strings.HasPrefix(c.Failure.Message, "Timed out after 30.001s. Expected container") {
 				t.Errorf("failure: %+v", c.Failure)
+			}
+			for _, want := range []string{
+				"with value\n", "\nat suites/injection/variables.go:48\n", "\nINJ-02 MUST The same containers get", "\n  https://docs.aws.amazon.com/eks/",
+				"\n== Pod app as admitted (dry run)\nname: app\n", "\n== Webhook\nno pod with labels", "\nAgain: epi test --name epi --focus '^Webhook",
+			} {
+				if !strings.Contains(c.Failure.Text, want) {
+					t.Errorf("the failure lacks %q:\n%s", want, c.Failure.Text)
+				}
 			}
 			if !strings.Contains(c.Output, "STEP looking at the admitted pod (30.0s)\npod epi-8d2c/app") {
 				t.Errorf("output: %q", c.Output)

@@ -96,6 +96,8 @@ type htmlSpec struct {
 	Reason             string
 	Message, Location  string
 	Steps              []htmlStep
+	Evidence           []Excerpt
+	EvidenceDir        string
 	Output             string
 	Rerun              string
 	Duration, Width    string
@@ -221,6 +223,7 @@ func (p *htmlPage) judge(run Run) {
 	}
 	for i, spec := range run.Specs {
 		shown := spec.html(i+1, longest)
+		shown.Rerun = run.rerun(spec)
 		for _, id := range spec.Requirements {
 			shown.Requirements = append(shown.Requirements, byID[id])
 		}
@@ -234,7 +237,8 @@ func (p *htmlPage) judge(run Run) {
 func (s Spec) html(number int, longest time.Duration) htmlSpec {
 	shown := htmlSpec{
 		Number: number, Outcome: s.Outcome, Suite: plain(s.Suite), Name: plain(s.Name),
-		Reason: plain(clip(s.Reason, messageLimit)), Duration: short(s.Duration), Rerun: s.rerun(),
+		Reason: plain(clip(s.Reason, messageLimit)), Duration: short(s.Duration),
+		Evidence: s.excerpts(), EvidenceDir: s.evidenceDir(),
 	}
 	if !shown.Outcome.Valid() {
 		shown.Outcome = Error

@@ -117,6 +117,13 @@ func (s Spec) redacted() Spec {
 	if s.Failure != nil {
 		s.Failure = &Failure{Message: Redact(s.Failure.Message), Location: s.Failure.Location}
 	}
+	if s.Evidence != nil {
+		evidence := Evidence{Dir: s.Evidence.Dir}
+		for _, excerpt := range s.Evidence.Excerpts {
+			evidence.Excerpts = append(evidence.Excerpts, Excerpt{Redact(excerpt.Title), Redact(excerpt.Text)})
+		}
+		s.Evidence = &evidence
+	}
 	steps := s.Steps
 	s.Steps = nil
 	for _, step := range steps {

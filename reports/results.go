@@ -107,6 +107,7 @@ type Spec struct {
 	Started      time.Time     `json:"started"`
 	Duration     time.Duration `json:"duration"` // nanoseconds
 	Failure      *Failure      `json:"failure,omitempty"`
+	Evidence     *Evidence     `json:"evidence,omitempty"`
 	Steps        []Step        `json:"steps,omitempty"`
 	// Output is what the spec logged, with secrets redacted.
 	Output string `json:"output,omitempty"`
@@ -127,6 +128,20 @@ type Failure struct {
 	Message string `json:"message"`
 	// Location is file:line, relative to the repository.
 	Location string `json:"location,omitempty"`
+}
+
+// Evidence is what was kept about a spec that failed, before its fixtures were removed.
+type Evidence struct {
+	// Dir is the folder that holds all of it, relative to that of results.json.
+	Dir string `json:"dir,omitempty"`
+	// Excerpts are what is worth to be read first, with secrets redacted.
+	Excerpts []Excerpt `json:"excerpts,omitempty"`
+}
+
+// Excerpt is a short part of the evidence, such as the last lines of the agent about the spec.
+type Excerpt struct {
+	Title string `json:"title"`
+	Text  string `json:"text"`
 }
 
 // Problem is an error outside any spec.

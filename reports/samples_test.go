@@ -113,6 +113,7 @@ func failing() Run {
 				{"looking at the admitted pod", took(30)},
 			}
 			spec.Output = "pod epi-8d2c/app admitted with service account app\nadmission: 0 patches\nmutating webhook configurations: none\n"
+			spec.Evidence = evidence()
 		case "Session tags let a pod read its own prefix":
 			spec.Outcome = Fail
 			spec.Failure = &Failure{
@@ -126,6 +127,19 @@ func failing() Run {
 		}
 	}
 	return run
+}
+
+// evidence is what is kept about a failed spec.
+func evidence() *Evidence {
+	return &Evidence{Dir: "specs/INJ-01-webhook-injects-both-variables-into-every-container", Excerpts: []Excerpt{
+		{"Pod app as admitted (dry run)", "name: app\nnamespace: epi-8d2c\nspec:\n  containers:\n  - env:\n    - name: AWS_REGION\n      value: us-west-2\n" +
+			"    - name: AWS_ENDPOINT_URL\n      value: http://10.213.6.2:4567\n    image: localhost/epi-probe:dev\n    name: app\n  serviceAccountName: app\nstatus:\n  phase: Pending"},
+		{"Events", "2026-11-23T14:15:31Z Normal Pod/app Scheduled: Successfully assigned epi-8d2c/app to epi-control-plane"},
+		{"Agent", "nothing about this spec in 212 lines; the last one:\nlevel=INFO msg=\"Fetched credentials\" subject=system:serviceaccount:epi-1f00:app"},
+		{"Webhook", "no pod with labels app.kubernetes.io/name=pod-identity-webhook in namespace epi-system"},
+		{"AWS emulator", "14:15:31.204 eks CreatePodIdentityAssociation -> 201 about epi/epi-8d2c/app by arn:aws:iam::111122223333:user/admin from 10.213.6.1\n" +
+			"14:15:32.816 s3 HeadObject -> 403 AccessDenied from 10.244.0.9: nobody: no statement allows s3:GetObject"},
+	}}
 }
 
 // errored is a run whose cluster did not come up.
@@ -196,7 +210,7 @@ func hostile() Run {
 	run.Requirements = append(run.Requirements, Requirement{h, h, h, h, h, h, h})
 	run.Specs = append(run.Specs, Spec{
 		Suite: h, Name: h, Requirements: []string{h, "UNLISTED-1"}, Outcome: Fail, Reason: h, Started: at(31), Duration: took(1),
-		Failure: &Failure{h, h}, Steps: []Step{{h, took(1)}}, Output: h,
+		Failure: &Failure{h, h}, Steps: []Step{{h, took(1)}}, Output: h, Evidence: &Evidence{h, []Excerpt{{h, h}}},
 	}, Spec{Suite: "odd", Name: "-" + h, Outcome: "odd"})
 	run.Problems = []Problem{{h, h, h}}
 	return run

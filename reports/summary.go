@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"path"
 	"strings"
 
 	"github.com/mattn/go-runewidth"
@@ -15,18 +16,28 @@ type SummaryOptions struct {
 	Color bool
 	// Width of the lines in cells; 0 means 80, and less than 40 counts as 40.
 	Width int
+	// Dir is the folder of the run, in which the evidence about failed specs is.
+	Dir string
 	// Files are the paths of the reports, to be named at the end.
 	Files []string
 }
 
-// maxMessageLines is how many lines of a failure's message the summary repeats.
-const maxMessageLines = 12
+// How much of a failure the summary repeats.
+const (
+	// maxMessageLines of a message, and of an excerpt of the evidence that tells its beginning first.
+	maxMessageLines = 12
+	// maxExcerptLines of the end of an excerpt that is a log.
+	maxExcerptLines = 4
+	// maxWithEvidence is how many failed specs are told with their evidence: one cause has many, and
+	// a screen is small.
+	maxWithEvidence = 3
+)
 
 // WriteSummary writes what a terminal shows at the end of a run: problems, failed specs with the
 // requirements that they violate, what is undecided and why, then the verdict as the last word
 // before the names of the files.
 func WriteSummary(w io.Writer, run Run, options SummaryOptions) error {
-	s := &summary{run: run.sorted(), width: options.Width, color: options.Color}
+	s := &summary{run: run.sorted(), width: options.Width, color: options.Color, dir: options.Dir}
 	if s.width == 0 {
 		s.width = 80
 	}
@@ -45,6 +56,7 @@ type summary struct {
 	run   Run
 	width int
 	color bool
+	dir   string
 	out   bytes.Buffer
 }
 
@@ -70,11 +82,8 @@ func (s *summary) problems() {
 
 // failures shows each spec that failed or could not be decided, with what it violates.
 func (s *summary) failures() {
-	catalogue := map[string]RequirementResult{}
-	for _, result := range s.run.RequirementResults() {
-		catalogue[result.ID] = result
-	}
-	for _, i := range s.run.failures() {
+	catalogue := s.run.catalogue()
+	for n, i := range s.run.failures() {
 		spec := s.run.Specs[i]
 		mark := s.paint(red, "✗")
 		if spec.Outcome != Fail {
@@ -84,6 +93,9 @@ func (s *summary) failures() {
 		for _, id := range spec.Requirements {
 			requirement := catalogue[id]
 			s.field(plain(id), strings.TrimSpace(plain(requirement.Level+" "+requirement.Statement)))
+			if requirement.Source != "" {
+				s.field("", plain(requirement.Source))
+			}
 		}
 		if spec.Failure != nil {
 			if spec.Failure.Location != "" {
@@ -93,8 +105,32 @@ func (s *summary) failures() {
 		} else {
 			s.message(spec.Reason)
 		}
-		// Not wrapped: it is there to be copied.
-		fmt.Fprintf(&s.out, "   %s %s\n\n", s.paint(dim, pad("again", labelWidth)), spec.rerun())
+		if n < maxWithEvidence {
+			s.evidence(spec)
+		}
+		// Not wrapped: they are there to be copied.
+		if dir := spec.evidenceDir(); dir != "" {
+			fmt.Fprintf(&s.out, "   %s %s\n", s.paint(dim, pad("see", labelWidth)), path.Join(s.dir, dir))
+		}
+		fmt.Fprintf(&s.out, "   %s %s\n\n", s.paint(dim, pad("again", labelWidth)), s.run.rerun(spec))
+	}
+}
+
+// evidence repeats the beginning of each pod and the end of each log.
+func (s *summary) evidence(spec Spec) {
+	for _, excerpt := range spec.excerpts() {
+		lines := strings.Split(excerpt.Text, "\n")
+		title := excerpt.Title
+		if limit := maxExcerptLines; len(lines) > limit {
+			if strings.HasPrefix(title, "Pod ") {
+				limit = maxMessageLines
+				lines = lines[:min(len(lines), limit)]
+			} else {
+				lines = lines[len(lines)-limit:]
+			}
+		}
+		s.text("   ", "", 3, title, dim)
+		s.lines(lines)
 	}
 }
 
@@ -177,11 +213,15 @@ func (s *summary) message(message string) {
 		return
 	}
 	lines := strings.Split(message, "\n")
-	for i, line := range lines {
-		if i == maxMessageLines {
-			s.text("     ", "", 5, fmt.Sprintf("… %s more", plural(len(lines)-i, "line")), dim)
-			return
-		}
+	s.lines(lines[:min(len(lines), maxMessageLines)])
+	if more := len(lines) - maxMessageLines; more > 0 {
+		s.text("     ", "", 5, fmt.Sprintf("… %s more", plural(more, "line")), dim)
+	}
+}
+
+// lines writes lines as they are, indented; one that is too long goes on below itself.
+func (s *summary) lines(lines []string) {
+	for _, line := range lines {
 		line = strings.ReplaceAll(line, "\t", "    ")
 		text := strings.TrimLeft(line, " ")
 		s.text("     "+line[:len(line)-len(text)], "", 5+min(len(line)-len(text), s.width/2), text, "")

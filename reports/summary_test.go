@@ -2,9 +2,11 @@ package reports
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mattn/go-runewidth"
 )
@@ -24,7 +26,7 @@ func TestSummaryFitsTheWidth(t *testing.T) {
 				}
 				// Only commands and single long words may be longer: they are there to be copied.
 				fields := strings.Fields(line)
-				if last := fields[len(fields)-1]; fields[0] != "again" && len(fields) > 2 && runewidth.StringWidth(last) < limit/2 {
+				if last := fields[len(fields)-1]; fields[0] != "again" && fields[0] != "see" && len(fields) > 2 && runewidth.StringWidth(last) < limit/2 {
 					t.Errorf("%s: at %d cells, a line of %d: %q", name, limit, runewidth.StringWidth(line), line)
 				}
 			}
@@ -51,8 +53,47 @@ func TestSummaryColor(t *testing.T) {
 
 func TestSummaryNamesTheCommand(t *testing.T) {
 	text := string(written(t, plainSummary, failing()))
-	want := `epi test --focus 'Session tags let a pod read its own prefix \(it'"'"'s allowed\)'` + "\n"
+	want := `epi test --name epi --focus '^Session tags let a pod read its own prefix \(it'"'"'s allowed\)$'` + "\n"
 	if !strings.Contains(text, want) {
 		t.Errorf("want %q in:\n%s", want, text)
+	}
+}
+
+func TestRerunIsInTheSameCircumstances(t *testing.T) {
+	spec := Spec{Name: "Tokens rotate", Slow: 9 * time.Minute}
+	for _, row := range []struct {
+		run  Run
+		want string
+	}{
+		{Run{}, "epi test --slow --focus '^Tokens rotate$'"},
+		{Run{Environment: Environment{Name: "mine"}, Selection: []string{"--profile=agent", "--break=role-without-policy"}},
+			"epi test --name mine --slow --break=role-without-policy --focus '^Tokens rotate$'"},
+	} {
+		if got := row.run.rerun(spec); got != row.want {
+			t.Errorf("got %s, want %s", got, row.want)
+		}
+	}
+}
+
+// One cause fails many specs: those after the first few are told without their evidence.
+func TestSummaryIsBounded(t *testing.T) {
+	run := failing()
+	broken := run.Specs[0]
+	for _, spec := range run.Specs {
+		if spec.Evidence != nil {
+			broken = spec
+		}
+	}
+	run.Specs = nil
+	for n := range 10 {
+		broken.Name = fmt.Sprintf("Webhook injects %d", n)
+		run.Specs = append(run.Specs, broken)
+	}
+	text := string(written(t, func(w io.Writer, r Run) error { return WriteSummary(w, r, SummaryOptions{Dir: "_artifacts/x"}) }, run))
+	if got := strings.Count(text, "nothing about this spec in 212 lines"); got != maxWithEvidence {
+		t.Errorf("%d specs with evidence, want %d", got, maxWithEvidence)
+	}
+	if got := strings.Count(text, "see      _artifacts/x/specs/INJ-01-webhook"); got != 10 {
+		t.Errorf("%d folders of evidence, want 10", got)
 	}
 }

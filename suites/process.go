@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -70,15 +71,24 @@ func (h *harness) Context(ctx context.Context) context.Context {
 }
 
 // Collect implements runner.Harness.
-func (h *harness) Collect(ctx context.Context, record reports.Spec) {
+func (h *harness) Collect(ctx context.Context, record reports.Spec) *reports.Evidence {
 	if h.collector == nil {
-		return
+		return nil
 	}
-	dir, err := h.collector.Collect(ctx, folder(record), h.env.Namespaces(), record.Started)
+	collected, err := h.collector.Collect(ctx, folder(record), artifacts.About{
+		Namespaces: h.env.Namespaces(), Names: h.env.Names(), Admitted: h.env.Admitted(), Began: record.Started,
+	})
 	if err != nil {
 		_, _ = fmt.Fprintf(ginkgo.GinkgoWriter, "%v\n", err)
 	}
-	ginkgo.AddReportEntry("evidence", dir)
+	evidence := &reports.Evidence{Dir: collected.Dir}
+	if dir, err := filepath.Rel(h.collector.Dir, collected.Dir); err == nil {
+		evidence.Dir = filepath.ToSlash(dir)
+	}
+	for _, excerpt := range collected.Excerpts {
+		evidence.Excerpts = append(evidence.Excerpts, reports.Excerpt(excerpt))
+	}
+	return evidence
 }
 
 var notInFolder = regexp.MustCompile(`[^A-Za-z0-9]+`)

@@ -182,7 +182,7 @@ func (s *session) print(run reports.Run) error {
 	for _, name := range []string{reports.HTMLFile, reports.JUnitFile, reports.ConformanceFile, reports.ResultsFile} {
 		files = append(files, s.app.relative(filepath.Join(latest, name)))
 	}
-	options := reports.SummaryOptions{Files: files, Width: s.app.width()}
+	options := reports.SummaryOptions{Dir: s.app.relative(s.dir), Files: files, Width: s.app.width()}
 	options.Color = options.Width > 0 && s.app.colourOn(true)
 	return reports.WriteSummary(s.app.out, run, options)
 }

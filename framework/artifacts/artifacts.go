@@ -3,13 +3,14 @@
 package artifacts
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -22,7 +23,7 @@ import (
 
 const (
 	tailLines = 200
-	maxCalls  = 200
+	maxCalls  = 1000
 )
 
 // Collector writes evidence below Dir.
@@ -36,70 +37,128 @@ type Collector struct {
 	Control *control.Client
 }
 
-// subject is a program under test and where its pods are.
-type subject struct{ file, namespace, selector string }
-
-var subjects = []subject{
-	{"agent.log", "kube-system", "app.kubernetes.io/name=eks-pod-identity-agent"},
-	{"webhook.log", "epi-system", "app.kubernetes.io/name=pod-identity-webhook"},
+// About is what a spec was about.
+type About struct {
+	// Namespaces that it made.
+	Namespaces []string
+	// Names of all that it made: a line of a log that holds one is about the spec.
+	Names []string
+	// Admitted are pods that exist nowhere: what the API server would have made of them was asked.
+	Admitted []*corev1.Pod
+	Began    time.Time
 }
 
-// Collect writes to specs/ID below Dir what there is about the namespaces of a spec that began at
-// the time, and returns the folder. It goes on past errors and returns them joined.
-func (c *Collector) Collect(ctx context.Context, id string, namespaces []string, began time.Time) (string, error) {
-	dir := filepath.Join(c.Dir, "specs", id)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return dir, fmt.Errorf("collect evidence: %w", err)
+// Evidence is what was kept about a spec.
+type Evidence struct {
+	// Dir is the folder that holds all of it.
+	Dir string
+	// Excerpts are what is worth to be read first, without secrets, each of at most excerptLimit bytes.
+	Excerpts []Excerpt
+}
+
+// Excerpt is a short part of the evidence.
+type Excerpt struct{ Title, Text string }
+
+// subject is a program under test and where its pods are.
+type subject struct{ title, file, namespace, selector string }
+
+var subjects = []subject{
+	{"Agent", "agent.log", "kube-system", "app.kubernetes.io/name=eks-pod-identity-agent"},
+	{"Webhook", "webhook.log", "epi-system", "app.kubernetes.io/name=pod-identity-webhook"},
+}
+
+// Collect writes to specs/ID below Dir what there is about a spec, and returns it with excerpts. It
+// goes on past errors and returns them joined.
+func (c *Collector) Collect(ctx context.Context, id string, about About) (Evidence, error) {
+	evidence := Evidence{Dir: filepath.Join(c.Dir, "specs", id)}
+	if err := os.MkdirAll(evidence.Dir, 0o755); err != nil {
+		return evidence, fmt.Errorf("collect evidence: %w", err)
 	}
 	var problems []error
-	keep := func(file string, text []byte, err error) {
-		if err == nil && len(text) > 0 {
-			err = os.WriteFile(filepath.Join(dir, file), []byte(c.Redact(string(text))), 0o644)
+	keep := func(file, text string, err error) string {
+		text = c.Redact(text)
+		if err == nil && text != "" {
+			err = os.WriteFile(filepath.Join(evidence.Dir, file), []byte(text), 0o644)
 		}
 		if err != nil {
 			problems = append(problems, fmt.Errorf("collect %s: %w", file, err))
 		}
+		return text
 	}
-	for _, namespace := range namespaces {
-		text, err := c.pods(ctx, namespace)
-		keep("pods-"+namespace+".yaml", text, err)
+	excerpt := func(title, text string) {
+		if text != "" {
+			evidence.Excerpts = append(evidence.Excerpts, Excerpt{title, text})
+		}
+	}
+	if admitted := inNamespaces(about.Admitted, about.Namespaces); len(admitted) > 0 {
+		text, err := manifest(admitted)
+		keep("pods-admitted.yaml", text, err)
+		newest := admitted[len(admitted)-1]
+		excerpt("Pod "+newest.Name+" as admitted (dry run)", c.brief(newest))
+	}
+	names := append(slices.Clone(about.Names), about.Namespaces...)
+	for _, namespace := range about.Namespaces {
+		pods, err := c.pods(ctx, namespace)
+		text, marshalled := manifest(pods)
+		keep("pods-"+namespace+".yaml", text, errors.Join(err, marshalled))
+		for i, pod := range pods {
+			names = append(names, podNames(pod)...)
+			if i < maxPods {
+				excerpt("Pod "+pod.Name, c.brief(pod))
+			}
+		}
 		text, err = c.events(ctx, namespace)
-		keep("events-"+namespace+".txt", text, err)
+		excerpt("Events", lastLines(keep("events-"+namespace+".txt", text, err)))
 	}
 	for _, s := range subjects {
-		text, err := c.logs(ctx, s, began)
-		keep(s.file, text, err)
+		text, err := c.logs(ctx, s, about.Began)
+		excerpt(s.title, linesAbout(keep(s.file, text, err), names))
 	}
 	if c.Control != nil {
-		text, err := c.calls(ctx, began)
-		keep("aws-calls.jsonl", text, err)
+		calls, err := c.calls(ctx, about.Began)
+		text, encoded := jsonLines(calls)
+		keep("aws-calls.jsonl", text, errors.Join(err, encoded))
+		if err == nil {
+			excerpt("AWS emulator", linesAbout(c.Redact(callLines(calls)), names))
+		}
 	}
-	return dir, errors.Join(problems...)
+	return evidence, errors.Join(problems...)
 }
 
-func (c *Collector) pods(ctx context.Context, namespace string) ([]byte, error) {
+// pods of the namespace, oldest first.
+func (c *Collector) pods(ctx context.Context, namespace string) ([]*corev1.Pod, error) {
 	list, err := c.Cluster.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, err
 	}
-	var b bytes.Buffer
-	for _, pod := range list.Items {
-		pod.ManagedFields = nil
+	var pods []*corev1.Pod
+	for i := range list.Items {
+		list.Items[i].ManagedFields = nil
+		pods = append(pods, &list.Items[i])
+	}
+	slices.SortStableFunc(pods, func(a, b *corev1.Pod) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
+	return pods, nil
+}
+
+// manifest is the pods as YAML documents.
+func manifest(pods []*corev1.Pod) (string, error) {
+	var b strings.Builder
+	for _, pod := range pods {
 		text, err := yaml.Marshal(pod)
 		if err != nil {
-			return nil, err
+			return "", err
 		}
 		fmt.Fprintf(&b, "---\n%s", text)
 	}
-	return b.Bytes(), nil
+	return b.String(), nil
 }
 
-func (c *Collector) events(ctx context.Context, namespace string) ([]byte, error) {
+func (c *Collector) events(ctx context.Context, namespace string) (string, error) {
 	list, err := c.Cluster.CoreV1().Events(namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	var b bytes.Buffer
+	var b strings.Builder
 	for _, event := range list.Items {
 		at := event.LastTimestamp.Time
 		if at.IsZero() {
@@ -108,15 +167,15 @@ func (c *Collector) events(ctx context.Context, namespace string) ([]byte, error
 		fmt.Fprintf(&b, "%s %s %s/%s %s: %s\n", at.UTC().Format(time.RFC3339), event.Type,
 			event.InvolvedObject.Kind, event.InvolvedObject.Name, event.Reason, event.Message)
 	}
-	return b.Bytes(), nil
+	return b.String(), nil
 }
 
-func (c *Collector) logs(ctx context.Context, s subject, began time.Time) ([]byte, error) {
+func (c *Collector) logs(ctx context.Context, s subject, began time.Time) (string, error) {
 	list, err := c.Cluster.CoreV1().Pods(s.namespace).List(ctx, metav1.ListOptions{LabelSelector: s.selector})
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	var b bytes.Buffer
+	var b strings.Builder
 	var problems []error
 	lines, since := int64(tailLines), metav1.NewTime(began)
 	for _, pod := range list.Items {
@@ -135,30 +194,30 @@ func (c *Collector) logs(ctx context.Context, s subject, began time.Time) ([]byt
 	if len(list.Items) == 0 {
 		fmt.Fprintf(&b, "no pod with labels %s in namespace %s\n", s.selector, s.namespace)
 	}
-	return b.Bytes(), errors.Join(problems...)
+	return b.String(), errors.Join(problems...)
 }
 
 // calls lists the calls since the time, the newest of them; all of them since the zero time.
-func (c *Collector) calls(ctx context.Context, began time.Time) ([]byte, error) {
+func (c *Collector) calls(ctx context.Context, began time.Time) ([]control.Call, error) {
 	calls, err := c.Control.Calls(ctx, 0)
 	if err != nil {
 		return nil, err
 	}
-	var recent []control.Call
-	for _, call := range calls.Calls {
-		if !call.Time.Before(began) {
-			recent = append(recent, call)
-		}
-	}
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
+	recent := slices.DeleteFunc(calls.Calls, func(call control.Call) bool { return call.Time.Before(began) })
 	if !began.IsZero() {
 		recent = recent[max(0, len(recent)-maxCalls):]
 	}
-	for _, call := range recent {
+	return recent, nil
+}
+
+// jsonLines is the calls as programs read them.
+func jsonLines(calls []control.Call) (string, error) {
+	var b strings.Builder
+	encoder := json.NewEncoder(&b)
+	for _, call := range calls {
 		if err := encoder.Encode(call); err != nil {
-			return nil, err
+			return "", err
 		}
 	}
-	return b.Bytes(), nil
+	return b.String(), nil
 }

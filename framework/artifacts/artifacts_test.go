@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,12 +33,26 @@ func TestCollectKeepsWhatExplainsAFailureWithoutSecrets(t *testing.T) {
 			},
 		),
 	}
-	dir, err := collector.Collect(t.Context(), "INJ-01", []string{"ns"}, time.Now())
+	evidence, err := collector.Collect(t.Context(), "INJ-01", About{Namespaces: []string{"ns"}, Began: time.Now(), Admitted: []*corev1.Pod{
+		{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "dry"}, Spec: corev1.PodSpec{ServiceAccountName: "app"}},
+		{ObjectMeta: metav1.ObjectMeta{Namespace: "of-another-spec", Name: "wet"}},
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := filepath.Join(collector.Dir, "specs", "INJ-01"); dir != want {
-		t.Errorf("evidence in %s, want %s", dir, want)
+	dir := filepath.Join(collector.Dir, "specs", "INJ-01")
+	if evidence.Dir != dir {
+		t.Errorf("evidence in %s, want %s", evidence.Dir, dir)
+	}
+	var titles []string
+	for _, excerpt := range evidence.Excerpts {
+		titles = append(titles, excerpt.Title)
+		if strings.Contains(excerpt.Text, "hunter2") {
+			t.Errorf("%s tells a secret: %s", excerpt.Title, excerpt.Text)
+		}
+	}
+	if want := []string{"Pod dry as admitted (dry run)", "Pod probe", "Events", "Agent", "Webhook"}; !slices.Equal(titles, want) {
+		t.Errorf("excerpts %q, want %q", titles, want)
 	}
 	for file, want := range map[string]string{
 		"pods-ns.yaml":  "value: [redacted]",
@@ -60,7 +75,7 @@ func TestCollectGoesOnPastErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	collector := &Collector{Dir: blocked, Redact: strings.TrimSpace, Cluster: fake.NewClientset()}
-	if _, err := collector.Collect(ctx, "INJ-01", nil, time.Now()); err == nil {
+	if _, err := collector.Collect(ctx, "INJ-01", About{Began: time.Now()}); err == nil {
 		t.Error("no error, though nothing could be written")
 	}
 }

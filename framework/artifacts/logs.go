@@ -47,8 +47,9 @@ func (c *Collector) Logs(ctx context.Context) error {
 		}
 	}
 	if c.Control != nil {
-		text, err := c.calls(ctx, time.Time{})
-		keep("aws-calls.jsonl", text, err)
+		calls, err := c.calls(ctx, time.Time{})
+		text, encoded := jsonLines(calls)
+		keep("aws-calls.jsonl", []byte(text), errors.Join(err, encoded))
 	}
 	return errors.Join(problems...)
 }

@@ -104,6 +104,9 @@ func Admit(ctx context.Context, env *framework.Env, pod *corev1.Pod) *corev1.Pod
 func admit(ctx context.Context, env *framework.Env, pod *corev1.Pod) (*corev1.Pod, error) {
 	admitted := pod.DeepCopy()
 	err := env.Resources.GetControllerRuntimeClient().Create(ctx, admitted, crclient.DryRunAll)
+	if err == nil {
+		env.NoteAdmitted(admitted)
+	}
 	return admitted, err
 }
 

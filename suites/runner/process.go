@@ -35,8 +35,8 @@ const (
 type Harness interface {
 	// Context returns the context that nodes of specs get: derived from ctx.
 	Context(ctx context.Context) context.Context
-	// Collect gathers evidence about the spec that just failed, before its fixtures are removed.
-	Collect(ctx context.Context, record reports.Spec)
+	// Collect gathers evidence about the spec that just failed, before its fixtures are removed; nil for none.
+	Collect(ctx context.Context, record reports.Spec) *reports.Evidence
 }
 
 // Process is the other end of Run: it runs in a process that Run started, for as long as that
@@ -152,12 +152,13 @@ func (p *process) run(o order, harness Harness) {
 	gomega.RegisterFailHandler(ginkgo.Fail)
 	gomega.SetDefaultEventuallyPollingInterval(pollInterval)
 	claimed := ""
+	var evidence *reports.Evidence
 	ginkgo.BeforeEach(func() {
 		key := keyOf(ginkgo.CurrentSpecReport())
 		if !p.claim(key) {
 			ginkgo.Skip(errNotMine)
 		}
-		claimed = key
+		claimed, evidence = key, nil
 	})
 	ginkgo.JustAfterEach(func(ctx ginkgo.SpecContext) {
 		report := ginkgo.CurrentSpecReport()
@@ -166,7 +167,7 @@ func (p *process) run(o order, harness Harness) {
 		}
 		report.EndTime = time.Now()
 		if record := Record(report); record.Outcome == reports.Fail || record.Outcome == reports.Error {
-			harness.Collect(ctx, record)
+			evidence = harness.Collect(ctx, record)
 		}
 	}, ginkgo.NodeTimeout(evidenceTimeout))
 	ginkgo.ReportAfterEach(func(report types.SpecReport) {
@@ -175,7 +176,7 @@ func (p *process) run(o order, harness Harness) {
 		}
 		claimed = ""
 		record := Record(report)
-		record.Process = o.Process
+		record.Process, record.Evidence = o.Process, evidence
 		p.tell(message{Record: &record})
 	})
 	suite, reporter := configuration(o)

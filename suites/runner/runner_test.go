@@ -52,8 +52,9 @@ func (d diary) Context(ctx context.Context) context.Context {
 	return context.WithValue(ctx, diaryKey{}, d)
 }
 
-func (d diary) Collect(_ context.Context, record reports.Spec) {
+func (d diary) Collect(_ context.Context, record reports.Spec) *reports.Evidence {
 	d.write("evidence", record.Name+" "+string(record.Outcome))
+	return &reports.Evidence{Dir: record.Name}
 }
 
 func (d diary) write(what, name string) {
@@ -302,6 +303,9 @@ func TestVerdicts(t *testing.T) {
 		collected := slices.ContainsFunc(d.lines(t), func(line string) bool { return strings.Contains(line, " evidence The subject "+name+" ") })
 		if collected != (failed && name != "leaves something behind") {
 			t.Errorf("%s (%s): evidence collected: %v", name, record.Outcome, collected)
+		}
+		if told := record.Evidence != nil && record.Evidence.Dir == record.Name; told != collected {
+			t.Errorf("%s: evidence told: %+v", name, record.Evidence)
 		}
 	}
 	holds := records["holds"]
