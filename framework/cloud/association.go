@@ -3,6 +3,7 @@ package cloud
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -92,6 +93,12 @@ func createAssociation(ctx context.Context, env *framework.Env, namespace, servi
 		return nil, err
 	}
 	return answer.Association, nil
+}
+
+// ExternalID is what EKS passes when it assumes the target role of a service account's association:
+// https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html.
+func ExternalID(env *framework.Env, namespace, serviceAccount string) string {
+	return strings.Join([]string{env.Region, env.AccountID, env.ClusterName, namespace, serviceAccount}, "/")
 }
 
 // errAgreed says that EKS made what it should have refused.

@@ -154,6 +154,9 @@ func ignoreMissing(err error) error {
 	return err
 }
 
+// Text is the document as JSON.
+func Text(document Document) string { return *encode(document) }
+
 func encode(document Document) *string {
 	data, err := json.Marshal(document)
 	if err != nil {

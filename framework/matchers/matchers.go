@@ -27,7 +27,8 @@ var _ types.GomegaMatcher = (*check[int])(nil)
 
 func (c *check[T]) Match(actual any) (bool, error) {
 	value, ok := actual.(T)
-	if !ok {
+	// No error is a value of an interface type, and of none.
+	if !ok && (actual != nil || any(value) != nil) {
 		return false, fmt.Errorf("expected a %T, got %T", value, actual)
 	}
 	holds, seen := c.holds(value)

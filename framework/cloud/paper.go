@@ -1,0 +1,82 @@
+package cloud
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/podidentity/epi/clusters/emulator/control"
+	"github.com/podidentity/epi/framework"
+)
+
+// PaperCluster is a cluster that EKS knows and that is not there: the harness signs its tokens, also
+// those that no API server would give out.
+type PaperCluster struct {
+	Name string
+	// Association is of the one service account.
+	*Association
+
+	issuer string
+	key    *ecdsa.PrivateKey
+}
+
+// paperKey is the ID of a paper cluster's key.
+const paperKey = "paper"
+
+// NewPaperCluster makes a cluster known to EKS, with an association of its one service account with
+// the role. suffix tells it from those of other specs. The association is removed; the cluster stays,
+// and is another's the next time. It needs clusters.EmulatorControl.
+func NewPaperCluster(ctx context.Context, env *framework.Env, suffix string, role *Role) *PaperCluster {
+	env.T.Helper()
+	if env.Control == nil {
+		env.T.Fatalf("register a cluster: the environment has no control API, though it says so")
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		env.T.Fatalf("make key of a cluster: %v", err)
+	}
+	cluster := &PaperCluster{
+		Name: env.ClusterName + "-" + suffix, issuer: "https://" + suffix + ".example.com", key: key,
+	}
+	set, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: paperKey, Algorithm: "ES256", Use: "sig"}}})
+	if err != nil {
+		env.T.Fatalf("encode key of cluster %s: %v", cluster.Name, err)
+	}
+	if err := env.Control.RegisterCluster(ctx, cluster.Name, control.Cluster{Issuer: cluster.issuer, JWKS: set}); err != nil {
+		env.T.Fatalf("%v", err)
+	}
+	cluster.Association = Associate(ctx, env, env.NewName(), "reader", role, InCluster(cluster.Name))
+	return cluster
+}
+
+// Token signs a token as an API server would give one to a pod of the service account, with other
+// claims in place of its own; nil takes a claim out. It is a secret.
+func (c *PaperCluster) Token(env *framework.Env, changes map[string]any) string {
+	env.T.Helper()
+	now := time.Now()
+	claims := jwt.MapClaims{
+		"iss": c.issuer, "aud": []string{podIdentity}, "sub": fmt.Sprintf("system:serviceaccount:%s:%s", c.Namespace, c.ServiceAccount),
+		"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(time.Hour).Unix(),
+		"kubernetes.io": map[string]any{
+			"namespace": c.Namespace, "serviceaccount": map[string]string{"name": c.ServiceAccount, "uid": "1"},
+			"pod": map[string]string{"name": "web", "uid": "2"},
+		},
+	}
+	maps.Copy(claims, changes)
+	maps.DeleteFunc(claims, func(_ string, value any) bool { return value == nil })
+	token := jwt.NewWithClaims(jwt.SigningMethodES256, claims)
+	token.Header["kid"] = paperKey
+	signed, err := token.SignedString(c.key)
+	if err != nil {
+		env.T.Fatalf("sign token of cluster %s: %v", c.Name, err)
+	}
+	return signed
+}
