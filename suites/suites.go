@@ -22,6 +22,7 @@ import (
 	_ "github.com/podidentity/epi/suites/associations"
 	_ "github.com/podidentity/epi/suites/authorization"
 	_ "github.com/podidentity/epi/suites/credentials"
+	_ "github.com/podidentity/epi/suites/eksauth"
 	_ "github.com/podidentity/epi/suites/injection"
 	_ "github.com/podidentity/epi/suites/irsa"
 	_ "github.com/podidentity/epi/suites/isolation"
