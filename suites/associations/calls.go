@@ -1,0 +1,67 @@
+package associations
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/gcustom"
+
+	"github.com/podidentity/epi/framework"
+	"github.com/podidentity/epi/framework/cloud"
+)
+
+// send sends a request below the path of the cluster's associations, as
+// https://docs.aws.amazon.com/eks/latest/APIReference/ has it.
+func send(ctx context.Context, env *framework.Env, method, below, body string) cloud.Answer {
+	env.T.Helper()
+	return cloud.Send(ctx, env, cloud.Request{
+		Service: "eks", Method: method, Path: "/clusters/" + env.ClusterName + "/pod-identity-associations" + below, Body: body,
+	})
+}
+
+// haveAssociation holds of a cloud.Answer with status 200 and an association.
+var haveAssociation = gcustom.MakeMatcher(func(answer cloud.Answer) (bool, error) {
+	return answer.Status == http.StatusOK && answer.Members()["association.associationId"] == "string", nil
+}).WithMessage("be an association with status 200")
+
+// creating asks for an association with a new service account, changed, and returns EKS's error.
+// Should EKS agree, it is removed.
+func creating(ctx context.Context, env *framework.Env, change func(*eks.CreatePodIdentityAssociationInput)) error {
+	env.T.Helper()
+	namespace, name := env.NewName(), account
+	input := &eks.CreatePodIdentityAssociationInput{ClusterName: &env.ClusterName, Namespace: &namespace, ServiceAccount: &name}
+	change(input)
+	made, err := env.EKS.CreatePodIdentityAssociation(ctx, input)
+	if err == nil {
+		cloud.RemoveAssociation(env, aws.ToString(made.Association.AssociationId))
+	}
+	return err
+}
+
+func update(ctx context.Context, env *framework.Env, association *cloud.Association, change func(*eks.UpdatePodIdentityAssociationInput)) {
+	GinkgoHelper()
+	input := &eks.UpdatePodIdentityAssociationInput{ClusterName: &env.ClusterName, AssociationId: &association.ID}
+	change(input)
+	_, err := env.EKS.UpdatePodIdentityAssociation(ctx, input)
+	Expect(err).NotTo(HaveOccurred())
+}
+
+func describe(ctx context.Context, env *framework.Env, association *cloud.Association) *ekstypes.PodIdentityAssociation {
+	GinkgoHelper()
+	out, err := env.EKS.DescribePodIdentityAssociation(ctx, &eks.DescribePodIdentityAssociationInput{ClusterName: &env.ClusterName, AssociationId: &association.ID})
+	Expect(err).NotTo(HaveOccurred())
+	return out.Association
+}
+
+// remove deletes the association and returns its ID.
+func remove(ctx context.Context, env *framework.Env, association *cloud.Association) string {
+	GinkgoHelper()
+	_, err := env.EKS.DeletePodIdentityAssociation(ctx, &eks.DeletePodIdentityAssociationInput{ClusterName: &env.ClusterName, AssociationId: &association.ID})
+	Expect(err).NotTo(HaveOccurred())
+	return association.ID
+}
