@@ -1,0 +1,189 @@
+package load
+
+import (
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+const (
+	// Latencies are recorded in microseconds, from 1 µs to 2 min: what is above counts as 2 min.
+	highest = int64(2 * time.Minute / time.Microsecond)
+	// digits of precision of a phase's percentiles: 0.1%.
+	digits = 3
+	// intervalDigits of an interval's: 1%, in a tenth of the memory.
+	intervalDigits = 2
+	// maxIntervals bounds the memory of a series: longer loads have longer intervals.
+	maxIntervals = 600
+)
+
+// Result is what a load came to.
+type Result struct {
+	// Phases as the schedule has them, in order.
+	Phases []*PhaseResult
+	// Intervals are the series over the whole load, by intended start.
+	Intervals []*Interval
+	// Interval is the length of each.
+	Interval time.Duration
+	// Lag is how late requests began for which a worker was free, in microseconds: the generator's
+	// own part in the latencies.
+	Lag *hdrhistogram.Histogram
+	// MaxInFlight is the largest number of requests under way at once.
+	MaxInFlight int
+	// Starved counts the requests that waited because Options.Workers were all under way.
+	Starved int64
+	// Interrupted says that the load was stopped before its end.
+	Interrupted bool
+}
+
+// PhaseResult is what a phase came to.
+type PhaseResult struct {
+	Name string
+	// Latency of successes and failures from the intended start to the end of the answer, Service from
+	// the start, in microseconds.
+	Latency, Service *hdrhistogram.Histogram
+	// Requests that ended; Errors of them by kind.
+	Requests int64
+	Errors   map[string]int64
+	// Begun and Ended are the intended start of the first and the end of the last request, from the
+	// start of the load.
+	Begun, Ended time.Duration
+}
+
+// Failed is the number of errors.
+func (p *PhaseResult) Failed() int64 {
+	var sum int64
+	for count := range maps.Values(p.Errors) {
+		sum += count
+	}
+	return sum
+}
+
+// Rate is how many requests a second succeeded, from the first intended start to the last end.
+func (p *PhaseResult) Rate() float64 {
+	took := (p.Ended - p.Begun).Seconds()
+	if took <= 0 {
+		return 0
+	}
+	return float64(p.Requests-p.Failed()) / took
+}
+
+// Interval is a piece of the series.
+type Interval struct {
+	Requests, Failed int64
+	// Latency as in PhaseResult; nil where no request was to begin.
+	Latency *hdrhistogram.Histogram
+}
+
+// Merge adds what another generator measured of the same schedule at the same time: histograms are
+// merged, so that percentiles are those of all requests and never averages.
+func (r *Result) Merge(other *Result) {
+	for i, phase := range other.Phases {
+		if i == len(r.Phases) {
+			r.Phases = append(r.Phases, newPhase(phase.Name))
+		}
+		r.Phases[i].merge(phase)
+	}
+	for i, interval := range other.Intervals {
+		if i == len(r.Intervals) {
+			r.Intervals = append(r.Intervals, &Interval{})
+		}
+		r.Intervals[i].merge(interval)
+	}
+	r.Lag.Merge(other.Lag)
+	r.MaxInFlight += other.MaxInFlight
+	r.Starved += other.Starved
+	r.Interrupted = r.Interrupted || other.Interrupted
+}
+
+func (p *PhaseResult) merge(other *PhaseResult) {
+	if other.Requests == 0 {
+		return
+	}
+	if p.Requests == 0 || other.Begun < p.Begun {
+		p.Begun = other.Begun
+	}
+	p.Ended = max(p.Ended, other.Ended)
+	p.Requests += other.Requests
+	p.Latency.Merge(other.Latency)
+	p.Service.Merge(other.Service)
+	for kind, count := range other.Errors {
+		p.Errors[kind] += count
+	}
+}
+
+func (i *Interval) merge(other *Interval) {
+	i.Requests += other.Requests
+	i.Failed += other.Failed
+	if other.Latency == nil {
+		return
+	}
+	if i.Latency == nil {
+		i.Latency = newHistogram(intervalDigits)
+	}
+	i.Latency.Merge(other.Latency)
+}
+
+func newHistogram(digits int) *hdrhistogram.Histogram { return hdrhistogram.New(1, highest, digits) }
+
+func newPhase(name string) *PhaseResult {
+	return &PhaseResult{Name: name, Latency: newHistogram(digits), Service: newHistogram(digits), Errors: map[string]int64{}}
+}
+
+// recorder collects a Result.
+type recorder struct {
+	mu     sync.Mutex
+	result *Result
+}
+
+func newRecorder(schedule Schedule, interval time.Duration) *recorder {
+	r := &recorder{result: &Result{Interval: interval, Lag: newHistogram(digits)}}
+	for _, name := range schedule.Phases() {
+		r.result.Phases = append(r.result.Phases, newPhase(name))
+	}
+	return r
+}
+
+// add records a request that was to begin at intended, began and ended; kind is its error.
+func (r *recorder) add(t ticket, began, ended time.Duration, kind string) {
+	latency, service := micros(ended-t.at), micros(ended-began)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	phase := r.result.Phases[t.phase]
+	if phase.Requests == 0 || t.at < phase.Begun {
+		phase.Begun = t.at
+	}
+	phase.Ended = max(phase.Ended, ended)
+	phase.Requests++
+	record(phase.Latency, latency)
+	record(phase.Service, service)
+	if !t.waited {
+		record(r.result.Lag, micros(began-t.at))
+	}
+	interval := r.interval(t.at)
+	interval.Requests++
+	record(interval.Latency, latency)
+	if kind != "" {
+		phase.Errors[kind]++
+		interval.Failed++
+	}
+}
+
+func (r *recorder) interval(at time.Duration) *Interval {
+	n := min(int(at/r.result.Interval), 2*maxIntervals)
+	for len(r.result.Intervals) <= n {
+		r.result.Intervals = append(r.result.Intervals, &Interval{})
+	}
+	interval := r.result.Intervals[n]
+	if interval.Latency == nil {
+		interval.Latency = newHistogram(intervalDigits)
+	}
+	return interval
+}
+
+func micros(d time.Duration) int64 { return min(max(int64(d/time.Microsecond), 1), highest) }
+
+// record cannot fail: micros keeps values within the histogram's range.
+func record(h *hdrhistogram.Histogram, value int64) { _ = h.RecordValue(value) }
