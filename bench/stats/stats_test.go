@@ -1,0 +1,104 @@
+package stats
+
+import (
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+)
+
+// sample of a long-tailed distribution with the median.
+func sample(random *rand.Rand, median float64, n int) []float64 {
+	values := make([]float64, n)
+	for i := range values {
+		values[i] = median * math.Exp(0.1*random.NormFloat64())
+	}
+	return values
+}
+
+func TestADifferenceIsShownAndItsDirection(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	slow, fast := sample(random, 10, 10), sample(random, 5, 10)
+	for name, row := range map[string]struct {
+		before, after []float64
+		direction     Direction
+		want          Verdict
+	}{
+		"faster":          {slow, fast, LowerIsBetter, Better},
+		"slower":          {fast, slow, LowerIsBetter, Worse},
+		"more throughput": {fast, slow, HigherIsBetter, Better},
+		"less throughput": {slow, fast, HigherIsBetter, Worse},
+		"the same":        {slow, slow, LowerIsBetter, NoDifference},
+		"nothing, twice":  {make([]float64, 10), make([]float64, 10), LowerIsBetter, NoDifference},
+		"one and one":     {[]float64{10}, []float64{5}, LowerIsBetter, TooFew},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for kind, compare := range map[string]func([]float64, []float64, Direction) (Difference, error){"runs": Compare, "pairs": ComparePairs} {
+				got, err := compare(row.before, row.after, row.direction)
+				if err != nil || got.Verdict != row.want {
+					t.Errorf("%s: %+v, %v; want %q", kind, got, err, row.want)
+				}
+			}
+		})
+	}
+}
+
+// The same thing measured twice differs in at most one run of ten; 200 comparisons leave room for chance.
+func TestTheSameTwiceShowsNoDifference(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	shown := 0
+	const comparisons = 200
+	for range comparisons {
+		d, err := ComparePairs(sample(random, 7, 12), sample(random, 7, 12), LowerIsBetter)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.Verdict != NoDifference {
+			shown++
+		}
+	}
+	if shown > comparisons/10 {
+		t.Errorf("a difference was shown %d times in %d", shown, comparisons)
+	}
+}
+
+// Noise that both of a pair suffer hides nothing: the machine runs at half speed for half of the run.
+func TestPairsSeeThroughNoiseThatBothSuffer(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 6))
+	var before, after []float64
+	for i := range 20 {
+		speed := 1.0
+		if i >= 10 {
+			speed = 2
+		}
+		before = append(before, 10*speed*math.Exp(0.02*random.NormFloat64()))
+		after = append(after, 9*speed*math.Exp(0.02*random.NormFloat64()))
+	}
+	d, err := ComparePairs(before, after, LowerIsBetter)
+	if err != nil || d.Verdict != Better || d.Low > 0.9 || d.High < 0.9 || d.High-d.Low > 0.1 {
+		t.Errorf("%+v, %v; want a ratio of 0.9, better", d, err)
+	}
+}
+
+func TestSamplesThatSayNothingAreRefused(t *testing.T) {
+	for says, samples := range map[string][2][]float64{
+		"old sample is empty": {nil, {1}},
+		"new sample is empty": {{1}, nil},
+		"holds NaN":           {{1}, {math.NaN()}},
+		"holds +Inf":          {{math.Inf(1)}, {1}},
+	} {
+		if _, err := Compare(samples[0], samples[1], LowerIsBetter); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("error %v, want %q", err, says)
+		}
+	}
+	if _, err := ComparePairs([]float64{1, 2}, []float64{1}, LowerIsBetter); err == nil {
+		t.Error("pairs of unequal number were compared")
+	}
+}
+
+func TestSummarizeLeavesItsSampleAlone(t *testing.T) {
+	values := []float64{3, 1, 2}
+	if s := Summarize(values); s.Median != 2 || s.N != 3 || values[0] != 3 {
+		t.Errorf("%+v, sample %v", s, values)
+	}
+}
