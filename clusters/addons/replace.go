@@ -2,12 +2,15 @@ package addons
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/retry"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/e2e-framework/klient/k8s"
 	"sigs.k8s.io/e2e-framework/klient/k8s/resources"
 	"sigs.k8s.io/e2e-framework/klient/wait"
@@ -19,14 +22,10 @@ import (
 // before are gone.
 func (i *Installer) ReplaceAgent(ctx context.Context, image string, task clusters.Task) error {
 	set := &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: AgentNamespace, Name: AgentName}}
-	err := i.change(ctx, set, func() { setImage(&set.Spec.Template.Spec, image, true) })
-	if err == nil {
-		err = i.WaitAgent(ctx, task)
-	}
-	if err != nil {
+	if err := i.change(ctx, set, func() { setImage(&set.Spec.Template.Spec, image, true) }); err != nil {
 		return err
 	}
-	_, err = i.waitReplaced(ctx, task, AgentNamespace, set.Spec.Selector, image)
+	_, err := i.waitReplaced(ctx, task, AgentNamespace, set.Spec.Selector, int(set.Status.DesiredNumberScheduled), image)
 	return err
 }
 
@@ -34,14 +33,10 @@ func (i *Installer) ReplaceAgent(ctx context.Context, image string, task cluster
 // they are ready and those of before are gone.
 func (i *Installer) ReplaceWebhook(ctx context.Context, image string, task clusters.Task) ([]string, error) {
 	deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: WebhookNamespace, Name: WebhookName}}
-	err := i.change(ctx, deployment, func() { setImage(&deployment.Spec.Template.Spec, image, false) })
-	if err == nil {
-		err = i.WaitWebhook(ctx, task)
-	}
-	if err != nil {
+	if err := i.change(ctx, deployment, func() { setImage(&deployment.Spec.Template.Spec, image, false) }); err != nil {
 		return nil, err
 	}
-	return i.waitReplaced(ctx, task, WebhookNamespace, deployment.Spec.Selector, image)
+	return i.waitReplaced(ctx, task, WebhookNamespace, deployment.Spec.Selector, int(ptr.Deref(deployment.Spec.Replicas, 1)), image)
 }
 
 // setImage sets the image of the containers and, where they run the same program, of those before them.
@@ -71,9 +66,10 @@ func (i *Installer) change(ctx context.Context, object k8s.Object, edit func()) 
 	return nil
 }
 
-// waitReplaced waits until every pod that selector finds runs image and is ready: a pod of before
-// that still ends would answer requests that are meant for the others.
-func (i *Installer) waitReplaced(ctx context.Context, task clusters.Task, namespace string, selector *metav1.LabelSelector, image string) ([]string, error) {
+// waitReplaced waits until n pods run image and are ready and selector finds no other: a pod of before
+// that still ends would answer requests that are meant for them. It ends early when one of them
+// crashes.
+func (i *Installer) waitReplaced(ctx context.Context, task clusters.Task, namespace string, selector *metav1.LabelSelector, n int, image string) ([]string, error) {
 	var addresses []string
 	seen := "nothing"
 	err := wait.For(func(ctx context.Context) (bool, error) {
@@ -83,16 +79,9 @@ func (i *Installer) waitReplaced(ctx context.Context, task clusters.Task, namesp
 			seen = err.Error()
 			return false, nil //nolint:nilerr // told with the timeout, if it lasts
 		}
-		addresses = addresses[:0]
-		for n := range pods.Items {
-			if why := notReplaced(&pods.Items[n], image); why != "" {
-				seen = why
-				task.Detail("%s", seen)
-				return false, nil
-			}
-			addresses = append(addresses, pods.Items[n].Status.PodIP)
-		}
-		return len(addresses) > 0, nil
+		addresses, seen, err = replaced(pods.Items, n, image)
+		task.Detail("%s", seen)
+		return seen == "", err
 	}, pollOften(ctx)...)
 	if err != nil {
 		return nil, fmt.Errorf("wait for pods of %s: %w; last seen: %s", image, err, seen)
@@ -100,18 +89,43 @@ func (i *Installer) waitReplaced(ctx context.Context, task clusters.Task, namesp
 	return addresses, nil
 }
 
-// notReplaced says why the pod is not yet one of image that serves; "" if it is.
-func notReplaced(pod *corev1.Pod, image string) string {
-	if pod.DeletionTimestamp != nil {
-		return pod.Name + " is ending"
-	}
-	if running := pod.Spec.Containers[0].Image; running != image {
-		return pod.Name + " runs " + running
-	}
-	for _, condition := range pod.Status.Conditions {
-		if condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue {
-			return ""
+// errCrashed says that waiting for a pod is in vain.
+var errCrashed = errors.New("it does not start")
+
+// replaced returns the addresses of n pods of image that serve, or why they are not there yet. The
+// error says that they never will be.
+func replaced(pods []corev1.Pod, n int, image string) (addresses []string, waiting string, err error) {
+	for i := range pods {
+		pod := &pods[i]
+		running := pod.Spec.Containers[0].Image
+		switch {
+		case pod.DeletionTimestamp != nil:
+			waiting = pod.Name + " is ending"
+		case running != image:
+			waiting = pod.Name + " runs " + running
+		case crashed(pod):
+			return nil, troubleOf(pod), errCrashed
+		case !podReady(pod):
+			waiting = pod.Name + " is not ready"
+		default:
+			addresses = append(addresses, pod.Status.PodIP)
 		}
 	}
-	return pod.Name + " is not ready"
+	if waiting == "" && len(addresses) != n {
+		waiting = fmt.Sprintf("%d of %d pods", len(addresses), n)
+	}
+	return addresses, waiting, nil
+}
+
+// crashed says that a container of the pod ended and that the kubelet waits before the next try.
+func crashed(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses), func(status corev1.ContainerStatus) bool {
+		return status.State.Waiting != nil && status.State.Waiting.Reason == "CrashLoopBackOff"
+	})
+}
+
+func podReady(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(condition corev1.PodCondition) bool {
+		return condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue
+	})
 }

@@ -18,7 +18,7 @@ import (
 type flags struct {
 	name, mutants, scope, artifacts, root string
 	procs                                 int
-	list                                  bool
+	list, slow                            bool
 }
 
 func (f *flags) register(cmd *cobra.Command) {
@@ -27,6 +27,7 @@ func (f *flags) register(cmd *cobra.Command) {
 	set.StringVar(&f.mutants, "mutants", "", "regular expression on the names of mutants (default all)")
 	set.StringVar(&f.scope, "scope", string(mutation.ScopeAll), "specs to run on each mutant: declared, subject or all")
 	set.IntVar(&f.procs, "procs", 4, "how many specs run at once")
+	set.BoolVar(&f.slow, "slow", false, "also run specs that take minutes, where a mutant declares what they decide")
 	set.StringVar(&f.artifacts, "artifacts", "_artifacts", "folder of the runs: each gets one below it, and latest points to the last")
 	set.StringVar(&f.root, "root", ".", "folder of the repository")
 	set.BoolVar(&f.list, "list", false, "list the mutants and what they declare to violate, and run nothing")

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,25 +43,51 @@ func mutate(ctx context.Context, f flags, mutants []mutation.Mutant, out, errOut
 	if err != nil {
 		return err
 	}
-	matrix, err := func() (*mutation.Matrix, error) {
-		cluster, err := provider.Replacer(ctx, env)
-		if err != nil {
-			return nil, err
-		}
-		started := time.Now().UTC().Format("20060102-150405")
-		return mutation.Run{
-			Mutants: mutants, Scope: mutation.Scope(f.scope), Builder: mutation.Builder{Root: f.root, Dir: work},
-			Binaries: binaries, Cluster: cluster, Examine: examiner(f, started), Progress: progress,
-		}.Do(ctx)
-	}()
+	matrix, err := examine(ctx, f, mutants, provider, env, binaries, work, progress, errOut)
 	err = errors.Join(err, down())
 	if matrix != nil && len(matrix.Mutants) > 0 {
-		err = errors.Join(err, tell(matrix, f, out))
+		err = errors.Join(err, matrix.WriteText(out))
 	}
 	if err != nil {
 		return err
 	}
 	return verdict(matrix)
+}
+
+// examine puts the mutants into the environment, and the matrix, as it grows, into the artifacts.
+func examine(ctx context.Context, f flags, mutants []mutation.Mutant, provider *kind.Provider, env *clusters.Environment, binaries, work string, progress clusters.Progress, errOut io.Writer) (*mutation.Matrix, error) {
+	cluster, err := provider.Replacer(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := reports.NewDir(f.artifacts, time.Now())
+	if err != nil {
+		return nil, usageError{err}
+	}
+	file := filepath.Join(dir, mutation.File)
+	var unwritten error
+	matrix, err := mutation.Run{
+		Mutants: mutants, Scope: mutation.Scope(f.scope), Slow: f.slow, Builder: mutation.Toolchain{Root: f.root, Dir: work},
+		Binaries: binaries, Cluster: cluster, Examine: examiner(f, filepath.Base(dir)), Progress: progress,
+		Grown: func(matrix *mutation.Matrix) { unwritten = write(matrix, file) },
+	}.Do(ctx)
+	_, tellErr := fmt.Fprintf(errOut, "%s\n", file)
+	return matrix, errors.Join(err, unwritten, write(matrix, file), tellErr)
+}
+
+// write writes the matrix to file, which holds the one before or this one, whole.
+func write(matrix *mutation.Matrix, file string) error {
+	var text bytes.Buffer
+	if err := matrix.WriteJSON(&text); err != nil {
+		return err
+	}
+	if err := os.WriteFile(file+".new", text.Bytes(), 0o644); err != nil {
+		return fmt.Errorf("write matrix of mutants: %w", err)
+	}
+	if err := os.Rename(file+".new", file); err != nil {
+		return fmt.Errorf("write matrix of mutants: %w", err)
+	}
+	return nil
 }
 
 // environment is the one of that name, and what removes it if it was brought up here.
@@ -85,40 +113,30 @@ func environment(ctx context.Context, provider *kind.Provider, dirs clusters.Dir
 // examiner runs the suites. It keeps no evidence about failures: they are what is wanted here.
 func examiner(f flags, run string) mutation.Examine {
 	n := 0
-	return func(ctx context.Context, env *clusters.Environment, requirements []string) ([]reports.Spec, error) {
+	return func(ctx context.Context, env *clusters.Environment, selection mutation.Selection) ([]reports.Spec, error) {
 		self, err := os.Executable()
 		if err != nil {
 			return nil, fmt.Errorf("find this program: %w", err)
 		}
 		n++
+		running, stop := context.WithCancel(ctx)
+		defer stop()
 		var specs []reports.Spec
-		err = suites.Run(ctx, suites.Options{
+		err = suites.Run(running, suites.Options{
 			Environment: env, Run: fmt.Sprintf("%s-%d", run, n), Executable: self, Arguments: []string{suiteProcess},
-			Procs: f.procs, LabelFilter: strings.Join(requirements, " || "),
-		}, func(spec reports.Spec) { specs = append(specs, spec) })
+			Procs: f.procs, Slow: selection.Slow, LabelFilter: strings.Join(selection.Requirements, " || "),
+		}, func(spec reports.Spec) {
+			specs = append(specs, spec)
+			if selection.Enough != nil && selection.Enough(specs) {
+				stop()
+			}
+		})
+		if running.Err() != nil && ctx.Err() == nil {
+			// Stopped here: what was not run is not wanted.
+			return slices.DeleteFunc(specs, func(spec reports.Spec) bool { return spec.Outcome == reports.NotRun }), nil
+		}
 		return specs, err
 	}
-}
-
-// tell writes the matrix to the artifacts and to the terminal.
-func tell(matrix *mutation.Matrix, f flags, out io.Writer) error {
-	dir, err := reports.NewDir(f.artifacts, matrix.Started)
-	if err != nil {
-		return err
-	}
-	file := filepath.Join(dir, mutation.File)
-	var text strings.Builder
-	if err := matrix.WriteJSON(&text); err != nil {
-		return err
-	}
-	if err := os.WriteFile(file, []byte(text.String()), 0o644); err != nil {
-		return fmt.Errorf("write matrix of mutants: %w", err)
-	}
-	if err := matrix.WriteText(out); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(out, "%s\n", file)
-	return err
 }
 
 // verdict is nil if every mutant was killed.

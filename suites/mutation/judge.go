@@ -21,6 +21,8 @@ const (
 	// Undone: nothing can be said, because the mutant did not compile or come up, or because specs of
 	// what it declares came to no verdict.
 	Undone Verdict = "error"
+	// LeftOut: what decides it takes minutes, and such specs were not asked for.
+	LeftOut Verdict = "left out"
 )
 
 // manyCollateral is how many requirements may fail beside the declared before a mutant is told to be
@@ -89,12 +91,14 @@ func judge(m Mutant, specs []reports.Spec) Result {
 		}
 	}
 	result.Verdict = Killed
-	var held, undecided []string
+	var held, undecided, skipped []string
 	for _, id := range m.Violates {
 		switch outcomes[id] {
 		case reports.Fail:
 		case reports.Pass:
 			held = append(held, id)
+		case reports.Skipped:
+			skipped = append(skipped, id)
 		default:
 			undecided = append(undecided, id)
 		}
@@ -104,11 +108,23 @@ func judge(m Mutant, specs []reports.Spec) Result {
 		result.Verdict, result.Problem = Survived, strings.Join(held, " ")+" held"
 	case len(undecided) > 0:
 		result.Verdict, result.Problem = Undone, "no verdict about "+strings.Join(undecided, " ")
+	case len(skipped) > 0:
+		result.Verdict, result.Problem = LeftOut, "what decides "+strings.Join(skipped, " ")+" takes minutes; run it with --slow"
 	}
 	if n := len(result.Collateral); n > manyCollateral {
 		result.Warning = fmt.Sprintf("fails %d requirements beside what it declares: too blunt to say that the specs tell causes apart", n)
 	}
 	return result
+}
+
+// enough says that more specs would not change what is said of the mutant: everything declared failed,
+// and either nothing else is asked for or so much failed beside that the mutant is a blunt one.
+func enough(m Mutant, scope Scope, specs []reports.Spec) bool {
+	result := judge(m, specs)
+	if result.Verdict != Killed {
+		return false
+	}
+	return scope == ScopeDeclared || len(result.Collateral) > manyCollateral
 }
 
 func finding(spec reports.Spec) Finding {

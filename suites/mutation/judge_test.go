@@ -40,6 +40,10 @@ func TestJudgeHoldsFailuresAgainstWhatIsDeclared(t *testing.T) {
 			[]reports.Spec{spec(reports.Error, "AGT-01"), spec(reports.Fail, "AGT-01"), spec(reports.Fail, "TOK-01")},
 			Result{Verdict: Killed, Failed: []string{"AGT-01", "TOK-01"}},
 		},
+		"what decides one takes minutes": {
+			[]reports.Spec{spec(reports.Fail, "AGT-01"), spec(reports.Skipped, "TOK-01")},
+			Result{Verdict: LeftOut, Failed: []string{"AGT-01"}, Undecided: []string{"TOK-01"}, Problem: "what decides TOK-01 takes minutes; run it with --slow"},
+		},
 		"nothing ran": {nil, Result{Verdict: Undone, Problem: "no verdict about AGT-01 TOK-01"}},
 	} {
 		got := judge(m, row.specs)

@@ -49,6 +49,8 @@ func baselineOf(specs []reports.Spec) Baseline {
 	return b
 }
 
+func (m *Matrix) clock() { m.Seconds = time.Since(m.Started).Round(time.Millisecond).Seconds() }
+
 // Count is how many mutants came to the verdict.
 func (m *Matrix) Count(verdict Verdict) int {
 	n := 0
@@ -95,8 +97,8 @@ func (m *Matrix) WriteText(w io.Writer) error {
 	_ = table.Flush()
 	m.writeRequirements(&b)
 	m.writeProblems(&b)
-	fmt.Fprintf(&b, "\n%d mutants: %d killed, %d survived, %d errors; scope %s, %s\n", len(m.Mutants),
-		m.Count(Killed), m.Count(Survived), m.Count(Undone), m.Scope, (time.Duration(m.Seconds) * time.Second).String())
+	fmt.Fprintf(&b, "\n%d mutants: %d killed, %d survived, %d errors, %d left out; scope %s, %s\n", len(m.Mutants),
+		m.Count(Killed), m.Count(Survived), m.Count(Undone), m.Count(LeftOut), m.Scope, (time.Duration(m.Seconds) * time.Second).String())
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write matrix of mutants: %w", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -25,21 +24,42 @@ type Cluster interface {
 	Environment() *clusters.Environment
 }
 
-// Examine runs the specs that cover one of the requirements, or all specs if none is given.
-type Examine func(ctx context.Context, env *clusters.Environment, requirements []string) ([]reports.Spec, error)
+// Builder builds the programs; Toolchain is one.
+type Builder interface {
+	// Reference builds the subjects as they are into the folder binaries.
+	Reference(ctx context.Context, binaries string, subjects []Subject) error
+	// Build builds the subject of a mutant and returns the folder of the program.
+	Build(ctx context.Context, m Mutant) (string, error)
+}
+
+// Selection is which specs to run.
+type Selection struct {
+	// Requirements to decide; nil for all.
+	Requirements []string
+	// Slow also runs specs that take minutes.
+	Slow bool
+	// Enough, if set, is asked after each spec whether to stop: what has not ended then is not among
+	// the records.
+	Enough func([]reports.Spec) bool
+}
+
+// Examine runs the selected specs.
+type Examine func(ctx context.Context, env *clusters.Environment, selection Selection) ([]reports.Spec, error)
 
 // Run is one run over mutants.
 type Run struct {
 	Mutants []Mutant
 	Scope   Scope
+	// Slow also runs specs that take minutes, where a mutant declares what they decide.
+	Slow    bool
 	Builder Builder
 	// Binaries is the folder of the reference programs.
 	Binaries string
 	Cluster  Cluster
 	Examine  Examine
 	Progress clusters.Progress
-	// Found, if set, is told each result as soon as it is there.
-	Found func(Result)
+	// Grown, if set, is told the matrix after each mutant.
+	Grown func(*Matrix)
 }
 
 // BaselineError says that specs fail without any mutant, so that nothing can be said about mutants.
@@ -61,7 +81,7 @@ func (r Run) Do(ctx context.Context) (*Matrix, error) {
 	mutants := slices.Clone(r.Mutants)
 	slices.SortStableFunc(mutants, func(a, b Mutant) int { return strings.Compare(string(a.Subject), string(b.Subject)) })
 	matrix := &Matrix{Environment: r.Cluster.Environment().Name, Scope: r.Scope, Started: time.Now().UTC()}
-	defer func() { matrix.Seconds = time.Since(matrix.Started).Seconds() }()
+	defer matrix.clock()
 
 	if err := r.reference(ctx, mutants); err != nil {
 		return matrix, err
@@ -73,8 +93,9 @@ func (r Run) Do(ctx context.Context) (*Matrix, error) {
 	}
 	err = r.examineAll(ctx, mutants, func(result Result) {
 		matrix.Mutants = append(matrix.Mutants, result)
-		if r.Found != nil {
-			r.Found(result)
+		matrix.clock()
+		if r.Grown != nil {
+			r.Grown(matrix)
 		}
 	})
 	return matrix, err
@@ -120,7 +141,11 @@ func (r Run) baseline(ctx context.Context, mutants []Mutant) ([]reports.Spec, er
 	}
 	slices.Sort(selection)
 	task := r.Progress.Start("Baseline: the same specs without a mutant")
-	specs, err := r.Examine(ctx, r.Cluster.Environment(), slices.Compact(selection))
+	var declared []string
+	for _, m := range mutants {
+		declared = append(declared, m.Violates...)
+	}
+	specs, err := r.specs(ctx, Selection{Requirements: slices.Compact(selection)}, declared)
 	if err == nil {
 		var broken []reports.Spec
 		for _, spec := range specs {
@@ -135,6 +160,32 @@ func (r Run) baseline(ctx context.Context, mutants []Mutant) ([]reports.Spec, er
 	task.Detail("%d specs", len(specs))
 	task.End(err)
 	return specs, err
+}
+
+// specs runs specs and then, if they are asked for, those that take minutes, of what is declared.
+func (r Run) specs(ctx context.Context, selection Selection, declared []string) ([]reports.Spec, error) {
+	specs, err := r.Examine(ctx, r.Cluster.Environment(), selection)
+	if err != nil || !r.Slow {
+		return specs, err
+	}
+	var slow []string
+	for _, id := range declared {
+		if slices.ContainsFunc(specs, func(spec reports.Spec) bool {
+			return spec.Outcome == reports.Skipped && slices.Contains(spec.Requirements, id)
+		}) && !slices.Contains(slow, id) {
+			slow = append(slow, id)
+		}
+	}
+	if len(slow) == 0 {
+		return specs, nil
+	}
+	more, err := r.Examine(ctx, r.Cluster.Environment(), Selection{Requirements: slow, Slow: true})
+	again := map[string]bool{}
+	for _, spec := range more {
+		again[spec.Name] = true
+	}
+	specs = slices.DeleteFunc(specs, func(spec reports.Spec) bool { return again[spec.Name] })
+	return append(specs, more...), err
 }
 
 // built is a mutant on its way from the builder.
@@ -152,7 +203,7 @@ func (r Run) build(ctx context.Context, mutants []Mutant) <-chan built {
 		defer close(ready)
 		for _, m := range mutants {
 			started := time.Now()
-			dir, err := r.Builder.Build(ctx, m, r.Binaries)
+			dir, err := r.Builder.Build(ctx, m)
 			select {
 			case ready <- built{mutant: m, dir: dir, took: time.Since(started), err: err}:
 			case <-ctx.Done():
@@ -223,7 +274,10 @@ func (r Run) examine(ctx context.Context, next built, task clusters.Task) (Resul
 	if err == nil {
 		task.Detail("running specs")
 		var specs []reports.Spec
-		specs, err = r.Examine(ctx, r.Cluster.Environment(), r.Scope.requirements(next.mutant))
+		specs, err = r.specs(ctx, Selection{
+			Requirements: r.Scope.requirements(next.mutant),
+			Enough:       func(specs []reports.Spec) bool { return enough(next.mutant, r.Scope, specs) },
+		}, next.mutant.Violates)
 		result = judge(next.mutant, specs)
 	}
 	if err != nil {
@@ -232,9 +286,6 @@ func (r Run) examine(ctx context.Context, next built, task clusters.Task) (Resul
 	result.Took = Took{Build: next.took.Seconds(), Swap: swapped.Sub(began).Seconds(), Specs: time.Since(swapped).Seconds()}
 	return result, err
 }
-
-// Dir is the folder below which mutants are built.
-func Dir(artifacts string) string { return filepath.Join(artifacts, "mutants") }
 
 func firstLine(text string) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
