@@ -19,8 +19,10 @@ import (
 	"github.com/podidentity/epi/suites/runner"
 
 	// The specs: each package adds its own to the tree.
+	_ "github.com/podidentity/epi/suites/agent"
 	_ "github.com/podidentity/epi/suites/associations"
 	_ "github.com/podidentity/epi/suites/authorization"
+	_ "github.com/podidentity/epi/suites/caching"
 	_ "github.com/podidentity/epi/suites/credentials"
 	_ "github.com/podidentity/epi/suites/eksauth"
 	_ "github.com/podidentity/epi/suites/injection"

@@ -130,6 +130,7 @@ func (a *asker) one(ctx context.Context, client *http.Client) probe.Answer {
 	answer.Credentials = &probe.Credentials{
 		AccessKeyID: probe.Fingerprint(found.AccessKeyID), SecretAccessKey: probe.Fingerprint(found.SecretAccessKey),
 		Token: probe.Fingerprint(found.Token), AccountID: found.AccountID, Expiration: found.Expiration,
+		Left: found.Expiration.Sub(began.Add(answer.Took)),
 	}
 	if a.request.Identify {
 		identity := identify(ctx, found.AccessKeyID, found.SecretAccessKey, found.Token)

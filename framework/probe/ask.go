@@ -72,6 +72,8 @@ type Credentials struct {
 	// AccountID and Expiration are no secrets.
 	AccountID  string    `json:"accountID"`
 	Expiration time.Time `json:"expiration"`
+	// Left is how long they were still good when the answer had come.
+	Left time.Duration `json:"left"`
 }
 
 // Fingerprint of a secret that cannot be guessed; "" for none.

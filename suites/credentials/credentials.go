@@ -1,19 +1,15 @@
-// Package credentials asks what pods get of the token and of the agent.
+// Package credentials asks what pods get: a token, and credentials by it.
 package credentials
 
 import (
-	"encoding/json"
-	"net/http"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	. "github.com/onsi/gomega/gstruct"
 
 	"github.com/podidentity/epi/framework"
 	"github.com/podidentity/epi/framework/cloud"
 	. "github.com/podidentity/epi/framework/matchers"
-	"github.com/podidentity/epi/framework/probe"
 	. "github.com/podidentity/epi/framework/requirement"
 	"github.com/podidentity/epi/framework/workload"
 )
@@ -50,36 +46,3 @@ var _ = Describe("A pod", func() {
 			Expect(token.Claims.Expires).To(BeTemporally(">", time.Now()))
 		})
 })
-
-var _ = Describe("The agent", func() {
-	It("answers a token with credentials in the form that SDKs read", Covers("AGT-01"),
-		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
-			env := framework.From(ctx)
-			namespace := workload.NewNamespace(ctx, env)
-			workload.NewServiceAccount(ctx, env, namespace, account)
-			association := cloud.Associate(ctx, env, namespace, account, cloud.NewRole(ctx, env))
-			workload.AwaitAssociation(ctx, env, association)
-			pod := workload.Start(ctx, env, workload.NewPod(env, namespace, account))
-
-			By("asking for credentials with the raw token as the Authorization header")
-			Eventually(pod.AskAgent).WithContext(ctx).Within(env.Timeouts.CredentialsWork).Should(AnswerWith(http.StatusOK))
-			reply := pod.AskAgent(ctx)
-
-			Expect(reply.Header["Content-Type"]).To(HavePrefix("application/json"))
-			answer := map[string]string{}
-			Expect(json.Unmarshal([]byte(reply.Body), &answer)).To(Succeed(), "the body, without its secrets: "+reply.Body)
-			Expect(answer).To(MatchKeys(IgnoreExtras, Keys{
-				"AccessKeyId":     Equal(probe.Redacted), // a value was there
-				"SecretAccessKey": Equal(probe.Redacted),
-				"Token":           Equal(probe.Redacted),
-				"AccountId":       Equal(env.AccountID),
-				"Expiration":      Satisfy(isFuture),
-			}))
-		})
-})
-
-// isFuture holds of a time in RFC 3339 that is to come.
-func isFuture(text string) bool {
-	at, err := time.Parse(time.RFC3339, text)
-	return err == nil && at.After(time.Now())
-}

@@ -1,0 +1,149 @@
+// Package caching asks what the agent keeps: how often it asks EKS Auth, and whether what it serves
+// from memory is good.
+package caching
+
+import (
+	"context"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/emulator/control"
+	"github.com/podidentity/epi/framework"
+	"github.com/podidentity/epi/framework/cloud"
+	. "github.com/podidentity/epi/framework/matchers"
+	. "github.com/podidentity/epi/framework/requirement"
+	"github.com/podidentity/epi/framework/workload"
+)
+
+const (
+	// leastLife is what credentials must have left for the agent to serve them.
+	leastLife = 15 * time.Second
+	// shortLife is a little more: the cache may serve such credentials for a moment only.
+	shortLife = 18 * time.Second
+	// onTheWay is what an answer may lose of its life before it has come.
+	onTheWay = time.Second
+	// atOnce is how many ask for one token at the same time.
+	atOnce = 50
+)
+
+func start(ctx context.Context, env *framework.Env) (*workload.Probe, *workload.Tenant) {
+	GinkgoHelper()
+	namespace := workload.NewNamespace(ctx, env)
+	tenant := workload.NewTenant(ctx, env, namespace, cloud.NewRole(ctx, env))
+	return workload.Start(ctx, env, workload.NewPod(env, namespace, "")), tenant
+}
+
+var _ = Describe("The agent", func() {
+	It("serves a token that it knows from its cache", Covers("AGT-08"),
+		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			pod, tenant := start(ctx, env)
+			request := tenant.AgentRequest()
+			request.Times = 10
+
+			By("asking ten times with one token")
+			answers := pod.Ask(ctx, request)[0]
+
+			Expect(answers[0]).To(GrantCredentials())
+			for _, answer := range answers[1:] {
+				Expect(answer).To(GrantTheSameAs(answers[0]))
+			}
+			if env.Control != nil {
+				Expect(cloud.SessionCalls(ctx, env, string(tenant.Token))).To(HaveLen(1), "calls to EKS Auth")
+			}
+		})
+
+	It("asks EKS Auth once, however many ask it for one token at the same time", Covers("AGT-10"), Needs(clusters.EmulatorControl),
+		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			pod, tenant := start(ctx, env)
+			cloud.AddFault(ctx, env, control.Fault{Association: tenant.Association.ID, Latency: &control.Latency{Fixed: control.Duration(500 * time.Millisecond)}})
+			request := tenant.AgentRequest()
+			request.Times, request.AtOnce = atOnce, atOnce
+
+			By("asking fifty times at once, while EKS Auth takes half a second to answer")
+			answers := pod.Ask(ctx, request)[0]
+
+			for _, answer := range answers {
+				Expect(answer).To(GrantTheSameAs(answers[0]))
+			}
+			Expect(cloud.SessionCalls(ctx, env, string(tenant.Token))).To(HaveLen(1), "calls to EKS Auth")
+		})
+
+	It("fetches anew what is about to end", Covers("AGT-09"), Needs(clusters.EmulatorControl),
+		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			pod, tenant := start(ctx, env)
+			cloud.AddFault(ctx, env, control.Fault{Association: tenant.Association.ID, Life: control.Duration(shortLife)})
+
+			request := tenant.AgentRequest()
+			request.Times, request.Every = 14, 400*time.Millisecond
+
+			By("asking again and again for credentials that end soon")
+			answers := pod.Ask(ctx, request)[0]
+
+			for _, answer := range answers {
+				Expect(answer).To(GrantCredentials())
+				Expect(answer.Credentials.Left).To(BeNumerically(">", leastLife-onTheWay), "life left of what was served")
+			}
+			Expect(answers[1]).To(GrantTheSameAs(answers[0]))
+			Expect(answers[len(answers)-1]).To(GrantOthersThan(answers[0]))
+		})
+
+	It("serves nothing that ends at once", Covers("AGT-17"), Needs(clusters.EmulatorControl),
+		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			pod, tenant := start(ctx, env)
+			fault := cloud.AddFault(ctx, env, control.Fault{Association: tenant.Association.ID, Life: control.Duration(leastLife - time.Second)})
+
+			By("asking while EKS Auth gives credentials that have less than fifteen seconds left")
+			Expect(pod.AskOnce(ctx, tenant.AgentRequest())).To(RefuseWith(500, `^fetched credentials are expired or will expire within the next`))
+
+			By("asking again when it gives others")
+			fault.Remove(ctx)
+			Expect(pod.AskOnce(ctx, tenant.AgentRequest())).To(GrantCredentials())
+		})
+
+	It("serves what it has while EKS Auth fails", Covers("AGT-18"), Needs(clusters.EmulatorControl),
+		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			pod, tenant := start(ctx, env)
+			first := pod.AskOnce(ctx, tenant.AgentRequest())
+			Expect(first).To(GrantCredentials())
+
+			By("asking again when EKS Auth does not answer any more")
+			cloud.AddFault(ctx, env, control.Fault{Association: tenant.Association.ID, Outage: &control.Outage{}})
+			Expect(pod.AskOnce(ctx, tenant.AgentRequest())).To(GrantTheSameAs(first))
+		})
+
+	It("keeps no refusal", Covers("AGT-19"), Needs(clusters.EmulatorControl),
+		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			pod, tenant := start(ctx, env)
+			fault := cloud.AddFault(ctx, env, control.Fault{Association: tenant.Association.ID, Error: &control.Refusal{Kind: control.AccessDenied}})
+
+			By("asking while EKS Auth refuses, and right after it stopped to")
+			Expect(pod.AskOnce(ctx, tenant.AgentRequest())).To(RefuseWith(400, `AccessDeniedException`))
+			fault.Remove(ctx)
+			Expect(pod.AskOnce(ctx, tenant.AgentRequest())).To(GrantCredentials())
+		})
+
+	It("keeps the tokens of a pod apart, and takes each until it ends", Covers("TOK-04"),
+		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			pod, tenant := start(ctx, env)
+			older, newer := tenant.AgentRequest(), workload.AgentRequest(workload.NewToken(ctx, env, tenant.Pod))
+			older.Times, older.Every, newer.Times, newer.Every = 20, 20*time.Millisecond, 20, 20*time.Millisecond
+
+			By("asking with a token, then with a newer one of the same pod, then with both in turns")
+			Expect(pod.AskOnce(ctx, tenant.AgentRequest())).To(GrantCredentials())
+			for _, answers := range pod.AskTogether(ctx, newer, older) {
+				for _, answer := range answers {
+					Expect(answer).To(GrantCredentials())
+				}
+			}
+		})
+})
