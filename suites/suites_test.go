@@ -177,7 +177,7 @@ func TestMistakesInTheSelection(t *testing.T) {
 		mistake func(*Options)
 		says    string
 	}{
-		"suite":    {func(o *Options) { o.Suites = []string{"injektion"} }, "no suite injektion; there are associations,"},
+		"suite":    {func(o *Options) { o.Suites = []string{"injektion"} }, "no suite injektion; there are "},
 		"focus":    {func(o *Options) { o.Focus = "(" }, "not a regular expression"},
 		"filter":   {func(o *Options) { o.LabelFilter = "INJ-01 &&" }, "label filter"},
 		"profile":  {func(o *Options) { o.Profile = []string{"agnet"} }, `"agnet" is none of webhook, agent, platform, client`},
