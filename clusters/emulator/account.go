@@ -102,14 +102,7 @@ func (i issuers) Keys(issuer string) (*oidc.Keys, bool) {
 	if keys, ok := i.given[issuer]; ok {
 		return keys, true
 	}
-	for _, cluster := range i.eks.Clusters() {
-		if cluster.Issuer != issuer {
-			continue
-		}
-		keys, err := oidc.ParseKeys(cluster.JWKS)
-		return keys, err == nil // checked when the cluster was registered
-	}
-	return nil, false
+	return i.eks.IssuerKeys(issuer)
 }
 
 // sessions is eksauth.Sessions.

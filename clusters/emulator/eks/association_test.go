@@ -177,6 +177,12 @@ func TestAssociationAndVerifierLookup(t *testing.T) {
 	if _, ok := f.service.Verifier("green"); ok {
 		t.Error("a verifier of an unknown cluster")
 	}
+	if _, ok := f.service.IssuerKeys("https://issuer"); !ok {
+		t.Error("no keys of a known issuer")
+	}
+	if _, ok := f.service.IssuerKeys("https://other"); ok {
+		t.Error("keys of an unknown issuer")
+	}
 }
 
 func TestRegisterClusterKeepsAssociations(t *testing.T) {

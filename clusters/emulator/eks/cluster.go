@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/podidentity/epi/clusters/emulator/oidc"
 	"github.com/podidentity/epi/clusters/emulator/podtoken"
 )
 
@@ -43,7 +44,7 @@ func (s *Service) RegisterCluster(c Cluster) error {
 			return fmt.Errorf("register cluster %s: range of service addresses: %w", c.Name, err)
 		}
 	}
-	verifier, err := podtoken.NewVerifier(c.Issuer, c.JWKS)
+	keys, err := readKeys(c.Issuer, c.JWKS)
 	if err != nil {
 		return fmt.Errorf("register cluster %s: %w", c.Name, err)
 	}
@@ -62,7 +63,7 @@ func (s *Service) RegisterCluster(c Cluster) error {
 	if err := s.putCluster(c, tags); err != nil {
 		return fmt.Errorf("register cluster %s: %w", c.Name, err)
 	}
-	s.state.register(c, verifier)
+	s.state.register(c, keys)
 	return nil
 }
 
@@ -74,7 +75,40 @@ func (s *Service) Verifier(cluster string) (*podtoken.Verifier, bool) {
 	if !ok {
 		return nil, false
 	}
-	return c.verifier, true
+	return c.keys.pods, true
+}
+
+// IssuerKeys are the keys of the cluster whose tokens have that issuer, for whoever takes tokens other
+// than those of Pod Identity; false if there is no such cluster. Of clusters that share an issuer they
+// are those of the first one by name.
+func (s *Service) IssuerKeys(issuer string) (*oidc.Keys, bool) {
+	s.state.mu.RLock()
+	defer s.state.mu.RUnlock()
+	var found *cluster
+	for _, c := range s.state.clusters {
+		if c.Issuer == issuer && (found == nil || c.Name < found.Name) {
+			found = c
+		}
+	}
+	if found == nil {
+		return nil, false
+	}
+	return found.keys.all, true
+}
+
+// clusterKeys verify the tokens of a cluster: those of pods for Pod Identity, and all others.
+type clusterKeys struct {
+	pods *podtoken.Verifier
+	all  *oidc.Keys
+}
+
+func readKeys(issuer string, jwks []byte) (clusterKeys, error) {
+	pods, err := podtoken.NewVerifier(issuer, jwks)
+	if err != nil {
+		return clusterKeys{}, err
+	}
+	all, err := oidc.ParseKeys(jwks)
+	return clusterKeys{pods, all}, err
 }
 
 func (s *Service) listClusters(r *http.Request) (any, error) {

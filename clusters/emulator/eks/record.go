@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	"github.com/podidentity/epi/clusters/emulator/podtoken"
 )
 
 // Table keeps records by key.
@@ -137,7 +135,7 @@ func (s *Service) loadCluster(kind, _ string, value []byte) error {
 	if err := json.Unmarshal(value, &r); err != nil {
 		return err
 	}
-	verifier, err := podtoken.NewVerifier(r.Issuer, r.JWKS)
+	keys, err := readKeys(r.Issuer, r.JWKS)
 	if err != nil {
 		return err
 	}
@@ -145,7 +143,7 @@ func (s *Service) loadCluster(kind, _ string, value []byte) error {
 		Name: r.Name, Issuer: r.Issuer, JWKS: r.JWKS, Created: r.Created, Endpoint: r.Endpoint, Version: r.Version,
 		CertificateAuthority: r.CA, ServiceCIDR: r.Services,
 	}
-	s.state.register(c, verifier)
+	s.state.register(c, keys)
 	s.state.clusters[r.Name].tags = r.Tags
 	return nil
 }

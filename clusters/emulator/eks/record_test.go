@@ -79,6 +79,9 @@ func TestRestartFindsClustersAndAssociations(t *testing.T) {
 	if _, ok := f.service.Verifier("blue"); !ok {
 		t.Error("no verifier")
 	}
+	if _, ok := f.service.IssuerKeys("https://issuer"); !ok {
+		t.Error("no keys of the issuer")
+	}
 	// The token of the first request still counts.
 	if again, err := f.client.CreatePodIdentityAssociation(t.Context(), input); err != nil || *again.Association.AssociationId != *made.Association.AssociationId {
 		t.Errorf("same request: %v", err)

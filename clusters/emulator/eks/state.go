@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/podidentity/epi/clusters/emulator/podtoken"
 	"github.com/podidentity/epi/clusters/emulator/restjson"
 )
 
@@ -51,10 +50,10 @@ type state struct {
 
 type cluster struct {
 	Cluster
-	verifier *podtoken.Verifier
-	tags     map[string]string
-	byID     map[string]*Association
-	byPod    map[identity]*Association
+	keys  clusterKeys
+	tags  map[string]string
+	byID  map[string]*Association
+	byPod map[identity]*Association
 	// byToken has the associations that were created with a client request token.
 	byToken map[string]*Association
 	// addons by name; those that are gone stay until the name is used again.
@@ -65,13 +64,13 @@ type cluster struct {
 }
 
 // register adds or changes a cluster. The caller holds mu for writing.
-func (st *state) register(c Cluster, verifier *podtoken.Verifier) {
+func (st *state) register(c Cluster, keys clusterKeys) {
 	if known, ok := st.clusters[c.Name]; ok {
-		known.Cluster, known.verifier = c, verifier
+		known.Cluster, known.keys = c, keys
 		return
 	}
 	st.clusters[c.Name] = &cluster{
-		Cluster: c, verifier: verifier,
+		Cluster: c, keys: keys,
 		byID: map[string]*Association{}, byPod: map[identity]*Association{}, byToken: map[string]*Association{},
 		addons:  map[string]*addon{},
 		changed: make(chan struct{}),
