@@ -18,6 +18,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/iam/policy"
 	"github.com/podidentity/epi/clusters/emulator/imds"
 	"github.com/podidentity/epi/clusters/emulator/oidc"
+	"github.com/podidentity/epi/clusters/emulator/store"
 )
 
 // authorizer asks the accounts about the caller of a request; eks.Authorizer and eksauth.Authorizer.
@@ -45,7 +46,7 @@ type accountEKS map[string]*eks.Service
 
 // newEKS makes them. Clusters are registered with options.Account only, so the members' have nothing
 // to keep.
-func newEKS(options Options, accounts *iam.Accounts, table eks.Table) (accountEKS, error) {
+func newEKS(options Options, accounts *iam.Accounts, table store.Table) (accountEKS, error) {
 	all := accountEKS{}
 	for _, account := range append([]string{options.Account}, options.Members...) {
 		var err error

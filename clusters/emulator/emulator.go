@@ -117,8 +117,8 @@ func New(options Options) (*Emulator, error) {
 }
 
 // openTables opens the tables of all services.
-func openTables(state *store.Store) (map[string]*store.Table, error) {
-	tables := map[string]*store.Table{}
+func openTables(state *store.Store) (map[string]store.Table, error) {
+	tables := map[string]store.Table{}
 	for _, name := range []string{"iam", "eks", "s3 buckets", "s3 objects", "s3 contents", "s3 uploads"} {
 		var err error
 		if tables[name], err = state.Table(name); err != nil {

@@ -7,21 +7,6 @@ import (
 	"time"
 )
 
-// Table keeps records by key.
-type Table interface {
-	Put(key string, value []byte) error
-	Delete(key string) error
-	// Each visits all records; an error of visit ends it and is returned.
-	Each(visit func(key string, value []byte) error) error
-}
-
-// memory is the Table of a service that nothing keeps.
-type memory struct{}
-
-func (memory) Put(string, []byte) error                        { return nil }
-func (memory) Delete(string) error                             { return nil }
-func (memory) Each(func(key string, value []byte) error) error { return nil }
-
 // Records are kept under KIND/CLUSTER, those of things in a cluster under KIND/CLUSTER/ID.
 const (
 	clusterRecords     = "cluster"

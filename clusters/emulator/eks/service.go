@@ -17,6 +17,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/faults"
 	"github.com/podidentity/epi/clusters/emulator/journal"
 	"github.com/podidentity/epi/clusters/emulator/restjson"
+	"github.com/podidentity/epi/clusters/emulator/store"
 )
 
 // Principal is the service that assumes the roles of associations.
@@ -55,7 +56,7 @@ type Options struct {
 	// AssociationLimit is the number of associations a cluster may have; 0 means 5000.
 	AssociationLimit int
 	// Table keeps clusters and what is in them; nil keeps them in memory only.
-	Table Table
+	Table store.Table
 }
 
 // Service serves the API. It is safe for concurrent use.
@@ -74,9 +75,7 @@ func New(options Options) (*Service, error) {
 	if options.AssociationLimit == 0 {
 		options.AssociationLimit = 5000
 	}
-	if options.Table == nil {
-		options.Table = memory{}
-	}
+	options.Table = store.OrNowhere(options.Table)
 	s := &Service{options: options, mux: http.NewServeMux(), pages: newPages()}
 	s.state = state{boot: rand.Text(), clusters: map[string]*cluster{}}
 	if err := s.load(); err != nil {

@@ -22,6 +22,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/podidentity/epi/clusters/emulator/iam/policy"
+	"github.com/podidentity/epi/clusters/emulator/store"
 )
 
 // Options of Accounts.
@@ -40,7 +41,7 @@ type Options struct {
 	// one that the table kept, or makes one.
 	SessionKey []byte
 	// Table keeps the records; nil keeps all in memory.
-	Table Table
+	Table store.Table
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Rand is the source of unique IDs, keys and secrets; nil means crypto/rand. Reads are serialised.
@@ -51,14 +52,6 @@ type Options struct {
 // (https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_accounts_access.html).
 const MemberAccessRole = "OrganizationAccountAccessRole"
 
-// Table keeps records by key.
-type Table interface {
-	Put(key string, value []byte) error
-	Delete(key string) error
-	// Each visits all records; an error of visit ends it and is returned.
-	Each(visit func(key string, value []byte) error) error
-}
-
 // sessionCache bounds the sessions whose tokens need not be opened again.
 const sessionCache = 8192
 
@@ -66,7 +59,7 @@ const sessionCache = 8192
 type Accounts struct {
 	options Options
 	now     func() time.Time
-	table   Table
+	table   store.Table
 	// byID never changes.
 	byID map[string]*account
 	// seal closes and opens session tokens; opened has the sessions that were opened last.
@@ -100,15 +93,12 @@ type account struct {
 // NewAccounts makes the accounts, or finds those that the table has. New ones hold the AWS managed
 // policies that the emulator knows and, members, their MemberAccessRole.
 func NewAccounts(options Options) (*Accounts, error) {
-	a := &Accounts{options: options, now: options.Now, rand: options.Rand, table: options.Table, byID: map[string]*account{}}
+	a := &Accounts{options: options, now: options.Now, rand: options.Rand, table: store.OrNowhere(options.Table), byID: map[string]*account{}}
 	if a.now == nil {
 		a.now = time.Now
 	}
 	if a.rand == nil {
 		a.rand = rand.Reader
-	}
-	if a.table == nil {
-		a.table = memory{}
 	}
 	for _, id := range append([]string{options.AccountID}, options.Members...) {
 		if a.byID[id] != nil {
@@ -139,13 +129,6 @@ func NewAccounts(options Options) (*Accounts, error) {
 	}
 	return a, nil
 }
-
-// memory is the Table of accounts that nothing keeps.
-type memory struct{}
-
-func (memory) Put(string, []byte) error                        { return nil }
-func (memory) Delete(string) error                             { return nil }
-func (memory) Each(func(key string, value []byte) error) error { return nil }
 
 // SessionKey is the key for Options of accounts that come after these.
 func (a *Accounts) SessionKey() []byte { return slices.Clone(a.key) }

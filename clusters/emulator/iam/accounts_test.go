@@ -35,7 +35,7 @@ func clientOf(t *testing.T, options iam.Options) (*sdk.Client, *iamtest.Server) 
 
 func TestAccountsSurviveARestart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.db")
-	open := func() (*store.Store, *store.Table) {
+	open := func() (*store.Store, store.Table) {
 		kept, err := store.Open(path)
 		if err != nil {
 			t.Fatal(err)

@@ -82,10 +82,10 @@ func (s *Store) Clear(keep ...string) error {
 	return nil
 }
 
-// Table opens a table, or makes it. A nil Store gives a nil Table.
-func (s *Store) Table(name string) (*Table, error) {
+// Table opens a table, or makes it. A nil Store gives Nowhere.
+func (s *Store) Table(name string) (Table, error) {
 	if s == nil {
-		return nil, nil
+		return Nowhere{}, nil
 	}
 	err := s.db.Update(func(tx *bbolt.Tx) error {
 		_, err := tx.CreateBucketIfNotExists([]byte(name))
@@ -94,29 +94,24 @@ func (s *Store) Table(name string) (*Table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open table %s: %w", name, err)
 	}
-	return &Table{db: s.db, name: name}, nil
+	return &table{db: s.db, name: name}, nil
 }
 
-// Table holds records by key. A nil Table keeps nothing, for a service that lives in memory only.
-type Table struct {
+// table is a Table of the file. Each visits in the order of the keys.
+type table struct {
 	db   *bbolt.DB
 	name string
 }
 
-// Put writes a record in place of the one under key. The key has 1 to 32768 bytes.
-func (t *Table) Put(key string, value []byte) error {
+func (t *table) Put(key string, value []byte) error {
 	return t.update("write", key, func(b *bbolt.Bucket) error { return b.Put([]byte(key), value) })
 }
 
-// Delete removes the record under key, if there is one.
-func (t *Table) Delete(key string) error {
+func (t *table) Delete(key string) error {
 	return t.update("delete", key, func(b *bbolt.Bucket) error { return b.Delete([]byte(key)) })
 }
 
-func (t *Table) update(verb, key string, do func(*bbolt.Bucket) error) error {
-	if t == nil {
-		return nil
-	}
+func (t *table) update(verb, key string, do func(*bbolt.Bucket) error) error {
 	err := t.db.Update(func(tx *bbolt.Tx) error {
 		bucket := tx.Bucket([]byte(t.name))
 		if bucket == nil {
@@ -130,12 +125,7 @@ func (t *Table) update(verb, key string, do func(*bbolt.Bucket) error) error {
 	return nil
 }
 
-// Each visits all records in the order of their keys. The value may be kept. An error of visit ends
-// it and is returned.
-func (t *Table) Each(visit func(key string, value []byte) error) error {
-	if t == nil {
-		return nil
-	}
+func (t *table) Each(visit func(key string, value []byte) error) error {
 	return t.db.View(func(tx *bbolt.Tx) error {
 		bucket := tx.Bucket([]byte(t.name))
 		if bucket == nil {

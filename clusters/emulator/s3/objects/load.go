@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+
+	"github.com/podidentity/epi/clusters/emulator/store"
 )
 
 // loading is what is read from the tables before it is put together.
@@ -46,7 +48,7 @@ func (s *Store) load() error {
 	return nil
 }
 
-func each[Record any](table Table, visit func(key string, record Record) error) error {
+func each[Record any](table store.Table, visit func(key string, record Record) error) error {
 	return table.Each(func(key string, value []byte) error {
 		var record Record
 		err := json.Unmarshal(value, &record)

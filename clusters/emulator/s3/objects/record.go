@@ -8,6 +8,7 @@ import (
 
 	"github.com/podidentity/epi/clusters/emulator/s3/bucketpolicy"
 	"github.com/podidentity/epi/clusters/emulator/s3/checksum"
+	"github.com/podidentity/epi/clusters/emulator/store"
 )
 
 type bucketRecord struct {
@@ -54,7 +55,7 @@ func (u *upload) record() string { return u.ID }
 
 func (u *upload) partRecord(number int) string { return fmt.Sprintf("%s/%05d", u.ID, number) }
 
-func (s *Store) write(table Table, key string, record any) error {
+func (s *Store) write(table store.Table, key string, record any) error {
 	value, err := json.Marshal(record)
 	if err != nil {
 		return fmt.Errorf("write record %q: %w", key, err)
@@ -65,7 +66,7 @@ func (s *Store) write(table Table, key string, record any) error {
 	return nil
 }
 
-func (s *Store) deleteRecord(table Table, key string) error {
+func (s *Store) deleteRecord(table store.Table, key string) error {
 	if err := table.Delete(key); err != nil {
 		return fmt.Errorf("delete record %q: %w", key, err)
 	}

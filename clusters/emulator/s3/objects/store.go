@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/tidwall/btree"
+
+	"github.com/podidentity/epi/clusters/emulator/store"
 )
 
 // What a Store says of things that are not there or cannot be done.
@@ -32,29 +34,13 @@ var (
 // MaxSize is the largest object in bytes, and the largest body that brings one: they are in memory.
 const MaxSize = 256 << 20
 
-// Table keeps records by key.
-type Table interface {
-	Put(key string, value []byte) error
-	Delete(key string) error
-	Each(visit func(key string, value []byte) error) error
-}
-
 // Tables of a Store; a nil one is memory only. Contents has the bytes of objects and parts as they are,
 // the others have JSON.
-type Tables struct{ Buckets, Objects, Contents, Uploads Table }
-
-// memory is a table that keeps nothing.
-type memory struct{}
-
-func (memory) Put(string, []byte) error                        { return nil }
-func (memory) Delete(string) error                             { return nil }
-func (memory) Each(func(key string, value []byte) error) error { return nil }
+type Tables struct{ Buckets, Objects, Contents, Uploads store.Table }
 
 func (t Tables) complete() Tables {
-	for _, table := range []*Table{&t.Buckets, &t.Objects, &t.Contents, &t.Uploads} {
-		if *table == nil {
-			*table = memory{}
-		}
+	for _, table := range []*store.Table{&t.Buckets, &t.Objects, &t.Contents, &t.Uploads} {
+		*table = store.OrNowhere(*table)
 	}
 	return t
 }
