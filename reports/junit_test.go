@@ -114,7 +114,7 @@ func TestJUnitCase(t *testing.T) {
 			}
 			for _, want := range []string{
 				"with value\n", "\nat suites/injection/variables.go:48\n", "\nINJ-02 MUST The same containers get", "\n  https://docs.aws.amazon.com/eks/",
-				"\n== Pod app as admitted (dry run)\nname: app\n", "\n== Webhook\nno pod with labels", "\nAgain: epi test --name epi --focus '^Webhook",
+				"\n== Pod app, as a dry run would admit it\nname: app\n", "\n== Webhook\nno pod with labels", "\nAgain: epi test --name epi --focus '^Webhook",
 			} {
 				if !strings.Contains(c.Failure.Text, want) {
 					t.Errorf("the failure lacks %q:\n%s", want, c.Failure.Text)

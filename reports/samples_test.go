@@ -132,13 +132,13 @@ func failing() Run {
 // evidence is what is kept about a failed spec.
 func evidence() *Evidence {
 	return &Evidence{Dir: "specs/INJ-01-webhook-injects-both-variables-into-every-container", Excerpts: []Excerpt{
-		{"Pod app as admitted (dry run)", "name: app\nnamespace: epi-8d2c\nspec:\n  containers:\n  - env:\n    - name: AWS_REGION\n      value: us-west-2\n" +
-			"    - name: AWS_ENDPOINT_URL\n      value: http://10.213.6.2:4567\n    image: localhost/epi-probe:dev\n    name: app\n  serviceAccountName: app\nstatus:\n  phase: Pending"},
+		{"Pod app, as a dry run would admit it", "name: app\nnamespace: epi-8d2c\nserviceAccount: app\nstatus:\n  phase: Pending\ncontainers:\n  - name: app\n    env:\n" +
+			"      - AWS_REGION=us-west-2\n      - AWS_ENDPOINT_URL=http://10.213.6.2:4567\n    image: localhost/epi-probe:dev\nlabels:\n  epi.podidentity.dev/environment: epi"},
 		{"Events", "2026-11-23T14:15:31Z Normal Pod/app Scheduled: Successfully assigned epi-8d2c/app to epi-control-plane"},
-		{"Agent", "nothing about this spec in 212 lines; the last one:\nlevel=INFO msg=\"Fetched credentials\" subject=system:serviceaccount:epi-1f00:app"},
+		{"Agent", "nothing about this spec in 212 lines; the last one:\n14:15:02.117 INFO Fetched credentials subject=system:serviceaccount:epi-1f00:app"},
 		{"Webhook", "no pod with labels app.kubernetes.io/name=pod-identity-webhook in namespace epi-system"},
-		{"AWS emulator", "14:15:31.204 eks CreatePodIdentityAssociation -> 201 about epi/epi-8d2c/app by arn:aws:iam::111122223333:user/admin from 10.213.6.1\n" +
-			"14:15:32.816 s3 HeadObject -> 403 AccessDenied from 10.244.0.9: nobody: no statement allows s3:GetObject"},
+		{"AWS emulator", "14:15:31.204 eks CreatePodIdentityAssociation: 200 about epi/epi-8d2c/app by user/admin from 10.213.6.1\n" +
+			"14:15:32.816 s3 HeadObject: 403 AccessDenied from 10.244.0.9: nobody: no statement allows s3:GetObject"},
 	}}
 }
 

@@ -24,8 +24,9 @@ type SummaryOptions struct {
 
 // How much of a failure the summary repeats.
 const (
-	// maxMessageLines of a message, and of an excerpt of the evidence that tells its beginning first.
 	maxMessageLines = 12
+	// maxPodLines of the beginning of a pod.
+	maxPodLines = 20
 	// maxExcerptLines of the end of an excerpt that is a log.
 	maxExcerptLines = 4
 	// maxWithEvidence is how many failed specs are told with their evidence: one cause has many, and
@@ -120,16 +121,12 @@ func (s *summary) failures() {
 func (s *summary) evidence(spec Spec) {
 	for _, excerpt := range spec.excerpts() {
 		lines := strings.Split(excerpt.Text, "\n")
-		title := excerpt.Title
-		if limit := maxExcerptLines; len(lines) > limit {
-			if strings.HasPrefix(title, "Pod ") {
-				limit = maxMessageLines
-				lines = lines[:min(len(lines), limit)]
-			} else {
-				lines = lines[len(lines)-limit:]
-			}
+		if strings.HasPrefix(excerpt.Title, "Pod ") {
+			lines = lines[:min(len(lines), maxPodLines)]
+		} else {
+			lines = lines[max(0, len(lines)-maxExcerptLines):]
 		}
-		s.text("   ", "", 3, title, dim)
+		s.text("   ", "", 3, excerpt.Title, dim)
 		s.lines(lines)
 	}
 }
@@ -252,7 +249,7 @@ func (s *summary) paint(style, text string) string {
 }
 
 // wrap breaks a text at spaces into lines of at most width cells. A word that is longer, such as
-// a path, stays whole: it is there to be copied.
+// a path, stays whole, and with the dash of its list: it is there to be copied.
 func wrap(text string, width int) []string {
 	var lines []string
 	var line string
@@ -260,7 +257,7 @@ func wrap(text string, width int) []string {
 		switch {
 		case line == "":
 			line = word
-		case runewidth.StringWidth(line)+1+runewidth.StringWidth(word) <= width:
+		case runewidth.StringWidth(line)+1+runewidth.StringWidth(word) <= width, line == "-" && runewidth.StringWidth(word) > width-2:
 			line += " " + word
 		default:
 			lines = append(lines, line)

@@ -45,7 +45,7 @@ func leakyCluster(t *testing.T, namespace string) *httptest.Server {
 			}}}},
 		}}},
 		"/api/v1/namespaces/" + namespace + "/events": corev1.EventList{Items: []corev1.Event{{Reason: "Failed", Message: leaks}}},
-		"/v1/calls": control.Calls{Calls: []control.Call{{Time: time.Now(), Service: "eks-auth", Subject: "epi/" + namespace + "/app/probe", Decision: leaks}}},
+		"/v1/calls": control.Calls{Calls: []control.Call{{Time: time.Now(), Service: "eks-auth", Subject: "epi/" + namespace + "/app/probe", Status: http.StatusBadRequest, Decision: leaks}}},
 	}
 	for _, subject := range []struct{ namespace, pod string }{{"kube-system", "agent"}, {"epi-system", "webhook"}} {
 		answers["/api/v1/namespaces/"+subject.namespace+"/pods"] = corev1.PodList{Items: []corev1.Pod{{

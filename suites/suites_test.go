@@ -68,16 +68,21 @@ func TestCatalogueAndSpecsAreInStep(t *testing.T) {
 	}
 }
 
-// Only a spec that changes the whole environment may run alone: the others run beside each other.
-func TestOnlyTheHopLimitOwnsTheCluster(t *testing.T) {
+// Only a spec that changes the whole environment may run alone: the others run beside each other,
+// or a run takes as long as all of them together.
+func TestFewSpecsRunAlone(t *testing.T) {
 	specs, err := List(t.Context(), options(t))
 	if err != nil {
 		t.Fatal(err)
 	}
+	var alone []string
 	for _, spec := range specs {
-		if spec.Serial != slices.Contains(spec.Requirements, "IMDS-04") {
-			t.Errorf("%q: serial is %v", spec.Key, spec.Serial)
+		if spec.Serial {
+			alone = append(alone, spec.Key)
 		}
+	}
+	if len(alone) > len(specs)/10 {
+		t.Errorf("%d of %d specs run alone: %q", len(alone), len(specs), alone)
 	}
 }
 
@@ -216,7 +221,7 @@ func TestAClusterThatIsGoneIsNobodysFailure(t *testing.T) {
 	o.Environment = &clusters.Environment{
 		Name: "epi", ClusterName: "epi", Region: "us-west-2", Kubeconfig: kubeconfig, NodeRole: "epi-node",
 		AWS: clusters.AWS{EndpointURL: "http://127.0.0.1:1", AccessKeyID: "AKIAIOSFODNN7EXAMPLE", SecretAccessKey: "secret"},
-		// IMDS is there, the control API is not: one spec is not supported.
+		// IMDS is there, the control API is not: some specs are not supported.
 		Capabilities: []clusters.Capability{clusters.IMDS},
 	}
 	o.Run, o.Artifacts, o.Suites = "20261123-test", t.TempDir(), []string{"isolation", "credentials"}
@@ -237,7 +242,7 @@ func TestAClusterThatIsGoneIsNobodysFailure(t *testing.T) {
 			t.Errorf("%s: %s", spec.Name, spec.Outcome)
 		}
 	})
-	if err != nil || outcomes[reports.Error] == 0 || outcomes[reports.NotSupported] != 2 {
+	if err != nil || outcomes[reports.Error] == 0 || outcomes[reports.NotSupported] == 0 {
 		t.Errorf("error %v, outcomes %v", err, outcomes)
 	}
 	t.Logf("%v in %s", outcomes, time.Since(begun))

@@ -43,7 +43,7 @@ type About struct {
 	Namespaces []string
 	// Names of all that it made: a line of a log that holds one is about the spec.
 	Names []string
-	// Admitted are pods that exist nowhere: what the API server would have made of them was asked.
+	// Admitted are pods that the API server was only asked about: what it would make of them.
 	Admitted []*corev1.Pod
 	Began    time.Time
 }
@@ -90,17 +90,17 @@ func (c *Collector) Collect(ctx context.Context, id string, about About) (Eviden
 			evidence.Excerpts = append(evidence.Excerpts, Excerpt{title, text})
 		}
 	}
-	if admitted := inNamespaces(about.Admitted, about.Namespaces); len(admitted) > 0 {
-		text, err := manifest(admitted)
-		keep("pods-admitted.yaml", text, err)
-		newest := admitted[len(admitted)-1]
-		excerpt("Pod "+newest.Name+" as admitted (dry run)", c.brief(newest))
-	}
 	names := append(slices.Clone(about.Names), about.Namespaces...)
 	for _, namespace := range about.Namespaces {
 		pods, err := c.pods(ctx, namespace)
 		text, marshalled := manifest(pods)
 		keep("pods-"+namespace+".yaml", text, errors.Join(err, marshalled))
+		if dry := inNamespace(about.Admitted, namespace); len(dry) > 0 && err == nil && len(pods) == 0 {
+			text, err := manifest(dry)
+			keep("pods-admitted-"+namespace+".yaml", text, err)
+			newest := dry[len(dry)-1]
+			excerpt("Pod "+newest.Name+", as a dry run would admit it", c.brief(newest))
+		}
 		for i, pod := range pods {
 			names = append(names, podNames(pod)...)
 			if i < maxPods {
@@ -108,18 +108,18 @@ func (c *Collector) Collect(ctx context.Context, id string, about About) (Eviden
 			}
 		}
 		text, err = c.events(ctx, namespace)
-		excerpt("Events", lastLines(keep("events-"+namespace+".txt", text, err)))
+		excerpt("Events", lastLines(strings.FieldsFunc(keep("events-"+namespace+".txt", text, err), func(r rune) bool { return r == '\n' })))
 	}
 	for _, s := range subjects {
 		text, err := c.logs(ctx, s, about.Began)
-		excerpt(s.title, linesAbout(keep(s.file, text, err), names))
+		excerpt(s.title, linesAbout(logLines(keep(s.file, text, err)), names))
 	}
 	if c.Control != nil {
 		calls, err := c.calls(ctx, about.Began)
 		text, encoded := jsonLines(calls)
 		keep("aws-calls.jsonl", text, errors.Join(err, encoded))
 		if err == nil {
-			excerpt("AWS emulator", linesAbout(c.Redact(callLines(calls)), names))
+			excerpt("AWS emulator", linesAbout(callLines(calls, c.Redact), names))
 		}
 	}
 	return evidence, errors.Join(problems...)

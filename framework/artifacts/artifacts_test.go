@@ -33,9 +33,10 @@ func TestCollectKeepsWhatExplainsAFailureWithoutSecrets(t *testing.T) {
 			},
 		),
 	}
-	evidence, err := collector.Collect(t.Context(), "INJ-01", About{Namespaces: []string{"ns"}, Began: time.Now(), Admitted: []*corev1.Pod{
+	evidence, err := collector.Collect(t.Context(), "INJ-01", About{Namespaces: []string{"ns", "empty"}, Began: time.Now(), Admitted: []*corev1.Pod{
 		{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "dry"}, Spec: corev1.PodSpec{ServiceAccountName: "app"}},
-		{ObjectMeta: metav1.ObjectMeta{Namespace: "of-another-spec", Name: "wet"}},
+		{ObjectMeta: metav1.ObjectMeta{Namespace: "empty", Name: "wet"}},
+		{ObjectMeta: metav1.ObjectMeta{Namespace: "of-another-spec", Name: "other"}},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +52,7 @@ func TestCollectKeepsWhatExplainsAFailureWithoutSecrets(t *testing.T) {
 			t.Errorf("%s tells a secret: %s", excerpt.Title, excerpt.Text)
 		}
 	}
-	if want := []string{"Pod dry as admitted (dry run)", "Pod probe", "Events", "Agent", "Webhook"}; !slices.Equal(titles, want) {
+	if want := []string{"Pod probe", "Events", "Pod wet, as a dry run would admit it", "Agent", "Webhook"}; !slices.Equal(titles, want) {
 		t.Errorf("excerpts %q, want %q", titles, want)
 	}
 	for file, want := range map[string]string{

@@ -1,9 +1,12 @@
 package artifacts
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -29,46 +32,102 @@ func podNames(pod *corev1.Pod) []string {
 	return names
 }
 
-func inNamespaces(pods []*corev1.Pod, namespaces []string) []*corev1.Pod {
-	return slices.DeleteFunc(slices.Clone(pods), func(pod *corev1.Pod) bool { return !slices.Contains(namespaces, pod.Namespace) })
+func inNamespace(pods []*corev1.Pod, namespace string) []*corev1.Pod {
+	return slices.DeleteFunc(slices.Clone(pods), func(pod *corev1.Pod) bool { return pod.Namespace != namespace })
 }
 
-// callLines is the calls that AWS got as people read them.
-func callLines(calls []control.Call) string {
-	var b strings.Builder
+// line is one of a log: what it says, and what of it is shown.
+type line struct{ whole, shown string }
+
+// callLines is the calls that AWS got as people read them: why a call was allowed is not shown.
+func callLines(calls []control.Call, redact func(string) string) []line {
+	var lines []line
 	for _, call := range calls {
-		fmt.Fprintf(&b, "%s %s %s -> %d", call.Time.UTC().Format("15:04:05.000"), call.Service, call.Operation, call.Status)
+		var b strings.Builder
+		fmt.Fprintf(&b, "%s %s %s: %d", call.Time.UTC().Format(clock), call.Service, call.Operation, call.Status)
 		for _, detail := range []struct{ before, text string }{
-			{" ", call.ErrorCode}, {" about ", call.Subject}, {" by ", call.Principal}, {" from ", call.SourceIP}, {" fault ", call.Fault}, {": ", call.Decision},
+			{" ", call.ErrorCode}, {" about ", call.Subject}, {" by ", withoutPartition(call.Principal)}, {" from ", call.SourceIP}, {" fault ", call.Fault},
 		} {
 			if detail.text != "" {
 				b.WriteString(detail.before + detail.text)
 			}
 		}
-		b.WriteByte('\n')
+		told := line{shown: redact(b.String())}
+		told.whole = told.shown
+		if call.Decision != "" {
+			told.whole = redact(b.String() + ": " + call.Decision)
+		}
+		if call.Status >= 400 {
+			told.shown = told.whole
+		}
+		lines = append(lines, told)
 	}
-	return b.String()
+	return lines
+}
+
+// logLines are the lines of a log without secrets.
+func logLines(log string) []line {
+	var lines []line
+	for text := range strings.Lines(log) {
+		if text = strings.TrimRight(text, "\r\n"); text != "" {
+			lines = append(lines, line{text, readable(text)})
+		}
+	}
+	return lines
+}
+
+// clock shows the time of a line as all excerpts do.
+const clock = "15:04:05.000"
+
+// withoutPartition is the last part of an ARN, such as user/admin.
+func withoutPartition(arn string) string { return arn[strings.LastIndexByte(arn, ':')+1:] }
+
+// readable turns a line of a structured log in JSON into one for people: time, level, message, and
+// the other fields as key=value. Other lines stay.
+func readable(line string) string {
+	var fields map[string]any
+	if json.Unmarshal([]byte(line), &fields) != nil {
+		return line
+	}
+	var parts []string
+	for _, names := range [][]string{{"time", "ts", "timestamp"}, {"level"}, {"msg", "message"}} {
+		for _, name := range names {
+			text, ok := fields[name].(string)
+			if !ok {
+				continue
+			}
+			if at, err := time.Parse(time.RFC3339Nano, text); err == nil {
+				text = at.UTC().Format(clock)
+			}
+			parts = append(parts, text)
+			delete(fields, name)
+			break
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		parts = append(parts, fmt.Sprintf("%s=%v", name, fields[name]))
+	}
+	return strings.Join(parts, " ")
 }
 
 // linesAbout are the last lines of a log that hold one of the names. Where none does it says so,
 // with the last line: silence tells something only if the program spoke at all.
-func linesAbout(log string, names []string) string {
+func linesAbout(lines []line, names []string) string {
 	var about []string
-	lines := strings.Split(strings.TrimSpace(log), "\n")
 	for _, line := range lines {
-		if slices.ContainsFunc(names, func(name string) bool { return holds(line, name) }) {
-			about = append(about, line)
+		if slices.ContainsFunc(names, func(name string) bool { return holds(line.whole, name) }) {
+			about = append(about, line.shown)
 		}
 	}
 	switch {
-	case strings.TrimSpace(log) == "":
+	case len(lines) == 0:
 		return ""
 	case len(about) == 0 && len(lines) == 1:
-		return shorten(lines[0])
+		return shorten(lines[0].shown)
 	case len(about) == 0:
-		return fmt.Sprintf("nothing about this spec in %d lines; the last one:\n%s", len(lines), shorten(lines[len(lines)-1]))
+		return fmt.Sprintf("nothing about this spec in %d lines; the last one:\n%s", len(lines), shorten(lines[len(lines)-1].shown))
 	}
-	return lastLines(strings.Join(about, "\n"))
+	return lastLines(about)
 }
 
 // holds says whether the line has the name as a whole: 10.0.0.1 is not in 10.0.0.12.
@@ -90,9 +149,8 @@ func alphanumeric(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
-// lastLines are the last lines of a text, each of bounded length.
-func lastLines(text string) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
+// lastLines are the last of the lines, each of bounded length.
+func lastLines(lines []string) string {
 	left := max(0, len(lines)-maxLines)
 	lines = slices.Clone(lines[left:])
 	for i, line := range lines {

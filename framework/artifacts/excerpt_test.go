@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -29,7 +30,7 @@ func TestLinesAboutASpec(t *testing.T) {
 		"the last of many":           {strings.Join(long, "\n"), "[… 8 lines before]\n" + strings.Join(long[8:], "\n")},
 		"long ones are cut":          {"ns-1 " + strings.Repeat("x", 1000), "ns-1 " + strings.Repeat("x", maxLine-5) + " …"},
 	} {
-		if got := linesAbout(row.log, []string{"ns-1", "10.0.0.1"}); got != row.want {
+		if got := linesAbout(logLines(row.log), []string{"ns-1", "10.0.0.1"}); got != row.want {
 			t.Errorf("%s: got %q, want %q", name, got, row.want)
 		}
 	}
@@ -64,7 +65,8 @@ func TestBriefLeavesOutWhatEveryPodHas(t *testing.T) {
 	collector := &Collector{Redact: func(s string) string { return s }}
 	got := collector.brief(pod)
 	for _, want := range []string{
-		"serviceAccountName: app", "restartPolicy: Always", "value: us-west-2", "mountPath: /b", "readOnly: true", "phase: Pending",
+		"name: probe\nnamespace: ns\nserviceAccount: app\n", "restartPolicy: Always", "- AWS_REGION=us-west-2\n",
+		"- eks-pod-identity-token at /b, read-only\n", "phase: Pending",
 		"ContainersReady: ContainersNotReady: [main]", "waiting: ErrImagePull: not found, restarted 2 times",
 	} {
 		if !strings.Contains(got, want) {
@@ -83,12 +85,37 @@ func TestBriefLeavesOutWhatEveryPodHas(t *testing.T) {
 }
 
 func TestCallsAsPeopleReadThem(t *testing.T) {
-	got := callLines([]control.Call{{
+	call := control.Call{
 		Time: time.Date(2026, 1, 2, 3, 4, 5, 6e6, time.UTC), Service: "eks-auth", Operation: "AssumeRoleForPodIdentity", Status: 400,
 		ErrorCode: "AccessDeniedException", Subject: "epi/ns/app/probe", Principal: "arn:aws:sts::1:assumed-role/node/i-1", SourceIP: "10.0.0.1", Decision: "no statement allows it",
-	}})
-	want := "03:04:05.006 eks-auth AssumeRoleForPodIdentity -> 400 AccessDeniedException about epi/ns/app/probe by arn:aws:sts::1:assumed-role/node/i-1 from 10.0.0.1: no statement allows it\n"
-	if got != want {
-		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	allowed := call
+	allowed.Status, allowed.ErrorCode = 200, ""
+	var got []string
+	for _, line := range callLines([]control.Call{call, allowed}, strings.TrimSpace) {
+		got = append(got, line.shown)
+		if !strings.HasSuffix(line.whole, ": no statement allows it") {
+			t.Errorf("%q is not the whole", line.whole)
+		}
+	}
+	want := []string{
+		"03:04:05.006 eks-auth AssumeRoleForPodIdentity: 400 AccessDeniedException about epi/ns/app/probe by assumed-role/node/i-1 from 10.0.0.1: no statement allows it",
+		"03:04:05.006 eks-auth AssumeRoleForPodIdentity: 200 about epi/ns/app/probe by assumed-role/node/i-1 from 10.0.0.1",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestStructuredLinesAsPeopleReadThem(t *testing.T) {
+	for line, want := range map[string]string{
+		`{"time":"2026-01-02T03:04:05.006789Z","level":"INFO","msg":"Injected pod","pod":"probe","namespace":"ns","n":2}`: "03:04:05.006 INFO Injected pod n=2 namespace=ns pod=probe",
+		`{"ts":"yesterday","message":"m"}`: "yesterday m",
+		"time=x level=INFO msg=y":          "time=x level=INFO msg=y",
+		"[1, 2]":                           "[1, 2]",
+	} {
+		if got := readable(line); got != want {
+			t.Errorf("%s: got %q, want %q", line, got, want)
+		}
 	}
 }

@@ -1,77 +1,117 @@
 package artifacts
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"go.yaml.in/yaml/v3"
 	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/yaml"
 )
 
-// briefPod is what matters of a pod: what was asked for, what was injected, and how it goes. What
-// the API server fills into every pod is left out.
+// briefPod is what matters of a pod, what matters most first: how it goes, what was injected, what
+// was asked for. What the API server fills into every pod is left out.
 type briefPod struct {
-	Name        string            `json:"name"`
-	Namespace   string            `json:"namespace"`
-	Labels      map[string]string `json:"labels,omitempty"`
-	Annotations map[string]string `json:"annotations,omitempty"`
-	Spec        briefSpec         `json:"spec"`
-	Status      briefStatus       `json:"status,omitzero"`
-}
-
-type briefSpec struct {
-	ServiceAccountName string           `json:"serviceAccountName"`
-	NodeName           string           `json:"nodeName,omitempty"`
-	HostNetwork        bool             `json:"hostNetwork,omitempty"`
-	InitContainers     []briefContainer `json:"initContainers,omitempty"`
-	Containers         []briefContainer `json:"containers"`
-	Volumes            []corev1.Volume  `json:"volumes,omitempty"`
+	Name           string            `json:"name"`
+	Namespace      string            `json:"namespace"`
+	ServiceAccount string            `json:"serviceAccount,omitempty"`
+	NodeName       string            `json:"nodeName,omitempty"`
+	HostNetwork    bool              `json:"hostNetwork,omitempty"`
+	Status         briefStatus       `json:"status,omitzero"`
+	Containers     []briefContainer  `json:"containers"`
+	InitContainers []briefContainer  `json:"initContainers,omitempty"`
+	Volumes        []corev1.Volume   `json:"volumes,omitempty"`
+	Labels         map[string]string `json:"labels,omitempty"`
+	Annotations    map[string]string `json:"annotations,omitempty"`
 }
 
 type briefContainer struct {
 	Name          string                         `json:"name"`
-	Image         string                         `json:"image"`
-	Args          []string                       `json:"args,omitempty"`
-	Env           []corev1.EnvVar                `json:"env,omitempty"`
-	VolumeMounts  []corev1.VolumeMount           `json:"volumeMounts,omitempty"`
 	RestartPolicy *corev1.ContainerRestartPolicy `json:"restartPolicy,omitempty"`
+	State         string                         `json:"state,omitempty"`
+	Env           []string                       `json:"env,omitempty"`    // NAME=value
+	Mounts        []string                       `json:"mounts,omitempty"` // volume at path
+	Image         string                         `json:"image,omitempty"`
+	Args          []string                       `json:"args,omitempty"`
 }
 
 type briefStatus struct {
-	Phase      corev1.PodPhase `json:"phase,omitempty"`
-	PodIP      string          `json:"podIP,omitempty"`
-	Reason     string          `json:"reason,omitempty"`
-	Message    string          `json:"message,omitempty"`
-	Unmet      []string        `json:"unmet,omitempty"` // conditions that are not true, with their reasons
-	Containers []string        `json:"containers,omitempty"`
+	Phase   corev1.PodPhase `json:"phase,omitempty"`
+	PodIP   string          `json:"podIP,omitempty"`
+	Reason  string          `json:"reason,omitempty"`
+	Message string          `json:"message,omitempty"`
+	Unmet   []string        `json:"unmet,omitempty"` // conditions that are not true, with their reasons
 }
 
 // brief is the pod as YAML, without secrets.
 func (c *Collector) brief(pod *corev1.Pod) string {
-	shown := briefPod{
-		Name: pod.Name, Namespace: pod.Namespace, Labels: pod.Labels, Annotations: pod.Annotations,
-		Spec: briefSpec{
-			ServiceAccountName: pod.Spec.ServiceAccountName, NodeName: pod.Spec.NodeName, HostNetwork: pod.Spec.HostNetwork,
-			InitContainers: briefContainers(pod.Spec.InitContainers), Containers: briefContainers(pod.Spec.Containers),
-			Volumes: slices.DeleteFunc(slices.Clone(pod.Spec.Volumes), func(volume corev1.Volume) bool { return isAPIAccess(volume.Name) }),
-		},
-		Status: statusOf(pod.Status),
+	states := map[string]string{}
+	for _, container := range append(slices.Clone(pod.Status.InitContainerStatuses), pod.Status.ContainerStatuses...) {
+		states[container.Name] = state(container)
 	}
-	text, err := yaml.Marshal(shown)
+	text, err := inOrder(briefPod{
+		Name: pod.Name, Namespace: pod.Namespace, ServiceAccount: pod.Spec.ServiceAccountName, NodeName: pod.Spec.NodeName,
+		HostNetwork: pod.Spec.HostNetwork, Status: statusOf(pod.Status), Labels: pod.Labels, Annotations: pod.Annotations,
+		Containers: briefContainers(pod.Spec.Containers, states), InitContainers: briefContainers(pod.Spec.InitContainers, states),
+		Volumes: slices.DeleteFunc(slices.Clone(pod.Spec.Volumes), func(volume corev1.Volume) bool { return isAPIAccess(volume.Name) }),
+	})
 	if err != nil {
 		return fmt.Sprintf("cannot be shown: %v", err)
 	}
-	return beginning(strings.TrimSpace(c.Redact(string(text))))
+	return beginning(strings.TrimSpace(c.Redact(text)))
 }
 
-func briefContainers(containers []corev1.Container) []briefContainer {
+// inOrder is a value as YAML with its fields in the order of their type: JSON keeps it, and is YAML
+// in flow style.
+func inOrder(value any) (string, error) {
+	data, err := json.Marshal(value)
+	if err != nil {
+		return "", err
+	}
+	var node yaml.Node
+	if err := yaml.Unmarshal(data, &node); err != nil {
+		return "", err
+	}
+	inBlocks(&node)
+	var b bytes.Buffer
+	encoder := yaml.NewEncoder(&b)
+	encoder.SetIndent(2)
+	err = errors.Join(encoder.Encode(&node), encoder.Close())
+	return b.String(), err
+}
+
+func inBlocks(node *yaml.Node) {
+	node.Style = 0
+	for _, child := range node.Content {
+		inBlocks(child)
+	}
+}
+
+func briefContainers(containers []corev1.Container, states map[string]string) []briefContainer {
 	var list []briefContainer
 	for _, container := range containers {
-		list = append(list, briefContainer{
-			Name: container.Name, Image: container.Image, Args: container.Args, Env: container.Env, RestartPolicy: container.RestartPolicy,
-			VolumeMounts: slices.DeleteFunc(slices.Clone(container.VolumeMounts), func(mount corev1.VolumeMount) bool { return isAPIAccess(mount.Name) }),
-		})
+		shown := briefContainer{Name: container.Name, RestartPolicy: container.RestartPolicy, State: states[container.Name], Image: container.Image, Args: container.Args}
+		for _, variable := range container.Env {
+			value := variable.Value
+			if variable.ValueFrom != nil {
+				value = "(from elsewhere)"
+			}
+			shown.Env = append(shown.Env, variable.Name+"="+value)
+		}
+		for _, mount := range container.VolumeMounts {
+			if isAPIAccess(mount.Name) {
+				continue
+			}
+			text := mount.Name + " at " + mount.MountPath
+			if mount.ReadOnly {
+				text += ", read-only"
+			}
+			shown.Mounts = append(shown.Mounts, text)
+		}
+		list = append(list, shown)
 	}
 	return list
 }
@@ -85,9 +125,6 @@ func statusOf(status corev1.PodStatus) briefStatus {
 		if condition.Status != corev1.ConditionTrue && condition.Reason != "" {
 			shown.Unmet = append(shown.Unmet, strings.TrimSuffix(fmt.Sprintf("%s: %s: %s", condition.Type, condition.Reason, condition.Message), ": "))
 		}
-	}
-	for _, container := range append(slices.Clone(status.InitContainerStatuses), status.ContainerStatuses...) {
-		shown.Containers = append(shown.Containers, container.Name+" "+state(container))
 	}
 	return shown
 }
