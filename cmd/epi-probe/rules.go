@@ -42,7 +42,7 @@ func (c *check) metadataRules(ctx context.Context, _ []string) any {
 	rules.PutForwarded, _ = ask.put(ctx, http.Header{ttlHeader: {"60"}, "X-Forwarded-For": {"203.0.113.7"}})
 	rules.GetWithToken = ask.get(ctx, token)
 	rules.GetWithout = ask.get(ctx, "")
-	rules.GetWithOther = ask.get(ctx, "A"+strings.Repeat("B", 53)+"==")
+	rules.GetWithOther = ask.get(ctx, another(token))
 	rules.GetWithExpired = ask.get(ctx, brief)
 	for started := time.Now(); rules.GetWithExpired == http.StatusOK && time.Since(started) < expiry && ctx.Err() == nil; {
 		select {
@@ -80,4 +80,13 @@ func (a *metadataClient) ask(ctx context.Context, method, path string, header ht
 		a.failure = &probe.Failure{Class: probe.NetworkError, Operation: method, Message: probe.Redact(err.Error())}
 	}
 	return status, body
+}
+
+// another token of the same form.
+func another(token string) string {
+	middle := len(token) / 2
+	if token == "" || token[middle] == 'A' {
+		return token[:middle] + "B" + token[min(middle+1, len(token)):]
+	}
+	return token[:middle] + "A" + token[middle+1:]
 }

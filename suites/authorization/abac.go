@@ -98,8 +98,8 @@ var _ = Describe("One role for many", func() {
 			pod := newPod(ctx, env)
 
 			By("allowing all of a bucket, and denying a part of it to all namespaces but one")
-			role := cloud.NewRole(ctx, env, cloud.Allow([]string{bucket.ARN() + "/*"}, "s3:*"),
-				cloud.Deny([]string{bucket.ARN() + "/closed/*"}, "s3:*").When("StringNotEquals", "aws:PrincipalTag/kubernetes-namespace", pod.Namespace))
+			role := cloud.NewRole(ctx, env, cloud.Join(cloud.Allow([]string{bucket.ARN() + "/*"}, "s3:*"),
+				cloud.Deny([]string{bucket.ARN() + "/closed/*"}, "s3:*").When("StringNotEquals", "aws:PrincipalTag/kubernetes-namespace", pod.Namespace)))
 			cloud.Associate(ctx, env, pod.Namespace, account, role)
 			named := tenant{workload.NewSession(ctx, env, pod), pod}
 			another, untagged := newTenant(ctx, env, role), newTenant(ctx, env, role, cloud.WithoutSessionTags())

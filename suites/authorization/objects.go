@@ -2,6 +2,7 @@ package authorization
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -31,11 +32,12 @@ var _ = Describe("A policy on session tags", func() {
 			bucket.PutTagged(ctx, "own", nil, tags(env.ClusterName, tenant.Pod.Namespace))
 			bucket.PutTagged(ctx, "cluster", nil, tags(env.ClusterName+"-other", tenant.Pod.Namespace))
 			bucket.PutTagged(ctx, "namespace", nil, tags(env.ClusterName, "other"))
+			bucket.PutTagged(ctx, "case", nil, tags(strings.ToUpper(env.ClusterName), tenant.Pod.Namespace))
 			bucket.PutTagged(ctx, "half", nil, map[string]string{"eks-cluster-name": env.ClusterName})
 			bucket.Put(ctx, "untagged", nil)
 
 			expectAllowed(ctx, env, tenant.Get(bucket, "own"))
-			for _, key := range []string{"cluster", "namespace", "half", "untagged"} {
+			for _, key := range []string{"cluster", "namespace", "case", "half", "untagged"} {
 				expectDenied(ctx, tenant.Get(bucket, key), "object %s", key)
 			}
 		})

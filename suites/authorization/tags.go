@@ -81,8 +81,9 @@ var _ = Describe("The tags of a session", func() {
 			bucket := cloud.NewBucket(ctx, env)
 			By("associating a role whose policy allows an object for each tag that the session lacks")
 			tenant := newTenant(ctx, env, cloud.NewRole(ctx, env, cloud.OwnPrefix(bucket), cloud.Untagged(bucket)), cloud.WithoutSessionTags())
-			own := env.ClusterName + "/" + tenant.Pod.Namespace + "/test.txt"
+			own, nameless := env.ClusterName+"/"+tenant.Pod.Namespace+"/test.txt", "//test.txt"
 			bucket.Put(ctx, own, nil)
+			bucket.Put(ctx, nameless, nil)
 			for _, tag := range cloud.SessionTags() {
 				bucket.Put(ctx, cloud.UntaggedKey(tag), nil)
 			}
@@ -91,6 +92,7 @@ var _ = Describe("The tags of a session", func() {
 				expectAllowed(ctx, env, tenant.Get(bucket, cloud.UntaggedKey(tag)), "what a session without the tag %s may read", tag)
 			}
 			expectDenied(ctx, tenant.Get(bucket, own), "what a policy on session tags allows")
+			expectDenied(ctx, tenant.Get(bucket, nameless), "what it would allow if a tag that is not there were an empty one")
 		})
 
 	It("take space, which STS tells, and keep tags out that do not fit beside them", Covers("TAG-06"),

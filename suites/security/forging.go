@@ -7,7 +7,6 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	corev1 "k8s.io/api/core/v1"
 
 	"github.com/podidentity/epi/framework"
 	"github.com/podidentity/epi/framework/cloud"
@@ -48,31 +47,5 @@ var _ = Describe("A pod that would be another", func() {
 				Expect(assume(map[string]string{tag: "kube-system"})(ctx)).To(
 					BeRefusedWith("InvalidParameterValue", http.StatusBadRequest), "the tag %s", tag)
 			}
-		})
-
-	It("gets its own tags whatever it says about itself", Covers("TAG-09"),
-		SpecTimeout(time.Minute), func(ctx SpecContext) {
-			env := framework.From(ctx)
-			bucket := cloud.NewBucket(ctx, env)
-			namespace := workload.NewNamespace(ctx, env)
-			workload.NewServiceAccount(ctx, env, namespace, forger)
-			cloud.Associate(ctx, env, namespace, forger, cloud.NewRole(ctx, env, cloud.OwnPrefix(bucket)))
-			own, other := env.ClusterName+"/"+namespace+"/test.txt", env.ClusterName+"/kube-system/test.txt"
-			bucket.Put(ctx, own, nil)
-			bucket.Put(ctx, other, nil)
-
-			By("naming another namespace in labels, annotations and variables of the pod")
-			pod := workload.NewBystander(ctx, env, namespace, forger, func(pod *corev1.Pod) {
-				claims := map[string]string{"kubernetes-namespace": "kube-system", "eks.amazonaws.com/kubernetes-namespace": "kube-system"}
-				for name, value := range claims {
-					pod.Labels[name] = value
-				}
-				pod.Annotations = claims
-				pod.Spec.Containers[0].Env = append(pod.Spec.Containers[0].Env, corev1.EnvVar{Name: "KUBERNETES_NAMESPACE", Value: "kube-system"})
-			})
-			session := workload.NewSession(ctx, env, pod)
-
-			Eventually(session.Get(bucket, own)).WithContext(ctx).Within(env.Timeouts.CredentialsWork).Should(Succeed())
-			Expect(session.Get(bucket, other)(ctx)).To(BeRefusedWith("AccessDenied", http.StatusForbidden))
 		})
 })
