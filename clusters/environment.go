@@ -23,6 +23,9 @@ const (
 	IMDS Capability = "imds"
 	// SecondAccount: there is another AWS account, whose roles associations may target.
 	SecondAccount Capability = "second-account"
+	// WebhookInCluster: the webhook runs in the cluster, behind a Service that the API server reaches
+	// (on EKS it runs beside the API server, out of anyone's reach).
+	WebhookInCluster Capability = "webhook-in-cluster"
 )
 
 // Environment is a running environment as specs and commands need to know it. It is stored as

@@ -10,6 +10,8 @@ import (
 type Timeouts struct {
 	// PodRunning: from creating a pod until its containers run.
 	PodRunning time.Duration
+	// PodsMade: from creating a Deployment or the like until its pods are there.
+	PodsMade time.Duration
 	// ServiceAccountVisible: from creating a namespace until it has its default service account.
 	ServiceAccountVisible time.Duration
 	// RoleVisible: from creating a role until EKS accepts it in an association.
@@ -19,6 +21,8 @@ type Timeouts struct {
 	// AssociationVisible: from creating an association until new pods get the variables, and from
 	// changing or deleting one until EKS Auth goes by it.
 	AssociationVisible time.Duration
+	// AnnotationVisible: from annotating a service account until new pods get what it asks for.
+	AnnotationVisible time.Duration
 	// CredentialsWork: from a pod's start until its credentials do what the role's policies allow.
 	CredentialsWork time.Duration
 	// Exec: one command in a container.
@@ -32,10 +36,12 @@ type Timeouts struct {
 func DefaultTimeouts(environment *clusters.Environment) Timeouts {
 	timeouts := Timeouts{
 		PodRunning:            time.Minute,
+		PodsMade:              20 * time.Second,
 		ServiceAccountVisible: 30 * time.Second,
 		RoleVisible:           2 * time.Second,
 		PolicyVisible:         2 * time.Second,
 		AssociationVisible:    10 * time.Second,
+		AnnotationVisible:     10 * time.Second,
 		CredentialsWork:       10 * time.Second,
 		Exec:                  30 * time.Second,
 		MetadataAnswer:        10 * time.Second,

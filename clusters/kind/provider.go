@@ -176,7 +176,7 @@ func randomHex(bytes int) string {
 
 // Capabilities are what environments on kind can do.
 func Capabilities() []clusters.Capability {
-	return []clusters.Capability{clusters.EmulatorControl, clusters.HostNetworkPods, clusters.IMDS, clusters.SecondAccount}
+	return []clusters.Capability{clusters.EmulatorControl, clusters.HostNetworkPods, clusters.IMDS, clusters.SecondAccount, clusters.WebhookInCluster}
 }
 
 func randomBase32(length int) string { return rand.Text()[:length] }

@@ -66,6 +66,15 @@ func Associate(ctx context.Context, env *framework.Env, namespace, serviceAccoun
 	return association
 }
 
+// Dissociate deletes an association before the end of the spec.
+func Dissociate(ctx context.Context, env *framework.Env, association *Association) {
+	env.T.Helper()
+	_, err := env.EKS.DeletePodIdentityAssociation(ctx, &eks.DeletePodIdentityAssociationInput{ClusterName: &env.ClusterName, AssociationId: &association.ID})
+	if err != nil {
+		env.T.Fatalf("delete association %s: %v", association.ID, err)
+	}
+}
+
 // RemoveAssociation removes an association at the end, unless it is gone by then.
 func RemoveAssociation(env *framework.Env, id string) {
 	removeAssociation(env, env.ClusterName, id)

@@ -4,6 +4,7 @@ package workload
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -53,10 +54,13 @@ func NewNamespaceNamed(ctx context.Context, env *framework.Env, name string) str
 	return name
 }
 
-// NewServiceAccount makes a service account; it goes with its namespace.
-func NewServiceAccount(ctx context.Context, env *framework.Env, namespace, name string) string {
+// NewServiceAccount makes a service account; it goes with its namespace. Annotations are merged.
+func NewServiceAccount(ctx context.Context, env *framework.Env, namespace, name string, annotations ...map[string]string) string {
 	env.T.Helper()
-	object := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: env.Labels()}}
+	object := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: env.Labels(), Annotations: map[string]string{}}}
+	for _, more := range annotations {
+		maps.Copy(object.Annotations, more)
+	}
 	if err := env.Resources.Create(ctx, object); err != nil {
 		env.T.Fatalf("create service account %s/%s: %v", namespace, name, err)
 	}

@@ -44,10 +44,16 @@ func NewBystander(ctx context.Context, env *framework.Env, namespace, serviceAcc
 	return pod
 }
 
+// NeverScheduled makes a pod that never runs.
+func NeverScheduled() Option {
+	return func(pod *corev1.Pod) {
+		pod.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: neverScheduled}}
+	}
+}
+
 func bystander(env *framework.Env, namespace, serviceAccount string, options ...Option) *corev1.Pod {
-	pod := NewPod(env, namespace, serviceAccount)
+	pod := NewPod(env, namespace, serviceAccount, NeverScheduled())
 	pod.Name, pod.GenerateName = "", "bystander-"
-	pod.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: neverScheduled}}
 	for _, option := range options {
 		option(pod)
 	}

@@ -1,0 +1,93 @@
+package workload
+
+import (
+	"context"
+	"errors"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/rest"
+
+	"github.com/podidentity/epi/framework"
+	"github.com/podidentity/epi/framework/probe"
+)
+
+// Where the webhook is, with clusters.WebhookInCluster: manifests/webhook.
+const (
+	webhookNamespace = "epi-system"
+	webhookName      = "pod-identity-webhook"
+)
+
+// AskWebhook sends a request to the webhook itself, through the API server's proxy: body to /mutate of
+// its Service, as the API server does with a review. It needs clusters.WebhookInCluster. An answer
+// of any status is data.
+func AskWebhook(ctx context.Context, env *framework.Env, contentType string, body []byte) probe.Response {
+	env.T.Helper()
+	return proxied(ctx, env.Clientset.CoreV1().RESTClient().Post().Resource("services").Name("https:"+webhookName+":https").
+		SubResource("proxy").Suffix("mutate").SetHeader("Content-Type", contentType).Body(body))
+}
+
+// WebhookMetrics are what the webhook tells on its port for metrics, in the text format of
+// Prometheus. It needs clusters.WebhookInCluster.
+func WebhookMetrics(ctx context.Context, env *framework.Env) probe.Response {
+	env.T.Helper()
+	return proxied(ctx, env.Clientset.CoreV1().RESTClient().Get().Resource("pods").Name("http:"+webhookPod(ctx, env)+":9999").
+		SubResource("proxy").Suffix("metrics"))
+}
+
+// WebhookHealth is the answer to GET /healthz of the webhook's Service. It needs
+// clusters.WebhookInCluster.
+func WebhookHealth(ctx context.Context, env *framework.Env) probe.Response {
+	env.T.Helper()
+	return proxied(ctx, env.Clientset.CoreV1().RESTClient().Get().Resource("services").Name("https:"+webhookName+":https").
+		SubResource("proxy").Suffix("healthz"))
+}
+
+// WebhookRegistrations are the admission webhooks of the cluster that give pods their identity, by the
+// name that they have on EKS, iam-for-pods.amazonaws.com.
+func WebhookRegistrations(ctx context.Context, env *framework.Env) []admissionregistrationv1.MutatingWebhook {
+	env.T.Helper()
+	var list admissionregistrationv1.MutatingWebhookConfigurationList
+	if err := env.Resources.List(ctx, &list); err != nil {
+		env.T.Fatalf("list registrations of webhooks: %v", err)
+	}
+	var found []admissionregistrationv1.MutatingWebhook
+	for _, configuration := range list.Items {
+		for _, webhook := range configuration.Webhooks {
+			if webhook.Name == "iam-for-pods.amazonaws.com" {
+				found = append(found, webhook)
+			}
+		}
+	}
+	return found
+}
+
+func webhookPod(ctx context.Context, env *framework.Env) string {
+	env.T.Helper()
+	var pods corev1.PodList
+	if err := env.Resources.WithNamespace(webhookNamespace).List(ctx, &pods); err != nil {
+		env.T.Fatalf("find the webhook's pod: %v", err)
+	}
+	for _, pod := range pods.Items {
+		if pod.Labels["app.kubernetes.io/name"] == webhookName && pod.DeletionTimestamp == nil && running(&pod) {
+			return pod.Name
+		}
+	}
+	env.T.Fatalf("find the webhook's pod: none of %d in namespace %s runs", len(pods.Items), webhookNamespace)
+	return ""
+}
+
+func proxied(ctx context.Context, request *rest.Request) probe.Response {
+	var status int
+	result := request.Namespace(webhookNamespace).Do(ctx).StatusCode(&status)
+	body, err := result.Raw()
+	// Of an answer whose Content-Type it does not know the client tells the status in the error alone.
+	if known, ok := errors.AsType[*apierrors.StatusError](err); ok && status == 0 {
+		status, body = int(known.ErrStatus.Code), []byte(known.ErrStatus.Message)
+	}
+	if status == 0 {
+		return probe.Response{Failure: &probe.Failure{Class: probe.NetworkError, Operation: "ask the webhook", Message: probe.Redact(err.Error())}}
+	}
+	return probe.Response{Status: status, Body: probe.Redact(string(body))}
+}

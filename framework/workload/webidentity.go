@@ -1,0 +1,73 @@
+package workload
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/e2e-framework/klient/wait"
+
+	"github.com/podidentity/epi/framework"
+)
+
+// What the webhook gives to pods whose service account is annotated with a role (IAM roles for
+// service accounts): https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html.
+const (
+	RoleAnnotation       = "eks.amazonaws.com/role-arn"
+	AudienceAnnotation   = "eks.amazonaws.com/audience"
+	STSAnnotation        = "eks.amazonaws.com/sts-regional-endpoints"
+	ExpirationAnnotation = "eks.amazonaws.com/token-expiration" // also of pods, also with Pod Identity
+	RoleVariable         = "AWS_ROLE_ARN"
+	WebIdentityVariable  = "AWS_WEB_IDENTITY_TOKEN_FILE"
+	WebIdentityVolume    = "aws-iam-token"
+	WebIdentityMountPath = "/var/run/secrets/eks.amazonaws.com/serviceaccount"
+	WebIdentityTokenFile = WebIdentityMountPath + "/token"
+	WebIdentityAudience  = "sts.amazonaws.com"
+	SkipContainers       = "eks.amazonaws.com/skip-containers"           // annotation of pods
+	SkipWebhook          = "eks.amazonaws.com/skip-pod-identity-webhook" // label of pods
+)
+
+// AwaitRole waits until new pods under a service account that is annotated with a role get the
+// variables of it. A webhook that does not notice is the subject's failure. The returned pod is the
+// first one admitted with them, made with the options; nothing was created.
+func AwaitRole(ctx context.Context, env *framework.Env, namespace, serviceAccount string, options ...Option) *corev1.Pod {
+	env.T.Helper()
+	pod := NewPod(env, namespace, serviceAccount, options...)
+	var admitted *corev1.Pod
+	var refused error
+	err := wait.For(func(context.Context) (bool, error) {
+		admitted, refused = admit(ctx, env, pod)
+		return refused == nil && len(InjectedRole(admitted)) > 0, refused
+	}, poll(ctx, env.Timeouts.AnnotationVisible)...)
+	if refused != nil {
+		failAdmission(env, pod, refused)
+	}
+	if err != nil {
+		env.T.Blamef("the role of service account %s/%s is not effective after %s: new pods are admitted without %s; is the webhook running?",
+			namespace, serviceAccount, env.Timeouts.AnnotationVisible, RoleVariable)
+	}
+	return admitted
+}
+
+// InjectedRole lists what a pod has of IAM roles for service accounts, such as "container main:
+// AWS_ROLE_ARN"; empty for none.
+func InjectedRole(pod *corev1.Pod) []string {
+	found := []string{}
+	for _, container := range Containers(pod) {
+		for _, variable := range container.Env {
+			if variable.Name == RoleVariable || variable.Name == WebIdentityVariable {
+				found = append(found, "container "+container.Name+": "+variable.Name)
+			}
+		}
+		for _, mount := range container.VolumeMounts {
+			if mount.MountPath == WebIdentityMountPath || mount.Name == WebIdentityVolume {
+				found = append(found, "container "+container.Name+": mount "+mount.MountPath)
+			}
+		}
+	}
+	for _, volume := range pod.Spec.Volumes {
+		if volume.Name == WebIdentityVolume {
+			found = append(found, "volume "+volume.Name)
+		}
+	}
+	return found
+}
