@@ -21,41 +21,46 @@ import (
 )
 
 const (
-	account = "reader"
-	// The default life of the token, and how much of it the webhook takes off for jitter at most.
-	tokenLife   = 24 * time.Hour
-	tokenJitter = 2 * time.Hour
+	account   = "reader"
+	second    = "second"
+	initial   = "init"
+	sidecar   = "sidecar"
+	tokenFile = workload.TokenMountPath + "/" + workload.TokenName
 )
 
 // everyKind of container that a pod can be created with.
 func everyKind() []workload.Option {
 	return []workload.Option{
-		workload.WithInit("init", probe.OpToken), workload.WithSidecar("sidecar"), workload.WithContainer("second"),
+		workload.WithInit(initial, probe.OpToken), workload.WithSidecar(sidecar), workload.WithContainer(second),
 	}
 }
 
 // associate makes an association in a namespace of its own.
 func associate(ctx context.Context, env *framework.Env) *cloud.Association {
-	namespace := workload.NewNamespace(ctx, env)
-	workload.NewServiceAccount(ctx, env, namespace, account)
-	return cloud.Associate(ctx, env, namespace, account, cloud.NewRole(ctx, env))
+	return associateIn(ctx, env, workload.NewNamespace(ctx, env), account)
 }
 
-// variables of each container of a pod, by the container's name.
+// associateIn makes a service account and its association.
+func associateIn(ctx context.Context, env *framework.Env, namespace, serviceAccount string) *cloud.Association {
+	workload.NewServiceAccount(ctx, env, namespace, serviceAccount)
+	return cloud.Associate(ctx, env, namespace, serviceAccount, cloud.NewRole(ctx, env))
+}
+
+// variables of each container of a pod that is not an init container, by the container's name.
 func variables(pod *corev1.Pod, name string) map[string]string {
 	values := map[string]string{}
-	for _, container := range workload.Containers(pod) {
+	for _, container := range pod.Spec.Containers {
 		values[container.Name] = workload.Variable(container, name)
 	}
 	return values
 }
 
 func inEveryContainer(value string) map[string]string {
-	return map[string]string{"init": value, "sidecar": value, workload.Main: value, "second": value}
+	return map[string]string{workload.Main: value, second: value}
 }
 
 var _ = Describe("The webhook", func() {
-	It("tells every container of an associated pod where the agent is", Covers("INJ-01", "INJ-04"),
+	It("tells every container of an associated pod where the agent is", Covers("INJ-01"),
 		SpecTimeout(time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			pod := workload.AwaitAssociation(ctx, env, associate(ctx, env), everyKind()...)
@@ -63,15 +68,40 @@ var _ = Describe("The webhook", func() {
 			Expect(variables(pod, workload.CredentialsVariable)).To(Equal(inEveryContainer(workload.CredentialsURL)))
 		})
 
-	It("tells every container of an associated pod where its token is", Covers("INJ-02", "INJ-04"),
+	It("does so on the host's network too", Covers("INJ-01"),
+		SpecTimeout(time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			association := associate(ctx, env)
+			workload.AwaitAssociation(ctx, env, association)
+
+			pod := workload.Admit(ctx, env, workload.NewPod(env, association.Namespace, account, workload.OnHostNetwork()))
+
+			Expect(variables(pod, workload.CredentialsVariable)).To(HaveKeyWithValue(workload.Main, workload.CredentialsURL))
+		})
+
+	It("tells every container of an associated pod where its token is", Covers("INJ-02"),
 		SpecTimeout(time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			pod := workload.AwaitAssociation(ctx, env, associate(ctx, env), everyKind()...)
 
-			Expect(variables(pod, workload.TokenFileVariable)).To(Equal(inEveryContainer(workload.TokenMountPath + "/" + workload.TokenName)))
+			Expect(variables(pod, workload.TokenFileVariable)).To(Equal(inEveryContainer(tokenFile)))
 		})
 
-	It("mounts one projected token for Pod Identity, read-only, in every container", Covers("INJ-03", "INJ-04"),
+	It("names the token's file in the form of Windows where the pod selects Windows", Covers("INJ-14"),
+		SpecTimeout(time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			association := associate(ctx, env)
+			workload.AwaitAssociation(ctx, env, association)
+
+			pod := workload.Admit(ctx, env, workload.NewPod(env, association.Namespace, account, func(pod *corev1.Pod) {
+				pod.Spec.NodeSelector = map[string]string{corev1.LabelOSStable: string(corev1.Windows)}
+			}))
+
+			Expect(variables(pod, workload.TokenFileVariable)).To(HaveKeyWithValue(workload.Main,
+				`C:\var\run\secrets\pods.eks.amazonaws.com\serviceaccount\eks-pod-identity-token`))
+		})
+
+	It("mounts one projected token for Pod Identity, read-only, in every container", Covers("INJ-03"),
 		SpecTimeout(time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			pod := workload.AwaitAssociation(ctx, env, associate(ctx, env), everyKind()...)
@@ -80,7 +110,7 @@ var _ = Describe("The webhook", func() {
 				"Audience": Equal(workload.TokenAudience),
 				"Path":     Equal(workload.TokenName),
 			})))
-			for _, container := range workload.Containers(pod) {
+			for _, container := range pod.Spec.Containers {
 				Expect(tokenMounts(container)).To(ConsistOf(MatchFields(IgnoreExtras, Fields{
 					"MountPath": Equal(workload.TokenMountPath),
 					"ReadOnly":  BeTrue(),
@@ -88,30 +118,17 @@ var _ = Describe("The webhook", func() {
 			}
 		})
 
-	It("asks for tokens that live a day, less some jitter", Covers("TOK-02"),
+	It("gives init containers and native sidecars what it gives to containers", Covers("INJ-04"),
 		SpecTimeout(time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
-			pod := workload.AwaitAssociation(ctx, env, associate(ctx, env))
+			pod := workload.AwaitAssociation(ctx, env, associate(ctx, env), everyKind()...)
 
-			Expect(tokenVolumes(pod)).To(ConsistOf(aToken(Fields{
-				"ExpirationSeconds": PointTo(And(
-					BeNumerically(">=", (tokenLife-tokenJitter).Seconds()), BeNumerically("<=", tokenLife.Seconds()),
-				)),
-			})))
-		})
-
-	It("keeps every other field of an associated pod", Covers("INJ-04"),
-		SpecTimeout(time.Minute), func(ctx SpecContext) {
-			env := framework.From(ctx)
-			association := associate(ctx, env)
-			options := append(everyKind(), manyFields)
-			workload.NewServiceAccount(ctx, env, association.Namespace, "stranger")
-
-			By("admitting the same pod with and without the association")
-			with := workload.AwaitAssociation(ctx, env, association, options...)
-			without := workload.Admit(ctx, env, workload.NewPod(env, association.Namespace, "stranger", options...))
-
-			Expect(workload.Uninjected(with).Spec).To(BeTheSameSpecAs(workload.Uninjected(without).Spec))
+			model := pod.Spec.Containers[0]
+			Expect(tokenMounts(model)).NotTo(BeEmpty())
+			for _, container := range pod.Spec.InitContainers {
+				Expect(container.Env).To(Equal(model.Env), "container "+container.Name)
+				Expect(tokenMounts(container)).To(Equal(tokenMounts(model)), "container "+container.Name)
+			}
 		})
 
 	It("labels the pods that it changed", Covers("INJ-09"),
@@ -120,70 +137,42 @@ var _ = Describe("The webhook", func() {
 			pod := workload.AwaitAssociation(ctx, env, associate(ctx, env))
 
 			Expect(pod.Labels).To(HaveKeyWithValue(workload.InjectedLabel, "enabled"))
+			for name, value := range env.Labels() {
+				Expect(pod.Labels).To(HaveKeyWithValue(name, value), "a label of the pod's own")
+			}
 		})
 
-	It("leaves pods of another service account of the same namespace alone", Covers("INJ-05"),
+	It("names the region and its STS to containers that do not", Covers("INJ-15"),
 		SpecTimeout(time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			association := associate(ctx, env)
-			workload.NewServiceAccount(ctx, env, association.Namespace, "stranger")
-
-			By("waiting until the association is effective")
 			workload.AwaitAssociation(ctx, env, association)
 
-			Expect(workload.Injected(workload.Admit(ctx, env, workload.NewPod(env, association.Namespace, "stranger", everyKind()...)))).To(BeEmpty())
-			Expect(workload.Injected(workload.Admit(ctx, env, workload.NewPod(env, association.Namespace, "", everyKind()...)))).To(BeEmpty())
+			pod := workload.Admit(ctx, env, workload.NewPod(env, association.Namespace, account,
+				withoutVariables(), workload.WithContainer(second), withVariable(second, workload.RegionVariable, "elsewhere")))
+
+			Expect(variables(pod, workload.RegionVariable)).To(Equal(map[string]string{workload.Main: env.Region, second: "elsewhere"}))
+			Expect(variables(pod, workload.DefaultRegionVariable)).To(Equal(map[string]string{workload.Main: env.Region, second: ""}))
+			Expect(variables(pod, workload.STSVariable)).To(Equal(inEveryContainer("regional")))
 		})
 
-	It("leaves pods of a service account of the same name in another namespace alone", Covers("INJ-05"),
-		SpecTimeout(time.Minute), func(ctx SpecContext) {
-			env := framework.From(ctx)
-			association := associate(ctx, env)
-			other := workload.NewNamespace(ctx, env)
-			workload.NewServiceAccount(ctx, env, other, account)
-
-			By("waiting until the association is effective")
-			workload.AwaitAssociation(ctx, env, association)
-
-			Expect(workload.Injected(workload.Admit(ctx, env, workload.NewPod(env, other, account, everyKind()...)))).To(BeEmpty())
-		})
-
-	It("lets init containers and native sidecars read the token of their pod", Covers("INJ-04"),
+	It("lets containers of every kind read their token, also those that do not run as root", Covers("INJ-04", "TOK-06"),
 		SpecTimeout(3*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			association := associate(ctx, env)
 			workload.AwaitAssociation(ctx, env, association)
 
-			By("starting a pod whose init container reads its token")
-			pod := workload.Start(ctx, env, workload.NewPod(env, association.Namespace, account, everyKind()...))
+			By("starting a pod as another user whose init container reads its token")
+			pod := workload.Start(ctx, env, workload.NewPod(env, association.Namespace, account, append(everyKind(), asUser(65532))...))
 
-			for name, token := range map[string]probe.Token{"init": pod.InitToken("init"), "sidecar": pod.Token(ctx, "sidecar")} {
+			for name, token := range map[string]probe.Token{initial: pod.InitToken(initial), sidecar: pod.Token(ctx, sidecar)} {
 				Expect(token).To(BeTokenOf(pod.Pod), "container "+name)
 			}
 		})
 })
 
-// manyFields sets fields that a webhook that replaces whole containers may lose.
-func manyFields(pod *corev1.Pod) {
-	grace := int64(7)
-	for _, list := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
-		for i := range list {
-			list[i].WorkingDir = "/tmp"
-			list[i].TerminationMessagePolicy = corev1.TerminationMessageFallbackToLogsOnError
-			list[i].Env = append(list[i].Env, corev1.EnvVar{Name: "POD_NAME", ValueFrom: &corev1.EnvVarSource{
-				FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.name"},
-			}})
-			list[i].VolumeMounts = append(list[i].VolumeMounts, corev1.VolumeMount{Name: "scratch", MountPath: "/scratch", SubPath: "a"})
-		}
-	}
-	for i := range pod.Spec.Containers {
-		pod.Spec.Containers[i].ResizePolicy = []corev1.ContainerResizePolicy{{ResourceName: corev1.ResourceCPU, RestartPolicy: corev1.RestartContainer}}
-		pod.Spec.Containers[i].StartupProbe = &corev1.Probe{
-			ProbeHandler:                  corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{probe.Program, "version"}}},
-			TerminationGracePeriodSeconds: &grace,
-		}
-	}
-	pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: "scratch", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}})
+func asUser(id int64) workload.Option {
+	return func(pod *corev1.Pod) { pod.Spec.SecurityContext = &corev1.PodSecurityContext{RunAsUser: &id} }
 }
 
 // aToken matches a projected volume with one source, a service account token with the fields.

@@ -1,0 +1,71 @@
+package injection
+
+import (
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/podidentity/epi/framework"
+	. "github.com/podidentity/epi/framework/requirement"
+	"github.com/podidentity/epi/framework/workload"
+)
+
+// maxLabel is how long a DNS label may be, and with it the name of a namespace.
+const maxLabel = 63
+
+var _ = Describe("The webhook", func() {
+	It("leaves pods of other service accounts of the same namespace alone", Covers("INJ-05"),
+		SpecTimeout(time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			association := associate(ctx, env)
+			workload.NewServiceAccount(ctx, env, association.Namespace, "stranger")
+			workload.NewServiceAccount(ctx, env, association.Namespace, account+"s")
+
+			By("waiting until the association is effective")
+			workload.AwaitAssociation(ctx, env, association)
+
+			for _, other := range []string{"stranger", account + "s", ""} {
+				pod := workload.Admit(ctx, env, workload.NewPod(env, association.Namespace, other, everyKind()...))
+				Expect(workload.Injected(pod)).To(BeEmpty(), "service account %q", other)
+			}
+		})
+
+	It("leaves pods of a service account of the same name in another namespace alone", Covers("INJ-05"),
+		SpecTimeout(time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			association := associate(ctx, env)
+			other := workload.NewNamespace(ctx, env)
+			workload.NewServiceAccount(ctx, env, other, account)
+
+			By("waiting until the association is effective")
+			workload.AwaitAssociation(ctx, env, association)
+
+			Expect(workload.Injected(workload.Admit(ctx, env, workload.NewPod(env, other, account, everyKind()...)))).To(BeEmpty())
+		})
+
+	It("tells namespace and service account apart where their names run into each other", Covers("INJ-05"),
+		SpecTimeout(time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			short := workload.NewNamespace(ctx, env)
+			long := workload.NewNamespaceNamed(ctx, env, short+"-x")
+			workload.NewServiceAccount(ctx, env, long, account)
+
+			By("waiting until the association of the shorter namespace's account is effective")
+			workload.AwaitAssociation(ctx, env, associateIn(ctx, env, short, "x-"+account))
+
+			Expect(workload.Injected(workload.Admit(ctx, env, workload.NewPod(env, long, account)))).To(BeEmpty())
+		})
+
+	It("serves namespaces and service accounts of unusual names", Covers("INJ-01"),
+		SpecTimeout(time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			name := "0" + env.NewName()
+			namespace := workload.NewNamespaceNamed(ctx, env, name+strings.Repeat("z", maxLabel-len(name)))
+
+			pod := workload.AwaitAssociation(ctx, env, associateIn(ctx, env, namespace, "0.of-many.parts"))
+
+			Expect(variables(pod, workload.CredentialsVariable)).To(HaveKeyWithValue(workload.Main, workload.CredentialsURL))
+		})
+})

@@ -1,0 +1,27 @@
+package injection
+
+import (
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	. "github.com/onsi/gomega/gstruct"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+
+	"github.com/podidentity/epi/framework"
+	. "github.com/podidentity/epi/framework/requirement"
+	"github.com/podidentity/epi/framework/workload"
+)
+
+var _ = Describe("The webhook's registration", func() {
+	It("lets pods come to be while the webhook does not answer, and asks it again for what others changed", Covers("OPS-06"),
+		SpecTimeout(time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+
+			Expect(workload.WebhookRegistrations(ctx, env)).To(ConsistOf(MatchFields(IgnoreExtras, Fields{
+				"FailurePolicy":      PointTo(Equal(admissionregistrationv1.Ignore)),
+				"TimeoutSeconds":     PointTo(BeNumerically("<=", 10)),
+				"ReinvocationPolicy": PointTo(Equal(admissionregistrationv1.IfNeededReinvocationPolicy)),
+			})))
+		})
+})

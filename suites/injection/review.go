@@ -1,0 +1,102 @@
+package injection
+
+import (
+	"encoding/json"
+	"net/http"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	. "github.com/onsi/gomega/gstruct"
+	admissionv1 "k8s.io/api/admission/v1"
+	admissionv1beta1 "k8s.io/api/admission/v1beta1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/framework"
+	. "github.com/podidentity/epi/framework/matchers"
+	. "github.com/podidentity/epi/framework/requirement"
+	"github.com/podidentity/epi/framework/workload"
+)
+
+const contentType = "application/json"
+
+var _ = Describe("The webhook's endpoint", func() {
+	It("answers a review in its own version and with its own uid", Covers("INJ-12"), Needs(clusters.WebhookInCluster),
+		SpecTimeout(time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			association := associate(ctx, env)
+			workload.AwaitAssociation(ctx, env, association)
+			pod := workload.NewPod(env, association.Namespace, account)
+
+			for _, version := range []string{admissionv1.SchemeGroupVersion.String(), admissionv1beta1.SchemeGroupVersion.String()} {
+				uid := types.UID("uid-of-" + version)
+				reply := workload.AskWebhook(ctx, env, contentType, encode(admissionv1.AdmissionReview{
+					TypeMeta: metav1.TypeMeta{APIVersion: version, Kind: "AdmissionReview"},
+					Request: &admissionv1.AdmissionRequest{
+						UID: uid, Namespace: association.Namespace, Operation: admissionv1.Create,
+						Kind: metav1.GroupVersionKind{Version: "v1", Kind: "Pod"}, Object: runtime.RawExtension{Raw: encode(pod)},
+					},
+				}))
+
+				Expect(reply).To(AnswerWith(http.StatusOK))
+				Expect(answer(reply.Body)).To(MatchFields(IgnoreExtras, Fields{
+					"TypeMeta": Equal(metav1.TypeMeta{APIVersion: version, Kind: "AdmissionReview"}),
+					"Response": PointTo(MatchFields(IgnoreExtras, Fields{
+						"UID": Equal(uid), "Allowed": BeTrue(), "PatchType": PointTo(Equal(admissionv1.PatchTypeJSONPatch)), "Patch": Not(BeEmpty()),
+					})),
+				}), "a review of "+version)
+			}
+		})
+
+	It("refuses what is no review", Covers("INJ-12"), Needs(clusters.WebhookInCluster),
+		SpecTimeout(time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+
+			Expect(workload.AskWebhook(ctx, env, "text/plain", []byte("{}"))).To(AnswerWith(http.StatusUnsupportedMediaType))
+
+			reply := workload.AskWebhook(ctx, env, contentType, []byte("{}"))
+			Expect(reply).To(AnswerWith(http.StatusOK))
+			Expect(answer(reply.Body).Response).To(PointTo(MatchFields(IgnoreExtras, Fields{
+				"Allowed": BeFalse(), "Result": PointTo(MatchFields(IgnoreExtras, Fields{"Message": Equal("bad content")})),
+			})))
+		})
+
+	It("tells its health and what it did", Covers("OPS-03"), Needs(clusters.WebhookInCluster),
+		SpecTimeout(time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			workload.AwaitAssociation(ctx, env, associate(ctx, env))
+
+			health := workload.WebhookHealth(ctx, env)
+			Expect(health).To(AnswerWith(http.StatusOK))
+			Expect(health.Body).To(Equal("ok"))
+
+			metrics := workload.WebhookMetrics(ctx, env)
+			Expect(metrics).To(AnswerWith(http.StatusOK))
+			for _, series := range []string{
+				`http_request_count\{code="200",path="/mutate",verb="POST"\}`,
+				`http_request_latencies_count\{path="/mutate",verb="POST"\}`,
+				`http_request_duration_microseconds_count\{path="/mutate",verb="POST"\}`,
+				`pod_identity_webhook_pod_count\{method="container_credentials"\}`,
+				`pod_identity_webhook_used`,
+			} {
+				Expect(metrics.Body).To(MatchRegexp(`(?m)^`+series+` [1-9]`), "counted once at least")
+			}
+			Expect(metrics.Body).To(MatchRegexp(`(?m)^pod_identity_webhook_missing_sa_count `))
+		})
+})
+
+func encode(value any) []byte {
+	data, err := json.Marshal(value)
+	Expect(err).NotTo(HaveOccurred())
+	return data
+}
+
+func answer(body string) admissionv1.AdmissionReview {
+	GinkgoHelper()
+	var review admissionv1.AdmissionReview
+	Expect(json.Unmarshal([]byte(body), &review)).To(Succeed(), body)
+	return review
+}
