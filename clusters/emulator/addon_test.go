@@ -37,7 +37,7 @@ func TestAddonsAssociation(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = w.node(t).eksauth.AssumeRoleForPodIdentity(ctx, &awseksauth.AssumeRoleForPodIdentityInput{
-		ClusterName: aws.String(clusterName), Token: aws.String(w.token(t, "aws-node", "aws-node-1", nil)),
+		ClusterName: aws.String(clusterName), Token: aws.String(w.token("aws-node", "aws-node-1", nil)),
 	})
 	if statusOf(err) != 404 {
 		t.Errorf("after the add-on: %v", err)

@@ -18,7 +18,7 @@ func TestCallsOfAToken(t *testing.T) {
 	ask := func(token string) {
 		_, _ = node.eksauth.AssumeRoleForPodIdentity(ctx, &awseksauth.AssumeRoleForPodIdentityInput{ClusterName: aws.String(clusterName), Token: &token}) // the call log tells
 	}
-	once, twice, denied := w.token(t, "app", "once", nil), w.token(t, "app", "twice", nil), w.token(t, "nobody", "denied", nil)
+	once, twice, denied := w.token("app", "once", nil), w.token("app", "twice", nil), w.token("nobody", "denied", nil)
 	for _, token := range []string{twice, once, denied, twice} {
 		ask(token)
 	}
@@ -32,7 +32,7 @@ func TestCallsOfAToken(t *testing.T) {
 		{"asked once", once, 1, pod + "app/once", 200},
 		{"asked twice", twice, 2, pod + "app/twice", 200},
 		{"refused", denied, 1, pod + "nobody/denied", 404},
-		{"not asked", w.token(t, "app", "other", nil), 0, "", 0},
+		{"not asked", w.token("app", "other", nil), 0, "", 0},
 	}
 	for _, test := range tests {
 		found, err := w.control.CallsWhere(ctx, control.Query{Operation: "AssumeRoleForPodIdentity", Token: control.Fingerprint(test.token)}, 0)

@@ -2,14 +2,9 @@ package emulator
 
 import (
 	"bytes"
-	"crypto"
-	"crypto/ecdsa"
 	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
 	"encoding/json"
 	"log/slog"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -24,10 +19,10 @@ import (
 	awsiam "github.com/aws/aws-sdk-go-v2/service/iam"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	awssts "github.com/aws/aws-sdk-go-v2/service/sts"
-	"github.com/go-jose/go-jose/v4"
 
 	"github.com/podidentity/epi/clusters/emulator/control"
 	"github.com/podidentity/epi/clusters/emulator/imds"
+	"github.com/podidentity/epi/clusters/emulator/oidc/oidctest"
 )
 
 const (
@@ -48,7 +43,7 @@ type world struct {
 	emulator *Emulator
 	url      string
 	control  *control.Client
-	key      crypto.Signer
+	tokens   oidctest.Issuer
 	clock    *clock
 	log      *logBuffer
 }
@@ -111,9 +106,7 @@ func newWorld(t testing.TB) *world {
 	t.Cleanup(controlServer.Close)
 	w.control = control.New(controlServer.URL, controlToken)
 
-	if w.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
-		t.Fatal(err)
-	}
+	w.tokens = oidctest.Issuer{Key: oidctest.EC(elliptic.P256())}
 	w.register(t)
 	return w
 }
@@ -121,49 +114,15 @@ func newWorld(t testing.TB) *world {
 // register tells the emulator of the cluster and its key.
 func (w *world) register(t testing.TB) {
 	t.Helper()
-	jwks, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: w.key.Public(), KeyID: "a"}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.control.RegisterCluster(t.Context(), clusterName, control.Cluster{Issuer: issuer, JWKS: jwks, Version: "v1.36.3"}); err != nil {
+	if err := w.control.RegisterCluster(t.Context(), clusterName, control.Cluster{Issuer: issuer, JWKS: w.tokens.KeySet(), Version: "v1.36.3"}); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // token is what the API server projects into a pod in namespace default.
-func (w *world) token(t testing.TB, serviceAccount, pod string, changes map[string]any) string {
-	t.Helper()
-	now := time.Now()
-	claims := map[string]any{
-		"iss": issuer, "aud": []string{"pods.eks.amazonaws.com"}, "sub": "system:serviceaccount:default:" + serviceAccount,
-		"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(24 * time.Hour).Unix(),
-		"kubernetes.io": map[string]any{
-			"namespace": "default", "serviceaccount": map[string]string{"name": serviceAccount, "uid": "uid-of-sa"},
-			"pod": map[string]string{"name": pod, "uid": "uid-of-" + pod},
-		},
-	}
-	maps.Copy(claims, changes)
-	payload, err := json.Marshal(claims)
-	if err != nil {
-		t.Fatal(err)
-	}
-	algorithm := jose.ES256
-	if _, ok := w.key.(*rsa.PrivateKey); ok {
-		algorithm = jose.RS256
-	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: jose.JSONWebKey{Key: w.key, KeyID: "a"}}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signed, err := signer.Sign(payload)
-	if err != nil {
-		t.Fatal(err)
-	}
-	token, err := signed.CompactSerialize()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return token
+func (w *world) token(serviceAccount, pod string, changes map[string]any) string {
+	from := oidctest.Pod{Issuer: issuer, Audience: "pods.eks.amazonaws.com", Namespace: "default", ServiceAccount: serviceAccount, Name: pod}
+	return w.tokens.Token(from.Claims(time.Now(), changes))
 }
 
 // clients are a caller's, as an SDK makes them: with an endpoint, nothing else is special.
@@ -276,7 +235,7 @@ func (w *world) associate(t testing.TB, serviceAccount, roleARN string, change f
 func (w *world) pod(t testing.TB, serviceAccount, name string) (clients, *awseksauth.AssumeRoleForPodIdentityOutput) {
 	t.Helper()
 	out, err := w.node(t).eksauth.AssumeRoleForPodIdentity(t.Context(), &awseksauth.AssumeRoleForPodIdentityInput{
-		ClusterName: aws.String(clusterName), Token: aws.String(w.token(t, serviceAccount, name, nil)),
+		ClusterName: aws.String(clusterName), Token: aws.String(w.token(serviceAccount, name, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -1,7 +1,6 @@
 package emulator_test
 
 import (
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
@@ -19,20 +18,13 @@ import (
 
 	"github.com/podidentity/epi/clusters/emulator/control"
 	"github.com/podidentity/epi/clusters/emulator/emulatortest"
+	"github.com/podidentity/epi/clusters/emulator/oidc/oidctest"
 )
 
 const podAudience, webAudience = "pods.eks.amazonaws.com", "sts.amazonaws.com"
 
 // issuerKey signs the tokens of all federations; forgedKey is nobody's.
-var issuerKey, forgedKey = newKey(), newKey()
-
-func newKey() *rsa.PrivateKey {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		panic(err)
-	}
-	return key
-}
+var issuerKey, forgedKey = oidctest.RSA(), oidctest.RSA()
 
 // federation is a cluster with an RSA key, an issuer of its own, a service account "app" that is
 // associated with a role, and a role that trusts its issuer.
@@ -44,8 +36,7 @@ type federation struct {
 func (x *target) federation() *federation {
 	x.Helper()
 	f := &federation{x.Name, "https://" + x.Name + ".example.com", "", issuerKey}
-	keys, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: f.key.Public(), KeyID: "a", Algorithm: "RS256", Use: "sig"}}})
-	x.must(err)
+	keys := oidctest.KeySet(jose.JSONWebKey{Key: f.key.Public(), KeyID: "a", Algorithm: "RS256", Use: "sig"})
 	x.must(x.Control.RegisterCluster(x.Context(), f.cluster, control.Cluster{Issuer: f.issuer, JWKS: keys, Version: "v1.36.3"}))
 	x.Associate(f.cluster, "app", x.Role(x.Name+"-pod", emulatortest.TrustPods, ""), nil)
 	x.provider(f.issuer)
@@ -65,18 +56,8 @@ func (x *target) provider(issuer string) {
 
 // podClaims are those of a pod's token, with changes; nil takes a claim away.
 func (f *federation) podClaims(x *target, changes map[string]any) map[string]any {
-	now := x.Now()
-	claims := map[string]any{
-		"iss": f.issuer, "aud": []string{podAudience}, "sub": "system:serviceaccount:default:app",
-		"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(time.Hour).Unix(),
-		"kubernetes.io": map[string]any{
-			"namespace": "default", "serviceaccount": map[string]string{"name": "app", "uid": "uid-of-sa"},
-			"pod": map[string]string{"name": "web-0", "uid": "uid-of-pod"},
-		},
-	}
-	maps.Copy(claims, changes)
-	maps.DeleteFunc(claims, func(_ string, value any) bool { return value == nil })
-	return claims
+	pod := oidctest.Pod{Issuer: f.issuer, Audience: podAudience, Namespace: "default", ServiceAccount: "app", Name: "web-0"}
+	return pod.Claims(x.Now(), changes)
 }
 
 // webClaims are those of a token for AssumeRoleWithWebIdentity.
@@ -93,20 +74,7 @@ func (f *federation) sign(x *target, claims, header map[string]any, key *rsa.Pri
 	for name, value := range header {
 		options = options.WithHeader(jose.HeaderKey(name), value)
 	}
-	return x.compact(jose.SigningKey{Algorithm: jose.RS256, Key: key}, options, claims)
-}
-
-func (x *target) compact(key jose.SigningKey, options *jose.SignerOptions, claims map[string]any) string {
-	x.Helper()
-	payload, err := json.Marshal(claims)
-	x.must(err)
-	signer, err := jose.NewSigner(key, options)
-	x.must(err)
-	signed, err := signer.Sign(payload)
-	x.must(err)
-	token, err := signed.CompactSerialize()
-	x.must(err)
-	return token
+	return oidctest.Compact(jose.SigningKey{Algorithm: jose.RS256, Key: key}, options, claims)
 }
 
 // unsigned makes a token whose header names an algorithm that signs nothing.
@@ -142,7 +110,7 @@ func (x *target) web(token string, f *federation) {
 func forgeries() map[string]func(*target, *federation, map[string]any) string {
 	hmac := func(name string, secret func(*rsa.PublicKey) []byte) func(*target, *federation, map[string]any) string {
 		return func(x *target, f *federation, claims map[string]any) string {
-			return x.compact(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(name), Key: secret(&f.key.PublicKey)}, (&jose.SignerOptions{}).WithHeader("kid", "a"), claims)
+			return oidctest.Compact(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(name), Key: secret(&f.key.PublicKey)}, (&jose.SignerOptions{}).WithHeader("kid", "a"), claims)
 		}
 	}
 	der := func(key *rsa.PublicKey) []byte {
@@ -172,23 +140,23 @@ func forgeries() map[string]func(*target, *federation, map[string]any) string {
 		"HS256 with the public key as JWK": hmac("HS256", asJWK),
 		"HS512 with the public key as PEM": hmac("HS512", asPEM),
 		"PS256 by the issuer's key": func(x *target, f *federation, c map[string]any) string {
-			return x.compact(jose.SigningKey{Algorithm: jose.PS256, Key: f.key}, (&jose.SignerOptions{}).WithHeader("kid", "a"), c)
+			return oidctest.Compact(jose.SigningKey{Algorithm: jose.PS256, Key: f.key}, (&jose.SignerOptions{}).WithHeader("kid", "a"), c)
 		},
 		"another key under the issuer's ID": func(x *target, f *federation, c map[string]any) string { return f.sign(x, c, nil, forgedKey) },
 		"a key ID that the issuer does not have": func(x *target, f *federation, c map[string]any) string {
 			return f.sign(x, c, map[string]any{"kid": "b"}, f.key)
 		},
 		"no key ID": func(x *target, f *federation, c map[string]any) string {
-			return x.compact(jose.SigningKey{Algorithm: jose.RS256, Key: f.key}, nil, c)
+			return oidctest.Compact(jose.SigningKey{Algorithm: jose.RS256, Key: f.key}, nil, c)
 		},
 		"a key that the token brings along": func(x *target, _ *federation, c map[string]any) string {
-			return x.compact(jose.SigningKey{Algorithm: jose.RS256, Key: forgedKey}, (&jose.SignerOptions{EmbedJWK: true}).WithHeader("kid", "a"), c)
+			return oidctest.Compact(jose.SigningKey{Algorithm: jose.RS256, Key: forgedKey}, (&jose.SignerOptions{EmbedJWK: true}).WithHeader("kid", "a"), c)
 		},
 		"claims that were changed": func(x *target, f *federation, c map[string]any) string {
 			signed := strings.Split(f.sign(x, c, nil, f.key), ".")
 			payload, err := base64.RawURLEncoding.DecodeString(signed[1])
 			x.must(err)
-			return signed[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(strings.Replace(string(payload), "uid-of-pod", "uid-of-any", 1))) + "." + signed[2]
+			return signed[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(strings.Replace(string(payload), "uid-of-web-0", "uid-of-web-1", 1))) + "." + signed[2]
 		},
 	}
 }

@@ -3,8 +3,6 @@ package emulator
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
@@ -22,6 +20,8 @@ import (
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	awssts "github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/podidentity/epi/clusters/emulator/oidc/oidctest"
 )
 
 // request is one that an SDK would not send.
@@ -146,7 +146,7 @@ func TestExpiry(t *testing.T) {
 	w.associate(t, "app", w.role(t, "app", seedTrust, ""), nil)
 	pod, _ := w.pod(t, "app", "p")
 	node := w.node(t)
-	token := w.token(t, "app", "p", map[string]any{"exp": time.Now().Add(time.Minute).Unix()})
+	token := w.token("app", "p", map[string]any{"exp": time.Now().Add(time.Minute).Unix()})
 	assume := func() error {
 		_, err := node.eksauth.AssumeRoleForPodIdentity(t.Context(), &awseksauth.AssumeRoleForPodIdentityInput{ClusterName: aws.String(clusterName), Token: &token})
 		return err
@@ -218,7 +218,7 @@ func benchmarkAssumeRole(b *testing.B, algorithm jose.SignatureAlgorithm) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	body := []byte(`{"token":"` + w.token(b, "app", "p", nil) + `"}`)
+	body := []byte(`{"token":"` + w.token("app", "p", nil) + `"}`)
 	sum := sha256.Sum256(body)
 	digest := hex.EncodeToString(sum[:])
 	template, err := http.NewRequest(http.MethodPost, w.url+"/clusters/"+clusterName+"/assume-role-for-pod-identity", nil)
@@ -248,11 +248,7 @@ func benchmarkAssumeRole(b *testing.B, algorithm jose.SignatureAlgorithm) {
 // signWithRSA gives the cluster an RSA key instead of its ECDSA key.
 func (w *world) signWithRSA(t testing.TB) {
 	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.key = key
+	w.tokens = oidctest.Issuer{Key: oidctest.RSA()}
 	w.register(t)
 }
 

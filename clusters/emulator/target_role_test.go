@@ -69,7 +69,7 @@ const (
 func (w *world) assumeChained(ctx context.Context, t testing.TB) (*awseksauth.AssumeRoleForPodIdentityOutput, error) {
 	t.Helper()
 	return w.node(t).eksauth.AssumeRoleForPodIdentity(ctx, &awseksauth.AssumeRoleForPodIdentityInput{
-		ClusterName: aws.String(clusterName), Token: aws.String(w.token(t, "chained", "web-0", nil)),
+		ClusterName: aws.String(clusterName), Token: aws.String(w.token("chained", "web-0", nil)),
 	})
 }
 
@@ -172,7 +172,7 @@ func TestImpossibleSession(t *testing.T) {
 	w := newWorld(t)
 	w.associate(t, "app", w.role(t, "app", seedTrust, ""), nil)
 	_, err := w.node(t).eksauth.AssumeRoleForPodIdentity(t.Context(), &awseksauth.AssumeRoleForPodIdentityInput{
-		ClusterName: aws.String(clusterName), Token: aws.String(w.token(t, "app", "web 0!", nil)),
+		ClusterName: aws.String(clusterName), Token: aws.String(w.token("app", "web 0!", nil)),
 	})
 	if _, invalid := errors.AsType[*authtypes.InvalidParameterException](err); !invalid || statusOf(err) != 400 {
 		t.Errorf("got %v", err)

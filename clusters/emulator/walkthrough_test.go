@@ -67,7 +67,7 @@ func TestWalkthrough(t *testing.T) {
 
 	// Observation 1: a pod without the service account gets no credentials.
 	_, err = w.node(t).eksauth.AssumeRoleForPodIdentity(ctx, &awseksauth.AssumeRoleForPodIdentityInput{
-		ClusterName: aws.String(clusterName), Token: aws.String(w.token(t, "default", "no-sa", nil)),
+		ClusterName: aws.String(clusterName), Token: aws.String(w.token("default", "no-sa", nil)),
 	})
 	if _, ok := errors.AsType[*authtypes.ResourceNotFoundException](err); !ok || statusOf(err) != 404 {
 		t.Errorf("AUT-06: %v", err)
@@ -129,7 +129,7 @@ func TestWalkthrough(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = w.node(t).eksauth.AssumeRoleForPodIdentity(ctx, &awseksauth.AssumeRoleForPodIdentityInput{
-		ClusterName: aws.String(clusterName), Token: aws.String(w.token(t, "aws-cli", "web-0", nil)),
+		ClusterName: aws.String(clusterName), Token: aws.String(w.token("aws-cli", "web-0", nil)),
 	})
 	if statusOf(err) != 404 {
 		t.Errorf("after delete: %v", err)
@@ -177,7 +177,7 @@ func TestTrust(t *testing.T) {
 			name := "trust-" + string(rune('a'+n))
 			w.associate(t, name, w.role(t, name, test.trust, ""), func(in *awseks.CreatePodIdentityAssociationInput) { in.DisableSessionTags = &test.disableTags })
 			_, err := w.node(t).eksauth.AssumeRoleForPodIdentity(ctx, &awseksauth.AssumeRoleForPodIdentityInput{
-				ClusterName: aws.String(clusterName), Token: aws.String(w.token(t, name, "p", nil)),
+				ClusterName: aws.String(clusterName), Token: aws.String(w.token(name, "p", nil)),
 			})
 			if _, denied := errors.AsType[*authtypes.AccessDeniedException](err); (err == nil) != test.allowed || (err != nil && (!denied || statusOf(err) != 400)) {
 				t.Errorf("got %v", err)
@@ -205,7 +205,7 @@ func TestTrust(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := w.node(t).eksauth.AssumeRoleForPodIdentity(ctx, &awseksauth.AssumeRoleForPodIdentityInput{
-			ClusterName: aws.String(clusterName), Token: aws.String(w.token(t, "orphan", "p", nil)),
+			ClusterName: aws.String(clusterName), Token: aws.String(w.token("orphan", "p", nil)),
 		})
 		if _, denied := errors.AsType[*authtypes.AccessDeniedException](err); !denied {
 			t.Errorf("got %v", err)
@@ -220,7 +220,7 @@ func TestCallersRights(t *testing.T) {
 	w.associate(t, "app", roleARN, nil)
 	pod, _ := w.pod(t, "app", "p")
 	_, err := pod.eksauth.AssumeRoleForPodIdentity(ctx, &awseksauth.AssumeRoleForPodIdentityInput{
-		ClusterName: aws.String(clusterName), Token: aws.String(w.token(t, "app", "p", nil)),
+		ClusterName: aws.String(clusterName), Token: aws.String(w.token("app", "p", nil)),
 	})
 	denied, ok := errors.AsType[*authtypes.AccessDeniedException](err)
 	if !ok || statusOf(err) != 400 || !strings.Contains(*denied.Message, "is not authorized to perform: eks-auth:AssumeRoleForPodIdentity on resource: "+clusterARN) {
@@ -300,7 +300,7 @@ func TestTargetRole(t *testing.T) {
 		t.Errorf("got %+v, %v", who, err)
 	}
 	_, err = w.node(t).eksauth.AssumeRoleForPodIdentity(ctx, &awseksauth.AssumeRoleForPodIdentityInput{
-		ClusterName: aws.String(clusterName), Token: aws.String(w.token(t, "stranger", "p", nil)),
+		ClusterName: aws.String(clusterName), Token: aws.String(w.token("stranger", "p", nil)),
 	})
 	if _, denied := errors.AsType[*authtypes.AccessDeniedException](err); !denied {
 		t.Errorf("another association's external ID: %v", err)

@@ -3,10 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
 	"crypto/elliptic"
-	"crypto/rand"
-	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
@@ -19,10 +16,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-
 	"github.com/podidentity/epi/clusters/emulator/control"
 	"github.com/podidentity/epi/clusters/emulator/identityfile"
+	"github.com/podidentity/epi/clusters/emulator/oidc/oidctest"
 )
 
 var variables = map[string]string{
@@ -135,7 +131,7 @@ func TestServeAndSync(t *testing.T) {
 
 	file := filepath.Join(t.TempDir(), "config.json")
 	start(t, "sync", "--control", urls[3], "--cluster", "blue", "--file", file)
-	if err := client.RegisterCluster(t.Context(), "blue", control.Cluster{Issuer: "https://issuer", JWKS: keySet(t)}); err != nil {
+	if err := client.RegisterCluster(t.Context(), "blue", control.Cluster{Issuer: "https://issuer", JWKS: keySet()}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the file", func() (bool, string) {
@@ -172,18 +168,7 @@ func get(t *testing.T, method, url string, header http.Header) (status int, body
 	return response.StatusCode, string(data)
 }
 
-func keySet(t *testing.T) []byte {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	data, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "a"}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
+func keySet() []byte { return oidctest.Issuer{Key: oidctest.EC(elliptic.P256())}.KeySet() }
 
 // identities is identityfile.Watcher.
 type identities struct{ known chan struct{} }

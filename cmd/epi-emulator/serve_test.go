@@ -50,7 +50,7 @@ func serveAWS(t *testing.T, args ...string) (aws.Config, func()) {
 func TestServeKeepsItsState(t *testing.T) {
 	state := filepath.Join(t.TempDir(), "aws.db")
 	jwks := filepath.Join(t.TempDir(), "jwks.json")
-	if err := os.WriteFile(jwks, keySet(t), 0o600); err != nil {
+	if err := os.WriteFile(jwks, keySet(), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	const member = "arn:aws:iam::210987654321:role/OrganizationAccountAccessRole"
@@ -119,7 +119,7 @@ func TestServeOverTLS(t *testing.T) {
 func TestServeRefusesWrongFlags(t *testing.T) {
 	folder := t.TempDir()
 	file := filepath.Join(folder, "jwks.json")
-	if err := os.WriteFile(file, keySet(t), 0o600); err != nil {
+	if err := os.WriteFile(file, keySet(), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	tests := []struct {

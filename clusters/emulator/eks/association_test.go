@@ -189,7 +189,7 @@ func TestRegisterClusterKeepsAssociations(t *testing.T) {
 	f := newFixture(t)
 	f.create(t, "default", "app")
 	f.now = created.Add(time.Hour)
-	if err := f.service.RegisterCluster(Cluster{Name: "blue", Issuer: "https://new", JWKS: jwks(t)}); err != nil {
+	if err := f.service.RegisterCluster(Cluster{Name: "blue", Issuer: "https://new", JWKS: jwks()}); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok := f.service.Association("blue", "default", "app"); !ok {
@@ -200,7 +200,7 @@ func TestRegisterClusterKeepsAssociations(t *testing.T) {
 			t.Errorf("got %+v", c)
 		}
 	}
-	for _, bad := range []Cluster{{Name: "a/b", Issuer: "i", JWKS: jwks(t)}, {Name: "x", Issuer: "i", JWKS: []byte("{}")}, {Name: "x", Issuer: "i", JWKS: jwks(t), ServiceCIDR: "10.96.0.0"}} {
+	for _, bad := range []Cluster{{Name: "a/b", Issuer: "i", JWKS: jwks()}, {Name: "x", Issuer: "i", JWKS: []byte("{}")}, {Name: "x", Issuer: "i", JWKS: jwks(), ServiceCIDR: "10.96.0.0"}} {
 		if err := f.service.RegisterCluster(bad); err == nil {
 			t.Errorf("%s was registered", bad.Name)
 		}
@@ -208,7 +208,7 @@ func TestRegisterClusterKeepsAssociations(t *testing.T) {
 }
 
 func TestIdentitiesLongPoll(t *testing.T) {
-	keys := jwks(t)
+	keys := jwks()
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, Options{Region: "us-west-2", Account: account, Authorizer: &rights{}, Roles: roles{}})
 		if err := s.RegisterCluster(Cluster{Name: "blue", Issuer: "https://issuer", JWKS: keys}); err != nil {
@@ -258,7 +258,7 @@ func TestIdentitiesLongPoll(t *testing.T) {
 
 // TestCloseLetsWaitersGo: all of them, at once, with what there is.
 func TestCloseLetsWaitersGo(t *testing.T) {
-	keys := jwks(t)
+	keys := jwks()
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, Options{Region: "us-west-2", Account: account, Authorizer: &rights{}, Roles: roles{}})
 		type answer struct {

@@ -41,7 +41,7 @@ func TestDescribeCluster(t *testing.T) {
 // TestClusterOfWhichLittleIsKnown: what is not known is left out, not empty.
 func TestClusterOfWhichLittleIsKnown(t *testing.T) {
 	f := newFixture(t)
-	if err := f.service.RegisterCluster(Cluster{Name: "green", Issuer: "i", JWKS: jwks(t), ServiceCIDR: "fd00::/108"}); err != nil {
+	if err := f.service.RegisterCluster(Cluster{Name: "green", Issuer: "i", JWKS: jwks(), ServiceCIDR: "fd00::/108"}); err != nil {
 		t.Fatal(err)
 	}
 	_, _, text := f.send(t, "GET", "/clusters/green", "")
@@ -62,7 +62,7 @@ func TestClusterOfWhichLittleIsKnown(t *testing.T) {
 func TestListClusters(t *testing.T) {
 	f := newFixture(t)
 	for _, name := range []string{"a", "C", "z-1"} {
-		if err := f.service.RegisterCluster(Cluster{Name: name, Issuer: "i", JWKS: jwks(t)}); err != nil {
+		if err := f.service.RegisterCluster(Cluster{Name: name, Issuer: "i", JWKS: jwks()}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -38,7 +38,7 @@ func FuzzRequests(f *testing.F) {
 	} {
 		f.Add(seed[0], seed[1], seed[2])
 	}
-	keys := jwks(f)
+	keys := jwks()
 	f.Fuzz(func(t *testing.T, method, target, body string) {
 		// httptest.NewRequest panics on what no HTTP server would let through.
 		if strings.ContainsAny(method+target, " \r\n\t") || !strings.HasPrefix(target, "/") || !token(method) {

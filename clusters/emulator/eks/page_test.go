@@ -18,7 +18,7 @@ func TestNextToken(t *testing.T) {
 	for n := range 3 {
 		f.create(t, "default", fmt.Sprint("app-", n))
 	}
-	if err := f.service.RegisterCluster(Cluster{Name: "green", Issuer: "i", JWKS: jwks(t)}); err != nil {
+	if err := f.service.RegisterCluster(Cluster{Name: "green", Issuer: "i", JWKS: jwks()}); err != nil {
 		t.Fatal(err)
 	}
 	token := func(path string) string {

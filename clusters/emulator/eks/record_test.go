@@ -146,7 +146,7 @@ func TestFailedWriteChangesNothing(t *testing.T) {
 			t.Errorf("%s %s: got %d %s %s", change[0], change[1], status, code, text)
 		}
 	}
-	if err := f.service.RegisterCluster(Cluster{Name: "green", Issuer: "i", JWKS: jwks(t)}); err == nil {
+	if err := f.service.RegisterCluster(Cluster{Name: "green", Issuer: "i", JWKS: jwks()}); err == nil {
 		t.Error("green was registered")
 	}
 	if _, ok := f.service.Verifier("green"); ok {

@@ -2,9 +2,7 @@ package eks
 
 import (
 	"context"
-	"crypto/ecdsa"
 	"crypto/elliptic"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,7 +17,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awseks "github.com/aws/aws-sdk-go-v2/service/eks"
-	"github.com/go-jose/go-jose/v4"
+
+	"github.com/podidentity/epi/clusters/emulator/oidc/oidctest"
 )
 
 const (
@@ -111,7 +110,7 @@ func newFixtureWith(t *testing.T, options Options) *fixture {
 func (f *fixture) register(t *testing.T) {
 	t.Helper()
 	err := f.service.RegisterCluster(Cluster{
-		Name: "blue", Issuer: "https://issuer", JWKS: jwks(t), Created: created, Endpoint: "https://10.0.0.1:6443", Version: "1.36",
+		Name: "blue", Issuer: "https://issuer", JWKS: jwks(), Created: created, Endpoint: "https://10.0.0.1:6443", Version: "1.36",
 		CertificateAuthority: []byte("PEM"), ServiceCIDR: "10.96.0.0/16",
 	})
 	if err != nil {
@@ -119,18 +118,7 @@ func (f *fixture) register(t *testing.T) {
 	}
 }
 
-func jwks(t testing.TB) []byte {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	data, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "a"}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
+func jwks() []byte { return oidctest.Issuer{Key: oidctest.EC(elliptic.P256())}.KeySet() }
 
 func (f *fixture) send(t *testing.T, method, path, body string) (status int, errorType, text string) {
 	t.Helper()

@@ -1,8 +1,6 @@
 package eksauth
 
 import (
-	"crypto/rand"
-	"crypto/rsa"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,21 +8,17 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/go-jose/go-jose/v4"
+	"github.com/podidentity/epi/clusters/emulator/oidc/oidctest"
 )
 
 // BenchmarkAssumeRoleForPodIdentity is the operation with sessions that cost nothing, for tokens that
 // differ, signed as kubeadm's API servers sign. What "request" takes longer than "token alone" is
 // this package's share and restjson's; the goal is 20 µs.
 func BenchmarkAssumeRoleForPodIdentity(b *testing.B) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		b.Fatal(err)
-	}
-	s := signerWith(b, jose.RS256, key)
+	s := signer{oidctest.Issuer{Key: oidctest.RSA()}}
 	var tokens []string
 	for pod := range 64 {
-		tokens = append(tokens, s.token(b, map[string]any{"jti": fmt.Sprint(pod)}))
+		tokens = append(tokens, s.token(map[string]any{"jti": fmt.Sprint(pod)}))
 	}
 	w := newWorld(b, s)
 	b.Run("request", func(b *testing.B) {

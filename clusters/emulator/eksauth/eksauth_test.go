@@ -2,11 +2,7 @@ package eksauth
 
 import (
 	"context"
-	"crypto"
-	"crypto/ecdsa"
 	"crypto/elliptic"
-	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"io"
 	"maps"
@@ -20,9 +16,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	awseksauth "github.com/aws/aws-sdk-go-v2/service/eksauth"
-	"github.com/go-jose/go-jose/v4"
 
 	"github.com/podidentity/epi/clusters/emulator/eks"
+	"github.com/podidentity/epi/clusters/emulator/oidc/oidctest"
 	"github.com/podidentity/epi/clusters/emulator/podtoken"
 )
 
@@ -67,62 +63,20 @@ func (w *world) AssumeRole(_ context.Context, input AssumeRoleInput) (Session, e
 	}, w.sessionErr
 }
 
-type signer struct {
-	algorithm jose.SignatureAlgorithm
-	key       crypto.Signer
-	jwks      []byte
-}
+// signer is the issuer of the cluster blue.
+type signer struct{ oidctest.Issuer }
 
-func newSigner(t testing.TB) signer {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signerWith(t, jose.ES256, key)
-}
+func newSigner() signer { return signer{oidctest.Issuer{Key: oidctest.EC(elliptic.P256())}} }
 
-func signerWith(t testing.TB, algorithm jose.SignatureAlgorithm, key crypto.Signer) signer {
-	t.Helper()
-	jwks, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "a"}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signer{algorithm, key, jwks}
-}
-
-func (s signer) token(t testing.TB, changes map[string]any) string {
-	t.Helper()
-	claims := map[string]any{
-		"iss": issuer, "aud": []string{"pods.eks.amazonaws.com"}, "sub": "system:serviceaccount:default:app",
-		"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(time.Hour).Unix(),
-		"kubernetes.io": map[string]any{
-			"namespace": "default", "serviceaccount": map[string]string{"name": "app", "uid": "s1"}, "pod": map[string]string{"name": "web-0", "uid": "p1"},
-		},
-	}
-	maps.Copy(claims, changes)
-	payload, err := json.Marshal(claims)
-	if err != nil {
-		t.Fatal(err)
-	}
-	jws, err := jose.NewSigner(jose.SigningKey{Algorithm: s.algorithm, Key: jose.JSONWebKey{Key: s.key, KeyID: "a"}}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signed, err := jws.Sign(payload)
-	if err != nil {
-		t.Fatal(err)
-	}
-	token, err := signed.CompactSerialize()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return token
+// token is that of a pod.
+func (s signer) token(changes map[string]any) string {
+	pod := oidctest.Pod{Issuer: issuer, Audience: "pods.eks.amazonaws.com", Namespace: "default", ServiceAccount: "app", Name: "web-0"}
+	return s.Token(pod.Claims(now, changes))
 }
 
 func newWorld(t testing.TB, s signer) *world {
 	t.Helper()
-	verifier, err := podtoken.NewVerifier(issuer, s.jwks)
+	verifier, err := podtoken.NewVerifier(issuer, s.KeySet())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,12 +91,12 @@ func (w *world) service() *Service {
 }
 
 func TestAssumeRoleForPodIdentity(t *testing.T) {
-	s := newSigner(t)
+	s := newSigner()
 	w := newWorld(t, s)
 	server := httptest.NewServer(w.service())
 	defer server.Close()
 	client := awseksauth.New(awseksauth.Options{Region: "us-west-2", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", "")})
-	out, err := client.AssumeRoleForPodIdentity(t.Context(), &awseksauth.AssumeRoleForPodIdentityInput{ClusterName: aws.String("blue"), Token: aws.String(s.token(t, nil))})
+	out, err := client.AssumeRoleForPodIdentity(t.Context(), &awseksauth.AssumeRoleForPodIdentityInput{ClusterName: aws.String("blue"), Token: aws.String(s.token(nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +121,7 @@ func TestAssumeRoleForPodIdentity(t *testing.T) {
 	// TAG-01
 	want := map[string]string{
 		"eks-cluster-arn": "arn:aws:eks:us-west-2:123456789012:cluster/blue", "eks-cluster-name": "blue", "kubernetes-namespace": "default",
-		"kubernetes-service-account": "app", "kubernetes-pod-name": "web-0", "kubernetes-pod-uid": "p1",
+		"kubernetes-service-account": "app", "kubernetes-pod-name": "web-0", "kubernetes-pod-uid": "uid-of-web-0",
 	}
 	if !maps.Equal(w.input.Tags, want) || w.input.SourceARN != want["eks-cluster-arn"] || w.input.SourceAccount != "123456789012" {
 		t.Errorf("got %+v", w.input)
@@ -175,12 +129,12 @@ func TestAssumeRoleForPodIdentity(t *testing.T) {
 }
 
 func TestSessionOfAssociation(t *testing.T) {
-	s := newSigner(t)
+	s := newSigner()
 	w := newWorld(t, s)
 	w.association.DisableSessionTags = true
 	w.association.Policy = `{"Version":"2012-10-17"}`
 	w.association.TargetRoleARN, w.association.ExternalID = "arn:aws:iam::999999999999:role/t", "us-west-2/123456789012/blue/default/app"
-	if status, _, text := post(t, w.service(), "blue", `{"token":"`+s.token(t, nil)+`"}`); status != 200 {
+	if status, _, text := post(t, w.service(), "blue", `{"token":"`+s.token(nil)+`"}`); status != 200 {
 		t.Fatal(text)
 	}
 	// TAG-04, ASC-10, ASC-11, AUT-11
@@ -198,8 +152,8 @@ func post(t *testing.T, s *Service, cluster, body string) (status int, code, tex
 }
 
 func TestRefusals(t *testing.T) {
-	s := newSigner(t)
-	good := s.token(t, nil)
+	s := newSigner()
+	good := s.token(nil)
 	denied := errors.New("User: me is not authorized to perform: eks-auth:AssumeRoleForPodIdentity")
 	quote := func(token string) string { return `{"token":"` + token + `"}` }
 	tests := []struct {
@@ -210,15 +164,15 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"AUT-10 caller without the permission", "blue", quote(good), denied, nil, 400, codeAccessDenied, "User: me is not authorized"},
 		{"unauthorised caller learns nothing of clusters", "green", quote(good), denied, nil, 400, codeAccessDenied, "User: me"},
-		{"AUT-06 no association", "blue", quote(s.token(t, map[string]any{"sub": "system:serviceaccount:default:other", "kubernetes.io": map[string]any{
+		{"AUT-06 no association", "blue", quote(s.token(map[string]any{"sub": "system:serviceaccount:default:other", "kubernetes.io": map[string]any{
 			"namespace": "default", "serviceaccount": map[string]string{"name": "other"}, "pod": map[string]string{"name": "p", "uid": "u"}}})), nil, nil,
 			404, codeNotFound, "no service account role association"},
 		{"AUT-07 trust policy", "blue", quote(good), nil, ErrNotTrusted, 400, codeAccessDenied, "EKS does not have permissions to assume the associated role"},
-		{"AUT-08 expired", "blue", quote(s.token(t, map[string]any{"exp": now.Add(-time.Second).Unix()})), nil, nil, 400, codeExpiredToken,
+		{"AUT-08 expired", "blue", quote(s.token(map[string]any{"exp": now.Add(-time.Second).Unix()})), nil, nil, 400, codeExpiredToken,
 			"current date/time 2026-03-01T12:00:00Z must be before the expiration date/time 2026-03-01T11:59:59Z"},
-		{"AUT-09 audience", "blue", quote(s.token(t, map[string]any{"aud": "sts.amazonaws.com"})), nil, nil, 400, codeInvalidToken, "audience"},
-		{"AUT-09 issuer", "blue", quote(s.token(t, map[string]any{"iss": "https://other"})), nil, nil, 400, codeInvalidToken, "issuer"},
-		{"AUT-09 other signer", "blue", quote(newSigner(t).token(t, nil)), nil, nil, 400, codeInvalidToken, "signature"},
+		{"AUT-09 audience", "blue", quote(s.token(map[string]any{"aud": "sts.amazonaws.com"})), nil, nil, 400, codeInvalidToken, "audience"},
+		{"AUT-09 issuer", "blue", quote(s.token(map[string]any{"iss": "https://other"})), nil, nil, 400, codeInvalidToken, "issuer"},
+		{"AUT-09 other signer", "blue", quote(newSigner().token(nil)), nil, nil, 400, codeInvalidToken, "signature"},
 		{"no token", "blue", `{}`, nil, nil, 400, codeInvalidParameter, "token is required"},
 		{"empty body", "blue", ``, nil, nil, 400, codeInvalidParameter, "token is required"},
 		{"not JSON", "blue", `{"token"`, nil, nil, 400, codeInvalidRequest, "not valid JSON"},
@@ -238,7 +192,7 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestUnknownOperation(t *testing.T) {
-	service := newWorld(t, newSigner(t)).service()
+	service := newWorld(t, newSigner()).service()
 	for _, request := range [][2]string{{"GET", "/clusters/blue/assume-role-for-pod-identity"}, {"POST", "/"}, {"POST", "//clusters/blue/assume-role-for-pod-identity"}} {
 		w := httptest.NewRecorder()
 		r := httptest.NewRequest(request[0], "http://h/", nil)

@@ -28,8 +28,8 @@ func call(t *testing.T, s *Service, set *faults.Set, cluster, token string) (*ht
 // TestDocumentedErrors: each error of the API reference, API_auth_AssumeRoleForPodIdentity, section
 // "Errors", with its HTTP status (AUT-05).
 func TestDocumentedErrors(t *testing.T) {
-	s := newSigner(t)
-	good := s.token(t, nil)
+	s := newSigner()
+	good := s.token(nil)
 	fault := func(kind faults.Kind) *faults.Refusal { return &faults.Refusal{Kind: kind} }
 	tests := []struct {
 		code   string
@@ -43,7 +43,7 @@ func TestDocumentedErrors(t *testing.T) {
 		{code: "AccessDeniedException", status: 400, token: good, denied: errors.New("not authorized")},
 		{code: "AccessDeniedException", status: 400, token: good, session: fmt.Errorf("assume: %w", ErrNotTrusted)},
 		{code: "AccessDeniedException", status: 400, token: good, fault: fault(faults.AccessDenied)},
-		{code: "ExpiredTokenException", status: 400, token: s.token(t, map[string]any{"exp": now.Unix()})},
+		{code: "ExpiredTokenException", status: 400, token: s.token(map[string]any{"exp": now.Unix()})},
 		{code: "InternalServerException", status: 500, token: good, session: errors.New("disk on fire")},
 		{code: "InternalServerException", status: 500, token: good, fault: fault(faults.Internal)},
 		{code: "InvalidParameterException", status: 400, token: ""},
@@ -85,7 +85,7 @@ func TestDocumentedErrors(t *testing.T) {
 // TestFaultsComeFirst: a fault of the operation is answered before the caller is decided about; one of
 // an association when the association is known, and to no other request.
 func TestFaultsComeFirst(t *testing.T) {
-	s := newSigner(t)
+	s := newSigner()
 	refusal := &faults.Refusal{Code: "TeapotException", Status: 418, Message: "short and stout"}
 	tests := []struct {
 		name   string
@@ -96,12 +96,12 @@ func TestFaultsComeFirst(t *testing.T) {
 		asked  bool
 	}{
 		{"operation, unauthorised caller", faults.Rule{Operation: operation}, func(w *world) { w.denied = errors.New("denied") }, "", 418, false},
-		{"operation", faults.Rule{Operation: operation}, nil, s.token(t, nil), 418, false},
-		{"another operation", faults.Rule{Operation: "AssumeRole"}, nil, s.token(t, nil), 200, true},
-		{"association", faults.Rule{Association: "a-1"}, nil, s.token(t, nil), 418, true},
-		{"another association", faults.Rule{Association: "a-2"}, nil, s.token(t, nil), 200, true},
-		{"association, unauthorised caller", faults.Rule{Association: "a-1"}, func(w *world) { w.denied = errors.New("denied") }, s.token(t, nil), 400, true},
-		{"association, no session yet", faults.Rule{Association: "a-1"}, func(w *world) { w.sessionErr = ErrNotTrusted }, s.token(t, nil), 418, true},
+		{"operation", faults.Rule{Operation: operation}, nil, s.token(nil), 418, false},
+		{"another operation", faults.Rule{Operation: "AssumeRole"}, nil, s.token(nil), 200, true},
+		{"association", faults.Rule{Association: "a-1"}, nil, s.token(nil), 418, true},
+		{"another association", faults.Rule{Association: "a-2"}, nil, s.token(nil), 200, true},
+		{"association, unauthorised caller", faults.Rule{Association: "a-1"}, func(w *world) { w.denied = errors.New("denied") }, s.token(nil), 400, true},
+		{"association, no session yet", faults.Rule{Association: "a-1"}, func(w *world) { w.sessionErr = ErrNotTrusted }, s.token(nil), 418, true},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -127,8 +127,8 @@ func TestFaultsComeFirst(t *testing.T) {
 
 // TestJournal: the call names pod and token, and does not hold the token.
 func TestJournal(t *testing.T) {
-	s := newSigner(t)
-	token, expired := s.token(t, nil), s.token(t, map[string]any{"exp": now.Unix()})
+	s := newSigner()
+	token, expired := s.token(nil), s.token(map[string]any{"exp": now.Unix()})
 	for _, test := range []struct{ token, subject string }{{token, "blue/default/app/web-0"}, {expired, ""}, {"a.b.c", ""}} {
 		_, told := call(t, newWorld(t, s).service(), nil, "blue", test.token)
 		if told.Token != journal.Fingerprint(test.token) || told.Subject != test.subject {
@@ -141,12 +141,12 @@ func TestJournal(t *testing.T) {
 // expires, which is what users see of the agent's renewals (aws/eks-pod-identity-agent issues 89, 171);
 // EKS Auth has nothing to ask about the pod, so the limit is the token's own expiry.
 func TestDeletedPod(t *testing.T) {
-	s := newSigner(t)
+	s := newSigner()
 	service := newWorld(t, s)
 	at := now
 	handler := New(Options{Account: "123456789012", Clusters: service, Authorizer: service, Sessions: service, Now: func() time.Time { return at }})
 	// The pod ran for a moment; its token was for 24 hours, as the webhook asks for.
-	token := s.token(t, map[string]any{"exp": now.Add(24 * time.Hour).Unix()})
+	token := s.token(map[string]any{"exp": now.Add(24 * time.Hour).Unix()})
 	for _, test := range []struct {
 		after  time.Duration
 		status int
@@ -164,9 +164,9 @@ func TestDeletedPod(t *testing.T) {
 
 // TestAssociationCounts: what an association says now is what the next request gets.
 func TestAssociationCounts(t *testing.T) {
-	s := newSigner(t)
+	s := newSigner()
 	w := newWorld(t, s)
-	service, token := w.service(), s.token(t, nil)
+	service, token := w.service(), s.token(nil)
 	if got, _ := call(t, service, nil, "blue", token); got.Code != 200 || w.input.RoleARN != w.association.RoleARN {
 		t.Fatalf("got %d, role %s", got.Code, w.input.RoleARN)
 	}
@@ -182,7 +182,7 @@ func TestAssociationCounts(t *testing.T) {
 
 func TestOperations(t *testing.T) {
 	told := &journal.Call{}
-	w := newWorld(t, newSigner(t))
+	w := newWorld(t, newSigner())
 	r := httptest.NewRequestWithContext(journal.NewContext(context.Background(), told), http.MethodPost, "/clusters/blue/assume-role-for-pod-identity", nil)
 	w.service().ServeHTTP(httptest.NewRecorder(), r)
 	if names := Operations(); len(names) != 1 || told.Operation != names[0] {

@@ -3,11 +3,9 @@ package emulatortest
 import (
 	"encoding/json"
 	"io"
-	"maps"
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -17,9 +15,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
-	"github.com/go-jose/go-jose/v4"
 
 	"github.com/podidentity/epi/clusters/emulator/control"
+	"github.com/podidentity/epi/clusters/emulator/oidc/oidctest"
 )
 
 // Policies that fixtures are made with.
@@ -151,34 +149,15 @@ func (f *Fixture) Object(bucket, key, body string) {
 // Cluster registers the cluster NAME, whose tokens Token signs, and returns its name.
 func (f *Fixture) Cluster() string {
 	f.t.Helper()
-	keys, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: f.key.Public(), KeyID: "a"}}})
-	f.must(err)
-	f.must(f.Control.RegisterCluster(f.t.Context(), f.Name, control.Cluster{Issuer: Issuer, JWKS: keys, Version: "v1.36.3"}))
+	f.must(f.Control.RegisterCluster(f.t.Context(), f.Name, control.Cluster{Issuer: Issuer, JWKS: f.tokens.KeySet(), Version: "v1.36.3"}))
 	return f.Name
 }
 
 // Token is what the API server projects into the pod "web-0" of a service account. Changes replace claims.
 func (f *Fixture) Token(namespace, serviceAccount string, changes map[string]any) string {
 	f.t.Helper()
-	now := f.Now()
-	claims := map[string]any{
-		"iss": Issuer, "aud": []string{"pods.eks.amazonaws.com"}, "sub": "system:serviceaccount:" + namespace + ":" + serviceAccount,
-		"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(24 * time.Hour).Unix(),
-		"kubernetes.io": map[string]any{
-			"namespace": namespace, "serviceaccount": map[string]string{"name": serviceAccount, "uid": "uid-of-sa"},
-			"pod": map[string]string{"name": "web-0", "uid": "uid-of-pod"},
-		},
-	}
-	maps.Copy(claims, changes)
-	payload, err := json.Marshal(claims)
-	f.must(err)
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: f.key, KeyID: "a"}}, nil)
-	f.must(err)
-	signed, err := signer.Sign(payload)
-	f.must(err)
-	token, err := signed.CompactSerialize()
-	f.must(err)
-	return token
+	pod := oidctest.Pod{Issuer: Issuer, Audience: "pods.eks.amazonaws.com", Namespace: namespace, ServiceAccount: serviceAccount, Name: "web-0"}
+	return f.tokens.Token(pod.Claims(f.Now(), changes))
 }
 
 // Associate makes an association in a cluster's namespace "default" and returns its ID; change may be nil.

@@ -3,9 +3,7 @@
 package emulatortest
 
 import (
-	"crypto/ecdsa"
 	"crypto/elliptic"
-	"crypto/rand"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -17,6 +15,7 @@ import (
 
 	"github.com/podidentity/epi/clusters/emulator"
 	"github.com/podidentity/epi/clusters/emulator/control"
+	"github.com/podidentity/epi/clusters/emulator/oidc/oidctest"
 )
 
 // The emulator's account and region, the administrator's key, and who issues tokens of service accounts.
@@ -43,7 +42,7 @@ type Server struct {
 	// HTTP is what the clients that are made here send with.
 	HTTP *http.Client
 
-	key *ecdsa.PrivateKey
+	tokens oidctest.Issuer
 
 	mu     sync.Mutex
 	offset time.Duration
@@ -77,9 +76,7 @@ func StartWith(t testing.TB, change func(*emulator.Options)) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
-		t.Fatal(err)
-	}
+	s.tokens = oidctest.Issuer{Key: oidctest.EC(elliptic.P256())}
 	s.URL = listen(t, s.Emulator.Handler()).URL
 	s.MetadataURL = listen(t, s.Emulator.MetadataHandler()).URL
 	s.Control = control.New(listen(t, handler).URL, controlToken)

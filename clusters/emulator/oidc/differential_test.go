@@ -8,6 +8,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/podidentity/epi/clusters/emulator/oidc/oidctest"
 )
 
 // goJose is what go-jose says of a token: the reference that Keys.Verify is held against.
@@ -67,9 +69,9 @@ func looser(header, payload string) bool {
 
 // FuzzAgainstGoJose signs any header and payload, and holds our answer against go-jose's.
 func FuzzAgainstGoJose(f *testing.F) {
-	k := newKeys(f)
+	k := newKeys()
 	keys, reference := k.parse(f), newGoJose(k)
-	f.Add(`{"alg":"ES256","kid":"p256"}`, string(encode(f, goodClaims())))
+	f.Add(`{"alg":"ES256","kid":"p256"}`, string(oidctest.Encode(goodClaims())))
 	for _, header := range []string{
 		`{"alg":"ES256","kid":"p256"}`, `{"kid":"p256","alg":"ES256","typ":"JWT"}`, `{"alg":"ES256","kid":"rsa"}`, `{"alg":"RS256","kid":"p256"}`, `{"alg":"none","kid":"p256"}`,
 		`{"alg":"ES256","kid":"p256","kid":"p256"}`, `{"alg":"ES256","kid":"p256","crit":["b64"],"b64":true}`, `{"ALG":"ES256","kid":"p256"}`, ` {"alg":"ES256","kid":"p256","x":[1,{}]} `,
@@ -100,9 +102,9 @@ func FuzzAgainstGoJose(f *testing.F) {
 // FuzzVerify alters tokens without having a key: nothing but the token itself may pass, and what
 // go-jose refuses, we refuse.
 func FuzzVerify(f *testing.F) {
-	k := newKeys(f)
+	k := newKeys()
 	keys, reference := k.parse(f), newGoJose(k)
-	rs, es := sign(f, jose.RS256, k.rsa, "rsa", encode(f, goodClaims())), sign(f, jose.ES256, k.p256, "p256", encode(f, goodClaims()))
+	rs, es := oidctest.Sign(jose.RS256, k.rsa, "rsa", oidctest.Encode(goodClaims())), oidctest.Sign(jose.ES256, k.p256, "p256", oidctest.Encode(goodClaims()))
 	for _, seed := range []string{"", "a.b.c", rs, es, rs + ".", rs + "=", strings.ToUpper(rs), "\n" + es, "eyJhbGciOiJub25lIn0.e30.", "eyJhbGciOiJSUzI1NiIsImtpZCI6InJzYSJ9.e30.AA"} {
 		f.Add(seed)
 	}
@@ -125,9 +127,9 @@ func FuzzVerify(f *testing.F) {
 // BenchmarkReference is what BenchmarkVerify is to be compared with: go-jose from end to end, and the
 // bare RSA verification that no parser can be faster than.
 func BenchmarkReference(b *testing.B) {
-	k := newKeys(b)
+	k := newKeys()
 	reference := newGoJose(k)
-	token := sign(b, jose.RS256, k.rsa, "rsa", encode(b, goodClaims()))
+	token := oidctest.Sign(jose.RS256, k.rsa, "rsa", oidctest.Encode(goodClaims()))
 	b.Run("go-jose", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {

@@ -6,12 +6,13 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/podidentity/epi/clusters/emulator/oidc/oidctest"
 )
 
 // testKeys are an issuer's keys, and one that is not the issuer's.
@@ -21,25 +22,9 @@ type testKeys struct {
 	jwks             []byte
 }
 
-func newKeys(t testing.TB) testKeys {
-	t.Helper()
-	newRSA := func(bits int) *rsa.PrivateKey {
-		k, err := rsa.GenerateKey(rand.Reader, bits)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return k
-	}
-	newEC := func(curve elliptic.Curve) *ecdsa.PrivateKey {
-		k, err := ecdsa.GenerateKey(curve, rand.Reader)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return k
-	}
-	k := testKeys{rsa: newRSA(2048), stranger: newRSA(2048), p256: newEC(elliptic.P256()), p384: newEC(elliptic.P384()), p521: newEC(elliptic.P521())}
-	k.jwks = marshalSet(t,
-		jose.JSONWebKey{Key: k.rsa.Public(), KeyID: "rsa", Use: "sig"},
+func newKeys() testKeys {
+	k := testKeys{rsa: oidctest.RSA(), stranger: oidctest.RSA(), p256: oidctest.EC(elliptic.P256()), p384: oidctest.EC(elliptic.P384()), p521: oidctest.EC(elliptic.P521())}
+	k.jwks = oidctest.KeySet(jose.JSONWebKey{Key: k.rsa.Public(), KeyID: "rsa", Use: "sig"},
 		jose.JSONWebKey{Key: k.rsa.Public(), KeyID: "only-256", Algorithm: "RS256"},
 		jose.JSONWebKey{Key: k.p256.Public(), KeyID: "p256"},
 		jose.JSONWebKey{Key: k.p384.Public(), KeyID: "p384"},
@@ -56,18 +41,9 @@ func (k testKeys) parse(t testing.TB) *Keys {
 	return keys
 }
 
-func marshalSet(t testing.TB, set ...jose.JSONWebKey) []byte {
-	t.Helper()
-	data, err := json.Marshal(jose.JSONWebKeySet{Keys: set})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
-
 // Rows with a section are of RFC 7517 (JSON Web Key).
 func TestParseKeys(t *testing.T) {
-	k := newKeys(t)
+	k := newKeys()
 	small, err := rsa.GenerateKey(rand.Reader, 1024)
 	if err != nil {
 		t.Fatal(err)
@@ -81,7 +57,7 @@ func TestParseKeys(t *testing.T) {
 	for n := range maxKeys + 1 {
 		many = append(many, public(fmt.Sprint(n)))
 	}
-	good := string(marshalSet(t, public("a")))
+	good := string(oidctest.KeySet(public("a")))
 	tests := []struct {
 		name, jwks string
 		algorithms []string
@@ -89,28 +65,28 @@ func TestParseKeys(t *testing.T) {
 	}{
 		{"one key", good, nil, ""},
 		{"unknown member (5)", strings.Replace(good, `{"keys"`, `{"x":1,"keys"`, 1), nil, ""},
-		{"Edwards key beside (5)", string(marshalSet(t, public("a"), jose.JSONWebKey{Key: edwards, KeyID: "e"})), nil, ""},
+		{"Edwards key beside (5)", string(oidctest.KeySet(public("a"), jose.JSONWebKey{Key: edwards, KeyID: "e"})), nil, ""},
 		{"unknown key type beside (5)", strings.Replace(good, `[`, `[{"kty":"new","kid":"n"},`, 1), nil, ""},
-		{"encryption key beside (4.2)", string(marshalSet(t, public("a"), jose.JSONWebKey{Key: k.rsa.Public(), KeyID: "b", Use: "enc"})), nil, ""},
+		{"encryption key beside (4.2)", string(oidctest.KeySet(public("a"), jose.JSONWebKey{Key: k.rsa.Public(), KeyID: "b", Use: "enc"})), nil, ""},
 		{"not JSON", "{", nil, "read key set"},
 		{"nothing", "", nil, "read key set"},
 		{"an array", "[]", nil, "read key set"},
 		{"keys twice", `{"keys":[],"keys":[]}`, nil, "read key set"},
 		{"too large", `{"keys":[],"x":"` + strings.Repeat("x", maxJWKS) + `"}`, nil, "larger than"},
 		{"no keys", `{"keys":[]}`, nil, "no signing key"},
-		{"only an Edwards key", string(marshalSet(t, jose.JSONWebKey{Key: edwards, KeyID: "e"})), nil, "no signing key"},
-		{"only an encryption key", string(marshalSet(t, jose.JSONWebKey{Key: k.rsa.Public(), KeyID: "a", Use: "enc"})), nil, "no signing key"},
-		{"key of another algorithm", string(marshalSet(t, jose.JSONWebKey{Key: k.rsa.Public(), KeyID: "a", Algorithm: "PS256"})), nil, "no signing key"},
+		{"only an Edwards key", string(oidctest.KeySet(jose.JSONWebKey{Key: edwards, KeyID: "e"})), nil, "no signing key"},
+		{"only an encryption key", string(oidctest.KeySet(jose.JSONWebKey{Key: k.rsa.Public(), KeyID: "a", Use: "enc"})), nil, "no signing key"},
+		{"key of another algorithm", string(oidctest.KeySet(jose.JSONWebKey{Key: k.rsa.Public(), KeyID: "a", Algorithm: "PS256"})), nil, "no signing key"},
 		{"key for an algorithm that is not taken", good, []string{"ES256"}, "no signing key"},
 		{"algorithm none asked for", good, []string{"none"}, "not supported"},
 		{"symmetric key", `{"keys":[{"kty":"oct","k":"c2VjcmV0IHNlY3JldCBzZWNyZXQ","kid":"a"}]}`, nil, "not a public"},
-		{"private key (9.2)", string(marshalSet(t, jose.JSONWebKey{Key: k.rsa, KeyID: "a"})), nil, "not a public"},
-		{"short RSA key", string(marshalSet(t, jose.JSONWebKey{Key: small.Public(), KeyID: "a"})), nil, "1024 bits"},
+		{"private key (9.2)", string(oidctest.KeySet(jose.JSONWebKey{Key: k.rsa, KeyID: "a"})), nil, "not a public"},
+		{"short RSA key", string(oidctest.KeySet(jose.JSONWebKey{Key: small.Public(), KeyID: "a"})), nil, "1024 bits"},
 		{"exponent of one", `{"keys":[{"kty":"RSA","n":"` + strings.Repeat("_", 344) + `","e":"AQ","kid":"a"}]}`, nil, "key 0"},
 		{"point off the curve", `{"keys":[{"kty":"EC","crv":"P-256","x":"` + strings.Repeat("A", 42) + `A","y":"` + strings.Repeat("A", 42) + `A","kid":"a"}]}`, nil, "key 0"},
-		{"no key ID", string(marshalSet(t, public(""))), nil, "kid"},
-		{"key ID twice (4.5)", string(marshalSet(t, public("a"), public("a"))), nil, "twice"},
-		{"more keys than IAM takes", string(marshalSet(t, many...)), nil, "more than 100"},
+		{"no key ID", string(oidctest.KeySet(public(""))), nil, "kid"},
+		{"key ID twice (4.5)", string(oidctest.KeySet(public("a"), public("a"))), nil, "twice"},
+		{"more keys than IAM takes", string(oidctest.KeySet(many...)), nil, "more than 100"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -130,11 +106,11 @@ func TestParseKeys(t *testing.T) {
 
 // FuzzParseKeys holds that no key set makes a symmetric signature valid.
 func FuzzParseKeys(f *testing.F) {
-	k := newKeys(f)
+	k := newKeys()
 	for _, seed := range [][]byte{k.jwks, nil, []byte(`{}`), []byte(`{"keys":[{"kty":"oct","k":"AA","kid":"a"}]}`), []byte(`{"keys":[{"kty":"EC","crv":"P-256","x":"AA","y":"AA","kid":"a"}]}`), []byte(`{"keys":[{"kty":"RSA","n":"AA","e":"AQAB","kid":"a","x5u":"http://127.0.0.1/"}]}`)} {
 		f.Add(seed)
 	}
-	forged := signHS256([]byte("a key of the fuzzer's, of 32 bytes"), encode(f, goodClaims()))
+	forged := signHS256([]byte("a key of the fuzzer's, of 32 bytes"), oidctest.Encode(goodClaims()))
 	f.Fuzz(func(t *testing.T, jwks []byte) {
 		keys, err := ParseKeys(jwks)
 		if err != nil {

@@ -7,10 +7,8 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
-	"maps"
 	"math/big"
 	"reflect"
 	"strings"
@@ -18,58 +16,22 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/podidentity/epi/clusters/emulator/oidc/oidctest"
 )
 
 const issuer = "https://oidc.eks.us-west-2.amazonaws.com/id/0123456789ABCDEF"
 
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
+// pod is who the tokens are for.
+var pod = oidctest.Pod{Issuer: issuer, Audience: "sts.amazonaws.com", Namespace: "default", ServiceAccount: "aws-cli", Name: "web-0"}
+
 // goodClaims are those of a projected token for IRSA.
-func goodClaims() map[string]any {
-	return map[string]any{
-		"iss": issuer, "sub": "system:serviceaccount:default:aws-cli", "aud": []string{"sts.amazonaws.com"},
-		"exp": now.Add(24 * time.Hour).Unix(), "nbf": now.Unix(), "iat": now.Unix(), "jti": "f0e1",
-		"kubernetes.io": map[string]any{
-			"namespace": "default", "node": map[string]any{"name": "node-1", "uid": "n1"},
-			"pod":            map[string]any{"name": "web-0", "uid": "p1"},
-			"serviceaccount": map[string]any{"name": "aws-cli", "uid": "s1"}, "warnafter": now.Unix(),
-		},
-	}
-}
+func goodClaims() map[string]any { return pod.Claims(now, nil) }
 
 // with are the good claims with changes; nil removes one.
-func with(t testing.TB, changes map[string]any) []byte {
-	c := goodClaims()
-	maps.Copy(c, changes)
-	maps.DeleteFunc(c, func(_ string, v any) bool { return v == nil })
-	return encode(t, c)
-}
-
-func encode(t testing.TB, v any) []byte {
-	t.Helper()
-	data, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
-
-func sign(t testing.TB, alg jose.SignatureAlgorithm, key any, id string, payload []byte) string {
-	t.Helper()
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: jose.JSONWebKey{Key: key, KeyID: id}}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signed, err := signer.Sign(payload)
-	if err != nil {
-		t.Fatal(err)
-	}
-	token, err := signed.CompactSerialize()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return token
-}
+func with(changes map[string]any) []byte { return oidctest.Encode(pod.Claims(now, changes)) }
 
 // signHS256 signs with a shared secret under the ID of the RSA key.
 func signHS256(secret, payload []byte) string {
@@ -94,9 +56,9 @@ func signES256(t testing.TB, key *ecdsa.PrivateKey, header string, payload []byt
 }
 
 func TestClaims(t *testing.T) {
-	k := newKeys(t)
-	payload := with(t, map[string]any{"azp": "client", "https://aws.amazon.com/source_identity": "me"})
-	claims, err := k.parse(t).Verify(sign(t, jose.RS256, k.rsa, "rsa", payload), now)
+	k := newKeys()
+	payload := with(map[string]any{"azp": "client", "https://aws.amazon.com/source_identity": "me"})
+	claims, err := k.parse(t).Verify(oidctest.Sign(jose.RS256, k.rsa, "rsa", payload), now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +72,7 @@ func TestClaims(t *testing.T) {
 	want := Claims{
 		Issuer: issuer, Subject: "system:serviceaccount:default:aws-cli", Audience: []string{"sts.amazonaws.com"}, AuthorizedParty: "client", JTI: "f0e1",
 		Expiry: time.Unix(now.Unix()+86400, 0), NotBefore: time.Unix(now.Unix(), 0), IssuedAt: time.Unix(now.Unix(), 0),
-		Kubernetes: Kubernetes{Namespace: "default", ServiceAccount: Object{"aws-cli", "s1"}, Pod: Object{"web-0", "p1"}},
+		Kubernetes: Kubernetes{Namespace: "default", ServiceAccount: Object{"aws-cli", "uid-of-aws-cli"}, Pod: Object{"web-0", "uid-of-web-0"}},
 	}
 	if !reflect.DeepEqual(claims, want) {
 		t.Errorf("got %+v\nwant %+v", claims, want)
@@ -120,10 +82,10 @@ func TestClaims(t *testing.T) {
 // The security table. Sources: RFC 7515 (JWS), RFC 7518 (JWA), RFC 7519 (JWT), RFC 8725 (JWT best
 // practices), the attacks of CVE-2015-9235 (key confusion) and CVE-2022-21449 (zero signature).
 func TestVerify(t *testing.T) {
-	k := newKeys(t)
+	k := newKeys()
 	keys := k.parse(t)
-	claims := with(t, nil)
-	good := sign(t, jose.ES256, k.p256, "p256", claims)
+	claims := with(nil)
+	good := oidctest.Sign(jose.ES256, k.p256, "p256", claims)
 	parts := strings.Split(good, ".")
 	signature, err := base64.RawURLEncoding.DecodeString(parts[2])
 	if err != nil {
@@ -146,22 +108,22 @@ func TestVerify(t *testing.T) {
 		return signES256(t, k.p256, `{"alg":"ES256","kid":"p256"}`, []byte(text))
 	}
 	changed := func(name string, value any) string {
-		return sign(t, jose.ES256, k.p256, "p256", with(t, map[string]any{name: value}))
+		return oidctest.Sign(jose.ES256, k.p256, "p256", with(map[string]any{name: value}))
 	}
-	ownKey := string(encode(t, jose.JSONWebKey{Key: k.stranger.Public(), KeyID: "rsa"}))
+	ownKey := string(oidctest.Encode(jose.JSONWebKey{Key: k.stranger.Public(), KeyID: "rsa"}))
 	strangers := func(extra string) string {
-		signed := sign(t, jose.RS256, k.stranger, "rsa", claims)
+		signed := oidctest.Sign(jose.RS256, k.stranger, "rsa", claims)
 		_, rest, _ := strings.Cut(signed, ".")
 		return b64([]byte(`{"alg":"RS256","kid":"rsa",`+extra+`}`)) + "." + rest
 	}
 
 	tests := []struct{ name, token, reason string }{
-		{"RS256", sign(t, jose.RS256, k.rsa, "rsa", claims), ""},
-		{"RS384", sign(t, jose.RS384, k.rsa, "rsa", claims), ""},
-		{"RS512", sign(t, jose.RS512, k.rsa, "rsa", claims), ""},
+		{"RS256", oidctest.Sign(jose.RS256, k.rsa, "rsa", claims), ""},
+		{"RS384", oidctest.Sign(jose.RS384, k.rsa, "rsa", claims), ""},
+		{"RS512", oidctest.Sign(jose.RS512, k.rsa, "rsa", claims), ""},
 		{"ES256", good, ""},
-		{"ES384", sign(t, jose.ES384, k.p384, "p384", claims), ""},
-		{"ES512, and a key ID that looks like a path", sign(t, jose.ES512, k.p521, "../p521", claims), ""},
+		{"ES384", oidctest.Sign(jose.ES384, k.p384, "p384", claims), ""},
+		{"ES512, and a key ID that looks like a path", oidctest.Sign(jose.ES512, k.p521, "../p521", claims), ""},
 		{"header with type and more", header(`{"alg":"ES256","typ":"JWT","kid":"p256","x5t":"AA","cty":1}`), ""},
 
 		// The compact form, RFC 7515, sections 3.1 and 7.1.
@@ -195,16 +157,16 @@ func TestVerify(t *testing.T) {
 		{"alg missing", header(`{"kid":"p256"}`), "not signed with one of"},
 		{"alg is a list", header(`{"alg":["ES256"],"kid":"p256"}`), "header is not valid"},
 		{"ALG in upper case", header(`{"ALG":"ES256","kid":"p256"}`), "not signed with one of"},
-		{"PSS", sign(t, jose.PS256, k.rsa, "rsa", claims), "not signed with one of"},
+		{"PSS", oidctest.Sign(jose.PS256, k.rsa, "rsa", claims), "not signed with one of"},
 		{"HMAC keyed with the public key as PEM", signHS256(publicPEM, claims), "not signed with one of"},
 		{"HMAC keyed with the public key as DER", signHS256(publicDER, claims), "not signed with one of"},
 		{"HMAC keyed with the modulus", signHS256(k.rsa.N.Bytes(), claims), "not signed with one of"},
-		{"RSA algorithm under an EC key's ID", sign(t, jose.RS256, k.rsa, "p256", claims), "algorithm is not that of its key"},
-		{"EC algorithm under an RSA key's ID", sign(t, jose.ES256, k.p256, "rsa", claims), "algorithm is not that of its key"},
-		{"ES256 under a P-384 key's ID", sign(t, jose.ES256, k.p256, "p384", claims), "algorithm is not that of its key"},
-		{"algorithm other than the key says", sign(t, jose.RS512, k.rsa, "only-256", claims), "algorithm is not that of its key"},
+		{"RSA algorithm under an EC key's ID", oidctest.Sign(jose.RS256, k.rsa, "p256", claims), "algorithm is not that of its key"},
+		{"EC algorithm under an RSA key's ID", oidctest.Sign(jose.ES256, k.p256, "rsa", claims), "algorithm is not that of its key"},
+		{"ES256 under a P-384 key's ID", oidctest.Sign(jose.ES256, k.p256, "p384", claims), "algorithm is not that of its key"},
+		{"algorithm other than the key says", oidctest.Sign(jose.RS512, k.rsa, "only-256", claims), "algorithm is not that of its key"},
 
-		{"unknown key ID", sign(t, jose.RS256, k.stranger, "other", claims), "not signed by a key"},
+		{"unknown key ID", oidctest.Sign(jose.RS256, k.stranger, "other", claims), "not signed by a key"},
 		{"key ID in another case", header(`{"alg":"ES256","kid":"P256"}`), "not signed by a key"},
 		{"key ID like a path", header(`{"alg":"ES256","kid":"../../../../dev/null"}`), "not signed by a key"},
 		{"key ID like a query", header(`{"alg":"ES256","kid":"p256' OR '1'='1"}`), "not signed by a key"},
@@ -215,7 +177,7 @@ func TestVerify(t *testing.T) {
 		{"key ID twice", header(`{"alg":"ES256","kid":"other","kid":"p256"}`), "header is not valid"},
 		{"alg twice", header(`{"alg":"none","alg":"ES256","kid":"p256"}`), "header is not valid"},
 		{"name twice further down", header(`{"alg":"ES256","kid":"p256","x":{"a":1,"a":2}}`), "header is not valid"},
-		{"stranger's key under a known ID", sign(t, jose.RS256, k.stranger, "rsa", claims), "signature"},
+		{"stranger's key under a known ID", oidctest.Sign(jose.RS256, k.stranger, "rsa", claims), "signature"},
 		{"stranger's key in jwk", strangers(`"jwk":` + ownKey), "signature"},
 		{"stranger's key under jku", strangers(`"jku":"http://127.0.0.1:1/keys"`), "signature"},
 		{"stranger's key under x5u", strangers(`"x5u":"http://127.0.0.1:1/cert"`), "signature"},
@@ -228,7 +190,7 @@ func TestVerify(t *testing.T) {
 		{"header with more after it", header(`{"alg":"ES256","kid":"p256"} {}`), "header is not valid"},
 
 		// Signatures, RFC 7518, section 3.4.
-		{"payload exchanged", parts[0] + "." + b64(with(t, map[string]any{"sub": "system:serviceaccount:kube-system:admin"})) + "." + parts[2], "signature"},
+		{"payload exchanged", parts[0] + "." + b64(with(map[string]any{"sub": "system:serviceaccount:kube-system:admin"})) + "." + parts[2], "signature"},
 		{"header exchanged", b64([]byte(`{"kid":"p256","alg":"ES256"}`)) + "." + parts[1] + "." + parts[2], "signature"},
 		{"signature cut off", parts[0] + "." + parts[1] + "." + b64(signature[:63]), "signature"},
 		{"signature with a byte more", parts[0] + "." + parts[1] + "." + b64(append(signature[:64:64], 0)), "signature"},
@@ -303,8 +265,8 @@ func TestVerify(t *testing.T) {
 }
 
 func TestCheckTime(t *testing.T) {
-	k := newKeys(t)
-	claims, err := k.parse(t).Open(sign(t, jose.RS256, k.rsa, "rsa", with(t, nil)))
+	k := newKeys()
+	claims, err := k.parse(t).Open(oidctest.Sign(jose.RS256, k.rsa, "rsa", with(nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -327,8 +289,8 @@ func TestCheckTime(t *testing.T) {
 }
 
 func TestUnverifiedIssuer(t *testing.T) {
-	k := newKeys(t)
-	if got, err := UnverifiedIssuer(sign(t, jose.RS256, k.stranger, "x", with(t, nil))); err != nil || got != issuer {
+	k := newKeys()
+	if got, err := UnverifiedIssuer(oidctest.Sign(jose.RS256, k.stranger, "x", with(nil))); err != nil || got != issuer {
 		t.Errorf("got %q, %v", got, err)
 	}
 	for _, token := range []string{"", "a.b.c", "e30.e30", "e30.W10.AA"} {
@@ -339,11 +301,11 @@ func TestUnverifiedIssuer(t *testing.T) {
 }
 
 func BenchmarkVerify(b *testing.B) {
-	k := newKeys(b)
+	k := newKeys()
 	keys := k.parse(b)
 	for name, token := range map[string]string{
-		"RS256": sign(b, jose.RS256, k.rsa, "rsa", encode(b, goodClaims())),
-		"ES256": sign(b, jose.ES256, k.p256, "p256", encode(b, goodClaims())),
+		"RS256": oidctest.Sign(jose.RS256, k.rsa, "rsa", oidctest.Encode(goodClaims())),
+		"ES256": oidctest.Sign(jose.ES256, k.p256, "p256", oidctest.Encode(goodClaims())),
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -3,10 +3,8 @@ package podtoken
 import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/rsa"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"maps"
 	"strings"
@@ -14,11 +12,16 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/podidentity/epi/clusters/emulator/oidc/oidctest"
 )
 
 const issuer = "https://kubernetes.default.svc.cluster.local"
 
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// pod is who the tokens are for.
+var pod = oidctest.Pod{Issuer: issuer, Audience: Audience, Namespace: "default", ServiceAccount: "aws-cli", Name: "web-0"}
 
 // keys of a test: the cluster's RSA and EC keys, and one that is not the cluster's.
 type keys struct {
@@ -27,100 +30,35 @@ type keys struct {
 	jwks          []byte
 }
 
-func newKeys(t testing.TB) keys {
-	t.Helper()
-	var k keys
-	var err error
-	if k.rsa, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
-		t.Fatal(err)
-	}
-	if k.stranger, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
-		t.Fatal(err)
-	}
-	if k.ec, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
-		t.Fatal(err)
-	}
-	k.jwks = marshalSet(t,
-		jose.JSONWebKey{Key: k.rsa.Public(), KeyID: "rsa", Algorithm: "RS256", Use: "sig"},
+func newKeys() keys {
+	k := keys{rsa: oidctest.RSA(), stranger: oidctest.RSA(), ec: oidctest.EC(elliptic.P256())}
+	k.jwks = oidctest.KeySet(jose.JSONWebKey{Key: k.rsa.Public(), KeyID: "rsa", Algorithm: "RS256", Use: "sig"},
 		jose.JSONWebKey{Key: k.rsa.Public(), KeyID: "any", Use: "sig"},
 		jose.JSONWebKey{Key: k.ec.Public(), KeyID: "ec", Use: "sig"})
 	return k
 }
 
-func marshalSet(t testing.TB, set ...jose.JSONWebKey) []byte {
-	t.Helper()
-	data, err := json.Marshal(jose.JSONWebKeySet{Keys: set})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
-
-// goodClaims are those that a kube-apiserver writes for a projected token.
-func goodClaims() map[string]any {
-	return map[string]any{
-		"iss": issuer, "sub": "system:serviceaccount:default:aws-cli", "aud": []string{Audience},
-		"exp": now.Add(24 * time.Hour).Unix(), "nbf": now.Unix(), "iat": now.Unix(), "jti": "f0e1",
-		"kubernetes.io": map[string]any{
-			"namespace": "default", "node": map[string]any{"name": "node-1", "uid": "n1"},
-			"pod":            map[string]any{"name": "web-0", "uid": "p1"},
-			"serviceaccount": map[string]any{"name": "aws-cli", "uid": "s1"}, "warnafter": now.Unix(),
-		},
-	}
-}
-
-func sign(t testing.TB, alg jose.SignatureAlgorithm, key any, kid string, payload []byte) string {
-	t.Helper()
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: jose.JSONWebKey{Key: key, KeyID: kid}}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signed, err := signer.Sign(payload)
-	if err != nil {
-		t.Fatal(err)
-	}
-	token, err := signed.CompactSerialize()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return token
-}
-
-func encode(t testing.TB, claims map[string]any) []byte {
-	t.Helper()
-	data, err := json.Marshal(claims)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
-
 func TestVerify(t *testing.T) {
-	k := newKeys(t)
+	k := newKeys()
 	v, err := NewVerifier(issuer, k.jwks)
 	if err != nil {
 		t.Fatal(err)
 	}
-	with := func(changes map[string]any) []byte {
-		c := goodClaims()
-		maps.Copy(c, changes)
-		maps.DeleteFunc(c, func(_ string, v any) bool { return v == nil })
-		return encode(t, c)
-	}
+	with := func(changes map[string]any) []byte { return oidctest.Encode(pod.Claims(now, changes)) }
 	private := func(remove string) map[string]any {
-		c := maps.Clone(goodClaims()["kubernetes.io"].(map[string]any))
+		c := maps.Clone(pod.Claims(now, nil)["kubernetes.io"].(map[string]any))
 		delete(c, remove)
 		return map[string]any{"kubernetes.io": c}
 	}
 	b64 := base64.RawURLEncoding.EncodeToString
-	good := sign(t, jose.RS256, k.rsa, "rsa", with(nil))
+	good := oidctest.Sign(jose.RS256, k.rsa, "rsa", with(nil))
 	parts := strings.Split(good, ".")
-	signed := func(changes map[string]any) string { return sign(t, jose.RS256, k.rsa, "rsa", with(changes)) }
+	signed := func(changes map[string]any) string { return oidctest.Sign(jose.RS256, k.rsa, "rsa", with(changes)) }
 	// Rows are the checks of AUT-08 and AUT-09; those of form, key and signature are in package oidc,
 	// and here only as far as EKS Auth differs.
 	tests := []struct{ name, token, reason string }{
 		{"RS256", good, ""},
-		{"ES256", sign(t, jose.ES256, k.ec, "ec", with(nil)), ""},
+		{"ES256", oidctest.Sign(jose.ES256, k.ec, "ec", with(nil)), ""},
 		{"audience as a string", signed(map[string]any{"aud": Audience}), ""},
 		{"one of two audiences", signed(map[string]any{"aud": []string{"sts.amazonaws.com", Audience}}), ""},
 		{"last moment", signed(map[string]any{"exp": now.Unix() + 1}), ""},
@@ -128,13 +66,13 @@ func TestVerify(t *testing.T) {
 		{"empty", "", "compact form"},
 		{"oversize", strings.Repeat("a", maxTokenBytes) + ".b.c", "longer than"},
 		{"alg none", b64([]byte(`{"alg":"none","kid":"rsa"}`)) + "." + parts[1] + "." + parts[2], "not signed with one of"},
-		{"algorithm that no API server signs with", sign(t, jose.RS384, k.rsa, "any", with(nil)), "algorithm is not that of its key"},
-		{"EC algorithm under an RSA key's ID", sign(t, jose.ES256, k.ec, "rsa", with(nil)), "algorithm is not that of its key"},
-		{"stranger's key under a known ID", sign(t, jose.RS256, k.stranger, "rsa", with(nil)), "signature"},
-		{"unknown key ID", sign(t, jose.RS256, k.stranger, "other", with(nil)), "not signed by a key"},
+		{"algorithm that no API server signs with", oidctest.Sign(jose.RS384, k.rsa, "any", with(nil)), "algorithm is not that of its key"},
+		{"EC algorithm under an RSA key's ID", oidctest.Sign(jose.ES256, k.ec, "rsa", with(nil)), "algorithm is not that of its key"},
+		{"stranger's key under a known ID", oidctest.Sign(jose.RS256, k.stranger, "rsa", with(nil)), "signature"},
+		{"unknown key ID", oidctest.Sign(jose.RS256, k.stranger, "other", with(nil)), "not signed by a key"},
 		{"payload exchanged", parts[0] + "." + b64(with(map[string]any{"sub": "system:serviceaccount:kube-system:admin"})) + "." + parts[2], "signature"},
-		{"payload is null", sign(t, jose.RS256, k.rsa, "rsa", []byte(`null`)), "claims"},
-		{"claim twice", sign(t, jose.RS256, k.rsa, "rsa", []byte(`{"iss":"a","iss":"`+issuer+`"}`)), "claims"},
+		{"payload is null", oidctest.Sign(jose.RS256, k.rsa, "rsa", []byte(`null`)), "claims"},
+		{"claim twice", oidctest.Sign(jose.RS256, k.rsa, "rsa", []byte(`{"iss":"a","iss":"`+issuer+`"}`)), "claims"},
 
 		{"issuer with a slash more", signed(map[string]any{"iss": issuer + "/"}), "issuer"},
 		{"issuer in another case", signed(map[string]any{"iss": strings.ToUpper(issuer)}), "issuer"},
@@ -167,9 +105,9 @@ func TestVerify(t *testing.T) {
 		{"subject of a user", signed(map[string]any{"sub": "kubernetes-admin"}), "subject"},
 		{"no subject", signed(map[string]any{"sub": nil}), "subject"},
 		{"expired and for another audience", signed(map[string]any{"exp": now.Unix() - 1, "aud": "x"}), "audience"},
-		{"expired and not bound to a pod", sign(t, jose.RS256, k.rsa, "rsa", with(map[string]any{"exp": now.Unix() - 1, "kubernetes.io": nil})), "no kubernetes.io claim"},
+		{"expired and not bound to a pod", oidctest.Sign(jose.RS256, k.rsa, "rsa", with(map[string]any{"exp": now.Unix() - 1, "kubernetes.io": nil})), "no kubernetes.io claim"},
 	}
-	want := Identity{JTI: "f0e1", Namespace: "default", ServiceAccount: "aws-cli", ServiceAccountUID: "s1", PodName: "web-0", PodUID: "p1"}
+	want := Identity{JTI: "f0e1", Namespace: "default", ServiceAccount: "aws-cli", ServiceAccountUID: "uid-of-aws-cli", PodName: "web-0", PodUID: "uid-of-web-0"}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := v.Verify(test.token, now)
@@ -200,7 +138,7 @@ func TestVerify(t *testing.T) {
 }
 
 func TestNewVerifierRefuses(t *testing.T) {
-	k := newKeys(t)
+	k := newKeys()
 	tests := []struct {
 		name, issuer string
 		jwks         []byte
@@ -208,8 +146,8 @@ func TestNewVerifierRefuses(t *testing.T) {
 	}{
 		{"no issuer", "", k.jwks, "issuer is empty"},
 		{"not JSON", issuer, []byte("{"), "issuer " + issuer + ": read key set"},
-		{"private key", issuer, marshalSet(t, jose.JSONWebKey{Key: k.rsa, KeyID: "a"}), "not a public"},
-		{"only a key of another algorithm", issuer, marshalSet(t, jose.JSONWebKey{Key: k.rsa.Public(), KeyID: "a", Algorithm: "RS512"}), "no signing key"},
+		{"private key", issuer, oidctest.KeySet(jose.JSONWebKey{Key: k.rsa, KeyID: "a"}), "not a public"},
+		{"only a key of another algorithm", issuer, oidctest.KeySet(jose.JSONWebKey{Key: k.rsa.Public(), KeyID: "a", Algorithm: "RS512"}), "no signing key"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -221,12 +159,12 @@ func TestNewVerifierRefuses(t *testing.T) {
 }
 
 func FuzzVerify(f *testing.F) {
-	k := newKeys(f)
+	k := newKeys()
 	v, err := NewVerifier(issuer, k.jwks)
 	if err != nil {
 		f.Fatal(err)
 	}
-	good := sign(f, jose.RS256, k.rsa, "rsa", encode(f, goodClaims()))
+	good := oidctest.Sign(jose.RS256, k.rsa, "rsa", oidctest.Encode(pod.Claims(now, nil)))
 	for _, seed := range []string{"", "a.b.c", good, strings.ToUpper(good), "eyJhbGciOiJub25lIn0.e30.", "eyJhbGciOiJSUzI1NiIsImtpZCI6InJzYSJ9.e30.AA"} {
 		f.Add(seed)
 	}
@@ -239,14 +177,14 @@ func FuzzVerify(f *testing.F) {
 }
 
 func BenchmarkVerify(b *testing.B) {
-	k := newKeys(b)
+	k := newKeys()
 	v, err := NewVerifier(issuer, k.jwks)
 	if err != nil {
 		b.Fatal(err)
 	}
 	for name, token := range map[string]string{
-		"RS256": sign(b, jose.RS256, k.rsa, "rsa", encode(b, goodClaims())),
-		"ES256": sign(b, jose.ES256, k.ec, "ec", encode(b, goodClaims())),
+		"RS256": oidctest.Sign(jose.RS256, k.rsa, "rsa", oidctest.Encode(pod.Claims(now, nil))),
+		"ES256": oidctest.Sign(jose.ES256, k.ec, "ec", oidctest.Encode(pod.Claims(now, nil))),
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

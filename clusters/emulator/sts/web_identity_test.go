@@ -19,6 +19,7 @@ import (
 
 	"github.com/podidentity/epi/clusters/emulator/iam/iamtest"
 	"github.com/podidentity/epi/clusters/emulator/oidc"
+	"github.com/podidentity/epi/clusters/emulator/oidc/oidctest"
 )
 
 const (
@@ -43,20 +44,11 @@ func (k knownIssuers) Keys(issuer string) (*oidc.Keys, bool) {
 var testIssuer, issuers = newIssuer()
 
 func newIssuer() (issuer, knownIssuers) {
-	first, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		panic(err)
-	}
-	second, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		panic(err)
-	}
-	set, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{
-		{Key: first.Public(), KeyID: "rsa", Algorithm: "RS256", Use: "sig"}, {Key: second.Public(), KeyID: "ec", Algorithm: "ES256", Use: "sig"},
-	}})
-	if err != nil {
-		panic(err)
-	}
+	first, second := oidctest.RSA(), oidctest.EC(elliptic.P256())
+	set := oidctest.KeySet(
+		jose.JSONWebKey{Key: first.Public(), KeyID: "rsa", Algorithm: "RS256", Use: "sig"},
+		jose.JSONWebKey{Key: second.Public(), KeyID: "ec", Algorithm: "ES256", Use: "sig"},
+	)
 	keys, err := oidc.ParseKeys(set)
 	if err != nil {
 		panic(err)
@@ -64,40 +56,9 @@ func newIssuer() (issuer, knownIssuers) {
 	return issuer{first, second}, knownIssuers{issuerURL: keys}
 }
 
-func sign(t *testing.T, algorithm jose.SignatureAlgorithm, key any, id string, claims map[string]any) string {
-	t.Helper()
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: jose.JSONWebKey{Key: key, KeyID: id}}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	payload, err := json.Marshal(claims)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signed, err := signer.Sign(payload)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := signed.CompactSerialize()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
-}
-
 // claims of a service account token for IRSA, with changes; nil removes a claim.
 func claims(changes map[string]any) map[string]any {
-	now := time.Now()
-	all := map[string]any{
-		"iss": issuerURL, "sub": "system:serviceaccount:default:app", "aud": []string{"sts.amazonaws.com"},
-		"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(time.Hour).Unix(),
-	}
-	for name, value := range changes {
-		if all[name] = value; value == nil {
-			delete(all, name)
-		}
-	}
-	return all
+	return oidctest.Pod{Issuer: issuerURL, Audience: "sts.amazonaws.com", Namespace: "default", ServiceAccount: "app", Name: "web-0"}.Claims(time.Now(), changes)
 }
 
 const irsaTrust = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Federated":"` + providerARN + `"},
@@ -125,7 +86,7 @@ func irsa(t *testing.T) (server *iamtest.Server, anonymous *sdk.Client, role str
 
 func TestAssumeRoleWithWebIdentity(t *testing.T) {
 	server, anonymous, role := irsa(t)
-	token := sign(t, jose.ES256, testIssuer.ec, "ec", claims(map[string]any{
+	token := oidctest.Sign(jose.ES256, testIssuer.ec, "ec", claims(map[string]any{
 		"https://aws.amazon.com/tags":            map[string]any{"principal_tags": map[string]any{"team": []string{"blue"}}, "transitive_tag_keys": []string{"team"}},
 		"https://aws.amazon.com/source_identity": "alice",
 	}))
@@ -150,7 +111,7 @@ func TestAssumeRoleWithWebIdentity(t *testing.T) {
 func TestWebIdentityRefusals(t *testing.T) {
 	_, anonymous, role := irsa(t)
 	good := func(changes map[string]any) string {
-		return sign(t, jose.RS256, testIssuer.rsa, "rsa", claims(changes))
+		return oidctest.Sign(jose.RS256, testIssuer.rsa, "rsa", claims(changes))
 	}
 	now := time.Now()
 	public, err := json.Marshal(jose.JSONWebKey{Key: testIssuer.rsa.Public()})
@@ -181,9 +142,9 @@ func TestWebIdentityRefusals(t *testing.T) {
 		{name: "a provider without keys: none are fetched", token: good(map[string]any{"iss": unknownKeys}), code: "InvalidIdentityToken", status: 400},
 		{name: "an issuer that is no https URL", token: good(map[string]any{"iss": "http://169.254.169.254/latest"}), code: "InvalidIdentityToken", status: 400},
 		{name: "another subject", token: good(map[string]any{"sub": "system:serviceaccount:default:other"}), code: "AccessDenied", status: 403},
-		{name: "signed by another key", token: sign(t, jose.RS256, other, "rsa", claims(nil)), code: "InvalidIdentityToken", status: 400},
+		{name: "signed by another key", token: oidctest.Sign(jose.RS256, other, "rsa", claims(nil)), code: "InvalidIdentityToken", status: 400},
 		{name: "alg none", token: none, code: "InvalidIdentityToken", status: 400},
-		{name: "the public key as secret", token: sign(t, jose.HS256, public, "rsa", claims(nil)), code: "InvalidIdentityToken", status: 400},
+		{name: "the public key as secret", token: oidctest.Sign(jose.HS256, public, "rsa", claims(nil)), code: "InvalidIdentityToken", status: 400},
 		{name: "no token", token: "four", code: "InvalidIdentityToken", status: 400},
 		{name: "a tag with two values", token: good(map[string]any{"https://aws.amazon.com/tags": map[string]any{"principal_tags": map[string]any{"a": []string{"1", "2"}}}}), code: "InvalidIdentityToken", status: 400},
 		{name: "a role that does not exist", token: good(nil), change: func(in *sdk.AssumeRoleWithWebIdentityInput) { in.RoleArn = aws.String(role + "2") }, code: "AccessDenied", status: 403},
