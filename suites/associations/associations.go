@@ -2,7 +2,6 @@
 package associations
 
 import (
-	"fmt"
 	"net/http"
 	"regexp"
 	"time"
@@ -65,10 +64,10 @@ var _ = Describe("An association", func() {
 			association := cloud.Associate(ctx, env, namespace, account, role)
 			workload.AwaitAssociation(ctx, env, association)
 
-			By("waiting until the credentials of a pod work")
-			pod := workload.Start(ctx, env, workload.NewPod(env, namespace, account))
-			running := time.Now()
-			Eventually(pod.Caller).WithContext(ctx).Within(env.Timeouts.CredentialsWork).Should(BeSessionOf(role.Name))
-			AddReportEntry("credentials worked after the pod ran for", fmt.Sprint(time.Since(running).Round(10*time.Millisecond)))
+			By("waiting until EKS Auth gives a pod a session, and it works")
+			token := string(workload.NewToken(ctx, env, workload.NewBystander(ctx, env, namespace, account)))
+			Eventually(sessionOf(env, token)).WithContext(ctx).Within(env.Timeouts.CredentialsWork).Should(beOf(role))
+			report(env, "an association counted for EKS Auth after", association.Created)
+			Eventually(callerOf).WithContext(ctx).WithArguments(cloud.AwaitSession(ctx, env, token)).Within(env.Timeouts.CredentialsWork).Should(beOf(role))
 		})
 })

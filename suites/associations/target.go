@@ -35,9 +35,20 @@ var _ = Describe("An association with a target role", func() {
 			target.SetTrust(ctx, env, cloud.TrustRole(source, cloud.ExternalID(env, namespace, "other")))
 			Eventually(refusalOf(env, token)).WithContext(ctx).Within(env.Timeouts.PolicyVisible).
 				Should(BeRefusedWith("AccessDeniedException", http.StatusBadRequest))
+		})
 
-			By("taking the target role out of the association")
+	It("loses the target role, and its external ID, by an update with an empty one", Covers("ASC-13"),
+		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			namespace, token := newToken(ctx, env)
+			source, target := cloud.NewRole(ctx, env), cloud.NewRole(ctx, env)
+			association := cloud.Associate(ctx, env, namespace, account, source, cloud.WithTarget(target))
+
 			update(ctx, env, association, func(in *eks.UpdatePodIdentityAssociationInput) { in.TargetRoleArn = ptr("") })
+
+			known := describe(ctx, env, association)
+			Expect(known.TargetRoleArn).To(BeNil())
+			Expect(known.ExternalId).To(BeNil())
 			Eventually(sessionOf(env, token)).WithContext(ctx).Within(env.Timeouts.AssociationVisible).Should(beOf(source))
 		})
 

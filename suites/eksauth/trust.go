@@ -32,12 +32,17 @@ var _ = Describe("A role that does not trust Pod Identity any more", func() {
 		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			tagged, plain := newPod(ctx, env), newPod(ctx, env)
-			role := cloud.NewRoleTrusting(ctx, env, cloud.TrustService("pods.eks.amazonaws.com", "sts:AssumeRole"))
+			role := cloud.NewRole(ctx, env)
 			cloud.Associate(ctx, env, tagged.Namespace, account, role)
 			cloud.Associate(ctx, env, plain.Namespace, account, role, cloud.WithoutSessionTags())
+			cloud.AwaitSession(ctx, env, string(tagged.token))
+			cloud.AwaitSession(ctx, env, string(plain.token))
 
-			Eventually(asking(env, &env.Clients, plain.token)).WithContext(ctx).Within(env.Timeouts.AssociationVisible).Should(Succeed())
-			Eventually(asking(env, &env.Clients, tagged.token)).WithContext(ctx).Within(env.Timeouts.AssociationVisible).Should(notTrusted())
+			By("taking sts:TagSession out of the trust policy")
+			role.SetTrust(ctx, env, cloud.TrustService("pods.eks.amazonaws.com", "sts:AssumeRole"))
+
+			Eventually(asking(env, &env.Clients, tagged.token)).WithContext(ctx).Within(env.Timeouts.PolicyVisible).Should(notTrusted())
+			Expect(asking(env, &env.Clients, plain.token)(ctx)).To(Succeed())
 		})
 })
 
