@@ -244,6 +244,10 @@ func (c clusters) RegisterCluster(name string, cluster control.Cluster) error {
 	})
 }
 
+func (c clusters) UnregisterCluster(name string) error {
+	return c.emulator.cloud.Load().eks.UnregisterCluster(name)
+}
+
 func (c clusters) Identities(ctx context.Context, cluster, after string) (control.Identities, error) {
 	now := c.emulator.cloud.Load()
 	revision, identities, err := now.eks.Identities(ctx, cluster, after)

@@ -32,9 +32,8 @@ type PaperCluster struct {
 const paperKey = "paper"
 
 // NewPaperCluster makes a cluster known to EKS, with an association of its one service account with
-// the role. suffix tells it from those of other specs. The association is removed; the cluster stays,
-// and is another's the next time. It needs clusters.EmulatorControl.
-func NewPaperCluster(ctx context.Context, env *framework.Env, suffix string, role *Role) *PaperCluster {
+// the role. It needs clusters.EmulatorControl.
+func NewPaperCluster(ctx context.Context, env *framework.Env, role *Role) *PaperCluster {
 	env.T.Helper()
 	if env.Control == nil {
 		env.T.Fatalf("register a cluster: the environment has no control API, though it says so")
@@ -43,9 +42,8 @@ func NewPaperCluster(ctx context.Context, env *framework.Env, suffix string, rol
 	if err != nil {
 		env.T.Fatalf("make key of a cluster: %v", err)
 	}
-	cluster := &PaperCluster{
-		Name: env.ClusterName + "-" + suffix, issuer: "https://" + suffix + ".example.com", key: key,
-	}
+	name := env.NewName()
+	cluster := &PaperCluster{Name: name, issuer: "https://" + name + ".example.com", key: key}
 	set, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: paperKey, Algorithm: "ES256", Use: "sig"}}})
 	if err != nil {
 		env.T.Fatalf("encode key of cluster %s: %v", cluster.Name, err)
@@ -53,6 +51,7 @@ func NewPaperCluster(ctx context.Context, env *framework.Env, suffix string, rol
 	if err := env.Control.RegisterCluster(ctx, cluster.Name, control.Cluster{Issuer: cluster.issuer, JWKS: set}); err != nil {
 		env.T.Fatalf("%v", err)
 	}
+	env.T.Cleanup("cluster "+cluster.Name, func(ctx context.Context) error { return env.Control.UnregisterCluster(ctx, cluster.Name) })
 	cluster.Association = Associate(ctx, env, env.NewName(), "reader", role, InCluster(cluster.Name))
 	return cluster
 }

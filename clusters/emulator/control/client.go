@@ -42,6 +42,15 @@ func (c *Client) RegisterCluster(ctx context.Context, name string, cluster Clust
 	return nil
 }
 
+// UnregisterCluster makes EKS and EKS Auth forget a cluster and what is in it. One that is not known is
+// no error.
+func (c *Client) UnregisterCluster(ctx context.Context, name string) error {
+	if err := c.do(ctx, http.MethodDelete, "/v1/clusters/"+url.PathEscape(name), nil, nil); err != nil {
+		return fmt.Errorf("unregister cluster %s: %w", name, err)
+	}
+	return nil
+}
+
 // Identities returns a cluster's identities at once if after is not the current revision, otherwise
 // when they change or after wait (up to 5 minutes).
 func (c *Client) Identities(ctx context.Context, cluster, after string, wait time.Duration) (Identities, error) {

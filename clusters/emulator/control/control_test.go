@@ -38,6 +38,11 @@ func (e *emulator) Reset(context.Context) error {
 	return e.resetErr
 }
 
+func (e *emulator) UnregisterCluster(name string) error {
+	delete(e.registered, name)
+	return nil
+}
+
 func (e *emulator) RegisterCluster(name string, cluster Cluster) error {
 	if cluster.Issuer == "" {
 		return errors.New("issuer is empty")
@@ -105,6 +110,10 @@ func TestClientAndServer(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 
+	if err := client.UnregisterCluster(ctx, "blue"); err != nil || len(e.registered) != 0 {
+		t.Errorf("still registered: %v (error %v)", e.registered, err)
+	}
+
 	if limit, err := client.HopLimit(ctx); err != nil || limit != 1 {
 		t.Errorf("hop limit %d, %v", limit, err)
 	}
@@ -155,6 +164,7 @@ func TestRefusals(t *testing.T) {
 		{"basic", "GET", "/v1/calls", "Basic " + token, "", 401, "bearer token"},
 		{"sync token reads calls", "GET", "/v1/calls", "Bearer " + syncToken, "", 403, "may only watch"},
 		{"sync token registers", "PUT", "/v1/clusters/blue", "Bearer " + syncToken, "{}", 403, "may only watch"},
+		{"sync token unregisters", "DELETE", "/v1/clusters/blue", "Bearer " + syncToken, "", 403, "may only watch"},
 		{"sync token sets hop limit", "PUT", "/v1/imds", "Bearer " + syncToken, `{"hopLimit":2}`, 403, "may only watch"},
 		{"harness token watches", "GET", "/v1/clusters/blue/identities", "Bearer " + token, "", 200, `"serviceAccount":"app"`},
 		{"bad wait", "GET", "/v1/clusters/blue/identities?wait=x", "Bearer " + token, "", 400, "must be a duration"},

@@ -23,6 +23,8 @@ var ErrNoCluster = errors.New("no such cluster")
 type Clusters interface {
 	// RegisterCluster makes a cluster known or changes it; an error is the caller's fault.
 	RegisterCluster(name string, cluster Cluster) error
+	// UnregisterCluster forgets a cluster and what is in it, if it is known.
+	UnregisterCluster(name string) error
 	// Identities waits, if after is the current revision, for another one or until ctx ends.
 	Identities(ctx context.Context, cluster, after string) (Identities, error)
 }
@@ -88,7 +90,7 @@ func NewHandler(options Options) (http.Handler, error) {
 	// The token to sync opens one thing; all the rest is the harness's.
 	mux.Handle("/v1/clusters/{name}/identities", methods{http.MethodGet: s.guard(s.identities, s.token, s.syncToken)})
 	for path, byMethod := range map[string]methods{
-		"/v1/clusters/{name}": {http.MethodPut: s.registerCluster},
+		"/v1/clusters/{name}": {http.MethodPut: s.registerCluster, http.MethodDelete: s.unregisterCluster},
 		"/v1/imds":            {http.MethodGet: s.getMetadata, http.MethodPut: s.putMetadata},
 		"/v1/calls":           {http.MethodGet: s.calls, http.MethodDelete: s.clearCalls},
 		"/v1/counts":          {http.MethodGet: s.counts},
@@ -164,6 +166,14 @@ func (s *server) registerCluster(w http.ResponseWriter, r *http.Request) {
 	}
 	if err := s.Clusters.RegisterCluster(r.PathValue("name"), cluster); err != nil {
 		refuse(w, http.StatusBadRequest, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (s *server) unregisterCluster(w http.ResponseWriter, r *http.Request) {
+	if err := s.Clusters.UnregisterCluster(r.PathValue("name")); err != nil {
+		refuse(w, http.StatusInternalServerError, err)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)

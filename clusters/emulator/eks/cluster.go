@@ -67,6 +67,32 @@ func (s *Service) RegisterCluster(c Cluster) error {
 	return nil
 }
 
+// UnregisterCluster forgets a cluster with all that is in it. One that is not known is no error.
+func (s *Service) UnregisterCluster(name string) error {
+	s.state.mu.Lock()
+	defer s.state.mu.Unlock()
+	c, ok := s.state.clusters[name]
+	if !ok {
+		return nil
+	}
+	// The cluster's own record comes last: what a process leaves that ends in between has a cluster.
+	var keys []string
+	for _, a := range c.byID {
+		keys = append(keys, associationKey(a))
+	}
+	for _, a := range c.addons {
+		keys = append(keys, recordKey(addonRecords, a.Cluster, a.Name))
+	}
+	for _, key := range append(keys, recordKey(clusterRecords, name)) {
+		if err := s.options.Table.Delete(key); err != nil {
+			return fmt.Errorf("unregister cluster %s: %w", name, err)
+		}
+	}
+	delete(s.state.clusters, name)
+	c.announce() // lets those go who wait for its identities
+	return nil
+}
+
 // Verifier returns what verifies the cluster's tokens; false if there is no such cluster.
 func (s *Service) Verifier(cluster string) (*podtoken.Verifier, bool) {
 	s.state.mu.RLock()
