@@ -200,6 +200,7 @@ func TestReportInBrowser(t *testing.T) {
 			p.scheme("dark")
 			p.look(name + "-dark")
 			p.scheme("light")
+			evaluate[any](p, `document.querySelectorAll("details").forEach((d) => { d.open = true; })`)
 			for _, width := range []int64{1280, 760, 360} {
 				p.do(chromedp.EmulateViewport(width, 900))
 				if wide := evaluate[int](p, `document.documentElement.scrollWidth`); wide > int(width) {
@@ -218,9 +219,13 @@ func TestReportInBrowser(t *testing.T) {
 func TestReportFilter(t *testing.T) {
 	p := open(t, browser(t), failing())
 	all := len(failing().RequirementResults())
+	pick := func(name, value string) {
+		t.Helper()
+		p.do(chromedp.Click(`input[name=` + name + `][value="` + value + `"]`))
+	}
 	choose := func(outcome string) {
 		t.Helper()
-		p.do(chromedp.Click(`input[name=outcome][value="` + outcome + `"]`))
+		pick("outcome", outcome)
 	}
 	choose("fail")
 	p.expect("failed rows", 4, p.shown())
@@ -237,11 +242,40 @@ func TestReportFilter(t *testing.T) {
 	p.do(chromedp.WaitVisible(`#req-INJ-01`))
 	p.expect("rows", all, p.shown())
 
+	pick("profile", "webhook")
+	p.expect("rows of the webhook", 4, p.shown())
+	pick("level", "SHOULD")
+	p.expect("its rows that are good to have", 1, p.shown())
+	choose("fail")
+	p.expect("its failed rows that are good to have", 0, p.shown())
+	choose("")
+	pick("level", "")
+	pick("profile", "")
+	p.expect("rows", all, p.shown())
+
 	choose("not-supported")
 	p.expect("rows not supported", 2, p.shown())
 	p.do(chromedp.Focus(`input[name=outcome][value="not-supported"]`))
 	p.do(chromedp.KeyEvent(kb.ArrowLeft))
 	p.expect("rows after an arrow key", 4, p.shown())
+	p.quiet()
+}
+
+// Of many failures the later ones are folded away, until a link leads to one.
+func TestReportFoldsFailures(t *testing.T) {
+	run := failing()
+	for n := range 12 {
+		spec := run.Specs[0]
+		spec.Name, spec.Outcome, spec.Failure = fmt.Sprintf("Webhook injects %02d", n), Fail, &Failure{Message: "no"}
+		run.Specs = append(run.Specs, spec)
+	}
+	p := open(t, browser(t), run)
+	p.expect("open failures", openFailures, evaluate[int](p, `document.querySelectorAll(".finding-card > details[open]").length`))
+	p.expect("failures whose name is to be seen", len(run.failures()), evaluate[int](p, `[...document.querySelectorAll(".finding-card h3")].filter((e) => e.offsetParent).length`))
+	last := evaluate[string](p, `[...document.querySelectorAll(".finding-card")].at(-1).id`)
+	evaluate[any](p, `location.hash = "#`+last+`"`)
+	p.do(chromedp.WaitVisible(`#` + last + ` .command`))
+	p.look("folded")
 	p.quiet()
 }
 

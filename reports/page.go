@@ -22,11 +22,14 @@ type htmlPage struct {
 	Segments []htmlSegment
 	Problems []Problem
 	Failures []htmlSpec
-	Subjects []htmlSubject
-	Facts    []htmlFact
+	// OpenFailures is how many of them are not folded away.
+	OpenFailures int
+	Subjects     []htmlSubject
+	Facts        []htmlFact
 	// Limits says what a pass in this environment means and what it does not.
 	Limits       string
 	Profiles     []htmlProfile
+	Levels       []htmlTotal
 	Requirements []htmlRequirement
 	Phases       []htmlPhase
 	Specs        []htmlSpec
@@ -49,12 +52,20 @@ type htmlFact struct{ Name, Value string }
 
 type htmlProfile struct {
 	Name           string
+	Total          int
 	Core, Extended htmlLevel
+}
+
+// htmlTotal is how many requirements are of a level.
+type htmlTotal struct {
+	Name  string
+	Total int
 }
 
 type htmlLevel struct {
 	Result, Counts string
 	Outcome        Outcome
+	Failed         []string
 }
 
 type htmlRequirement struct {
@@ -63,8 +74,10 @@ type htmlRequirement struct {
 	Words, Reason      string
 	Statement          []htmlText
 	Source             []htmlText
-	Duration           string
-	Specs              []htmlSpecLink
+	// Remark says where it is decided if not everywhere, and since when if that differs.
+	Remark   string
+	Duration string
+	Specs    []htmlSpecLink
 	// Failure is the number of the failed spec that tells what happened; 0 if none failed.
 	Failure int
 	// Search is what the filter's text is looked for in.
@@ -104,6 +117,9 @@ type htmlSpec struct {
 }
 
 type htmlStep struct{ Text, Duration string }
+
+// openFailures is how many failures are shown at once before a reader wants a list of them.
+const openFailures = 5
 
 // passedOutputLimit is how much of the output of a spec that passed is repeated.
 const passedOutputLimit = 8 << 10
@@ -194,6 +210,7 @@ func (p *htmlPage) judge(run Run) {
 		}
 	}
 	byID := map[string]htmlRequirement{}
+	releases := run.releases()
 	numbers := map[string][]htmlSpecLink{}
 	for i, spec := range run.Specs {
 		for _, id := range spec.Requirements {
@@ -204,7 +221,8 @@ func (p *htmlPage) judge(run Run) {
 		requirement := htmlRequirement{
 			ID: plain(result.ID), Level: plain(result.Level), Profile: plain(result.Profile),
 			Outcome: result.Outcome, Words: result.Outcome.Words(), Reason: plain(clip(result.Reason, 1<<10)),
-			Statement: marked(plain(result.Statement)), Source: marked(plain(result.Source)), Specs: numbers[result.ID], Failure: told[result.ID],
+			Statement: code(plain(result.Statement)), Source: marked(plain(result.Source)), Specs: numbers[result.ID], Failure: told[result.ID],
+			Remark: plain(result.remark(releases > 1)),
 		}
 		if result.Duration > 0 {
 			requirement.Duration = short(result.Duration)
@@ -214,8 +232,20 @@ func (p *htmlPage) judge(run Run) {
 		byID[result.ID] = requirement
 		p.Requirements = append(p.Requirements, requirement)
 	}
+	for _, level := range []string{Must, Should} {
+		total := 0
+		for _, requirement := range run.Requirements {
+			if requirement.Level == level {
+				total++
+			}
+		}
+		if total > 0 {
+			p.Levels = append(p.Levels, htmlTotal{level, total})
+		}
+	}
 	for _, profile := range run.ProfileResults() {
-		p.Profiles = append(p.Profiles, htmlProfile{plain(profile.Name), profile.Core.html(), profile.Extended.html()})
+		p.Profiles = append(p.Profiles, htmlProfile{
+			plain(profile.Name), profile.Core.Counts.Total() + profile.Extended.Counts.Total(), profile.Core.html(), profile.Extended.html()})
 	}
 	var longest time.Duration
 	for _, spec := range run.Specs {
@@ -229,6 +259,7 @@ func (p *htmlPage) judge(run Run) {
 		}
 		p.Specs = append(p.Specs, shown)
 	}
+	p.OpenFailures = openFailures
 	for _, i := range run.failures() {
 		p.Failures = append(p.Failures, p.Specs[i])
 	}
@@ -262,8 +293,32 @@ func (s Spec) html(number int, longest time.Duration) htmlSpec {
 	return shown
 }
 
+// remark says where a requirement is decided if not everywhere, and since when if that differs.
+func (r Requirement) remark(since bool) string {
+	var parts []string
+	switch r.Runs {
+	case "local":
+		parts = append(parts, "decided with the emulator only")
+	case "aws":
+		parts = append(parts, "decided on AWS only")
+	}
+	if since && r.Since != "" {
+		parts = append(parts, "since "+r.Since)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// releases is in how many releases the requirements came to be decided.
+func (r Run) releases() int {
+	since := map[string]bool{}
+	for _, requirement := range r.Requirements {
+		since[requirement.Since] = true
+	}
+	return len(since)
+}
+
 func (l LevelResult) html() htmlLevel {
-	shown := htmlLevel{Result: l.Result(), Counts: l.Counts.list("", Pass, Fail, Error, NotSupported, Skipped, NotRun)}
+	shown := htmlLevel{Failed: plains(l.Failed), Result: l.Result(), Counts: l.Counts.list("", Pass, Fail, Error, NotSupported, Skipped, NotRun)}
 	switch shown.Result {
 	case "partial":
 		// What is partial is decided as far as it goes, but not marked as a pass.
@@ -346,6 +401,17 @@ func marked(s string) []htmlText {
 		end = at[1]
 	}
 	text(end, len(s))
+	return parts
+}
+
+// code divides a text into code and the rest: an address in a statement is what pods ask, not for readers.
+func code(s string) []htmlText {
+	parts := marked(s)
+	for i, part := range parts {
+		if part.URL != "" {
+			parts[i] = htmlText{Text: part.URL}
+		}
+	}
 	return parts
 }
 
