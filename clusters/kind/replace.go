@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -96,7 +98,7 @@ func (r *Replacer) replace(ctx context.Context, program, binaries string, task c
 	case agentProgram:
 		err = r.replaceAgent(ctx, image, task)
 	case webhookProgram:
-		err = r.replaceWebhook(ctx, image, task)
+		err = r.replaceWebhook(ctx, image, binaries, task)
 	}
 	if err != nil {
 		return err
@@ -119,9 +121,17 @@ func (r *Replacer) replaceAgent(ctx context.Context, image *images.Image, task c
 	return installer.ReplaceAgent(ctx, image.Ref, task)
 }
 
-func (r *Replacer) replaceWebhook(ctx context.Context, image *images.Image, task clusters.Task) error {
+// replaceWebhook also registers the webhook as manifests beside the program say, else as epi's own do.
+func (r *Replacer) replaceWebhook(ctx context.Context, image *images.Image, binaries string, task clusters.Task) error {
 	installer, err := addons.New(r.kube)
 	if err != nil {
+		return err
+	}
+	var registration fs.FS
+	if dir := filepath.Join(binaries, "manifests"); exists(filepath.Join(dir, "webhook")) {
+		registration = os.DirFS(dir)
+	}
+	if err := installer.RegisterWebhook(ctx, registration); err != nil {
 		return err
 	}
 	addresses, err := installer.ReplaceWebhook(ctx, image.Ref, task)
@@ -129,6 +139,11 @@ func (r *Replacer) replaceWebhook(ctx context.Context, image *images.Image, task
 		return err
 	}
 	return waitService(ctx, r.nodes, webhookPort, addresses, task)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // record notes that image is what program now is, and returns what it was.

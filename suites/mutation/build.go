@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -76,13 +77,18 @@ func (b Toolchain) overlay(m Mutant, dir string) (string, error) {
 	replace := map[string]string{}
 	for name, text := range edited {
 		file := filepath.Join(dir, "source", filepath.FromSlash(name))
+		if path.Ext(name) == manifest { // no part of the program: it lies beside it
+			file = filepath.Join(dir, filepath.FromSlash(name))
+		}
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			return "", fmt.Errorf("build mutant %s: %w", m.Name, err)
 		}
 		if err := os.WriteFile(file, text, 0o644); err != nil {
 			return "", fmt.Errorf("build mutant %s: %w", m.Name, err)
 		}
-		replace[filepath.Join(root, filepath.FromSlash(name))] = file
+		if path.Ext(name) != manifest {
+			replace[filepath.Join(root, filepath.FromSlash(name))] = file
+		}
 	}
 	data, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {

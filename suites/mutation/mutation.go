@@ -113,14 +113,26 @@ func (m Mutant) problems() []string {
 		complain("edits nothing")
 	}
 	for _, edit := range m.Edits {
-		if !fs.ValidPath(edit.File) || path.Ext(edit.File) != ".go" || strings.HasSuffix(edit.File, "_test.go") {
-			complain("file %q is not a Go file of the repository", edit.File)
+		if !edit.mayEdit(m.Subject) {
+			complain("file %q is neither a Go file of the repository nor the subject's manifest", edit.File)
 		}
 		if edit.Replace == "" || edit.Replace == edit.With {
 			complain("an edit of %s changes nothing", edit.File)
 		}
 	}
 	return problems
+}
+
+// manifest is what files of manifests end with.
+const manifest = ".yaml"
+
+// mayEdit says whether the file makes the subject what it is. Of manifests only the webhook's does:
+// its registration decides what it is asked about.
+func (e Edit) mayEdit(subject Subject) bool {
+	if !fs.ValidPath(e.File) || strings.HasSuffix(e.File, "_test.go") {
+		return false
+	}
+	return path.Ext(e.File) == ".go" || subject == Webhook && path.Dir(e.File) == "manifests/webhook" && path.Ext(e.File) == manifest
 }
 
 // Apply returns the new contents of each file that the mutant edits; root is the repository.

@@ -1,12 +1,17 @@
 package mutation
 
 import (
+	"bytes"
+	"context"
 	"go/parser"
 	"go/token"
 	"os"
+	"path"
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"sigs.k8s.io/e2e-framework/klient/decoder"
 )
 
 // Whoever changes a line that a mutant edits has to change the mutant too.
@@ -24,8 +29,31 @@ func TestEveryMutantAppliesToTheSource(t *testing.T) {
 			t.Error(err)
 		}
 		for name, text := range files {
-			if _, err := parser.ParseFile(token.NewFileSet(), name, text, parser.SkipObjectResolution); err != nil {
+			if err := parses(name, text); err != nil {
 				t.Errorf("%s: %v", m.Name, err)
+			}
+		}
+	}
+}
+
+func parses(name string, text []byte) error {
+	if path.Ext(name) == manifest {
+		_, err := decoder.DecodeAll(context.Background(), bytes.NewReader(text))
+		return err
+	}
+	_, err := parser.ParseFile(token.NewFileSet(), name, text, parser.SkipObjectResolution)
+	return err
+}
+
+func TestManifestsOfTheWebhookAloneMayBeEdited(t *testing.T) {
+	for file, want := range map[string]map[Subject]bool{
+		"manifests/webhook/webhook.yaml": {Webhook: true, Agent: false},
+		"manifests/agent/daemonset.yaml": {Webhook: false, Agent: false},
+		"clusters/webhook/webhook.go":    {Webhook: true, Agent: true},
+	} {
+		for subject, may := range want {
+			if (Edit{File: file}).mayEdit(subject) != may {
+				t.Errorf("a mutant of the %s may edit %s: %t", subject, file, !may)
 			}
 		}
 	}

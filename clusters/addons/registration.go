@@ -1,0 +1,48 @@
+package addons
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/e2e-framework/klient/decoder"
+
+	"github.com/podidentity/epi/manifests"
+)
+
+// RegisterWebhook makes the API server ask the installed webhook about what manifests say: operations,
+// resources, selectors and policies. Without files these are epi's own, as at the installation.
+func (i *Installer) RegisterWebhook(ctx context.Context, files fs.FS) error {
+	if files == nil {
+		files = manifests.Webhook
+	}
+	objects, err := decoder.DecodeAllFiles(ctx, files, "*/*.yaml")
+	if err != nil {
+		return fmt.Errorf("decode manifests of the webhook: %w", err)
+	}
+	for _, object := range objects {
+		wanted, ok := object.(*admissionv1.MutatingWebhookConfiguration)
+		if !ok {
+			continue
+		}
+		installed := &admissionv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: wanted.Name}}
+		if err := i.change(ctx, installed, func() { register(installed, wanted) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// register takes over what is wanted. Where the webhook is and whom to trust stays as it is.
+func register(installed, wanted *admissionv1.MutatingWebhookConfiguration) {
+	for n := range installed.Webhooks {
+		for _, webhook := range wanted.Webhooks {
+			if webhook.Name == installed.Webhooks[n].Name {
+				webhook.ClientConfig = installed.Webhooks[n].ClientConfig
+				installed.Webhooks[n] = webhook
+			}
+		}
+	}
+}
