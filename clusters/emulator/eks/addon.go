@@ -3,7 +3,6 @@ package eks
 import (
 	"maps"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/podidentity/epi/clusters/emulator/restjson"
@@ -176,7 +175,6 @@ func (s *Service) listAddons(r *http.Request) (any, error) {
 			names = append(names, a.Name)
 		}
 	}
-	slices.Sort(names)
 	page, next, err := paginate(s.pages, r, names, func(name string) string { return name })
 	if err != nil {
 		return nil, err

@@ -2,8 +2,6 @@ package eks
 
 import (
 	"net/http"
-	"slices"
-	"strings"
 
 	"github.com/podidentity/epi/clusters/emulator/restjson"
 )
@@ -45,8 +43,7 @@ func (s *Service) listUpdates(r *http.Request) (any, error) {
 	for _, update := range updates {
 		ids = append(ids, update.ID)
 	}
-	// The reference gives no order; that of the IDs lets a page begin where the last one ended.
-	slices.SortFunc(ids, strings.Compare)
+	// The reference gives no order.
 	page, next, err := paginate(s.pages, r, ids, func(id string) string { return id })
 	if err != nil {
 		return nil, err

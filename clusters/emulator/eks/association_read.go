@@ -3,8 +3,6 @@ package eks
 import (
 	"fmt"
 	"net/http"
-	"slices"
-	"strings"
 )
 
 func (s *Service) describeAssociation(r *http.Request) (any, error) {
@@ -92,7 +90,6 @@ func (s *Service) listAssociations(r *http.Request) (any, error) {
 		}
 	}
 	order := func(a *Association) string { return fmt.Sprintf("%020d", a.seq) }
-	slices.SortFunc(found, func(a, b *Association) int { return strings.Compare(order(a), order(b)) })
 	page, next, err := paginate(s.pages, r, found, order)
 	if err != nil {
 		return nil, err

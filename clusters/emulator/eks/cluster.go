@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/podidentity/epi/clusters/emulator/oidc"
@@ -153,7 +152,6 @@ func (s *Service) listClusters(r *http.Request) (any, error) {
 		names = append(names, name)
 	}
 	s.state.mu.RUnlock()
-	slices.Sort(names)
 	page, next, err := paginate(s.pages, r, names, func(name string) string { return name })
 	if err != nil {
 		return nil, err

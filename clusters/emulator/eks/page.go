@@ -7,8 +7,10 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/url"
+	"slices"
 	"sort"
 	"strconv"
+	"strings"
 )
 
 const (
@@ -57,9 +59,8 @@ func (p pages) seen(r *http.Request, token string) (string, bool) {
 	return seen, hmac.Equal([]byte(token), []byte(p.token(r, seen)))
 }
 
-// paginate cuts the page that maxResults and nextToken ask for out of items, which are sorted by
-// key. The token holds the key of the last item seen, so items that come and go between two
-// pages shift nothing.
+// paginate sorts items by key and cuts the page that maxResults and nextToken ask for out of them. The
+// token holds the key of the last item seen, so items that come and go between two pages shift nothing.
 func paginate[T any](p pages, r *http.Request, items []T, key func(T) string) (page []T, next *string, err error) {
 	query, limit := r.URL.Query(), maxPage
 	if query.Has("maxResults") {
@@ -68,6 +69,7 @@ func paginate[T any](p pages, r *http.Request, items []T, key func(T) string) (p
 			return nil, nil, invalidParameter("The parameter maxResults must be between 1 and %d.", maxPage)
 		}
 	}
+	slices.SortFunc(items, func(a, b T) int { return strings.Compare(key(a), key(b)) })
 	start := 0
 	if token := query.Get("nextToken"); token != "" {
 		seen, ok := p.seen(r, token)
