@@ -28,7 +28,9 @@ import (
 	_ "github.com/podidentity/epi/suites/injection"
 	_ "github.com/podidentity/epi/suites/irsa"
 	_ "github.com/podidentity/epi/suites/isolation"
+	_ "github.com/podidentity/epi/suites/operations"
 	_ "github.com/podidentity/epi/suites/security"
+	_ "github.com/podidentity/epi/suites/token"
 )
 
 // Options of a run.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -158,8 +159,16 @@ func (a *asker) exchange(ctx context.Context, client *http.Client) (*http.Respon
 		}
 		request.Header.Set(name, value)
 	}
-	if a.request.Token != "" {
-		request.Header.Set("Authorization", a.request.Token)
+	token := a.request.Token
+	if a.request.TokenFile != "" {
+		data, err := os.ReadFile(a.request.TokenFile)
+		if err != nil {
+			return nil, "", err
+		}
+		token = string(data)
+	}
+	if token != "" {
+		request.Header.Set("Authorization", token)
 	}
 	response, err := client.Do(request)
 	if err != nil {

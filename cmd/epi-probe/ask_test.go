@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -51,6 +52,29 @@ func TestAskSendsWhatItIsTold(t *testing.T) {
 	}
 	if a := answers[0][0]; a.Status != http.StatusTeapot || a.Body != "no\n" || a.Header["Content-Type"] != "text/plain; charset=utf-8" || a.Took <= 0 {
 		t.Errorf("answer %+v", a)
+	}
+}
+
+func TestAskReadsTheTokenFileEachTime(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "token")
+	var seen []string
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		seen = append(seen, r.Header.Get("Authorization"))
+		if err := os.WriteFile(file, []byte("newer"), 0o600); err != nil {
+			t.Error(err)
+		}
+	}))
+	defer server.Close()
+	if err := os.WriteFile(file, []byte("older"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	askProbe(t, probe.Batch{Requests: []probe.Request{{URL: server.URL, TokenFile: file, Times: 2}}})
+	if strings.Join(seen, " ") != "older newer" {
+		t.Errorf("the server saw %q", seen)
+	}
+	answers := askProbe(t, probe.Batch{Requests: []probe.Request{{URL: server.URL, TokenFile: file + ".gone"}}})
+	if f := answers[0][0].Failure; f == nil || !strings.Contains(f.Message, "no such file") {
+		t.Errorf("without the file: %+v", answers[0][0])
 	}
 }
 

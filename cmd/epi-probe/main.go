@@ -40,6 +40,8 @@ Operations:
   imds                     instance metadata: a session token and the role's name
   imds-rules               instance metadata: what it refuses
   http METHOD URL          one request; credentials in the answer are redacted
+  links                    links, addresses and routes of this network
+  forsake IP               take an address off this network
 
 The exit code of do is 0 whenever the check could be made: a refusal by AWS is a result.
 `
@@ -162,6 +164,8 @@ var operations = map[string]operation{
 	probe.OpMetadata:      {0, 0, "no operand", (*check).metadata},
 	probe.OpMetadataRules: {0, 0, "no operand", (*check).metadataRules},
 	probe.OpHTTP:          {2, 2, "METHOD URL", (*check).http},
+	probe.OpLinks:         {0, 0, "no operand", (*check).links},
+	probe.OpForsake:       {1, 1, "IP", (*check).forsake},
 }
 
 // copyObject is `epi-probe s3 cp s3://bucket/key -`, with the AWS CLI's words and exit codes.

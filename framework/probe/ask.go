@@ -34,7 +34,9 @@ type Request struct {
 	// Token is the whole Authorization header: a secret, which therefore comes by standard input and
 	// in no answer.
 	Token string `json:"token,omitempty"`
-	Body  string `json:"body,omitempty"`
+	// TokenFile, if set, is read for each request in place of Token, as SDKs do.
+	TokenFile string `json:"tokenFile,omitempty"`
+	Body      string `json:"body,omitempty"`
 	// Times is how often; 0 means once.
 	Times int `json:"times,omitempty"`
 	// AtOnce is how many of Times are under way at once; 0 means one.

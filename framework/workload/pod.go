@@ -26,6 +26,13 @@ func OnHostNetwork() Option {
 	return func(pod *corev1.Pod) { pod.Spec.HostNetwork = true }
 }
 
+// MayAdministerNetwork lets the probe change the pod's own network.
+func MayAdministerNetwork() Option {
+	return func(pod *corev1.Pod) {
+		pod.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"NET_ADMIN"}}}
+	}
+}
+
 // WithContainer adds a second container.
 func WithContainer(name string) Option {
 	return func(pod *corev1.Pod) {

@@ -39,6 +39,12 @@ func (p *Probe) Caller(ctx context.Context) identity.Caller {
 	return identity.Of(do[probe.Identity](ctx, p, Main, probe.OpIdentity), p.env.NodeRole)
 }
 
+// CallerIn is Caller in another container.
+func (p *Probe) CallerIn(ctx context.Context, container string) identity.Caller {
+	p.env.T.Helper()
+	return identity.Of(do[probe.Identity](ctx, p, container, probe.OpIdentity), p.env.NodeRole)
+}
+
 // Download does what `aws s3 cp s3://bucket/key -` does, HeadObject and then GetObject.
 func (p *Probe) Download(bucket, key string) func(context.Context) probe.Object {
 	return func(ctx context.Context) probe.Object {
@@ -74,6 +80,27 @@ func (p *Probe) InitToken(container string) probe.Token {
 func (p *Probe) Metadata(ctx context.Context) probe.Metadata {
 	p.env.T.Helper()
 	return do[probe.Metadata](ctx, p, Main, probe.OpMetadata)
+}
+
+// Links are those of the pod's network.
+func (p *Probe) Links(ctx context.Context) []probe.Link {
+	p.env.T.Helper()
+	return p.links(ctx, probe.OpLinks)
+}
+
+// Forsake takes an address off the pod's network, whose probe may administer it (MayAdministerNetwork).
+func (p *Probe) Forsake(ctx context.Context, address string) {
+	p.env.T.Helper()
+	p.links(ctx, probe.OpForsake, address)
+}
+
+func (p *Probe) links(ctx context.Context, args ...string) []probe.Link {
+	p.env.T.Helper()
+	found := do[probe.Links](ctx, p, Main, args...)
+	if found.Failure != nil {
+		p.env.T.Fatalf("administer the network of pod %s/%s: %s", p.Pod.Namespace, p.Pod.Name, found.Failure)
+	}
+	return found.Links
 }
 
 // AskAgent asks the agent for credentials as an SDK does; the answer comes without them.

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/podidentity/epi/framework/probe"
+)
+
+// links tells what the network is made of.
+func (c *check) links(context.Context, []string) any {
+	found, err := listLinks()
+	if err != nil {
+		return probe.Links{Failure: &probe.Failure{Class: probe.NetworkError, Operation: "ListLinks", Message: err.Error()}}
+	}
+	return probe.Links{Links: found}
+}
+
+func listLinks() ([]probe.Link, error) {
+	list, err := netlink.LinkList()
+	if err != nil {
+		return nil, fmt.Errorf("list links: %w", err)
+	}
+	var found []probe.Link
+	for _, link := range list {
+		addresses, err := netlink.AddrList(link, netlink.FAMILY_ALL)
+		if err != nil {
+			return nil, fmt.Errorf("list addresses of %s: %w", link.Attrs().Name, err)
+		}
+		routes, err := netlink.RouteList(link, netlink.FAMILY_ALL)
+		if err != nil {
+			return nil, fmt.Errorf("list routes of %s: %w", link.Attrs().Name, err)
+		}
+		one := probe.Link{Name: link.Attrs().Name, Up: link.Attrs().Flags&net.FlagUp != 0}
+		for _, address := range addresses {
+			one.Addresses = append(one.Addresses, address.IPNet.String())
+		}
+		for _, route := range routes {
+			if route.Dst != nil {
+				one.Routes = append(one.Routes, route.Dst.String())
+			}
+		}
+		found = append(found, one)
+	}
+	return found, nil
+}
+
+// forsake takes an address off whichever link has it: whoever serves there cannot be reached any more.
+func (c *check) forsake(_ context.Context, operands []string) any {
+	if err := removeAddress(net.ParseIP(operands[0])); err != nil {
+		return probe.Links{Failure: &probe.Failure{Class: probe.NetworkError, Operation: "RemoveAddress", Message: err.Error()}}
+	}
+	return c.links(context.Background(), nil)
+}
+
+func removeAddress(unwanted net.IP) error {
+	addresses, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
+	if err != nil {
+		return fmt.Errorf("list addresses: %w", err)
+	}
+	for _, address := range addresses {
+		if !address.IP.Equal(unwanted) {
+			continue
+		}
+		link, err := netlink.LinkByIndex(address.LinkIndex)
+		if err != nil {
+			return fmt.Errorf("look for the link of %s: %w", unwanted, err)
+		}
+		if err := netlink.AddrDel(link, &address); err != nil {
+			return fmt.Errorf("remove %s from %s: %w", unwanted, link.Attrs().Name, err)
+		}
+		return nil
+	}
+	return fmt.Errorf("no link has the address %s", unwanted)
+}

@@ -1,0 +1,104 @@
+package workload
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/e2e-framework/klient/wait"
+
+	"github.com/podidentity/epi/framework"
+	"github.com/podidentity/epi/framework/probe"
+)
+
+// Where the EKS add-on puts the agent:
+// https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html.
+const (
+	AgentNamespace = "kube-system"
+	AgentName      = "eks-pod-identity-agent"
+)
+
+// AgentSet returns the DaemonSet of the agent under test.
+func AgentSet(ctx context.Context, env *framework.Env) *appsv1.DaemonSet {
+	env.T.Helper()
+	set := &appsv1.DaemonSet{}
+	if err := env.Resources.Get(ctx, AgentName, AgentNamespace, set); err != nil {
+		env.T.Fatalf("read DaemonSet %s/%s of the agent: %v", AgentNamespace, AgentName, err)
+	}
+	return set
+}
+
+// AgentUnderTest are the containers of the agent as they are installed, to be run once more in a pod
+// of the spec's own, with other options: what would disturb others can be tried on that one.
+type AgentUnderTest struct{ pod corev1.PodSpec }
+
+// NewAgentUnderTest reads them.
+func NewAgentUnderTest(ctx context.Context, env *framework.Env) AgentUnderTest {
+	env.T.Helper()
+	pod := AgentSet(ctx, env).Spec.Template.Spec
+	if len(pod.Containers) == 0 || len(pod.InitContainers) == 0 {
+		env.T.Fatalf("read DaemonSet %s/%s of the agent: it has no container, or none that initializes", AgentNamespace, AgentName)
+	}
+	return AgentUnderTest{pod}
+}
+
+// Serving adds an agent that serves, with further flags, which win over those that it has.
+func (a AgentUnderTest) Serving(name string, flags ...string) Option {
+	return func(pod *corev1.Pod) {
+		server := a.own(a.pod.Containers[0], name)
+		server.Args = append(server.Args, flags...)
+		pod.Spec.Containers = append(pod.Spec.Containers, server)
+	}
+}
+
+// Initializing adds an init container that prepares the pod's network as the agent does its node's.
+func (a AgentUnderTest) Initializing(name string) Option {
+	return func(pod *corev1.Pod) {
+		pod.Spec.InitContainers = append(pod.Spec.InitContainers, a.own(a.pod.InitContainers[0], name))
+	}
+}
+
+// own is a container without what ties it to its node: ports and the kubelet's probes of the loopback
+// address. PodIP is in its environment, for flags to name.
+func (a AgentUnderTest) own(container corev1.Container, name string) corev1.Container {
+	own := *container.DeepCopy()
+	own.Name, own.Ports, own.VolumeMounts = name, nil, nil
+	own.LivenessProbe, own.ReadinessProbe, own.StartupProbe = nil, nil, nil
+	own.Env = append(own.Env, corev1.EnvVar{Name: "POD_IP", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "status.podIP"}}})
+	return own
+}
+
+// HostPorts are flags by which an agent on the host network gets in nobody's way, and the address
+// that it serves then. It answers only who names the agent's address in the Host header.
+func HostPorts() (flags []string, address string) {
+	const first, count = 20_000, 3_000 // below what Kubernetes and the kernel give out by themselves
+	port := first + 3*rand.IntN(count)
+	return []string{
+		"--bind-hosts", "127.0.0.1", "--port", fmt.Sprint(port),
+		"--probe-port", fmt.Sprint(port + 1), "--metrics-port", fmt.Sprint(port + 2), "--metrics-address", "127.0.0.1",
+	}, fmt.Sprintf("127.0.0.1:%d", port)
+}
+
+// RequestTo asks the agent at another address, under its proper name.
+func RequestTo(address string, token Token) probe.Request {
+	return probe.Request{
+		URL: "http://" + address + "/v1/credentials", Token: string(token), Header: map[string]string{"Host": "169.254.170.23"},
+	}
+}
+
+// AwaitAgent waits until an agent of the spec's own answers at the address. That it does not, with
+// flags that are documented, is its own fault.
+func (p *Probe) AwaitAgent(ctx context.Context, address string) {
+	p.env.T.Helper()
+	var last probe.Answer
+	err := wait.For(func(context.Context) (bool, error) {
+		last = p.AskOnce(ctx, probe.Request{URL: "http://" + address + "/", Timeout: time.Second})
+		return last.Failure == nil, nil
+	}, poll(ctx, p.env.Timeouts.PodRunning)...)
+	if err != nil {
+		p.env.T.Blamef("an agent with options of its own does not answer at %s: %v; last seen: %v", address, err, last.Failure)
+	}
+}

@@ -1,0 +1,36 @@
+package workload
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/e2e-framework/klient/wait"
+
+	"github.com/podidentity/epi/framework"
+)
+
+// RestartAgent replaces the agent on every node, as `kubectl rollout restart` does, and waits until
+// it is ready again: what a spec that runs alone may do. An agent that does not get ready is its own
+// fault.
+func RestartAgent(ctx context.Context, env *framework.Env) {
+	env.T.Helper()
+	patch := fmt.Sprintf(`{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":%q}}}}}`, time.Now().UTC().Format(time.RFC3339Nano))
+	_, err := env.Clientset.AppsV1().DaemonSets(AgentNamespace).Patch(ctx, AgentName, types.StrategicMergePatchType, []byte(patch), metav1.PatchOptions{})
+	if err != nil {
+		env.T.Fatalf("restart DaemonSet %s/%s of the agent: %v", AgentNamespace, AgentName, err)
+	}
+	var set *appsv1.DaemonSet
+	err = wait.For(func(context.Context) (bool, error) {
+		set = AgentSet(ctx, env)
+		status := set.Status
+		return status.ObservedGeneration >= set.Generation && status.UpdatedNumberScheduled == status.DesiredNumberScheduled &&
+			status.NumberReady == status.DesiredNumberScheduled, nil
+	}, poll(ctx, env.Timeouts.PodRunning)...)
+	if err != nil {
+		env.T.Blamef("the agent is not ready after an update: %v; last seen: %+v", err, set.Status)
+	}
+}

@@ -1,0 +1,56 @@
+// Package token asks what becomes of a workload when its projected token is replaced.
+package token
+
+import (
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/podidentity/epi/framework"
+	"github.com/podidentity/epi/framework/cloud"
+	. "github.com/podidentity/epi/framework/matchers"
+	"github.com/podidentity/epi/framework/probe"
+	. "github.com/podidentity/epi/framework/requirement"
+	"github.com/podidentity/epi/framework/workload"
+)
+
+const (
+	account = "reader"
+	// expirationAnnotation sets the life of a pod's token in seconds.
+	expirationAnnotation = "eks.amazonaws.com/token-expiration"
+	// rotation is the time in which the kubelet replaces a token that is good for ten minutes.
+	rotation = 10 * time.Minute
+)
+
+var _ = Describe("A workload", func() {
+	It("goes on without a failure while the kubelet replaces its token", Covers("TOK-05", "TOK-08"), Slow(10*time.Minute),
+		SpecTimeout(13*time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			namespace, role := workload.NewNamespace(ctx, env), cloud.NewRole(ctx, env)
+			workload.NewServiceAccount(ctx, env, namespace, account)
+			short := func(pod *corev1.Pod) { pod.Annotations = map[string]string{expirationAnnotation: "600"} }
+			workload.AwaitAssociation(ctx, env, cloud.Associate(ctx, env, namespace, account, role))
+
+			By("starting a pod whose token is good for ten minutes, and that uses credentials every second")
+			pod := workload.Start(ctx, env, workload.NewPod(env, namespace, account, short))
+			Eventually(pod.Caller).WithContext(ctx).Within(env.Timeouts.CredentialsWork).Should(BeSessionOf(role.Name))
+			first := pod.Token(ctx, workload.Main)
+			Expect(first.Claims.Expires.Sub(first.Claims.IssuedAt)).To(BeNumerically("~", workload.TokenLife, time.Minute))
+			traffic := pod.StartTraffic(ctx, probe.Request{
+				URL: workload.CredentialsURL, TokenFile: workload.TokenMountPath + "/" + workload.TokenName,
+				Times: probe.MaxTimes, Every: time.Second, Identify: true,
+			})
+
+			By("waiting until the kubelet replaces the token")
+			Eventually(pod.Token).WithArguments(workload.Main).WithContext(ctx).Within(rotation).ProbeEvery(5 * time.Second).Should(
+				HaveField("Claims.Expires", BeTemporally(">", first.Claims.Expires)))
+			Expect(time.Now()).To(BeTemporally("<", first.Claims.Expires), "when the token was replaced")
+
+			for _, answer := range traffic.Stop()[0] {
+				Expect(answer).To(GrantCredentials())
+				Expect(answer.Identity.Failure).To(BeNil(), "the credentials' use")
+			}
+		})
+})
