@@ -29,7 +29,10 @@ func OnHostNetwork() Option {
 // MayAdministerNetwork lets the probe change the pod's own network.
 func MayAdministerNetwork() Option {
 	return func(pod *corev1.Pod) {
-		pod.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"NET_ADMIN"}}}
+		root := int64(0) // an added capability is in effect for root alone
+		pod.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{
+			RunAsUser: &root, Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"NET_ADMIN"}},
+		}
 	}
 }
 
