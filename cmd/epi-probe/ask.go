@@ -37,11 +37,17 @@ func ask(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 			_, _ = io.Copy(io.Discard, stdin) // how it ends does not matter
 		}()
 	}
+	// Whoever waits for the first answers reads an empty line before the JSON.
+	tell := sync.OnceFunc(func() {
+		if batch.UntilEOF {
+			_, _ = io.WriteString(stdout, "\n") // that it cannot be written is seen at the end
+		}
+	})
 	start := time.Now()
 	answers := make([][]probe.Answer, len(batch.Requests))
 	var group sync.WaitGroup
 	for i, request := range batch.Requests {
-		a := &asker{request: request, start: start, ended: ended}
+		a := &asker{request: request, start: start, ended: ended, tell: tell}
 		if !batch.Together {
 			answers[i] = a.all(ctx)
 			continue
@@ -60,6 +66,8 @@ type asker struct {
 	request probe.Request
 	start   time.Time
 	ended   <-chan struct{}
+	// tell is called when there is an answer.
+	tell func()
 }
 
 func (a *asker) all(ctx context.Context) []probe.Answer {
@@ -80,6 +88,7 @@ func (a *asker) all(ctx context.Context) []probe.Answer {
 			group.Go(func() { answers[i] = a.one(ctx, client) })
 		}
 		group.Wait()
+		a.tell()
 	}
 	return answers
 }

@@ -164,7 +164,7 @@ func TestAskUntilEndOfInput(t *testing.T) {
 		t.Fatal(err)
 	}
 	var answers [][]probe.Answer
-	if err := json.Unmarshal(out.Bytes(), &answers); err != nil || len(answers[0]) < 2 || len(answers[0]) == 10_000 {
+	if err := json.Unmarshal(out.Bytes(), &answers); err != nil || out.Bytes()[0] != '\n' || len(answers[0]) < 2 || len(answers[0]) == 10_000 {
 		t.Errorf("%v: %d answers", err, len(answers[0]))
 	}
 }

@@ -23,24 +23,23 @@ import (
 func (p *Probe) run(ctx context.Context, container string, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.env.Timeouts.Exec)
 	defer cancel()
-	return p.runWith(ctx, container, nil, args...)
+	var stdout bytes.Buffer
+	err := p.stream(ctx, container, nil, &stdout, args...)
+	return stdout.Bytes(), err
 }
 
-// runWith is run with something to read, nil for nothing, and bounded by ctx alone.
-func (p *Probe) runWith(ctx context.Context, container string, stdin io.Reader, args ...string) ([]byte, error) {
+// stream is run with something to read, nil for nothing, and somewhere to write, bounded by ctx alone.
+func (p *Probe) stream(ctx context.Context, container string, stdin io.Reader, stdout io.Writer, args ...string) error {
 	executor, err := p.executor(container, stdin != nil, append([]string{probe.Program}, args...))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var stdout, stderr bytes.Buffer
-	err = executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdin: stdin, Stdout: &stdout, Stderr: &stderr})
+	var stderr bytes.Buffer
+	err = executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdin: stdin, Stdout: stdout, Stderr: &stderr})
 	if ended, ok := errors.AsType[exec.ExitError](err); ok {
-		return nil, fmt.Errorf("epi-probe ended with code %d: %s", ended.ExitStatus(), strings.TrimSpace(probe.Redact(stderr.String())))
+		return fmt.Errorf("epi-probe ended with code %d: %s", ended.ExitStatus(), strings.TrimSpace(probe.Redact(stderr.String())))
 	}
-	if err != nil {
-		return nil, err
-	}
-	return stdout.Bytes(), nil
+	return err
 }
 
 // executor speaks WebSocket, as kubectl does, and SPDY with API servers before 1.31.
