@@ -25,7 +25,7 @@ func (f *flags) register(cmd *cobra.Command) {
 	set := cmd.Flags()
 	set.StringVar(&f.name, "name", "mutate", "name of the environment; one that is not up is brought up, and removed in the end")
 	set.StringVar(&f.mutants, "mutants", "", "regular expression on the names of mutants (default all)")
-	set.StringVar(&f.scope, "scope", string(mutation.ScopeAll), "specs to run on each mutant: declared, subject or all")
+	set.StringVar(&f.scope, "scope", string(mutation.ScopeReached), "specs to run on each mutant: declared, reached or all")
 	set.IntVar(&f.procs, "procs", 4, "how many specs run at once")
 	set.BoolVar(&f.slow, "slow", false, "also run specs that take minutes, where a mutant declares what they decide")
 	set.StringVar(&f.artifacts, "artifacts", "_artifacts", "folder of the runs: each gets one below it, and latest points to the last")

@@ -93,14 +93,15 @@ or the mutant declares what it does not do. What fails beside that is collateral
 Without a mutant every spec must hold first. In the end the reference is back.
 
   --scope declared   only the specs of what a mutant declares: while you write it
-  --scope subject    also those of the profiles that its subject has a part in
-  --scope all        every spec: the matrix
+  --scope reached    also those that execute a statement that it edits, as measured
+                     once, on the reference, before the first mutant
+  --scope all        every spec
 
 An environment that is up is used as it is, brought to what the source is now; else one
 is brought up and removed in the end. Run it in the repository, after make build.`,
 		Example: `  epi-mutate --name mine --mutants 'agent-' --scope declared
   epi-mutate --list --mutants webhook
-  make mutate                     all mutants, all specs, on a cluster of its own`,
+  make mutate                     the matrix: all mutants, on a cluster of its own`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args: func(cmd *cobra.Command, args []string) error {

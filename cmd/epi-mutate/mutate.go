@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -67,7 +68,7 @@ func examine(ctx context.Context, f flags, mutants []mutation.Mutant, provider *
 	file := filepath.Join(dir, mutation.File)
 	var unwritten error
 	matrix, err := mutation.Run{
-		Mutants: mutants, Scope: mutation.Scope(f.scope), Slow: f.slow, Builder: mutation.Toolchain{Root: f.root, Dir: work},
+		Mutants: mutants, Scope: mutation.Scope(f.scope), Slow: f.slow, Builder: mutation.Toolchain{Root: f.root, Dir: work}, Source: os.DirFS(f.root),
 		Binaries: binaries, Cluster: cluster, Examine: examiner(f, filepath.Base(dir)), Progress: progress,
 		Grown: func(matrix *mutation.Matrix) { unwritten = write(matrix, file) },
 	}.Do(ctx)
@@ -121,12 +122,22 @@ func examiner(f flags, run string) mutation.Examine {
 		n++
 		running, stop := context.WithCancel(ctx)
 		defer stop()
-		var specs []reports.Spec
-		err = suites.Run(running, suites.Options{
+		options := suites.Options{
 			Environment: env, Run: fmt.Sprintf("%s-%d", run, n), Executable: self, Arguments: []string{suiteProcess},
-			Procs: f.procs, Slow: selection.Slow, LabelFilter: strings.Join(selection.Requirements, " || "),
-		}, func(spec reports.Spec) {
+			Procs: f.procs, Slow: selection.Slow, LabelFilter: strings.Join(selection.Requirements, " || "), Focus: exactly(selection.Specs),
+		}
+		if selection.Alone {
+			options.Procs = 1
+		}
+		if selection.Began != nil {
+			options.Started = func(_, name string) { selection.Began(name) }
+		}
+		var specs []reports.Spec
+		err = suites.Run(running, options, func(spec reports.Spec) {
 			specs = append(specs, spec)
+			if selection.Ended != nil {
+				selection.Ended(spec)
+			}
 			if selection.Enough != nil && selection.Enough(specs) {
 				stop()
 			}
@@ -137,6 +148,19 @@ func examiner(f flags, run string) mutation.Examine {
 		}
 		return specs, err
 	}
+}
+
+// exactly is a regular expression that matches these names, which Ginkgo looks for behind the name of
+// the tree; "" for any.
+func exactly(names []string) string {
+	if names == nil {
+		return ""
+	}
+	quoted := make([]string, 0, len(names))
+	for _, name := range names {
+		quoted = append(quoted, regexp.QuoteMeta(name))
+	}
+	return "^epi (" + strings.Join(quoted, "|") + ")$"
 }
 
 // verdict is nil if every mutant was killed.

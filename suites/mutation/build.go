@@ -10,8 +10,11 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/podidentity/epi/suites/mutation/reach"
 )
 
 // buildFlags are those of `make build`, so that whatever a mutant leaves alone is compiled already.
@@ -40,22 +43,43 @@ func (e *BuildError) Error() string {
 
 // Reference builds the subjects as they are into the folder binaries.
 func (b Toolchain) Reference(ctx context.Context, binaries string, subjects []Subject) error {
-	output, err := b.compile(ctx, binaries, "", subjects...)
+	output, err := b.compile(ctx, binaries, nil, subjects...)
 	if err != nil {
 		return fmt.Errorf("build reference: %w\n%s", err, output)
 	}
 	return nil
 }
 
+// Instrumented builds a subject that tells which of its statements are executed, see reach, and
+// returns the folder of the program.
+func (b Toolchain) Instrumented(ctx context.Context, subject Subject) (string, error) {
+	dir := filepath.Join(b.Dir, "instrumented")
+	overlay, err := b.overlay(dir, map[string][]byte{"cmd/" + subject.Program() + "/counters.go": reach.Source})
+	if err != nil {
+		return "", fmt.Errorf("build instrumented %s: %w", subject.Program(), err)
+	}
+	// Not the main package: the compiler instruments no file that is not in the repository.
+	packages := "./clusters/" + string(subject) + "/..."
+	output, err := b.compile(ctx, dir, []string{"-overlay", overlay, "-cover", "-covermode=atomic", "-coverpkg=" + packages}, subject)
+	if err != nil {
+		return "", fmt.Errorf("build instrumented %s: %w\n%s", subject.Program(), err, output)
+	}
+	return dir, nil
+}
+
 // Build builds the subject of a mutant, with its edits laid over the source, which stays as it is,
 // and returns the folder of the program. What does not compile is a *BuildError.
 func (b Toolchain) Build(ctx context.Context, m Mutant) (string, error) {
 	dir := filepath.Join(b.Dir, m.Name)
-	overlay, err := b.overlay(m, dir)
+	edited, err := m.Apply(os.DirFS(b.Root))
 	if err != nil {
 		return "", err
 	}
-	if output, err := b.compile(ctx, dir, overlay, m.Subject); err != nil {
+	overlay, err := b.overlay(dir, edited)
+	if err != nil {
+		return "", fmt.Errorf("build mutant %s: %w", m.Name, err)
+	}
+	if output, err := b.compile(ctx, dir, []string{"-overlay", overlay}, m.Subject); err != nil {
 		if _, exited := errors.AsType[*exec.ExitError](err); exited && ctx.Err() == nil {
 			return "", &BuildError{Mutant: m.Name, Output: output}
 		}
@@ -64,27 +88,24 @@ func (b Toolchain) Build(ctx context.Context, m Mutant) (string, error) {
 	return dir, nil
 }
 
-// overlay writes the edited files below dir and returns the file that tells the compiler of them.
-func (b Toolchain) overlay(m Mutant, dir string) (string, error) {
+// overlay writes files, named from the root of the repository, below dir and returns the file that
+// tells the compiler to read them instead of the repository's.
+func (b Toolchain) overlay(dir string, files map[string][]byte) (string, error) {
 	root, err := filepath.Abs(b.Root)
-	if err != nil {
-		return "", fmt.Errorf("build mutant %s: %w", m.Name, err)
-	}
-	edited, err := m.Apply(os.DirFS(root))
 	if err != nil {
 		return "", err
 	}
 	replace := map[string]string{}
-	for name, text := range edited {
+	for name, text := range files {
 		file := filepath.Join(dir, "source", filepath.FromSlash(name))
 		if path.Ext(name) == manifest { // no part of the program: it lies beside it
 			file = filepath.Join(dir, filepath.FromSlash(name))
 		}
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			return "", fmt.Errorf("build mutant %s: %w", m.Name, err)
+			return "", err
 		}
 		if err := os.WriteFile(file, text, 0o644); err != nil {
-			return "", fmt.Errorf("build mutant %s: %w", m.Name, err)
+			return "", err
 		}
 		if path.Ext(name) != manifest {
 			replace[filepath.Join(root, filepath.FromSlash(name))] = file
@@ -92,21 +113,15 @@ func (b Toolchain) overlay(m Mutant, dir string) (string, error) {
 	}
 	data, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
-		return "", fmt.Errorf("build mutant %s: %w", m.Name, err)
+		return "", err
 	}
 	overlay := filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(overlay, data, 0o644); err != nil {
-		return "", fmt.Errorf("build mutant %s: %w", m.Name, err)
-	}
-	return overlay, nil
+	return overlay, os.WriteFile(overlay, data, 0o644)
 }
 
-// compile builds the programs of subjects into dir and returns what the compiler said.
-func (b Toolchain) compile(ctx context.Context, dir, overlay string, subjects ...Subject) (string, error) {
-	args := append([]string{"build"}, buildFlags...)
-	if overlay != "" {
-		args = append(args, "-overlay", overlay)
-	}
+// compile builds the programs of subjects into dir, with more flags, and returns what the compiler said.
+func (b Toolchain) compile(ctx context.Context, dir string, more []string, subjects ...Subject) (string, error) {
+	args := slices.Concat([]string{"build"}, buildFlags, more)
 	args = append(args, "-o", dir+string(filepath.Separator))
 	for _, subject := range subjects {
 		args = append(args, "./cmd/"+subject.Program())

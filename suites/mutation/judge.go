@@ -45,7 +45,8 @@ type Result struct {
 	// Problem says what went wrong, Warning what is odd.
 	Problem string `json:"problem,omitempty"`
 	Warning string `json:"warning,omitempty"`
-	// Specs that did not pass, with why.
+	// Ran counts the specs that ran, Specs are those that did not pass, with why.
+	Ran   int       `json:"ran"`
 	Specs []Finding `json:"specs"`
 	Took  Took      `json:"seconds"`
 }
@@ -71,7 +72,7 @@ type Took struct {
 func judge(m Mutant, specs []reports.Spec) Result {
 	result := Result{
 		Name: m.Name, Subject: m.Subject, Does: m.Does, Declared: m.Violates,
-		Failed: []string{}, Collateral: []string{}, Undecided: []string{}, Specs: []Finding{},
+		Ran: len(specs), Failed: []string{}, Collateral: []string{}, Undecided: []string{}, Specs: []Finding{},
 	}
 	outcomes := outcomesOf(specs)
 	for _, id := range slices.Sorted(maps.Keys(outcomes)) {

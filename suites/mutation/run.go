@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/reports"
+	"github.com/podidentity/epi/suites/mutation/reach"
 )
 
 // restoreTime bounds putting the reference back, also after the user has stopped the run.
@@ -22,6 +25,9 @@ type Cluster interface {
 	Replace(ctx context.Context, program, binaries string, task clusters.Task) error
 	// Environment is the environment as it is now.
 	Environment() *clusters.Environment
+	// Instances are where the running copies of a program can be asked on a port of theirs: a URL
+	// each, by name, and a client for them.
+	Instances(ctx context.Context, program string, port int) (map[string]string, *http.Client, error)
 }
 
 // Builder builds the programs; Toolchain is one.
@@ -30,17 +36,25 @@ type Builder interface {
 	Reference(ctx context.Context, binaries string, subjects []Subject) error
 	// Build builds the subject of a mutant and returns the folder of the program.
 	Build(ctx context.Context, m Mutant) (string, error)
+	// Instrumented builds a subject that tells which statements are executed, see reach, and returns
+	// the folder of the program.
+	Instrumented(ctx context.Context, subject Subject) (string, error)
 }
 
 // Selection is which specs to run.
 type Selection struct {
-	// Requirements to decide; nil for all.
-	Requirements []string
+	// Requirements to decide, and Specs by name; nil for all.
+	Requirements, Specs []string
+	// Alone runs one spec after the other.
+	Alone bool
 	// Slow also runs specs that take minutes.
 	Slow bool
 	// Enough, if set, is asked after each spec whether to stop: what has not ended then is not among
 	// the records.
 	Enough func([]reports.Spec) bool
+	// Began and Ended, if set, are told each spec before it begins and after it ended.
+	Began func(name string)
+	Ended func(reports.Spec)
 }
 
 // Examine runs the selected specs.
@@ -53,6 +67,8 @@ type Run struct {
 	// Slow also runs specs that take minutes, where a mutant declares what they decide.
 	Slow    bool
 	Builder Builder
+	// Source is the repository.
+	Source fs.FS
 	// Binaries is the folder of the reference programs.
 	Binaries string
 	Cluster  Cluster
@@ -83,15 +99,20 @@ func (r Run) Do(ctx context.Context) (*Matrix, error) {
 	matrix := &Matrix{Environment: r.Cluster.Environment().Name, Scope: r.Scope, Started: time.Now().UTC()}
 	defer matrix.clock()
 
-	if err := r.reference(ctx, mutants); err != nil {
-		return matrix, err
+	var reached *reach.Map
+	var baseline []reports.Spec
+	err := r.reference(ctx)
+	if err == nil && r.Scope == ScopeReached {
+		reached, baseline, err = r.measure(ctx, mutants)
+	} else if err == nil {
+		baseline, err = r.baseline(ctx, mutants)
 	}
-	baseline, err := r.baseline(ctx, mutants)
 	matrix.Baseline = baselineOf(baseline)
 	if err != nil {
 		return matrix, err
 	}
-	err = r.examineAll(ctx, mutants, func(result Result) {
+	choose := func(m Mutant) (Selection, error) { return r.Scope.selection(m, baseline, reached, r.Source) }
+	err = r.examineAll(ctx, mutants, choose, func(result Result) {
 		matrix.Mutants = append(matrix.Mutants, result)
 		matrix.clock()
 		if r.Grown != nil {
@@ -101,15 +122,10 @@ func (r Run) Do(ctx context.Context) (*Matrix, error) {
 	return matrix, err
 }
 
-// reference makes the subjects of the mutants run what the source is now.
-func (r Run) reference(ctx context.Context, mutants []Mutant) error {
-	var subjects []Subject
-	for _, m := range mutants {
-		if !slices.Contains(subjects, m.Subject) {
-			subjects = append(subjects, m.Subject)
-		}
-	}
-	task := r.Progress.Start("Reference " + strings.Join(programs(subjects), ", "))
+// reference makes every program run what the source is now: specs speak to all of them.
+func (r Run) reference(ctx context.Context) error {
+	subjects := []Subject{Probe, Emulator, Agent, Webhook}
+	task := r.Progress.Start("Reference programs")
 	err := r.Builder.Reference(ctx, r.Binaries, subjects)
 	for _, subject := range subjects {
 		if err == nil {
@@ -120,46 +136,38 @@ func (r Run) reference(ctx context.Context, mutants []Mutant) error {
 	return err
 }
 
-func programs(subjects []Subject) []string {
-	var list []string
-	for _, subject := range subjects {
-		list = append(list, subject.Program())
-	}
-	return list
-}
-
 // baseline runs, on the reference, every spec that will be run on a mutant.
 func (r Run) baseline(ctx context.Context, mutants []Mutant) ([]reports.Spec, error) {
-	var selection []string
-	for _, m := range mutants {
-		chosen := r.Scope.requirements(m)
-		if chosen == nil {
-			selection = nil
-			break
-		}
-		selection = append(selection, chosen...)
-	}
-	slices.Sort(selection)
 	task := r.Progress.Start("Baseline: the same specs without a mutant")
-	var declared []string
-	for _, m := range mutants {
-		declared = append(declared, m.Violates...)
-	}
-	specs, err := r.specs(ctx, Selection{Requirements: slices.Compact(selection)}, declared)
+	specs, err := r.specs(ctx, r.Scope.baseline(mutants), declaredBy(mutants))
 	if err == nil {
-		var broken []reports.Spec
-		for _, spec := range specs {
-			if spec.Outcome == reports.Fail || spec.Outcome == reports.Error || spec.Outcome == reports.NotRun {
-				broken = append(broken, spec)
-			}
-		}
-		if len(broken) > 0 {
-			err = &BaselineError{Specs: broken}
-		}
+		err = unbroken(specs)
 	}
 	task.Detail("%d specs", len(specs))
 	task.End(err)
 	return specs, err
+}
+
+func declaredBy(mutants []Mutant) []string {
+	var list []string
+	for _, m := range mutants {
+		list = append(list, m.Violates...)
+	}
+	return list
+}
+
+// unbroken is an error if anything did not hold that can be decided.
+func unbroken(specs []reports.Spec) error {
+	var broken []reports.Spec
+	for _, spec := range specs {
+		if spec.Outcome == reports.Fail || spec.Outcome == reports.Error || spec.Outcome == reports.NotRun {
+			broken = append(broken, spec)
+		}
+	}
+	if len(broken) > 0 {
+		return &BaselineError{Specs: broken}
+	}
+	return nil
 }
 
 // specs runs specs and then, if they are asked for, those that take minutes, of what is declared.
@@ -216,7 +224,7 @@ func (r Run) build(ctx context.Context, mutants []Mutant) <-chan built {
 
 // examineAll examines the mutants in turn. A mutant takes the place of the one before; the reference
 // does only where the next mutant is one of another subject.
-func (r Run) examineAll(ctx context.Context, mutants []Mutant, found func(Result)) (err error) {
+func (r Run) examineAll(ctx context.Context, mutants []Mutant, choose func(Mutant) (Selection, error), found func(Result)) (err error) {
 	building, stop := context.WithCancel(ctx)
 	defer stop()
 	replaced := Subject("")
@@ -244,7 +252,7 @@ func (r Run) examineAll(ctx context.Context, mutants []Mutant, found func(Result
 		}
 		task := r.Progress.Start(next.mutant.Name)
 		replaced = next.mutant.Subject
-		result, err := r.examine(ctx, next, task)
+		result, err := r.examine(ctx, next, choose, task)
 		if ctx.Err() != nil {
 			task.End(ctx.Err())
 			break
@@ -262,7 +270,7 @@ func (r Run) examineAll(ctx context.Context, mutants []Mutant, found func(Result
 }
 
 // examine puts a mutant in place and runs the specs of its scope. The error is in the result as well.
-func (r Run) examine(ctx context.Context, next built, task clusters.Task) (Result, error) {
+func (r Run) examine(ctx context.Context, next built, choose func(Mutant) (Selection, error), task clusters.Task) (Result, error) {
 	result := judge(next.mutant, nil)
 	result.Verdict, result.Problem = Undone, ""
 	err := next.err
@@ -271,13 +279,15 @@ func (r Run) examine(ctx context.Context, next built, task clusters.Task) (Resul
 		err = r.Cluster.Replace(ctx, next.mutant.Subject.Program(), next.dir, task)
 	}
 	swapped := time.Now()
+	var selection Selection
+	if err == nil {
+		selection, err = choose(next.mutant)
+	}
 	if err == nil {
 		task.Detail("running specs")
+		selection.Enough = func(specs []reports.Spec) bool { return enough(next.mutant, r.Scope, specs) }
 		var specs []reports.Spec
-		specs, err = r.specs(ctx, Selection{
-			Requirements: r.Scope.requirements(next.mutant),
-			Enough:       func(specs []reports.Spec) bool { return enough(next.mutant, r.Scope, specs) },
-		}, next.mutant.Violates)
+		specs, err = r.specs(ctx, selection, next.mutant.Violates)
 		result = judge(next.mutant, specs)
 	}
 	if err != nil {

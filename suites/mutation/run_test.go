@@ -3,6 +3,7 @@ package mutation
 import (
 	"context"
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -53,6 +54,14 @@ func (w *world) Build(_ context.Context, m Mutant) (string, error) {
 		return "", &BuildError{Mutant: m.Name, Output: "syntax error"}
 	}
 	return m.Name, nil
+}
+
+func (w *world) Instrumented(context.Context, Subject) (string, error) {
+	return "instrumented", nil
+}
+
+func (w *world) Instances(context.Context, string, int) (map[string]string, *http.Client, error) {
+	return nil, nil, nil
 }
 
 func (w *world) examine(ctx context.Context, _ *clusters.Environment, selection Selection) ([]reports.Spec, error) {
@@ -130,7 +139,7 @@ func TestRunExaminesOneSubjectAfterTheOther(t *testing.T) {
 		t.Errorf("collateral of %s: %s", matrix.Mutants[2].Name, diff)
 	}
 	order := []string{
-		"epi-agent reference", "epi-webhook reference", // what the source is now, before the baseline
+		"epi-probe reference", "epi-emulator reference", "epi-agent reference", "epi-webhook reference", // what the source is now, before the baseline
 		"epi-agent agent-weak", "epi-agent agent-blind", "epi-agent reference", "epi-webhook webhook-deaf", "epi-webhook reference",
 	}
 	if diff := cmp.Diff(order, w.replaced); diff != "" {
@@ -214,7 +223,7 @@ func TestEnoughIsKnown(t *testing.T) {
 		{"nothing failed", ScopeDeclared, []reports.Spec{spec(reports.Pass, "AGT-01")}, false},
 		{"all declared failed", ScopeDeclared, declared, true},
 		{"collateral is asked for", ScopeAll, declared, false},
-		{"much collateral", ScopeSubject, many, true},
+		{"much collateral", ScopeReached, many, true},
 		{"much collateral, but a declared one is open", ScopeAll, many[1:], false},
 	} {
 		if got := enough(weakAgent, row.scope, row.specs); got != row.want {

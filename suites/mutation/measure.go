@@ -1,0 +1,205 @@
+package mutation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"sync"
+
+	"github.com/podidentity/epi/reports"
+	"github.com/podidentity/epi/suites/mutation/reach"
+)
+
+// module is the path that the compiler names the repository's files from.
+const module = "github.com/podidentity/epi"
+
+// mostCounters bounds what an instrumented program tells, in bytes.
+const mostCounters = 64 << 20
+
+// measure runs every spec alone against instrumented subjects, which is the baseline as well, and
+// returns which specs reach what. The probe runs in pods of the specs: what it does is not measured.
+func (r Run) measure(ctx context.Context, mutants []Mutant) (*reach.Map, []reports.Spec, error) {
+	task := r.Progress.Start("Baseline: every spec alone, and which statements it reaches")
+	var programs []string
+	err := func() error {
+		for _, subject := range []Subject{Agent, Emulator, Webhook} {
+			if !slices.ContainsFunc(mutants, func(m Mutant) bool { return m.Subject == subject }) {
+				continue
+			}
+			dir, err := r.Builder.Instrumented(ctx, subject)
+			if err == nil {
+				programs = append(programs, subject.Program())
+				err = r.Cluster.Replace(ctx, subject.Program(), dir, task)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}()
+	var m gauge
+	var specs []reports.Spec
+	if err == nil {
+		m, specs, err = r.runMeasured(ctx, programs, func(name string) { task.Detail("%s", name) })
+	}
+	restore, cancel := context.WithTimeout(context.WithoutCancel(ctx), restoreTime)
+	defer cancel()
+	for _, program := range programs {
+		err = errors.Join(err, r.Cluster.Replace(restore, program, r.Binaries, task))
+	}
+	var reached *reach.Map
+	if err == nil {
+		task.Detail("decoding counters")
+		reached, err = m.decode(ctx)
+	}
+	task.Detail("%d specs", len(specs))
+	task.End(err)
+	return reached, specs, err
+}
+
+// runMeasured runs the specs and takes the counters of the programs after each.
+func (r Run) runMeasured(ctx context.Context, programs []string, began func(string)) (gauge, []reports.Spec, error) {
+	m := gauge{cluster: r.Cluster, programs: programs, meta: map[string][]byte{}}
+	if err := m.start(ctx); err != nil {
+		return m, nil, err
+	}
+	specs, err := r.Examine(ctx, r.Cluster.Environment(), Selection{
+		Alone: true,
+		Began: func(name string) { began(name); m.discard(ctx) },
+		Ended: func(spec reports.Spec) { m.take(ctx, spec.Name) },
+	})
+	if err == nil {
+		err = unbroken(specs)
+	}
+	return m, specs, err
+}
+
+// gauge collects the counters of instrumented programs.
+type gauge struct {
+	cluster  Cluster
+	programs []string
+	meta     map[string][]byte // by program
+	startup  []reading
+	taken    []reading
+	lost     []string
+	// before are the instances when the running spec began.
+	before map[string]bool
+}
+
+// reading is what one program told about one spec.
+type reading struct {
+	spec, program string
+	counters      []byte
+}
+
+// start reads what the programs did before the first spec.
+func (g *gauge) start(ctx context.Context) error {
+	for _, program := range g.programs {
+		list, client, err := g.cluster.Instances(ctx, program, reach.Port)
+		if err != nil {
+			return err
+		}
+		for _, url := range list {
+			if g.meta[program], err = fetch(ctx, client, http.MethodGet, url+"/meta"); err != nil {
+				return fmt.Errorf("read what %s can reach: %w", program, err)
+			}
+			counters, err := fetch(ctx, client, http.MethodPost, url+"/take")
+			if err != nil {
+				return fmt.Errorf("read what %s reached: %w", program, err)
+			}
+			g.startup = append(g.startup, reading{program: program, counters: counters})
+		}
+	}
+	return nil
+}
+
+// discard forgets what was reached between two specs.
+func (g *gauge) discard(ctx context.Context) {
+	g.before, _ = g.read(ctx, func(reading) {})
+}
+
+// take notes what was reached while the spec ran. If an instance has come or gone since it began, or
+// does not tell, the spec may have reached anything.
+func (g *gauge) take(ctx context.Context, spec string) {
+	after, err := g.read(ctx, func(r reading) {
+		r.spec = spec
+		g.taken = append(g.taken, r)
+	})
+	same := len(after) == len(g.before)
+	for name := range after {
+		same = same && g.before[name]
+	}
+	if err != nil || !same {
+		g.lost = append(g.lost, spec)
+	}
+}
+
+// read takes the counters of every instance, which are then zero, and returns their names.
+func (g *gauge) read(ctx context.Context, found func(reading)) (map[string]bool, error) {
+	names := map[string]bool{}
+	for _, program := range g.programs {
+		list, client, err := g.cluster.Instances(ctx, program, reach.Port)
+		if err != nil {
+			return names, err
+		}
+		for name, url := range list {
+			counters, err := fetch(ctx, client, http.MethodPost, url+"/take")
+			if err != nil {
+				return names, err
+			}
+			names[name] = true
+			found(reading{program: program, counters: counters})
+		}
+	}
+	return names, nil
+}
+
+func fetch(ctx context.Context, client *http.Client, method, url string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, method, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s %s: %s", method, url, response.Status)
+	}
+	return io.ReadAll(io.LimitReader(response.Body, mostCounters))
+}
+
+// decode turns all that was read into a map.
+func (g *gauge) decode(ctx context.Context) (*reach.Map, error) {
+	var mu sync.Mutex
+	m := &reach.Map{}
+	for _, name := range g.lost {
+		m.Lost(name)
+	}
+	jobs := slices.Concat(g.startup, g.taken)
+	problems := make([]error, len(jobs))
+	// The decoder is a program of its own: two at once.
+	slots := make(chan struct{}, 2)
+	var group sync.WaitGroup
+	for i, job := range jobs {
+		group.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			profile, err := reach.Decode(ctx, module, g.meta[job.program], job.counters)
+			mu.Lock()
+			defer mu.Unlock()
+			problems[i] = err
+			if job.spec == "" {
+				m.Startup(profile)
+			} else {
+				m.Spec(job.spec, profile)
+			}
+		})
+	}
+	group.Wait()
+	return m, errors.Join(problems...)
+}
