@@ -65,28 +65,30 @@ func examine(ctx context.Context, f flags, mutants []mutation.Mutant, provider *
 	if err != nil {
 		return nil, usageError{err}
 	}
-	file := filepath.Join(dir, mutation.File)
 	var unwritten error
 	matrix, err := mutation.Run{
 		Mutants: mutants, Scope: mutation.Scope(f.scope), Slow: f.slow, Builder: mutation.Toolchain{Root: f.root, Dir: work}, Source: os.DirFS(f.root),
 		Binaries: binaries, Cluster: cluster, Examine: examiner(f, filepath.Base(dir)), Progress: progress,
-		Grown: func(matrix *mutation.Matrix) { unwritten = write(matrix, file) },
+		Grown: func(matrix *mutation.Matrix) { unwritten = write(matrix, dir) },
 	}.Do(ctx)
-	_, tellErr := fmt.Fprintf(errOut, "%s\n", file)
-	return matrix, errors.Join(err, unwritten, write(matrix, file), tellErr)
+	_, tellErr := fmt.Fprintf(errOut, "%[1]s%[3]c%[2]s\n%[1]s%[3]c%[4]s\n", dir, mutation.File, filepath.Separator, mutation.PageFile)
+	return matrix, errors.Join(err, unwritten, write(matrix, dir), tellErr)
 }
 
-// write writes the matrix to file, which holds the one before or this one, whole.
-func write(matrix *mutation.Matrix, file string) error {
-	var text bytes.Buffer
-	if err := matrix.WriteJSON(&text); err != nil {
-		return err
-	}
-	if err := os.WriteFile(file+".new", text.Bytes(), 0o644); err != nil {
-		return fmt.Errorf("write matrix of mutants: %w", err)
-	}
-	if err := os.Rename(file+".new", file); err != nil {
-		return fmt.Errorf("write matrix of mutants: %w", err)
+// write writes the matrix to dir; each file holds the one before or this one, whole.
+func write(matrix *mutation.Matrix, dir string) error {
+	for name, write := range map[string]func(io.Writer) error{mutation.File: matrix.WriteJSON, mutation.PageFile: matrix.WriteHTML} {
+		var text bytes.Buffer
+		if err := write(&text); err != nil {
+			return err
+		}
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file+".new", text.Bytes(), 0o644); err != nil {
+			return fmt.Errorf("write matrix of mutants: %w", err)
+		}
+		if err := os.Rename(file+".new", file); err != nil {
+			return fmt.Errorf("write matrix of mutants: %w", err)
+		}
 	}
 	return nil
 }

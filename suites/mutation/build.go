@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path"
@@ -53,18 +54,50 @@ func (b Toolchain) Reference(ctx context.Context, binaries string, subjects []Su
 // Instrumented builds a subject that tells which of its statements are executed, see reach, and
 // returns the folder of the program.
 func (b Toolchain) Instrumented(ctx context.Context, subject Subject) (string, error) {
+	// A copy of the repository: the compiler instruments no file that is only laid over it.
 	dir := filepath.Join(b.Dir, "instrumented")
-	overlay, err := b.overlay(dir, map[string][]byte{"cmd/" + subject.Program() + "/counters.go": reach.Source})
+	source := filepath.Join(dir, "source")
+	err := copySource(source, b.Root)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(source, "cmd", subject.Program(), "counters.go"), reach.Source, 0o644)
+	}
 	if err != nil {
 		return "", fmt.Errorf("build instrumented %s: %w", subject.Program(), err)
 	}
-	// Not the main package: the compiler instruments no file that is not in the repository.
-	packages := "./clusters/" + string(subject) + "/..."
-	output, err := b.compile(ctx, dir, []string{"-overlay", overlay, "-cover", "-covermode=atomic", "-coverpkg=" + packages}, subject)
+	// What the program shares with others is not edited by its mutants.
+	packages := "./cmd/" + subject.Program() + ",./clusters/" + string(subject) + "/..."
+	output, err := Toolchain{Root: source}.compile(ctx, dir, []string{"-cover", "-covermode=atomic", "-coverpkg=" + packages}, subject)
 	if err != nil {
 		return "", fmt.Errorf("build instrumented %s: %w\n%s", subject.Program(), err, output)
 	}
 	return dir, nil
+}
+
+// copySource copies what the compiler reads of a repository.
+func copySource(to, root string) error {
+	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		hidden := name != "." && strings.ContainsAny(name[:1], "._")
+		switch {
+		case entry.IsDir() && (hidden || name == "bin"):
+			return filepath.SkipDir
+		case entry.IsDir():
+			return os.MkdirAll(filepath.Join(to, name), 0o755)
+		case !entry.Type().IsRegular():
+			return nil
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(to, name), data, 0o644)
+	})
 }
 
 // Build builds the subject of a mutant, with its edits laid over the source, which stays as it is,

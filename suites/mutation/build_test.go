@@ -2,11 +2,17 @@ package mutation
 
 import (
 	"errors"
+	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/podidentity/epi/suites/mutation/reach"
 )
 
 // repository is a module with an agent that prints a word.
@@ -50,5 +56,45 @@ func TestToolchainBuildsMutantsOverTheSource(t *testing.T) {
 	_, err = toolchain.Build(t.Context(), m)
 	if broken, ok := errors.AsType[*BuildError](err); !ok || !strings.Contains(broken.Output, "main.go:5") {
 		t.Errorf("error %v, want the compiler's words", err)
+	}
+}
+
+func TestInstrumentedProgramTellsWhatItReaches(t *testing.T) {
+	toolchain := Toolchain{Root: repository(t), Dir: t.TempDir()}
+	if err := os.WriteFile(filepath.Join(toolchain.Root, "cmd/epi-agent/main.go"), []byte("package main\n\nfunc main() { select {} }\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := toolchain.Instrumented(t.Context(), Agent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := exec.CommandContext(t.Context(), filepath.Join(dir, "epi-agent"))
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = command.Process.Kill(); _ = command.Wait() }()
+	url := fmt.Sprintf("http://127.0.0.1:%d", reach.Port)
+	var meta []byte
+	// Its listener is there soon after it starts.
+	deadline := time.Now().Add(10 * time.Second)
+	for tick := time.Tick(20 * time.Millisecond); ; <-tick {
+		meta, err = fetch(t.Context(), http.DefaultClient, http.MethodGet, url+"/meta")
+		if err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+	counters, err := fetch(t.Context(), http.DefaultClient, http.MethodPost, url+"/take")
+	if err != nil {
+		t.Fatal(err)
+	}
+	profile, err := reach.Decode(t.Context(), "example.org/repository", meta, counters)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(profile, func(e reach.Executed) bool { return e.File == "cmd/epi-agent/main.go" && e.Count == 1 }) {
+		t.Errorf("main ran once, but %v", profile)
 	}
 }

@@ -68,3 +68,26 @@ func TestJSONOfAMutant(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestPageHasACellForEachMutantAndRequirement(t *testing.T) {
+	var b strings.Builder
+	if err := sample().WriteHTML(&b); err != nil {
+		t.Fatal(err)
+	}
+	page := b.String()
+	for _, want := range []string{
+		"<h1>1 of 3 mutants killed</h1>",
+		`<td class="killed" title="agent-mute, AGT-01">●</td>`, `<td class="collateral" title="agent-mute, TOK-01">○</td>`,
+		`<td class="undecided" title="agent-rude, AGT-01">?</td>`, `<td class="survived" title="webhook-deaf, INJ-01">✗</td>`,
+		"pod is gone\nsince long",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	for _, address := range []string{"src=", "href=", "url("} {
+		if strings.Contains(page, address) {
+			t.Errorf("the page loads something: %s", address)
+		}
+	}
+}

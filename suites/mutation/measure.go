@@ -9,12 +9,17 @@ import (
 	"slices"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/podidentity/epi/reports"
 	"github.com/podidentity/epi/suites/mutation/reach"
 )
 
 // module is the path that the compiler names the repository's files from.
 const module = "github.com/podidentity/epi"
+
+// decoders is how many run at once: each is a program of its own.
+const decoders = 2
 
 // mostCounters bounds what an instrumented program tells, in bytes.
 const mostCounters = 64 << 20
@@ -180,26 +185,23 @@ func (g *gauge) decode(ctx context.Context) (*reach.Map, error) {
 	for _, name := range g.lost {
 		m.Lost(name)
 	}
-	jobs := slices.Concat(g.startup, g.taken)
-	problems := make([]error, len(jobs))
-	// The decoder is a program of its own: two at once.
-	slots := make(chan struct{}, 2)
-	var group sync.WaitGroup
-	for i, job := range jobs {
-		group.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(decoders)
+	for _, job := range slices.Concat(g.startup, g.taken) {
+		group.Go(func() error {
 			profile, err := reach.Decode(ctx, module, g.meta[job.program], job.counters)
+			if err != nil {
+				return fmt.Errorf("read what %s reached: %w", job.program, err)
+			}
 			mu.Lock()
 			defer mu.Unlock()
-			problems[i] = err
 			if job.spec == "" {
 				m.Startup(profile)
 			} else {
 				m.Spec(job.spec, profile)
 			}
+			return nil
 		})
 	}
-	group.Wait()
-	return m, errors.Join(problems...)
+	return m, group.Wait()
 }
