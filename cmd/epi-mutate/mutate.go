@@ -152,8 +152,7 @@ func examiner(f flags, run string) mutation.Examine {
 	}
 }
 
-// exactly is a regular expression that matches these names, which Ginkgo looks for behind the name of
-// the tree; "" for any.
+// exactly is a regular expression that matches these names; "" for any.
 func exactly(names []string) string {
 	if names == nil {
 		return ""
@@ -162,7 +161,7 @@ func exactly(names []string) string {
 	for _, name := range names {
 		quoted = append(quoted, regexp.QuoteMeta(name))
 	}
-	return "^epi (" + strings.Join(quoted, "|") + ")$"
+	return "^(" + strings.Join(quoted, "|") + ")$"
 }
 
 // verdict is nil if every mutant was killed.

@@ -121,6 +121,14 @@ func (b Toolchain) Build(ctx context.Context, m Mutant) (string, error) {
 	return dir, nil
 }
 
+// Discard removes the folder of a program that Build returned: a hundred take gigabytes. What cannot
+// be removed now goes with Dir.
+func (b Toolchain) Discard(dir string) {
+	if dir != "" {
+		_ = os.RemoveAll(dir)
+	}
+}
+
 // overlay writes files, named from the root of the repository, below dir and returns the file that
 // tells the compiler to read them instead of the repository's.
 func (b Toolchain) overlay(dir string, files map[string][]byte) (string, error) {

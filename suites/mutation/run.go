@@ -36,6 +36,8 @@ type Builder interface {
 	Reference(ctx context.Context, binaries string, subjects []Subject) error
 	// Build builds the subject of a mutant and returns the folder of the program.
 	Build(ctx context.Context, m Mutant) (string, error)
+	// Discard removes what Build made.
+	Discard(dir string)
 	// Instrumented builds a subject that tells which statements are executed, see reach, and returns
 	// the folder of the program.
 	Instrumented(ctx context.Context, subject Subject) (string, error)
@@ -253,6 +255,7 @@ func (r Run) examineAll(ctx context.Context, mutants []Mutant, choose func(Mutan
 		task := r.Progress.Start(next.mutant.Name)
 		replaced = next.mutant.Subject
 		result, err := r.examine(ctx, next, choose, task)
+		r.Builder.Discard(next.dir)
 		if ctx.Err() != nil {
 			task.End(ctx.Err())
 			break

@@ -28,6 +28,7 @@ type world struct {
 	refuses []string
 	// selections of each run of specs.
 	selections []Selection
+	discarded  []string
 	onExamine  func(dir string)
 }
 
@@ -54,6 +55,12 @@ func (w *world) Build(_ context.Context, m Mutant) (string, error) {
 		return "", &BuildError{Mutant: m.Name, Output: "syntax error"}
 	}
 	return m.Name, nil
+}
+
+func (w *world) Discard(dir string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.discarded = append(w.discarded, dir)
 }
 
 func (w *world) Instrumented(context.Context, Subject) (string, error) {
@@ -144,6 +151,9 @@ func TestRunExaminesOneSubjectAfterTheOther(t *testing.T) {
 	}
 	if diff := cmp.Diff(order, w.replaced); diff != "" {
 		t.Errorf("replaced: %s", diff)
+	}
+	if diff := cmp.Diff([]string{"agent-weak", "agent-blind", "webhook-deaf", ""}, w.discarded); diff != "" {
+		t.Errorf("discarded: %s", diff)
 	}
 	if problem := matrix.Mutants[3].Problem; !strings.Contains(problem, "syntax error") {
 		t.Errorf("the compiler's words are missing in %q", problem)
