@@ -2,8 +2,10 @@
 package associations
 
 import (
+	"context"
 	"net/http"
 	"regexp"
+	"slices"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -58,16 +60,61 @@ var _ = Describe("An association", func() {
 			env := framework.From(ctx)
 			namespace := workload.NewNamespace(ctx, env)
 			workload.NewServiceAccount(ctx, env, namespace, account)
-			role := cloud.NewRole(ctx, env)
-
-			By("waiting until a new pod gets the variables")
-			association := cloud.Associate(ctx, env, namespace, account, role)
-			workload.AwaitAssociation(ctx, env, association)
-
-			By("waiting until EKS Auth gives a pod a session, and it works")
 			token := string(workload.NewToken(ctx, env, workload.NewBystander(ctx, env, namespace, account)))
-			Eventually(sessionOf(env, token)).WithContext(ctx).Within(env.Timeouts.CredentialsWork).Should(beOf(role))
-			report(env, "an association counted for EKS Auth after", association.Created)
-			Eventually(callerOf).WithContext(ctx).WithArguments(cloud.AwaitSession(ctx, env, token)).Within(env.Timeouts.CredentialsWork).Should(beOf(role))
+			role := cloud.NewRole(ctx, env)
+			association := cloud.Associate(ctx, env, namespace, account, role)
+
+			By("watching both at once")
+			asked := []effect{
+				{"association visible to the webhook after", injecting(env, association)},
+				{"association visible to EKS Auth after", assuming(env, role, token)},
+			}
+			Eventually(func(ctx SpecContext) (missing []string) {
+				asked = slices.DeleteFunc(asked, func(e effect) bool {
+					lacks := e.lacks(ctx)
+					if lacks == "" {
+						report(env, e.name, association.Created)
+						return true
+					}
+					missing = append(missing, lacks)
+					return false
+				})
+				return missing
+			}).WithContext(ctx).Within(env.Timeouts.AssociationVisible).ProbeEvery(50 * time.Millisecond).Should(BeEmpty())
+
+			By("using the session")
+			session := cloud.AwaitSession(ctx, env, token)
+			Eventually(callerOf).WithContext(ctx).WithArguments(session).Within(env.Timeouts.CredentialsWork).Should(beOf(role))
 		})
 })
+
+// effect of an association: lacks says what is missing yet, and "" when it is there.
+type effect struct {
+	name  string
+	lacks func(context.Context) string
+}
+
+// injecting is the effect on new pods.
+func injecting(env *framework.Env, association *cloud.Association) func(context.Context) string {
+	pod := workload.NewPod(env, association.Namespace, association.ServiceAccount)
+	return func(ctx context.Context) string {
+		if len(workload.Injected(workload.Admit(ctx, env, pod))) == 0 {
+			return "a new pod is admitted without " + workload.CredentialsVariable
+		}
+		return ""
+	}
+}
+
+// assuming is the effect on EKS Auth.
+func assuming(env *framework.Env, role *cloud.Role, token string) func(context.Context) string {
+	return func(ctx context.Context) string {
+		arn, err := sessionOf(env, token)(ctx)
+		if err != nil {
+			return "EKS Auth gives no session: " + err.Error()
+		}
+		if isOf, err := beOf(role).Match(arn); err != nil || !isOf {
+			return "EKS Auth gives the session " + arn
+		}
+		return ""
+	}
+}
