@@ -131,7 +131,7 @@ func (s *summary) evidence(spec Spec) {
 	}
 }
 
-// undecided counts what was not decided, by reason.
+// undecided counts what was not decided, or only in part, by reason.
 func (s *summary) undecided() {
 	type group struct {
 		outcome Outcome
@@ -140,7 +140,7 @@ func (s *summary) undecided() {
 	}
 	var groups []*group
 	for _, result := range s.run.RequirementResults() {
-		if result.Outcome.Decided() || result.Outcome == Error {
+		if result.Outcome == Fail || result.Outcome == Error || result.Outcome == Pass && result.Reason == "" {
 			continue
 		}
 		var found *group
@@ -156,7 +156,11 @@ func (s *summary) undecided() {
 		found.ids = append(found.ids, result.ID)
 	}
 	for _, g := range groups {
-		line := fmt.Sprintf("%s %s", plural(len(g.ids), "requirement"), g.outcome.Words())
+		words := g.outcome.Words()
+		if g.outcome == Pass {
+			words = "decided in part"
+		}
+		line := fmt.Sprintf("%s %s", plural(len(g.ids), "requirement"), words)
 		if g.reason != "" {
 			line += ": " + plain(g.reason)
 		}

@@ -97,3 +97,14 @@ func TestSummaryIsBounded(t *testing.T) {
 		t.Errorf("%d folders of evidence, want 10", got)
 	}
 }
+
+func TestSummaryTellsWhatIsDecidedInPart(t *testing.T) {
+	run := passing()
+	slow := run.Specs[0]
+	slow.Name, slow.Outcome, slow.Reason = "Tokens rotate", Skipped, "takes about 9m0s; run it with --slow"
+	run.Specs = append(run.Specs, slow)
+	text := string(written(t, func(w io.Writer, r Run) error { return WriteSummary(w, r, SummaryOptions{Width: 132}) }, run))
+	if want := "2 requirements decided in part: 1 of 2 specs skipped: takes about 9m0s; run it with --slow (INJ-01, INJ-02)\n"; !strings.Contains(text, want) {
+		t.Errorf("want %q in:\n%s", want, text)
+	}
+}

@@ -143,7 +143,7 @@ func covers(spec Spec, level requirement.Level, profile requirement.Profile) boo
 }
 
 func TestSlowSpecsAreSkippedUnlessAskedFor(t *testing.T) {
-	spec := Spec{Labels: requirement.Slow(9 * time.Minute)}
+	spec := Spec{Labels: []string{"slow:9m0s"}}
 	o := Options{Environment: &clusters.Environment{}}
 	if got := o.Decide(spec); got.Instead != reports.Skipped || got.Reason != "takes about 9m0s; run it with --slow" {
 		t.Errorf("%+v", got)

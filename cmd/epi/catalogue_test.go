@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/kind"
@@ -66,7 +65,7 @@ func TestMustsThatNobodyDecides(t *testing.T) {
 	}
 	specs := []suites.Spec{
 		{Key: "decides", Requirements: []string{"INJ-01"}, Needs: []clusters.Capability{clusters.IMDS}},
-		{Key: "also slow", Requirements: []string{"INJ-01", "INJ-02"}, Labels: requirement.Slow(time.Minute)},
+		{Key: "also slow", Requirements: []string{"INJ-01", "INJ-02"}, Labels: []string{"slow:1m0s"}},
 		{Key: "lacks", Requirements: []string{"INJ-03"}, Needs: []clusters.Capability{clusters.SecondAccount}},
 	}
 	got := undecided(list, specs, options.Decide)

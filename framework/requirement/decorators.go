@@ -53,9 +53,10 @@ func OfLabels(labels []string) (ids []string, needs []clusters.Capability) {
 }
 
 // Slow says that a spec takes minutes by its nature, such as waiting for the kubelet to rotate a
-// token: it runs only where slow specs are asked for, and is reported as skipped elsewhere.
-func Slow(takes time.Duration) ginkgo.Labels {
-	return ginkgo.Labels{slowPrefix + takes.String()}
+// token: it runs only where slow specs are asked for, before the others, and is reported as skipped
+// elsewhere.
+func Slow(takes time.Duration) []any {
+	return []any{ginkgo.Label(slowPrefix + takes.String()), ginkgo.SpecPriority(takes / time.Second)}
 }
 
 // HowSlow reads what Slow put into the labels of a spec.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/onsi/ginkgo/v2"
 
 	"github.com/podidentity/epi/clusters"
 )
@@ -77,7 +78,7 @@ func TestCoversRefusesWhatTheCatalogueLacks(t *testing.T) {
 
 func TestLabelsGoAndComeBack(t *testing.T) {
 	labels := append(Covers("INJ-01", "TOK-01"), Needs(clusters.IMDS, clusters.EmulatorControl)...)
-	ids, needs := OfLabels(append(Slow(time.Minute), labels...))
+	ids, needs := OfLabels(append(ginkgo.Labels{"slow:1m0s"}, labels...))
 	if diff := cmp.Diff([]string{"INJ-01", "TOK-01"}, ids); diff != "" {
 		t.Error(diff)
 	}
@@ -87,7 +88,13 @@ func TestLabelsGoAndComeBack(t *testing.T) {
 }
 
 func TestSlowTellsHowLong(t *testing.T) {
-	if took, slow := HowSlow(append(Covers("INJ-01"), Slow(9*time.Minute)...)); !slow || took != 9*time.Minute {
+	labels := Covers("INJ-01")
+	for _, decorator := range Slow(9 * time.Minute) {
+		if own, ok := decorator.(ginkgo.Labels); ok {
+			labels = append(labels, own...)
+		}
+	}
+	if took, slow := HowSlow(labels); !slow || took != 9*time.Minute {
 		t.Errorf("%s, %t", took, slow)
 	}
 	if took, slow := HowSlow(Covers("INJ-01")); slow {

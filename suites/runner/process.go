@@ -180,6 +180,8 @@ func (p *process) run(o order, harness Harness) {
 		p.tell(message{Record: &record})
 	})
 	suite, reporter := configuration(o)
+	// Each spec by itself, else one that takes minutes could not begin before the rest of its container.
+	suite.RandomizeAllSpecs = true
 	ginkgo.RunSpecs(outcomeOfSuite{}, "epi", suite, reporter, ginkgo.AroundNode(harness.Context))
 }
 

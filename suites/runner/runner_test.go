@@ -165,6 +165,15 @@ var trees = map[string]func(){
 			works("never begins", Serial)
 		})
 	},
+	"slow": func() {
+		Describe("The subject", func() {
+			for i := range 6 {
+				works(fmt.Sprintf("works %d", i))
+			}
+			works("takes minutes", requirement.Slow(2*time.Minute))
+			works("takes longer", requirement.Slow(9*time.Minute))
+		})
+	},
 	"focus": func() {
 		Describe("The subject", func() {
 			FIt("is focused", func() {})
@@ -312,6 +321,28 @@ func TestVerdicts(t *testing.T) {
 	if len(holds.Steps) != 1 || holds.Steps[0].Text != "looking at it" || len(holds.Requirements) != 1 ||
 		!strings.Contains(holds.Output, "a line") || !strings.Contains(holds.Output, "seen after: 120ms") {
 		t.Errorf("record %+v", holds)
+	}
+}
+
+// A spec that takes minutes and begins last is what the others wait for.
+func TestSlowSpecsBeginFirst(t *testing.T) {
+	o, d := options(t, "slow")
+	o.Procs = 1
+	records, err := collect(t, t.Context(), o)
+	if err != nil || len(records) != 8 {
+		t.Fatalf("%d records, %v", len(records), err)
+	}
+	var begun []string
+	for _, line := range d.lines(t) {
+		if _, name, ok := strings.Cut(line, " begin "); ok {
+			begun = append(begun, name)
+		}
+	}
+	if len(begun) != 8 || begun[0] != "takes longer" || begun[1] != "takes minutes" {
+		t.Errorf("began as %q", begun)
+	}
+	if records["takes longer"].Slow != 9*time.Minute || records["works 1"].Slow != 0 {
+		t.Errorf("records %+v", records)
 	}
 }
 
