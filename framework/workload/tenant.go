@@ -3,14 +3,9 @@ package workload
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/eksauth"
-	eksauthtypes "github.com/aws/aws-sdk-go-v2/service/eksauth/types"
 	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/e2e-framework/klient/wait"
 
 	"github.com/podidentity/epi/framework"
 	"github.com/podidentity/epi/framework/cloud"
@@ -41,31 +36,10 @@ func NewTenantNamed(ctx context.Context, env *framework.Env, namespace, serviceA
 		Association: cloud.Associate(ctx, env, namespace, serviceAccount, role),
 		Pod:         NewBystander(ctx, env, namespace, serviceAccount),
 	}
-	// With a token of its own, so that what is counted by tokens is not disturbed.
-	awaitSession(ctx, env, NewToken(ctx, env, tenant.Pod))
+	// By a token of its own, so that what is counted by tokens is not disturbed.
+	NewSession(ctx, env, tenant.Pod)
 	tenant.Token = NewToken(ctx, env, tenant.Pod)
 	return tenant
-}
-
-// awaitSession asks EKS Auth, in the agent's place, until association and role are known to it.
-func awaitSession(ctx context.Context, env *framework.Env, token Token) {
-	env.T.Helper()
-	var last error
-	// The spec's own context, not the wait's: only asking again is bounded, not the answer.
-	err := wait.For(func(context.Context) (bool, error) {
-		_, last = env.EKSAuth.AssumeRoleForPodIdentity(ctx, &eksauth.AssumeRoleForPodIdentityInput{
-			ClusterName: &env.ClusterName, Token: aws.String(string(token)),
-		})
-		_, untrusted := errors.AsType[*eksauthtypes.AccessDeniedException](last)
-		_, unknown := errors.AsType[*eksauthtypes.ResourceNotFoundException](last)
-		if untrusted || unknown {
-			return false, nil
-		}
-		return true, last
-	}, poll(ctx, env.Timeouts.AssociationVisible)...)
-	if err != nil {
-		env.T.Fatalf("wait until EKS Auth knows the association: %v; last seen: %v", err, last)
-	}
 }
 
 // AgentRequest asks the agent for the tenant's credentials, as its pod would.
