@@ -13,6 +13,8 @@ import (
 const (
 	tokenHeader = "X-Aws-Ec2-Metadata-Token"
 	ttlHeader   = "X-Aws-Ec2-Metadata-Token-Ttl-Seconds"
+	// ruleTimeout of one request: whoever asks is within the hop limit, so that there is an answer.
+	ruleTimeout = 5 * time.Second
 	// expiry is how long a token that is good for a second is tried.
 	expiry      = 3 * time.Second
 	expiryEvery = 100 * time.Millisecond
@@ -29,7 +31,7 @@ func metadataURL() string {
 // metadataRules asks for what
 // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html says is refused.
 func (c *check) metadataRules(ctx context.Context, _ []string) any {
-	ask := metadataClient{client: &http.Client{Transport: &http.Transport{}, Timeout: metadataTimeout}} // without a proxy: the address is the link's
+	ask := metadataClient{client: &http.Client{Transport: &http.Transport{}, Timeout: ruleTimeout}} // without a proxy: the address is the link's
 	defer ask.client.CloseIdleConnections()
 
 	var rules probe.MetadataRules

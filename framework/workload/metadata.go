@@ -10,7 +10,7 @@ import (
 // MetadataRules asks the instance metadata service what it must refuse, and what not.
 func (p *Probe) MetadataRules(ctx context.Context) probe.MetadataRules {
 	p.env.T.Helper()
-	return do[probe.MetadataRules](ctx, p, Main, probe.OpMetadataRules)
+	return do[probe.MetadataRules](ctx, p, Main, "--timeout", "20s", probe.OpMetadataRules)
 }
 
 // roleURL is where the instance metadata service names the instance's role.

@@ -16,7 +16,7 @@ import (
 
 var _ = Describe("One role for many", func() {
 	It("gives each namespace its own prefix and no other's", Covers("ABAC-04"),
-		SpecTimeout(time.Minute), func(ctx SpecContext) {
+		SpecTimeout(3*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			bucket := cloud.NewBucket(ctx, env)
 			role := cloud.NewRole(ctx, env, cloud.OwnPrefix(bucket))
@@ -37,7 +37,7 @@ var _ = Describe("One role for many", func() {
 		})
 
 	It("gives each service account and each pod its own prefix", Covers("ABAC-08"),
-		SpecTimeout(time.Minute), func(ctx SpecContext) {
+		SpecTimeout(3*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			bucket := cloud.NewBucket(ctx, env)
 			own := []string{}
@@ -70,7 +70,7 @@ var _ = Describe("One role for many", func() {
 		})
 
 	It("keeps two clusters apart", Covers("ABAC-09"), Needs(clusters.EmulatorControl),
-		SpecTimeout(time.Minute), func(ctx SpecContext) {
+		SpecTimeout(3*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			bucket := cloud.NewBucket(ctx, env)
 			role := cloud.NewRole(ctx, env, cloud.OwnPrefix(bucket))
@@ -90,7 +90,7 @@ var _ = Describe("One role for many", func() {
 		})
 
 	It("is denied by a statement on a tag whatever else allows, also a session that has no tags", Covers("ABAC-10"),
-		SpecTimeout(time.Minute), func(ctx SpecContext) {
+		SpecTimeout(3*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			bucket := cloud.NewBucket(ctx, env)
 			bucket.Put(ctx, "open/test.txt", nil)

@@ -17,7 +17,7 @@ import (
 
 var _ = Describe("A policy on session tags", func() {
 	It("compares them with the tags of an object", Covers("ABAC-05"),
-		SpecTimeout(time.Minute), func(ctx SpecContext) {
+		SpecTimeout(3*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			bucket := cloud.NewBucket(ctx, env)
 			role := cloud.NewRole(ctx, env, cloud.Allow([]string{bucket.ARN() + "/*"}, "s3:GetObject").
@@ -43,7 +43,7 @@ var _ = Describe("A policy on session tags", func() {
 		})
 
 	It("lists the session's own prefix and nothing else", Covers("ABAC-06"),
-		SpecTimeout(time.Minute), func(ctx SpecContext) {
+		SpecTimeout(3*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			bucket := cloud.NewBucket(ctx, env)
 			role := cloud.NewRole(ctx, env, cloud.Allow([]string{bucket.ARN()}, "s3:ListBucket").
@@ -67,7 +67,7 @@ var _ = Describe("A policy on session tags", func() {
 		})
 
 	It("tells a missing object only to who may list the bucket", Covers("ABAC-07"),
-		SpecTimeout(time.Minute), func(ctx SpecContext) {
+		SpecTimeout(3*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			bucket := cloud.NewBucket(ctx, env)
 			own := bucket.ARN() + "/${aws:PrincipalTag/kubernetes-namespace}/*"

@@ -18,7 +18,7 @@ import (
 
 var _ = Describe("The tags of a session", func() {
 	It("are the six and no other", Covers("TAG-01"),
-		SpecTimeout(time.Minute), func(ctx SpecContext) {
+		SpecTimeout(3*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			pod := newPod(ctx, env)
 
@@ -33,7 +33,7 @@ var _ = Describe("The tags of a session", func() {
 		})
 
 	It("stay with it when it assumes another role", Covers("TAG-02"),
-		SpecTimeout(time.Minute), func(ctx SpecContext) {
+		SpecTimeout(3*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			bucket := cloud.NewBucket(ctx, env)
 			first := cloud.NewRole(ctx, env)
@@ -55,7 +55,7 @@ var _ = Describe("The tags of a session", func() {
 		})
 
 	It("win over tags of the role, whose other tags stay", Covers("TAG-03"),
-		SpecTimeout(time.Minute), func(ctx SpecContext) {
+		SpecTimeout(3*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			bucket := cloud.NewBucket(ctx, env)
 			role := cloud.NewRole(ctx, env, cloud.Allow([]string{
@@ -76,7 +76,7 @@ var _ = Describe("The tags of a session", func() {
 		})
 
 	It("are left out where the association disables them", Covers("TAG-04"),
-		SpecTimeout(time.Minute), func(ctx SpecContext) {
+		SpecTimeout(3*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			bucket := cloud.NewBucket(ctx, env)
 			By("associating a role whose policy allows an object for each tag that the session lacks")
@@ -96,7 +96,7 @@ var _ = Describe("The tags of a session", func() {
 		})
 
 	It("take space, which STS tells, and keep tags out that do not fit beside them", Covers("TAG-06"),
-		SpecTimeout(time.Minute), func(ctx SpecContext) {
+		SpecTimeout(3*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			first := cloud.NewRole(ctx, env)
 			second := cloud.NewRoleTrusting(ctx, env, cloud.TrustSession(first))

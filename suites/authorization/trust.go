@@ -19,7 +19,7 @@ import (
 
 var _ = Describe("The trust policy of a role", func() {
 	It("lets in only the cluster, the namespace and the service account that its conditions name", Covers("TAG-05"),
-		SpecTimeout(time.Minute), func(ctx SpecContext) {
+		SpecTimeout(3*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			named, elsewhere := newPod(ctx, env), newPod(ctx, env)
 			workload.NewServiceAccount(ctx, env, named.Namespace, "other")
@@ -46,7 +46,7 @@ var _ = Describe("The trust policy of a role", func() {
 		})
 
 	It("sees the account and the cluster that EKS acts for", Covers("TAG-07"),
-		SpecTimeout(time.Minute), func(ctx SpecContext) {
+		SpecTimeout(3*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			pod := newPod(ctx, env)
 

@@ -21,7 +21,7 @@ const reader = "reader"
 
 var _ = Describe("A role for a service account", func() {
 	It("is taken with a token of that service account for STS, and with no other", Covers("IRSA-02"),
-		SpecTimeout(time.Minute), func(ctx SpecContext) {
+		SpecTimeout(3*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			pod := newPod(ctx, env)
 			workload.NewServiceAccount(ctx, env, pod.Namespace, "other")
@@ -57,7 +57,7 @@ var _ = Describe("A role for a service account", func() {
 		})
 
 	It("may be an associated service account's as well", Covers("IRSA-04"),
-		SpecTimeout(time.Minute), func(ctx SpecContext) {
+		SpecTimeout(3*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			pod := newPod(ctx, env)
 			provider := cloud.ClusterProvider(ctx, env)
@@ -72,7 +72,7 @@ var _ = Describe("A role for a service account", func() {
 		})
 
 	It("gives sessions without the tags of Pod Identity", Covers("IRSA-05"),
-		SpecTimeout(time.Minute), func(ctx SpecContext) {
+		SpecTimeout(3*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			pod := newPod(ctx, env)
 			bucket := cloud.NewBucket(ctx, env)

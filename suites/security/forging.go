@@ -20,7 +20,7 @@ const forger = "forger"
 
 var _ = Describe("A pod that would be another", func() {
 	It("cannot replace the tags of its session by assuming a further role", Covers("TAG-08"),
-		SpecTimeout(time.Minute), func(ctx SpecContext) {
+		SpecTimeout(3*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			first := cloud.NewRole(ctx, env)
 			second := cloud.NewRoleTrusting(ctx, env, cloud.TrustSession(first))
