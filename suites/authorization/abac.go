@@ -85,6 +85,8 @@ var _ = Describe("One role for many", func() {
 
 			expectAllowed(ctx, env, tenant.Put(bucket, here))
 			expectAllowed(ctx, env, there.Put(bucket, elsewhere))
+			expectAllowed(ctx, env, tenant.Get(bucket, here))
+			expectAllowed(ctx, env, there.Get(bucket, elsewhere))
 			expectDenied(ctx, tenant.Get(bucket, elsewhere), "the second cluster's")
 			expectDenied(ctx, there.Get(bucket, here), "the first cluster's")
 		})
