@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -66,11 +67,11 @@ type conformanceLevel struct {
 	Undecided  []conformanceUndecided `yaml:"undecided,omitempty"`
 }
 
-// conformanceUndecided is a requirement that did not pass or fail.
+// conformanceUndecided are requirements that did not pass or fail, for the same reason.
 type conformanceUndecided struct {
-	ID      string  `yaml:"id"`
-	Outcome Outcome `yaml:"outcome"`
-	Reason  string  `yaml:"reason,omitempty"`
+	Outcome      Outcome  `yaml:"outcome"`
+	Reason       string   `yaml:"reason,omitempty"`
+	Requirements []string `yaml:"requirements,flow"`
 }
 
 type conformanceRequirement struct {
@@ -153,7 +154,14 @@ func (l LevelResult) conformance() *conformanceLevel {
 	}
 	told := &conformanceLevel{Result: l.Result(), Statistics: l.Counts, Failed: plains(l.Failed)}
 	for _, result := range l.Undecided {
-		told.Undecided = append(told.Undecided, conformanceUndecided{plain(result.ID), result.Outcome, plain(result.Reason)})
+		i := slices.IndexFunc(told.Undecided, func(u conformanceUndecided) bool {
+			return u.Outcome == result.Outcome && u.Reason == plain(result.Reason)
+		})
+		if i < 0 {
+			i = len(told.Undecided)
+			told.Undecided = append(told.Undecided, conformanceUndecided{Outcome: result.Outcome, Reason: plain(result.Reason)})
+		}
+		told.Undecided[i].Requirements = append(told.Undecided[i].Requirements, plain(result.ID))
 	}
 	return told
 }
