@@ -2,7 +2,6 @@ package reports
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 )
@@ -293,30 +292,6 @@ func (s Spec) html(number int, longest time.Duration) htmlSpec {
 	return shown
 }
 
-// remark says where a requirement is decided if not everywhere, and since when if that differs.
-func (r Requirement) remark(since bool) string {
-	var parts []string
-	switch r.Runs {
-	case "local":
-		parts = append(parts, "decided with the emulator only")
-	case "aws":
-		parts = append(parts, "decided on AWS only")
-	}
-	if since && r.Since != "" {
-		parts = append(parts, "since "+r.Since)
-	}
-	return strings.Join(parts, ", ")
-}
-
-// releases is in how many releases the requirements came to be decided.
-func (r Run) releases() int {
-	since := map[string]bool{}
-	for _, requirement := range r.Requirements {
-		since[requirement.Since] = true
-	}
-	return len(since)
-}
-
 func (l LevelResult) html() htmlLevel {
 	shown := htmlLevel{Failed: plains(l.Failed), Result: l.Result(), Counts: l.Counts.list("", Pass, Fail, Error, NotSupported, Skipped, NotRun)}
 	switch shown.Result {
@@ -377,42 +352,6 @@ func percent(part, whole time.Duration) string {
 		return "0%"
 	}
 	return fmt.Sprintf("%.3f%%", 100*min(1, float64(part)/float64(whole)))
-}
-
-// inline are the parts of a catalogue's text that are not plain: `code` and links.
-var inline = regexp.MustCompile("`[^`\n]+`|https?://[^\\s<>\"`]+[^\\s<>\"`.,;:)]")
-
-// marked divides a text into code, links and the rest.
-func marked(s string) []htmlText {
-	var parts []htmlText
-	text := func(from, to int) {
-		if from < to {
-			parts = append(parts, htmlText{Text: s[from:to]})
-		}
-	}
-	end := 0
-	for _, at := range inline.FindAllStringIndex(s, -1) {
-		text(end, at[0])
-		if found := s[at[0]:at[1]]; found[0] == '`' {
-			parts = append(parts, htmlText{Text: found[1 : len(found)-1], Code: true})
-		} else {
-			parts = append(parts, htmlText{Text: strings.TrimPrefix(strings.TrimPrefix(found, "https://"), "http://"), URL: found})
-		}
-		end = at[1]
-	}
-	text(end, len(s))
-	return parts
-}
-
-// code divides a text into code and the rest: an address in a statement is what pods ask, not for readers.
-func code(s string) []htmlText {
-	parts := marked(s)
-	for i, part := range parts {
-		if part.URL != "" {
-			parts[i] = htmlText{Text: part.URL}
-		}
-	}
-	return parts
 }
 
 // joined is a value with a remark in parentheses, if there is one.
