@@ -9,7 +9,10 @@ import (
 	"github.com/podidentity/epi/clusters"
 )
 
-// lines tells steps as lines: one when a step ends.
+// quietFor is the longest time that a step goes without a line.
+const quietFor = 20 * time.Second
+
+// lines tells steps as lines: one when a step ends, and now and then one of what it is doing.
 type lines struct {
 	mu sync.Mutex
 	w  io.Writer
@@ -19,17 +22,42 @@ func newLines(w io.Writer) *lines { return &lines{w: w} }
 
 // Start implements clusters.Progress.
 func (l *lines) Start(step string) clusters.Task {
-	return &line{lines: l, step: step, began: time.Now()}
+	t := &line{lines: l, step: step, began: time.Now(), over: make(chan struct{})}
+	go t.reassure()
+	return t
+}
+
+func (l *lines) print(mark string, t *line, detail string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, _ = fmt.Fprintf(l.w, " %s %s (%.1fs) %s\n", mark, t.step, time.Since(t.began).Seconds(), detail)
 }
 
 type line struct {
 	lines *lines
 	step  string
 	began time.Time
+	over  chan struct{}
 
 	mu     sync.Mutex
 	detail string
 	ended  bool
+}
+
+func (t *line) reassure() {
+	ticker := time.NewTicker(quietFor)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-t.over:
+			return
+		case <-ticker.C:
+			t.mu.Lock()
+			detail := t.detail
+			t.mu.Unlock()
+			t.lines.print("•", t, detail)
+		}
+	}
 }
 
 // Detail implements clusters.Task.
@@ -47,11 +75,10 @@ func (t *line) End(err error) {
 		return
 	}
 	t.ended = true
+	close(t.over)
 	mark := "✓"
 	if err != nil {
 		mark = "✗"
 	}
-	t.lines.mu.Lock()
-	defer t.lines.mu.Unlock()
-	_, _ = fmt.Fprintf(t.lines.w, " %s %s (%.1fs) %s\n", mark, t.step, time.Since(t.began).Seconds(), t.detail)
+	t.lines.print(mark, t, t.detail)
 }

@@ -71,9 +71,14 @@ func (r Run) runMeasured(ctx context.Context, programs []string, began func(stri
 	if err := m.start(ctx); err != nil {
 		return m, nil, err
 	}
+	n := 0
 	specs, err := r.Examine(ctx, r.Cluster.Environment(), Selection{
 		Alone: true,
-		Began: func(name string) { began(name); m.discard(ctx) },
+		Began: func(name string) {
+			n++
+			began(fmt.Sprintf("%d: %s", n, name))
+			m.discard(ctx)
+		},
 		Ended: func(spec reports.Spec) { m.take(ctx, spec.Name) },
 	})
 	if err == nil {
