@@ -89,6 +89,7 @@ func (e *BaselineError) Error() string {
 	for _, spec := range e.Specs {
 		fmt.Fprintf(&b, "\n  %s %s %s: %s", spec.Outcome, strings.Join(spec.Requirements, " "), spec.Name, firstLine(finding(spec).Why))
 	}
+	b.WriteString("\nAn environment keeps the manifests that it was brought up with: if they have changed since, bring it up again.")
 	return b.String()
 }
 
