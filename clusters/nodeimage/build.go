@@ -23,6 +23,7 @@ import (
 
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/internal/command"
+	"github.com/podidentity/epi/clusters/internal/debian"
 )
 
 // What decides the content of an image beside its ingredients: the code that assembles it.
@@ -45,15 +46,15 @@ func (b *build) hash(ctx context.Context) error {
 		}
 		b.compiler = strings.TrimSpace(version)
 	}
-	if len(b.suite.sources) == 0 {
-		b.suite = findSuite(ctx)
+	if len(b.suite.Sources) == 0 {
+		b.suite = debian.Find(ctx)
 	}
 	programs := newKey("programs", b.compiler, runtime.GOARCH, goTags, strings.Join(goFlags, " "))
 	if err := programs.module(b.pin.version); err != nil {
 		return err
 	}
 	b.binKey = programs.sum()
-	image := newKey("image", b.binKey, b.suite.key())
+	image := newKey("image", b.binKey, suiteKey(b.suite))
 	if err := image.fs(assembler); err != nil {
 		return err
 	}
@@ -172,7 +173,7 @@ func (b *build) build(ctx context.Context, progress clusters.Progress, task clus
 	// Debian's packages are unpacked while Kubernetes compiles: the one waits for the network and
 	// the disk, the other for the processor.
 	task.Detail("building Kubernetes and the node's root file system")
-	debian := rootfsFile(b.dir, b.suite)
+	system := rootfsFile(b.dir, b.suite)
 	group, both := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		if exists(b.bin()) {
@@ -184,11 +185,11 @@ func (b *build) build(ctx context.Context, progress clusters.Progress, task clus
 		return err
 	})
 	group.Go(func() error {
-		if exists(debian) {
+		if exists(system) {
 			return nil
 		}
 		task := progress.Start("Root file system of the node")
-		err := makeRootfs(both, b.suite, debian, work, task)
+		err := makeRootfs(both, b.suite, system, work, task)
 		task.End(err)
 		return err
 	})
@@ -201,7 +202,7 @@ func (b *build) build(ctx context.Context, progress clusters.Progress, task clus
 	}
 	from := ingredients{
 		version: b.pin.version, bin: b.bin(), kindFiles: filepath.Join(kind, "images", "base", "files"),
-		debian: debian, runtimeWrapper: b.wrapper,
+		debian: system, runtimeWrapper: b.wrapper,
 	}
 	return assemble(ctx, from, b.ref(), b.archive(), work, task)
 }
@@ -212,7 +213,7 @@ func (b *build) possible() error {
 	switch {
 	case runtime.GOOS != "linux":
 		reason = "a node image can be built on Linux only"
-	case len(b.suite.sources) == 0:
+	case len(b.suite.Sources) == 0:
 		reason = "a node image is built from the packages of Debian or Ubuntu, and this is neither"
 	case os.Geteuid() != 0:
 		reason = "making a root file system takes root"

@@ -10,6 +10,7 @@ import (
 	"github.com/podidentity/epi/clusters/engine"
 	"github.com/podidentity/epi/clusters/internal/apt"
 	"github.com/podidentity/epi/clusters/internal/command"
+	"github.com/podidentity/epi/clusters/internal/debian"
 )
 
 // neededDisk is what a build takes in the cache folder, its work included.
@@ -49,12 +50,12 @@ func buildChecks(ctx context.Context) []engine.Check {
 	} else {
 		toolchain.State = strings.TrimSpace(version)
 	}
-	debian := engine.Check{Name: "Debian packages", OK: true}
-	switch found := findSuite(ctx); {
-	case len(found.sources) == 0:
-		debian.OK, debian.State, debian.Remedy = false, "this machine is neither Debian nor Ubuntu", "build on Debian or Ubuntu, or use --node-image"
+	packages := engine.Check{Name: "Debian packages", OK: true}
+	switch found := debian.Find(ctx); {
+	case len(found.Sources) == 0:
+		packages.OK, packages.State, packages.Remedy = false, "this machine is neither Debian nor Ubuntu", "build on Debian or Ubuntu, or use --node-image"
 	default:
-		debian.State = fmt.Sprintf("%s, from %d sources", found.name, len(found.sources))
+		packages.State = fmt.Sprintf("%s, from %d sources", found.Name, len(found.Sources))
 	}
 	bootstrap := engine.Check{Name: "mmdebstrap", OK: true, State: "installed"}
 	if _, err := exec.LookPath("mmdebstrap"); err != nil {
@@ -63,7 +64,7 @@ func buildChecks(ctx context.Context) []engine.Check {
 			bootstrap.OK, bootstrap.State, bootstrap.Remedy = false, "not installed", "apt-get install mmdebstrap, as root"
 		}
 	}
-	return []engine.Check{toolchain, debian, bootstrap}
+	return []engine.Check{toolchain, packages, bootstrap}
 }
 
 // lastPart is the end of a chain of errors, which says what happened.

@@ -22,6 +22,7 @@ import (
 
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/engine"
+	"github.com/podidentity/epi/clusters/internal/debian"
 	"github.com/podidentity/epi/clusters/internal/lockfile"
 )
 
@@ -115,7 +116,7 @@ type build struct {
 	pin      pin
 	dir      string
 	wrapper  string
-	suite    suite
+	suite    debian.Suite
 	compiler string
 	binKey   string
 	imageKey string

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/mod/modfile"
+
+	"github.com/podidentity/epi/clusters/internal/debian"
 )
 
 var refresh = flag.Bool("refresh", false, "bring the pinned modules in _node up to date with their sources (go mod tidy)")
@@ -147,7 +149,7 @@ func TestWriteModuleIsAModule(t *testing.T) {
 }
 
 func TestKeysTellEveryIngredient(t *testing.T) {
-	base := build{pin: pins[0], compiler: "go1.26.0", suite: suite{name: "bookworm", sources: []string{"deb a"}}}
+	base := build{pin: pins[0], compiler: "go1.26.0", suite: debian.Suite{Name: "bookworm", Sources: []string{"deb a"}}}
 	file := filepath.Join(t.TempDir(), "epi-runc")
 	write := func(content string) {
 		if err := os.WriteFile(file, []byte(content), 0o755); err != nil {
@@ -171,10 +173,10 @@ func TestKeysTellEveryIngredient(t *testing.T) {
 	if other := keys(func(b *build) { b.compiler = "go1.26.1" }); other[0] == same[0] || other[1] == same[1] {
 		t.Errorf("another compiler: %v and %v", same, other)
 	}
-	if other := keys(func(b *build) { b.suite.sources = []string{"deb b"} }); other[0] != same[0] || other[1] == same[1] {
+	if other := keys(func(b *build) { b.suite.Sources = []string{"deb b"} }); other[0] != same[0] || other[1] == same[1] {
 		t.Errorf("another source of packages: %v and %v; want programs kept, image not", same, other)
 	}
-	if other := keys(func(b *build) { b.suite.options = []string{"proxy"} }); other != same {
+	if other := keys(func(b *build) { b.suite.Options = []string{"proxy"} }); other != same {
 		t.Errorf("another proxy: %v and %v; want the same", same, other)
 	}
 	write("wrapper 2")

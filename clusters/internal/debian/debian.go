@@ -1,0 +1,141 @@
+// Package debian makes root file systems of the packages that this machine's own apt offers.
+package debian
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/podidentity/epi/clusters/internal/apt"
+	"github.com/podidentity/epi/clusters/internal/command"
+)
+
+// Suite is the release of Debian or Ubuntu that this machine installs packages from.
+type Suite struct {
+	// Name such as "bookworm"; empty on a machine that is neither.
+	Name string
+	// Sources are lines of sources.list(5).
+	Sources []string
+	// Options are settings of apt that say how to reach the sources, such as a proxy.
+	Options []string
+}
+
+// Find asks this machine's apt. Without apt there is no suite.
+func Find(ctx context.Context) Suite {
+	release, err := os.ReadFile("/etc/os-release")
+	if err != nil {
+		return Suite{}
+	}
+	name := codename(string(release))
+	targets, err := command.New("apt-get", "indextargets", "--format",
+		"$(ORIGIN)|$(CODENAME)|$(RELEASE)|$(REPO_URI)|$(COMPONENT)|$(SIGNED_BY)", "Created-By: Packages").Output(ctx)
+	if err != nil || name == "" {
+		return Suite{}
+	}
+	found := Suite{Name: name, Sources: sourceLines(targets, name)}
+	if config, err := command.New("apt-config", "dump", "Acquire").Output(ctx); err == nil {
+		found.Options = reachOptions(config)
+	}
+	return found
+}
+
+// codename reads os-release(5).
+func codename(release string) string {
+	for line := range strings.Lines(release) {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), "VERSION_CODENAME="); ok {
+			return strings.Trim(value, `"'`)
+		}
+	}
+	return ""
+}
+
+// sourceLines turns the index targets of apt, in the format that findSuite asks for, into lines of
+// sources.list: those of the distribution itself, for the suite and its updates.
+func sourceLines(targets, name string) []string {
+	var lines []string
+	for target := range strings.Lines(targets) {
+		fields := strings.Split(strings.TrimSpace(target), "|")
+		if len(fields) != 6 {
+			continue
+		}
+		origin, codename, release, uri, component, signedBy := fields[0], fields[1], fields[2], fields[3], fields[4], fields[5]
+		if origin != "Debian" && origin != "Ubuntu" {
+			continue
+		}
+		if base, _, _ := strings.Cut(codename, "-"); base != name {
+			continue
+		}
+		line := "deb "
+		if filepath.IsAbs(signedBy) {
+			line += "[signed-by=" + signedBy + "] "
+		}
+		lines = append(lines, line+uri+" "+release+" "+component)
+	}
+	return lines
+}
+
+// reachOptions picks from `apt-config dump` what says how to reach the sources.
+func reachOptions(config string) []string {
+	var options []string
+	scanner := bufio.NewScanner(strings.NewReader(config))
+	for scanner.Scan() {
+		line := scanner.Text()
+		if strings.HasSuffix(line, ` "";`) || strings.Contains(line, "::User-Agent") {
+			continue
+		}
+		for _, prefix := range []string{"Acquire::http::", "Acquire::https::", "Acquire::Retries"} {
+			if strings.HasPrefix(line, prefix) {
+				options = append(options, line)
+			}
+		}
+	}
+	return options
+}
+
+// Rootfs asks for a root file system.
+type Rootfs struct {
+	Suite Suite
+	// Variant is mmdebstrap's: "minbase" is a system, "extract" no more than the files of packages.
+	Variant string
+	// Packages beside what they need themselves.
+	Packages []string
+	// File is the tar archive to make, in one piece or not at all; Work a folder for what is made on the way.
+	File, Work string
+}
+
+// Make makes it. detail is told what is being done.
+func (r Rootfs) Make(ctx context.Context, detail func(format string, args ...any)) error {
+	if _, err := exec.LookPath("mmdebstrap"); err != nil {
+		detail("installing mmdebstrap")
+		if err := apt.Install(ctx, []string{"mmdebstrap"}, nil, func(line string) { detail("apt: %s", line) }); err != nil {
+			return err
+		}
+	}
+	list := filepath.Join(r.Work, "sources.list")
+	if err := os.WriteFile(list, []byte(strings.Join(r.Suite.Sources, "\n")+"\n"), 0o644); err != nil {
+		return fmt.Errorf("make root file system: %w", err)
+	}
+	out := filepath.Join(r.Work, "rootfs.tar")
+	args := []string{"--variant=" + r.Variant, "--include=" + strings.Join(r.Packages, ",")}
+	for _, unread := range []string{"/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*"} {
+		args = append(args, "--dpkgopt=path-exclude="+unread)
+	}
+	for _, option := range r.Suite.Options {
+		args = append(args, "--aptopt="+option)
+	}
+	bootstrap := command.New("mmdebstrap", append(args, r.Suite.Name, out, list)...)
+	bootstrap.Env = []string{"LC_ALL=C"}
+	bootstrap.OnLine = func(line string) { detail("%s", strings.TrimPrefix(line, "I: ")) }
+	detail("installing %d packages of %s and what they need", len(r.Packages), r.Suite.Name)
+	if err := bootstrap.Run(ctx); err != nil {
+		return err
+	}
+	if err := os.Rename(out, r.File); err != nil {
+		return fmt.Errorf("make root file system: %w", err)
+	}
+	return nil
+}
