@@ -48,6 +48,8 @@ type Spec struct {
 	IMDSHopLimit int
 	// WithoutAgent and WithoutWebhook leave a subject out, to see the suites notice.
 	WithoutAgent, WithoutWebhook bool
+	// Clients are the AWS clients to have for the client matrix, in the words of clients.Select.
+	Clients []string
 	// Binaries is the folder with the programs that go into epi's images.
 	Binaries string
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -53,7 +54,9 @@ type Environment struct {
 	Subjects     []Subject    `json:"subjects"`
 	// ProbeImage runs in test pods.
 	ProbeImage string `json:"probeImage"`
-	AWS        AWS    `json:"aws"`
+	// Clients are the AWS clients that the client matrix runs here.
+	Clients []Client `json:"clients,omitempty"`
+	AWS     AWS      `json:"aws"`
 	// SecondAccount is set with the capability of that name.
 	SecondAccount *Account `json:"secondAccount,omitempty"`
 	// Control is set where the AWS side has epi's control API.
@@ -71,6 +74,76 @@ type Subject struct {
 	Reference bool `json:"reference"`
 	// Absent says that the subject was left out on purpose.
 	Absent bool `json:"absent,omitempty"`
+}
+
+// Client is an AWS client, one version of one SDK, in an environment.
+type Client struct {
+	// Name such as "go-v1@1.55.8".
+	Name string `json:"name"`
+	// SDK is its name in full.
+	SDK string `json:"sdk"`
+	// Version it has, and Floor the first one that knows Pod Identity.
+	Version string `json:"version,omitempty"`
+	Floor   string `json:"floor"`
+	// Source is the document that says so.
+	Source string `json:"source"`
+	// TooOld says that the version is below the floor.
+	TooOld bool `json:"tooOld,omitempty"`
+	// Image that it runs in, with its digest; empty for the probe's.
+	Image  string `json:"image,omitempty"`
+	Digest string `json:"digest,omitempty"`
+	// Program is the command in the image that an operation is added to.
+	Program []string `json:"program"`
+	// Limits are requirements, by ID, that it is known not to hold, with what it does instead.
+	Limits map[string]string `json:"limits,omitempty"`
+	// Missing says why the environment does not have it though it was asked for.
+	Missing string `json:"missing,omitempty"`
+}
+
+// ClientCapability is that an environment has an AWS client at or above its floor, OldClientCapability
+// that it has one below. Which of the two holds of a version that Debian chose, only the environment knows.
+func ClientCapability(name string) Capability { return Capability("client-" + name) }
+
+// OldClientCapability see ClientCapability.
+func OldClientCapability(name string) Capability { return Capability("old-client-" + name) }
+
+// IsClient says whether c is one of the two.
+func (c Capability) IsClient() bool {
+	return strings.HasPrefix(strings.TrimPrefix(string(c), "old-"), "client-")
+}
+
+// Lacks says in a sentence why the environment cannot do all of the list; "" if it can.
+func (e *Environment) Lacks(list ...Capability) string {
+	var things, reasons []string
+	for _, c := range list {
+		switch {
+		case e.Has(c):
+		case c.IsClient():
+			reasons = append(reasons, e.lacksClient(strings.TrimPrefix(strings.TrimPrefix(string(c), "old-"), "client-")))
+		default:
+			things = append(things, string(c))
+		}
+	}
+	if len(things) > 0 {
+		reasons = append([]string{"the environment has no " + strings.Join(things, " and no ")}, reasons...)
+	}
+	return strings.Join(reasons, "; ")
+}
+
+func (e *Environment) lacksClient(name string) string {
+	for _, client := range e.Clients {
+		switch {
+		case client.Name != name:
+		case client.Missing != "":
+			return "client " + name + " could not be made here: " + client.Missing
+		case client.TooOld:
+			return fmt.Sprintf("unsupported client: %s %s is older than %s, the first that knows Pod Identity", client.SDK, client.Version, client.Floor)
+		default:
+			return fmt.Sprintf("client %s is not too old: it is %s, and %s is the first that knows Pod Identity", name, client.Version, client.Floor)
+		}
+	}
+	// The same words for every one, so that a report says them once.
+	return "the client is not in the environment; to have all: epi up --clients all"
 }
 
 // AWS tells clients where AWS is. On real AWS the endpoints are empty.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"github.com/google/go-containerregistry/pkg/compression"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -43,31 +44,69 @@ func Build(binaries string, program Program) (*Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build image of %s: %w", program.Name, err)
 	}
-	image, err := mutate.AppendLayers(empty.Image, layer)
+	image, err := configure([]v1.Layer{layer}, v1.Config{Entrypoint: []string{"/" + program.Name}, User: program.User, WorkingDir: "/"}, program.Name)
 	if err != nil {
 		return nil, fmt.Errorf("build image of %s: %w", program.Name, err)
+	}
+	return image, nil
+}
+
+// Content describes an image of files that are there as tar archives, with one of epi's programs in it.
+type Content struct {
+	// Name is the image's.
+	Name string
+	// Binaries is the folder of the program that the image starts with.
+	Binaries, Program string
+	// Layers are tar archives of files, the lowest first; the program is above them.
+	Layers []string
+	// User is the numeric user id, Env the variables as KEY=value.
+	User string
+	Env  []string
+}
+
+// Assemble makes the image.
+func Assemble(content Content) (*Image, error) {
+	var layers []v1.Layer
+	for _, file := range content.Layers {
+		layer, err := tarball.LayerFromFile(file, tarball.WithCompression(compression.None))
+		if err != nil {
+			return nil, fmt.Errorf("assemble image %s: %w", content.Name, err)
+		}
+		layers = append(layers, layer)
+	}
+	program, err := layerOf(filepath.Join(content.Binaries, content.Program), content.Program)
+	if err != nil {
+		return nil, fmt.Errorf("assemble image %s: %w", content.Name, err)
+	}
+	image, err := configure(append(layers, program), v1.Config{
+		Entrypoint: []string{"/" + content.Program}, User: content.User, WorkingDir: "/", Env: content.Env,
+	}, content.Name)
+	if err != nil {
+		return nil, fmt.Errorf("assemble image %s: %w", content.Name, err)
+	}
+	return image, nil
+}
+
+// configure makes the image of layers.
+func configure(layers []v1.Layer, settings v1.Config, called string) (*Image, error) {
+	image, err := mutate.AppendLayers(empty.Image, layers...)
+	if err != nil {
+		return nil, err
 	}
 	config, err := image.ConfigFile()
 	if err != nil {
-		return nil, fmt.Errorf("build image of %s: %w", program.Name, err)
+		return nil, err
 	}
 	config = config.DeepCopy()
-	config.OS, config.Architecture = "linux", runtime.GOARCH
-	config.Config.Entrypoint = []string{"/" + program.Name}
-	config.Config.User = program.User
-	config.Config.WorkingDir = "/"
+	config.OS, config.Architecture, config.Config = "linux", runtime.GOARCH, settings
 	if image, err = mutate.ConfigFile(image, config); err != nil {
-		return nil, fmt.Errorf("build image of %s: %w", program.Name, err)
+		return nil, err
 	}
 	digest, err := image.ConfigName()
 	if err != nil {
-		return nil, fmt.Errorf("build image of %s: %w", program.Name, err)
+		return nil, err
 	}
-	return &Image{
-		Ref:    "localhost/" + program.Name + ":" + digest.Hex[:12],
-		Digest: digest.String(),
-		image:  image,
-	}, nil
+	return &Image{Ref: "localhost/" + called + ":" + digest.Hex[:12], Digest: digest.String(), image: image}, nil
 }
 
 // layerOf makes a layer with the one program, owned by root, without a time.

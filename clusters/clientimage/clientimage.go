@@ -1,0 +1,254 @@
+// Package clientimage makes images of the AWS clients that package clients lists: without a container
+// engine and without a registry of images, from Go modules, npm packages and Debian packages. What
+// takes time, each client's layer and the base of Debian's packages that some share, is kept by a hash
+// of what goes in.
+//
+// A client that cannot be made on this machine, for want of npm for one, is no error: it is told.
+package clientimage
+
+import (
+	"context"
+	"crypto/sha256"
+	"debug/buildinfo"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/clients"
+	"github.com/podidentity/epi/clusters/images"
+	"github.com/podidentity/epi/clusters/internal/debian"
+	"github.com/podidentity/epi/clusters/internal/lockfile"
+)
+
+// Options ask for images.
+type Options struct {
+	Dirs clusters.Dirs
+	// Binaries is the folder with epi-probe, which is in every image.
+	Binaries string
+	Clients  []clients.Client
+}
+
+// Made is what became of one client.
+type Made struct {
+	clients.Client
+	// Version that is in the image.
+	Version string
+	// Image is nil for the probe, which has its own, and where Missing says why there is none.
+	Image   *images.Image
+	Missing string
+}
+
+// parallel is how many clients are made at once: some wait for the network, some for the processor.
+const parallel = 2
+
+// Ensure makes images of the clients, in their order.
+func Ensure(ctx context.Context, options Options, progress clusters.Progress) ([]Made, error) {
+	m := &maker{dir: filepath.Join(options.Dirs.Cache, "clients"), binaries: options.Binaries}
+	made := make([]Made, len(options.Clients))
+	var toMake int
+	for i, client := range options.Clients {
+		made[i] = Made{Client: client, Version: client.Version}
+		if client.Kind == clients.Probe {
+			version, err := probeVersion(filepath.Join(m.binaries, "epi-probe"))
+			if err != nil {
+				return nil, err
+			}
+			made[i].Version = version
+		} else {
+			toMake++
+		}
+	}
+	if toMake == 0 {
+		return made, nil
+	}
+	m.task = progress.Start(fmt.Sprintf("Images of %d AWS clients", toMake))
+	err := m.all(ctx, made)
+	m.task.End(err)
+	return made, err
+}
+
+// maker makes the images of one environment.
+type maker struct {
+	dir, binaries string
+	suite         debian.Suite
+	task          clusters.Task
+	bases         singleflight.Group
+}
+
+func (m *maker) all(ctx context.Context, made []Made) error {
+	if err := os.MkdirAll(m.dir, 0o755); err != nil {
+		return fmt.Errorf("make images of AWS clients: %w", err)
+	}
+	release, err := lockfile.Acquire(ctx, filepath.Join(m.dir, "lock"), func() { m.task.Detail("waiting for another epi that makes them") })
+	if err != nil {
+		return err
+	}
+	defer release()
+	m.suite = debian.Find(ctx)
+	group, both := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	for i := range made {
+		if made[i].Kind == clients.Probe {
+			continue
+		}
+		group.Go(func() error {
+			if err := m.one(both, &made[i]); err != nil {
+				if both.Err() != nil {
+					return err
+				}
+				made[i].Missing = reason(err)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// reason is an error in one line.
+func reason(err error) string {
+	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
+	if len(lines) == 1 {
+		return lines[0]
+	}
+	return lines[0] + " … " + strings.TrimSpace(lines[len(lines)-1])
+}
+
+// one makes the image of a client that is not the probe.
+func (m *maker) one(ctx context.Context, made *Made) error {
+	content := images.Content{
+		Name: "epi-client-" + made.Folder, Program: "epi-probe", Binaries: m.binaries, User: "65532",
+		Env: []string{"HOME=/tmp", "PATH=/usr/bin:/bin", "PYTHONPYCACHEPREFIX=/tmp/pycache", "AWS_SDK_JS_SUPPRESS_MAINTENANCE_MODE_MESSAGE=1"},
+	}
+	if len(made.Packages) > 0 {
+		base, err := m.base(ctx, made.Packages)
+		if err != nil {
+			return err
+		}
+		content.Layers = append(content.Layers, base)
+		if made.VersionIn != "" {
+			if made.Version, err = versionIn(base, made.VersionIn); err != nil {
+				return err
+			}
+		}
+	}
+	layer, err := m.layer(ctx, made.Client)
+	if err != nil {
+		return err
+	}
+	content.Layers = append(content.Layers, layer)
+	made.Image, err = images.Assemble(content)
+	return err
+}
+
+// layer is the tar archive of the client's own files.
+func (m *maker) layer(ctx context.Context, client clients.Client) (string, error) {
+	key := newKey(client.Name, runtime.GOARCH)
+	if err := key.files(client.Files()); err != nil {
+		return "", err
+	}
+	if client.Kind == clients.Go {
+		compiler, err := goVersion(ctx)
+		if err != nil {
+			return "", err
+		}
+		key.add(compiler)
+	}
+	file := filepath.Join(m.dir, client.Name+"-"+key.sum()+".tar")
+	return file, m.once(file, func(work string) error {
+		m.task.Detail("making %s", client.Name)
+		switch client.Kind {
+		case clients.Go:
+			return compile(ctx, client, work, file)
+		case clients.NPM:
+			return installNPM(ctx, client, work, file)
+		default:
+			return pack(work, file, client.Files(), nil)
+		}
+	})
+}
+
+// once makes a file that is not there, in a folder for what is made on the way.
+func (m *maker) once(file string, do func(work string) error) (err error) {
+	if _, err := os.Stat(file); err == nil {
+		return nil
+	}
+	work, err := os.MkdirTemp(m.dir, "work-")
+	if err != nil {
+		return fmt.Errorf("make AWS client: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
+	return do(work)
+}
+
+// base is the tar archive of Debian's packages.
+func (m *maker) base(ctx context.Context, packages []string) (string, error) {
+	switch {
+	case len(m.suite.Sources) == 0:
+		return "", errors.New("it takes packages of Debian or Ubuntu, and this machine is neither")
+	case os.Geteuid() != 0:
+		return "", errors.New("unpacking packages of Debian takes root")
+	}
+	key := newKey(append([]string{m.suite.Name, runtime.GOARCH, strings.Join(m.suite.Sources, "\n")}, packages...)...)
+	file := filepath.Join(m.dir, "base-"+key.sum()+".tar")
+	_, err, _ := m.bases.Do(file, func() (any, error) {
+		return nil, m.once(file, func(work string) error {
+			// No more than the files: no program of the base itself has to run to set it up.
+			return debian.Rootfs{Suite: m.suite, Variant: "extract", Packages: packages, File: file, Work: work}.Make(ctx, m.task.Detail)
+		})
+	})
+	return file, err
+}
+
+// probeVersion is the version of the AWS SDK that epi-probe was built with.
+func probeVersion(file string) (string, error) {
+	info, err := buildinfo.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("read the version of the AWS SDK in epi-probe: %w", err)
+	}
+	for _, module := range info.Deps {
+		if module.Path == "github.com/aws/aws-sdk-go-v2/config" {
+			return strings.TrimPrefix(module.Version, "v"), nil
+		}
+	}
+	return "", fmt.Errorf("read the version of the AWS SDK in epi-probe: %s has none", file)
+}
+
+// key hashes parts, so that what moves from one part to the next changes the sum.
+type key struct{ hash hash.Hash }
+
+func newKey(parts ...string) key {
+	k := key{sha256.New()}
+	for _, part := range parts {
+		k.add(part)
+	}
+	return k
+}
+
+func (k key) add(part string) { _, _ = fmt.Fprintf(k.hash, "%d %s\n", len(part), part) } // a hash takes all
+
+func (k key) files(files fs.FS) error {
+	return fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || name == "client.yaml" {
+			return err
+		}
+		content, err := fs.ReadFile(files, name)
+		if err != nil {
+			return err
+		}
+		k.add(name)
+		k.add(string(content))
+		return nil
+	})
+}
+
+func (k key) sum() string { return hex.EncodeToString(k.hash.Sum(nil))[:12] }
