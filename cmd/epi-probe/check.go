@@ -77,9 +77,14 @@ func (c *check) credentials(ctx context.Context) (aws.Config, aws.Credentials, *
 	if err != nil {
 		return cfg, aws.Credentials{}, &probe.Failure{Class: probe.CredentialsFailed, Operation: "LoadDefaultConfig", Message: probe.Redact(err.Error())}
 	}
+	found, failure := retrieve(ctx, cfg)
+	return cfg, found, failure
+}
+
+func retrieve(ctx context.Context, cfg aws.Config) (aws.Credentials, *probe.Failure) {
 	found, err := cfg.Credentials.Retrieve(ctx)
 	if err == nil {
-		return cfg, found, nil
+		return found, nil
 	}
 	failure := &probe.Failure{Class: probe.NoCredentials, Operation: "Retrieve", Message: probe.Redact(err.Error())}
 	for _, variable := range sources {
@@ -87,7 +92,7 @@ func (c *check) credentials(ctx context.Context) (aws.Config, aws.Credentials, *
 			failure.Class = probe.CredentialsFailed
 		}
 	}
-	return cfg, found, failure
+	return found, failure
 }
 
 // sources are the variables that configure a source of credentials. Without them the default chain

@@ -28,6 +28,8 @@ const usage = `epi-probe does what a workload does with EKS Pod Identity.
   epi-probe do [FLAGS] OP [ARG...]   one check; one JSON object on standard output
   epi-probe ask                      HTTP requests as JSON from standard input; JSON on standard output
   epi-probe s3 cp s3://BUCKET/KEY -  an object to standard output, as the AWS CLI would
+  epi-probe client [FLAGS] -- PROGRAM [ARG...]
+                                     another AWS client's check, on terms of ours; one JSON object
   epi-probe version
 
 Operations:
@@ -42,6 +44,7 @@ Operations:
   http METHOD URL          one request; credentials in the answer are redacted
   links                    links, addresses and routes of this network
   forsake IP               take an address off this network
+  refresh TIMES            credentials, so many times, of one configuration of the SDK
 
 The exit code of do is 0 whenever the check could be made: a refusal by AWS is a result.
 `
@@ -79,6 +82,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		err = do(ctx, args[1:], stdout, stderr)
 	case probe.CommandAsk:
 		err = ask(ctx, os.Stdin, stdout)
+	case "client":
+		err = runClient(ctx, args[1:], stdout, stderr)
 	case "s3":
 		return copyObject(ctx, args[1:], stdout, stderr)
 	case "help", "-h", "--help":
@@ -166,6 +171,7 @@ var operations = map[string]operation{
 	probe.OpHTTP:          {2, 2, "METHOD URL", (*check).http},
 	probe.OpLinks:         {0, 0, "no operand", (*check).links},
 	probe.OpForsake:       {1, 1, "IP", (*check).forsake},
+	probe.OpRefresh:       {1, 1, "TIMES", (*check).refresh},
 }
 
 // copyObject is `epi-probe s3 cp s3://bucket/key -`, with the AWS CLI's words and exit codes.

@@ -21,6 +21,7 @@ const (
 	OpToken     = "token"      // claims of the projected token
 	OpMetadata  = "imds"       // the instance metadata service
 	OpHTTP      = "http"       // one HTTP request
+	OpRefresh   = "refresh"    // credentials, several times of one client
 	MaxBody     = 1 << 20      // bytes of an object that an answer carries at most
 	Program     = "/epi-probe" // where the probe is in its image
 )
@@ -37,6 +38,8 @@ const (
 	APIError Class = "api-error"
 	// NetworkError: no answer came, or none that could be read.
 	NetworkError Class = "network-error"
+	// ClientBroken: the client's program crashed or did not end.
+	ClientBroken Class = "client-broken"
 )
 
 // Failure is what an operation ended in instead of its result: data, not an error of the probe.
@@ -58,6 +61,8 @@ func (f *Failure) String() string {
 		return "no credentials: " + f.Message
 	case CredentialsFailed:
 		return "the configured source gave no credentials: " + f.Message
+	case ClientBroken:
+		return "the client's program broke: " + f.Message
 	case APIError:
 		text := fmt.Sprintf("%s answered %d %s", f.Operation, f.Status, f.Code)
 		if f.Message != "" && f.Message != f.Code { // of a HEAD answer the SDK knows but the status, twice
