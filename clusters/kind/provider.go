@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/e2e-framework/klient/wait/conditions"
 
 	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/clients"
 	"github.com/podidentity/epi/clusters/engine"
 	"github.com/podidentity/epi/clusters/images"
 	"github.com/podidentity/epi/clusters/nodeimage"
@@ -98,6 +99,7 @@ type creation struct {
 	agent, webhook *images.Given
 
 	node     nodeimage.Image
+	clients  *clientImages
 	emulator *emulator
 	kube     *rest.Config
 }
@@ -108,6 +110,10 @@ func (c *creation) run(ctx context.Context) (*clusters.Environment, error) {
 		return nil, environmentError("make folder of environment", err)
 	}
 	c.secrets = newSecrets()
+	if err := c.prepareClients(ctx); err != nil {
+		return nil, err
+	}
+	defer c.clients.stop()
 	for _, step := range []struct {
 		doing string
 		do    func(context.Context) error
@@ -119,6 +125,7 @@ func (c *creation) run(ctx context.Context) (*clusters.Environment, error) {
 		{"connect nodes", c.connectNodes},
 		{"register cluster with AWS emulator", c.registerCluster},
 		{"install agent and webhook", c.installAddons},
+		{"load AWS clients", c.loadClients},
 	} {
 		if err := step.do(ctx); err != nil {
 			return nil, environmentError(step.doing, err)
@@ -128,6 +135,7 @@ func (c *creation) run(ctx context.Context) (*clusters.Environment, error) {
 		return nil, environmentError("offer kubectl", err)
 	}
 	env := c.environment()
+	c.clients.addTo(env)
 	if err := clusters.SaveEnvironment(c.dirs, env); err != nil {
 		return nil, environmentError("write down environment", err)
 	}
@@ -174,9 +182,15 @@ func randomHex(bytes int) string {
 	return hex.EncodeToString(data)
 }
 
-// Capabilities are what environments on kind can do.
+// Capabilities are what environments on kind can do, with the one AWS client that is in all: the probe.
 func Capabilities() []clusters.Capability {
-	return []clusters.Capability{clusters.EmulatorControl, clusters.HostNetworkPods, clusters.IMDS, clusters.SecondAccount, clusters.WebhookInCluster}
+	list := []clusters.Capability{clusters.EmulatorControl, clusters.HostNetworkPods, clusters.IMDS, clusters.SecondAccount, clusters.WebhookInCluster}
+	for _, client := range clients.All() {
+		if client.Kind == clients.Probe {
+			list = append(list, clusters.ClientCapability(client.Name))
+		}
+	}
+	return list
 }
 
 func randomBase32(length int) string { return rand.Text()[:length] }

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/clients"
 	"github.com/podidentity/epi/clusters/existing"
 	"github.com/podidentity/epi/clusters/nodeimage"
 )
@@ -37,6 +38,7 @@ func (f *environmentFlags) register(cmd *cobra.Command) {
 	registerGiven(flags, &f.spec.Agent, "agent")
 	registerGiven(flags, &f.spec.Webhook, "webhook")
 	flags.IntVar(&f.spec.IMDSHopLimit, "imds-hop-limit", 1, "hop limit of the nodes' instance metadata: 1 keeps pods out, 2 lets them in")
+	flags.StringSliceVar(&f.spec.Clients, "clients", []string{clients.SelectDefault}, "AWS clients for the client matrix: all, none, default (what costs little), or names such as js-v3")
 	flags.BoolVar(&f.spec.WithoutAgent, "without-agent", false, "leave the agent out, to see the suites notice")
 	flags.BoolVar(&f.spec.WithoutWebhook, "without-webhook", false, "leave the webhook out, to see the suites notice")
 	registerExisting(flags, &f.existing)
@@ -59,6 +61,9 @@ func (f *environmentFlags) validate(flags *pflag.FlagSet) error {
 	problems = append(problems, checkGiven(f.spec.Agent, "agent"), checkGiven(f.spec.Webhook, "webhook"))
 	if v := f.spec.KubernetesVersion; v != "" && f.spec.NodeImage == "" && !slices.Contains(nodeimage.Versions(), v) {
 		problems = append(problems, fmt.Errorf("flag --kubernetes-version: %q is not pinned; choose %s, or bring a --node-image", v, strings.Join(nodeimage.Versions(), " or ")))
+	}
+	if _, err := clients.Select(f.spec.Clients); err != nil {
+		problems = append(problems, fmt.Errorf("flag --clients: %w", err))
 	}
 	if err := errors.Join(problems...); err != nil {
 		return usageError("%w", err)
