@@ -32,6 +32,8 @@ type Run struct {
 	Epi         Epi         `json:"epi"`
 	Environment Environment `json:"environment"`
 	Subjects    []Subject   `json:"subjects"`
+	// Clients are the AWS clients of the client matrix.
+	Clients []Client `json:"clients,omitempty"`
 	// Selection is how specs were chosen, as flags: empty for all.
 	Selection    []string      `json:"selection,omitempty"`
 	Phases       []Phase       `json:"phases"`
@@ -113,6 +115,8 @@ type Spec struct {
 	Output string `json:"output,omitempty"`
 	// Slow is about how long it takes, of a spec that only runs when slow ones are asked for.
 	Slow time.Duration `json:"slow,omitempty"` // nanoseconds
+	// Client is the name of the AWS client that it is about, if it is about one.
+	Client string `json:"client,omitempty"`
 	// Process is the number of the parallel process that ran it, from 1.
 	Process int `json:"process,omitempty"`
 }

@@ -23,6 +23,7 @@ import (
 	_ "github.com/podidentity/epi/suites/associations"
 	_ "github.com/podidentity/epi/suites/authorization"
 	_ "github.com/podidentity/epi/suites/caching"
+	_ "github.com/podidentity/epi/suites/clients"
 	_ "github.com/podidentity/epi/suites/credentials"
 	_ "github.com/podidentity/epi/suites/eksauth"
 	_ "github.com/podidentity/epi/suites/injection"
@@ -206,14 +207,8 @@ func (o Options) chosen(spec Spec) bool {
 
 // notSupported says what the environment lacks to decide the spec; "" for nothing.
 func (o Options) notSupported(spec Spec) string {
-	var lacks []string
-	for _, capability := range spec.Needs {
-		if !o.Environment.Has(capability) {
-			lacks = append(lacks, string(capability))
-		}
-	}
-	if len(lacks) > 0 {
-		return "the environment has no " + strings.Join(lacks, " and no ")
+	if why := o.Environment.Lacks(spec.Needs...); why != "" {
+		return why
 	}
 	for _, id := range spec.Requirements {
 		r, _ := requirement.Lookup(id)

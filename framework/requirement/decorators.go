@@ -16,6 +16,9 @@ const needsPrefix = "needs:"
 // slowPrefix makes a label set of how long a spec takes that a usual run leaves out.
 const slowPrefix = "slow:"
 
+// clientPrefix makes a label set of the AWS client that a spec is about.
+const clientPrefix = "client:"
+
 // Covers says which requirements a spec decides. It panics, while the tree of specs is built, on an
 // ID that the catalogue lacks: a verdict about nothing would never be noticed.
 func Covers(ids ...string) ginkgo.Labels {
@@ -50,6 +53,19 @@ func OfLabels(labels []string) (ids []string, needs []clusters.Capability) {
 		}
 	}
 	return ids, needs
+}
+
+// ForClient says which AWS client, by its name, a spec is about.
+func ForClient(name string) ginkgo.Labels { return ginkgo.Labels{clientPrefix + name} }
+
+// ClientOf reads what ForClient put into the labels of a spec; "" for a spec that is about none.
+func ClientOf(labels []string) string {
+	for _, label := range labels {
+		if name, ok := strings.CutPrefix(label, clientPrefix); ok {
+			return name
+		}
+	}
+	return ""
 }
 
 // Slow says that a spec takes minutes by its nature, such as waiting for the kubelet to rotate a

@@ -309,6 +309,7 @@ func (r *run) finish(key string, record reports.Spec) {
 	s.done = true
 	record.Suite, record.Name, record.Requirements = s.spec.Suite, s.spec.Key, s.spec.Requirements
 	record.Slow, _ = requirement.HowSlow(s.spec.Labels)
+	record.Client = requirement.ClientOf(s.spec.Labels)
 	r.sink(record)
 }
 

@@ -1,0 +1,43 @@
+package matchers
+
+import (
+	"github.com/onsi/gomega/types"
+
+	"github.com/podidentity/epi/framework/identity"
+	"github.com/podidentity/epi/framework/probe"
+)
+
+// BeIdentityOf holds of a probe.Identity that is a session of the named role, and not by way of the
+// node with that role's name.
+func BeIdentityOf(role, nodeRole string) types.GomegaMatcher {
+	return &check[probe.Identity]{
+		expected: "the client to be a session of role " + role,
+		holds: func(seen probe.Identity) (bool, string) {
+			caller := identity.Of(seen, nodeRole)
+			return caller.Kind == identity.Session && caller.Role == role, caller.String()
+		},
+	}
+}
+
+// BeNobody holds of a probe.Identity whom no source gave credentials.
+func BeNobody(nodeRole string) types.GomegaMatcher {
+	return &check[probe.Identity]{
+		expected: "the client to have no credentials at all",
+		holds: func(seen probe.Identity) (bool, string) {
+			caller := identity.Of(seen, nodeRole)
+			return caller.Kind == identity.NoCredentials, caller.String()
+		},
+	}
+}
+
+// BeRefusedCredentials holds of a probe.Identity whom the source that is configured gave no
+// credentials, with a reason, and whom no other source helped out.
+func BeRefusedCredentials(nodeRole string) types.GomegaMatcher {
+	return &check[probe.Identity]{
+		expected: "the client to say why it gets no credentials",
+		holds: func(seen probe.Identity) (bool, string) {
+			told := seen.Failure != nil && seen.Failure.Class == probe.CredentialsFailed && seen.Failure.Message != ""
+			return told, identity.Of(seen, nodeRole).String()
+		},
+	}
+}

@@ -1,0 +1,56 @@
+// Package clients asks of AWS clients, each version of each SDK that package clients of clusters lists,
+// what they make of Pod Identity: the client matrix. An environment has those that it was told to have.
+package clients
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+
+	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/clients"
+	. "github.com/podidentity/epi/framework/requirement"
+)
+
+const account = "reader"
+
+// client is what a spec needs to know of a client while the tree of specs is built.
+type client struct {
+	clients.Client
+	// first of its SDK's versions.
+	first bool
+}
+
+// about describes specs of the client at or above its floor.
+func (c client) about(specs func()) {
+	Describe("AWS client "+c.Name, ForClient(c.Name), Needs(clusters.ClientCapability(c.Name)), specs)
+}
+
+// holds reports whether the client is asked for a requirement: not for those that it is known not to hold.
+func (c client) holds(id string) bool { return c.Limits[id] == "" }
+
+// each calls supported for each client that may be at or above its floor, old for each that may be
+// below. Of what Debian brings, only the environment knows the version.
+func each(supported, old func(client)) {
+	folder := ""
+	for _, listed := range clients.All() {
+		c := client{Client: listed, first: listed.Folder != folder}
+		folder = listed.Folder
+		unknown := c.Version == "" && c.Kind == clients.Debian
+		tooOld := c.Version != "" && c.TooOld(c.Version)
+		if unknown || !tooOld {
+			supported(c)
+		}
+		if unknown || tooOld {
+			old(c)
+		}
+	}
+}
+
+func init() { each(specs, oldSpecs) }
+
+// specs of a client at or above its floor.
+func specs(c client) {
+	c.about(func() {
+		sessionSpecs(c)
+		endpointSpecs(c)
+	})
+}
