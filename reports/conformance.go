@@ -26,6 +26,7 @@ type conformance struct {
 	Environment  conformanceEnvironment   `yaml:"environment"`
 	Subjects     []conformanceSubject     `yaml:"subjects"`
 	Profiles     []conformanceProfile     `yaml:"profiles"`
+	Clients      []conformanceClient      `yaml:"clients,omitempty"`
 	Requirements []conformanceRequirement `yaml:"requirements"`
 	Problems     []conformanceProblem     `yaml:"problems,omitempty"`
 }
@@ -112,7 +113,7 @@ func WriteConformance(w io.Writer, run Run) error {
 			NodeImage: plain(run.Environment.NodeImage), Nodes: run.Environment.Nodes, Region: plain(run.Environment.Region),
 			IMDSHopLimit: run.Environment.IMDSHopLimit, Capabilities: plains(run.Environment.Capabilities),
 		},
-		Subjects: []conformanceSubject{}, Profiles: []conformanceProfile{}, Requirements: []conformanceRequirement{},
+		Subjects: []conformanceSubject{}, Profiles: []conformanceProfile{}, Clients: run.conformanceClients(), Requirements: []conformanceRequirement{},
 	}
 	for _, subject := range run.Subjects {
 		report.Subjects = append(report.Subjects, conformanceSubject{

@@ -24,6 +24,7 @@ type htmlPage struct {
 	// OpenFailures is how many of them are not folded away.
 	OpenFailures int
 	Subjects     []htmlSubject
+	Clients      []htmlClient
 	Facts        []htmlFact
 	// Limits says what a pass in this environment means and what it does not.
 	Limits       string
@@ -158,6 +159,7 @@ func (p *htmlPage) describe(run Run) {
 		p.Subjects = append(p.Subjects, htmlSubject{
 			plain(subject.Role), plain(subject.Image), plain(subject.Digest), subject.Reference, subject.Absent})
 	}
+	p.clients(run)
 	environment := run.Environment
 	add := func(name, value string) {
 		if value != "" {

@@ -50,6 +50,11 @@ func (r *Recorder) Environment(environment Environment, subjects []Subject) erro
 	})
 }
 
+// Clients records the AWS clients of the client matrix.
+func (r *Recorder) Clients(clients []Client) error {
+	return r.change(func(run *Run) { run.Clients = slices.Clone(clients) })
+}
+
 // Add records a spec.
 func (r *Recorder) Add(spec Spec) error {
 	spec = spec.redacted()

@@ -46,6 +46,7 @@ func WriteSummary(w io.Writer, run Run, options SummaryOptions) error {
 	s.problems()
 	s.failures()
 	s.undecided()
+	s.clients()
 	s.verdict(options.Files)
 	if _, err := w.Write(s.out.Bytes()); err != nil {
 		return fmt.Errorf("write summary: %w", err)

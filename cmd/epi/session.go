@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -100,13 +101,27 @@ func (s *session) environment(env *clusters.Environment) error {
 		told.AWS = "emulator"
 	}
 	for _, capability := range env.Capabilities {
-		told.Capabilities = append(told.Capabilities, string(capability))
+		if !capability.IsClient() { // the client matrix tells those
+			told.Capabilities = append(told.Capabilities, string(capability))
+		}
 	}
 	var subjects []reports.Subject
 	for _, subject := range env.Subjects {
 		subjects = append(subjects, reports.Subject(subject))
 	}
-	return s.recorder.Environment(told, subjects)
+	return errors.Join(s.recorder.Environment(told, subjects), s.recorder.Clients(clientsOf(env)))
+}
+
+// clientsOf are the environment's AWS clients as the reports tell them.
+func clientsOf(env *clusters.Environment) []reports.Client {
+	var list []reports.Client
+	for _, c := range env.Clients {
+		list = append(list, reports.Client{
+			Name: c.Name, SDK: c.SDK, Version: c.Version, Floor: c.Floor, Source: c.Source, TooOld: c.TooOld,
+			Image: cmp.Or(c.Image, env.ProbeImage), Digest: c.Digest, Limits: c.Limits, Missing: c.Missing,
+		})
+	}
+	return list
 }
 
 // phase records a finished step.
