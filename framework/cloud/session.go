@@ -75,6 +75,7 @@ func AssumeWithToken(ctx context.Context, env *framework.Env, role *Role, token 
 	if err != nil {
 		return nil, err
 	}
+	//nolint:staticcheck // SessionTokenUtilization, which replaces it, counts more than tags and policies
 	return newSession(env, answer.Credentials, answer.AssumedRoleUser, answer.PackedPolicySize), nil
 }
 
@@ -88,6 +89,7 @@ func (s *Session) Assume(ctx context.Context, role *Role, tags map[string]string
 	if err != nil {
 		return nil, err
 	}
+	//nolint:staticcheck // SessionTokenUtilization, which replaces it, counts more than tags and policies
 	return newSession(s.env, answer.Credentials, answer.AssumedRoleUser, answer.PackedPolicySize), nil
 }
 
