@@ -117,15 +117,15 @@ func (a *asker) one(ctx context.Context, client *http.Client) probe.Answer {
 	began := time.Now()
 	answer := probe.Answer{At: began.Sub(a.start)}
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { answer.Reused = info.Reused }})
-	response, body, err := a.exchange(ctx, client)
+	status, header, body, err := a.exchange(ctx, client)
 	answer.Took = time.Since(began)
 	if err != nil {
 		answer.Failure = &probe.Failure{Class: probe.NetworkError, Operation: a.method(), Message: probe.Redact(err.Error())}
 		return answer
 	}
-	answer.Status, answer.Header, answer.Body = response.StatusCode, map[string]string{}, probe.Redact(body)
-	for name := range response.Header {
-		answer.Header[name] = response.Header.Get(name)
+	answer.Status, answer.Header, answer.Body = status, map[string]string{}, probe.Redact(body)
+	for name := range header {
+		answer.Header[name] = header.Get(name)
 	}
 	var found struct {
 		AccessKeyID     string    `json:"AccessKeyId"`
@@ -156,10 +156,10 @@ func (a *asker) method() string {
 	return a.request.Method
 }
 
-func (a *asker) exchange(ctx context.Context, client *http.Client) (*http.Response, string, error) {
+func (a *asker) exchange(ctx context.Context, client *http.Client) (int, http.Header, string, error) {
 	request, err := http.NewRequestWithContext(ctx, a.method(), a.request.URL, strings.NewReader(a.request.Body))
 	if err != nil {
-		return nil, "", err
+		return 0, nil, "", err
 	}
 	for name, value := range a.request.Header {
 		if name == "Host" {
@@ -172,7 +172,7 @@ func (a *asker) exchange(ctx context.Context, client *http.Client) (*http.Respon
 	if a.request.TokenFile != "" {
 		data, err := os.ReadFile(a.request.TokenFile)
 		if err != nil {
-			return nil, "", err
+			return 0, nil, "", err
 		}
 		token = string(data)
 	}
@@ -181,14 +181,14 @@ func (a *asker) exchange(ctx context.Context, client *http.Client) (*http.Respon
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return nil, "", err
+		return 0, nil, "", err
 	}
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxResponse+1))
 	if err == nil && len(body) > maxResponse {
 		err = errors.New("answer is too large to be redacted")
 	}
-	return response, string(body), err
+	return response.StatusCode, response.Header, string(body), err
 }
 
 // identify asks AWS whose credentials these are.

@@ -49,11 +49,11 @@ func listLinks() ([]probe.Link, error) {
 }
 
 // forsake takes an address off whichever link has it: whoever serves there cannot be reached any more.
-func (c *check) forsake(_ context.Context, operands []string) any {
+func (c *check) forsake(ctx context.Context, operands []string) any {
 	if err := removeAddress(net.ParseIP(operands[0])); err != nil {
 		return probe.Links{Failure: &probe.Failure{Class: probe.NetworkError, Operation: "RemoveAddress", Message: err.Error()}}
 	}
-	return c.links(context.Background(), nil)
+	return c.links(ctx, nil)
 }
 
 func removeAddress(unwanted net.IP) error {
