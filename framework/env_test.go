@@ -9,6 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/emulator/control"
+	"github.com/podidentity/epi/framework/probe"
 )
 
 func TestNamesAndLabelsAreValidEverywhere(t *testing.T) {
@@ -62,5 +64,15 @@ func TestTimeoutsFollowTheEnvironment(t *testing.T) {
 	aws := DefaultTimeouts(&clusters.Environment{})
 	if emulator.AssociationVisible >= aws.AssociationVisible || emulator.CredentialsWork >= aws.CredentialsWork || emulator.PodRunning != aws.PodRunning {
 		t.Errorf("emulator %+v, AWS %+v", emulator, aws)
+	}
+}
+
+// The probe and the emulator's journal tell tokens apart by the same fingerprint: a spec that asks for
+// the calls of a token that the probe used would find none otherwise.
+func TestProbeAndJournalAgreeOnFingerprints(t *testing.T) {
+	for _, secret := range []string{"", "eyJhbGciOiJSUzI1NiJ9.e30.c2lnbmF0dXJl"} {
+		if a, b := probe.Fingerprint(secret), control.Fingerprint(secret); a != b {
+			t.Errorf("the probe says %q, the journal %q", a, b)
+		}
 	}
 }
