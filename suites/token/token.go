@@ -2,6 +2,7 @@
 package token
 
 import (
+	"context"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -22,6 +23,8 @@ const (
 	expirationAnnotation = "eks.amazonaws.com/token-expiration"
 	// rotation is the time in which the kubelet replaces a token that is good for ten minutes.
 	rotation = 10 * time.Minute
+	// turn is how often credentials are used between two looks at the token.
+	turn = 20
 )
 
 var _ = Describe("A workload", func() {
@@ -38,19 +41,21 @@ var _ = Describe("A workload", func() {
 			Eventually(pod.Caller).WithContext(ctx).Within(env.Timeouts.CredentialsWork).Should(BeSessionOf(role.Name))
 			first := pod.Token(ctx, workload.Main)
 			Expect(first.Claims.Expires.Sub(first.Claims.IssuedAt)).To(BeNumerically("~", workload.TokenLife, time.Minute))
-			traffic := pod.StartTraffic(ctx, probe.Request{
-				URL: workload.CredentialsURL, TokenFile: workload.TokenMountPath + "/" + workload.TokenName,
-				Times: probe.MaxTimes, Every: time.Second, Identify: true,
-			})
-
-			By("waiting until the kubelet replaces the token")
-			Eventually(pod.Token).WithArguments(workload.Main).WithContext(ctx).Within(rotation).ProbeEvery(5 * time.Second).Should(
-				HaveField("Claims.Expires", BeTemporally(">", first.Claims.Expires)))
-			Expect(time.Now()).To(BeTemporally("<", first.Claims.Expires), "when the token was replaced")
-
-			for _, answer := range traffic.Stop()[0] {
-				Expect(answer).To(GrantCredentials())
-				Expect(answer.Identity.Failure).To(BeNil(), "the credentials' use")
+			// In turns: a connection for as long as all of it would be cut off on the way.
+			use := func(ctx context.Context) time.Time {
+				for _, answer := range pod.Ask(ctx, probe.Request{
+					URL: workload.CredentialsURL, TokenFile: workload.TokenMountPath + "/" + workload.TokenName,
+					Times: turn, Every: time.Second, Identify: true,
+				})[0] {
+					Expect(answer).To(GrantCredentials())
+					Expect(answer.Identity.Failure).To(BeNil(), "the credentials' use")
+				}
+				return pod.Token(ctx, workload.Main).Claims.Expires
 			}
+
+			By("waiting until the kubelet replaces the token, and going on after that")
+			Eventually(use).WithContext(ctx).Within(rotation).Should(BeTemporally(">", first.Claims.Expires))
+			Expect(time.Now()).To(BeTemporally("<", first.Claims.Expires), "when the token was replaced")
+			use(ctx)
 		})
 })
