@@ -3,6 +3,7 @@ package workload
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -148,6 +149,9 @@ func Start(ctx context.Context, env *framework.Env, pod *corev1.Pod) *Probe {
 		}
 		return running(created), nil
 	}, poll(ctx, env.Timeouts.PodRunning)...)
+	if name, broken := brokenSubject(created, env.ProbeImage); err != nil && broken {
+		env.T.Blamef("container %s of pod %s/%s, which is under test, does not start: %s", name, pod.Namespace, pod.Name, describe(created))
+	}
 	if err != nil {
 		env.T.Fatalf("wait for pod %s/%s to run: %v; last seen: %s", pod.Namespace, pod.Name, err, describe(created))
 	}
@@ -164,6 +168,22 @@ func running(pod *corev1.Pod) bool {
 		}
 	}
 	return true
+}
+
+// brokenSubject is the first container that ended with an error and is no probe, whose errors are ours.
+func brokenSubject(pod *corev1.Pod, probeImage string) (string, bool) {
+	ours := map[string]bool{}
+	for _, container := range Containers(pod) {
+		ours[container.Name] = container.Image == probeImage
+	}
+	for _, status := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+		for _, state := range []corev1.ContainerState{status.State, status.LastTerminationState} {
+			if state.Terminated != nil && state.Terminated.ExitCode != 0 && !ours[status.Name] {
+				return status.Name, true
+			}
+		}
+	}
+	return "", false
 }
 
 // describe says where a pod is stuck.

@@ -186,3 +186,24 @@ func TestInitTokenReadsTheTerminationMessage(t *testing.T) {
 	}()
 	p.InitToken("other")
 }
+
+func TestBrokenSubject(t *testing.T) {
+	failed := corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 1}}
+	pod := NewPod(environment(), "ns", "", WithInit("init"))
+	pod.Spec.Containers = append(pod.Spec.Containers, corev1.Container{Name: "agent", Image: "agent:1"})
+	for name, row := range map[string]struct {
+		statuses []corev1.ContainerStatus
+		want     string
+	}{
+		"nothing ended":               {[]corev1.ContainerStatus{{Name: "agent"}}, ""},
+		"the probe ended":             {[]corev1.ContainerStatus{{Name: Main, State: failed}, {Name: "init", State: failed}}, ""},
+		"the agent ended":             {[]corev1.ContainerStatus{{Name: "agent", State: failed}}, "agent"},
+		"the agent ended before":      {[]corev1.ContainerStatus{{Name: "agent", LastTerminationState: failed}}, "agent"},
+		"the agent ended with code 0": {[]corev1.ContainerStatus{{Name: "agent", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{}}}}, ""},
+	} {
+		pod.Status.ContainerStatuses = row.statuses
+		if got, broken := brokenSubject(pod, "probe:1"); got != row.want || broken != (row.want != "") {
+			t.Errorf("%s: %q, %v", name, got, broken)
+		}
+	}
+}

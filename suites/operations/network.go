@@ -63,27 +63,27 @@ var _ = Describe("A pod behind a proxy", func() {
 			workload.NewServiceAccount(ctx, env, namespace, account)
 			workload.AwaitAssociation(ctx, env, cloud.Associate(ctx, env, namespace, account, role))
 
-			By("starting a container with HTTP_PROXY, and one with NO_PROXY as well")
+			By("starting a container with HTTP_PROXY, and one whose NO_PROXY names the agent")
 			pod := workload.Start(ctx, env, workload.NewPod(env, namespace, account, workload.WithContainer("exempt"), func(pod *corev1.Pod) {
-				for i := range pod.Spec.Containers {
-					pod.Spec.Containers[i].Env = append(pod.Spec.Containers[i].Env, corev1.EnvVar{Name: "HTTP_PROXY", Value: noProxy})
+				for i, without := range [][]string{aws(env), append(aws(env), "169.254.170.23", "[fd00:ec2::23]")} {
+					container := &pod.Spec.Containers[i]
+					container.Env = append(container.Env,
+						corev1.EnvVar{Name: "HTTP_PROXY", Value: noProxy}, corev1.EnvVar{Name: "NO_PROXY", Value: strings.Join(without, ",")})
 				}
-				exempt := &pod.Spec.Containers[1]
-				exempt.Env = append(exempt.Env, corev1.EnvVar{Name: "NO_PROXY", Value: strings.Join(exempted(env), ",")})
 			}))
 			exempt := func(ctx context.Context) identity.Caller { return pod.CallerIn(ctx, "exempt") }
 
 			Eventually(exempt).WithContext(ctx).Within(env.Timeouts.CredentialsWork).Should(BeSessionOf(role.Name))
-			Expect(pod.Caller(ctx).Kind).To(Equal(identity.Broken), "credentials of the container whose requests to the agent go to the proxy")
+			Expect(pod.Caller(ctx)).To(And(HaveField("Kind", identity.Broken), HaveField("Failure.Class", probe.CredentialsFailed)),
+				"who the container is whose requests to the agent go to the proxy")
 		})
 })
 
-// exempted are the hosts that requests go to without a proxy: the agent, and AWS where it is not
-// asked by HTTPS, which is another proxy's.
-func exempted(env *framework.Env) []string {
-	hosts := []string{"169.254.170.23", "[fd00:ec2::23]"}
-	if endpoint, err := url.Parse(env.AWS.PodEndpointURL); err == nil && endpoint.Hostname() != "" {
-		hosts = append(hosts, endpoint.Hostname())
+// aws is the host of AWS where it is asked by HTTP: what goes by HTTPS is another proxy's.
+func aws(env *framework.Env) []string {
+	endpoint, err := url.Parse(env.AWS.PodEndpointURL)
+	if err != nil || endpoint.Hostname() == "" {
+		return nil
 	}
-	return hosts
+	return []string{endpoint.Hostname()}
 }
