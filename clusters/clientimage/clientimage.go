@@ -71,7 +71,7 @@ func Ensure(ctx context.Context, options Options, progress clusters.Progress) ([
 	if toMake == 0 {
 		return made, nil
 	}
-	m.task = progress.Start(fmt.Sprintf("Images of %d AWS clients", toMake))
+	m.task = progress.Start(fmt.Sprintf("Images of AWS clients, %d to make", toMake))
 	err := m.all(ctx, made)
 	m.task.End(err)
 	return made, err
