@@ -7,7 +7,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/e2e-framework/klient/wait"
 
 	"github.com/podidentity/epi/framework"
 	"github.com/podidentity/epi/framework/cloud"
@@ -50,27 +49,7 @@ func Variable(container corev1.Container, name string) string {
 
 // Injected lists what of the webhook's doing the pod has, such as "container main:
 // AWS_CONTAINER_CREDENTIALS_FULL_URI"; empty for an untouched pod.
-func Injected(pod *corev1.Pod) []string {
-	found := []string{}
-	for _, container := range Containers(pod) {
-		for _, variable := range container.Env {
-			if variable.Name == CredentialsVariable || variable.Name == TokenFileVariable {
-				found = append(found, "container "+container.Name+": "+variable.Name)
-			}
-		}
-		for _, mount := range container.VolumeMounts {
-			if mount.MountPath == TokenMountPath || mount.Name == TokenName {
-				found = append(found, "container "+container.Name+": mount "+mount.MountPath)
-			}
-		}
-	}
-	for _, volume := range pod.Spec.Volumes {
-		if volume.Name == TokenName {
-			found = append(found, "volume "+volume.Name)
-		}
-	}
-	return found
-}
+func Injected(pod *corev1.Pod) []string { return podIdentity.in(pod) }
 
 // Uninjected is the pod without what the webhook adds, or might have added: besides the variables of
 // Pod Identity those by which an SDK finds its region and that region's STS.
@@ -96,19 +75,8 @@ func Uninjected(pod *corev1.Pod) *corev1.Pod {
 // returned pod is the first one admitted with them, made with the options; nothing was created.
 func AwaitAssociation(ctx context.Context, env *framework.Env, association *cloud.Association, options ...Option) *corev1.Pod {
 	env.T.Helper()
-	pod := NewPod(env, association.Namespace, association.ServiceAccount, options...)
-	var admitted *corev1.Pod
-	var refused error
-	// The spec's own context, not the wait's: a request that is cut short when the time to wait runs
-	// out would say nothing about the API server.
-	err := wait.For(func(context.Context) (bool, error) {
-		admitted, refused = admit(ctx, env, pod)
-		return refused == nil && len(Injected(admitted)) > 0, refused
-	}, poll(ctx, env.Timeouts.AssociationVisible)...)
-	if refused != nil {
-		failAdmission(env, pod, refused)
-	}
-	if err != nil {
+	admitted, inTime := podIdentity.await(ctx, env, NewPod(env, association.Namespace, association.ServiceAccount, options...), env.Timeouts.AssociationVisible)
+	if !inTime {
 		env.T.Blamef("association %s of %s/%s is not effective after %s: new pods are admitted without %s; is the webhook running?",
 			association.ID, association.Namespace, association.ServiceAccount, env.Timeouts.AssociationVisible, CredentialsVariable)
 	}

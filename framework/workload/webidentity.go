@@ -4,7 +4,6 @@ import (
 	"context"
 
 	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/e2e-framework/klient/wait"
 
 	"github.com/podidentity/epi/framework"
 )
@@ -31,17 +30,8 @@ const (
 // first one admitted with them, made with the options; nothing was created.
 func AwaitRole(ctx context.Context, env *framework.Env, namespace, serviceAccount string, options ...Option) *corev1.Pod {
 	env.T.Helper()
-	pod := NewPod(env, namespace, serviceAccount, options...)
-	var admitted *corev1.Pod
-	var refused error
-	err := wait.For(func(context.Context) (bool, error) {
-		admitted, refused = admit(ctx, env, pod)
-		return refused == nil && len(InjectedRole(admitted)) > 0, refused
-	}, poll(ctx, env.Timeouts.AnnotationVisible)...)
-	if refused != nil {
-		failAdmission(env, pod, refused)
-	}
-	if err != nil {
+	admitted, inTime := webIdentity.await(ctx, env, NewPod(env, namespace, serviceAccount, options...), env.Timeouts.AnnotationVisible)
+	if !inTime {
 		env.T.Blamef("the role of service account %s/%s is not effective after %s: new pods are admitted without %s; is the webhook running?",
 			namespace, serviceAccount, env.Timeouts.AnnotationVisible, RoleVariable)
 	}
@@ -50,24 +40,4 @@ func AwaitRole(ctx context.Context, env *framework.Env, namespace, serviceAccoun
 
 // InjectedRole lists what a pod has of IAM roles for service accounts, such as "container main:
 // AWS_ROLE_ARN"; empty for none.
-func InjectedRole(pod *corev1.Pod) []string {
-	found := []string{}
-	for _, container := range Containers(pod) {
-		for _, variable := range container.Env {
-			if variable.Name == RoleVariable || variable.Name == WebIdentityVariable {
-				found = append(found, "container "+container.Name+": "+variable.Name)
-			}
-		}
-		for _, mount := range container.VolumeMounts {
-			if mount.MountPath == WebIdentityMountPath || mount.Name == WebIdentityVolume {
-				found = append(found, "container "+container.Name+": mount "+mount.MountPath)
-			}
-		}
-	}
-	for _, volume := range pod.Spec.Volumes {
-		if volume.Name == WebIdentityVolume {
-			found = append(found, "volume "+volume.Name)
-		}
-	}
-	return found
-}
+func InjectedRole(pod *corev1.Pod) []string { return webIdentity.in(pod) }
