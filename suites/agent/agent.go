@@ -140,6 +140,7 @@ var _ = Describe("The agent", func() {
 			kept.KeepAlive, kept.Times = true, 20
 
 			By("asking with five methods, then twenty times over one connection")
+			Expect(pod.AskOnce(ctx, tenant.AgentRequest())).To(GrantCredentials()) // not twenty waits for nobody
 			answers := pod.Ask(ctx, kept, by(http.MethodPost), by(http.MethodPut), by(http.MethodDelete), by(http.MethodOptions), by(http.MethodHead))
 
 			for i, answer := range answers[0] {
