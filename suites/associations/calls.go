@@ -3,6 +3,7 @@ package associations
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
@@ -49,6 +50,23 @@ func update(ctx context.Context, env *framework.Env, association *cloud.Associat
 	change(input)
 	_, err := env.EKS.UpdatePodIdentityAssociation(ctx, input)
 	Expect(err).NotTo(HaveOccurred())
+}
+
+// updateLater changes an association and returns it once it was modified later than before. Times have
+// milliseconds, within which an emulator next door has made an association and changed it: then the
+// change is asked for again.
+func updateLater(
+	ctx context.Context, env *framework.Env, association *cloud.Association,
+	before *ekstypes.PodIdentityAssociation, change func(*eks.UpdatePodIdentityAssociationInput),
+) *ekstypes.PodIdentityAssociation {
+	GinkgoHelper()
+	var after *ekstypes.PodIdentityAssociation
+	Eventually(func(ctx context.Context) *time.Time {
+		update(ctx, env, association, change)
+		after = describe(ctx, env, association)
+		return after.ModifiedAt
+	}).WithContext(ctx).Within(env.Timeouts.AssociationVisible).Should(HaveValue(BeTemporally(">", *before.ModifiedAt)))
+	return after
 }
 
 func describe(ctx context.Context, env *framework.Env, association *cloud.Association) *ekstypes.PodIdentityAssociation {
