@@ -71,7 +71,8 @@ func NewHTTP(options HTTPOptions) (*HTTP, error) {
 		// Once more only where a kept connection had been closed before the request: as SDKs do.
 		MaxIdemponentCallAttempts: 2,
 		Dial: func(address string) (net.Conn, error) {
-			return net.DialTimeout("tcp", address, options.Timeout)
+			// fasthttp gives no context; its own dialers keep names of hosts that have changed.
+			return (&net.Dialer{Timeout: options.Timeout}).DialContext(context.Background(), "tcp", address)
 		},
 	}
 	h.template.SetRequestURI(options.URL)

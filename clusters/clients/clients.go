@@ -188,10 +188,10 @@ func read(files fs.FS) ([]Client, error) {
 			}
 			maps.Copy(c.Limits, d.Limits)
 			maps.Copy(c.Limits, line.Limits)
-			switch {
-			case c.Kind == Probe:
+			switch c.Kind {
+			case Probe:
 				c.Program = []string{"/epi-probe", "do", "--attempts", "3"}
-			case c.Kind == Go:
+			case Go:
 				c.Program = []string{"/client/client"}
 			}
 			if c.Version != "" {

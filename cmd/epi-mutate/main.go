@@ -52,7 +52,7 @@ var errSurvived = errors.New("a mutant survived")
 
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, args []string, out, errOut io.Writer) int {
-	root := command(out, errOut)
+	root := command(out, errOut) //nolint:contextcheck // commands get the context from cobra
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(errOut)

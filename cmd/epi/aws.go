@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -125,9 +126,10 @@ func become(args, env []string) error {
 
 // existingEnvironment is base with the cluster and the region of a cluster that the user runs.
 func existingEnvironment(base []string, env *clusters.Environment) []string {
-	result := append(base[:len(base):len(base)],
-		"KUBECONFIG="+env.Kubeconfig, "AWS_REGION="+env.Region, "AWS_DEFAULT_REGION="+env.Region,
-		"EPI_CLUSTER_NAME="+env.ClusterName, "EPI_PROBE_IMAGE="+env.ProbeImage, "EPI_POD_ENDPOINT_URL="+env.AWS.PodEndpointURL)
+	result := slices.Concat(base, []string{
+		"KUBECONFIG=" + env.Kubeconfig, "AWS_REGION=" + env.Region, "AWS_DEFAULT_REGION=" + env.Region,
+		"EPI_CLUSTER_NAME=" + env.ClusterName, "EPI_PROBE_IMAGE=" + env.ProbeImage, "EPI_POD_ENDPOINT_URL=" + env.AWS.PodEndpointURL,
+	})
 	if env.AWS.EndpointURL != "" {
 		result = append(result, "AWS_ENDPOINT_URL="+env.AWS.EndpointURL)
 	}

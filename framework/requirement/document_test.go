@@ -120,10 +120,10 @@ func escape(text string) string {
 func sourceName(source string) string {
 	rest := strings.TrimPrefix(source, "https://")
 	host, address, _ := strings.Cut(rest, "/")
-	switch {
-	case host == "docs.aws.amazon.com":
+	switch host {
+	case "docs.aws.amazon.com":
 		return strings.TrimSuffix(path.Base(address), ".html")
-	case host == "github.com":
+	case "github.com":
 		return strings.TrimSuffix(address, "/")
 	default:
 		return host

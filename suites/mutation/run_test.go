@@ -223,7 +223,7 @@ func TestRunPutsTheReferenceBack(t *testing.T) {
 // A blunt mutant fails nearly everything, each spec at the end of its patience: that need not be watched.
 func TestEnoughIsKnown(t *testing.T) {
 	declared := []reports.Spec{spec(reports.Fail, "AGT-01")}
-	many := append(declared, spec(reports.Fail, "A-01", "A-02", "A-03", "A-04", "A-05", "A-06", "A-07", "A-08", "A-09"))
+	many := slices.Concat(declared, []reports.Spec{spec(reports.Fail, "A-01", "A-02", "A-03", "A-04", "A-05", "A-06", "A-07", "A-08", "A-09")})
 	for _, row := range []struct {
 		name  string
 		scope Scope

@@ -169,7 +169,7 @@ func checkXML(t *testing.T, answer string) {
 	decoder := xml.NewDecoder(strings.NewReader(answer))
 	for elements := 0; ; {
 		token, err := decoder.Token()
-		if err == io.EOF && elements > 0 {
+		if errors.Is(err, io.EOF) && elements > 0 {
 			return
 		}
 		if err != nil {

@@ -63,7 +63,7 @@ func TestClientListsWatchesAndGets(t *testing.T) {
 		t.Fatal("not synced within 10 s")
 	}
 	for _, name := range []string{"listed", "watched", "asked"} {
-		eventually(t, accounts, "ns", name, "1")
+		eventually(t, accounts, name, "1")
 	}
 	if got, err := client.Get(t.Context(), "ns", "never"); err == nil || !strings.Contains(err.Error(), "no such account") {
 		t.Errorf("got %v, %v", got, err)

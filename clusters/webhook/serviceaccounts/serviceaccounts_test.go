@@ -27,7 +27,10 @@ func (c *cluster) Get(context.Context, string, string) (*metav1.PartialObjectMet
 	return c.answer, nil
 }
 
-func account(namespace, name, role string) *metav1.PartialObjectMetadata {
+// namespace of all service accounts.
+const namespace = "ns"
+
+func account(name, role string) *metav1.PartialObjectMetadata {
 	return &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
 		Namespace: namespace, Name: name, Annotations: map[string]string{"role": role},
 		Labels: map[string]string{"big": "label"}, UID: "u",
@@ -37,7 +40,7 @@ func account(namespace, name, role string) *metav1.PartialObjectMetadata {
 func start(t *testing.T, c *cluster, grace time.Duration) *Accounts {
 	t.Helper()
 	c.FakeControllerSource = fcache.NewFakeControllerSource()
-	c.Add(account("ns", "old", "1"))
+	c.Add(account("old", "1"))
 	accounts, err := New(c, grace, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +62,7 @@ func start(t *testing.T, c *cluster, grace time.Duration) *Accounts {
 }
 
 // eventually polls until an account has the role; "" for none.
-func eventually(t *testing.T, accounts *Accounts, namespace, name, role string) {
+func eventually(t *testing.T, accounts *Accounts, name, role string) {
 	t.Helper()
 	var last string
 	for begin := time.Now(); time.Since(begin) < 10*time.Second; time.Sleep(time.Millisecond) {
@@ -82,20 +85,20 @@ func TestAnnotationsFollowTheCluster(t *testing.T) {
 	if n := testutil.ToFloat64(accounts.missing); n != 2 || c.asked != 0 {
 		t.Errorf("%v lookups are counted as missing, and %d were asked for without a grace", n, c.asked)
 	}
-	c.Add(account("ns", "new", "2"))
-	eventually(t, accounts, "ns", "new", "2")
-	c.Modify(account("ns", "old", "3"))
-	eventually(t, accounts, "ns", "old", "3")
+	c.Add(account("new", "2"))
+	eventually(t, accounts, "new", "2")
+	c.Modify(account("old", "3"))
+	eventually(t, accounts, "old", "3")
 	if !accounts.Any("role") || accounts.Any("big") {
 		t.Error("Any does not look at annotations")
 	}
-	c.Delete(account("ns", "old", "3"))
-	eventually(t, accounts, "ns", "old", "")
+	c.Delete(account("old", "3"))
+	eventually(t, accounts, "old", "")
 }
 
 // A service account that was just made is asked for, within the grace.
 func TestGrace(t *testing.T) {
-	c := &cluster{answer: account("ns", "late", "4")}
+	c := &cluster{answer: account("late", "4")}
 	accounts := start(t, c, time.Second)
 	if got := accounts.Await(t.Context(), "ns", "late")["role"]; got != "4" {
 		t.Errorf("got the role %q", got)
@@ -111,7 +114,7 @@ func TestGrace(t *testing.T) {
 }
 
 func TestOnlyAnnotationsAreKept(t *testing.T) {
-	kept, err := annotationsOnly(account("ns", "a", "1"))
+	kept, err := annotationsOnly(account("a", "1"))
 	if got := kept.(*metav1.PartialObjectMetadata); err != nil || got.Labels != nil || got.UID != "" || got.Annotations["role"] != "1" || got.Namespace != "ns" || got.Name != "a" {
 		t.Errorf("kept %v, %v", kept, err)
 	}
@@ -125,7 +128,7 @@ func BenchmarkAnnotations(b *testing.B) {
 		b.Fatal(err)
 	}
 	for _, name := range []string{"a", "b", "c"} {
-		if err := accounts.informer.GetStore().Add(account("ns", name, "1")); err != nil {
+		if err := accounts.informer.GetStore().Add(account(name, "1")); err != nil {
 			b.Fatal(err)
 		}
 	}
