@@ -8,6 +8,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/e2e-framework/klient/wait"
 
 	"github.com/podidentity/epi/framework"
@@ -21,11 +22,16 @@ const (
 	AgentName      = "eks-pod-identity-agent"
 )
 
-// AgentSet returns the DaemonSet of the agent under test.
+// AgentSet returns the DaemonSet of the agent under test. That there is none is the platform's failure,
+// not ours: whoever left the agent out must read which requirements do not hold.
 func AgentSet(ctx context.Context, env *framework.Env) *appsv1.DaemonSet {
 	env.T.Helper()
 	set := &appsv1.DaemonSet{}
-	if err := env.Resources.Get(ctx, AgentName, AgentNamespace, set); err != nil {
+	err := env.Resources.Get(ctx, AgentName, AgentNamespace, set)
+	if apierrors.IsNotFound(err) {
+		env.T.Blamef("there is no agent: the cluster has no DaemonSet %s/%s", AgentNamespace, AgentName)
+	}
+	if err != nil {
 		env.T.Fatalf("read DaemonSet %s/%s of the agent: %v", AgentNamespace, AgentName, err)
 	}
 	return set

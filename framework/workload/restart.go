@@ -18,6 +18,7 @@ import (
 // fault.
 func RestartAgent(ctx context.Context, env *framework.Env) {
 	env.T.Helper()
+	AgentSet(ctx, env) // there has to be one
 	patch := fmt.Sprintf(`{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":%q}}}}}`, time.Now().UTC().Format(time.RFC3339Nano))
 	_, err := env.Clientset.AppsV1().DaemonSets(AgentNamespace).Patch(ctx, AgentName, types.StrategicMergePatchType, []byte(patch), metav1.PatchOptions{})
 	if err != nil {
