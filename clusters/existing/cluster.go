@@ -136,35 +136,36 @@ func findWebhook(ctx context.Context, client kubernetes.Interface) (clusters.Sub
 
 // behind fills subject in from a pod of the service.
 func behind(ctx context.Context, client kubernetes.Interface, subject clusters.Subject, service *corev1.Service) (clusters.Subject, error) {
-	selector := metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: service.Spec.Selector})
-	pods, err := client.CoreV1().Pods(service.Namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
-	if err != nil {
-		return subject, fmt.Errorf("list pods of Service %s/%s: %w", service.Namespace, service.Name, err)
+	pods, err := podsOf(ctx, client, service.Namespace, &metav1.LabelSelector{MatchLabels: service.Spec.Selector})
+	if err == nil && len(pods) > 0 {
+		subject.Image = pods[0].Spec.Containers[0].Image
+		subject.Digest = digest(pods[0], subject.Image)
 	}
-	if len(pods.Items) > 0 {
-		subject.Image = pods.Items[0].Spec.Containers[0].Image
-		subject.Digest = digest(pods.Items[0], subject.Image)
-	}
-	return subject, nil
+	return subject, err
 }
 
 func digestOf(ctx context.Context, client kubernetes.Interface, namespace string, selector *metav1.LabelSelector, image string) (string, error) {
-	pods, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(selector)})
-	if err != nil {
-		return "", fmt.Errorf("list pods of namespace %s: %w", namespace, err)
-	}
-	for _, pod := range pods.Items {
+	pods, err := podsOf(ctx, client, namespace, selector)
+	for _, pod := range pods {
 		if found := digest(pod, image); found != "" {
 			return found, nil
 		}
 	}
-	return "", nil
+	return "", err
+}
+
+func podsOf(ctx context.Context, client kubernetes.Interface, namespace string, selector *metav1.LabelSelector) ([]corev1.Pod, error) {
+	pods, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(selector)})
+	if err != nil {
+		return nil, fmt.Errorf("list pods of namespace %s: %w", namespace, err)
+	}
+	return pods.Items, nil
 }
 
 // digest is that of the image as the pod's node has it, "" if it does not say.
 func digest(pod corev1.Pod, image string) string {
-	for i, container := range pod.Spec.Containers {
-		if container.Image != image || i >= len(pod.Status.ContainerStatuses) {
+	for _, container := range pod.Spec.Containers {
+		if container.Image != image {
 			continue
 		}
 		for _, status := range pod.Status.ContainerStatuses {
