@@ -39,6 +39,8 @@ type Run struct {
 	Phases       []Phase       `json:"phases"`
 	Requirements []Requirement `json:"requirements"`
 	Specs        []Spec        `json:"specs"`
+	// Bench is what the benchmark measured; nil if there was none.
+	Bench *Bench `json:"bench,omitempty"`
 	// Problems are errors of the run itself, outside any spec, such as a cluster that did not come up.
 	Problems []Problem `json:"problems,omitempty"`
 }
