@@ -2,146 +2,274 @@ package load
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/valyala/fasthttp"
+	"golang.org/x/net/http/httpguts"
 )
 
-// HTTPOptions describe the requests of an HTTP target.
+// HTTPOptions describe the requests of an HTTP target. Each is made for an identity that Pick chooses.
 type HTTPOptions struct {
-	// URL such as "http://169.254.170.23/v1/credentials". Method; empty means GET.
-	URL, Method string
+	// URL such as "http://169.254.170.23/v1/credentials". Method; empty means GET, with a body POST.
+	URL    string `json:"url"`
+	Method string `json:"method,omitempty"`
 	// Header has further fields, such as Host.
-	Header map[string]string
-	// Tokens are sent in Authorization, each request one: Pick chooses it by the request's number, and
-	// nil takes one after the other. They appear in no result.
-	Tokens []string
-	Pick   func(n uint64) int
+	Header map[string]string `json:"header,omitempty"`
+	// Tokens of the identities, sent in Authorization. They appear in no result and no error.
+	Tokens []string `json:"tokens,omitempty"`
+	// Body of all requests, or Bodies of the identities: as many as there are tokens, if there are any.
+	Body   string   `json:"body,omitempty"`
+	Bodies []string `json:"bodies,omitempty"`
+	Pick   Pick     `json:"pick,omitzero"`
 	// NewConnections makes a new connection for each request, as many SDKs do, instead of keeping them.
-	NewConnections bool
-	// Connections at most; 0 means as many as there are requests under way.
-	Connections int
-	// Timeout of a request; 0 means 10 s.
-	Timeout time.Duration
-	// Check, if set, judges an answer of status 2xx: "" if it is right. The body is only valid within it.
-	Check func(n uint64, body []byte) (kind string)
+	NewConnections bool `json:"newConnections,omitempty"`
+	// Timeout of a request, its connection's making included, to within 1%; 0 means 10 s.
+	Timeout time.Duration `json:"timeout,omitempty"`
+	// CA is what certificates of an https URL are checked with (PEM); empty means the system's.
+	// InsecureSkipVerify takes any.
+	CA                 string `json:"ca,omitempty"`
+	InsecureSkipVerify bool   `json:"insecureSkipVerify,omitempty"`
+	// Expect is what makes an answer right, beside a status of 2xx.
+	Expect Expectation `json:"expect,omitempty"`
 }
 
-// HTTP is a Target over HTTP/1.1. It is safe for concurrent use.
+// HTTP is a Target over HTTP/1.1. It is safe for concurrent use. It keeps as many connections as there
+// were requests under way at once, and takes the one that was used last.
 type HTTP struct {
 	options HTTPOptions
-	client  *fasthttp.HostClient
-	// template is copied for each request.
-	template *fasthttp.Request
-	tokens   []string
+	address string
+	tls     *tls.Config
+	pick    func(n uint64) int
+	judge   func(body []byte) string
+	// head is a request up to the token, or to the fields that depend on the body if there are no tokens.
+	head []byte
+
+	mu   sync.Mutex
+	idle []*connection
 }
 
 var _ Target = (*HTTP)(nil)
 
+// maxAnswer bounds the memory of a connection.
+const maxAnswer = 16 << 20
+
 // NewHTTP makes a target.
 func NewHTTP(options HTTPOptions) (*HTTP, error) {
+	if err := options.check(); err != nil {
+		return nil, err
+	}
+	judge, err := options.Expect.judge()
+	if err != nil {
+		return nil, err
+	}
 	at, err := url.Parse(options.URL)
-	if err != nil || at.Host == "" || at.Scheme != "http" && at.Scheme != "https" {
-		return nil, fmt.Errorf("make load on %q: want a URL such as http://127.0.0.1:8080/path", options.URL)
+	if err != nil {
+		return nil, err
 	}
 	if options.Timeout == 0 {
 		options.Timeout = 10 * time.Second
 	}
-	connections := options.Connections
-	if connections == 0 {
-		connections = 1 << 20
+	h := &HTTP{
+		options: options, address: at.Host, judge: judge, head: options.head(at),
+		pick: options.Pick.of(max(len(options.Tokens), len(options.Bodies))),
 	}
-	address := at.Host
 	if at.Port() == "" {
-		address = net.JoinHostPort(at.Hostname(), map[string]string{"http": "80", "https": "443"}[at.Scheme])
+		h.address = net.JoinHostPort(at.Hostname(), map[string]string{"http": "80", "https": "443"}[at.Scheme])
 	}
-	h := &HTTP{options: options, template: &fasthttp.Request{}, tokens: options.Tokens}
-	h.client = &fasthttp.HostClient{
-		Addr: address, IsTLS: at.Scheme == "https", MaxConns: connections,
-		NoDefaultUserAgentHeader: true, DisablePathNormalizing: true,
-		// Sockets are reused last in, first out: as few are open as there are requests under way.
-		ConnPoolStrategy: fasthttp.LIFO,
-		// Once more only where a kept connection had been closed before the request: as SDKs do.
-		MaxIdemponentCallAttempts: 2,
-		Dial: func(address string) (net.Conn, error) {
-			// fasthttp gives no context; its own dialers keep names of hosts that have changed.
-			return (&net.Dialer{Timeout: options.Timeout}).DialContext(context.Background(), "tcp", address)
-		},
-	}
-	h.template.SetRequestURI(options.URL)
-	h.template.Header.SetMethod(options.Method)
-	if options.Method == "" {
-		h.template.Header.SetMethod(fasthttp.MethodGet)
-	}
-	for name, value := range options.Header {
-		if name == "Host" {
-			h.template.Header.SetHost(value)
-			h.template.UseHostHeader = true
-			continue
+	if at.Scheme == "https" {
+		h.tls = &tls.Config{ServerName: at.Hostname(), InsecureSkipVerify: options.InsecureSkipVerify, NextProtos: []string{"http/1.1"}}
+		if options.CA != "" {
+			h.tls.RootCAs = x509.NewCertPool()
+			h.tls.RootCAs.AppendCertsFromPEM([]byte(options.CA))
 		}
-		h.template.Header.Set(name, value)
-	}
-	if options.NewConnections {
-		h.template.SetConnectionClose()
 	}
 	return h, nil
 }
 
-// Do implements Target. Its kinds of error are an HTTP status such as "429", "timeout", "refused",
-// "reset", "network", and what Check says.
-func (h *HTTP) Do(ctx context.Context, n uint64) string {
-	if ctx.Err() != nil {
-		return Unfinished
+// check never quotes a token, a body or a field's value.
+func (o HTTPOptions) check() error {
+	at, err := url.Parse(o.URL)
+	if err != nil || at.Hostname() == "" || at.Scheme != "http" && at.Scheme != "https" || at.User != nil {
+		return fmt.Errorf("make load on %q: want a URL such as http://127.0.0.1:8080/path", o.URL)
 	}
-	request, response := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
-	defer fasthttp.ReleaseRequest(request)
-	defer fasthttp.ReleaseResponse(response)
-	h.template.CopyTo(request)
-	if len(h.tokens) > 0 {
-		request.Header.Set(fasthttp.HeaderAuthorization, h.tokens[h.pick(n)])
+	if o.Method != "" && !httpguts.ValidHeaderFieldName(o.Method) {
+		return fmt.Errorf("make load with the method %q: want one such as GET", o.Method)
 	}
-	if err := h.client.DoTimeout(request, response, h.options.Timeout); err != nil {
-		return kindOf(err)
+	for name, value := range o.Header {
+		if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
+			return fmt.Errorf("make load with the header field %q: its name or value is none of HTTP", name)
+		}
+		if strings.EqualFold(name, "Content-Length") || strings.EqualFold(name, "Transfer-Encoding") || strings.EqualFold(name, "Connection") {
+			return fmt.Errorf("make load with the header field %q: it is set by itself", name)
+		}
 	}
-	status := response.StatusCode()
+	for i, token := range o.Tokens {
+		if token == "" || !httpguts.ValidHeaderFieldValue(token) {
+			return fmt.Errorf("make load with token %d: it is empty or cannot be a header field", i)
+		}
+	}
+	if len(o.Bodies) > 0 && (o.Body != "" || len(o.Tokens) > 0 && len(o.Tokens) != len(o.Bodies)) {
+		return fmt.Errorf("make load with %d bodies and %d tokens: want as many, and no body of all", len(o.Bodies), len(o.Tokens))
+	}
+	if o.CA != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(o.CA)) {
+		return errors.New("make load on https: the CA has no certificate as PEM")
+	}
+	if o.Timeout < 0 || o.Timeout > maxWait {
+		return fmt.Errorf("make load with a timeout of %s: want 0, which is 10 s, to %s", o.Timeout, maxWait)
+	}
+	if _, err := o.Expect.judge(); err != nil {
+		return err
+	}
+	return o.Pick.check()
+}
+
+// head is the request line and the fields that are the same in all requests, and the beginning of the
+// token's.
+func (o HTTPOptions) head(at *url.URL) []byte {
+	host := at.Host
+	var fields strings.Builder
+	for name, value := range o.Header {
+		if strings.EqualFold(name, "Host") {
+			host = value
+			continue
+		}
+		_, _ = fmt.Fprintf(&fields, "%s: %s\r\n", name, value)
+	}
+	if o.NewConnections {
+		fields.WriteString("Connection: close\r\n")
+	}
+	if len(o.Tokens) > 0 {
+		fields.WriteString("Authorization: ")
+	}
+	return fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\n%s", o.method(), at.RequestURI(), host, fields.String())
+}
+
+func (o HTTPOptions) method() string {
 	switch {
-	case status < fasthttp.StatusOK || status >= fasthttp.StatusMultipleChoices:
-		return strconv.Itoa(status)
-	case h.options.Check != nil:
-		return h.options.Check(n, response.Body())
+	case o.Method != "":
+		return o.Method
+	case o.Body != "" || len(o.Bodies) > 0:
+		return fasthttp.MethodPost
 	default:
-		return ""
+		return fasthttp.MethodGet
 	}
 }
 
-func (h *HTTP) pick(n uint64) int {
-	if h.options.Pick != nil {
-		return h.options.Pick(n)
+// append appends request n.
+func (h *HTTP) append(request []byte, n uint64) []byte {
+	identity, body := h.pick(n), h.options.Body
+	request = append(request, h.head...)
+	if len(h.options.Tokens) > 0 {
+		request = append(request, h.options.Tokens[identity]...)
+		request = append(request, "\r\n"...)
 	}
-	return int(n % uint64(len(h.tokens)))
+	if len(h.options.Bodies) > 0 {
+		body = h.options.Bodies[identity]
+	}
+	if body != "" {
+		request = append(request, "Content-Length: "...)
+		request = strconv.AppendInt(request, int64(len(body)), 10)
+		request = append(request, "\r\n"...)
+	}
+	request = append(request, "\r\n"...)
+	return append(request, body...)
+}
+
+// Do implements Target. Its kinds of error are an HTTP status such as "429", "timeout", "refused",
+// "reset", "certificate", "network", and what Expect says.
+func (h *HTTP) Do(ctx context.Context, n uint64) string {
+	kept, began := true, time.Now()
+	c := h.take()
+	for {
+		if c == nil {
+			var err error
+			if c, err = h.dial(ctx, began); err != nil {
+				return kindOf(err)
+			}
+			kept = false
+		}
+		c.request = h.append(c.request[:0], n)
+		err := c.exchange(ctx, began, h.options.Timeout)
+		switch {
+		case err == nil:
+			kind := h.kind(&c.response)
+			h.release(c)
+			return kind
+		case kept && errors.Is(err, io.EOF) && ctx.Err() == nil:
+			// The server had closed a kept connection, and answered nothing: once more, as SDKs do.
+			c.close()
+			c = nil
+		default:
+			c.close()
+			return kindOf(err)
+		}
+	}
+}
+
+func (h *HTTP) kind(response *fasthttp.Response) string {
+	if status := response.StatusCode(); status < fasthttp.StatusOK || status >= fasthttp.StatusMultipleChoices {
+		return strconv.Itoa(status)
+	}
+	return h.judge(response.Body())
+}
+
+// take returns the connection that was used last, nil if none is free.
+func (h *HTTP) take() *connection {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.idle) == 0 {
+		return nil
+	}
+	last := len(h.idle) - 1
+	c := h.idle[last]
+	h.idle = h.idle[:last]
+	return c
+}
+
+func (h *HTTP) release(c *connection) {
+	if h.options.NewConnections || c.response.ConnectionClose() {
+		c.close()
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.idle = append(h.idle, c)
 }
 
 // Close closes the connections that are kept.
-func (h *HTTP) Close() { h.client.CloseIdleConnections() }
+func (h *HTTP) Close() {
+	for c := h.take(); c != nil; c = h.take() {
+		c.close()
+	}
+}
 
 // kindOf sorts errors of the network into few kinds.
 func kindOf(err error) string {
 	var network net.Error
+	var certificate *tls.CertificateVerificationError
 	switch {
-	case errors.Is(err, fasthttp.ErrTimeout), errors.Is(err, fasthttp.ErrDialTimeout), errors.Is(err, os.ErrDeadlineExceeded),
-		errors.As(err, &network) && network.Timeout():
+	case errors.Is(err, context.Canceled):
+		return Unfinished
+	case errors.Is(err, fasthttp.ErrTimeout), errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &network) && network.Timeout():
 		return "timeout"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "refused"
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, fasthttp.ErrConnectionClosed):
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "reset"
+	case errors.As(err, &certificate):
+		return "certificate"
 	default:
 		return "network"
 	}

@@ -1,11 +1,10 @@
 package load
 
 import (
+	"fmt"
 	"maps"
 	"sync"
 	"time"
-
-	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
 const (
@@ -15,41 +14,43 @@ const (
 	digits = 3
 	// intervalDigits of an interval's: 1%, in a tenth of the memory.
 	intervalDigits = 2
-	// maxIntervals bounds the memory of a series: longer loads have longer intervals.
+	// maxIntervals bounds the memory of a series.
 	maxIntervals = 600
 )
 
-// Result is what a load came to.
+// Result is what a load came to. Lengths of time in its JSON are nanoseconds.
 type Result struct {
 	// Phases as the schedule has them, in order.
-	Phases []*PhaseResult
+	Phases []*PhaseResult `json:"phases"`
 	// Intervals are the series over the whole load, by intended start.
-	Intervals []*Interval
+	Intervals []*Interval `json:"intervals"`
 	// Interval is the length of each.
-	Interval time.Duration
+	Interval time.Duration `json:"interval"`
 	// Lag is how late requests began for which a worker was free, in microseconds: the generator's
 	// own part in the latencies.
-	Lag *hdrhistogram.Histogram
-	// MaxInFlight is the largest number of requests under way at once.
-	MaxInFlight int
-	// Starved counts the requests that waited because Options.Workers were all under way.
-	Starved int64
+	Lag *Histogram `json:"lag"`
+	// MaxInFlight is the largest number of requests under way at once; of merged results the sum.
+	MaxInFlight int `json:"maxInFlight"`
+	// Starved counts the requests that waited because as many as Options.Workers were under way.
+	Starved int64 `json:"starved"`
 	// Interrupted says that the load was stopped before its end.
-	Interrupted bool
+	Interrupted bool `json:"interrupted,omitempty"`
 }
 
 // PhaseResult is what a phase came to.
 type PhaseResult struct {
-	Name string
+	Name string `json:"name"`
 	// Latency of successes and failures from the intended start to the end of the answer, Service from
 	// the start, in microseconds.
-	Latency, Service *hdrhistogram.Histogram
+	Latency *Histogram `json:"latency"`
+	Service *Histogram `json:"service"`
 	// Requests that ended; Errors of them by kind.
-	Requests int64
-	Errors   map[string]int64
+	Requests int64            `json:"requests"`
+	Errors   map[string]int64 `json:"errors,omitempty"`
 	// Begun and Ended are the intended start of the first and the end of the last request, from the
 	// start of the load.
-	Begun, Ended time.Duration
+	Begun time.Duration `json:"begun"`
+	Ended time.Duration `json:"ended"`
 }
 
 // Failed is the number of errors.
@@ -72,18 +73,25 @@ func (p *PhaseResult) Rate() float64 {
 
 // Interval is a piece of the series.
 type Interval struct {
-	Requests, Failed int64
+	Requests int64 `json:"requests"`
+	Failed   int64 `json:"failed"`
 	// Latency as in PhaseResult; nil where no request was to begin.
-	Latency *hdrhistogram.Histogram
+	Latency *Histogram `json:"latency,omitempty"`
 }
 
-// Merge adds what another generator measured of the same schedule at the same time: histograms are
-// merged, so that percentiles are those of all requests and never averages.
-func (r *Result) Merge(other *Result) {
+// Merge adds what another generator measured of the same plan from the same start: histograms are
+// merged, so that percentiles are those of all requests and never averages. Results of different plans
+// are refused, and nothing is merged.
+func (r *Result) Merge(other *Result) error {
+	if len(r.Phases) != len(other.Phases) || r.Interval != other.Interval {
+		return fmt.Errorf("merge results: %d phases with intervals of %s, and %d with %s", len(r.Phases), r.Interval, len(other.Phases), other.Interval)
+	}
 	for i, phase := range other.Phases {
-		if i == len(r.Phases) {
-			r.Phases = append(r.Phases, newPhase(phase.Name))
+		if r.Phases[i].Name != phase.Name {
+			return fmt.Errorf("merge results: phase %d is %q and %q", i+1, r.Phases[i].Name, phase.Name)
 		}
+	}
+	for i, phase := range other.Phases {
 		r.Phases[i].merge(phase)
 	}
 	for i, interval := range other.Intervals {
@@ -92,10 +100,11 @@ func (r *Result) Merge(other *Result) {
 		}
 		r.Intervals[i].merge(interval)
 	}
-	r.Lag.Merge(other.Lag)
+	r.Lag.merge(other.Lag)
 	r.MaxInFlight += other.MaxInFlight
 	r.Starved += other.Starved
 	r.Interrupted = r.Interrupted || other.Interrupted
+	return nil
 }
 
 func (p *PhaseResult) merge(other *PhaseResult) {
@@ -107,8 +116,8 @@ func (p *PhaseResult) merge(other *PhaseResult) {
 	}
 	p.Ended = max(p.Ended, other.Ended)
 	p.Requests += other.Requests
-	p.Latency.Merge(other.Latency)
-	p.Service.Merge(other.Service)
+	p.Latency.merge(other.Latency)
+	p.Service.merge(other.Service)
 	for kind, count := range other.Errors {
 		p.Errors[kind] += count
 	}
@@ -123,10 +132,8 @@ func (i *Interval) merge(other *Interval) {
 	if i.Latency == nil {
 		i.Latency = newHistogram(intervalDigits)
 	}
-	i.Latency.Merge(other.Latency)
+	i.Latency.merge(other.Latency)
 }
-
-func newHistogram(digits int) *hdrhistogram.Histogram { return hdrhistogram.New(1, highest, digits) }
 
 func newPhase(name string) *PhaseResult {
 	return &PhaseResult{Name: name, Latency: newHistogram(digits), Service: newHistogram(digits), Errors: map[string]int64{}}
@@ -138,7 +145,9 @@ type recorder struct {
 	result *Result
 }
 
-func newRecorder(schedule Schedule, interval time.Duration) *recorder {
+func newRecorder(schedule Schedule) *recorder {
+	// Long loads have longer intervals.
+	interval := max(time.Second, (schedule.Length() / maxIntervals).Round(time.Second))
 	r := &recorder{result: &Result{Interval: interval, Lag: newHistogram(digits)}}
 	for _, name := range schedule.Phases() {
 		r.result.Phases = append(r.result.Phases, newPhase(name))
@@ -157,14 +166,14 @@ func (r *recorder) add(t ticket, began, ended time.Duration, kind string) {
 	}
 	phase.Ended = max(phase.Ended, ended)
 	phase.Requests++
-	record(phase.Latency, latency)
-	record(phase.Service, service)
+	phase.Latency.record(latency)
+	phase.Service.record(service)
 	if !t.waited {
-		record(r.result.Lag, micros(began-t.at))
+		r.result.Lag.record(micros(began - t.at))
 	}
 	interval := r.interval(t.at)
 	interval.Requests++
-	record(interval.Latency, latency)
+	interval.Latency.record(latency)
 	if kind != "" {
 		phase.Errors[kind]++
 		interval.Failed++
@@ -184,6 +193,3 @@ func (r *recorder) interval(at time.Duration) *Interval {
 }
 
 func micros(d time.Duration) int64 { return min(max(int64(d/time.Microsecond), 1), highest) }
-
-// record cannot fail: micros keeps values within the histogram's range.
-func record(h *hdrhistogram.Histogram, value int64) { _ = h.RecordValue(value) }

@@ -4,28 +4,31 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
 // Target makes requests. It is called concurrently.
 type Target interface {
-	// Do makes request number n, counted from 0, and says what became of it: "" for a success, else
-	// the kind of error in a word or two, such as "429" or "timeout". It ends when ctx does.
+	// Do makes request number n, counted from 0 in the whole schedule, and says what became of it: ""
+	// for a success, else the kind of error in a word or two, such as "429" or "timeout". It ends when
+	// ctx does.
 	Do(ctx context.Context, n uint64) (kind string)
 }
 
 // Options of a load.
 type Options struct {
-	// Workers is how many requests may be under way at once; 0 means 4096. When all are, requests
-	// wait, and their latency counts that.
+	// Start of the schedule; the zero time means now. One that has passed is an error.
+	Start time.Time
+	// Share of the schedule's requests that are made; its zero value is all.
+	Share Share
+	// Workers is how many requests may be under way at once, each on a connection of its own; 0 means
+	// 4096. When all are, requests wait, and their latency counts that.
 	Workers int
-	// Drain is how long requests that are under way at the schedule's end may take; 0 means 30 s.
-	// What has not ended by then is recorded as the error "unfinished".
+	// Drain is how long after the schedule's end requests may take; 0 means 30 s. What has not ended by
+	// then is recorded as the error "unfinished".
 	Drain time.Duration
-	// Length of the schedule, for the intervals of the series; 0 means that they are one second.
-	Length time.Duration
 
 	// newPacer is another one than the kernel's, for tests with a clock of their own.
 	newPacer func(context.Context) (waiter, error)
@@ -36,6 +39,11 @@ type waiter interface {
 	wait(ctx context.Context, d time.Duration) error
 	close()
 }
+
+const (
+	defaultWorkers = 4096
+	defaultDrain   = 30 * time.Second
+)
 
 // Unfinished is the kind of error of requests that did not end in time.
 const Unfinished = "unfinished"
@@ -53,16 +61,17 @@ type ticket struct {
 // way and returns what it has, marked as interrupted, with the context's error.
 func Run(ctx context.Context, schedule Schedule, target Target, options Options) (*Result, error) {
 	if options.Workers == 0 {
-		options.Workers = 4096
+		options.Workers = defaultWorkers
 	}
 	if options.Drain == 0 {
-		options.Drain = 30 * time.Second
+		options.Drain = defaultDrain
 	}
 	if options.Workers < 0 || options.Drain < 0 {
 		return nil, errors.New("run load: workers and drain must not be negative")
 	}
-	requests, cancel := context.WithCancel(ctx)
-	defer cancel()
+	if err := options.Share.check(); err != nil {
+		return nil, fmt.Errorf("run load: %w", err)
+	}
 	if options.newPacer == nil {
 		options.newPacer = func(ctx context.Context) (waiter, error) { return newPacer(ctx) }
 	}
@@ -71,16 +80,33 @@ func Run(ctx context.Context, schedule Schedule, target Target, options Options)
 		return nil, fmt.Errorf("run load: %w", err)
 	}
 	defer pace.close()
-	g := &generator{
-		options: options, target: target, tickets: make(chan ticket),
-		recorder: newRecorder(schedule, max(time.Second, (options.Length/maxIntervals).Round(time.Second))),
-		start:    time.Now(),
+	start := time.Now()
+	if !options.Start.IsZero() {
+		ahead := time.Until(options.Start)
+		if ahead < 0 {
+			return nil, fmt.Errorf("run load: its start, %s, passed %s ago: give generators more time to get ready", options.Start.Format(time.RFC3339Nano), -ahead)
+		}
+		// By the monotonic clock from here on, which nobody sets.
+		start = start.Add(ahead)
+	}
+	requests, cancel := context.WithCancel(ctx)
+	defer cancel()
+	late := time.AfterFunc(time.Until(start)+schedule.Length()+options.Drain, cancel)
+	defer late.Stop()
+	g := &generator{options: options, target: target, start: start}
+	for range min(runtime.GOMAXPROCS(0), maxShards) {
+		g.shards = append(g.shards, newRecorder(schedule))
 	}
 	err = g.send(ctx, requests, schedule, pace)
-	close(g.tickets)
-	g.drain(cancel)
-	result := g.recorder.result
-	result.MaxInFlight = int(g.most.Load())
+	g.queue.close(err != nil)
+	g.workers.Wait()
+	result := g.shards[0].result
+	for _, shard := range g.shards[1:] {
+		if err := result.Merge(shard.result); err != nil {
+			return nil, err
+		}
+	}
+	result.MaxInFlight, result.Starved = g.queue.most, g.queue.starved
 	result.Interrupted = ctx.Err() != nil
 	if err != nil {
 		return result, fmt.Errorf("run load: %w", err)
@@ -88,81 +114,63 @@ func Run(ctx context.Context, schedule Schedule, target Target, options Options)
 	return result, nil
 }
 
-type generator struct {
-	options  Options
-	target   Target
-	tickets  chan ticket
-	recorder *recorder
-	start    time.Time
+// maxShards bounds the memory of a load on a machine with many cores.
+const maxShards = 8
 
-	workers        sync.WaitGroup
-	inFlight, most atomic.Int64
+type generator struct {
+	options Options
+	target  Target
+	queue   queue
+	// shards record what workers measure: one for all would be where they wait for each other.
+	shards  []*recorder
+	start   time.Time
+	workers sync.WaitGroup
 }
 
 // send hands out each request when its time has come: to a free worker, else to a new one, else, when
 // there are as many as there may be, to the first that is free.
 func (g *generator) send(ctx, requests context.Context, schedule Schedule, pace waiter) error {
-	workers := 0
+	now := time.Since(g.start)
 	for n := uint64(0); ; n++ {
 		at, phase, more := schedule.Next()
 		if !more {
-			return nil
+			return ctx.Err()
 		}
-		if err := pace.wait(ctx, at-time.Since(g.start)); err != nil {
+		if !g.options.Share.has(n) {
+			continue
+		}
+		if at > now { // the clock is read once for all that are due
+			if now = time.Since(g.start); at > now {
+				if err := pace.wait(ctx, at-now); err != nil {
+					return err
+				}
+				now = time.Since(g.start)
+			}
+		}
+		w, err := g.queue.hand(ctx, ticket{n: n, at: at, phase: phase}, g.options.Workers)
+		if err != nil {
 			return err
 		}
-		t := ticket{n: n, at: at, phase: phase}
-		select {
-		case g.tickets <- t:
-			continue
-		default:
-		}
-		if workers < g.options.Workers {
-			workers++
-			g.workers.Add(1)
-			go g.work(requests, t)
-			continue
-		}
-		t.waited = true
-		g.recorder.result.Starved++ // only this goroutine touches it before the end
-		select {
-		case g.tickets <- t:
-		case <-ctx.Done():
-			return ctx.Err()
+		if w != nil {
+			g.workers.Go(func() { g.work(requests, w) })
 		}
 	}
 }
 
-// work makes a first request, then those that it gets.
-func (g *generator) work(ctx context.Context, t ticket) {
-	defer g.workers.Done()
-	for more := true; more; t, more = <-g.tickets {
-		for now, most := g.inFlight.Add(1), g.most.Load(); now > most && !g.most.CompareAndSwap(most, now); most = g.most.Load() {
+// work makes the requests that the worker gets.
+func (g *generator) work(ctx context.Context, w *worker) {
+	recorder := g.shards[w.number%len(g.shards)]
+	for {
+		t, more := g.queue.take(w)
+		if !more {
+			return
 		}
 		began := time.Since(g.start)
 		kind := g.target.Do(ctx, t.n)
 		ended := time.Since(g.start)
-		g.inFlight.Add(-1)
 		if kind != "" && ctx.Err() != nil {
 			kind = Unfinished
 		}
-		g.recorder.add(t, began, ended, kind)
-	}
-}
-
-// drain waits for the requests under way, and lets go of those that take too long.
-func (g *generator) drain(cancel context.CancelFunc) {
-	ended := make(chan struct{})
-	go func() {
-		g.workers.Wait()
-		close(ended)
-	}()
-	late := time.NewTimer(g.options.Drain)
-	defer late.Stop()
-	select {
-	case <-ended:
-	case <-late.C:
-		cancel()
-		<-ended
+		recorder.add(t, began, ended, kind)
 	}
 }

@@ -199,14 +199,16 @@ func TestAnInterruptedLoadEndsAndKeepsWhatItHas(t *testing.T) {
 
 func TestMergedPercentilesAreThoseOfAllRequests(t *testing.T) {
 	half := func(takes time.Duration, n int) *Result {
-		r := newRecorder(mustPlan(t, Phase{Name: "a", From: 1, Lasts: time.Second}), time.Second)
+		r := newRecorder(mustPlan(t, Phase{Name: "a", From: 1, Lasts: time.Second}))
 		for range n {
 			r.add(ticket{at: time.Second}, time.Second, time.Second+takes, map[bool]string{true: "429"}[takes > time.Second])
 		}
 		return r.result
 	}
 	merged := half(time.Millisecond, 90)
-	merged.Merge(half(2*time.Second, 10))
+	if err := merged.Merge(half(2*time.Second, 10)); err != nil {
+		t.Fatal(err)
+	}
 	phase := merged.Phases[0]
 	if p := phase.Latency.ValueAtPercentile(90); p > 1001 {
 		t.Errorf("p90 is %d µs, want 1 ms", p)

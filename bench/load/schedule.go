@@ -14,6 +14,8 @@ type Schedule interface {
 	Next() (at time.Duration, phase int, more bool)
 	// Phases are the parts of the schedule by name, in order.
 	Phases() []string
+	// Length is the time by which all requests are to begin.
+	Length() time.Duration
 }
 
 // Arrivals is how requests are spread within a phase.
@@ -58,6 +60,7 @@ type Plan struct {
 	phases []Phase
 	names  []string
 	random *rand.Rand
+	length time.Duration
 	// current is the phase that Next is in, begun is its start, sent how many requests of it began.
 	current int
 	begun   time.Duration
@@ -92,6 +95,7 @@ func NewPlan(seed uint64, phases ...Phase) (*Plan, error) {
 	if length > maxLength || requests > maxRequests {
 		return nil, fmt.Errorf("plan load: %.0f requests in %s, at most %d in %s", requests, length, maxRequests, maxLength)
 	}
+	p.length = length
 	return p, nil
 }
 
@@ -141,6 +145,9 @@ func (p Phase) when(n float64) float64 {
 
 // Phases are the names of the phases.
 func (p *Plan) Phases() []string { return p.names }
+
+// Length is that of all phases.
+func (p *Plan) Length() time.Duration { return p.length }
 
 // Next implements Schedule.
 func (p *Plan) Next() (time.Duration, int, bool) {

@@ -30,6 +30,8 @@ const usage = `epi-probe does what a workload does with EKS Pod Identity.
   epi-probe s3 cp s3://BUCKET/KEY -  an object to standard output, as the AWS CLI would
   epi-probe client [FLAGS] -- PROGRAM [ARG...]
                                      another AWS client's check, on terms of ours; one JSON object
+  epi-probe load                     open-loop load as JSON from standard input; its result as JSON
+  epi-probe null ADDRESS             answer every request with 1 KB until a signal, to measure load itself
   epi-probe version
 
 Operations:
@@ -82,6 +84,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		err = do(ctx, args[1:], stdout, stderr)
 	case probe.CommandAsk:
 		err = ask(ctx, os.Stdin, stdout)
+	case "load":
+		err = makeLoad(ctx, os.Stdin, stdout)
+	case "null":
+		err = null(ctx, args[1:], stdout)
 	case "client":
 		err = runClient(ctx, args[1:], stdout, stderr)
 	case "s3":

@@ -1,0 +1,87 @@
+package load
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+)
+
+// Expectation is what makes an answer of status 2xx right.
+type Expectation string
+
+const (
+	// Status: nothing more than the status.
+	Status Expectation = ""
+	// Credentials: a JSON body with an AccessKeyId and an Expiration that is not over.
+	Credentials Expectation = "credentials"
+	// Admitted: an admission review that allows and has a patch.
+	Admitted Expectation = "admitted"
+)
+
+// judge returns what says "" of a right body and else the kind of error. It runs for each request, at
+// tens of thousands a second, so it looks for fields instead of decoding JSON: within a JSON string
+// the quotes of a field's name would be escaped.
+func (e Expectation) judge() (func(body []byte) string, error) {
+	switch e {
+	case Status:
+		return func([]byte) string { return "" }, nil
+	case Credentials:
+		return judgeCredentials, nil
+	case Admitted:
+		return judgeAdmitted, nil
+	default:
+		return nil, fmt.Errorf("expect %q is not %s or %s", string(e), Credentials, Admitted)
+	}
+}
+
+func judgeCredentials(body []byte) string {
+	if key, _ := text(body, `"AccessKeyId"`); len(key) == 0 {
+		return "no credentials"
+	}
+	expiration, _ := text(body, `"Expiration"`)
+	ends, err := time.Parse(time.RFC3339, string(expiration))
+	switch {
+	case err != nil:
+		return "no expiration"
+	case !ends.After(time.Now()):
+		return "expired"
+	}
+	return ""
+}
+
+func judgeAdmitted(body []byte) string {
+	if !bytes.HasPrefix(value(body, `"allowed"`), []byte("true")) {
+		return "not allowed"
+	}
+	if patch, _ := text(body, `"patch"`); len(patch) == 0 {
+		return "no patch"
+	}
+	return ""
+}
+
+// value is what follows the name of a field, without the space before it; nil if there is none.
+func value(body []byte, quoted string) []byte {
+	for {
+		at := bytes.Index(body, []byte(quoted))
+		if at < 0 {
+			return nil
+		}
+		body = bytes.TrimLeft(body[at+len(quoted):], " \t\r\n")
+		if len(body) > 0 && body[0] == ':' {
+			return bytes.TrimLeft(body[1:], " \t\r\n")
+		}
+	}
+}
+
+// text is the string that follows the name of a field, as it stands between its quotes.
+func text(body []byte, quoted string) ([]byte, bool) {
+	found := value(body, quoted)
+	if len(found) == 0 || found[0] != '"' {
+		return nil, false
+	}
+	end := bytes.IndexByte(found[1:], '"')
+	if end < 0 {
+		return nil, false
+	}
+	return found[1 : 1+end], true
+}

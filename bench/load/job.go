@@ -1,0 +1,137 @@
+package load
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Job is a load as it is handed to a generator: JSON on the standard input of `epi-probe load`. Times
+// and lengths are RFC 3339 and nanoseconds.
+type Job struct {
+	// Start is when the schedule begins, so that several generators begin together; the zero time
+	// means at once. A start that has passed is an error.
+	Start time.Time `json:"start,omitzero"`
+	// Seed of arrivals and picks: the same one makes the same requests at the same times.
+	Seed uint64 `json:"seed,omitempty"`
+	// Phases of the plan of all generators together: at most 100, 100 million requests and 24 h.
+	Phases []Phase `json:"phases"`
+	// Share is the part of the plan that this generator makes; its zero value is all of it.
+	Share Share `json:"share,omitzero"`
+	// Workers and Drain as in Options.
+	Workers int           `json:"workers,omitempty"`
+	Drain   time.Duration `json:"drain,omitempty"`
+	// Target is what requests are made of.
+	Target TargetSpec `json:"target"`
+}
+
+// Share is a generator's part of a plan: the requests number Index, Index+Of, Index+2·Of and so on. All
+// shares together are exactly the plan, also where its arrivals are random or at once.
+type Share struct {
+	// Index counts from 0 to Of-1; Of is how many generators there are.
+	Index int `json:"index"`
+	Of    int `json:"of"`
+}
+
+func (s Share) check() error {
+	if s != (Share{}) && (s.Of < 1 || s.Index < 0 || s.Index >= s.Of) {
+		return fmt.Errorf("share %d of %d: want 0 of 1, 0 or 1 of 2, and so on", s.Index, s.Of)
+	}
+	return nil
+}
+
+// has says whether request n is in the share.
+func (s Share) has(n uint64) bool { return s.Of <= 1 || n%uint64(s.Of) == uint64(s.Index) }
+
+// TargetSpec describes a Target. Exactly one field is set.
+type TargetSpec struct {
+	HTTP *HTTPOptions `json:"http,omitempty"`
+}
+
+// Bounds of what a generator accepts.
+const (
+	maxJob     = 512 << 20 // bytes; 100,000 tokens of 1.1 KB with bodies of 3 KB
+	maxWorkers = 100_000
+	maxWait    = 10 * time.Minute // of a drain and of a request
+)
+
+// DecodeJob reads a job and refuses what Run would: fields that there are not, plans that never end.
+// No error quotes a token or a body.
+func DecodeJob(from io.Reader) (Job, error) {
+	var j Job
+	if err := decode(from, maxJob, &j); err != nil {
+		return Job{}, fmt.Errorf("read the job: %w", err)
+	}
+	if err := j.check(); err != nil {
+		return Job{}, fmt.Errorf("read the job: %w", err)
+	}
+	return j, nil
+}
+
+func (j Job) check() error {
+	if _, err := NewPlan(j.Seed, j.Phases...); err != nil {
+		return err
+	}
+	if err := j.Share.check(); err != nil {
+		return err
+	}
+	switch {
+	case j.Workers < 0 || j.Workers > maxWorkers:
+		return fmt.Errorf("%d workers: want 0, which is %d, to %d", j.Workers, defaultWorkers, maxWorkers)
+	case j.Drain < 0 || j.Drain > maxWait:
+		return fmt.Errorf("a drain of %s: want 0, which is %s, to %s", j.Drain, defaultDrain, maxWait)
+	case j.Target.HTTP == nil:
+		return errors.New(`the target has no kind: want {"http": {"url": ...}}`)
+	}
+	return j.Target.HTTP.check()
+}
+
+// Run makes the job's requests. Beside a result that was interrupted there is an error.
+func (j Job) Run(ctx context.Context) (*Result, error) {
+	if err := j.check(); err != nil {
+		return nil, fmt.Errorf("run load: %w", err)
+	}
+	plan, err := NewPlan(j.Seed, j.Phases...)
+	if err != nil {
+		return nil, fmt.Errorf("run load: %w", err)
+	}
+	options := *j.Target.HTTP
+	if options.Pick.Seed == 0 {
+		options.Pick.Seed = j.Seed
+	}
+	target, err := NewHTTP(options)
+	if err != nil {
+		return nil, fmt.Errorf("run load: %w", err)
+	}
+	defer target.Close()
+	return Run(ctx, plan, target, Options{Start: j.Start, Share: j.Share, Workers: j.Workers, Drain: j.Drain})
+}
+
+// decode reads one JSON value of at most limit bytes, and nothing but it, into value.
+func decode(from io.Reader, limit int64, value any) error {
+	limited := &io.LimitedReader{R: from, N: limit + 1}
+	data, err := io.ReadAll(limited)
+	switch {
+	case err != nil:
+		return err
+	case limited.N == 0:
+		return fmt.Errorf("it is larger than %d bytes", limit)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(value); err != nil {
+		// What the decoder says of a value may quote it.
+		if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
+			return fmt.Errorf("field %s at byte %d: want a value for %s", wrong.Field, wrong.Offset, wrong.Type)
+		}
+		return err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("there is more after its end")
+	}
+	return nil
+}
