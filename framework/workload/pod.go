@@ -147,18 +147,19 @@ func Start(ctx context.Context, env *framework.Env, pod *corev1.Pod) *Probe {
 		if err := env.Resources.Get(ctx, pod.Name, pod.Namespace, created); err != nil {
 			return false, nil //nolint:nilerr // what was last seen is told below
 		}
-		return running(created), nil
+		return Running(created), nil
 	}, poll(ctx, env.Timeouts.PodRunning)...)
 	if name, broken := brokenSubject(created, env.ProbeImage); err != nil && broken {
-		env.T.Blamef("container %s of pod %s/%s, which is under test, does not start: %s", name, pod.Namespace, pod.Name, describe(created))
+		env.T.Blamef("container %s of pod %s/%s, which is under test, does not start: %s", name, pod.Namespace, pod.Name, Describe(created))
 	}
 	if err != nil {
-		env.T.Fatalf("wait for pod %s/%s to run: %v; last seen: %s", pod.Namespace, pod.Name, err, describe(created))
+		env.T.Fatalf("wait for pod %s/%s to run: %v; last seen: %s", pod.Namespace, pod.Name, err, Describe(created))
 	}
 	return &Probe{Pod: created, env: env}
 }
 
-func running(pod *corev1.Pod) bool {
+// Running says that all containers of a pod run.
+func Running(pod *corev1.Pod) bool {
 	if pod.Status.Phase != corev1.PodRunning || len(pod.Status.ContainerStatuses) < len(pod.Spec.Containers) {
 		return false
 	}
@@ -186,8 +187,8 @@ func brokenSubject(pod *corev1.Pod, probeImage string) (string, bool) {
 	return "", false
 }
 
-// describe says where a pod is stuck.
-func describe(pod *corev1.Pod) string {
+// Describe says where a pod is stuck.
+func Describe(pod *corev1.Pod) string {
 	text := "phase " + string(pod.Status.Phase)
 	for _, condition := range pod.Status.Conditions {
 		if condition.Status == corev1.ConditionFalse && condition.Message != "" {

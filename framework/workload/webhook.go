@@ -70,7 +70,7 @@ func webhookPod(ctx context.Context, env *framework.Env) string {
 		env.T.Fatalf("find the webhook's pod: %v", err)
 	}
 	for _, pod := range pods.Items {
-		if pod.Labels["app.kubernetes.io/name"] == webhookName && pod.DeletionTimestamp == nil && running(&pod) {
+		if pod.Labels["app.kubernetes.io/name"] == webhookName && pod.DeletionTimestamp == nil && Running(&pod) {
 			return pod.Name
 		}
 	}

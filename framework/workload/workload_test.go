@@ -112,18 +112,18 @@ func TestRunning(t *testing.T) {
 	pod.Status.Phase = corev1.PodRunning
 	runs := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
 	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: Main, State: runs}}
-	if running(pod) {
+	if Running(pod) {
 		t.Error("one of two containers is enough")
 	}
 	pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, corev1.ContainerStatus{Name: "second", State: runs})
-	if !running(pod) {
+	if !Running(pod) {
 		t.Error("two of two containers are not enough")
 	}
 	pod.Status.ContainerStatuses[1].State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ErrImagePull", Message: "no such image"}}
-	if running(pod) {
+	if Running(pod) {
 		t.Error("a container that waits runs")
 	}
-	if text := describe(pod); !strings.Contains(text, "container second waits: ErrImagePull no such image") {
+	if text := Describe(pod); !strings.Contains(text, "container second waits: ErrImagePull no such image") {
 		t.Errorf("last seen: %s", text)
 	}
 }

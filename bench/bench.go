@@ -1,0 +1,143 @@
+// Package bench runs scenarios in a running environment and turns out a record for each.
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/podidentity/epi/bench/generator"
+	"github.com/podidentity/epi/bench/scenario"
+	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/framework"
+	"github.com/podidentity/epi/reports"
+)
+
+// Options of a benchmark.
+type Options struct {
+	Environment *clusters.Environment
+	// Run names the run: labels and tags carry it.
+	Run string
+	// Scenarios with their sizes, in order.
+	Scenarios []scenario.Scenario
+	// Seed of everything random in the schedules.
+	Seed uint64
+	// Workers is how many pods make load; 0 means one a node, up to ten.
+	Workers int
+}
+
+// Sink takes what was measured, as soon as it is there, never concurrently.
+type Sink interface {
+	// Generators are what makes the load, and where.
+	Generators(seed uint64, machines []reports.Machine, generator reports.Generator)
+	Scenario(record reports.Scenario)
+}
+
+// Choose returns the scenarios of these names, in the order of All, with what is set in size; all for
+// no name, and the smoke set with its sizes for "smoke". An unknown name is an error that lists those
+// that there are.
+func Choose(names []string, size scenario.Size) ([]scenario.Scenario, error) {
+	list := scenario.All()
+	switch {
+	case len(names) == 1 && names[0] == "smoke":
+		list = scenario.Smoke()
+	case len(names) > 0:
+		var unknown []string
+		for _, name := range names {
+			if _, ok := scenario.Lookup(name); !ok {
+				unknown = append(unknown, name)
+			}
+		}
+		if len(unknown) > 0 {
+			return nil, fmt.Errorf("no scenario %s; there are smoke, %s", strings.Join(unknown, ", "), strings.Join(Names(), ", "))
+		}
+		list = slices.DeleteFunc(list, func(s scenario.Scenario) bool { return !slices.Contains(names, s.Name) })
+	}
+	for i := range list {
+		list[i].Size = size.Or(list[i].Size)
+	}
+	return list, nil
+}
+
+// Names of all scenarios.
+func Names() []string {
+	var names []string
+	for _, s := range scenario.All() {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+// Run sets the generators up, calibrates them, runs the scenarios one after the other and removes all
+// that was made. Records are the verdict: the error says that nothing could be measured. When ctx ends
+// the running scenario cleans up, the others are recorded as not run, and the error is the context's.
+func Run(ctx context.Context, options Options, progress clusters.Progress, sink Sink) error {
+	done := 0
+	act := scenario.Do(ctx, func(ctx context.Context, act *scenario.Act) {
+		setting := prepare(ctx, act, options, progress, sink)
+		for _, s := range options.Scenarios {
+			if ctx.Err() != nil {
+				return
+			}
+			setting.Task = progress.Start("Benchmark " + s.Name)
+			record := s.Play(ctx, setting)
+			sink.Scenario(record)
+			done++
+			setting.Task.End(failureOf(record))
+		}
+	})
+	for _, s := range options.Scenarios[done:] {
+		sink.Scenario(reports.Scenario{
+			Name: s.Name, Title: s.Title, About: s.About, Source: s.Source, Subject: s.Subject,
+			Outcome: reports.NotRun, Reason: "the run ended before its turn",
+		})
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if _, failure := act.Outcome(); failure != nil {
+		return errors.New(failure.Message)
+	}
+	return nil
+}
+
+// failureOf is what the step of a scenario ends with.
+func failureOf(record reports.Scenario) error {
+	if record.Failure != nil {
+		return errors.New(record.Failure.Message)
+	}
+	return nil
+}
+
+// prepare makes what all scenarios share; it goes with the act.
+func prepare(ctx context.Context, act *scenario.Act, options Options, progress clusters.Progress, sink Sink) scenario.Setting {
+	task := progress.Start("Load generators")
+	defer func() { task.End(failureOfAct(act)) }()
+	env, err := framework.New(ctx, options.Environment, framework.Options{Run: options.Run, T: act})
+	if err != nil {
+		act.Fatalf("%v", err)
+	}
+	task.Detail("making identities")
+	setting := scenario.Setting{Environment: options.Environment, Run: options.Run, Seed: options.Seed, Cast: scenario.NewCast(ctx, env)}
+	task.Detail("starting pods")
+	setting.Fleet = generator.Start(ctx, env, setting.Cast.Namespace, options.Workers)
+	task.Detail("calibrating against a null handler")
+	if err := setting.Fleet.Calibrate(ctx); err != nil {
+		act.Fatalf("%v", err)
+	}
+	machines, err := setting.Fleet.Machines(ctx)
+	if err != nil {
+		act.Fatalf("%v", err)
+	}
+	sink.Generators(options.Seed, machines, setting.Fleet.Told())
+	return setting
+}
+
+func failureOfAct(act *scenario.Act) error {
+	if _, failure := act.Outcome(); failure != nil {
+		return errors.New(failure.Message)
+	}
+	return nil
+}

@@ -1,0 +1,163 @@
+// Package generator is the load generators of a benchmark: pods, one a node, that make load together,
+// and beside each an observer on the host that meters the subjects. Kubernetes is the distributed
+// engine: an Indexed Job spreads them, and each makes its share of one schedule.
+package generator
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/e2e-framework/klient/k8s/resources"
+	"sigs.k8s.io/e2e-framework/klient/wait"
+
+	"github.com/podidentity/epi/framework"
+	"github.com/podidentity/epi/framework/workload"
+	"github.com/podidentity/epi/reports"
+)
+
+const (
+	// roleLabel tells the fleet's pods apart.
+	roleLabel = "epi.podidentity.dev/bench"
+	generator = "generator"
+	observer  = "observer"
+	// nullPort of the null handler, on each node's own address: below what Kubernetes and the kernel
+	// give out by themselves.
+	nullPort = 19_170
+	// most generators that are started unless more are asked for.
+	most = 10
+)
+
+// Fleet is the running generators with their observers. Its methods are not for concurrent use.
+type Fleet struct {
+	generators []*workload.Probe
+	// observers by node.
+	observers map[string]*workload.Probe
+	told      reports.Generator
+}
+
+// Start starts n generators in namespace, 0 for one a node (up to 10), and observers on all nodes. They
+// go with the act of env.
+func Start(ctx context.Context, env *framework.Env, namespace string, n int) *Fleet {
+	env.T.Helper()
+	nodes := readyNodes(ctx, env)
+	if n == 0 {
+		n = min(len(nodes), most)
+	}
+	workload.Create(ctx, env, job(env, namespace, n))
+	fleet := &Fleet{observers: map[string]*workload.Probe{}}
+	for _, node := range nodes {
+		workload.Create(ctx, env, observerOn(env, namespace, node))
+	}
+	for _, pod := range await(ctx, env, namespace, generator, n) {
+		fleet.generators = append(fleet.generators, workload.ProbeIn(env, pod))
+	}
+	for _, pod := range await(ctx, env, namespace, observer, len(nodes)) {
+		fleet.observers[pod.Spec.NodeName] = workload.ProbeIn(env, pod)
+	}
+	return fleet
+}
+
+// Pods is how many generators there are.
+func (f *Fleet) Pods() int { return len(f.generators) }
+
+func readyNodes(ctx context.Context, env *framework.Env) []string {
+	env.T.Helper()
+	var list corev1.NodeList
+	if err := env.Resources.List(ctx, &list); err != nil {
+		env.T.Fatalf("list nodes: %v", err)
+	}
+	var names []string
+	for _, node := range list.Items {
+		ready := slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
+			return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
+		})
+		if ready && !node.Spec.Unschedulable {
+			names = append(names, node.Name)
+		}
+	}
+	if len(names) == 0 {
+		env.T.Fatalf("start load generators: none of %d nodes is ready", len(list.Items))
+	}
+	return names
+}
+
+// job is the generators as an Indexed Job: on as many nodes as there are, evenly.
+func job(env *framework.Env, namespace string, n int) *batchv1.Job {
+	pod := workload.NewPod(env, namespace, "")
+	pod.Labels[roleLabel] = generator
+	pod.Spec.RestartPolicy = corev1.RestartPolicyNever
+	pod.Spec.Tolerations = []corev1.Toleration{{Operator: corev1.TolerationOpExists}}
+	pod.Spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{
+		MaxSkew: 1, TopologyKey: corev1.LabelHostname, WhenUnsatisfiable: corev1.ScheduleAnyway,
+		LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{roleLabel: generator}},
+	}}
+	return &batchv1.Job{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: generator, Labels: env.Labels()},
+		Spec: batchv1.JobSpec{
+			CompletionMode: ptr.To(batchv1.IndexedCompletion), Completions: ptr.To(int32(n)), Parallelism: ptr.To(int32(n)),
+			BackoffLimit: ptr.To(int32(0)),
+			Template:     corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: pod.Labels}, Spec: pod.Spec},
+		},
+	}
+}
+
+// observerOn is on the node's network and sees its processes and control groups: it meters, and serves
+// the null handler on the same way that pods have to the agent.
+func observerOn(env *framework.Env, namespace, node string) *corev1.Pod {
+	pod := workload.NewPod(env, namespace, "", workload.OnHostNetwork())
+	pod.Name, pod.Labels[roleLabel] = observer+"-"+node, observer
+	pod.Spec.NodeName, pod.Spec.HostPID = node, true
+	pod.Spec.Tolerations = []corev1.Toleration{{Operator: corev1.TolerationOpExists}}
+	root := int64(0)
+	pod.Spec.SecurityContext = &corev1.PodSecurityContext{RunAsUser: &root}
+	pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: "cgroup", VolumeSource: corev1.VolumeSource{
+		HostPath: &corev1.HostPathVolumeSource{Path: "/sys/fs/cgroup", Type: ptr.To(corev1.HostPathDirectory)},
+	}})
+	main := &pod.Spec.Containers[0]
+	main.VolumeMounts = append(main.VolumeMounts, corev1.VolumeMount{Name: "cgroup", MountPath: "/sys/fs/cgroup", ReadOnly: true})
+	main.Env = append(main.Env, corev1.EnvVar{Name: "NODE_IP", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "status.hostIP"}}})
+	main.Args = []string{"null", fmt.Sprintf("$(NODE_IP):%d", nullPort)}
+	return pod
+}
+
+// await waits until n pods of that role run.
+func await(ctx context.Context, env *framework.Env, namespace, role string, n int) []*corev1.Pod {
+	env.T.Helper()
+	var found []*corev1.Pod
+	seen := "nothing"
+	err := wait.For(func(ctx context.Context) (bool, error) {
+		var list corev1.PodList
+		selector := labels.Set{roleLabel: role}.String()
+		if err := env.Resources.WithNamespace(namespace).List(ctx, &list, resources.WithLabelSelector(selector)); err != nil {
+			seen = err.Error()
+			return false, nil //nolint:nilerr // told with the timeout, if it lasts
+		}
+		found, seen = nil, fmt.Sprintf("%d pods", len(list.Items))
+		for i := range list.Items {
+			pod := &list.Items[i]
+			if !workload.Running(pod) {
+				seen = fmt.Sprintf("pod %s: %s", pod.Name, workload.Describe(pod))
+				return false, nil
+			}
+			found = append(found, pod)
+		}
+		return len(found) == n, nil
+	}, wait.WithContext(ctx), wait.WithTimeout(env.Timeouts.PodRunning), wait.WithImmediate())
+	if err != nil {
+		env.T.Fatalf("start %d load generator pods (%s): %v; last seen: %s", n, role, err, seen)
+	}
+	slices.SortFunc(found, func(a, b *corev1.Pod) int { return indexOf(a) - indexOf(b) })
+	return found
+}
+
+func indexOf(pod *corev1.Pod) int {
+	n := 0
+	_, _ = fmt.Sscan(pod.Annotations[batchv1.JobCompletionIndexAnnotation], &n) // observers have none
+	return n
+}

@@ -1,0 +1,76 @@
+package generator
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/podidentity/epi/bench/load"
+	"github.com/podidentity/epi/framework/workload"
+)
+
+const (
+	// lead is how long generators get to read their order before the schedule begins; one that is
+	// slower says so.
+	lead = 2 * time.Second
+	// leadPerByte is what an order needs beside that on its way through the API server.
+	leadPerByte = time.Second / (10 << 20)
+)
+
+// Run makes the load of job with all generators together and returns what they measured, merged. Job's
+// Start and Share are set here.
+func (f *Fleet) Run(ctx context.Context, job load.Job) (*load.Result, error) {
+	if len(f.generators) == 1 {
+		return run(ctx, f.generators[0], job)
+	}
+	order, err := json.Marshal(job)
+	if err != nil {
+		return nil, fmt.Errorf("encode load: %w", err)
+	}
+	return f.together(ctx, job, lead+time.Duration(len(order))*leadPerByte)
+}
+
+// together runs shares of job that begin at one time.
+func (f *Fleet) together(ctx context.Context, job load.Job, wait time.Duration) (*load.Result, error) {
+	job.Start = time.Now().Add(wait)
+	results := make([]*load.Result, len(f.generators))
+	group, ctx := errgroup.WithContext(ctx)
+	for i, pod := range f.generators {
+		share := job
+		share.Share = load.Share{Index: i, Of: len(f.generators)}
+		group.Go(func() (err error) {
+			results[i], err = run(ctx, pod, share)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	for _, other := range results[1:] {
+		if err := results[0].Merge(other); err != nil {
+			return nil, err
+		}
+	}
+	return results[0], nil
+}
+
+// run runs a job in one generator.
+func run(ctx context.Context, pod *workload.Probe, job load.Job) (*load.Result, error) {
+	order, err := json.Marshal(job)
+	if err != nil {
+		return nil, fmt.Errorf("encode load: %w", err)
+	}
+	var answer bytes.Buffer
+	if err := pod.Stream(ctx, bytes.NewReader(order), &answer, "load"); err != nil {
+		return nil, fmt.Errorf("make load in pod %s: %w", pod.Pod.Name, err)
+	}
+	result, err := load.DecodeResult(&answer)
+	if err != nil {
+		return nil, fmt.Errorf("read result of pod %s: %w", pod.Pod.Name, err)
+	}
+	return result, nil
+}

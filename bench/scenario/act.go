@@ -1,0 +1,141 @@
+package scenario
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/podidentity/epi/framework"
+	"github.com/podidentity/epi/reports"
+)
+
+// cleanupTime bounds one removal, so that an interrupted run ends.
+const cleanupTime = 20 * time.Second
+
+// Act is one thing that is done with fixtures: it is the framework.T of them, as Ginkgo is in suites.
+type Act struct {
+	mu       sync.Mutex
+	failure  *reports.Failure
+	outcome  reports.Outcome
+	notes    []string
+	log      []string
+	cleanups []cleanup
+}
+
+type cleanup struct {
+	what   string
+	remove func(context.Context) error
+}
+
+var _ framework.T = (*Act)(nil)
+
+// Do runs what is to be done, which the methods of its Act may end, and then every registered
+// clean-up, newest first, also when it failed or ctx has ended. The outcome is Pass, Fail, Error or,
+// if ctx ended, NotRun.
+func Do(ctx context.Context, what func(ctx context.Context, act *Act)) *Act {
+	act := &Act{outcome: reports.Pass}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer act.recover()
+		what(ctx, act)
+	}()
+	<-ended
+	act.clean(ctx)
+	if ctx.Err() != nil {
+		act.outcome, act.failure = reports.NotRun, nil
+	}
+	return act
+}
+
+// recover turns a panic into an Error of the act.
+func (a *Act) recover() {
+	if reason := recover(); reason != nil {
+		a.fail(reports.Error, fmt.Sprintf("panic: %v\n%s", reason, debug.Stack()))
+	}
+}
+
+func (a *Act) clean(ctx context.Context) {
+	for {
+		a.mu.Lock()
+		n := len(a.cleanups)
+		if n == 0 {
+			a.mu.Unlock()
+			return
+		}
+		next := a.cleanups[n-1]
+		a.cleanups = a.cleanups[:n-1]
+		a.mu.Unlock()
+		func() {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+			defer cancel()
+			if err := next.remove(ctx); err != nil {
+				a.fail(reports.Error, fmt.Sprintf("remove %s: %v", next.what, err))
+			}
+		}()
+	}
+}
+
+// fail keeps the first failure.
+func (a *Act) fail(outcome reports.Outcome, message string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.failure == nil {
+		a.outcome, a.failure = outcome, &reports.Failure{Message: message}
+	}
+}
+
+// Outcome of the act, and its failure unless it is Pass or NotRun.
+func (a *Act) Outcome() (reports.Outcome, *reports.Failure) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.outcome, a.failure
+}
+
+// Notes are what was reported.
+func (a *Act) Notes() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.notes)
+}
+
+// Helper implements framework.T.
+func (*Act) Helper() {}
+
+// Logf implements framework.T.
+func (a *Act) Logf(format string, args ...any) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.log = append(a.log, fmt.Sprintf(format, args...))
+}
+
+// Report implements framework.T: a note of the scenario.
+func (a *Act) Report(name string, value any) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.notes = append(a.notes, strings.TrimSpace(fmt.Sprintf("%s: %v", name, value)))
+}
+
+// Fatalf implements framework.T. Like all that ends an act it is for the goroutine that acts.
+func (a *Act) Fatalf(format string, args ...any) {
+	a.fail(reports.Error, fmt.Sprintf(format, args...))
+	runtime.Goexit()
+}
+
+// Blamef implements framework.T.
+func (a *Act) Blamef(format string, args ...any) {
+	a.fail(reports.Fail, fmt.Sprintf(format, args...))
+	runtime.Goexit()
+}
+
+// Cleanup implements framework.T.
+func (a *Act) Cleanup(what string, remove func(context.Context) error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.cleanups = append(a.cleanups, cleanup{what, remove})
+}

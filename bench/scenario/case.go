@@ -1,0 +1,267 @@
+package scenario
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/podidentity/epi/bench/load"
+	"github.com/podidentity/epi/reports"
+)
+
+// Metric is a measure by name.
+type Metric struct {
+	Name, Unit, Better string
+}
+
+// The metrics that every load gives, as far as the environment can tell them.
+var (
+	P50    = Metric{"p50", "sec", lower}
+	P90    = Metric{"p90", "sec", lower}
+	P99    = Metric{"p99", "sec", lower}
+	P999   = Metric{"p99.9", "sec", lower}
+	Max    = Metric{"max", "sec", lower}
+	Rate   = Metric{"rate", "req/s", higher}
+	Failed = Metric{"failed", "ratio", lower}
+	CPU    = Metric{"cpu", "sec/1000req", lower}
+	RSS    = Metric{"rss", "B", lower}
+	Calls  = Metric{"calls", "calls/identity", lower}
+)
+
+const (
+	lower  = "lower"
+	higher = "higher"
+)
+
+// Standard lists them.
+func Standard() []Metric {
+	return []Metric{P50, P90, P99, P999, Max, Rate, Failed, CPU, RSS, Calls}
+}
+
+// Sample is one repeat of a case.
+type Sample struct {
+	// Result of the load; nil if none was made by generators.
+	Result *load.Result
+	// CPU time of the subject while the load was on, RSS of all its processes at the end, in bytes.
+	// Metered says that both are known.
+	Metered bool
+	CPU     time.Duration
+	RSS     int64
+	// Calls that EKS Auth got meanwhile, for how many Identities; -1 if nobody can tell.
+	Calls      int
+	Identities int
+	// Limited says why this is the generator's result and not the subject's.
+	Limited string
+}
+
+// Case collects the repeats of a scenario at one setting.
+type Case struct {
+	name    string
+	metrics []*reports.Metric
+	// latency of all repeats together.
+	latency *hdrhistogram.Histogram
+	// requests and failed of all repeats, errors by kind.
+	requests, failed int64
+	errors           map[string]int64
+	series           []reports.Interval
+	limited          string
+}
+
+func newCase(name string) *Case { return &Case{name: name, errors: map[string]int64{}} }
+
+// Add takes a repeat in. Latencies are those of requests that succeeded and of those that failed: who
+// waits for a refusal has waited.
+func (c *Case) Add(sample Sample) {
+	requests := int64(0)
+	if sample.Result != nil {
+		requests = c.load(sample.Result)
+	}
+	if sample.Metered {
+		if requests > 0 {
+			c.Record(CPU, sample.CPU.Seconds()*1000/float64(requests))
+		}
+		c.Record(RSS, float64(sample.RSS))
+	}
+	if sample.Calls >= 0 && sample.Identities > 0 {
+		c.Record(Calls, float64(sample.Calls)/float64(sample.Identities))
+	}
+	if c.limited == "" {
+		c.limited = sample.Limited
+	}
+}
+
+// load takes the result of all phases together in.
+func (c *Case) load(result *load.Result) (requests int64) {
+	latency := hdrhistogram.New(1, int64(2*time.Minute/time.Microsecond), 3)
+	var failed int64
+	var begun, ended time.Duration
+	for i, phase := range result.Phases {
+		latency.Merge(phase.Latency.Histogram)
+		requests += phase.Requests
+		failed += phase.Failed()
+		if i == 0 || phase.Begun < begun {
+			begun = phase.Begun
+		}
+		ended = max(ended, phase.Ended)
+		for kind, count := range phase.Errors {
+			c.errors[kind] += count
+		}
+	}
+	if requests == 0 {
+		return 0
+	}
+	for metric, percentile := range percentiles(requests) {
+		c.Record(metric, seconds(latency.ValueAtQuantile(percentile)))
+	}
+	c.Record(Max, seconds(latency.Max()))
+	if took := (ended - begun).Seconds(); took > 0 {
+		c.Record(Rate, float64(requests-failed)/took)
+	}
+	c.Record(Failed, float64(failed)/float64(requests))
+	if c.latency == nil {
+		c.latency = latency
+		c.series = series(result)
+	} else {
+		c.latency.Merge(latency)
+	}
+	c.requests, c.failed = c.requests+requests, c.failed+failed
+	return requests
+}
+
+// Record adds a sample of a metric: one of the scenario's own, or a standard one that it measures itself.
+func (c *Case) Record(metric Metric, value float64) {
+	for _, known := range c.metrics {
+		if known.Name == metric.Name {
+			known.Samples = append(known.Samples, value)
+			return
+		}
+	}
+	c.metrics = append(c.metrics, &reports.Metric{Name: metric.Name, Unit: metric.Unit, Better: metric.Better, Samples: []float64{value}})
+}
+
+// RecordLatencies is a repeat of latencies that were not measured by a load generator.
+func (c *Case) RecordLatencies(latencies []time.Duration) {
+	if len(latencies) == 0 {
+		return
+	}
+	h := hdrhistogram.New(1, int64(10*time.Minute/time.Microsecond), 3)
+	for _, latency := range latencies {
+		_ = h.RecordValue(min(max(latency.Microseconds(), 1), int64(10*time.Minute/time.Microsecond))) // within its range
+	}
+	for metric, percentile := range percentiles(int64(len(latencies))) {
+		c.Record(metric, seconds(h.ValueAtQuantile(percentile)))
+	}
+	c.Record(Max, seconds(h.Max()))
+	if c.latency == nil {
+		c.latency = h
+	} else {
+		c.latency.Merge(h)
+	}
+	c.requests += int64(len(latencies))
+}
+
+// percentiles that so many requests can tell: of fewer than 1000 the slowest is no 99.9th percentile.
+func percentiles(requests int64) map[Metric]float64 {
+	told := map[Metric]float64{P50: 50, P90: 90, P99: 99}
+	if requests >= 1000 {
+		told[P999] = 99.9
+	}
+	return told
+}
+
+// record is the case as the reports have it.
+func (c *Case) record() reports.Case {
+	record := reports.Case{Name: c.name, Limited: c.limited, Series: c.series}
+	if len(c.errors) > 0 {
+		record.Errors = maps.Clone(c.errors)
+	}
+	slices.SortStableFunc(c.metrics, func(a, b *reports.Metric) int { return rank(a.Name) - rank(b.Name) })
+	for _, metric := range c.metrics {
+		metric.Value = c.value(*metric)
+		record.Metrics = append(record.Metrics, *metric)
+	}
+	if c.latency != nil {
+		record.Distribution = distribution(c.latency)
+	}
+	return record
+}
+
+// value of all repeats together.
+func (c *Case) value(metric reports.Metric) float64 {
+	switch metric.Name {
+	case P50.Name:
+		return c.quantile(metric, 50)
+	case P90.Name:
+		return c.quantile(metric, 90)
+	case P99.Name:
+		return c.quantile(metric, 99)
+	case P999.Name:
+		return c.quantile(metric, 99.9)
+	case Max.Name:
+		return slices.Max(metric.Samples)
+	case Failed.Name:
+		if c.requests > 0 {
+			return float64(c.failed) / float64(c.requests)
+		}
+	}
+	return median(metric.Samples)
+}
+
+func (c *Case) quantile(metric reports.Metric, percentile float64) float64 {
+	if c.latency == nil {
+		return median(metric.Samples)
+	}
+	return seconds(c.latency.ValueAtQuantile(percentile))
+}
+
+// rank orders metrics as Standard does, with a scenario's own after them.
+func rank(name string) int {
+	i := slices.IndexFunc(Standard(), func(m Metric) bool { return m.Name == name })
+	if i < 0 {
+		return len(Standard())
+	}
+	return i
+}
+
+func median(samples []float64) float64 {
+	sorted := slices.Sorted(slices.Values(samples))
+	middle := len(sorted) / 2
+	if len(sorted)%2 == 1 {
+		return sorted[middle]
+	}
+	return (sorted[middle-1] + sorted[middle]) / 2
+}
+
+func seconds(micros int64) float64 { return float64(micros) / 1e6 }
+
+// distribution has as many points as the number of values can tell.
+func distribution(h *hdrhistogram.Histogram) []reports.Quantile {
+	var points []reports.Quantile
+	for _, of := range []float64{0, .1, .25, .5, .6, .7, .75, .8, .85, .9, .95, .975, .99, .995, .999, .9995, .9999, .99999} {
+		if of > 0.5 && (1-of)*float64(h.TotalCount()) < 1 {
+			break
+		}
+		points = append(points, reports.Quantile{Of: of, Seconds: seconds(h.ValueAtQuantile(of * 100))})
+	}
+	return append(points, reports.Quantile{Of: 1, Seconds: seconds(h.Max())})
+}
+
+func series(result *load.Result) []reports.Interval {
+	var list []reports.Interval
+	for i, interval := range result.Intervals {
+		if interval.Requests == 0 {
+			continue
+		}
+		told := reports.Interval{
+			From: (time.Duration(i) * result.Interval).Seconds(), Seconds: result.Interval.Seconds(),
+			Requests: interval.Requests, Failed: interval.Failed,
+		}
+		if interval.Latency != nil {
+			told.P50, told.P99 = seconds(interval.Latency.ValueAtQuantile(50)), seconds(interval.Latency.ValueAtQuantile(99))
+		}
+		list = append(list, told)
+	}
+	return list
+}

@@ -1,0 +1,104 @@
+package scenario
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/podidentity/epi/bench/load"
+	"github.com/podidentity/epi/reports"
+)
+
+// result is a load of n requests that took latency each, of which some failed, in a second.
+func result(t *testing.T, n, failed int, latency time.Duration) *load.Result {
+	t.Helper()
+	phase := &load.PhaseResult{
+		Name: "steady", Latency: &load.Histogram{Histogram: hdrhistogram.New(1, 1e8, 3)},
+		Requests: int64(n), Ended: time.Second, Errors: map[string]int64{},
+	}
+	if err := phase.Latency.RecordValues(latency.Microseconds(), int64(n)); err != nil {
+		t.Fatal(err)
+	}
+	if failed > 0 {
+		phase.Errors["429"] = int64(failed)
+	}
+	return &load.Result{Phases: []*load.PhaseResult{phase}, Interval: time.Second}
+}
+
+func metric(t *testing.T, record reports.Case, name string) reports.Metric {
+	t.Helper()
+	for _, m := range record.Metrics {
+		if m.Name == name {
+			return m
+		}
+	}
+	t.Fatalf("no metric %s in %v", name, record.Metrics)
+	return reports.Metric{}
+}
+
+func near(got, want float64) bool { return math.Abs(got-want) <= 0.002*math.Abs(want) }
+
+// Percentiles of all repeats together are those of all requests, never an average.
+func TestCaseMergesLatencies(t *testing.T) {
+	c := newCase("rate=900")
+	c.Add(Sample{Result: result(t, 990, 0, time.Millisecond), Calls: -1})
+	c.Add(Sample{Result: result(t, 10, 5, time.Second), Calls: -1})
+	record := c.record()
+	for name, want := range map[string]float64{"p50": 0.001, "p90": 0.001, "p99": 0.001, "max": 1, "failed": 0.005} {
+		if got := metric(t, record, name).Value; !near(got, want) {
+			t.Errorf("%s: got %g, want %g", name, got, want)
+		}
+	}
+	if samples := metric(t, record, "p99").Samples; len(samples) != 2 || !near(samples[0], 0.001) || !near(samples[1], 1) {
+		t.Errorf("samples of p99: %v, want 0.001 and 1", samples)
+	}
+	if record.Errors["429"] != 5 {
+		t.Errorf("errors %v, want 5 of 429", record.Errors)
+	}
+	if last := record.Distribution[len(record.Distribution)-1]; last.Of != 1 || !near(last.Seconds, 1) {
+		t.Errorf("the distribution ends with %+v, want all within 1 s", last)
+	}
+}
+
+func TestCaseTellsOnlyWhatWasMetered(t *testing.T) {
+	c := newCase("")
+	c.Add(Sample{Result: result(t, 500, 0, time.Millisecond), Metered: true, CPU: 100 * time.Millisecond, RSS: 20 << 20, Calls: 20, Identities: 10})
+	record := c.record()
+	for name, want := range map[string]float64{"cpu": 0.2, "rss": 20 << 20, "calls": 2, "rate": 500} {
+		if got := metric(t, record, name).Value; !near(got, want) {
+			t.Errorf("%s: got %g, want %g", name, got, want)
+		}
+	}
+	unmetered := newCase("")
+	unmetered.Add(Sample{Result: result(t, 500, 0, time.Millisecond), Calls: -1, Identities: 10})
+	for _, m := range unmetered.record().Metrics {
+		if m.Name == "cpu" || m.Name == "rss" || m.Name == "calls" || m.Name == "p99.9" {
+			t.Errorf("%s is told, which nobody measured", m.Name)
+		}
+	}
+}
+
+func TestSizeOrKeepsWhatHasNoMeaning(t *testing.T) {
+	given := Size{Rates: []float64{1}, Duration: time.Second, Repeats: 2, Identities: 3, Pods: 4}
+	if got := given.Or(Size{Duration: time.Minute}); got.Duration != time.Second || got.Rates != nil || got.Repeats+got.Identities+got.Pods != 0 {
+		t.Errorf("got %+v, want a duration of 1 s alone", got)
+	}
+	if got := (Size{}).Or(Size{Repeats: 5, Rates: []float64{9}}); got.Repeats != 5 || got.Rates[0] != 9 {
+		t.Errorf("got %+v, want the default", got)
+	}
+}
+
+func TestScenariosAreWellFormed(t *testing.T) {
+	seen := map[string]bool{}
+	for _, s := range All() {
+		if s.Name == "" || s.Title == "" || s.About == "" || s.Run == nil || seen[s.Name] || s.Subject != "agent" && s.Subject != "webhook" {
+			t.Errorf("scenario %+v: want a name of its own, a title, what it is about, a subject and what it does", s)
+		}
+		seen[s.Name] = true
+	}
+	if len(Smoke()) == 0 {
+		t.Error("the smoke set is empty")
+	}
+}

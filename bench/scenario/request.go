@@ -1,0 +1,54 @@
+package scenario
+
+import (
+	"time"
+
+	"github.com/podidentity/epi/bench/load"
+	"github.com/podidentity/epi/framework/workload"
+)
+
+// Request is what a load sends; its methods are loads of it.
+type Request struct{ load.HTTPOptions }
+
+// Credentials asks the agent for credentials, with the tokens in turn, over connections that are kept.
+func (s *Stage) Credentials(tokens []string) Request {
+	return Request{load.HTTPOptions{URL: workload.CredentialsURL, Tokens: tokens, Expect: load.Credentials}}
+}
+
+// NewConnections makes a connection for each request, as many SDKs do.
+func (r Request) NewConnections() Request {
+	r.HTTPOptions.NewConnections = true
+	return r
+}
+
+// Picking chooses tokens in another way than in turn.
+func (r Request) Picking(pick load.Pick) Request {
+	r.Pick = pick
+	return r
+}
+
+// Within gives each request less or more time than 10 s.
+func (r Request) Within(timeout time.Duration) Request {
+	r.Timeout = timeout
+	return r
+}
+
+// Steady is a constant rate.
+func (r Request) Steady(rate float64, lasts time.Duration) load.Job {
+	return r.In(load.Phase{Name: "steady", From: rate, Lasts: lasts})
+}
+
+// Poisson is a rate of arrivals that know nothing of each other.
+func (r Request) Poisson(rate float64, lasts time.Duration) load.Job {
+	return r.In(load.Phase{Name: "poisson", From: rate, Lasts: lasts, Arrivals: load.Poisson})
+}
+
+// AtOnce is a herd of n.
+func (r Request) AtOnce(n int) load.Job {
+	return r.In(load.Phase{Name: "herd", Lasts: time.Second, Arrivals: load.AtOnce, Count: n})
+}
+
+// In is a load in phases, one after the other.
+func (r Request) In(phases ...load.Phase) load.Job {
+	return load.Job{Phases: phases, Target: load.TargetSpec{HTTP: &r.HTTPOptions}}
+}

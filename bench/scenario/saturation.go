@@ -1,0 +1,88 @@
+package scenario
+
+import (
+	"context"
+	"time"
+
+	"github.com/podidentity/epi/bench/load"
+)
+
+// Saturated is the largest rate that meets the objective.
+var Saturated = Metric{"saturation", "req/s", higher}
+
+// The objective of a rate: what a client that waits one second at most and tries three times does not
+// notice.
+const (
+	objectiveP99    = 10 * time.Millisecond
+	objectiveFailed = 0.001
+)
+
+// searchTo is how near the search comes: the last step that met the objective and the first that did
+// not are no more than this factor apart.
+const searchTo = 1.1
+
+// Saturation is how much a node's agent can take.
+var Saturation = Scenario{
+	Name: "saturation", Title: "The largest rate within the objective",
+	About: "The rate is doubled until the 99th percentile is above 10 ms or more than one request in a thousand fails, and then " +
+		"searched between the last two. Where the generator reaches its own limit before, the result says so.",
+	Source:  "https://github.com/aws/eks-pod-identity-agent/blob/main/configuration/config.go",
+	Subject: "agent",
+	Size:    Size{Rates: []float64{500}, Duration: time.Second, Repeats: 2},
+	Metrics: []string{Saturated.Name},
+	Run: func(ctx context.Context, s *Stage) {
+		tokens := s.Tokens(ctx, 1)
+		s.Warm(ctx, tokens)
+		for range s.Size.Repeats {
+			for _, first := range s.Size.Rates {
+				best, sample := search(first, s.Fleet.Ceiling(), func(rate float64) (Sample, bool) {
+					s.Progress("trying %.0f requests a second", rate)
+					sample := s.Measure(ctx, s.Credentials(tokens).Steady(rate, s.Size.Duration))
+					return sample, meets(sample.Result)
+				})
+				c := s.Case("p99=%s", objectiveP99)
+				c.Record(Saturated, best)
+				if best > 0 {
+					c.Add(sample)
+				}
+			}
+		}
+	},
+}
+
+// meets says whether a load met the objective.
+func meets(result *load.Result) bool {
+	var failed, requests int64
+	for _, phase := range result.Phases {
+		if phase.Requests > 0 && seconds(phase.Latency.ValueAtQuantile(99)) > objectiveP99.Seconds() {
+			return false
+		}
+		failed, requests = failed+phase.Failed(), requests+phase.Requests
+	}
+	return requests > 0 && float64(failed) <= objectiveFailed*float64(requests)
+}
+
+// search is the largest rate from first up to most that try accepts, with its sample: 0 if it does not
+// accept the first.
+func search(first, most float64, try func(rate float64) (Sample, bool)) (best float64, sample Sample) {
+	first = min(first, most)
+	refused := 0.0
+	for rate := first; ; {
+		measured, ok := try(rate)
+		if ok {
+			best, sample = rate, measured
+		} else {
+			refused = rate
+		}
+		switch {
+		case best == 0 || best >= most: // the first one refused, or nothing beyond
+			return best, sample
+		case refused == 0:
+			rate = min(2*rate, most)
+		case refused/best <= searchTo:
+			return best, sample
+		default:
+			rate = (best + refused) / 2
+		}
+	}
+}

@@ -1,0 +1,260 @@
+package scenario
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/podidentity/epi/bench/generator"
+	"github.com/podidentity/epi/bench/load"
+	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/emulator/control"
+	"github.com/podidentity/epi/framework"
+	"github.com/podidentity/epi/framework/cloud"
+	"github.com/podidentity/epi/framework/workload"
+	"github.com/podidentity/epi/reports"
+)
+
+// Stage is what a scenario acts on: the environment, and the generators and identities that all
+// scenarios of a run share.
+type Stage struct {
+	*framework.Env
+	Size Size
+	// Seed of everything random.
+	Seed  uint64
+	Fleet *generator.Fleet
+	Cast  *Cast
+
+	subject string
+	task    clusters.Task
+	cases   []*Case
+}
+
+// Setting is what Play needs beside the scenario.
+type Setting struct {
+	Environment *clusters.Environment
+	// Run names the run.
+	Run   string
+	Seed  uint64
+	Fleet *generator.Fleet
+	Cast  *Cast
+	// Task is told what is going on.
+	Task clusters.Task
+}
+
+// Play runs a scenario and returns its record.
+func (s Scenario) Play(ctx context.Context, setting Setting) reports.Scenario {
+	record := reports.Scenario{
+		Name: s.Name, Title: s.Title, About: s.About, Source: s.Source, Subject: s.Subject,
+		Started: time.Now(), Size: s.Size.told(),
+	}
+	if why := s.lacks(setting.Environment); why != "" {
+		record.Outcome, record.Reason = reports.NotSupported, why
+		return record
+	}
+	stage := &Stage{
+		Size: s.Size, Seed: setting.Seed, Fleet: setting.Fleet, Cast: setting.Cast,
+		subject: s.Subject, task: setting.Task,
+	}
+	act := Do(ctx, func(ctx context.Context, act *Act) {
+		env, err := framework.New(ctx, setting.Environment, framework.Options{Run: setting.Run, T: act})
+		if err != nil {
+			act.Fatalf("%v", err)
+		}
+		stage.Env = env
+		s.Run(ctx, stage)
+	})
+	record.Outcome, record.Failure = act.Outcome()
+	if record.Outcome == reports.NotRun {
+		record.Reason = "the run was interrupted"
+	}
+	record.Notes = act.Notes()
+	record.Duration = time.Since(record.Started)
+	for _, c := range stage.cases {
+		record.Cases = append(record.Cases, c.record())
+	}
+	return record
+}
+
+// lacks says what the environment has not got; "" for nothing.
+func (s Scenario) lacks(env *clusters.Environment) string {
+	for _, subject := range env.Subjects {
+		if subject.Role == s.Subject && subject.Absent {
+			return fmt.Sprintf("the environment was brought up without %s", s.Subject)
+		}
+	}
+	return env.Lacks(s.Needs...)
+}
+
+// told is the size for the record.
+func (s Size) told() map[string]string {
+	told := map[string]string{}
+	if len(s.Rates) > 0 {
+		var rates []string
+		for _, rate := range s.Rates {
+			rates = append(rates, strconv.FormatFloat(rate, 'g', -1, 64))
+		}
+		told["rates"] = strings.Join(rates, ", ")
+	}
+	if s.Duration > 0 {
+		told["duration"] = s.Duration.String()
+	}
+	for name, n := range map[string]int{"repeats": s.Repeats, "identities": s.Identities, "pods": s.Pods} {
+		if n > 0 {
+			told[name] = strconv.Itoa(n)
+		}
+	}
+	return told
+}
+
+// Case is the case of a name, such as "rate=900"; a new one the first time.
+func (s *Stage) Case(format string, args ...any) *Case {
+	name := fmt.Sprintf(format, args...)
+	if i := slices.IndexFunc(s.cases, func(c *Case) bool { return c.name == name }); i >= 0 {
+		return s.cases[i]
+	}
+	c := newCase(name)
+	s.cases = append(s.cases, c)
+	return c
+}
+
+// Progress says what is going on.
+func (s *Stage) Progress(format string, args ...any) { s.task.Detail(format, args...) }
+
+// Tokens are n new ones, which the agent has never seen.
+func (s *Stage) Tokens(ctx context.Context, n int) []string {
+	s.T.Helper()
+	s.Progress("asking the API server for %d tokens", n)
+	tokens, err := s.Cast.Tokens(ctx, n)
+	if err != nil {
+		s.T.Fatalf("%v", err)
+	}
+	return tokens
+}
+
+// Warm asks the agent of each generator's node once for each token, gently, and blames it for refusals.
+func (s *Stage) Warm(ctx context.Context, tokens []string) {
+	s.T.Helper()
+	const rate = 200
+	job := s.Credentials(tokens).Steady(rate, time.Duration(len(tokens))*time.Second/rate)
+	result := s.Load(ctx, job)
+	for _, phase := range result.Phases {
+		if failed := phase.Failed(); failed > 0 {
+			s.T.Blamef("the agent refused %d of %d tokens at %d a second: %v", failed, phase.Requests, rate, phase.Errors)
+		}
+	}
+}
+
+// Load makes a load with all generators.
+func (s *Stage) Load(ctx context.Context, job load.Job) *load.Result {
+	s.T.Helper()
+	job.Seed = s.Seed
+	result, err := s.Fleet.Run(ctx, job)
+	if err != nil {
+		s.T.Fatalf("%v", err)
+	}
+	return result
+}
+
+// Measure makes a load and meters the subject and EKS Auth while it is on.
+func (s *Stage) Measure(ctx context.Context, job load.Job) Sample {
+	s.T.Helper()
+	return s.Observe(ctx, identities(job), func(ctx context.Context) *load.Result { return s.Load(ctx, job) })
+}
+
+// Observe meters the subject and EKS Auth, for so many identities, while something is done; its result
+// may be nil.
+func (s *Stage) Observe(ctx context.Context, identities int, what func(context.Context) *load.Result) Sample {
+	s.T.Helper()
+	containers := s.containers(ctx)
+	before, calls := s.meter(ctx, containers), s.calls(ctx)
+	sample := Sample{Result: what(ctx), Identities: identities, Calls: -1, Metered: true}
+	after := s.meter(ctx, containers)
+	for id, usage := range after {
+		sample.CPU += usage.CPU - before[id].CPU
+		sample.RSS += usage.RSS
+	}
+	if calls >= 0 {
+		sample.Calls = s.calls(ctx) - calls
+	}
+	if sample.Result != nil {
+		sample.Limited = s.Fleet.Limited(sample.Result)
+	}
+	return sample
+}
+
+func (s *Stage) containers(ctx context.Context) []generator.Container {
+	s.T.Helper()
+	var list []generator.Container
+	for _, pod := range workload.SubjectPods(ctx, s.Env, s.subject) {
+		list = append(list, generator.ContainerOf(&pod))
+	}
+	return list
+}
+
+func (s *Stage) meter(ctx context.Context, containers []generator.Container) map[string]generator.Usage {
+	s.T.Helper()
+	usage, err := s.Fleet.Meter(ctx, containers)
+	if err != nil {
+		s.T.Fatalf("%v", err)
+	}
+	return usage
+}
+
+// assume is the operation of EKS Auth.
+const assume = "AssumeRoleForPodIdentity"
+
+// calls that EKS Auth has got so far, whatever it answered; -1 where nobody can tell.
+func (s *Stage) calls(ctx context.Context) int {
+	s.T.Helper()
+	if s.Control == nil {
+		return -1
+	}
+	counts, err := s.Control.Counts(ctx)
+	if err != nil {
+		s.T.Fatalf("%v", err)
+	}
+	total := 0
+	for _, count := range counts {
+		if count.Operation == assume {
+			total += int(count.Calls)
+		}
+	}
+	return total
+}
+
+// Memory of the subject now, in bytes.
+func (s *Stage) Memory(ctx context.Context) int64 {
+	s.T.Helper()
+	sum := int64(0)
+	for _, usage := range s.meter(ctx, s.containers(ctx)) {
+		sum += usage.RSS
+	}
+	return sum
+}
+
+// Fault makes AWS's side behave as all of the rules say until the returned function is called, at the
+// latest until the scenario's end. It needs clusters.EmulatorControl.
+func (s *Stage) Fault(ctx context.Context, rules ...control.Fault) (restore func()) {
+	s.T.Helper()
+	var set []*cloud.Fault
+	for _, rule := range rules {
+		set = append(set, cloud.AddFault(ctx, s.Env, rule))
+	}
+	return func() {
+		for _, fault := range set {
+			fault.Remove(context.WithoutCancel(ctx))
+		}
+	}
+}
+
+// identities of a load.
+func identities(job load.Job) int {
+	if job.Target.HTTP == nil {
+		return 0
+	}
+	return len(job.Target.HTTP.Tokens)
+}

@@ -1,0 +1,48 @@
+package workload
+
+import (
+	"context"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/e2e-framework/klient/k8s/resources"
+
+	"github.com/podidentity/epi/framework"
+)
+
+// SubjectPods are the running pods of "agent" or "webhook", whose first container is the subject. That
+// there are none is the subject's failure. The webhook's can be seen with clusters.WebhookInCluster alone.
+func SubjectPods(ctx context.Context, env *framework.Env, subject string) []corev1.Pod {
+	env.T.Helper()
+	namespace, selector := AgentNamespace, &metav1.LabelSelector{}
+	if subject == "agent" {
+		selector = AgentSet(ctx, env).Spec.Selector
+	} else {
+		var deployment appsv1.Deployment
+		namespace = webhookNamespace
+		err := env.Resources.Get(ctx, webhookName, namespace, &deployment)
+		if apierrors.IsNotFound(err) {
+			env.T.Blamef("there is no webhook: the cluster has no Deployment %s/%s", webhookNamespace, webhookName)
+		}
+		if err != nil {
+			env.T.Fatalf("read Deployment %s/%s of the webhook: %v", webhookNamespace, webhookName, err)
+		}
+		selector = deployment.Spec.Selector
+	}
+	var list corev1.PodList
+	if err := env.Resources.WithNamespace(namespace).List(ctx, &list, resources.WithLabelSelector(metav1.FormatLabelSelector(selector))); err != nil {
+		env.T.Fatalf("list pods of the %s: %v", subject, err)
+	}
+	var pods []corev1.Pod
+	for i := range list.Items {
+		if pod := &list.Items[i]; pod.DeletionTimestamp == nil && Running(pod) {
+			pods = append(pods, *pod)
+		}
+	}
+	if len(pods) == 0 {
+		env.T.Blamef("none of the %s's %d pods runs", subject, len(list.Items))
+	}
+	return pods
+}
