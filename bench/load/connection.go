@@ -23,16 +23,16 @@ type connection struct {
 	response fasthttp.Response
 	// deadline that the socket has. Setting it for each request would cost two timers each.
 	deadline time.Time
-	// ctx is the one whose end cuts the connection off; stop lets go of it.
+	// ctx is the one whose end cuts the connection off, for good: it serves no other. stop lets go of it.
 	ctx  context.Context
 	stop func() bool
 }
 
 func (h *HTTP) dial(ctx context.Context, began time.Time) (*connection, error) {
-	ctx, cancel := context.WithDeadline(ctx, began.Add(h.options.Timeout))
+	inTime, cancel := context.WithDeadline(ctx, began.Add(h.options.Timeout))
 	defer cancel()
 	dialer := net.Dialer{KeepAlive: -1} // loads are short, and each option of a socket costs a call
-	conn, err := dialer.DialContext(ctx, "tcp", h.address)
+	conn, err := dialer.DialContext(inTime, "tcp", h.address)
 	if err != nil {
 		return nil, err
 	}
@@ -44,32 +44,28 @@ func (h *HTTP) dial(ctx context.Context, began time.Time) (*connection, error) {
 	}
 	if h.tls != nil {
 		secured := tls.Client(conn, h.tls)
-		if err := secured.HandshakeContext(ctx); err != nil {
+		if err := secured.HandshakeContext(inTime); err != nil {
 			return nil, errors.Join(err, conn.Close())
 		}
 		conn = secured
 	}
-	c := &connection{Conn: conn, reader: bufio.NewReaderSize(conn, 8<<10)}
+	c := &connection{Conn: conn, reader: bufio.NewReaderSize(conn, 8<<10), ctx: ctx}
+	c.stop = context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	c.response.SkipBody = h.options.method() == fasthttp.MethodHead
 	return c, nil
 }
 
 // exchange sends the request and reads the response. It fails with io.EOF if the server closed the
 // connection without a byte of an answer.
-func (c *connection) exchange(ctx context.Context, began time.Time, timeout time.Duration) error {
-	if c.ctx != ctx {
-		c.let()
-		c.ctx = ctx
-		c.stop = context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
-	}
+func (c *connection) exchange(began time.Time, timeout time.Duration) error {
 	if c.deadline.Sub(began) < timeout {
 		c.deadline = began.Add(timeout + timeout/100)
 		if err := c.SetDeadline(c.deadline); err != nil {
 			return err
 		}
 	}
-	// If ctx ended before the deadline was set, that undid what its end did.
-	if err := ctx.Err(); err != nil {
+	// If the context ended before the deadline was set, that undid what its end did.
+	if err := c.ctx.Err(); err != nil {
 		return err
 	}
 	if _, err := c.Write(c.request); err != nil {
@@ -81,13 +77,7 @@ func (c *connection) exchange(ctx context.Context, began time.Time, timeout time
 	return c.response.ReadLimitBody(c.reader, maxAnswer)
 }
 
-func (c *connection) let() {
-	if c.stop != nil {
-		c.stop()
-	}
-}
-
 func (c *connection) close() {
-	c.let()
+	c.stop()
 	_ = c.Close() // what was asked is answered or has failed
 }

@@ -191,7 +191,7 @@ func (h *HTTP) append(request []byte, n uint64) []byte {
 // "reset", "certificate", "network", and what Expect says.
 func (h *HTTP) Do(ctx context.Context, n uint64) string {
 	kept, began := true, time.Now()
-	c := h.take()
+	c := h.take(ctx)
 	for {
 		if c == nil {
 			var err error
@@ -201,7 +201,7 @@ func (h *HTTP) Do(ctx context.Context, n uint64) string {
 			kept = false
 		}
 		c.request = h.append(c.request[:0], n)
-		err := c.exchange(ctx, began, h.options.Timeout)
+		err := c.exchange(began, h.options.Timeout)
 		switch {
 		case err == nil:
 			kind := h.kind(&c.response)
@@ -225,17 +225,19 @@ func (h *HTTP) kind(response *fasthttp.Response) string {
 	return h.judge(response.Body())
 }
 
-// take returns the connection that was used last, nil if none is free.
-func (h *HTTP) take() *connection {
+// take returns the connection of ctx that was used last, nil if none is free.
+func (h *HTTP) take(ctx context.Context) *connection {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.idle) == 0 {
-		return nil
+	for last := len(h.idle) - 1; last >= 0; last-- {
+		c := h.idle[last]
+		h.idle = h.idle[:last]
+		if c.ctx == ctx {
+			return c
+		}
+		c.close() // left over from another load
 	}
-	last := len(h.idle) - 1
-	c := h.idle[last]
-	h.idle = h.idle[:last]
-	return c
+	return nil
 }
 
 func (h *HTTP) release(c *connection) {
@@ -250,9 +252,12 @@ func (h *HTTP) release(c *connection) {
 
 // Close closes the connections that are kept.
 func (h *HTTP) Close() {
-	for c := h.take(); c != nil; c = h.take() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, c := range h.idle {
 		c.close()
 	}
+	h.idle = nil
 }
 
 // kindOf sorts errors of the network into few kinds.

@@ -199,8 +199,9 @@ func FuzzDecodeJob(f *testing.F) {
 		if request := target.append(nil, 3); strings.Count(strings.SplitN(string(request), "\r\n\r\n", 2)[0], "\r\n") > 4+len(j.Target.HTTP.Header) {
 			t.Errorf("fields were smuggled in: %q", request)
 		}
-		again, err := DecodeJob(strings.NewReader(encodeJob(t, j)))
-		if err != nil || !cmp.Equal(j, again) {
+		text := encodeJob(t, j)
+		again, err := DecodeJob(strings.NewReader(text))
+		if err != nil || encodeJob(t, again) != text {
 			t.Errorf("%v: %s", err, cmp.Diff(j, again))
 		}
 	})

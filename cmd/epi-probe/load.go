@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -23,6 +25,30 @@ func makeLoad(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 		return err
 	}
 	return errors.Join(err, result.Encode(stdout))
+}
+
+// calibrate measures this generator against a null handler and prints the calibration.
+func calibrate(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	flags := flag.NewFlagSet("calibrate", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	rate := flags.Float64("rate", 1000, "requests a second of the open loop")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return err
+		}
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
+	if flags.NArg() != 1 {
+		return fmt.Errorf("%w: calibrate takes the URL of a null handler", errUsage)
+	}
+	calibration, err := load.Calibrate(ctx, load.HTTPOptions{URL: flags.Arg(0), Expect: load.Credentials}, *rate)
+	if err != nil {
+		return err
+	}
+	if err := json.NewEncoder(stdout).Encode(calibration); err != nil {
+		return fmt.Errorf("write the calibration: %w", err)
+	}
+	return nil
 }
 
 // null answers at an address until it is told to stop. Its first line says where: the port may be 0.

@@ -32,6 +32,7 @@ const usage = `epi-probe does what a workload does with EKS Pod Identity.
                                      another AWS client's check, on terms of ours; one JSON object
   epi-probe load                     open-loop load as JSON from standard input; its result as JSON
   epi-probe null ADDRESS             answer every request with 1 KB until a signal, to measure load itself
+  epi-probe calibrate [--rate N] URL what load measures of a null handler: its ceiling and its own latency
   epi-probe version
 
 Operations:
@@ -86,6 +87,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		err = ask(ctx, os.Stdin, stdout)
 	case "load":
 		err = makeLoad(ctx, os.Stdin, stdout)
+	case "calibrate":
+		err = calibrate(ctx, args[1:], stdout, stderr)
 	case "null":
 		err = null(ctx, args[1:], stdout)
 	case "client":

@@ -1,0 +1,143 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Calibration is what a generator can do where it runs, measured against a handler that does nothing
+// (Null) on the same node: less than that cannot be told of any subject.
+type Calibration struct {
+	// Rate of the open loop, in requests a second.
+	Rate float64 `json:"rate"`
+	// Kept is the generator with connections that are kept, New with a new one for each request.
+	Kept Own `json:"kept"`
+	New  Own `json:"new"`
+}
+
+// Own is the generator's own part in what it measures.
+type Own struct {
+	// Ceiling is the largest rate that it reaches, in requests a second: 64 requests always under way.
+	Ceiling float64 `json:"ceiling"`
+	// P50 and P99 of the latency in the open loop, and Lag99 of how late requests began, in nanoseconds.
+	P50   time.Duration `json:"p50"`
+	P99   time.Duration `json:"p99"`
+	Lag99 time.Duration `json:"lag99"`
+}
+
+const (
+	// calibrationWorkers are as many as wrk's connections where it is fastest.
+	calibrationWorkers = 64
+	saturates          = time.Second
+	paces              = 2 * time.Second
+)
+
+// Calibrate measures both modes for 3 s each. The target is a null handler; its NewConnections has no
+// meaning here. An answer that is not right is an error.
+func Calibrate(ctx context.Context, target HTTPOptions, rate float64) (*Calibration, error) {
+	c := &Calibration{Rate: rate}
+	for _, mode := range []struct {
+		anew bool
+		own  *Own
+	}{{false, &c.Kept}, {true, &c.New}} {
+		target.NewConnections = mode.anew
+		if err := mode.own.measure(ctx, target, rate); err != nil {
+			return nil, fmt.Errorf("calibrate load: %w", err)
+		}
+	}
+	return c, nil
+}
+
+func (o *Own) measure(ctx context.Context, options HTTPOptions, rate float64) error {
+	plan, err := NewPlan(1, Phase{Name: "pace", From: rate, Lasts: paces, Arrivals: Poisson})
+	if err != nil {
+		return err
+	}
+	target, err := NewHTTP(options)
+	if err != nil {
+		return err
+	}
+	defer target.Close()
+	saturated, err := run(ctx, &saturation{lasts: saturates}, target, calibrationWorkers)
+	if err != nil {
+		return err
+	}
+	paced, err := run(ctx, plan, target, 0)
+	if err != nil {
+		return err
+	}
+	latency := paced.Phases[0].Latency
+	o.Ceiling, o.P50, o.P99, o.Lag99 = saturated.Phases[0].Rate(), at(latency, 50), at(latency, 99), at(paced.Lag, 99)
+	return nil
+}
+
+func run(ctx context.Context, schedule Schedule, target Target, workers int) (*Result, error) {
+	result, err := Run(ctx, schedule, target, Options{Workers: workers})
+	if err != nil {
+		return nil, err
+	}
+	if failed := result.Phases[0].Failed(); failed > 0 {
+		return nil, fmt.Errorf("%d of %d requests of a handler that does nothing failed: %v", failed, result.Phases[0].Requests, result.Phases[0].Errors)
+	}
+	return result, nil
+}
+
+// saturation is a schedule of which a request is always due.
+type saturation struct {
+	lasts time.Duration
+	begun time.Time
+}
+
+func (s *saturation) Phases() []string      { return []string{"saturate"} }
+func (s *saturation) Length() time.Duration { return s.lasts }
+
+func (s *saturation) Next() (time.Duration, int, bool) {
+	if s.begun.IsZero() {
+		s.begun = time.Now()
+	}
+	return 0, 0, time.Since(s.begun) < s.lasts
+}
+
+// Where a result is the generator's and not the subject's.
+const (
+	// mostOfCeiling: beyond it requests queue in the generator itself. With random arrivals the wait
+	// for a server that is busy for a share u of the time grows as u/(1-u): 2.3 at 0.7, 4 at 0.8. And
+	// the subject needs more of the node than the null handler, so that the ceiling beside it is lower.
+	mostOfCeiling = 0.7
+	// mostStarved is the share of requests that may have waited for a worker: with more of them p99.9
+	// says how many workers there were, and the load is no longer open.
+	mostStarved = 0.001
+	// leastLag is what a kernel that is not idle takes to wake somebody: less is not worth a word.
+	leastLag = time.Millisecond
+	// mostLag is the part of the p99 of all latencies that requests may have begun late, at p99.
+	mostLag = 0.25
+)
+
+// Limited says why a result, made at the rate (requests a second; 0 if it had none, as a herd) by a
+// generator with this calibration, is the generator's and not the subject's; "" if it is not. rate and
+// own are those of one generator, if results of several were merged their sums.
+func Limited(result *Result, own Own, rate float64) string {
+	all := newHistogram(digits)
+	for _, phase := range result.Phases {
+		all.merge(phase.Latency)
+	}
+	lag, p99 := at(result.Lag, 99), at(all, 99)
+	switch {
+	case own.Ceiling > 0 && rate > mostOfCeiling*own.Ceiling:
+		return fmt.Sprintf("asked for %.0f/s, %.0f%% of the generator's ceiling of %.0f/s", rate, 100*rate/own.Ceiling, own.Ceiling)
+	case float64(result.Starved) > mostStarved*float64(all.TotalCount()):
+		return fmt.Sprintf("all workers were busy %d times", result.Starved)
+	case lag > leastLag && lag > time.Duration(mostLag*float64(p99)):
+		return fmt.Sprintf("the generator began 1%% of the requests %s late or later, of a p99 of %s", lag, p99)
+	}
+	return ""
+}
+
+// at is a percentile of a histogram; 0 of an empty one.
+func at(h *Histogram, percentile float64) time.Duration {
+	if h.TotalCount() == 0 {
+		return 0
+	}
+	return time.Duration(h.ValueAtPercentile(percentile)) * time.Microsecond
+}

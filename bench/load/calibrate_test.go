@@ -1,0 +1,66 @@
+package load
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestLimitedSaysWhoseAResultIs(t *testing.T) {
+	own := Own{Ceiling: 10_000}
+	for name, row := range map[string]struct {
+		rate         float64
+		lag, latency time.Duration // of all requests
+		starved      int64
+		says         string
+	}{
+		"the subject's":                   {1000, 200 * time.Microsecond, 3 * time.Millisecond, 0, ""},
+		"fast answers, small lag":         {1000, 900 * time.Microsecond, time.Millisecond, 0, ""},
+		"slow answers hide a lag":         {1000, 12 * time.Millisecond, 60 * time.Millisecond, 0, ""},
+		"late":                            {1000, 12 * time.Millisecond, 30 * time.Millisecond, 0, "12.0"},
+		"most of the ceiling":             {7000, 0, 3 * time.Millisecond, 0, ""},
+		"more than that":                  {8000, 0, 3 * time.Millisecond, 0, "asked for 8000/s, 80% of the generator's ceiling of 10000/s"},
+		"a herd has no rate":              {0, 0, 3 * time.Millisecond, 0, ""},
+		"one in a thousand had to wait":   {1000, 0, 3 * time.Millisecond, 1, ""},
+		"more than one in a thousand did": {1000, 0, 3 * time.Millisecond, 2, "all workers were busy 2 times"},
+	} {
+		r := newRecorder(mustPlan(t, Phase{Name: "a", From: 1, Lasts: time.Second}))
+		for range 1000 {
+			r.add(ticket{}, row.lag, row.latency, "")
+		}
+		r.result.Starved = row.starved
+		if got := Limited(r.result, own, row.rate); (row.says == "") != (got == "") || !strings.Contains(got, row.says) {
+			t.Errorf("%s: %q, want %q", name, got, row.says)
+		}
+	}
+	if got := Limited(newRecorder(mustPlan(t, Phase{Name: "a", From: 1, Lasts: time.Second})).result, own, 0); got != "" {
+		t.Errorf("no request at all: %q", got)
+	}
+}
+
+func TestCalibrateMeasuresBothModes(t *testing.T) {
+	server := httptest.NewServer(Null())
+	defer server.Close()
+	c, err := Calibrate(t.Context(), HTTPOptions{URL: server.URL, Expect: Credentials}, 200)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Rate != 200 {
+		t.Errorf("%+v", c)
+	}
+	for _, own := range []Own{c.Kept, c.New} {
+		if own.Ceiling <= 0 || own.P50 <= 0 || own.P99 < own.P50 {
+			t.Errorf("%+v", own)
+		}
+	}
+}
+
+func TestCalibrateRefusesAHandlerThatDoesSomething(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	if _, err := Calibrate(t.Context(), HTTPOptions{URL: server.URL}, 200); err == nil || !strings.Contains(err.Error(), "map[404:") {
+		t.Errorf("error %v, want the status", err)
+	}
+}
