@@ -18,8 +18,10 @@ type Bench struct {
 	Thresholds []Threshold `json:"thresholds,omitempty"`
 	// Variants are the two agents of an A/B run, and Differences what was shown between them, or, with
 	// a baseline, between it (the old) and this run (the new).
-	Variants    []Variant    `json:"variants,omitempty"`
-	Baseline    string       `json:"baseline,omitempty"`
+	Variants []Variant `json:"variants,omitempty"`
+	Baseline string    `json:"baseline,omitempty"`
+	// Tolerance is by which share a measure may be worse than the baseline's: 0.1 for 10%.
+	Tolerance   float64      `json:"tolerance,omitempty"`
 	Differences []Difference `json:"differences,omitempty"`
 }
 
@@ -72,6 +74,8 @@ type Case struct {
 	// Empty if the scenario has one case only.
 	Name    string   `json:"name,omitempty"`
 	Metrics []Metric `json:"metrics"`
+	// Requests that were made, or what else was counted, in each repeat, in order.
+	Requests []int64 `json:"requests,omitempty"`
 	// Errors are requests that failed, by kind, in all repeats together.
 	Errors map[string]int64 `json:"errors,omitempty"`
 	// Distribution of the latencies of all repeats together, from the intended start.
@@ -154,12 +158,15 @@ type Difference struct {
 	// Old and New are medians: of A and B in an A/B run.
 	Old float64 `json:"old"`
 	New float64 `json:"new"`
-	// Ratio of New to Old; Low and High, where both are given, are its interval of 95% confidence.
+	// Ratio of New to Old, 0 if Old is 0; Low and High, where both are given, are its interval of 95% confidence.
 	Ratio float64 `json:"ratio"`
 	Low   float64 `json:"low,omitempty"`
 	High  float64 `json:"high,omitempty"`
 	// P of a difference at least as large if there were none.
 	P float64 `json:"p"`
-	// Verdict is "no difference shown", "better", "worse" or "too few measurements".
+	// Verdict is "no difference shown", "better", "worse", "different" where neither is better, or
+	// "too few measurements".
 	Verdict string `json:"verdict"`
+	// Regressed says that it is worse than the baseline by more than the tolerance.
+	Regressed bool `json:"regressed,omitempty"`
 }

@@ -15,17 +15,33 @@ const (
 	JUnitFile       = "junit.xml"
 	HTMLFile        = "report.html"
 	ConformanceFile = "conformance.yaml"
+	BenchFile       = "bench.json"
+	BenchTextFile   = "bench.txt"
 )
 
-// files are the reports of a run with their writers.
+// files are the reports of a run with their writers, and which runs have them: nil for all.
 var files = []struct {
 	name  string
 	write func(io.Writer, Run) error
+	of    func(Run) bool
 }{
-	{ResultsFile, WriteJSON},
-	{JUnitFile, WriteJUnit},
-	{HTMLFile, WriteHTML},
-	{ConformanceFile, WriteConformance},
+	{ResultsFile, WriteJSON, nil},
+	{JUnitFile, WriteJUnit, nil},
+	{HTMLFile, WriteHTML, nil},
+	{ConformanceFile, WriteConformance, func(run Run) bool { return !run.onlyBench() }},
+	{BenchFile, WriteBench, Run.hasBench},
+	{BenchTextFile, WriteBenchText, Run.hasBench},
+}
+
+// Files are the names of the reports that WriteDir writes of the run.
+func Files(run Run) []string {
+	var names []string
+	for _, file := range files {
+		if file.of == nil || file.of(run) {
+			names = append(names, file.name)
+		}
+	}
+	return names
 }
 
 // WriteDir writes every report of the run into dir. Each file appears whole or not at all, and one
@@ -33,24 +49,11 @@ var files = []struct {
 func WriteDir(dir string, run Run) error {
 	var errs []error
 	for _, file := range files {
-		errs = append(errs, writeFile(dir, file.name, file.write, run))
+		if file.of == nil || file.of(run) {
+			errs = append(errs, writeFile(dir, file.name, file.write, run))
+		}
 	}
 	return errors.Join(errs...)
-}
-
-// ReadDir reads the results of the run in dir.
-func ReadDir(dir string) (Run, error) {
-	path := filepath.Join(dir, ResultsFile)
-	file, err := os.Open(path)
-	if err != nil {
-		return Run{}, fmt.Errorf("read results: %w", err)
-	}
-	defer func() { _ = file.Close() }() // it was only read
-	run, err := ReadJSON(bufio.NewReader(file))
-	if err != nil {
-		return Run{}, fmt.Errorf("%s: %w", path, err)
-	}
-	return run, nil
 }
 
 // writeFile replaces dir/name by what write makes of the run, through a temporary file beside it:

@@ -28,26 +28,42 @@ func ReadJSON(r io.Reader) (Run, error) {
 	if err != nil {
 		return Run{}, fmt.Errorf("read results: %w", err)
 	}
-	// The schema first: of another version, every other complaint would be noise.
-	var version struct {
-		Schema string `json:"schema"`
-	}
-	if err := json.Unmarshal(data, &version); err != nil {
-		return Run{}, fmt.Errorf("read results: %w", located(data, err))
-	}
-	if version.Schema != Schema {
-		return Run{}, fmt.Errorf("read results: schema %q, but this epi reads %q", version.Schema, Schema)
+	if err := checkSchema(data, Schema); err != nil {
+		return Run{}, fmt.Errorf("read results: %w", err)
 	}
 	var run Run
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&run); err != nil {
-		return Run{}, fmt.Errorf("read results: %w", located(data, err))
+	if err := decodeStrictly(data, &run); err != nil {
+		return Run{}, fmt.Errorf("read results: %w", err)
 	}
 	if err := run.check(); err != nil {
 		return Run{}, fmt.Errorf("read results: %w", err)
 	}
 	return run, nil
+}
+
+// checkSchema refuses data of another schema. It comes first: of another version, every other
+// complaint would be noise.
+func checkSchema(data []byte, want string) error {
+	var version struct {
+		Schema string `json:"schema"`
+	}
+	if err := json.Unmarshal(data, &version); err != nil {
+		return located(data, err)
+	}
+	if version.Schema != want {
+		return fmt.Errorf("schema %q, but this epi reads %q", version.Schema, want)
+	}
+	return nil
+}
+
+// decodeStrictly decodes data without fields that value does not have.
+func decodeStrictly(data []byte, value any) error {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(value); err != nil {
+		return located(data, err)
+	}
+	return nil
 }
 
 // located adds line and column to errors that know their offset.
@@ -95,6 +111,9 @@ func (r Run) check() error {
 		if phase.Duration < 0 {
 			errs = append(errs, fmt.Errorf("phases[%d] %q: negative duration", i, phase.Name))
 		}
+	}
+	if r.Bench != nil {
+		errs = append(errs, r.Bench.check())
 	}
 	return errors.Join(errs...)
 }

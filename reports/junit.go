@@ -82,7 +82,8 @@ type junitOutput struct {
 // runSuite is the suite whose cases are about the run and not about a subject.
 const runSuite = "run"
 
-// WriteJUnit writes the run as JUnit XML: a test suite a package of specs, a test case a spec. Fail
+// WriteJUnit writes the run as JUnit XML: a test suite a package of specs, a test case a spec, and the
+// suite "bench" with a case a scenario and a case a threshold. Fail
 // is a failure, Error an error, everything undecided is skipped with its reason. Problems of the run
 // are errors of the suite "run", so that a run without verdict is red also where no spec failed.
 func WriteJUnit(w io.Writer, run Run) error {
@@ -94,6 +95,11 @@ func WriteJUnit(w io.Writer, run Run) error {
 			suites = append(suites, &junitSuite{Name: "epi." + plain(spec.Suite), Properties: properties})
 		}
 		suites[len(suites)-1].add(run.junitCase(spec), spec.Started, spec.Duration)
+	}
+	if run.Bench != nil {
+		suite := &junitSuite{Name: "epi." + benchSuite, Properties: properties}
+		run.junitBench(suite)
+		suites = append(suites, suite)
 	}
 	if problems := run.junitProblems(); len(problems) > 0 {
 		suite := &junitSuite{Name: "epi." + runSuite, Properties: properties}
@@ -230,7 +236,7 @@ func (r Run) junitProblems() []junitCase {
 		failed(problem.Doing, problem.Message, text)
 	}
 	verdict := r.Verdict()
-	if verdict.Outcome == Error && (len(cases) == 0 || r.Interrupted) && verdict.Specs.Errored == 0 {
+	if verdict.Outcome == Error && (len(cases) == 0 || r.Interrupted) && verdict.Specs.Errored+verdict.Scenarios.Errored+verdict.Thresholds.Errored == 0 {
 		failed("come to a verdict", verdict.Sentence(), verdict.Sentence())
 	}
 	return cases

@@ -86,8 +86,9 @@ func TestJUnitSaysWhatTheRunSays(t *testing.T) {
 			t.Errorf("%s: totals %+v, counted %d, %d, %d, %d", name, suites, tests, failures, errs, skipped)
 		}
 		verdict := run.Verdict()
-		if failures != verdict.Specs.Failed {
-			t.Errorf("%s: %d failures of %d failed specs", name, failures, verdict.Specs.Failed)
+		failed := verdict.Specs.Failed + verdict.Scenarios.Failed + verdict.Thresholds.Failed + min(verdict.Regressed, 1)
+		if failures != failed {
+			t.Errorf("%s: %d failures of %d failed specs, scenarios, thresholds and baselines", name, failures, failed)
 		}
 		// A gate that reads nothing but JUnit must come to the same verdict.
 		red := map[bool]Outcome{true: Fail, false: Pass}[failures > 0]

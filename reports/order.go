@@ -29,6 +29,7 @@ func (r Run) sorted() Run {
 		return cmp.Or(strings.Compare(a.Suite, b.Suite), strings.Compare(a.Name, b.Name),
 			a.Started.Compare(b.Started), cmp.Compare(a.Process, b.Process), strings.Compare(string(a.Outcome), string(b.Outcome)))
 	}))
+	r.Bench = r.Bench.sorted()
 	for i := range r.Phases {
 		r.Phases[i].Started = r.Phases[i].Started.UTC()
 	}

@@ -39,6 +39,9 @@ func NewRecorder(dir string, run Run) (*Recorder, error) {
 	for i := range run.Problems {
 		run.Problems[i] = run.Problems[i].redacted()
 	}
+	if run.Bench != nil {
+		*run.Bench = run.Bench.redacted()
+	}
 	r := &Recorder{dir: dir, run: run}
 	return r, r.change(func(*Run) {})
 }
@@ -111,5 +114,6 @@ func (r Run) copied() Run {
 	r.Requirements = slices.Clone(r.Requirements)
 	r.Specs = slices.Clone(r.Specs)
 	r.Problems = slices.Clone(r.Problems)
+	r.Bench = r.Bench.copied()
 	return r
 }

@@ -45,8 +45,11 @@ func WriteSummary(w io.Writer, run Run, options SummaryOptions) error {
 	s.width = max(s.width, 40)
 	s.problems()
 	s.failures()
-	s.undecided()
+	if !s.run.onlyBench() {
+		s.undecided()
+	}
 	s.clients()
+	s.bench()
 	s.verdict(options.Files)
 	if _, err := w.Write(s.out.Bytes()); err != nil {
 		return fmt.Errorf("write summary: %w", err)
@@ -179,14 +182,19 @@ func (s *summary) verdict(files []string) {
 	verdict := s.run.Verdict()
 	color := map[Outcome]string{Pass: green, Fail: red, Error: yellow}[verdict.Outcome]
 	s.text("", "", 0, plain(verdict.Sentence()), bold+";"+color)
-	line := "Specs: " + verdict.Specs.list("", Pass, Fail, Error, NotSupported, Skipped, NotRun)
-	if verdict.Specs.Total() == 0 {
-		line = "Specs: none"
+	var said []string
+	switch {
+	case verdict.Specs.Total() > 0:
+		said = append(said, "Specs: "+verdict.Specs.list("", Pass, Fail, Error, NotSupported, Skipped, NotRun))
+	case !s.run.onlyBench():
+		said = append(said, "Specs: none")
 	}
 	if took := s.run.duration(); took > 0 {
-		line += ". Took " + short(took)
+		said = append(said, "Took "+short(took))
 	}
-	s.text("", "", 0, line+".", "")
+	if len(said) > 0 {
+		s.text("", "", 0, strings.Join(said, ". ")+".", "")
+	}
 	if len(files) == 0 {
 		return
 	}

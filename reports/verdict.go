@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -15,13 +16,22 @@ type Verdict struct {
 	Specs, Requirements Counts
 	// Failed are the IDs of the requirements that failed, sorted; also when Outcome is Error.
 	Failed []string
+	// Scenarios and Thresholds of the benchmark count theirs; all zero without one.
+	Scenarios, Thresholds Counts
+	// Limited is how many scenarios measured their generator in a case, and Regressed how many measures
+	// are worse than the baseline's.
+	Limited, Regressed int
+
+	onlyBench bool
 }
 
 // Verdict decides the run. It is an Error, which wins over Fail, if the run had a problem or did
-// not come to its end, if a spec could not be decided, if selected specs were not run although
-// none failed, or if not a single spec passed or failed. It is a Fail if any spec failed.
+// not come to its end, if a spec, a scenario or a threshold could not be decided, if selected ones were
+// not run although none failed, or if not a single spec passed or failed (in a run that only measures: no
+// scenario was measured). It is a Fail if any spec, scenario or threshold failed, or a measure is worse
+// than the baseline's.
 func (r Run) Verdict() Verdict {
-	var v Verdict
+	v := Verdict{onlyBench: r.onlyBench()}
 	for _, spec := range r.Specs {
 		v.Specs.add(spec.Outcome)
 	}
@@ -30,6 +40,9 @@ func (r Run) Verdict() Verdict {
 		if result.Outcome == Fail {
 			v.Failed = append(v.Failed, result.ID)
 		}
+	}
+	if r.Bench != nil {
+		v.bench(*r.Bench)
 	}
 	for _, problem := range r.Problems {
 		v.Reasons = append(v.Reasons, fmt.Sprintf("%s: %s", problem.Doing, firstLine(problem.Message)))
@@ -43,16 +56,19 @@ func (r Run) Verdict() Verdict {
 	if n := v.Specs.Errored; n > 0 {
 		v.Reasons = append(v.Reasons, plural(n, "spec")+" could not be decided")
 	}
-	if n := v.Specs.NotRun; n > 0 && v.Specs.Failed == 0 && len(v.Reasons) == 0 {
-		v.Reasons = append(v.Reasons, plural(n, "selected spec")+" not run")
+	if n := v.Scenarios.Errored; n > 0 {
+		v.Reasons = append(v.Reasons, plural(n, "scenario")+" broke")
 	}
-	if v.Specs.Decided() == 0 && len(v.Reasons) == 0 {
-		v.Reasons = append(v.Reasons, "no spec passed or failed")
+	if n := v.Thresholds.Errored; n > 0 {
+		v.Reasons = append(v.Reasons, plural(n, "threshold")+" could not be judged")
+	}
+	if len(v.Reasons) == 0 && !v.failed() {
+		v.undecided()
 	}
 	switch {
 	case len(v.Reasons) > 0:
 		v.Outcome = Error
-	case v.Specs.Failed > 0:
+	case v.failed():
 		v.Outcome = Fail
 	default:
 		v.Outcome = Pass
@@ -60,7 +76,50 @@ func (r Run) Verdict() Verdict {
 	return v
 }
 
-// ExitCode is what `epi test` exits with: 0 all held, 1 a requirement failed, 3 no verdict.
+func (v *Verdict) bench(bench Bench) {
+	for _, scenario := range bench.Scenarios {
+		v.Scenarios.add(scenario.Outcome)
+		if len(scenario.limited()) > 0 {
+			v.Limited++
+		}
+	}
+	for _, threshold := range bench.Thresholds {
+		v.Thresholds.add(threshold.Outcome)
+	}
+	for _, difference := range bench.Differences {
+		if difference.Regressed {
+			v.Regressed++
+		}
+	}
+}
+
+// failed says whether the subjects are at fault.
+func (v *Verdict) failed() bool {
+	return v.Specs.Failed > 0 || v.Scenarios.Failed > 0 || v.Thresholds.Failed > 0 || v.Regressed > 0
+}
+
+// undecided adds what keeps a run in which nothing failed and nothing broke from being a pass.
+func (v *Verdict) undecided() {
+	if n := v.Specs.NotRun; n > 0 {
+		v.Reasons = append(v.Reasons, plural(n, "selected spec")+" not run")
+	}
+	if n := v.Scenarios.NotRun; n > 0 {
+		v.Reasons = append(v.Reasons, plural(n, "selected scenario")+" not run")
+	}
+	if n := v.Thresholds.Total() - v.Thresholds.Passed; n > 0 {
+		v.Reasons = append(v.Reasons, plural(n, "threshold")+" not judged")
+	}
+	switch {
+	case len(v.Reasons) > 0:
+	case v.onlyBench && v.Scenarios.Decided() == 0:
+		v.Reasons = append(v.Reasons, "no scenario was measured")
+	case !v.onlyBench && v.Specs.Decided() == 0:
+		v.Reasons = append(v.Reasons, "no spec passed or failed")
+	}
+}
+
+// ExitCode is what `epi test` and `epi bench` exit with: 0 all held, 1 a requirement, a scenario or a
+// threshold failed, 3 no verdict.
 func (v Verdict) ExitCode() int {
 	switch v.Outcome {
 	case Pass:
@@ -84,29 +143,93 @@ func (v Verdict) word() string {
 
 // finding is the sentence without the verdict's word and without its full stop.
 func (v Verdict) finding() string {
+	var parts []string
+	if v.Outcome == Error {
+		parts = append(parts, "no verdict, because "+lowerFirst(strings.Join(v.Reasons, "; ")))
+	}
+	if !v.onlyBench {
+		parts = append(parts, v.specFindings()...)
+	}
+	return strings.Join(append(parts, v.benchFindings()...), "; ")
+}
+
+// specFindings say what became of the requirements, or of the specs if that says more.
+func (v Verdict) specFindings() []string {
 	counts, noun := v.Requirements, "requirement"
 	if counts.Total() == 0 || counts.Decided() == 0 && v.Specs.Decided() > 0 {
 		counts, noun = v.Specs, "spec"
 	}
-	var said string
-	switch v.Outcome {
-	case Pass:
-		said = fmt.Sprintf("%s that %s decided %s", all(counts.Decided(), noun), was(counts.Decided()), hold(counts.Decided()))
-	case Fail:
-		said = fmt.Sprintf("%d of %s %s not hold", counts.Failed, plural(counts.Decided(), "decided "+noun), do(counts.Failed))
+	var parts []string
+	switch {
+	case v.Outcome == Error:
+		if counts.Decided() > 0 {
+			parts = append(parts, counts.list(noun, Fail, Pass))
+		}
+	case counts.Failed > 0:
+		said := fmt.Sprintf("%d of %s %s not hold", counts.Failed, plural(counts.Decided(), "decided "+noun), do(counts.Failed))
 		if counts.Passed > 0 {
 			said += fmt.Sprintf(", %d %s", counts.Passed, hold(counts.Passed))
 		}
-	default:
-		said = "no verdict, because " + lowerFirst(strings.Join(v.Reasons, "; "))
-		if counts.Decided() > 0 {
-			said += fmt.Sprintf("; %s", counts.list(noun, Fail, Pass))
-		}
+		parts = append(parts, said)
+	case counts.Decided() > 0:
+		parts = append(parts, fmt.Sprintf("%s that %s decided %s", all(counts.Decided(), noun), was(counts.Decided()), hold(counts.Decided())))
 	}
 	if rest := counts.list("", Error, NotSupported, Skipped, NotRun); rest != "" {
-		said += "; " + rest
+		parts = append(parts, rest)
 	}
-	return said
+	return parts
+}
+
+// benchFindings say what became of scenarios and thresholds.
+func (v Verdict) benchFindings() []string {
+	var parts []string
+	if v.Scenarios.Total() > v.Scenarios.Errored {
+		said := v.Scenarios.told("scenario", map[Outcome]string{Fail: "failed", Pass: "measured"})
+		if v.Limited > 0 {
+			said += fmt.Sprintf(" (%d limited by the generator)", v.Limited)
+		}
+		if v.Outcome == Pass && v.Thresholds.Passed > 0 {
+			said += fmt.Sprintf(", %s %s", plural(v.Thresholds.Passed, "threshold"), hold(v.Thresholds.Passed))
+		}
+		parts = append(parts, said)
+	}
+	if v.Outcome != Pass && v.Thresholds.Total() > v.Thresholds.Errored {
+		words := map[Outcome]string{Fail: "do not hold", Pass: hold(v.Thresholds.Passed)}
+		if v.Thresholds.Failed == 1 {
+			words[Fail] = "does not hold"
+		}
+		parts = append(parts, v.Thresholds.told("threshold", words))
+	}
+	if v.Regressed > 0 {
+		is := "are"
+		if v.Regressed == 1 {
+			is = "is"
+		}
+		parts = append(parts, fmt.Sprintf("%s %s worse than in the baseline", plural(v.Regressed, "measure"), is))
+	}
+	return parts
+}
+
+// told counts the outcomes in their own words, bad news first: "1 of 3 scenarios failed, 2 measured".
+// Errors are told as the reasons for there being no verdict.
+func (c Counts) told(noun string, words map[Outcome]string) string {
+	var parts []string
+	for _, outcome := range outcomes {
+		n := c.Of(outcome)
+		if n == 0 || outcome == Error {
+			continue
+		}
+		counted := fmt.Sprint(n)
+		switch {
+		case len(parts) > 0:
+		case n == c.Total():
+			counted = plural(n, noun)
+		default:
+			counted += " of " + plural(c.Total(), noun)
+		}
+		parts = append(parts, counted+" "+cmp.Or(words[outcome], outcome.Words()))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // list counts the given outcomes, leaving out what there is none of: "1 failed, 3 passed".

@@ -94,21 +94,40 @@ func TestVerdict(t *testing.T) {
 		exit     int
 		sentence string
 	}{
-		"all hold":           {passing(), Pass, 0, "Pass: all 9 requirements that were decided hold; 1 not supported, 1 skipped."},
-		"one holds":          {outcomesOf(Pass), Pass, 0, "Pass: the one requirement that was decided holds."},
-		"some fail":          {failing(), Fail, 1, "Fail: 4 of 8 decided requirements do not hold, 4 hold; 2 not supported, 1 skipped."},
-		"one fails":          {outcomesOf(Fail), Fail, 1, "Fail: 1 of 1 decided requirement does not hold."},
-		"fail and not run":   {outcomesOf(Fail, NotRun), Fail, 1, "Fail: 1 of 1 decided requirement does not hold."},
-		"no specs":           {outcomesOf(), Error, 3, "Error: no verdict, because no spec passed or failed; 1 not run."},
-		"nothing decided":    {outcomesOf(Skipped, NotSupported), Error, 3, "Error: no verdict, because no spec passed or failed; 1 skipped."},
-		"selected, not run":  {outcomesOf(Pass, NotRun), Error, 3, "Error: no verdict, because 1 selected spec not run; 1 requirement passed."},
-		"error wins":         {undecided(), Error, 3, "Error: no verdict, because 1 spec could not be decided; 4 requirements failed, 3 passed; 1 undecided by error, 2 not supported, 1 skipped."},
-		"problem wins":       {with(failing(), func(r *Run) { r.Problems = []Problem{{Doing: "tear down", Message: "Timed out\nmore"}} }), Error, 3, "Error: no verdict, because tear down: Timed out; 4 requirements failed, 4 passed; 2 not supported, 1 skipped."},
-		"interrupted":        {interrupted(), Error, 3, "Error: no verdict, because the run was interrupted; 3 requirements passed; 8 not run."},
-		"crashed":            {crashed(), Error, 3, "Error: no verdict, because the run did not come to its end; 3 requirements passed; 8 not run."},
-		"unknown outcome":    {outcomesOf("passed"), Error, 3, "Error: no verdict, because 1 spec could not be decided; 1 undecided by error."},
-		"without catalogue":  {with(outcomesOf(Pass, Pass), func(r *Run) { r.Requirements, r.Specs[0].Requirements, r.Specs[1].Requirements = nil, nil, nil }), Pass, 0, "Pass: all 2 specs that were decided hold."},
-		"nothing whatsoever": {empty(), Error, 3, "Error: no verdict, because the run did not come to its end."},
+		"all hold":          {passing(), Pass, 0, "Pass: all 9 requirements that were decided hold; 1 not supported, 1 skipped."},
+		"one holds":         {outcomesOf(Pass), Pass, 0, "Pass: the one requirement that was decided holds."},
+		"some fail":         {failing(), Fail, 1, "Fail: 4 of 8 decided requirements do not hold, 4 hold; 2 not supported, 1 skipped."},
+		"one fails":         {outcomesOf(Fail), Fail, 1, "Fail: 1 of 1 decided requirement does not hold."},
+		"fail and not run":  {outcomesOf(Fail, NotRun), Fail, 1, "Fail: 1 of 1 decided requirement does not hold."},
+		"no specs":          {outcomesOf(), Error, 3, "Error: no verdict, because no spec passed or failed; 1 not run."},
+		"nothing decided":   {outcomesOf(Skipped, NotSupported), Error, 3, "Error: no verdict, because no spec passed or failed; 1 skipped."},
+		"selected, not run": {outcomesOf(Pass, NotRun), Error, 3, "Error: no verdict, because 1 selected spec not run; 1 requirement passed."},
+		"error wins":        {undecided(), Error, 3, "Error: no verdict, because 1 spec could not be decided; 4 requirements failed, 3 passed; 1 undecided by error, 2 not supported, 1 skipped."},
+		"problem wins":      {with(failing(), func(r *Run) { r.Problems = []Problem{{Doing: "tear down", Message: "Timed out\nmore"}} }), Error, 3, "Error: no verdict, because tear down: Timed out; 4 requirements failed, 4 passed; 2 not supported, 1 skipped."},
+		"interrupted":       {interrupted(), Error, 3, "Error: no verdict, because the run was interrupted; 3 requirements passed; 8 not run."},
+		"crashed":           {crashed(), Error, 3, "Error: no verdict, because the run did not come to its end; 3 requirements passed; 8 not run."},
+		"unknown outcome":   {outcomesOf("passed"), Error, 3, "Error: no verdict, because 1 spec could not be decided; 1 undecided by error."},
+		"without catalogue": {with(outcomesOf(Pass, Pass), func(r *Run) { r.Requirements, r.Specs[0].Requirements, r.Specs[1].Requirements = nil, nil, nil }), Pass, 0, "Pass: all 2 specs that were decided hold."},
+
+		"measured":                {measured(), Pass, 0, "Pass: 3 scenarios measured, 3 thresholds hold."},
+		"measured, no limits":     {with(measured(), func(r *Run) { r.Bench.Thresholds, r.Bench.Scenarios = nil, r.Bench.Scenarios[:1] }), Pass, 0, "Pass: 1 scenario measured."},
+		"generator was the limit": {with(measured(), func(r *Run) { r.Bench.Scenarios[0].Cases[1].Limited = "x" }), Pass, 0, "Pass: 3 scenarios measured (1 limited by the generator), 3 thresholds hold."},
+		"threshold fails":         {with(measured(), func(r *Run) { r.Bench.Thresholds[1].Outcome = Fail }), Fail, 1, "Fail: 3 scenarios measured; 1 of 3 thresholds does not hold, 2 hold."},
+		"all thresholds fail": {with(measured(), func(r *Run) {
+			r.Bench.Thresholds = r.Bench.Thresholds[:2]
+			r.Bench.Thresholds[0].Outcome, r.Bench.Thresholds[1].Outcome = Fail, Fail
+		}), Fail, 1, "Fail: 3 scenarios measured; 2 thresholds do not hold."},
+		"scenario fails":          {with(measured(), func(r *Run) { r.Bench.Scenarios[2].Outcome = Fail }), Fail, 1, "Fail: 1 of 3 scenarios failed, 2 measured; 3 thresholds hold."},
+		"worse than before":       {with(measured(), func(r *Run) { r.Bench.Differences = gated().Bench.Differences }), Fail, 1, "Fail: 3 scenarios measured; 3 thresholds hold; 1 measure is worse than in the baseline."},
+		"scenario broke":          {versus(), Error, 3, "Error: no verdict, because 1 scenario broke; 1 threshold could not be judged; 1 of 5 scenarios not run, 3 measured; 3 of 4 thresholds hold."},
+		"broken wins over fail":   {with(gated(), func(r *Run) { r.Bench.Scenarios[0].Outcome = Error }), Error, 3, "Error: no verdict, because 1 scenario broke; 9 requirements passed; 1 not supported, 1 skipped; 1 of 5 scenarios failed, 3 measured (1 limited by the generator); 1 of 3 thresholds does not hold, 2 hold; 1 measure is worse than in the baseline."},
+		"specs and bench":         {with(gated(), func(r *Run) { r.Bench = measured().Bench }), Pass, 0, "Pass: all 9 requirements that were decided hold; 1 not supported, 1 skipped; 3 scenarios measured, 3 thresholds hold."},
+		"spec and bench fail":     {gated(), Fail, 1, "Fail: all 9 requirements that were decided hold; 1 not supported, 1 skipped; 1 of 5 scenarios failed, 4 measured (1 limited by the generator); 1 of 3 thresholds does not hold, 2 hold; 1 measure is worse than in the baseline."},
+		"scenario not run":        {with(measured(), func(r *Run) { r.Bench.Scenarios[1].Outcome = NotRun }), Error, 3, "Error: no verdict, because 1 selected scenario not run; 1 of 3 scenarios not run, 2 measured; 3 thresholds hold."},
+		"threshold not judged":    {with(measured(), func(r *Run) { r.Bench.Thresholds[1].Outcome = NotSupported }), Error, 3, "Error: no verdict, because 1 threshold not judged; 3 scenarios measured; 1 of 3 thresholds not supported, 2 hold."},
+		"nothing was measured":    {with(measured(), func(r *Run) { r.Bench = &Bench{} }), Error, 3, "Error: no verdict, because no scenario was measured."},
+		"specs, nothing measured": {with(passing(), func(r *Run) { r.Bench = &Bench{Scenarios: []Scenario{{Name: "x", Outcome: NotSupported}}} }), Pass, 0, "Pass: all 9 requirements that were decided hold; 1 not supported, 1 skipped; 1 scenario not supported."},
+		"nothing whatsoever":      {empty(), Error, 3, "Error: no verdict, because the run did not come to its end."},
 	} {
 		verdict := row.run.Verdict()
 		if verdict.Outcome != row.outcome || verdict.ExitCode() != row.exit || verdict.Sentence() != row.sentence {

@@ -1,0 +1,115 @@
+package reports
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// ErrNoBench is the error of writing or reading the benchmark of a run that had none.
+var ErrNoBench = errors.New("the run has no benchmark")
+
+// benchRecord is the contents of bench.json: what was measured, with what and where, on its own.
+type benchRecord struct {
+	Schema      string      `json:"schema"`
+	ID          string      `json:"id"`
+	Started     time.Time   `json:"started"`
+	Ended       time.Time   `json:"ended"`
+	Interrupted bool        `json:"interrupted,omitempty"`
+	Epi         Epi         `json:"epi"`
+	Environment Environment `json:"environment"`
+	Subjects    []Subject   `json:"subjects"`
+	Bench
+}
+
+// WriteBench writes the benchmark of the run as bench.json, without its specs.
+func WriteBench(w io.Writer, run Run) error {
+	if run.Bench == nil {
+		return fmt.Errorf("write benchmark: %w", ErrNoBench)
+	}
+	run = run.sorted()
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(benchRecord{BenchSchema, run.ID, run.Started, run.Ended, run.Interrupted, run.Epi, run.Environment, run.Subjects, *run.Bench})
+	if err != nil {
+		return fmt.Errorf("write benchmark: %w", err)
+	}
+	return nil
+}
+
+// ReadBench reads what WriteBench wrote, as strictly as ReadJSON, as a run without specs.
+func ReadBench(r io.Reader) (Run, error) {
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return Run{}, fmt.Errorf("read benchmark: %w", err)
+	}
+	run, err := parseBench(data)
+	if err != nil {
+		return Run{}, fmt.Errorf("read benchmark: %w", err)
+	}
+	return run, nil
+}
+
+func parseBench(data []byte) (Run, error) {
+	if err := checkSchema(data, BenchSchema); err != nil {
+		return Run{}, err
+	}
+	var record benchRecord
+	if err := decodeStrictly(data, &record); err != nil {
+		return Run{}, err
+	}
+	if err := record.check(); err != nil {
+		return Run{}, err
+	}
+	return Run{
+		Schema: Schema, ID: record.ID, Started: record.Started, Ended: record.Ended, Interrupted: record.Interrupted,
+		Epi: record.Epi, Environment: record.Environment, Subjects: record.Subjects, Bench: &record.Bench,
+	}, nil
+}
+
+// Open reads a run from its folder, from its results.json, or, without its specs, from its bench.json,
+// whatever the files are called.
+func Open(path string) (Run, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return Run{}, fmt.Errorf("read results: %w", err)
+	}
+	if info.IsDir() {
+		return ReadDir(path)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return Run{}, fmt.Errorf("read results: %w", err)
+	}
+	read := ReadJSON
+	if checkSchema(data, BenchSchema) == nil {
+		read = ReadBench
+	}
+	run, err := read(bytes.NewReader(data))
+	if err != nil {
+		return Run{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return run, nil
+}
+
+// ReadDir reads the results of the run in dir.
+func ReadDir(dir string) (Run, error) {
+	path := filepath.Join(dir, ResultsFile)
+	file, err := os.Open(path)
+	if err != nil {
+		return Run{}, fmt.Errorf("read results: %w", err)
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	run, err := ReadJSON(bufio.NewReader(file))
+	if err != nil {
+		return Run{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return run, nil
+}

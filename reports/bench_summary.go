@@ -1,0 +1,236 @@
+package reports
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/mattn/go-runewidth"
+)
+
+// bench tells what the benchmark measured: a table a scenario, then thresholds and differences.
+func (s *summary) bench() {
+	bench := s.run.Bench
+	if bench == nil {
+		return
+	}
+	s.text("", "", 0, bench.where(), dim)
+	s.out.WriteByte('\n')
+	for _, scenario := range bench.Scenarios {
+		s.scenario(scenario)
+	}
+	if len(bench.Thresholds) > 0 {
+		s.text("", "", 0, "Thresholds", bold)
+		for _, threshold := range bench.Thresholds {
+			s.text(" ", s.mark(threshold.Outcome), 3, threshold.line(), "")
+		}
+		s.out.WriteByte('\n')
+	}
+	s.differences(*bench)
+}
+
+func (s *summary) scenario(scenario Scenario) {
+	heading := plain(scenario.Name + ": " + scenario.Title)
+	if scenario.Duration > 0 {
+		heading += " (" + short(scenario.Duration) + ")"
+	}
+	s.text("", "", 0, heading, bold)
+	if scenario.Outcome != Pass {
+		why := scenario.Outcome.Words()
+		if reason := scenario.why(); reason != "" {
+			why += ": " + plain(reason)
+		}
+		s.text(" ", s.mark(scenario.Outcome), 3, why, "")
+	}
+	for _, line := range scenario.table().lines(s.width) {
+		s.out.WriteString(line + "\n")
+	}
+	for _, c := range scenario.Cases {
+		if failed := c.errors(); failed != "" {
+			s.text(" ", s.paint(dim, "-"), 3, plain(scenario.caseName(c))+" failed: "+failed, "")
+		}
+	}
+	for _, limited := range scenario.limited() {
+		s.text(" ", s.paint(yellow, "!"), 3, limited, "")
+	}
+	for _, note := range scenario.Notes {
+		s.text(" ", s.paint(dim, "-"), 3, plain(note), "")
+	}
+	s.out.WriteByte('\n')
+}
+
+func (s *summary) differences(bench Bench) {
+	if len(bench.Differences) == 0 {
+		return
+	}
+	s.text("", "", 0, bench.compared(), bold)
+	unseen := map[string]int{}
+	for _, difference := range bench.Differences {
+		if difference.silent() {
+			unseen[difference.Verdict]++
+			continue
+		}
+		mark := s.paint(dim, "-")
+		switch {
+		case difference.Regressed:
+			mark = s.paint(red, "✗")
+		case difference.Verdict == "better":
+			mark = s.paint(green, "✓")
+		case difference.Verdict == "worse":
+			mark = s.paint(yellow, "!")
+		}
+		s.text(" ", mark, 3, fmt.Sprintf("%s: %s, %s", plain(difference.About()), plain(difference.Verdict), difference.told()), "")
+	}
+	for _, verdict := range []string{"no difference shown", "too few measurements"} {
+		if n := unseen[verdict]; n > 0 {
+			s.text(" ", s.paint(dim, "-"), 3, fmt.Sprintf("%s: %s", plural(n, "measure"), verdict), "")
+		}
+	}
+	s.out.WriteByte('\n')
+}
+
+// silent says that a comparison showed nothing: such are counted, not listed.
+func (d Difference) silent() bool {
+	return d.Verdict == "no difference shown" || d.Verdict == "too few measurements"
+}
+
+// compared names what the differences are between.
+func (b *Bench) compared() string {
+	switch {
+	case b.Baseline != "" && b.Tolerance > 0:
+		return plain(fmt.Sprintf("Against the baseline %s, tolerance %.3g%%", b.Baseline, 100*b.Tolerance))
+	case b.Baseline != "":
+		return "Against the baseline " + plain(b.Baseline)
+	case len(b.Variants) == 2:
+		return plain(fmt.Sprintf("%s → %s: %s → %s", b.Variants[0].Name, b.Variants[1].Name, b.Variants[0].Image, b.Variants[1].Image))
+	default:
+		return "Differences"
+	}
+}
+
+// where tells the machines and what the generators could do.
+func (b *Bench) where() string {
+	var parts []string
+	for _, m := range b.Machines {
+		parts = append(parts, fmt.Sprintf("%s (%s, %s, %s)", m.Name, m.CPU, plural(m.Cores, "core"), Quantity(float64(m.Memory), "B")))
+	}
+	text := "Benchmark"
+	if len(parts) > 0 {
+		text += " on " + strings.Join(parts, ", ")
+	}
+	if g := b.Generator; g.Ceiling > 0 {
+		text += fmt.Sprintf("; its load generator reaches %.0f req/s on a handler that does nothing, where p99 is %s at %.0f req/s", g.Ceiling, Quantity(g.P99, "sec"), g.Rate)
+	}
+	return plain(text) + "."
+}
+
+// line is the threshold with what was measured, or why it was not judged.
+func (t Threshold) line() string {
+	text := plain(t.Expression)
+	if t.Outcome != Pass {
+		text += " " + map[Outcome]string{Fail: "does not hold"}[t.Outcome]
+		if t.Outcome != Fail {
+			text += t.Outcome.Words()
+		}
+	}
+	if t.Reason != "" {
+		text += ": " + plain(t.Reason)
+	}
+	if told := t.told(false); told != "" {
+		text += " (" + told + ")"
+	}
+	return text
+}
+
+func (s *summary) mark(outcome Outcome) string {
+	switch outcome {
+	case Pass:
+		return s.paint(green, "✓")
+	case Fail:
+		return s.paint(red, "✗")
+	case Skipped, NotSupported:
+		return s.paint(dim, "-")
+	default:
+		return s.paint(yellow, "!")
+	}
+}
+
+// maxHeading is the most that the heading of a column may take, in cells.
+const maxHeading = 16
+
+// lines is the table as text: columns that do not fit the width follow below, with the cases again. A
+// case whose name is too long has it on a line of its own.
+func (t benchTable) lines(width int) []string {
+	label := 0
+	for _, row := range t.Rows {
+		label = max(label, runewidth.StringWidth(row.Case))
+	}
+	above := label > width/3
+	if above {
+		label = 2
+	}
+	const indent, gap = "  ", 2
+	var lines []string
+	for first := 0; first < len(t.Columns); {
+		used, last := len(indent)+label, first
+		for last < len(t.Columns) && (last == first || used+gap+t.width(last) <= width) {
+			used += gap + t.width(last)
+			last++
+		}
+		lines = append(lines, t.block(first, last, label, above, width)...)
+		first = last
+	}
+	return lines
+}
+
+// block is the table's columns from first up to last.
+func (t benchTable) block(first, last, label int, above bool, width int) []string {
+	names, units := strings.Builder{}, strings.Builder{}
+	for i := first; i < last; i++ {
+		w := t.width(i)
+		names.WriteString("  " + runewidth.FillLeft(heading(t.Columns[i].Name), w))
+		units.WriteString("  " + runewidth.FillLeft(heading(t.Columns[i].Unit), w))
+	}
+	blank := "  " + strings.Repeat(" ", label)
+	lines := []string{blank + names.String(), strings.TrimRight(blank+units.String(), " ")}
+	for _, row := range t.Rows {
+		var line strings.Builder
+		line.WriteString(blank)
+		if !above {
+			line.Reset()
+			line.WriteString("  " + pad(row.Case, label))
+		} else {
+			for _, text := range wrap(row.Case, width-2) {
+				lines = append(lines, "  "+text)
+			}
+		}
+		for i := first; i < last; i++ {
+			value, spread := t.widths(i)
+			text := runewidth.FillLeft(row.Cells[i].Value, value)
+			if spread > 0 {
+				text += " " + pad(row.Cells[i].Spread, spread)
+			}
+			line.WriteString("  " + runewidth.FillLeft(text, t.width(i)))
+		}
+		lines = append(lines, strings.TrimRight(line.String(), " "))
+	}
+	return lines
+}
+
+func heading(s string) string { return runewidth.Truncate(s, maxHeading, "…") }
+
+// widths of a column's values and of their spreads, in cells.
+func (t benchTable) widths(column int) (value, spread int) {
+	for _, row := range t.Rows {
+		value = max(value, runewidth.StringWidth(row.Cells[column].Value))
+		spread = max(spread, runewidth.StringWidth(row.Cells[column].Spread))
+	}
+	return value, spread
+}
+
+func (t benchTable) width(column int) int {
+	value, spread := t.widths(column)
+	if spread > 0 {
+		value += 1 + spread
+	}
+	return max(value, runewidth.StringWidth(heading(t.Columns[column].Name)), runewidth.StringWidth(heading(t.Columns[column].Unit)))
+}

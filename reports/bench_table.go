@@ -1,0 +1,184 @@
+package reports
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+	"strings"
+)
+
+// benchTable is what a scenario measured as people read it: a row a case, a column a metric.
+type benchTable struct {
+	Columns []benchColumn
+	Rows    []benchRow
+	// Spread says that some of the cells have one.
+	Spread bool
+}
+
+type benchColumn struct{ Name, Unit string }
+
+type benchRow struct {
+	Case string
+	// Cells are beside the columns; what a case did not measure is empty.
+	Cells   []benchCell
+	Limited string
+	Errors  string
+}
+
+type benchCell struct {
+	Value string
+	// Spread is by how much a repeat lies from the value at most, such as "±4%".
+	Spread string
+}
+
+func (s Scenario) table() benchTable {
+	type key struct{ name, unit string }
+	var keys []key
+	values := map[key][]float64{}
+	for _, c := range s.Cases {
+		for _, m := range c.Metrics {
+			k := key{m.Name, m.Unit}
+			if _, known := values[k]; !known {
+				keys = append(keys, k)
+			}
+			values[k] = append(values[k], m.Value)
+		}
+	}
+	var table benchTable
+	scales := map[key]scale{}
+	for _, k := range keys {
+		scales[k] = scaleOf(k.unit, values[k]...)
+		table.Columns = append(table.Columns, benchColumn{plain(k.name), plain(scales[k].unit)})
+	}
+	for _, c := range s.Cases {
+		row := benchRow{Case: plain(c.Name), Cells: make([]benchCell, len(keys)), Limited: plain(c.Limited), Errors: c.errors()}
+		for _, m := range c.Metrics {
+			k := key{m.Name, m.Unit}
+			cell := benchCell{Value: scales[k].format(m.Value), Spread: m.spread()}
+			table.Spread = table.Spread || cell.Spread != ""
+			row.Cells[slices.Index(keys, k)] = cell
+		}
+		table.Rows = append(table.Rows, row)
+	}
+	return table
+}
+
+// spread is by how much a repeat lies from the value at most; empty of fewer than two repeats, and
+// where a share of the value says nothing.
+func (m Metric) spread() string {
+	if len(m.Samples) < 2 {
+		return ""
+	}
+	most := 0.0
+	for _, sample := range m.Samples {
+		most = max(most, math.Abs(sample-m.Value))
+	}
+	switch share := 100 * most / math.Abs(m.Value); {
+	case most == 0 && m.Value == 0:
+		return ""
+	case most == 0:
+		return "±0%"
+	case m.Value == 0:
+		s := scaleOf(m.Unit, m.Samples...)
+		return fmt.Sprintf("to %s", s.format(slices.Max(m.Samples)))
+	case share < 0.5:
+		return "±<1%"
+	case share >= 1000:
+		return "±>999%"
+	default:
+		return fmt.Sprintf("±%.0f%%", share)
+	}
+}
+
+// errors counts the failed requests by kind, most first.
+func (c Case) errors() string {
+	kinds := make([]string, 0, len(c.Errors))
+	for kind := range c.Errors {
+		kinds = append(kinds, kind)
+	}
+	sort.Slice(kinds, func(i, j int) bool {
+		if a, b := c.Errors[kinds[i]], c.Errors[kinds[j]]; a != b {
+			return a > b
+		}
+		return kinds[i] < kinds[j]
+	})
+	var parts []string
+	for _, kind := range kinds {
+		parts = append(parts, fmt.Sprintf("%d × %s", c.Errors[kind], plain(kind)))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// limited are the cases in which the generator was the limit, with why.
+func (s Scenario) limited() []string {
+	var list []string
+	for _, c := range s.Cases {
+		if c.Limited != "" {
+			list = append(list, plain(fmt.Sprintf("%s measured the generator, not the %s: %s", s.caseName(c), s.Subject, c.Limited)))
+		}
+	}
+	return list
+}
+
+// measured says whether the scenario came to its end, well or not.
+func (s Scenario) measured() bool { return s.Outcome.Decided() }
+
+// why is the reason for an outcome other than a pass.
+func (s Scenario) why() string {
+	if s.Failure != nil {
+		return firstLine(s.Failure.Message)
+	}
+	return s.Reason
+}
+
+// size is what the scenario was told, in order, such as "duration=10s identities=100".
+func (s Scenario) size() string {
+	parts := make([]string, 0, len(s.Size))
+	for key, value := range s.Size {
+		parts = append(parts, plain(key+"="+value))
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, " ")
+}
+
+// told is a threshold with what was measured, such as "rate=900: 4.02 ms".
+func (t Threshold) told(all bool) string {
+	var parts []string
+	for _, m := range t.Measured {
+		if !all && m.Holds && t.Outcome == Fail {
+			continue
+		}
+		text := plain(Quantity(m.Value, m.Unit))
+		if m.Case != "" {
+			text = plain(m.Case) + ": " + text
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// told is a difference in a sentence, without its scenario, case and metric.
+func (d Difference) told() string {
+	s := scaleOf(d.Unit, d.Old, d.New)
+	unit := s.unit
+	if unit != "" && unit != "%" {
+		unit = " " + unit
+	}
+	text := fmt.Sprintf("%s → %s%s", s.format(d.Old), s.format(d.New), plain(unit))
+	if d.Ratio > 0 {
+		text += fmt.Sprintf(", × %.3g", d.Ratio)
+		if d.Low > 0 && d.High > 0 {
+			text += fmt.Sprintf(" [%.3g to %.3g]", d.Low, d.High)
+		}
+	}
+	if d.P < 0.0005 {
+		return text + " (p<0.001)"
+	}
+	return fmt.Sprintf("%s (p=%.3f)", text, d.P)
+}
+
+// About names what the difference is about, such as "warm/rate=900 p99".
+func (d Difference) About() string {
+	return Scenario{Name: d.Scenario}.caseName(Case{Name: d.Case}) + " " + d.Metric
+}
