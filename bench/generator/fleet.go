@@ -16,9 +16,9 @@ import (
 	"sigs.k8s.io/e2e-framework/klient/k8s/resources"
 	"sigs.k8s.io/e2e-framework/klient/wait"
 
+	"github.com/podidentity/epi/bench/load"
 	"github.com/podidentity/epi/framework"
 	"github.com/podidentity/epi/framework/workload"
-	"github.com/podidentity/epi/reports"
 )
 
 const (
@@ -38,7 +38,8 @@ type Fleet struct {
 	generators []*workload.Probe
 	// observers by node.
 	observers map[string]*workload.Probe
-	told      reports.Generator
+	// calibrations of the generators, in their order; nil before Calibrate.
+	calibrations []load.Calibration
 }
 
 // Start starts n generators in namespace, 0 for one a node (up to 10), and observers on all nodes. They

@@ -21,9 +21,11 @@ var Identities = Scenario{
 	Metrics: []string{RSSPerIdentity.Name},
 	Run: func(ctx context.Context, s *Stage) {
 		tokens := s.Tokens(ctx, s.Size.Identities)
-		before := s.Memory(ctx)
+		before, metered := s.Memory(ctx)
 		s.Warm(ctx, tokens)
-		s.Case("fill").Record(RSSPerIdentity, float64(s.Memory(ctx)-before)/float64(len(tokens)))
+		if after, _ := s.Memory(ctx); metered {
+			s.Case("fill").Record(RSSPerIdentity, float64(after-before)/float64(len(tokens)))
+		}
 		for range s.Size.Repeats {
 			for _, rate := range s.Size.Rates {
 				for _, pick := range []load.Pick{{Distribution: load.Uniform}, {Distribution: load.Zipf, Exponent: 1.2}} {

@@ -31,6 +31,8 @@ type Stage struct {
 	subject string
 	task    clusters.Task
 	cases   []*Case
+	// unmetered says that the record has told why nothing is metered.
+	unmetered bool
 }
 
 // Setting is what Play needs beside the scenario.
@@ -162,7 +164,9 @@ func (s *Stage) Load(ctx context.Context, job load.Job) *load.Result {
 // Measure makes a load and meters the subject and EKS Auth while it is on.
 func (s *Stage) Measure(ctx context.Context, job load.Job) Sample {
 	s.T.Helper()
-	return s.Observe(ctx, identities(job), func(ctx context.Context) *load.Result { return s.Load(ctx, job) })
+	sample := s.Observe(ctx, identities(job), func(ctx context.Context) *load.Result { return s.Load(ctx, job) })
+	sample.Limited = s.Fleet.Limited(job, sample.Result)
+	return sample
 }
 
 // Observe meters the subject and EKS Auth, for so many identities, while something is done; its result
@@ -170,18 +174,16 @@ func (s *Stage) Measure(ctx context.Context, job load.Job) Sample {
 func (s *Stage) Observe(ctx context.Context, identities int, what func(context.Context) *load.Result) Sample {
 	s.T.Helper()
 	containers := s.containers(ctx)
-	before, calls := s.meter(ctx, containers), s.calls(ctx)
-	sample := Sample{Result: what(ctx), Identities: identities, Calls: -1, Metered: true}
-	after := s.meter(ctx, containers)
+	before, metered := s.meter(ctx, containers)
+	calls := s.calls(ctx)
+	sample := Sample{Result: what(ctx), Identities: identities, Calls: -1, Metered: metered}
+	after, _ := s.meter(ctx, containers)
 	for id, usage := range after {
 		sample.CPU += usage.CPU - before[id].CPU
 		sample.RSS += usage.RSS
 	}
 	if calls >= 0 {
 		sample.Calls = s.calls(ctx) - calls
-	}
-	if sample.Result != nil {
-		sample.Limited = s.Fleet.Limited(sample.Result)
 	}
 	return sample
 }
@@ -195,13 +197,16 @@ func (s *Stage) containers(ctx context.Context) []generator.Container {
 	return list
 }
 
-func (s *Stage) meter(ctx context.Context, containers []generator.Container) map[string]generator.Usage {
+// meter reads what the containers have used; false where the cluster lets nobody see that, which the
+// record says once.
+func (s *Stage) meter(ctx context.Context, containers []generator.Container) (map[string]generator.Usage, bool) {
 	s.T.Helper()
 	usage, err := s.Fleet.Meter(ctx, containers)
-	if err != nil {
-		s.T.Fatalf("%v", err)
+	if err != nil && !s.unmetered {
+		s.unmetered = true
+		s.T.Report("CPU time and memory could not be read", err)
 	}
-	return usage
+	return usage, err == nil
 }
 
 // assume is the operation of EKS Auth.
@@ -226,14 +231,14 @@ func (s *Stage) calls(ctx context.Context) int {
 	return total
 }
 
-// Memory of the subject now, in bytes.
-func (s *Stage) Memory(ctx context.Context) int64 {
+// Memory of the subject now, in bytes; false where the cluster lets nobody see it.
+func (s *Stage) Memory(ctx context.Context) (bytes int64, metered bool) {
 	s.T.Helper()
-	sum := int64(0)
-	for _, usage := range s.meter(ctx, s.containers(ctx)) {
-		sum += usage.RSS
+	usage, metered := s.meter(ctx, s.containers(ctx))
+	for _, used := range usage {
+		bytes += used.RSS
 	}
-	return sum
+	return bytes, metered
 }
 
 // Fault makes AWS's side behave as all of the rules say until the returned function is called, at the

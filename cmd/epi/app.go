@@ -108,7 +108,7 @@ variable, a variable over the file.`,
 		&cobra.Group{ID: "environment", Title: "Environment:"},
 	)
 	for _, command := range []*cobra.Command{
-		a.runCommand(), a.upCommand(), a.testCommand(), a.downCommand(),
+		a.runCommand(), a.upCommand(), a.testCommand(), a.benchCommand(), a.downCommand(),
 		a.awsCommand(), a.doctorCommand(), a.imagesCommand(), a.versionCommand(), a.suiteProcessCommand(), exitCodesTopic(), walkthroughTopic(),
 	} {
 		command.Args = usageArgs(command.Args)

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/podidentity/epi/bench"
+	"github.com/podidentity/epi/bench/scenario"
+	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/reports"
+)
+
+// benchFlags are the flags of every command that runs scenarios.
+type benchFlags struct {
+	scenarios []string
+	size      scenario.Size
+	seed      uint64
+	workers   int
+}
+
+func (f *benchFlags) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringSliceVar(&f.scenarios, "scenario", nil, "scenarios to run, by name, or smoke (default all; epi bench --list)")
+	flags.Float64SliceVar(&f.size.Rates, "rate", nil, "requests a second, each a case of its own, where a scenario has rates")
+	flags.DurationVar(&f.size.Duration, "duration", 0, "length of one repeat, where a scenario has one (default the scenario's)")
+	flags.IntVar(&f.size.Repeats, "repeats", 0, "repeats of each case: samples for a comparison (default the scenario's)")
+	flags.IntVar(&f.size.Identities, "identities", 0, "tokens, associations or requests at once, where a scenario is about some (default the scenario's)")
+	flags.IntVar(&f.size.Pods, "pods", 0, "pods that are created, where a scenario does (default the scenario's)")
+	flags.IntVar(&f.workers, "workers", 0, "pods that make load (default one a node, up to ten)")
+	flags.Uint64Var(&f.seed, "seed", 1, "seed of everything random: the same one asks the same")
+}
+
+// Bounds of a size: every load ends.
+const (
+	maxBenchRate  = 200_000
+	maxRepeat     = time.Hour
+	maxRepeats    = 1000
+	maxIdentities = 100_000
+	maxBenchPods  = 1000
+	maxWorkers    = 100
+)
+
+// choose returns the scenarios with their sizes, or what is wrong with the flags.
+func (f *benchFlags) choose() ([]scenario.Scenario, error) {
+	var problems []string
+	within := func(flag string, value, most float64) {
+		if value < 0 || value > most || math.IsNaN(value) {
+			problems = append(problems, fmt.Sprintf("flag --%s: %g is not within 0 to %g", flag, value, most))
+		}
+	}
+	for _, rate := range f.size.Rates {
+		within("rate", rate, maxBenchRate)
+		if rate == 0 {
+			problems = append(problems, "flag --rate: a rate of 0 asks nothing")
+		}
+	}
+	if f.size.Duration < 0 || f.size.Duration > maxRepeat {
+		problems = append(problems, fmt.Sprintf("flag --duration: %s is not within 0 to %s", f.size.Duration, maxRepeat))
+	}
+	within("repeats", float64(f.size.Repeats), maxRepeats)
+	within("identities", float64(f.size.Identities), maxIdentities)
+	within("pods", float64(f.size.Pods), maxBenchPods)
+	within("workers", float64(f.workers), maxWorkers)
+	if len(problems) > 0 {
+		return nil, usageError("%s", strings.Join(problems, "\n"))
+	}
+	list, err := bench.Choose(f.scenarios, f.size)
+	if err != nil {
+		return nil, usageError("flag --scenario: %w", err)
+	}
+	return list, nil
+}
+
+func (a *app) benchCommand() *cobra.Command {
+	var flags benchFlags
+	var name, artifacts string
+	var list bool
+	cmd := &cobra.Command{
+		Use:     "bench",
+		GroupID: "main",
+		Short:   "Measure agent and webhook under load in an environment that is up",
+		Long: `Bench loads the agent and the webhook of a running environment in the ways that its
+users tell of, and writes what it measured: bench.json, bench.txt (for benchstat),
+report.html and junit.xml below _artifacts/latest.
+
+Load is open: requests begin when the schedule says so, however slow the answers are,
+and every latency counts from there. It is made in pods, one a node. What they can do
+themselves is measured first, on a handler that does nothing; a result that is theirs
+and not the subject's is marked.
+
+CPU time and memory are those of the subject's containers, read from the node's control
+groups. Calls to EKS Auth are counted by the emulator.`,
+		Example: `  epi bench
+  epi bench --list
+  epi bench --scenario warm --rate 900,5000 --duration 12s --repeats 3
+  epi bench --scenario herd-same,throttled --identities 200`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			scenarios, err := flags.choose()
+			if err != nil {
+				return err
+			}
+			if list {
+				return listScenarios(a.out, scenarios)
+			}
+			dirs, err := a.dirs()
+			if err != nil {
+				return err
+			}
+			env, err := loadEnvironment(dirs, name)
+			if err != nil {
+				return err
+			}
+			session, err := a.newSession(cmd, artifacts, nil)
+			if err != nil {
+				return err
+			}
+			steps := a.newSteps(session.phase)
+			session.problem("run benchmark", a.runBench(ctx, env, flags, scenarios, session, steps))
+			steps.Close()
+			return session.finish(ctx)
+		},
+	}
+	flags.register(cmd)
+	cmd.Flags().StringVar(&name, "name", "epi", "name of the environment")
+	cmd.Flags().StringVar(&artifacts, "artifacts", "_artifacts", "folder of the runs: each gets one below it, and latest points to the last")
+	cmd.Flags().BoolVar(&list, "list", false, "run nothing, list the scenarios that are selected, with their sizes")
+	a.outputFlag(cmd)
+	return cmd
+}
+
+// runBench runs scenarios and records them. Its error says that the environment, not a subject, is at
+// fault.
+func (a *app) runBench(ctx context.Context, env *clusters.Environment, flags benchFlags, scenarios []scenario.Scenario, session *session, steps *steps) error {
+	if err := session.environment(env); err != nil {
+		return err
+	}
+	if err := reach(ctx, env); err != nil {
+		return err
+	}
+	err := bench.Run(ctx, bench.Options{
+		Environment: env, Run: session.id(), Scenarios: scenarios, Seed: flags.seed, Workers: flags.workers,
+	}, steps, measured{session})
+	session.logs(ctx, env)
+	if ctx.Err() != nil {
+		return nil // told as an interrupted run, not as a broken environment
+	}
+	return err
+}
+
+// measured records what was measured.
+type measured struct{ *session }
+
+// Generators implements bench.Sink.
+func (m measured) Generators(seed uint64, machines []reports.Machine, generator reports.Generator) {
+	m.keep(m.recorder.Bench(reports.Bench{Seed: seed, Machines: machines, Generator: generator}))
+}
+
+// Scenario implements bench.Sink.
+func (m measured) Scenario(record reports.Scenario) { m.keep(m.recorder.Scenario(record)) }
+
+// listScenarios prints scenarios with what they show.
+func listScenarios(w io.Writer, list []scenario.Scenario) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, s := range list {
+		if _, err := fmt.Fprintf(table, "%s\t%s\t%s\n", s.Name, s.Subject, s.Title); err != nil {
+			return err
+		}
+	}
+	return table.Flush()
+}
