@@ -6,19 +6,19 @@
 package admission
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"mime"
 	"net/http"
+	"strconv"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	admissionv1 "k8s.io/api/admission/v1"
 	admissionv1beta1 "k8s.io/api/admission/v1beta1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/podidentity/epi/clusters/webhook/injection"
 )
@@ -52,13 +52,25 @@ func New(injector Injector, registerer prometheus.Registerer, log *slog.Logger) 
 	return &handler{injector: injector, injected: pods, log: log}
 }
 
+// bodies are read into buffers that are used again. Nothing of a body outlives its request.
+var bodies = sync.Pool{New: func() any { return &bytes.Buffer{} }}
+
+// largestKept is the capacity in bytes of the largest buffer that is kept for the next request.
+const largestKept = 64 << 10
+
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+	if !isJSON(r.Header.Get("Content-Type")) {
 		http.Error(w, "Invalid Content-Type, expected `application/json`", http.StatusUnsupportedMediaType)
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxReview))
-	if err != nil {
+	body := bodies.Get().(*bytes.Buffer)
+	defer func() {
+		if body.Cap() <= largestKept {
+			body.Reset()
+			bodies.Put(body)
+		}
+	}()
+	if _, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, maxReview)); err != nil {
 		status := http.StatusBadRequest
 		if _, large := errors.AsType[*http.MaxBytesError](err); large {
 			status = http.StatusRequestEntityTooLarge
@@ -66,74 +78,76 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "read review: "+err.Error(), status)
 		return
 	}
-	answer, err := json.Marshal(h.review(r, body))
-	if err != nil {
-		http.Error(w, "encode answer: "+err.Error(), http.StatusInternalServerError)
-		return
-	}
+	answer := h.review(r.Context(), body.Bytes())
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(answer) // the API server may have given up
+	w.Header().Set("Content-Length", strconv.Itoa(len(answer))) // or it would go in chunks
+	_, _ = w.Write(answer)                                      // the API server may have given up
+}
+
+func isJSON(contentType string) bool {
+	const want = "application/json"
+	if contentType == want {
+		return true
+	}
+	kind, _, err := mime.ParseMediaType(contentType)
+	return err == nil && kind == want
 }
 
 // review is for both versions: their reviews have the same members.
-func (h *handler) review(r *http.Request, body []byte) admissionv1.AdmissionReview {
-	var review admissionv1.AdmissionReview
+func (h *handler) review(ctx context.Context, body []byte) []byte {
+	var q question
 	if len(body) > 0 {
-		if err := json.Unmarshal(body, &review); err != nil {
-			return refused(review, fmt.Errorf("couldn't get version/kind; json parse error: %w", err))
+		var err error
+		if q, err = readQuestion(body); err != nil {
+			return q.refusal(fmt.Errorf("couldn't get version/kind; json parse error: %w", err))
 		}
 	}
-	if review.Request == nil {
-		return refused(admissionv1.AdmissionReview{}, errors.New("bad content"))
+	request := q.request
+	if request == nil {
+		q.kind, q.apiVersion = "", ""
+		return q.refusal(errors.New("bad content"))
 	}
-	if version := review.APIVersion; review.Kind != "AdmissionReview" ||
+	if version := q.apiVersion; q.kind != "AdmissionReview" ||
 		version != admissionv1.SchemeGroupVersion.String() && version != admissionv1beta1.SchemeGroupVersion.String() {
-		return refused(review, fmt.Errorf("got kind %q of %q, expected AdmissionReview of %s or %s",
-			review.Kind, version, admissionv1.SchemeGroupVersion, admissionv1beta1.SchemeGroupVersion))
+		return q.refusal(fmt.Errorf("got kind %q of %q, expected AdmissionReview of %s or %s",
+			q.kind, version, admissionv1.SchemeGroupVersion, admissionv1beta1.SchemeGroupVersion))
 	}
-	if !concerns(review.Request) {
-		return answer(review, &admissionv1.AdmissionResponse{Allowed: true})
+	if !request.concernsPods() {
+		return q.answer(nil)
 	}
-	if len(review.Request.Object.Raw) == 0 {
-		return refused(review, errors.New("review has no object"))
+	if len(request.object) == 0 {
+		return q.refusal(errors.New("review has no object"))
 	}
-	result, err := h.injector.Inject(r.Context(), review.Request.Namespace, review.Request.Object.Raw)
-	log := h.log.With("namespace", review.Request.Namespace, "pod", result.Pod, "serviceAccount", result.ServiceAccount)
+	result, err := h.injector.Inject(ctx, request.namespace, request.object)
 	if err != nil {
-		log.WarnContext(r.Context(), "Refused what is no pod", "error", err)
-		return refused(review, err)
+		h.tell(ctx, slog.LevelWarn, "Refused what is no pod", request, result, slog.Any("error", err))
+		return q.refusal(err)
 	}
-	response := &admissionv1.AdmissionResponse{Allowed: true}
+	method := slog.String("method", string(result.Method))
 	switch {
 	case result.Method == injection.None:
-		log.DebugContext(r.Context(), "Left pod alone: its service account has neither an association nor a role")
+		h.tell(ctx, slog.LevelDebug, "Left pod alone: its service account has neither an association nor a role", request, result)
 	case result.Patch == nil:
-		log.InfoContext(r.Context(), "Left pod alone: it has what it needs", "method", result.Method)
+		h.tell(ctx, slog.LevelInfo, "Left pod alone: it has what it needs", request, result, method)
 	default:
-		log.InfoContext(r.Context(), "Injected pod", "method", result.Method)
+		h.tell(ctx, slog.LevelInfo, "Injected pod", request, result, method)
 		h.injected.WithLabelValues(string(result.Method)).Inc()
-		patchType := admissionv1.PatchTypeJSONPatch
-		response.Patch, response.PatchType = result.Patch, &patchType
 	}
-	return answer(review, response)
+	return q.answer(result.Patch)
 }
 
-// concerns tells whether a review is about a pod to be created. The webhook's configuration asks
+// tell logs what became of a pod.
+func (h *handler) tell(ctx context.Context, level slog.Level, message string, request *request, result injection.Result, more ...slog.Attr) {
+	if h.log.Enabled(ctx, level) {
+		about := []slog.Attr{slog.String("namespace", request.namespace), slog.String("pod", result.Pod), slog.String("serviceAccount", result.ServiceAccount)}
+		h.log.LogAttrs(ctx, level, message, append(about, more...)...)
+	}
+}
+
+// concernsPods tells whether a request is about a pod to be created. The webhook's configuration asks
 // for no others; a review that does not say what it is about is taken at its object.
-func concerns(request *admissionv1.AdmissionRequest) bool {
-	created := request.Operation == "" || request.Operation == admissionv1.Create
-	pod := request.Kind.Kind == "" || request.Kind.Group == "" && request.Kind.Kind == "Pod"
-	return created && pod && request.SubResource == ""
-}
-
-func refused(review admissionv1.AdmissionReview, reason error) admissionv1.AdmissionReview {
-	return answer(review, &admissionv1.AdmissionResponse{Result: &metav1.Status{Message: reason.Error()}})
-}
-
-// answer is in the version that the review came in.
-func answer(review admissionv1.AdmissionReview, response *admissionv1.AdmissionResponse) admissionv1.AdmissionReview {
-	if review.Request != nil {
-		response.UID = review.Request.UID
-	}
-	return admissionv1.AdmissionReview{TypeMeta: review.TypeMeta, Response: response}
+func (r *request) concernsPods() bool {
+	created := r.operation == "" || r.operation == string(admissionv1.Create)
+	pod := r.kind == "" || r.group == "" && r.kind == "Pod"
+	return created && pod && r.subResource == ""
 }

@@ -14,6 +14,7 @@ import (
 	jsonpatch "github.com/evanphx/json-patch/v5"
 	"github.com/prometheus/client_golang/prometheus"
 	admissionv1 "k8s.io/api/admission/v1"
+	kjson "sigs.k8s.io/json"
 
 	"github.com/podidentity/epi/clusters/webhook/injection"
 )
@@ -94,10 +95,19 @@ func TestAnswers(t *testing.T) {
 		"another version": {"application/json", strings.Replace(review(v1, `"object":`+pod), "/v1", "/v2", 1), 200,
 			`{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v2","response":{"uid":"u-1","allowed":false,"status":{"metadata":{},"message":"got kind \"AdmissionReview\" of \"admission.k8s.io/v2\", expected AdmissionReview of admission.k8s.io/v1 or admission.k8s.io/v1beta1"}}}`},
 		"no object":     {"application/json", review(v1, `"operation":"CREATE"`), 200, refusal("review has no object")},
-		"no pod":        {"application/json", review(v1, `"object":{"spec":5}`), 200, refusal("decode field spec of pod: json: cannot unmarshal number into Go value of type injection.object")},
+		"no pod":        {"application/json", review(v1, `"object":{"spec":5}`), 200, refusal("decode field spec of pod: got a number, expected an object")},
 		"update":        {"application/json", review(v1, `"operation":"UPDATE","object":`+pod), 200, admitted},
 		"another kind":  {"application/json", review(v1, `"kind":{"group":"apps","kind":"Deployment"},"object":`+pod), 200, admitted},
 		"a subresource": {"application/json", review(v1, `"subResource":"binding","object":`+pod), 200, admitted},
+		// Names are those of the API server to the letter, as for the real webhook; what the webhook
+		// does not read must be JSON and no more.
+		"other case":     {"application/json", review(v1, `"Object":`+pod), 200, refusal("review has no object")},
+		"unread members": {"application/json", review(v1, `"userInfo":5,"operation":"DELETE"`), 200, admitted},
+		"no text": {"application/json", review(v1, `"operation":5`), 200,
+			refusal("couldn't get version/kind; json parse error: got a number, expected a string")},
+		"null":          {"application/json", "null", 200, `{"response":{"uid":"","allowed":false,"status":{"metadata":{},"message":"bad content"}}}`},
+		"an array":      {"application/json", "[]", 200, `{"response":{"uid":"","allowed":false,"status":{"metadata":{},"message":"couldn't get version/kind; json parse error: got an array, expected an object"}}}`},
+		"more than one": {"application/json", "{} {}", 200, `{"response":{"uid":"","allowed":false,"status":{"metadata":{},"message":"couldn't get version/kind; json parse error: invalid character '{' after top-level value"}}}`},
 		"too large":     {"application/json", `{"kind":"` + strings.Repeat("x", maxReview) + `"}`, 413, "read review: http: request body too large\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -135,14 +145,22 @@ func FuzzMutate(f *testing.F) {
 		if err := json.Unmarshal(recorder.Body.Bytes(), &answer); err != nil || answer.Response == nil {
 			t.Fatalf("answer is %s", recorder.Body)
 		}
+		// The API server's own decoder, which does not ignore the case of names.
+		decoded := kjson.UnmarshalCaseSensitivePreserveInts(body, &sent)
+		if decoded == nil && sent.Request != nil && (answer.Response.UID != sent.Request.UID || answer.APIVersion != sent.APIVersion) {
+			t.Fatalf("answer is to %q in %q, want %q in %q", answer.Response.UID, answer.APIVersion, sent.Request.UID, sent.APIVersion)
+		}
+		if !json.Valid(body) && answer.Response.Allowed {
+			t.Fatal("admitted what is not JSON")
+		}
 		if answer.Response.Patch == nil {
 			return
 		}
 		if !answer.Response.Allowed {
 			t.Fatal("refused with a patch")
 		}
-		if err := json.Unmarshal(body, &sent); err != nil {
-			t.Fatal(err)
+		if sent.Request == nil || sent.Request.Object.Raw == nil {
+			t.Fatalf("patched what the API server does not read: %v", decoded)
 		}
 		patch, err := jsonpatch.DecodePatch(answer.Response.Patch)
 		if err != nil {

@@ -53,12 +53,12 @@ func (i *Injector) additions(granted grant, nodeSelector map[string]string) addi
 
 // addTo changes the container and reports whether it did. A container that sets variables of all
 // groups is left alone.
-func (a additions) addTo(container object) (bool, error) {
-	env, err := readRawList(container, "env")
+func (a additions) addTo(container *object) (bool, error) {
+	env, err := readRawList(*container, "env")
 	if err != nil {
 		return false, err
 	}
-	mounts, err := readRawList(container, "volumeMounts")
+	mounts, err := readRawList(*container, "volumeMounts")
 	if err != nil {
 		return false, err
 	}
@@ -73,7 +73,7 @@ func (a additions) addTo(container object) (bool, error) {
 	add := func(has bool, g group) {
 		if !has && len(g.variables) > 0 {
 			env.elements = append(env.elements, g.variables...)
-			container["env"] = mustEncode(env.elements)
+			container.set("env", encode(env.elements))
 			changed = true
 		}
 	}
@@ -81,32 +81,8 @@ func (a additions) addTo(container object) (bool, error) {
 	add(hasRegion, a.region)
 	add(hasCredentials, a.credentials)
 	if !slices.Contains(mounts.names, a.volumeName) {
-		container["volumeMounts"] = mustEncode(append(mounts.elements, a.mount))
+		container.set("volumeMounts", encode(append(mounts.elements, a.mount)))
 		changed = true
 	}
 	return changed, nil
-}
-
-// rawList is a list whose elements are only added to, never changed.
-type rawList struct {
-	elements []json.RawMessage
-	names    []string
-}
-
-func readRawList(o object, field string) (rawList, error) {
-	var l rawList
-	if err := decode(o[field], field, &l.elements); err != nil {
-		return rawList{}, err
-	}
-	var named []struct {
-		Name string `json:"name"`
-	}
-	if err := decode(o[field], field, &named); err != nil {
-		return rawList{}, err
-	}
-	l.names = make([]string, len(named))
-	for n := range named {
-		l.names[n] = named[n].Name
-	}
-	return l, nil
 }

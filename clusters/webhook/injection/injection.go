@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -49,31 +48,27 @@ type Result struct {
 	Patch []byte
 }
 
-type operation struct {
-	Op    string `json:"op"`
-	Path  string `json:"path"`
-	Value any    `json:"value"`
-}
-
 // Inject looks at a pod, in JSON, that is to be created in a namespace. The error says what in the
 // pod is not of a pod's form.
 func (i *Injector) Inject(ctx context.Context, namespace string, pod []byte) (Result, error) {
-	var root, metadata, spec object
-	if err := decode(pod, "pod", &root); err != nil {
+	root, err := readObject(pod, "pod")
+	if err != nil {
 		return Result{}, err
 	}
-	if err := decode(root["spec"], "spec", &spec); err != nil {
+	spec, err := readObject(root.get("spec"), "spec")
+	if err != nil {
 		return Result{}, err
 	}
 	var result Result
-	if err := decode(spec["serviceAccountName"], "serviceAccountName", &result.ServiceAccount); err != nil {
+	if result.ServiceAccount, err = readText(spec, "serviceAccountName", ""); err != nil {
 		return Result{}, err
 	}
-	if err := decode(root["metadata"], "metadata", &metadata); err != nil {
+	metadata, err := readObject(root.get("metadata"), "metadata")
+	if err != nil {
 		return Result{}, err
 	}
 	for _, field := range []string{"generateName", "name"} {
-		if err := decode(metadata[field], field, &result.Pod); err != nil {
+		if result.Pod, err = readText(metadata, field, result.Pod); err != nil {
 			return Result{}, err
 		}
 	}
@@ -88,19 +83,17 @@ func (i *Injector) Inject(ctx context.Context, namespace string, pod []byte) (Re
 	if len(patch) == 0 {
 		return result, nil
 	}
-	if result.Patch, err = json.Marshal(patch); err != nil {
-		return Result{}, fmt.Errorf("encode patch: %w", err)
-	}
+	result.Patch = encodePatch(patch, len(pod))
 	return result, nil
 }
 
 func (i *Injector) patch(granted grant, metadata, spec object) ([]operation, error) {
-	var annotations map[string]string
-	if err := decode(metadata["annotations"], "annotations", &annotations); err != nil {
+	annotations, err := readTexts(metadata, "annotations")
+	if err != nil {
 		return nil, err
 	}
-	var nodeSelector map[string]string
-	if err := decode(spec["nodeSelector"], "nodeSelector", &nodeSelector); err != nil {
+	nodeSelector, err := readTexts(spec, "nodeSelector")
+	if err != nil {
 		return nil, err
 	}
 	var patch []operation
@@ -125,7 +118,8 @@ func (i *Injector) patch(granted grant, metadata, spec object) ([]operation, err
 			return nil, err
 		}
 		changed := false
-		for n, container := range containers.elements {
+		for n := range containers.elements {
+			container := &containers.elements[n]
 			if slices.Contains(skipped, containers.names[n]) {
 				continue
 			}
@@ -138,10 +132,11 @@ func (i *Injector) patch(granted grant, metadata, spec object) ([]operation, err
 		if !changed {
 			continue
 		}
-		for _, container := range containers.elements {
+		for n := range containers.elements {
+			container := &containers.elements[n]
 			// The Go type that upstream decodes into always encodes this one.
-			if _, ok := container["resources"]; !ok {
-				container["resources"] = json.RawMessage("{}")
+			if container.get("resources") == nil {
+				container.set("resources", json.RawMessage("{}"))
 			}
 		}
 		patch = append(patch, operation{"add", "/spec/" + field, containers.elements})
@@ -149,13 +144,16 @@ func (i *Injector) patch(granted grant, metadata, spec object) ([]operation, err
 	return patch, nil
 }
 
+// pointer escapes a name for a JSON pointer (RFC 6901).
+var pointer = strings.NewReplacer("~", "~0", "/", "~1")
+
 // label marks the pod. Where metadata or labels are missing they are added as a whole, for a JSON
 // patch adds nothing to what is not there.
 func (i *Injector) label(metadata object) ([]operation, error) {
 	name := i.annotation("pod-identity")
 	const value = "enabled"
-	var labels map[string]string
-	if err := decode(metadata["labels"], "labels", &labels); err != nil {
+	labels, err := readTexts(metadata, "labels")
+	if err != nil {
 		return nil, err
 	}
 	switch {
@@ -166,8 +164,7 @@ func (i *Injector) label(metadata object) ([]operation, error) {
 	case labels[name] == value:
 		return nil, nil
 	}
-	pointer := strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
-	return []operation{{"add", "/metadata/labels/" + pointer, value}}, nil
+	return []operation{{"add", "/metadata/labels/" + pointer.Replace(name), value}}, nil
 }
 
 // addVolume projects the token; a volume of that name is kept as it is.
@@ -198,7 +195,11 @@ func addVolume(spec object, token Token, expiration int64) ([]operation, error) 
 // skipped are the containers that the pod's annotation lists as comma-separated values, which may
 // be quoted. What cannot be parsed skips none.
 func (i *Injector) skipped(annotations map[string]string) []string {
-	names, err := csv.NewReader(strings.NewReader(annotations[i.annotation(skipAnnotation)])).Read()
+	listed := annotations[i.annotation(skipAnnotation)]
+	if listed == "" {
+		return nil
+	}
+	names, err := csv.NewReader(strings.NewReader(listed)).Read()
 	if err != nil {
 		return nil
 	}

@@ -368,3 +368,15 @@ func BenchmarkInject(b *testing.B) {
 		}
 	}
 }
+
+// Names are matched to the letter, as the API server does.
+func TestNamesOfAnotherCase(t *testing.T) {
+	pod := `{"metadata":{},"spec":{"serviceAccountName":"bench-3","Volumes":[{"name":"eks-pod-identity-token"}],"containers":[
+		{"name":"a","env":[{"NAME":"` + uriVariable + `","value":"own"}],"VolumeMounts":[{"name":"eks-pod-identity-token"}]}]}}`
+	got := inject(t, newInjector(nil), pod)
+	for _, want := range []string{`"/spec/volumes"`, `"name":"` + uriVariable + `"`, `"volumeMounts":[{`} {
+		if !strings.Contains(string(got.Patch), want) {
+			t.Errorf("no %s in %s", want, got.Patch)
+		}
+	}
+}

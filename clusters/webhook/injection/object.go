@@ -3,39 +3,96 @@ package injection
 import (
 	"encoding/json"
 	"fmt"
-	"unicode/utf8"
+
+	"github.com/podidentity/epi/clusters/webhook/rawjson"
 )
 
 // object is a JSON object whose members are left as they are unless they are replaced. Names are
-// matched exactly and the last of equal names counts, as for the one who applies the patch.
-type object map[string]json.RawMessage
+// matched exactly and the last of equal names counts, as for the one who applies the patch. It is
+// nil where there is none.
+type object []rawjson.Member
 
-// decode reads raw, which is the field of that name, into a value. No or null raw leaves it alone.
-func decode(raw json.RawMessage, field string, into any) error {
-	if len(raw) == 0 {
+// usualMembers is how many members are made room for: containers seldom have more.
+const usualMembers = 12
+
+// readObject reads raw, which is the field of that name. No or null raw is no object.
+func readObject(raw json.RawMessage, field string) (object, error) {
+	if len(raw) == 0 || string(raw) == "null" {
+		return nil, nil
+	}
+	o := make(object, 0, usualMembers)
+	err := rawjson.Members(raw, func(m rawjson.Member) error {
+		o = append(o, m)
+		return nil
+	})
+	return o, malformed(field, err)
+}
+
+func malformed(field string, err error) error {
+	if err == nil {
 		return nil
 	}
-	if text, ok := into.(*string); ok && plain(raw) {
-		*text = string(raw[1 : len(raw)-1])
-		return nil
-	}
-	if err := json.Unmarshal(raw, into); err != nil {
-		return fmt.Errorf("decode field %s of pod: %w", field, err)
+	return fmt.Errorf("decode field %s of pod: %w", field, err)
+}
+
+// get returns nil for a member that is not there.
+func (o object) get(name string) json.RawMessage {
+	for n := len(o) - 1; n >= 0; n-- {
+		if o[n].Is(name) {
+			return o[n].Value
+		}
 	}
 	return nil
 }
 
-// plain tells whether raw, which is valid JSON, is a string without escapes: nearly every name is.
-func plain(raw json.RawMessage) bool {
-	if raw[0] != '"' {
-		return false
-	}
-	for _, c := range raw {
-		if c == '\\' || c >= utf8.RuneSelf {
-			return false
+// set replaces a member or adds it.
+func (o *object) set(name string, value json.RawMessage) {
+	for n := len(*o) - 1; n >= 0; n-- {
+		if (*o)[n].Is(name) {
+			(*o)[n].Value = value
+			return
 		}
 	}
-	return true
+	*o = append(*o, rawjson.Member{Key: []byte(`"` + name + `"`), Value: value})
+}
+
+func (o object) appendTo(out []byte) []byte {
+	out = append(out, '{')
+	for n, m := range o {
+		if n > 0 {
+			out = append(out, ',')
+		}
+		out = append(append(append(out, m.Key...), ':'), m.Value...)
+	}
+	return append(out, '}')
+}
+
+// readText reads a member of o that is a string; one that is missing or null is otherwise.
+func readText(o object, field, otherwise string) (string, error) {
+	raw := o.get(field)
+	if raw == nil {
+		return otherwise, nil
+	}
+	text, err := rawjson.Text(raw, otherwise)
+	return text, malformed(field, err)
+}
+
+// readTexts reads a member of o whose members are strings; nil for a missing or null one.
+func readTexts(o object, field string) (map[string]string, error) {
+	raw := o.get(field)
+	if raw == nil || string(raw) == "null" {
+		return nil, nil
+	}
+	texts := map[string]string{}
+	err := rawjson.Members(raw, func(m rawjson.Member) error {
+		name, err := rawjson.Text(m.Key, "")
+		if err != nil {
+			return err
+		}
+		texts[name], err = rawjson.Text(m.Value, "")
+		return err
+	})
+	return texts, malformed(field, err)
 }
 
 // list is a JSON array of objects that have names.
@@ -46,20 +103,61 @@ type list struct {
 
 // readList reads a member of o; a missing or null one is an empty list.
 func readList(o object, field string) (list, error) {
-	var l list
-	if err := decode(o[field], field, &l.elements); err != nil {
+	raws, err := readRawList(o, field)
+	if err != nil || raws.elements == nil {
 		return list{}, err
 	}
-	l.names = make([]string, len(l.elements))
-	for n, element := range l.elements {
-		if err := decode(element["name"], field+".name", &l.names[n]); err != nil {
+	l := list{elements: make([]object, len(raws.elements)), names: raws.names}
+	for n, raw := range raws.elements {
+		if l.elements[n], err = readObject(raw, field); err != nil {
 			return list{}, err
-		}
-		if element == nil { // null, which is no object that could be added to
-			l.elements[n] = object{}
 		}
 	}
 	return l, nil
+}
+
+// rawList is a list whose elements are only added to, never changed.
+type rawList struct {
+	elements []json.RawMessage
+	names    []string
+}
+
+func readRawList(o object, field string) (rawList, error) {
+	raw := o.get(field)
+	if raw == nil || string(raw) == "null" {
+		return rawList{}, nil
+	}
+	l := rawList{elements: []json.RawMessage{}}
+	err := rawjson.Elements(raw, func(element []byte) error {
+		name := ""
+		err := rawjson.Members(element, func(m rawjson.Member) error {
+			if !m.Is("name") {
+				return nil
+			}
+			var err error
+			name, err = rawjson.Text(m.Value, name)
+			return err
+		})
+		l.elements, l.names = append(l.elements, element), append(l.names, name)
+		return err
+	})
+	return l, malformed(field, err)
+}
+
+// encode makes a JSON array.
+func encode(elements []json.RawMessage) json.RawMessage {
+	size := len("[]")
+	for _, element := range elements {
+		size += len(element) + len(",")
+	}
+	out := append(make([]byte, 0, size), '[')
+	for n, element := range elements {
+		if n > 0 {
+			out = append(out, ',')
+		}
+		out = append(out, element...)
+	}
+	return append(out, ']')
 }
 
 // mustEncode is for values that are always JSON.

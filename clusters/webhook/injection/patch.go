@@ -1,0 +1,40 @@
+package injection
+
+// operation of a JSON patch. Value is whatever JSON can tell, or objects that were read.
+type operation struct {
+	Op, Path string
+	Value    any
+}
+
+// additionsSize is about what the operations take besides what was in the pod, with 3 containers.
+const additionsSize = 2 << 10
+
+// encodePatch writes the operations on a pod of a size in bytes.
+func encodePatch(operations []operation, podSize int) []byte {
+	out := append(make([]byte, 0, podSize+additionsSize), '[')
+	for n, o := range operations {
+		if n > 0 {
+			out = append(out, ',')
+		}
+		out = append(append(append(out, `{"op":"`...), o.Op...), `","path":`...)
+		out = append(append(out, mustEncode(o.Path)...), `,"value":`...)
+		if objects, ok := o.Value.([]object); ok {
+			out = appendObjects(out, objects)
+		} else {
+			out = append(out, mustEncode(o.Value)...)
+		}
+		out = append(out, '}')
+	}
+	return append(out, ']')
+}
+
+func appendObjects(out []byte, objects []object) []byte {
+	out = append(out, '[')
+	for n, o := range objects {
+		if n > 0 {
+			out = append(out, ',')
+		}
+		out = o.appendTo(out)
+	}
+	return append(out, ']')
+}
