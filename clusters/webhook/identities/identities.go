@@ -25,6 +25,8 @@ import (
 const (
 	// quiet is how long a folder must be silent before the file is read.
 	quiet = 50 * time.Millisecond
+	// patience is how long that is waited for: a folder that is never silent must not hide a change.
+	patience = 500 * time.Millisecond
 	// emptyAge is how old an empty file must be to be believed: a file that is written in place is
 	// empty for a moment, which would mean that nobody has an association.
 	emptyAge = 300 * time.Millisecond
@@ -89,18 +91,26 @@ func (f *File) Watch(ctx context.Context) error {
 	// Read after the watch began, so that no change is missed.
 	settled := time.NewTimer(f.read())
 	defer settled.Stop()
+	var unread time.Time // when the first event came since the file was read
+	postpone := func() {
+		if unread.IsZero() {
+			unread = time.Now()
+		}
+		settled.Reset(max(0, min(quiet, patience-time.Since(unread))))
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case event := <-watcher.Events:
 			if name := filepath.Base(event.Name); name == filepath.Base(f.path) || name == volumeLink {
-				settled.Reset(quiet)
+				postpone()
 			}
 		case err := <-watcher.Errors:
 			f.log.Warn("Events about the container credentials config may be lost, reading it", "error", err)
-			settled.Reset(quiet)
+			postpone()
 		case <-settled.C:
+			unread = time.Time{}
 			settled.Reset(f.read())
 		}
 	}

@@ -2,6 +2,7 @@ package identities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -179,6 +180,32 @@ func TestWritingInPlaceShowsNoGap(t *testing.T) {
 	}
 }
 
+// Where associations come and go all the time, the file is never left alone for long.
+func TestAFileThatNeverRestsIsRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config.json")
+	write(t, path, listsA)
+	f := watch(t, path)
+	eventually(t, f, "a")
+	stop := make(chan struct{})
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(quiet / 10):
+				if err := errors.Join(os.WriteFile(path+".tmp", []byte(listsAB), 0o600), os.Rename(path+".tmp", path)); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		}
+	})
+	defer writing.Wait()
+	defer close(stop)
+	eventually(t, f, "a b")
+}
+
 func TestMissingFolder(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "missing")
 	err := New(filepath.Join(folder, "config.json"), slog.New(slog.DiscardHandler)).Watch(t.Context())
@@ -198,4 +225,50 @@ func FuzzParse(f *testing.F) {
 			t.Fatal(fmt.Sprint(list, err))
 		}
 	})
+}
+
+// many is a config file of n identities; the first of them is ns/a, the last ns/LAST.
+func many(n int, last string) []byte {
+	var file strings.Builder
+	file.WriteString(`{"identities":[{"namespace":"ns","serviceAccount":"a"}`)
+	for i := range n - 2 {
+		fmt.Fprintf(&file, `,{"namespace":"namespace-%d","serviceAccount":"account-%d"}`, i%100, i)
+	}
+	fmt.Fprintf(&file, `,{"namespace":"ns","serviceAccount":%q}]}`, last)
+	return []byte(file.String())
+}
+
+// BenchmarkHas: a lookup takes as long whatever the number of identities.
+func BenchmarkHas(b *testing.B) {
+	for _, n := range []int{10, 1_000, 10_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			list, err := parse(many(n, "b"))
+			if err != nil {
+				b.Fatal(err)
+			}
+			f := New("", slog.New(slog.DiscardHandler))
+			f.current.Store(&list)
+			b.ReportAllocs()
+			for b.Loop() {
+				if !f.Has("ns", "b") || f.Has("ns", "c") {
+					b.Fatal("wrong")
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkParse: what a change costs.
+func BenchmarkParse(b *testing.B) {
+	for _, n := range []int{10, 1_000, 10_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			data := many(n, "b")
+			b.ReportAllocs()
+			for b.Loop() {
+				if list, err := parse(data); err != nil || len(list) != n {
+					b.Fatal(len(list), err)
+				}
+			}
+		})
+	}
 }
