@@ -61,7 +61,7 @@ func (i *Installer) change(ctx context.Context, object k8s.Object, edit func()) 
 		return i.resources.Update(ctx, object)
 	})
 	if err != nil {
-		return fmt.Errorf("change image of %s/%s: %w", object.GetNamespace(), object.GetName(), err)
+		return fmt.Errorf("change %s/%s: %w", object.GetNamespace(), object.GetName(), err)
 	}
 	return nil
 }

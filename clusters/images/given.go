@@ -65,6 +65,20 @@ func describe(ref string, image v1.Image) (*Given, error) {
 	return &Given{Ref: ref, Digest: digest.String(), Entrypoint: config.Config.Entrypoint}, nil
 }
 
+// Renamed is the image under localhost/<called>:<first 12 digits of its digest>, for nodes that may have
+// another image of the same name. It reads from the archive for as long as it is used.
+func (g *Given) Renamed(called string) (*Image, error) {
+	tag, err := name.NewTag(g.Ref)
+	if err != nil {
+		return nil, fmt.Errorf("read image archive %s: %w", g.file, err)
+	}
+	image, err := tarball.ImageFromPath(g.file, &tag)
+	if err != nil {
+		return nil, fmt.Errorf("read image archive %s: %w", g.file, err)
+	}
+	return named(called, image)
+}
+
 // Open opens the archive, for loading it. The caller closes it.
 func (g *Given) Open() (io.ReadCloser, error) {
 	archive, err := os.Open(g.file)

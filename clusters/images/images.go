@@ -102,6 +102,11 @@ func configure(layers []v1.Layer, settings v1.Config, called string) (*Image, er
 	if image, err = mutate.ConfigFile(image, config); err != nil {
 		return nil, err
 	}
+	return named(called, image)
+}
+
+// named gives an image a name that its content decides.
+func named(called string, image v1.Image) (*Image, error) {
 	digest, err := image.ConfigName()
 	if err != nil {
 		return nil, err

@@ -26,19 +26,24 @@ func (c *creation) prepareGiven(ctx context.Context, role string, given clusters
 		return nil, nil
 	}
 	task := c.progress.Start(fmt.Sprintf("Image of the %s: %s", role, given.Image))
-	image, err := c.archiveGiven(ctx, role, given.Image)
+	image, err := archiveGiven(ctx, c.engine, given.Image, filepath.Join(c.dir, role+".tar"))
 	if err != nil {
-		err = &clusters.EnvironmentError{
-			Doing: fmt.Sprintf("get image %s of the %s", given.Image, role), Err: err,
-			Remedy: fmt.Sprintf("give an image that %s has or can pull, or an archive that docker save wrote", c.found.Name),
-		}
+		err = noImage(role, given.Image, c.found.Name, err)
 	}
 	task.End(err)
 	return image, err
 }
 
-// archiveGiven saves the engine's image to the environment's folder, unless it is an archive already.
-func (c *creation) archiveGiven(ctx context.Context, role, image string) (*images.Given, error) {
+// noImage is the error for an image of the user's that cannot be had.
+func noImage(role, image, engine string, err error) error {
+	return &clusters.EnvironmentError{
+		Doing: fmt.Sprintf("get image %s of the %s", image, role), Err: err,
+		Remedy: fmt.Sprintf("give an image that %s has or can pull, or an archive that docker save wrote", engine),
+	}
+}
+
+// archiveGiven saves the engine's image to file, unless it is an archive already.
+func archiveGiven(ctx context.Context, engine containerEngine, image, file string) (*images.Given, error) {
 	if info, err := os.Stat(image); err == nil && info.Mode().IsRegular() {
 		return images.OpenArchive(image)
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -47,14 +52,13 @@ func (c *creation) archiveGiven(ctx context.Context, role, image string) (*image
 	if strings.HasSuffix(image, ".tar") {
 		return nil, fmt.Errorf("%w: %s", fs.ErrNotExist, image)
 	}
-	if _, err := c.engine.Output(ctx, "image", "inspect", "--format", "{{.Id}}", image); err != nil {
+	if _, err := engine.Output(ctx, "image", "inspect", "--format", "{{.Id}}", image); err != nil {
 		// The engine pulls, not the nodes: it has the user's logins.
-		if _, err := c.engine.Output(ctx, "pull", "--quiet", image); err != nil {
+		if _, err := engine.Output(ctx, "pull", "--quiet", image); err != nil {
 			return nil, err
 		}
 	}
-	file := filepath.Join(c.dir, role+".tar")
-	if _, err := c.engine.Output(ctx, "save", "--output", file, image); err != nil {
+	if _, err := engine.Output(ctx, "save", "--output", file, image); err != nil {
 		return nil, err
 	}
 	return images.OpenArchive(file)

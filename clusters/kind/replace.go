@@ -42,6 +42,21 @@ func (p *Provider) Replacer(ctx context.Context, env *clusters.Environment) (*Re
 			}
 		}
 	}
+	reached, err := p.reach(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	return &Replacer{dirs: p.dirs, env: *env, engine: clientOf(reached.engine), nodes: reached.nodes, kube: reached.kube}, nil
+}
+
+// reached is a running environment as what changes it needs it.
+type reached struct {
+	engine *engine.Engine
+	nodes  []nodes.Node
+	kube   *rest.Config
+}
+
+func (p *Provider) reach(ctx context.Context, env *clusters.Environment) (*reached, error) {
 	found, err := engine.Find(ctx, engine.Options{Dirs: p.dirs})
 	if err != nil {
 		return nil, environmentError("find container engine", err)
@@ -57,7 +72,7 @@ func (p *Provider) Replacer(ctx context.Context, env *clusters.Environment) (*Re
 	if err != nil {
 		return nil, environmentError("reach cluster", err)
 	}
-	return &Replacer{dirs: p.dirs, env: *env, engine: clientOf(found), nodes: list, kube: kube}, nil
+	return &reached{engine: found, nodes: list, kube: kube}, nil
 }
 
 // Environment returns the environment with the programs that run in it now.

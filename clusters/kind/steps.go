@@ -27,13 +27,15 @@ const (
 	webhookProgram  = "epi-webhook"
 	emulatorProgram = "epi-emulator"
 	probeProgram    = "epi-probe"
+
+	// agentUser is root: the agent makes a network link and binds port 80 on the host network.
+	agentUser = "0"
 )
 
-// Programs are what epi brings into its environments. The agent makes a network link and binds
-// port 80 on the host network, the emulator adds an address to its own: both as root.
+// Programs are what epi brings into its environments. The emulator adds an address to its own, as root.
 func Programs() []images.Program {
 	return []images.Program{
-		{Name: agentProgram, User: "0"},
+		{Name: agentProgram, User: agentUser},
 		{Name: webhookProgram, User: "65532"},
 		{Name: emulatorProgram, User: "0"},
 		{Name: probeProgram, User: "65532"},

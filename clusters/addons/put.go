@@ -1,0 +1,149 @@
+package addons
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/e2e-framework/klient/decoder"
+	"sigs.k8s.io/e2e-framework/klient/k8s/resources"
+	"sigs.k8s.io/e2e-framework/klient/wait"
+
+	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/manifests"
+)
+
+// errNoAgentManifest says that this program was built wrongly.
+var errNoAgentManifest = errors.New("no DaemonSet among the agent's manifests")
+
+// Template is the pod template that an install of the agent makes.
+func (a Agent) Template(ctx context.Context) (corev1.PodTemplateSpec, error) {
+	objects, err := decoder.DecodeAllFiles(ctx, manifests.Agent, "*/*.yaml")
+	if err != nil {
+		return corev1.PodTemplateSpec{}, fmt.Errorf("decode manifests: %w", err)
+	}
+	for _, object := range objects {
+		if set, ok := object.(*appsv1.DaemonSet); ok {
+			return set.Spec.Template, a.edit(set)
+		}
+	}
+	return corev1.PodTemplateSpec{}, errNoAgentManifest
+}
+
+// AgentTemplate is the pod template of the agent that is installed.
+func (i *Installer) AgentTemplate(ctx context.Context) (corev1.PodTemplateSpec, error) {
+	set := agentSet()
+	if err := i.resources.Get(ctx, set.Name, set.Namespace, set); err != nil {
+		return corev1.PodTemplateSpec{}, fmt.Errorf("get %s/%s: %w", set.Namespace, set.Name, err)
+	}
+	return set.Spec.Template, nil
+}
+
+// PutAgent gives the agent that is installed another pod template and returns when its pods are ready
+// and all of those of before are gone. They are new ones also if the template is the one that it has.
+func (i *Installer) PutAgent(ctx context.Context, template corev1.PodTemplateSpec, task clusters.Task) error {
+	set := agentSet()
+	if err := i.change(ctx, set, func() { set.Spec.Template = *template.DeepCopy() }); err != nil {
+		return err
+	}
+	// A pod that the DaemonSet makes before it has seen the change is of the old template.
+	generation := set.Generation
+	if err := i.await(ctx, task, set, func() (bool, string) {
+		return set.Status.ObservedGeneration >= generation, "waiting for the change to be seen"
+	}); err != nil {
+		return err
+	}
+	old, err := i.removePods(ctx, set)
+	if err != nil {
+		return err
+	}
+	return i.waitAnew(ctx, set, old, task)
+}
+
+func agentSet() *appsv1.DaemonSet {
+	return &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: AgentNamespace, Name: AgentName}}
+}
+
+// podsOf lists the pods of set.
+func (i *Installer) podsOf(ctx context.Context, set *appsv1.DaemonSet) ([]corev1.Pod, error) {
+	var pods corev1.PodList
+	selector := resources.WithLabelSelector(metav1.FormatLabelSelector(set.Spec.Selector))
+	if err := i.resources.WithNamespace(set.Namespace).List(ctx, &pods, selector); err != nil {
+		return nil, fmt.Errorf("list pods of %s/%s: %w", set.Namespace, set.Name, err)
+	}
+	return pods.Items, nil
+}
+
+// removePods removes the pods of set on all nodes at once, and returns which those were.
+func (i *Installer) removePods(ctx context.Context, set *appsv1.DaemonSet) ([]types.UID, error) {
+	pods, err := i.podsOf(ctx, set)
+	if err != nil {
+		return nil, err
+	}
+	var removed []types.UID
+	for n := range pods {
+		removed = append(removed, pods[n].UID)
+		if err := i.resources.Delete(ctx, &pods[n]); err != nil && !apierrors.IsNotFound(err) {
+			return nil, fmt.Errorf("delete pod %s/%s: %w", pods[n].Namespace, pods[n].Name, err)
+		}
+	}
+	return removed, nil
+}
+
+// waitAnew waits until pods of set's template are ready on all nodes and none of the old ones is left.
+// It ends early when one of them crashes.
+func (i *Installer) waitAnew(ctx context.Context, set *appsv1.DaemonSet, old []types.UID, task clusters.Task) error {
+	seen := "nothing"
+	err := wait.For(func(ctx context.Context) (bool, error) {
+		// The status first: if all pods were of the template then, those that are listed after are.
+		err := i.resources.Get(ctx, set.Name, set.Namespace, set)
+		var pods []corev1.Pod
+		if err == nil {
+			pods, err = i.podsOf(ctx, set)
+		}
+		if err != nil {
+			seen = err.Error()
+			return false, nil //nolint:nilerr // told with the timeout, if it lasts
+		}
+		seen, err = anew(set.Status, pods, old)
+		task.Detail("%s", seen)
+		return seen == "", err
+	}, pollOften(ctx)...)
+	if err != nil {
+		return fmt.Errorf("wait for new pods of %s/%s: %w; last seen: %s", set.Namespace, set.Name, err, seen)
+	}
+	return nil
+}
+
+// anew says why the pods are not yet the new ones only, all of them ready; "" if they are. The error
+// says that they never will be.
+func anew(status appsv1.DaemonSetStatus, pods []corev1.Pod, old []types.UID) (waiting string, err error) {
+	ready := 0
+	for n := range pods {
+		pod := &pods[n]
+		switch {
+		case slices.Contains(old, pod.UID) || pod.DeletionTimestamp != nil:
+			waiting = pod.Name + " is ending"
+		case crashed(pod):
+			return troubleOf(pod), errCrashed
+		case !podReady(pod):
+			waiting = pod.Name + " is not ready"
+			if why := troubleOf(pod); why != "" {
+				waiting += ": " + why
+			}
+		default:
+			ready++
+		}
+	}
+	desired := int(status.DesiredNumberScheduled)
+	if waiting == "" && (ready != desired || status.UpdatedNumberScheduled != status.DesiredNumberScheduled || desired == 0) {
+		waiting = fmt.Sprintf("ready on %d of %d nodes", ready, desired)
+	}
+	return waiting, nil
+}
