@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -78,6 +79,8 @@ func TestFollow(t *testing.T) {
 		if os.SameFile(before, after) || after.Mode().Perm() != 0o644 {
 			t.Errorf("not replaced, or mode %v", after.Mode())
 		}
+		time.Sleep(spacing)
+		synctest.Wait()
 		if last := a.asked[len(a.asked)-1]; last != "blue 2" {
 			t.Errorf("asked %q", last)
 		}
@@ -92,6 +95,37 @@ func TestFollow(t *testing.T) {
 		}
 		if entries, err := os.ReadDir(filepath.Dir(path)); err != nil || len(entries) != 1 {
 			t.Errorf("left behind: %v, %v", entries, err)
+		}
+	})
+}
+
+// Where associations come and go all the time, the whole set is not asked for all the time.
+func TestManyChanges(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config.json")
+	synctest.Test(t, func(t *testing.T) {
+		const changes = 100
+		a := &api{answers: make(chan any, changes)}
+		for n := range changes {
+			a.answers <- control.Identities{Revision: strconv.Itoa(n), Identities: []control.Identity{{Namespace: "default", ServiceAccount: strconv.Itoa(n)}}}
+		}
+		f := New(Options{Watcher: a, Cluster: "blue", Path: path, Log: slog.New(slog.DiscardHandler)})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- f.Run(ctx) }()
+
+		synctest.Wait()
+		expect(t, path, `{"identities":[{"namespace":"default","serviceAccount":"0"}]}`) // the first at once
+		time.Sleep(spacing)
+		synctest.Wait()
+		expect(t, path, `{"identities":[{"namespace":"default","serviceAccount":"1"}]}`)
+		time.Sleep(time.Second - spacing)
+		synctest.Wait()
+		if most := 1 + int(time.Second/spacing); len(a.asked) > most {
+			t.Errorf("asked %d times within a second, want %d at most", len(a.asked), most)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("end: %v", err)
 		}
 	})
 }
