@@ -142,7 +142,11 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 		return errors.Join(err, secureListener.Close())
 	}
 	secureServer, plainServer := newServer(secure, log), newServer(plain, log)
-	secureServer.TLSConfig = &tls.Config{MinVersion: options.MinTLSVersion, GetCertificate: pair.Get}
+	secureServer.TLSConfig = &tls.Config{
+		MinVersion: options.MinTLSVersion, GetCertificate: pair.Get,
+		// An answer is one record and one write, also on a connection that is new.
+		DynamicRecordSizingDisabled: true,
+	}
 	log.InfoContext(ctx, "Serving admission reviews", "address", secureListener.Addr().String(), "metrics", plainListener.Addr().String())
 
 	group.Go(func() error { return list.Watch(ctx) })

@@ -23,7 +23,14 @@ import (
 	"github.com/podidentity/epi/clusters/webhook/injection"
 )
 
+// gcPercent makes the collector run a quarter as often as it would: at 500 admissions a second it is
+// what the slowest of them wait for. It takes some 10 MB.
+const gcPercent = 400
+
 func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	err := command(webhook.Run, os.Stderr).ExecuteContext(ctx)

@@ -29,7 +29,7 @@ const (
 	patience = 500 * time.Millisecond
 	// emptyAge is how old an empty file must be to be believed: a file that is written in place is
 	// empty for a moment, which would mean that nobody has an association.
-	emptyAge = 300 * time.Millisecond
+	emptyAge = 600 * time.Millisecond
 	// recheck finds what no event told of, as on file systems that have none.
 	recheck = 5 * time.Second
 	// volumeLink is what the kubelet swaps to replace all files of a volume at once.
@@ -126,7 +126,7 @@ func (f *File) read() time.Duration {
 	}
 	if len(data) == 0 && f.Len() > 0 {
 		if info, err := os.Stat(f.path); err == nil {
-			if age := time.Since(info.ModTime()); age >= 0 && age < emptyAge {
+			if age := time.Since(info.ModTime()); info.Size() > 0 || age >= 0 && age < emptyAge {
 				return quiet
 			}
 		}

@@ -29,9 +29,21 @@ func newGroup(names []string, variables ...corev1.EnvVar) group {
 	return g
 }
 
+// variant is what the additions of Pod Identity depend on, besides the settings.
+type variant struct{ regionalSTS, windows bool }
+
+// additions are the same for all pods with Pod Identity, so those are made once.
 func (i *Injector) additions(granted grant, nodeSelector map[string]string) additions {
+	onWindows := windows(nodeSelector)
+	if granted.method == ContainerCredentials {
+		return i.podIdentity[variant{granted.regionalSTS, onWindows}]
+	}
+	return i.newAdditions(granted, onWindows)
+}
+
+func (i *Injector) newAdditions(granted grant, onWindows bool) additions {
 	var credentialNames []string
-	variables := i.variables(granted, nodeSelector)
+	variables := i.variables(granted, onWindows)
 	for _, variable := range variables {
 		credentialNames = append(credentialNames, variable.Name)
 	}

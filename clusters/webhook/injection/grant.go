@@ -77,8 +77,8 @@ func (i *Injector) jittered(method Method, seconds int64) int64 {
 }
 
 // variables lead an SDK to the credentials.
-func (i *Injector) variables(granted grant, nodeSelector map[string]string) []corev1.EnvVar {
-	file := tokenFile(granted.token, nodeSelector)
+func (i *Injector) variables(granted grant, onWindows bool) []corev1.EnvVar {
+	file := tokenFile(granted.token, onWindows)
 	if granted.method == WebIdentity {
 		return []corev1.EnvVar{{Name: roleVariable, Value: granted.role}, {Name: webTokenVariable, Value: file}}
 	}
@@ -86,10 +86,15 @@ func (i *Injector) variables(granted grant, nodeSelector map[string]string) []co
 }
 
 // tokenFile is where containers find the token; nodes of Windows name it in their own way.
-func tokenFile(token Token, nodeSelector map[string]string) string {
+func tokenFile(token Token, onWindows bool) string {
 	file := path.Join(token.MountPath, token.Path)
-	if nodeSelector["kubernetes.io/os"] == "windows" || nodeSelector["beta.kubernetes.io/os"] == "windows" {
+	if onWindows {
 		return `C:` + strings.ReplaceAll(file, "/", `\`)
 	}
 	return file
+}
+
+// windows tells whether the pod asks for a node of Windows.
+func windows(nodeSelector map[string]string) bool {
+	return nodeSelector["kubernetes.io/os"] == "windows" || nodeSelector["beta.kubernetes.io/os"] == "windows"
 }

@@ -28,13 +28,19 @@ type Injector struct {
 	identities Identities
 	accounts   ServiceAccounts
 	settings   Settings
+	// podIdentity has the additions of that method.
+	podIdentity map[variant]additions
 }
 
 // New makes an Injector for the service accounts that have an association or are annotated with a
 // role.
 func New(identities Identities, accounts ServiceAccounts, settings Settings) *Injector {
 	settings.Expiration = max(settings.Expiration, minExpiration)
-	return &Injector{identities: identities, accounts: accounts, settings: settings}
+	i := &Injector{identities: identities, accounts: accounts, settings: settings, podIdentity: map[variant]additions{}}
+	for _, v := range []variant{{false, false}, {false, true}, {true, false}, {true, true}} {
+		i.podIdentity[v] = i.newAdditions(grant{method: ContainerCredentials, token: settings.PodIdentity, regionalSTS: v.regionalSTS}, v.windows)
+	}
+	return i
 }
 
 // Result of a look at a pod.

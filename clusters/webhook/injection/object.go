@@ -20,12 +20,17 @@ func readObject(raw json.RawMessage, field string) (object, error) {
 	if len(raw) == 0 || string(raw) == "null" {
 		return nil, nil
 	}
+	o, err := membersOf(raw)
+	return o, malformed(field, err)
+}
+
+func membersOf(raw []byte) (object, error) {
 	o := make(object, 0, usualMembers)
 	err := rawjson.Members(raw, func(m rawjson.Member) error {
 		o = append(o, m)
 		return nil
 	})
-	return o, malformed(field, err)
+	return o, err
 }
 
 func malformed(field string, err error) error {
@@ -103,17 +108,21 @@ type list struct {
 
 // readList reads a member of o; a missing or null one is an empty list.
 func readList(o object, field string) (list, error) {
-	raws, err := readRawList(o, field)
-	if err != nil || raws.elements == nil {
-		return list{}, err
+	raw := o.get(field)
+	if raw == nil || string(raw) == "null" {
+		return list{}, nil
 	}
-	l := list{elements: make([]object, len(raws.elements)), names: raws.names}
-	for n, raw := range raws.elements {
-		if l.elements[n], err = readObject(raw, field); err != nil {
-			return list{}, err
+	l := list{elements: []object{}}
+	err := rawjson.Elements(raw, func(element []byte) error {
+		o, err := membersOf(element)
+		if err != nil {
+			return err
 		}
-	}
-	return l, nil
+		name, err := readText(o, "name", "")
+		l.elements, l.names = append(l.elements, o), append(l.names, name)
+		return err
+	})
+	return l, malformed(field, err)
 }
 
 // rawList is a list whose elements are only added to, never changed.
