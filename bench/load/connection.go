@@ -31,14 +31,13 @@ type connection struct {
 func (h *HTTP) dial(ctx context.Context, began time.Time) (*connection, error) {
 	inTime, cancel := context.WithDeadline(ctx, began.Add(h.options.Timeout))
 	defer cancel()
-	dialer := net.Dialer{KeepAlive: -1} // loads are short, and each option of a socket costs a call
-	conn, err := dialer.DialContext(inTime, "tcp", h.address)
+	conn, err := h.dialTCP(inTime, "tcp", h.address)
 	if err != nil {
 		return nil, err
 	}
-	if h.options.NewConnections {
+	if tcp, ok := conn.(*net.TCPConn); ok && h.options.NewConnections {
 		// Closing resets. Otherwise each port would be out of use for a minute, and 28,000 are all.
-		if err := conn.(*net.TCPConn).SetLinger(0); err != nil {
+		if err := tcp.SetLinger(0); err != nil {
 			return nil, errors.Join(fmt.Errorf("set linger: %w", err), conn.Close())
 		}
 	}

@@ -55,6 +55,8 @@ type HTTP struct {
 	judge   func(body []byte) string
 	// head is a request up to the token, or to the fields that depend on the body if there are no tokens.
 	head []byte
+	// dialTCP makes connections.
+	dialTCP func(ctx context.Context, network, address string) (net.Conn, error)
 
 	mu   sync.Mutex
 	idle []*connection
@@ -84,6 +86,8 @@ func NewHTTP(options HTTPOptions) (*HTTP, error) {
 	h := &HTTP{
 		options: options, address: at.Host, judge: judge, head: options.head(at),
 		pick: options.Pick.of(max(len(options.Tokens), len(options.Bodies))),
+		// Loads are short, and each option of a socket costs a call of the kernel.
+		dialTCP: (&net.Dialer{KeepAlive: -1}).DialContext,
 	}
 	if at.Port() == "" {
 		h.address = net.JoinHostPort(at.Hostname(), map[string]string{"http": "80", "https": "443"}[at.Scheme])

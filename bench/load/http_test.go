@@ -1,8 +1,11 @@
 package load
 
 import (
+	"context"
+	"encoding/pem"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -110,5 +113,99 @@ func TestTargetsThatAreNoneAreRefused(t *testing.T) {
 		if _, err := NewHTTP(HTTPOptions{URL: at}); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%q", at)) {
 			t.Errorf("%q: error %v", at, err)
 		}
+	}
+}
+
+func TestBodiesGoWithTheirTokens(t *testing.T) {
+	seen := make(chan string, 10)
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		seen <- fmt.Sprintf("%s %s %s %s", r.Method, r.Header.Get("Content-Type"), r.Header.Get("Authorization"), body)
+	}))
+	defer server.Close()
+	for want, options := range map[string]HTTPOptions{
+		"POST application/json b body of b": {Tokens: []string{"a", "b"}, Bodies: []string{"body of a", "body of b"}, Header: map[string]string{"Content-Type": "application/json"}},
+		"POST   second":                     {Bodies: []string{"first", "second"}},
+		"PUT  b body of all":                {Method: "PUT", Tokens: []string{"a", "b"}, Body: "body of all"},
+	} {
+		options.URL = server.URL
+		if kind := mustHTTP(t, options).Do(t.Context(), 1); kind != "" {
+			t.Fatal(kind)
+		}
+		if got := <-seen; got != want {
+			t.Errorf("the server saw %q, want %q", got, want)
+		}
+	}
+}
+
+func TestHTTPSChecksCertificatesUnlessToldNotTo(t *testing.T) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of the refused handshake
+	defer server.Close()
+	authority := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
+	for want, options := range map[string][]HTTPOptions{
+		"":            {{CA: authority}, {InsecureSkipVerify: true}, {CA: authority, NewConnections: true}},
+		"certificate": {{}},
+	} {
+		for _, o := range options {
+			o.URL = server.URL
+			target := mustHTTP(t, o)
+			for n := range uint64(2) {
+				if got := target.Do(t.Context(), n); got != want {
+					t.Errorf("CA given %t, insecure %t: %q, want %q", o.CA != "", o.InsecureSkipVerify, got, want)
+				}
+			}
+		}
+	}
+}
+
+// A load that ends cuts its requests off, and the next one has nothing of it.
+func TestTheEndOfAContextCutsOff(t *testing.T) {
+	began := make(chan struct{})
+	hang := true
+	release := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		if hang {
+			close(began)
+			<-release
+		}
+	}))
+	defer server.Close()
+	target := mustHTTP(t, HTTPOptions{URL: server.URL, Timeout: time.Minute})
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-began
+		cancel()
+	}()
+	if kind := target.Do(ctx, 0); kind == "" {
+		t.Error("a request that was cut off succeeded")
+	}
+	if kind := target.Do(ctx, 1); kind != Unfinished {
+		t.Errorf("after the end: %q", kind)
+	}
+	close(release)
+	hang = false
+	for n := range uint64(3) {
+		ctx, cancel := context.WithCancel(t.Context())
+		if kind := target.Do(ctx, n); kind != "" {
+			t.Errorf("in a new load: %q", kind)
+		}
+		cancel()
+	}
+}
+
+// A server that closes a kept connection between two requests has not failed one.
+func TestAKeptConnectionThatWasClosedIsMadeAnew(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer server.Close()
+	target := mustHTTP(t, HTTPOptions{URL: server.URL})
+	for n := range uint64(3) {
+		if kind := target.Do(t.Context(), n); kind != "" {
+			t.Fatal(kind)
+		}
+		server.CloseClientConnections()
 	}
 }
