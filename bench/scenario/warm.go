@@ -1,22 +1,32 @@
 package scenario
 
-import "context"
+import (
+	"context"
+	"time"
+)
+
+// anewUpTo is the rate up to which connections are also made anew for each request: more of them
+// measure the kernel.
+const anewUpTo = 1000
 
 // Warm is the steady state: one token whose credentials the agent holds.
 var Warm = Scenario{
 	Name: "warm", Title: "Credentials from the cache",
-	About: "One pod's token, whose credentials the agent holds already, is sent at several rates. " +
-		"It shows what an answer costs when EKS Auth has no part in it, and where the agent begins to refuse.",
+	About: "One pod's token, whose credentials the agent holds already, is sent at several rates, over connections that are kept and, " +
+		"as many SDKs do, over a new one each time. It shows what an answer costs when EKS Auth has no part in it, and where the agent begins to refuse.",
 	Source:  "https://github.com/aws/eks-pod-identity-agent/blob/main/configuration/config.go",
 	Subject: "agent",
-	Size:    Size{Rates: []float64{500, 900, 2000, 5000}, Duration: 2_000_000_000, Repeats: 5},
-	Smoke:   &Size{Rates: []float64{900}, Duration: 1_000_000_000, Repeats: 3},
+	Size:    Size{Rates: []float64{900, 2000, 5000}, Duration: 2 * time.Second, Repeats: 5},
+	Smoke:   &Size{Rates: []float64{900}, Duration: time.Second, Repeats: 1},
 	Run: func(ctx context.Context, s *Stage) {
 		tokens := s.Tokens(ctx, 1)
 		s.Warm(ctx, tokens)
 		for range s.Size.Repeats {
 			for _, rate := range s.Size.Rates {
 				s.Case("rate=%g", rate).Add(s.Measure(ctx, s.Credentials(tokens).Steady(rate, s.Size.Duration)))
+				if rate <= anewUpTo {
+					s.Case("rate=%g/connections=new", rate).Add(s.Measure(ctx, s.Credentials(tokens).NewConnections().Steady(rate, s.Size.Duration)))
+				}
 			}
 		}
 	},
