@@ -19,18 +19,19 @@ const (
 	BenchTextFile   = "bench.txt"
 )
 
-// files are the reports of a run with their writers, and which runs have them: nil for all.
+// files are the reports of a run, those for people first, with their writers, and which runs have
+// them: nil for all.
 var files = []struct {
 	name  string
 	write func(io.Writer, Run) error
 	of    func(Run) bool
 }{
-	{ResultsFile, WriteJSON, nil},
-	{JUnitFile, WriteJUnit, nil},
 	{HTMLFile, WriteHTML, nil},
+	{JUnitFile, WriteJUnit, nil},
 	{ConformanceFile, WriteConformance, func(run Run) bool { return !run.onlyBench() }},
 	{BenchFile, WriteBench, Run.hasBench},
 	{BenchTextFile, WriteBenchText, Run.hasBench},
+	{ResultsFile, WriteJSON, nil},
 }
 
 // Files are the names of the reports that WriteDir writes of the run.

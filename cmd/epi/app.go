@@ -109,7 +109,7 @@ variable, a variable over the file.`,
 	)
 	for _, command := range []*cobra.Command{
 		a.runCommand(), a.upCommand(), a.testCommand(), a.benchCommand(), a.downCommand(),
-		a.awsCommand(), a.doctorCommand(), a.imagesCommand(), a.versionCommand(), a.suiteProcessCommand(), exitCodesTopic(), walkthroughTopic(),
+		a.compareCommand(), a.reportCommand(), a.awsCommand(), a.doctorCommand(), a.imagesCommand(), a.versionCommand(), a.suiteProcessCommand(), exitCodesTopic(), walkthroughTopic(),
 	} {
 		command.Args = usageArgs(command.Args)
 		root.AddCommand(command)
@@ -136,8 +136,9 @@ func exitCodesTopic() *cobra.Command {
 		Short: "What the exit codes mean",
 		Long: `Exit codes of epi:
 
-  0    all selected requirements held
-  1    a requirement failed: the agent, the webhook or the platform did not do as documented
+  0    all selected requirements and thresholds held
+  1    a requirement failed: the agent, the webhook or the platform did not do as documented;
+       or a benchmark missed a threshold, or is worse than its baseline
   2    usage or configuration: what was typed cannot be done
   3    no verdict: the environment could not be brought up, or broke; wins over 1
   130  interrupted, after cleaning up`,

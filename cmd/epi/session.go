@@ -194,7 +194,7 @@ func (s *session) print(run reports.Run) error {
 	}
 	latest := filepath.Join(filepath.Dir(s.dir), "latest")
 	var files []string
-	for _, name := range []string{reports.HTMLFile, reports.JUnitFile, reports.ConformanceFile, reports.ResultsFile} {
+	for _, name := range reports.Files(run) {
 		files = append(files, s.app.relative(filepath.Join(latest, name)))
 	}
 	options := reports.SummaryOptions{Dir: s.app.relative(s.dir), Files: files, Width: s.app.width()}
