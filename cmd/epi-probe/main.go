@@ -33,6 +33,8 @@ const usage = `epi-probe does what a workload does with EKS Pod Identity.
   epi-probe load                     open-loop load as JSON from standard input; its result as JSON
   epi-probe null ADDRESS             answer every request with 1 KB until a signal, to measure load itself
   epi-probe calibrate [--rate N] URL what load measures of a null handler: its ceiling and its own latency
+  epi-probe meter [FLAGS] ID...      CPU and memory of containers on this node, by ID, as JSON
+  epi-probe machine [FLAGS]          CPU, memory and kernel of this node, as JSON
   epi-probe version
 
 Operations:
@@ -87,6 +89,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		err = ask(ctx, os.Stdin, stdout)
 	case "load":
 		err = makeLoad(ctx, os.Stdin, stdout)
+	case "meter", "machine":
+		err = measure(args, stdout, stderr)
 	case "calibrate":
 		err = calibrate(ctx, args[1:], stdout, stderr)
 	case "null":

@@ -21,7 +21,7 @@ var mayImport = map[string][]string{
 	"cmd/epi-webhook":                      {"clusters/webhook/..."},
 	"cmd/epi-emulator":                     {"clusters/emulator/..."},
 	"cmd/epi-mutate":                       {"suites", "suites/mutation", "clusters", "clusters/kind", "reports"},
-	"cmd/epi-probe":                        {"framework/probe", "bench/load"},
+	"cmd/epi-probe":                        {"framework/probe", "bench/load", "bench/meter"},
 	"cmd/epi-runc":                         {"clusters/engine/ociruntime"},
 	"suites":                               {"suites/...", "framework/...", "clusters", "clusters/clients", "clusters/emulator/control", "reports"},
 	"bench":                                {"bench/...", "framework/...", "clusters", "clusters/emulator/control", "reports"},

@@ -1,0 +1,322 @@
+// Package meter reads what containers of a node use, and what the node is, from the kernel itself: no
+// estimate and no sampling in between. It needs the process table of the host (a pod's hostPID) and the
+// host's cgroups.
+package meter
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Host is a node's view of itself.
+type Host struct {
+	// Proc is /proc, Cgroup is /sys/fs/cgroup, of version 2, or 1 or both side by side.
+	Proc, Cgroup fs.FS
+}
+
+// Usage is what a container uses.
+type Usage struct {
+	// CPUSeconds used since the container's start, in user and kernel mode, also by processes that ended.
+	CPUSeconds float64 `json:"cpuSeconds"`
+	// MemoryBytes is charged to the container, its part of the page cache included: the cgroup's
+	// memory.current or memory.usage_in_bytes. AnonBytes of it are no file's: memory.stat.
+	MemoryBytes int64 `json:"memoryBytes"`
+	AnonBytes   int64 `json:"anonBytes"`
+	// RSSBytes is resident in all processes together, their program's pages included (VmRSS), and
+	// RSSAnonBytes without those (RssAnon); see proc_pid_status(5).
+	RSSBytes     int64 `json:"rssBytes"`
+	RSSAnonBytes int64 `json:"rssAnonBytes"`
+	Processes    int   `json:"processes"`
+	Threads      int   `json:"threads"`
+}
+
+// containerID is what container runtimes give. A shorter one could be part of another name.
+var containerID = regexp.MustCompile(`^[0-9a-f]{12,64}$`)
+
+// Read returns the usage of containers by ID, each as given: "containerd://4f2a…", as a pod's status
+// has it, or without the runtime. A container that is not on this node is an error.
+func (h Host) Read(ids ...string) (map[string]Usage, error) {
+	usages := map[string]Usage{}
+	names := map[string]string{} // as given, by bare ID
+	for _, given := range ids {
+		bare := given
+		if _, after, found := strings.Cut(given, "://"); found {
+			bare = after
+		}
+		if !containerID.MatchString(bare) {
+			return nil, fmt.Errorf("meter container %q: want an ID of 12 to 64 hexadecimal digits, as in a pod's status", given)
+		}
+		names[bare] = given
+	}
+	cgroups, err := h.cgroups(names)
+	if err != nil {
+		return nil, fmt.Errorf("meter containers: %w", err)
+	}
+	for bare, given := range names {
+		usage, err := h.charged(cgroups[bare])
+		if err != nil {
+			return nil, fmt.Errorf("meter container %s: %w", given, err)
+		}
+		usages[given] = usage
+	}
+	if err := h.addProcesses(names, usages); err != nil {
+		return nil, fmt.Errorf("meter containers: %w", err)
+	}
+	return usages, nil
+}
+
+// cgroup is where a container's files are, in Host.Cgroup.
+type cgroup struct{ cpu, memory string }
+
+// cgroups finds the folders whose names have the containers' IDs, such as cri-containerd-ID.scope. A
+// process's own idea of its path would depend on the namespace of who reads it.
+func (h Host) cgroups(names map[string]string) (map[string]cgroup, error) {
+	if h.unified() {
+		found, err := find(h.Cgroup, ".", names)
+		if err != nil {
+			return nil, err
+		}
+		cgroups := map[string]cgroup{}
+		for bare, dir := range found {
+			cgroups[bare] = cgroup{cpu: dir, memory: dir}
+		}
+		return cgroups, nil
+	}
+	root := "cpuacct"
+	if _, err := fs.Stat(h.Cgroup, root); errors.Is(err, fs.ErrNotExist) {
+		root = "cpu,cpuacct"
+	}
+	cpu, err := find(h.Cgroup, root, names)
+	if err != nil {
+		return nil, err
+	}
+	memory, err := find(h.Cgroup, "memory", names)
+	if err != nil {
+		return nil, err
+	}
+	cgroups := map[string]cgroup{}
+	for bare := range names {
+		cgroups[bare] = cgroup{cpu: cpu[bare], memory: memory[bare]}
+	}
+	return cgroups, nil
+}
+
+// unified says whether this is version 2 alone.
+func (h Host) unified() bool {
+	_, err := fs.Stat(h.Cgroup, "cgroup.controllers")
+	return err == nil
+}
+
+func find(in fs.FS, root string, names map[string]string) (map[string]string, error) {
+	found := map[string]string{}
+	err := fs.WalkDir(in, root, func(at string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil && at != root && gone(err): // a container that ended meanwhile
+			return nil
+		case err != nil:
+			return err
+		case !entry.IsDir():
+			return nil
+		}
+		for bare := range names {
+			if _, already := found[bare]; !already && strings.Contains(path.Base(at), bare) {
+				found[bare] = at
+				return fs.SkipDir
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for cgroups: %w", err)
+	}
+	for bare, given := range names {
+		if found[bare] == "" {
+			return nil, fmt.Errorf("container %s is not on this node, or the node's /sys/fs/cgroup is not what is read: no cgroup %s has its name", given, root)
+		}
+	}
+	return found, nil
+}
+
+// charged is what the cgroup says.
+func (h Host) charged(at cgroup) (Usage, error) {
+	var u Usage
+	if h.unified() {
+		stat, err := fields(h.Cgroup, path.Join(at.cpu, "cpu.stat"), "usage_usec")
+		if err != nil {
+			return u, err
+		}
+		u.CPUSeconds = (time.Duration(stat["usage_usec"]) * time.Microsecond).Seconds()
+	} else {
+		nanoseconds, err := number(h.Cgroup, path.Join(at.cpu, "cpuacct.usage"))
+		if err != nil {
+			return u, err
+		}
+		u.CPUSeconds = time.Duration(nanoseconds).Seconds()
+	}
+	current, anon := "memory.usage_in_bytes", "total_rss" // with those of cgroups below, as current has it
+	if h.unified() {
+		current, anon = "memory.current", "anon"
+	}
+	var err error
+	if u.MemoryBytes, err = number(h.Cgroup, path.Join(at.memory, current)); err != nil {
+		return u, err
+	}
+	stat, err := fields(h.Cgroup, path.Join(at.memory, "memory.stat"), anon)
+	if err != nil {
+		return u, err
+	}
+	u.AnonBytes = stat[anon]
+	return u, nil
+}
+
+// addProcesses adds what the process table says.
+func (h Host) addProcesses(names map[string]string, usages map[string]Usage) error {
+	entries, err := fs.ReadDir(h.Proc, ".")
+	if err != nil {
+		return fmt.Errorf("list processes: %w", err)
+	}
+	for _, entry := range entries {
+		if _, err := strconv.ParseUint(entry.Name(), 10, 32); err != nil {
+			continue
+		}
+		cgroups, err := fs.ReadFile(h.Proc, path.Join(entry.Name(), "cgroup"))
+		if gone(err) {
+			continue
+		} else if err != nil {
+			return fmt.Errorf("read process: %w", err)
+		}
+		for bare, given := range names {
+			if !bytes.Contains(cgroups, []byte(bare)) {
+				continue
+			}
+			// A process that has ended has no memory, so these fields may be missing.
+			stat, err := fields(h.Proc, path.Join(entry.Name(), "status"))
+			if gone(err) {
+				break
+			} else if err != nil {
+				return fmt.Errorf("read process: %w", err)
+			}
+			u := usages[given]
+			u.RSSBytes += stat["VmRSS"]
+			u.RSSAnonBytes += stat["RssAnon"]
+			u.Threads += int(stat["Threads"])
+			u.Processes++
+			usages[given] = u
+			break
+		}
+	}
+	return nil
+}
+
+// gone says that a process or cgroup ended while it was read.
+func gone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) || errors.Is(err, syscall.ENODEV)
+}
+
+// number is a file's only one.
+func number(in fs.FS, name string) (int64, error) {
+	data, err := fs.ReadFile(in, name)
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64)
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("%s holds %.40q, want a number", name, data)
+	}
+	return n, nil
+}
+
+// fields are the numbers of a file's lines "name number" or "name: number kB", the latter in bytes.
+// Those that must be there are an error if they are not.
+func fields(in fs.FS, name string, must ...string) (map[string]int64, error) {
+	data, err := fs.ReadFile(in, name)
+	if err != nil {
+		return nil, err
+	}
+	found := parseFields(data)
+	for _, field := range must {
+		if _, ok := found[field]; !ok {
+			return nil, fmt.Errorf("%s has no number for %s", name, field)
+		}
+	}
+	return found, nil
+}
+
+func parseFields(data []byte) map[string]int64 {
+	found := map[string]int64{}
+	lines := bufio.NewScanner(bytes.NewReader(data))
+	for lines.Scan() {
+		words := strings.Fields(lines.Text())
+		kilo := len(words) == 3 && words[2] == "kB"
+		if len(words) != 2 && !kilo {
+			continue
+		}
+		n, err := strconv.ParseInt(words[1], 10, 64)
+		if err != nil || n < 0 || kilo && n > 1<<52 {
+			continue
+		}
+		if kilo {
+			n <<= 10
+		}
+		found[strings.TrimSuffix(words[0], ":")] = n
+	}
+	return found
+}
+
+// Machine is what a node is.
+type Machine struct {
+	// CPU is its model, such as "AMD EPYC 7B13"; empty where the kernel has no name for it.
+	CPU         string `json:"cpu,omitempty"`
+	Cores       int    `json:"cores"`
+	MemoryBytes int64  `json:"memoryBytes"`
+	// Kernel is its release, such as "6.18.5".
+	Kernel string `json:"kernel"`
+}
+
+// Machine reads what the node is. Its cores and its memory are the machine's also in a container.
+func (h Host) Machine() (Machine, error) {
+	var m Machine
+	info, err := fs.ReadFile(h.Proc, "cpuinfo")
+	if err != nil {
+		return m, fmt.Errorf("read machine: %w", err)
+	}
+	if m.CPU, m.Cores = parseCPUs(info); m.Cores == 0 {
+		return m, errors.New("read machine: cpuinfo has no processor")
+	}
+	memory, err := fields(h.Proc, "meminfo", "MemTotal")
+	if err != nil {
+		return m, fmt.Errorf("read machine: %w", err)
+	}
+	m.MemoryBytes = memory["MemTotal"]
+	release, err := fs.ReadFile(h.Proc, "sys/kernel/osrelease")
+	if err != nil {
+		return m, fmt.Errorf("read machine: %w", err)
+	}
+	m.Kernel = strings.TrimSpace(string(release))
+	return m, nil
+}
+
+// parseCPUs counts processors and returns their model: its name has another field by architecture.
+func parseCPUs(info []byte) (model string, cores int) {
+	for line := range strings.Lines(string(info)) {
+		name, value, _ := strings.Cut(line, ":")
+		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+		switch {
+		case name == "processor":
+			cores++
+		case model == "" && slices.Contains([]string{"model name", "cpu model", "Model"}, name):
+			model = value
+		}
+	}
+	return model, cores
+}
