@@ -57,9 +57,11 @@ func Summarize(sample []float64) Summary {
 type Difference struct {
 	Old, New Summary
 	// Ratio of New to Old, by their medians; in a paired comparison the median of the pairs' ratios,
-	// and Low and High are its interval, with Confidence.
+	// and Low and High are its interval. Infinite if Old is 0 and New is not, and so are Low and High
+	// for too few pairs.
 	Ratio, Low, High float64
-	// P is the probability of a difference at least as large if there were none.
+	// P is the probability of a difference at least as large if there were none; in a paired comparison,
+	// of one among all that are made.
 	P       float64
 	Verdict Verdict
 }
@@ -87,34 +89,6 @@ func Compare(before, after []float64, direction Direction) (Difference, error) {
 // choose which of n+m measurements are the first sample's.
 func leastP(n, m int) float64 {
 	return 2 / mathx.Choose(n+m, n)
-}
-
-// ComparePairs compares measurements made in turn, A B A B, in one run: before[i] beside after[i]. What
-// slows the machine for a while slows both of a pair, and leaves their ratio alone. The difference is
-// believed when the interval of the median ratio leaves 1 out.
-func ComparePairs(before, after []float64, direction Direction) (Difference, error) {
-	if err := errors.Join(check("old", before), check("new", after)); err != nil {
-		return Difference{}, err
-	}
-	if len(before) != len(after) {
-		return Difference{}, fmt.Errorf("compare pairs: %d measurements and %d", len(before), len(after))
-	}
-	ratios := make([]float64, 0, len(before))
-	for i := range before {
-		ratios = append(ratios, ratio(after[i], before[i]))
-	}
-	all := Summarize(ratios)
-	d := Difference{Old: Summarize(before), New: Summarize(after), Ratio: all.Median, Low: all.Low, High: all.High}
-	d.P = benchmath.AssumeNothing.Compare(newSample(before), newSample(after)).P
-	switch {
-	case math.IsInf(d.Low, 0) || math.IsInf(d.High, 0):
-		d.Verdict = TooFew
-	case d.Low <= 1 && d.High >= 1:
-		d.Verdict = NoDifference
-	default:
-		d.Verdict = verdict(d.High < 1, direction)
-	}
-	return d, nil
 }
 
 func verdict(lower bool, direction Direction) Verdict {
