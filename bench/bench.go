@@ -89,10 +89,7 @@ func Run(ctx context.Context, options Options, progress clusters.Progress, sink 
 		}
 	})
 	for _, s := range options.Scenarios[done:] {
-		sink.Scenario(reports.Scenario{
-			Name: s.Name, Title: s.Title, About: s.About, Source: s.Source, Subject: s.Subject,
-			Outcome: reports.NotRun, Reason: "the run ended before its turn",
-		})
+		sink.Scenario(s.Unplayed("the run ended before its turn"))
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()

@@ -130,6 +130,28 @@ func (c *Case) load(result *load.Result) (requests int64) {
 	return requests
 }
 
+// merge takes the repeats of another case in, after its own.
+func (c *Case) merge(other *Case) {
+	for _, metric := range other.metrics {
+		for _, sample := range metric.Samples {
+			c.Record(Metric{Name: metric.Name, Unit: metric.Unit, Better: metric.Better}, sample)
+		}
+	}
+	switch {
+	case c.latency == nil:
+		c.latency, c.series = other.latency, other.series
+	case other.latency != nil:
+		c.latency.Merge(other.latency)
+	}
+	c.requests, c.failed = c.requests+other.requests, c.failed+other.failed
+	for kind, count := range other.errors {
+		c.errors[kind] += count
+	}
+	if c.limited == "" {
+		c.limited = other.limited
+	}
+}
+
 // Record adds a sample of a metric: one of the scenario's own, or a standard one that it measures itself.
 func (c *Case) Record(metric Metric, value float64) {
 	for _, known := range c.metrics {

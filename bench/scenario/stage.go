@@ -49,13 +49,20 @@ type Setting struct {
 
 // Play runs a scenario and returns its record.
 func (s Scenario) Play(ctx context.Context, setting Setting) reports.Scenario {
+	record, cases := s.play(ctx, setting)
+	record.Cases = recordOf(cases)
+	return record
+}
+
+// play runs a scenario and returns its record, and the cases that belong into it.
+func (s Scenario) play(ctx context.Context, setting Setting) (reports.Scenario, []*Case) {
 	record := reports.Scenario{
 		Name: s.Name, Title: s.Title, About: s.About, Source: s.Source, Subject: s.Subject,
 		Started: time.Now(), Size: s.Size.told(),
 	}
 	if why := s.lacks(setting.Environment); why != "" {
 		record.Outcome, record.Reason = reports.NotSupported, why
-		return record
+		return record, nil
 	}
 	stage := &Stage{
 		Size: s.Size, Seed: setting.Seed, Fleet: setting.Fleet, Cast: setting.Cast,
@@ -75,10 +82,15 @@ func (s Scenario) Play(ctx context.Context, setting Setting) reports.Scenario {
 	}
 	record.Notes = act.Notes()
 	record.Duration = time.Since(record.Started)
-	for _, c := range stage.cases {
-		record.Cases = append(record.Cases, c.record())
+	return record, stage.cases
+}
+
+func recordOf(cases []*Case) []reports.Case {
+	var list []reports.Case
+	for _, c := range cases {
+		list = append(list, c.record())
 	}
-	return record
+	return list
 }
 
 // lacks says what the environment has not got; "" for nothing.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -23,6 +24,8 @@ type benchFlags struct {
 	size      scenario.Size
 	seed      uint64
 	workers   int
+	// ab says that two agents, the arguments, are measured in turn.
+	ab bool
 }
 
 func (f *benchFlags) register(cmd *cobra.Command) {
@@ -71,7 +74,11 @@ func (f *benchFlags) choose() ([]scenario.Scenario, error) {
 	if len(problems) > 0 {
 		return nil, usageError("%s", strings.Join(problems, "\n"))
 	}
-	list, err := bench.Choose(f.scenarios, f.size)
+	choose := bench.Choose
+	if f.ab {
+		choose = bench.ChooseAB
+	}
+	list, err := choose(f.scenarios, f.size)
 	if err != nil {
 		return nil, usageError("flag --scenario: %w", err)
 	}
@@ -83,7 +90,7 @@ func (a *app) benchCommand() *cobra.Command {
 	var name, artifacts string
 	var list bool
 	cmd := &cobra.Command{
-		Use:     "bench",
+		Use:     "bench [--ab A B]",
 		GroupID: "main",
 		Short:   "Measure agent and webhook under load in an environment that is up",
 		Long: `Bench loads the agent and the webhook of a running environment in the ways that its
@@ -96,16 +103,35 @@ themselves is measured first, on a handler that does nothing; a result that is t
 and not the subject's is marked.
 
 CPU time and memory are those of the subject's containers, read from the node's control
-groups. Calls to EKS Auth are counted by the emulator.`,
+groups. Calls to EKS Auth are counted by the emulator.
+
+With --ab two agents are measured in turn in one run, A B B A and so on, each started
+anew for each turn; at the end the one that ran before is put back. A and B are images
+that your engine has or can pull, archives of docker save, or the word reference for
+epi's own agent; arguments for the agent may follow in the same word. What is told is
+the ratio of B to A with its interval, and "no difference shown" where there is none:
+all intervals of a run hold together with 95% confidence, so that the same agent twice
+shows any difference in at most one run of twenty. That takes more pairs the more
+measures are compared: as many are made as all of them need, if --repeats does not say
+otherwise. A difference is information: it does not change the exit code.`,
 		Example: `  epi bench
   epi bench --list
   epi bench --scenario warm --rate 900,5000 --duration 12s --repeats 3
-  epi bench --scenario herd-same,throttled --identities 200`,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+  epi bench --scenario herd-same,throttled --identities 200
+  epi bench --ab my/agent:old my/agent:new
+  epi bench --ab reference 'reference --max-cache-size=0' --scenario warm`,
+		Args: func(_ *cobra.Command, args []string) error { return flags.checkArgs(args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
 			scenarios, err := flags.choose()
 			if err != nil {
 				return err
+			}
+			var agents [2]clusters.Given
+			if flags.ab {
+				if agents, err = givenAgents(args); err != nil {
+					return err
+				}
 			}
 			if list {
 				return listScenarios(a.out, scenarios)
@@ -118,17 +144,27 @@ groups. Calls to EKS Auth are counted by the emulator.`,
 			if err != nil {
 				return err
 			}
+			if flags.ab {
+				if err := canSwap(env); err != nil {
+					return err
+				}
+			}
 			session, err := a.newSession(cmd, artifacts, nil)
 			if err != nil {
 				return err
 			}
 			steps := a.newSteps(session.phase)
-			session.problem("run benchmark", a.runBench(ctx, env, flags, scenarios, session, steps))
+			run := a.runBench
+			if flags.ab {
+				run = a.runAB(agents)
+			}
+			session.problem("run benchmark", run(ctx, env, flags, scenarios, session, steps))
 			steps.Close()
 			return session.finish(ctx)
 		},
 	}
 	flags.register(cmd)
+	cmd.Flags().BoolVar(&flags.ab, "ab", false, "measure two agents in turn, A and B, and say whether they differ")
 	cmd.Flags().StringVar(&name, "name", "epi", "name of the environment")
 	cmd.Flags().StringVar(&artifacts, "artifacts", "_artifacts", "folder of the runs: each gets one below it, and latest points to the last")
 	cmd.Flags().BoolVar(&list, "list", false, "run nothing, list the scenarios that are selected, with their sizes")
@@ -139,32 +175,49 @@ groups. Calls to EKS Auth are counted by the emulator.`,
 // runBench runs scenarios and records them. Its error says that the environment, not a subject, is at
 // fault.
 func (a *app) runBench(ctx context.Context, env *clusters.Environment, flags benchFlags, scenarios []scenario.Scenario, session *session, steps *steps) error {
+	return a.inEnvironment(ctx, env, session, func() error {
+		return bench.Run(ctx, flags.options(env, session, scenarios), steps, measured{session: session})
+	})
+}
+
+func (f benchFlags) options(env *clusters.Environment, session *session, scenarios []scenario.Scenario) bench.Options {
+	return bench.Options{Environment: env, Run: session.id(), Scenarios: scenarios, Seed: f.seed, Workers: f.workers}
+}
+
+// inEnvironment measures in an environment that answers, and keeps its logs.
+func (a *app) inEnvironment(ctx context.Context, env *clusters.Environment, session *session, measure func() error) error {
 	if err := session.environment(env); err != nil {
 		return err
 	}
 	if err := reach(ctx, env); err != nil {
 		return err
 	}
-	err := bench.Run(ctx, bench.Options{
-		Environment: env, Run: session.id(), Scenarios: scenarios, Seed: flags.seed, Workers: flags.workers,
-	}, steps, measured{session})
+	err := measure()
 	session.logs(ctx, env)
-	if ctx.Err() != nil {
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		return nil // told as an interrupted run, not as a broken environment
 	}
 	return err
 }
 
 // measured records what was measured.
-type measured struct{ *session }
+type measured struct {
+	*session
+	variants []reports.Variant
+}
 
 // Generators implements bench.Sink.
 func (m measured) Generators(seed uint64, machines []reports.Machine, generator reports.Generator) {
-	m.keep(m.recorder.Bench(reports.Bench{Seed: seed, Machines: machines, Generator: generator}))
+	m.keep(m.recorder.Bench(reports.Bench{Seed: seed, Machines: machines, Generator: generator, Variants: m.variants}))
 }
 
 // Scenario implements bench.Sink.
 func (m measured) Scenario(record reports.Scenario) { m.keep(m.recorder.Scenario(record)) }
+
+// Differences implements bench.ABSink.
+func (m measured) Differences(differences []reports.Difference) {
+	m.keep(m.recorder.Differences("", 0, differences))
+}
 
 // listScenarios prints scenarios with what they show.
 func listScenarios(w io.Writer, list []scenario.Scenario) error {
