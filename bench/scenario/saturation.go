@@ -42,9 +42,7 @@ var Saturation = Scenario{
 				})
 				c := s.Case("p99=%s", objectiveP99)
 				c.Record(Saturated, best)
-				if best > 0 {
-					c.Add(sample)
-				}
+				c.Add(sample)
 			}
 		}
 	},
@@ -62,12 +60,14 @@ func meets(result *load.Result) bool {
 	return requests > 0 && float64(failed) <= objectiveFailed*float64(requests)
 }
 
-// search is the largest rate from first up to most that try accepts, with its sample: 0 if it does not
-// accept the first.
+// least is the rate below which the search for one that meets the objective gives up.
+const least = 10
+
+// search is the largest rate up to most that try accepts, looked for from first on, with its sample: 0,
+// and the sample of the last try, if it accepts none above least.
 func search(first, most float64, try func(rate float64) (Sample, bool)) (best float64, sample Sample) {
-	first = min(first, most)
 	refused := 0.0
-	for rate := first; ; {
+	for rate := min(first, most); ; {
 		measured, ok := try(rate)
 		if ok {
 			best, sample = rate, measured
@@ -75,8 +75,12 @@ func search(first, most float64, try func(rate float64) (Sample, bool)) (best fl
 			refused = rate
 		}
 		switch {
-		case best == 0 || best >= most: // the first one refused, or nothing beyond
+		case best >= most:
 			return best, sample
+		case best == 0 && rate/2 < least:
+			return 0, measured
+		case best == 0:
+			rate /= 2
 		case refused == 0:
 			rate = min(2*rate, most)
 		case refused/best <= searchTo:

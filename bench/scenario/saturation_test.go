@@ -10,7 +10,8 @@ func TestSearchFindsTheLargestRate(t *testing.T) {
 		tries              int
 	}{
 		{"between two doublings", 500, 50_000, 7_000, 6_300, 7_000, 10},
-		{"the first is too much", 500, 50_000, 400, 0, 0, 1},
+		{"the first is too much", 500, 50_000, 400, 360, 400, 6},
+		{"all are too much", 500, 50_000, 1, 0, 0, 6},
 		{"more than the generator can", 500, 3_000, 1e9, 3_000, 3_000, 4},
 		{"the generator cannot even do the first", 500, 300, 1e9, 300, 300, 1},
 	}
