@@ -64,6 +64,9 @@ type HTTP struct {
 
 var _ Target = (*HTTP)(nil)
 
+// DefaultTimeout of a request.
+const DefaultTimeout = 10 * time.Second
+
 // maxAnswer bounds the memory of a connection.
 const maxAnswer = 16 << 20
 
@@ -81,7 +84,7 @@ func NewHTTP(options HTTPOptions) (*HTTP, error) {
 		return nil, err
 	}
 	if options.Timeout == 0 {
-		options.Timeout = 10 * time.Second
+		options.Timeout = DefaultTimeout
 	}
 	h := &HTTP{
 		options: options, address: at.Host, judge: judge, head: options.head(at),
@@ -200,7 +203,7 @@ func (h *HTTP) Do(ctx context.Context, n uint64) string {
 		if c == nil {
 			var err error
 			if c, err = h.dial(ctx, began); err != nil {
-				return kindOf(err)
+				return KindOf(err)
 			}
 			kept = false
 		}
@@ -217,7 +220,7 @@ func (h *HTTP) Do(ctx context.Context, n uint64) string {
 			c = nil
 		default:
 			c.close()
-			return kindOf(err)
+			return KindOf(err)
 		}
 	}
 }
@@ -264,8 +267,8 @@ func (h *HTTP) Close() {
 	h.idle = nil
 }
 
-// kindOf sorts errors of the network into few kinds.
-func kindOf(err error) string {
+// KindOf sorts errors of the network into few kinds: see HTTP.Do.
+func KindOf(err error) string {
 	var network net.Error
 	var certificate *tls.CertificateVerificationError
 	switch {

@@ -50,6 +50,21 @@ func (s Share) has(n uint64) bool { return s.Of <= 1 || n%uint64(s.Of) == uint64
 // TargetSpec describes a Target. Exactly one field is set.
 type TargetSpec struct {
 	HTTP *HTTPOptions `json:"http,omitempty"`
+	// S3 is for RunOn: its target comes from outside this package.
+	S3 *S3Options `json:"s3,omitempty"`
+}
+
+func (t TargetSpec) check() error {
+	switch {
+	case t.HTTP != nil && t.S3 != nil:
+		return errors.New("the target has two kinds: want http or s3")
+	case t.HTTP != nil:
+		return t.HTTP.check()
+	case t.S3 != nil:
+		return t.S3.check()
+	default:
+		return errors.New(`the target has no kind: want {"http": {"url": ...}} or {"s3": {"bucket": ..., "key": ...}}`)
+	}
 }
 
 // Bounds of what a generator accepts.
@@ -84,20 +99,18 @@ func (j Job) check() error {
 		return fmt.Errorf("%d workers: want 0, which is %d, to %d", j.Workers, defaultWorkers, maxWorkers)
 	case j.Drain < 0 || j.Drain > maxWait:
 		return fmt.Errorf("a drain of %s: want 0, which is %s, to %s", j.Drain, defaultDrain, maxWait)
-	case j.Target.HTTP == nil:
-		return errors.New(`the target has no kind: want {"http": {"url": ...}}`)
 	}
-	return j.Target.HTTP.check()
+	return j.Target.check()
 }
 
-// Run makes the job's requests. Beside a result that was interrupted there is an error.
+// Run makes the requests of a job whose target is HTTP. Beside a result that was interrupted there is
+// an error.
 func (j Job) Run(ctx context.Context) (*Result, error) {
 	if err := j.check(); err != nil {
 		return nil, fmt.Errorf("run load: %w", err)
 	}
-	plan, err := NewPlan(j.Seed, j.Phases...)
-	if err != nil {
-		return nil, fmt.Errorf("run load: %w", err)
+	if j.Target.HTTP == nil {
+		return nil, errors.New("run load: its target is S3, which needs an AWS SDK: make the target and use RunOn")
 	}
 	options := *j.Target.HTTP
 	if options.Pick.Seed == 0 {
@@ -108,6 +121,18 @@ func (j Job) Run(ctx context.Context) (*Result, error) {
 		return nil, fmt.Errorf("run load: %w", err)
 	}
 	defer target.Close()
+	return j.RunOn(ctx, target)
+}
+
+// RunOn makes the job's requests of a target that was made as the job describes it.
+func (j Job) RunOn(ctx context.Context, target Target) (*Result, error) {
+	if err := j.check(); err != nil {
+		return nil, fmt.Errorf("run load: %w", err)
+	}
+	plan, err := NewPlan(j.Seed, j.Phases...)
+	if err != nil {
+		return nil, fmt.Errorf("run load: %w", err)
+	}
 	return Run(ctx, plan, target, Options{Start: j.Start, Share: j.Share, Workers: j.Workers, Drain: j.Drain})
 }
 

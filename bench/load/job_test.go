@@ -53,6 +53,10 @@ func TestJobsThatCannotBeAreRefusedAndNoTokenIsTold(t *testing.T) {
 		"a drain of -1ns":       func(j *Job) { j.Drain = -1 },
 		"share 2 of 2":          func(j *Job) { j.Share = Share{Index: 2, Of: 2} },
 		"no kind":               func(j *Job) { j.Target.HTTP = nil },
+		"two kinds":             func(j *Job) { j.Target.S3 = &S3Options{Bucket: "b", Key: "k"} },
+		"a bucket and a key":    func(j *Job) { j.Target = TargetSpec{S3: &S3Options{Bucket: "b"}} },
+		"an object of -1 bytes": func(j *Job) { j.Target = TargetSpec{S3: &S3Options{Bucket: "b", Key: "k", Size: -1}} },
+		"timeout of 2h":         func(j *Job) { j.Target = TargetSpec{S3: &S3Options{Bucket: "b", Key: "k", Timeout: 2 * time.Hour}} },
 		"a URL such as":         func(j *Job) { j.Target.HTTP.URL = "127.0.0.1:80" },
 		`method "GET /"`:        func(j *Job) { j.Target.HTTP.Method = "GET /" },
 		`field "X"`:             func(j *Job) { j.Target.HTTP.Header = map[string]string{"X": secret + "\r\n"} },
@@ -184,7 +188,30 @@ func (c *counting) Do(_ context.Context, n uint64) string {
 	return ""
 }
 
+// A target that is not of this package is the caller's to make.
+func TestAnS3JobRunsOnATargetOfTheCallers(t *testing.T) {
+	j := aJob("")
+	j.Phases = []Phase{{Name: "a", Lasts: time.Second, Arrivals: AtOnce, Count: 20}}
+	j.Target = TargetSpec{S3: &S3Options{Bucket: "b", Key: "k", Size: 5, Denied: true, Timeout: time.Second}}
+	got, err := DecodeJob(strings.NewReader(encodeJob(t, j)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(j, got); diff != "" {
+		t.Error(diff)
+	}
+	if result, err := got.Run(t.Context()); err == nil || result != nil || !strings.Contains(err.Error(), "RunOn") {
+		t.Errorf("%v, error %v; want one that says what to use", result, err)
+	}
+	begun := &counting{times: map[uint64]int{}}
+	result, err := got.RunOn(t.Context(), begun)
+	if err != nil || result.Phases[0].Requests != 20 || len(begun.times) != 20 {
+		t.Errorf("%v: %d requests, want 20", err, len(begun.times))
+	}
+}
+
 func FuzzDecodeJob(f *testing.F) {
+	f.Add(`{"phases":[{"name":"a","from":5,"lasts":1000000000}],"target":{"s3":{"bucket":"b","key":"k","denied":true}}}`)
 	f.Add(encodeJob(f, aJob("http://127.0.0.1/")))
 	f.Add(`{"phases":[{"name":"a","count":5,"arrivals":"at-once","lasts":1}],"target":{"http":{"url":"http://[::1]","header":{"Host":"x"}}}}`)
 	f.Fuzz(func(t *testing.T, input string) {
@@ -192,12 +219,17 @@ func FuzzDecodeJob(f *testing.F) {
 		if err != nil {
 			return
 		}
-		target, err := NewHTTP(*j.Target.HTTP)
-		if err != nil {
-			t.Fatalf("a job that was accepted has no target: %v", err)
+		if (j.Target.HTTP != nil) == (j.Target.S3 != nil) {
+			t.Fatalf("the target has not one kind: %+v", j.Target)
 		}
-		if request := target.append(nil, 3); strings.Count(strings.SplitN(string(request), "\r\n\r\n", 2)[0], "\r\n") > 4+len(j.Target.HTTP.Header) {
-			t.Errorf("fields were smuggled in: %q", request)
+		if j.Target.HTTP != nil {
+			target, err := NewHTTP(*j.Target.HTTP)
+			if err != nil {
+				t.Fatalf("a job that was accepted has no target: %v", err)
+			}
+			if request := target.append(nil, 3); strings.Count(strings.SplitN(string(request), "\r\n\r\n", 2)[0], "\r\n") > 4+len(j.Target.HTTP.Header) {
+				t.Errorf("fields were smuggled in: %q", request)
+			}
 		}
 		text := encodeJob(t, j)
 		again, err := DecodeJob(strings.NewReader(text))

@@ -30,6 +30,7 @@ const (
 
 // check is one check with its options.
 type check struct {
+	began     time.Time
 	timeout   time.Duration
 	attempts  int
 	body      bool

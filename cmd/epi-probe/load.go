@@ -20,11 +20,23 @@ func makeLoad(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUsage, err)
 	}
-	result, err := job.Run(ctx)
+	result, err := runJob(ctx, job)
 	if result == nil {
 		return err
 	}
 	return errors.Join(err, result.Encode(stdout))
+}
+
+// runJob runs a job on the target that it describes.
+func runJob(ctx context.Context, job load.Job) (*load.Result, error) {
+	if job.Target.S3 == nil {
+		return job.Run(ctx)
+	}
+	target, err := newS3Target(ctx, *job.Target.S3)
+	if err != nil {
+		return nil, err
+	}
+	return job.RunOn(ctx, target)
 }
 
 // calibrate measures this generator against a null handler and prints the calibration.

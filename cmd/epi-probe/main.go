@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/podidentity/epi/framework/probe"
 )
@@ -40,6 +41,7 @@ const usage = `epi-probe does what a workload does with EKS Pod Identity.
 Operations:
   identity                 who the default credential chain makes of this process
   s3-cp|s3-get|s3-head BUCKET KEY
+  first-object BUCKET KEY  credentials, then the object: when the program had which
   s3-put BUCKET KEY TEXT
   s3-list BUCKET [PREFIX]
   env                      the container-credential variables, without secrets
@@ -119,7 +121,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // do runs one operation and prints its result.
 func do(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	var c check
+	c := check{began: time.Now()}
 	flags := flag.NewFlagSet("do", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.DurationVar(&c.timeout, "timeout", defaultTimeout, "time for the whole check")
@@ -175,6 +177,7 @@ var operations = map[string]operation{
 	probe.OpCopy:          {2, 2, "BUCKET KEY", (*check).copyObject},
 	probe.OpGet:           {2, 2, "BUCKET KEY", (*check).getObject},
 	probe.OpHead:          {2, 2, "BUCKET KEY", (*check).headObject},
+	probe.OpFirstObject:   {2, 2, "BUCKET KEY", (*check).firstObject},
 	probe.OpPut:           {3, 3, "BUCKET KEY TEXT", (*check).putObject},
 	probe.OpList:          {1, 2, "BUCKET [PREFIX]", (*check).list},
 	probe.OpVariables:     {0, 0, "no operand", (*check).variables},

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -21,10 +22,32 @@ func (c *check) s3(ctx context.Context) (*s3.Client, *probe.Failure) {
 	if failure != nil {
 		return nil, failure
 	}
+	return newS3(cfg), nil
+}
+
+func newS3(cfg aws.Config) *s3.Client {
 	return s3.NewFromConfig(cfg, func(o *s3.Options) {
 		// A bucket's own host name exists only below AWS's domain.
 		o.UsePathStyle = os.Getenv("AWS_ENDPOINT_URL") != "" || os.Getenv("AWS_ENDPOINT_URL_S3") != ""
-	}), nil
+	})
+}
+
+// firstObject tells when it had credentials and the object.
+func (c *check) firstObject(ctx context.Context, operands []string) any {
+	result := probe.FirstObject{Started: c.began.UTC()}
+	cfg, found, failure := c.credentials(ctx)
+	if failure != nil {
+		result.Failure = failure
+		return result
+	}
+	result.Credentials, result.Source = time.Now().UTC(), found.Source
+	contents, failure := get(ctx, newS3(cfg), operands[0], operands[1])
+	if failure != nil {
+		result.Failure = failure
+		return result
+	}
+	result.Object, result.Size = time.Now().UTC(), int64(len(contents))
+	return result
 }
 
 func (c *check) headObject(ctx context.Context, operands []string) any {
