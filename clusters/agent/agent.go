@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/podidentity/epi/clusters/agent/cache"
 	"github.com/podidentity/epi/clusters/agent/credentials"
+	"github.com/podidentity/epi/clusters/agent/neighbors"
 	"github.com/podidentity/epi/clusters/agent/probe"
 	"github.com/podidentity/epi/clusters/agent/validation"
 )
@@ -51,6 +53,10 @@ type Options struct {
 	Retention time.Duration
 	// RenewalsPerSecond bounds the background's calls to EKS Auth.
 	RenewalsPerSecond int
+	// Waiting requests at most; more get 429 at once. What the cache answers does not wait.
+	Waiting int
+	// Calls of requests to EKS Auth at once; more wait for one of them.
+	Calls int
 }
 
 // Run serves until ctx ends, then lets requests under way finish.
@@ -65,6 +71,7 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 	registry := newRegistry()
 	store, err := cache.New(credentials.NewClient(cfg, options.Cluster, options.Endpoint), cache.Options{
 		Entries: options.CacheSize, Retention: options.Retention, RenewalsPerSecond: options.RenewalsPerSecond,
+		Waiting: options.Waiting, Calls: options.Calls, Neighbors: neighbors.New(),
 		Metrics: registry, Log: log,
 	})
 	if err != nil {
@@ -92,7 +99,7 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 		return err
 	}
 	log.InfoContext(ctx, "Serving credentials", "addresses", pods, "cluster", options.Cluster, "region", cfg.Region)
-	return s.serve(ctx, store.Run)
+	return s.serve(ctx, store.Run, func(ctx context.Context) { trim(ctx, store.Idle(), debug.FreeOSMemory) })
 }
 
 func port(number uint16) string { return strconv.Itoa(int(number)) }
@@ -140,12 +147,14 @@ func (s *servers) listen(ctx context.Context, address string, handler http.Handl
 }
 
 // serve runs the servers and the background work until ctx ends or one of them fails.
-func (s *servers) serve(ctx context.Context, background func(context.Context)) error {
+func (s *servers) serve(ctx context.Context, background ...func(context.Context)) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		background(ctx)
-		return nil
-	})
+	for _, work := range background {
+		group.Go(func() error {
+			work(ctx)
+			return nil
+		})
+	}
 	for n, server := range s.servers {
 		group.Go(func() error {
 			if err := server.Serve(s.listeners[n]); !errors.Is(err, http.ErrServerClosed) {

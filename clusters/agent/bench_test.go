@@ -6,17 +6,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
-
-	"golang.org/x/time/rate"
 )
 
-// unlimited is the agent's handler without its rate limit.
-func unlimited(b *testing.B) http.Handler {
+// served is the agent's handler alone.
+func served(b *testing.B) *handler {
 	b.Helper()
 	mux := newAgent(b, &eksAuth{}, discard{})
 	h, _ := mux.(*http.ServeMux).Handler(httptest.NewRequest(http.MethodGet, "/v1/credentials", nil))
-	h.(*handler).limiter = rate.NewLimiter(rate.Inf, 0)
-	return h
+	return h.(*handler)
 }
 
 type discard struct{}
@@ -34,8 +31,8 @@ func (s *sink) Write(p []byte) (int, error) { return len(p), nil }
 func (s *sink) WriteHeader(status int)      { s.status = status }
 
 func BenchmarkWarmRequest(b *testing.B) {
-	h := unlimited(b)
-	h.(*handler).log = slog.New(slog.DiscardHandler)
+	h := served(b)
+	h.log = slog.New(slog.DiscardHandler)
 	r := httptest.NewRequest(http.MethodGet, "/v1/credentials", nil)
 	r.Host = "169.254.170.23"
 	r.Header.Set("Authorization", podToken(b, "reader"))
@@ -52,7 +49,7 @@ func BenchmarkWarmRequest(b *testing.B) {
 
 // A cold request asks an EKS Auth on loopback: its cost is mostly the SDK's, signature included.
 func BenchmarkColdRequest(b *testing.B) {
-	h := unlimited(b)
+	h := served(b)
 	n := 0
 	b.ReportAllocs()
 	for b.Loop() {

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/time/rate"
 
 	"github.com/podidentity/epi/clusters/agent/cache"
 	"github.com/podidentity/epi/clusters/agent/credentials"
@@ -18,16 +18,9 @@ import (
 // CredentialsPath is where pods ask for credentials.
 const CredentialsPath = "/v1/credentials"
 
-// requestRate a second, after a burst of requestBurst, is what all pods of a node may ask together.
-const (
-	requestRate  = 1000
-	requestBurst = 500
-)
-
 // handler answers pods. It is one for all listeners.
 type handler struct {
 	cache     *cache.Cache
-	limiter   *rate.Limiter
 	responses responses
 	log       *slog.Logger
 }
@@ -35,7 +28,6 @@ type handler struct {
 func newHandler(c *cache.Cache, registerer prometheus.Registerer, log *slog.Logger) *handler {
 	return &handler{
 		cache:     c,
-		limiter:   rate.NewLimiter(requestRate, requestBurst),
 		responses: newResponses(registerer),
 		log:       log,
 	}
@@ -48,12 +40,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	if !h.limiter.Allow() {
+	document, subject, err := h.credentials(r)
+	if errors.Is(err, cache.ErrBusy) { // no line in the log for each: they come in floods
 		h.responses.count(http.StatusTooManyRequests)
 		http.Error(w, http.StatusText(http.StatusTooManyRequests), http.StatusTooManyRequests)
 		return
 	}
-	document, subject, err := h.credentials(r)
 	if err != nil {
 		h.refuse(w, r, subject, err)
 		return
@@ -73,15 +65,17 @@ func (h *handler) credentials(r *http.Request) (document []byte, subject string,
 		return nil, "", err
 	}
 	raw := r.Header.Get("Authorization")
+	peer, _ := netip.ParseAddrPort(r.RemoteAddr) // an invalid address stands for an unknown one
+	from := peer.Addr().Unmap()
 	// A token that hits the cache was parsed when it came first; what changes with time is checked.
-	if document, ok := h.cache.Cached(raw); ok {
+	if document, ok := h.cache.Cached(raw, from); ok {
 		return document, "", nil
 	}
 	token, err := validation.ParseToken(raw)
 	if err != nil {
 		return nil, "", err
 	}
-	document, err = h.cache.Get(r.Context(), token)
+	document, err = h.cache.Get(r.Context(), token, from)
 	return document, token.Subject, err
 }
 

@@ -61,6 +61,9 @@ func (e *eksAuth) answer(status int, code string) {
 	e.status, e.code = status, code
 }
 
+// waiting requests are as many as the agent of newAgent takes.
+const waiting = 20
+
 // newAgent is the agent's handler before an EKS Auth, with a log at the most talkative level.
 func newAgent(t testing.TB, upstream http.Handler, log io.Writer) http.Handler {
 	t.Helper()
@@ -69,7 +72,7 @@ func newAgent(t testing.TB, upstream http.Handler, log io.Writer) http.Handler {
 	cfg := aws.Config{Region: "us-west-2", Credentials: sdkcredentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "node-secret", "")}
 	registry, logger := newRegistry(), slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug - 4}))
 	store, err := cache.New(credentials.NewClient(cfg, "epi", server.URL), cache.Options{
-		Entries: 2000, Retention: 3 * time.Hour, RenewalsPerSecond: 3, Metrics: registry, Log: logger,
+		Entries: 2000, Retention: 3 * time.Hour, RenewalsPerSecond: 3, Waiting: waiting, Metrics: registry, Log: logger,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -230,30 +233,41 @@ func TestCredentialsThatAreAboutToEndAreAnError(t *testing.T) {
 	}
 }
 
-// AGT-12; the probes' path is not limited.
-func TestRateLimit(t *testing.T) {
-	agent := newAgent(t, &eksAuth{}, io.Discard)
-	begin, refused := time.Now(), 0
-	const sent = 5000
-	for range sent {
-		got := ask(agent, request{})
-		if got.Code == http.StatusTooManyRequests {
-			refused++
-			if got.Body.String() != "Too Many Requests\n" {
-				t.Fatalf("got %q", got.Body)
+// AGT-21: who is too many is told so and counted, others are served; the probes' path is not limited.
+func TestTooManyRequests(t *testing.T) {
+	release, upstream := make(chan struct{}), &eksAuth{}
+	agent := newAgent(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		<-release
+		upstream.ServeHTTP(w, r)
+	}), io.Discard)
+	pod := podToken(t, "reader")
+	statuses := make(chan int)
+	for range waiting + 5 {
+		go func() {
+			got := ask(agent, request{token: pod})
+			if got.Code == http.StatusTooManyRequests && got.Body.String() != "Too Many Requests\n" {
+				t.Errorf("got %q", got.Body)
 			}
-		}
+			statuses <- got.Code
+		}()
 	}
-	allowed := requestBurst + int(time.Since(begin).Seconds()*requestRate) + 1
-	if passed := sent - refused; passed < requestBurst || passed > allowed {
-		t.Errorf("%d of %d requests in %s passed", passed, sent, time.Since(begin))
+	for range 5 {
+		if status := <-statuses; status != http.StatusTooManyRequests {
+			t.Errorf("got %d at once", status)
+		}
 	}
 	if got := ask(agent, request{path: "/"}); got.Code != http.StatusNotFound {
 		t.Errorf("path / got %d", got.Code)
 	}
+	close(release)
+	for range waiting {
+		if status := <-statuses; status != http.StatusOK {
+			t.Errorf("got %d after waiting", status)
+		}
+	}
 	// OPS-02: counted, unlike upstream's.
 	metrics := ask(agent, request{path: "/metrics"}).Body.String()
-	if want := fmt.Sprintf(`pod_identity_http_response{code="429"} %d`, refused); !strings.Contains(metrics, want) {
+	if want := `pod_identity_http_response{code="429"} 5`; !strings.Contains(metrics, want) {
 		t.Errorf("no %s in\n%s", want, metrics)
 	}
 }

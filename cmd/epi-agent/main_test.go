@@ -25,21 +25,21 @@ func serving(t *testing.T, args string) (agent.Options, *slog.Logger, error) {
 	return got, log, err
 }
 
-// The names and defaults are those of the EKS agent.
+// The names and defaults are those of the EKS agent, which lacks the last two.
 func TestFlags(t *testing.T) {
 	defaults := agent.Options{
 		Cluster: "epi", Port: 80, ProbePort: 2703, MetricsAddress: "0.0.0.0", MetricsPort: 2705,
-		CacheSize: 2000, Retention: 3 * time.Hour, RenewalsPerSecond: 3,
+		CacheSize: 2000, Retention: 3 * time.Hour, RenewalsPerSecond: 3, Waiting: 750, Calls: 256,
 	}
 	if got, _, err := serving(t, "server -c epi"); err != nil || !reflect.DeepEqual(got, defaults) {
 		t.Errorf("got %+v, %v, want %+v", got, err, defaults)
 	}
 	want := agent.Options{
 		Cluster: "epi", Endpoint: "http://e", Hosts: []string{"169.254.170.23", "[fd00:ec2::23]"}, Port: 8080, ProbePort: 1, MetricsAddress: "127.0.0.1", MetricsPort: 2,
-		CacheSize: 3, Retention: time.Minute, RenewalsPerSecond: 4,
+		CacheSize: 3, Retention: time.Minute, RenewalsPerSecond: 4, Waiting: 5, Calls: 6,
 	}
 	got, log, err := serving(t, "server --cluster-name epi --endpoint http://e -b 169.254.170.23 --bind-hosts [fd00:ec2::23] -p 8080 --probe-port 1 --metrics-address 127.0.0.1"+
-		" --metrics-port 2 --max-cache-size 3 --max-credential-retention-before-renewal 1m --max-service-qps 4 -v trace")
+		" --metrics-port 2 --max-cache-size 3 --max-credential-retention-before-renewal 1m --max-service-qps 4 --max-waiting 5 --max-calls 6 -v trace")
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
 	}

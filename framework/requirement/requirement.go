@@ -86,6 +86,13 @@ func Lookup(id string) (Requirement, bool) {
 	return Requirement{}, false
 }
 
+// retired are the IDs of requirements that are no more, with why. None comes back with another meaning.
+func retired() map[string]string {
+	return map[string]string{
+		"AGT-12": "It asked for a limit of 1000 requests a second, which is upstream's choice and in nobody's interest; AGT-21 asks for what the limit is for.",
+	}
+}
+
 var idForm = regexp.MustCompile(`^[A-Z0-9]+-[0-9]{2}$`)
 
 // read reads the files of a catalogue, one a subject, and checks every entry; the error names each
@@ -110,6 +117,9 @@ func read(files fs.FS) ([]Requirement, error) {
 		for i, r := range entries {
 			for _, problem := range r.problems() {
 				problems = append(problems, fmt.Sprintf("%s, entry %d (%s): %s", name, i+1, r.ID, problem))
+			}
+			if why, ok := retired()[r.ID]; ok {
+				problems = append(problems, fmt.Sprintf("%s, entry %d (%s): id is retired and stays so: %s", name, i+1, r.ID, why))
 			}
 			if seen[r.ID] {
 				problems = append(problems, fmt.Sprintf("%s, entry %d (%s): id is used twice", name, i+1, r.ID))

@@ -45,6 +45,7 @@ func TestReadNamesEveryProblem(t *testing.T) {
 		"b": `
 - {id: INJ-01, level: MUST, profile: webhook, statement: It holds., source: here, runs: both, since: v1}
 - {id: nonsense, level: SHOULD, profile: agent, statement: It holds., source: here, runs: aws, since: v1}
+- {id: AGT-12, level: SHOULD, profile: agent, statement: It holds., source: here, runs: aws, since: v1}
 `,
 	}))
 	if err == nil {
@@ -53,6 +54,7 @@ func TestReadNamesEveryProblem(t *testing.T) {
 	for _, want := range []string{
 		"b.yaml, entry 1 (INJ-01): id is used twice", `level "must"`, `profile "web"`, `runs "here"`, "statement is not a sentence",
 		"source or since is missing", "b.yaml, entry 2 (nonsense): id is not",
+		"b.yaml, entry 3 (AGT-12): id is retired",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error %q lacks %q", err, want)

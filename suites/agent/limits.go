@@ -7,35 +7,54 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/emulator/control"
 	"github.com/podidentity/epi/framework"
+	"github.com/podidentity/epi/framework/cloud"
 	. "github.com/podidentity/epi/framework/matchers"
 	. "github.com/podidentity/epi/framework/requirement"
 	"github.com/podidentity/epi/framework/workload"
 )
 
 const (
-	// burst is what the agent answers at once.
-	burst = 500
-	// flood is more than it answers in the time that so many requests take.
-	flood = 4000
+	// A flood of two times half, at once, is more than the pods of a node ask.
+	half = 1000
+	// slowly is how long EKS Auth takes meanwhile: long enough for the flood to arrive, and less than
+	// an agent waits for it.
+	slowly = 900 * time.Millisecond
+	// bounded is the time that an answer may take. A request that gets none fails after it.
+	bounded = 10 * time.Second
 )
 
 var _ = Describe("The agent", func() {
-	It("answers a burst, and tells who asks too much", Covers("AGT-12"),
+	It("answers everyone, or tells that too many ask", Covers("AGT-21"), Needs(clusters.EmulatorControl),
 		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
-			agent := workload.NewAgentUnderTest(ctx, env)
+			namespace := workload.NewNamespace(ctx, env)
+			tenant := workload.NewTenant(ctx, env, namespace, cloud.NewRole(ctx, env))
+			cloud.AddFault(ctx, env, control.Fault{Association: tenant.Association.ID, Latency: &control.Latency{Fixed: control.Duration(slowly)}})
 
-			By("starting an agent of one's own and asking it four thousand times")
-			pod := workload.Start(ctx, env, workload.NewPod(env, workload.NewNamespace(ctx, env), "", agent.Serving("agent", "--bind-hosts", "$(POD_IP)")))
+			By("starting an agent of one's own and asking it two thousand times at once, with a token that it does not know")
+			pod := workload.Start(ctx, env, workload.NewPod(env, namespace, "",
+				workload.NewAgentUnderTest(ctx, env).Serving("agent", "--bind-hosts", "$(POD_IP)")))
 			pod.AwaitAgent(ctx, pod.Pod.Status.PodIP)
-			request := workload.RequestTo(pod.Pod.Status.PodIP, "")
-			request.KeepAlive, request.Times, request.AtOnce = true, flood, 100
-			answers := pod.Ask(ctx, request)[0]
-
-			for _, answer := range answers[:burst] {
-				Expect(answer.Status).To(Equal(http.StatusBadRequest), "in the burst, without a token")
+			request := workload.RequestTo(pod.Pod.Status.PodIP, tenant.Token)
+			request.Times, request.AtOnce, request.Timeout = half, half, bounded
+			granted, refused := 0, 0
+			for _, answers := range pod.AskTogether(ctx, request, request) {
+				for _, answer := range answers {
+					if answer.Status == http.StatusTooManyRequests {
+						Expect(answer).To(RefuseWith(http.StatusTooManyRequests, `^Too Many Requests$`))
+						refused++
+						continue
+					}
+					Expect(answer).To(GrantCredentials())
+					granted++
+				}
 			}
-			Expect(answers).To(ContainElement(RefuseWith(http.StatusTooManyRequests, `^Too Many Requests$`)))
+			AddReportEntry("of 2000 requests", map[string]int{"granted": granted, "refused with 429": refused})
+
+			By("asking once more")
+			Expect(pod.AskOnce(ctx, workload.RequestTo(pod.Pod.Status.PodIP, tenant.Token))).To(GrantCredentials())
 		})
 })

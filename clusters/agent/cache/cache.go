@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -18,13 +19,8 @@ import (
 	"github.com/podidentity/epi/clusters/agent/validation"
 )
 
-const (
-	// minimumLife is what credentials must have left to be served.
-	minimumLife = 15 * time.Second
-	// fetchTimeout bounds a call with its retries, whoever waits for it; a server's request timeout
-	// of 30 s leaves time for the answer.
-	fetchTimeout = 25 * time.Second
-)
+// minimumLife is what credentials must have left to be served.
+const minimumLife = 15 * time.Second
 
 // Fetcher gives credentials for a token. Its *credentials.Error decides whether an entry is kept.
 type Fetcher interface {
@@ -39,6 +35,12 @@ type Options struct {
 	Retention time.Duration
 	// RenewalsPerSecond bounds the calls in the background.
 	RenewalsPerSecond int
+	// Waiting requests at most: those that are not answered from the cache. Zero: no bound.
+	Waiting int
+	// Calls of requests to the fetcher at once. Zero: no bound.
+	Calls int
+	// Neighbors say which pods are gone. Nil: what is cached is renewed until its token ends.
+	Neighbors Neighbors
 	// Metrics registers the counters pod_identity_cache_state and pod_identity_cache_errors.
 	Metrics prometheus.Registerer
 	Log     *slog.Logger
@@ -50,7 +52,10 @@ type Cache struct {
 	entries   *lru.Cache[key, *entry] // nil: nothing is cached
 	retention time.Duration
 	flights   singleflight.Group
+	admission *admission
+	schedule  *schedule
 	renewals  *rate.Limiter
+	neighbors *neighborhood
 	metrics   metrics
 	log       *slog.Logger
 }
@@ -66,22 +71,27 @@ func keyOf(token string) key {
 }
 
 type entry struct {
-	token validation.Token
-	held  atomic.Pointer[held]
+	key    key
+	token  validation.Token
+	held   atomic.Pointer[held]
+	origin atomic.Pointer[origin]
+	place  place
 }
 
 // held is what an entry holds until the next renewal.
 type held struct {
 	document []byte
 	expires  time.Time
-	renewAt  time.Time
 }
 
 func (h *held) servable(now time.Time) bool { return h.expires.Sub(now) > minimumLife }
 
 // New makes a cache before fetcher. It refuses options with which renewals cannot keep up.
 func New(fetcher Fetcher, o Options) (*Cache, error) {
-	c := &Cache{fetcher: fetcher, retention: o.Retention, metrics: newMetrics(o.Metrics), log: o.Log}
+	c := &Cache{
+		fetcher: fetcher, retention: o.Retention, admission: newAdmission(o.Waiting, o.Calls),
+		neighbors: newNeighborhood(o.Neighbors, o.Log), metrics: newMetrics(o.Metrics), log: o.Log,
+	}
 	if o.Entries == 0 || o.Retention == 0 {
 		return c, nil
 	}
@@ -89,7 +99,9 @@ func New(fetcher Fetcher, o Options) (*Cache, error) {
 		return nil, fmt.Errorf("%d renewals a second, each entry after %s, cannot keep %d entries fresh: allow more renewals, a longer retention or fewer entries",
 			o.RenewalsPerSecond, o.Retention, o.Entries)
 	}
+	c.schedule = newSchedule()
 	entries, err := lru.NewWithEvict(o.Entries, func(_ key, e *entry) {
+		c.schedule.remove(e)
 		c.metrics.evicted.Inc()
 		c.log.Debug("Credentials left the cache", "subject", e.token.Subject)
 	})
@@ -102,8 +114,8 @@ func New(fetcher Fetcher, o Options) (*Cache, error) {
 }
 
 // Cached returns the JSON document of the credentials for a token, as it was checked when they were
-// fetched, if it may still be served. The caller must not change it.
-func (c *Cache) Cached(token string) ([]byte, bool) {
+// fetched, if it may still be served to a pod at the address from. The caller must not change it.
+func (c *Cache) Cached(token string, from netip.Addr) ([]byte, bool) {
 	if c.entries == nil {
 		return nil, false
 	}
@@ -116,6 +128,7 @@ func (c *Cache) Cached(token string) ([]byte, bool) {
 	if !current.servable(now) || expired(e.token, now) {
 		return nil, false
 	}
+	c.neighbors.asked(e, from)
 	c.metrics.served.Inc()
 	return current.document, true
 }
@@ -124,12 +137,17 @@ func expired(token validation.Token, now time.Time) bool {
 	return !token.Expires.IsZero() && !now.Before(token.Expires)
 }
 
-// Get returns the JSON document of the credentials for a token, from the cache or from the fetcher.
-// However many ask for one token at once, the fetcher is asked once and its answer, credentials or
-// error, goes to all of them; an error is not kept. A caller that gives up does not end the call.
-func (c *Cache) Get(ctx context.Context, token validation.Token) ([]byte, error) {
+// Get returns the JSON document of the credentials for a token, from the cache or from the fetcher,
+// to a pod at the address from. However many ask for one token at once, the fetcher is asked once and
+// its answer, credentials or error, goes to all of them; an error is not kept. A caller that gives up
+// does not end the call. The error is ErrBusy where too many wait already.
+func (c *Cache) Get(ctx context.Context, token validation.Token, from netip.Addr) ([]byte, error) {
+	if !c.admission.enter() {
+		return nil, ErrBusy
+	}
+	defer c.admission.leave()
 	if c.entries == nil {
-		fetched, err := c.fetch(ctx, token)
+		fetched, err := c.call(ctx, token)
 		if err != nil {
 			return nil, err
 		}
@@ -138,15 +156,16 @@ func (c *Cache) Get(ctx context.Context, token validation.Token) ([]byte, error)
 	k := keyOf(token.Raw)
 	flight := c.flights.DoChan(string(k[:]), func() (any, error) {
 		// Another flight may have landed between the caller's look into the cache and this one.
-		if document, ok := c.Cached(token.Raw); ok {
+		if document, ok := c.Cached(token.Raw, from); ok {
 			return document, nil
 		}
 		c.metrics.missed.Inc()
-		fetched, err := c.fetch(context.WithoutCancel(ctx), token)
+		fetched, err := c.call(context.WithoutCancel(ctx), token)
 		if err != nil {
+			c.admission.settle()
 			return nil, err
 		}
-		c.store(k, token, fetched)
+		c.store(k, token, fetched, from)
 		return fetched.document, nil
 	})
 	select {
@@ -160,19 +179,34 @@ func (c *Cache) Get(ctx context.Context, token validation.Token) ([]byte, error)
 	}
 }
 
-func (c *Cache) store(k key, token validation.Token, fetched *held) {
-	if e, ok := c.entries.Get(k); ok {
+// Idle has an element after the last request got its answer that was not answered from the cache.
+func (c *Cache) Idle() <-chan struct{} { return c.admission.idle }
+
+func (c *Cache) store(k key, token validation.Token, fetched *held, from netip.Addr) {
+	e, ok := c.entries.Get(k)
+	if ok {
 		e.held.Store(fetched)
-		return
+	} else {
+		e = &entry{key: k, token: token}
+		e.held.Store(fetched)
+		c.entries.Add(k, e)
 	}
-	e := &entry{token: token}
-	e.held.Store(fetched)
-	c.entries.Add(k, e)
+	c.neighbors.asked(e, from)
+	c.plan(e, c.renewalAfter(time.Until(fetched.expires)))
+}
+
+// call fetches for a request, which may have to wait for others.
+func (c *Cache) call(ctx context.Context, token validation.Token) (*held, error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	if err := c.admission.acquire(ctx); err != nil {
+		return nil, err
+	}
+	defer c.admission.release()
+	return c.fetch(ctx, token)
 }
 
 func (c *Cache) fetch(ctx context.Context, token validation.Token) (*held, error) {
-	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
-	defer cancel()
 	start := time.Now()
 	fetched, err := c.fetcher.Fetch(ctx, token.Raw)
 	if err != nil {
@@ -189,5 +223,5 @@ func (c *Cache) fetch(ctx context.Context, token validation.Token) (*held, error
 	}
 	c.log.Info("Fetched credentials", "subject", token.Subject, "account", fetched.AccountID,
 		"expiration", fetched.Expiration, "duration", now.Sub(start).String())
-	return &held{document: document, expires: fetched.Expiration, renewAt: now.Add(min(life, c.retention))}, nil
+	return &held{document: document, expires: fetched.Expiration}, nil
 }

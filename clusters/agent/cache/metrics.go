@@ -5,14 +5,14 @@ import "github.com/prometheus/client_golang/prometheus"
 // metrics have upstream's names. "hit" counts renewals, as there; requests answered from the cache,
 // which upstream does not count, are "served".
 type metrics struct {
-	served, missed, renewed, evicted prometheus.Counter
-	failures                         *prometheus.CounterVec
+	served, missed, renewed, evicted, gone prometheus.Counter
+	failures                               *prometheus.CounterVec
 }
 
 func newMetrics(registerer prometheus.Registerer) metrics {
 	states := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "pod_identity_cache_state",
-		Help: "Requests that were served from the cache or missed it, renewals (hit) and evictions.",
+		Help: "Requests that were served from the cache or missed it, renewals (hit), evictions, and what was dropped because its pod is gone.",
 	}, []string{"state"})
 	failures := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "pod_identity_cache_errors",
@@ -24,6 +24,7 @@ func newMetrics(registerer prometheus.Registerer) metrics {
 		missed:   states.WithLabelValues("miss"),
 		renewed:  states.WithLabelValues("hit"),
 		evicted:  states.WithLabelValues("evicted"),
+		gone:     states.WithLabelValues("gone"),
 		failures: failures,
 	}
 }

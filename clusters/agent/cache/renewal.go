@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -13,79 +12,103 @@ import (
 )
 
 const (
-	sweepInterval = time.Minute
-	// A failed renewal is tried again after retryAfter to retryAfter + retryJitter.
+	// spread is the part of its time by which an entry is renewed earlier than it has to be, at most,
+	// at random: what was fetched in one second is not renewed in one second. It is also the part
+	// of the credentials' life that is left for a renewal to succeed in.
+	spread = 10
+	// leastRenewal keeps credentials that hardly live from being renewed all the time.
+	leastRenewal = 10 * time.Second
+	// A failed renewal is tried again after retryAfter to retryAfter + retryJitter, or earlier where
+	// the credentials end before, but not before leastRetry.
 	retryAfter  = time.Minute
 	retryJitter = time.Minute
+	leastRetry  = 5 * time.Second
 	// renewalsAtOnce keeps a slow EKS Auth from holding up the renewals behind it.
-	renewalsAtOnce = 8
+	renewalsAtOnce = 16
 )
 
-// Run renews entries until ctx ends: once a minute, those whose time has come.
+// renewalAfter is when credentials with that much life left are renewed: when the retention is over,
+// or ahead of the time from which they are not served any more.
+func (c *Cache) renewalAfter(life time.Duration) time.Duration {
+	served := life - minimumLife
+	after := min(c.retention, max(served-served/spread, leastRenewal))
+	return after - rand.N(after/spread+1)
+}
+
+// plan has an entry renewed, or dropped when its token ends.
+func (c *Cache) plan(e *entry, after time.Duration) {
+	at := time.Now().Add(after)
+	if end := e.token.Expires; !end.IsZero() && end.Before(at) {
+		at = end
+	}
+	c.schedule.put(e, at)
+}
+
+// Run renews entries until ctx ends, each when its time has come.
 func (c *Cache) Run(ctx context.Context) {
 	if c.entries == nil {
 		return
 	}
-	ticker := time.NewTicker(sweepInterval)
-	defer ticker.Stop()
+	var group errgroup.Group
+	group.SetLimit(1 + renewalsAtOnce)
+	defer func() { _ = group.Wait() }() // they report for themselves
+	group.Go(func() error {
+		c.neighbors.run(ctx)
+		return nil
+	})
+	for c.awaitDue(ctx) && c.renewals.Wait(ctx) == nil {
+		if e := c.popLiving(); e != nil {
+			group.Go(func() error {
+				c.renew(ctx, e)
+				return nil
+			})
+		}
+	}
+}
+
+// awaitDue waits until an entry is to be renewed; false: ctx ended.
+func (c *Cache) awaitDue(ctx context.Context) bool {
 	for {
+		after, some := c.schedule.next()
+		if some && after == 0 {
+			return ctx.Err() == nil
+		}
+		var due <-chan time.Time
+		if some {
+			due = time.After(after)
+		}
 		select {
 		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			c.sweep(ctx)
+			return false
+		case <-due:
+		case <-c.schedule.changed:
 		}
 	}
 }
 
-func (c *Cache) sweep(ctx context.Context) {
-	var group errgroup.Group
-	group.SetLimit(renewalsAtOnce)
-	for _, due := range c.due() {
-		if c.renewals.Wait(ctx) != nil { // only when ctx ends
-			break
+// popLiving takes the entry out of the schedule that is to be renewed now, and drops those before it
+// for which nobody can ask any more.
+func (c *Cache) popLiving() *entry {
+	for e := c.schedule.pop(); e != nil; e = c.schedule.pop() {
+		switch {
+		case expired(e.token, time.Now()):
+			c.log.Debug("Token ended, dropping its credentials", "subject", e.token.Subject)
+		case c.neighbors.gone(e):
+			c.metrics.gone.Inc()
+			c.log.Info("Pod is gone, dropping its credentials", "subject", e.token.Subject, "address", e.origin.Load().address)
+		default:
+			return e
 		}
-		group.Go(func() error {
-			c.renew(ctx, due)
-			return nil
-		})
+		c.entries.Remove(e.key)
 	}
-	_ = group.Wait() // renewals report for themselves
+	return nil
 }
 
-// due drops the entries whose token has ended, for nobody can ask for them any more, and lists the
-// others whose time has come, the ones that end first at the head.
-func (c *Cache) due() []key {
-	now := time.Now()
-	expires := map[key]time.Time{}
-	for _, k := range c.entries.Keys() {
-		e, ok := c.entries.Peek(k)
-		if !ok {
-			continue
-		}
-		if expired(e.token, now) {
-			c.entries.Remove(k)
-			continue
-		}
-		if current := e.held.Load(); !now.Before(current.renewAt) {
-			expires[k] = current.expires
-		}
-	}
-	keys := make([]key, 0, len(expires))
-	for k := range expires {
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, func(a, b key) int { return expires[a].Compare(expires[b]) })
-	return keys
-}
-
-func (c *Cache) renew(ctx context.Context, k key) {
-	e, ok := c.entries.Peek(k)
-	if !ok {
-		return
-	}
+func (c *Cache) renew(ctx context.Context, e *entry) {
 	// A pod that asks while its old credentials cannot be served any more waits for this call.
-	_, err, _ := c.flights.Do(string(k[:]), func() (any, error) {
+	_, err, _ := c.flights.Do(string(e.key[:]), func() (any, error) {
+		ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+		defer cancel()
 		fetched, err := c.fetch(ctx, e.token)
 		if err != nil {
 			return nil, err
@@ -94,7 +117,12 @@ func (c *Cache) renew(ctx context.Context, k key) {
 		c.metrics.renewed.Inc()
 		return fetched.document, nil
 	})
-	if err == nil || ctx.Err() != nil {
+	if ctx.Err() != nil {
+		return
+	}
+	left := time.Until(e.held.Load().expires)
+	if err == nil {
+		c.plan(e, c.renewalAfter(left))
 		return
 	}
 	log := c.log.With("subject", e.token.Subject)
@@ -106,19 +134,16 @@ func (c *Cache) renew(ctx context.Context, k key) {
 	if answered && failure.Final() {
 		c.metrics.failures.WithLabelValues("NonRecoverable", code).Inc()
 		log.Info("Credentials are not renewed any more, dropping them", "error", err)
-		c.entries.Remove(k)
+		c.entries.Remove(e.key)
 		return
 	}
 	c.metrics.failures.WithLabelValues("Recoverable", code).Inc()
-	now := time.Now()
-	current := *e.held.Load()
-	if !current.servable(now) {
+	if left <= minimumLife {
 		log.Warn("Credentials ended and cannot be renewed, dropping them", "error", err)
-		c.entries.Remove(k)
+		c.entries.Remove(e.key)
 		return
 	}
-	retry := retryAfter + rand.N(retryJitter)
-	log.Warn("Renewal failed, keeping the credentials", "error", err, "expiration", current.expires, "retry", retry)
-	current.renewAt = now.Add(min(retry, current.expires.Sub(now)))
-	e.held.Store(&current)
+	retry := max(leastRetry, min(retryAfter+rand.N(retryJitter), left/2))
+	log.Warn("Renewal failed, keeping the credentials", "error", err, "expiration", e.held.Load().expires, "retry", retry)
+	c.plan(e, retry)
 }

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,13 +10,15 @@ import (
 	"github.com/podidentity/epi/clusters/agent/credentials"
 )
 
-// AGT-09: renewed after the shorter of remaining life and retention, looked at once a minute.
+// AGT-20: renewed within a tenth before the retention is over, or within a fifth before the
+// credentials cannot be served any more, and never later.
 func TestRenewal(t *testing.T) {
 	for name, row := range map[string]struct {
 		retention, life, before, after time.Duration
 	}{
-		"retention":      {3 * time.Hour, 6 * time.Hour, 3*time.Hour - time.Second, 3*time.Hour + time.Minute},
-		"remaining life": {3 * time.Hour, 59 * time.Minute, 58 * time.Minute, time.Hour},
+		"retention":      {3 * time.Hour, 6 * time.Hour, 162*time.Minute - time.Second, 3 * time.Hour},
+		"remaining life": {3 * time.Hour, 1000*time.Second + minimumLife, 810*time.Second - time.Second, 900 * time.Second},
+		"no life":        {3 * time.Hour, 18 * time.Second, 9*time.Second - time.Millisecond, 10 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -30,15 +33,64 @@ func TestRenewal(t *testing.T) {
 				}
 				time.Sleep(row.after - row.before)
 				synctest.Wait()
-				if got, n := get(t, c, named("a")), eksAuth.count("a"); got != "a-2" || n != 2 {
-					t.Errorf("got %s and %d calls after %s", got, n, row.after)
+				if n, hits := eksAuth.count("a"), count(t, c.metrics.renewed); n != 2 || hits != 1 {
+					t.Errorf("%d calls and %v renewals counted after %s", n, hits, row.after)
 				}
-				if hits := count(t, c.metrics.renewed); hits != 1 {
-					t.Errorf("%v renewals counted", hits)
+				if got := get(t, c, named("a")); got != "a-2" {
+					t.Errorf("got %s", got)
 				}
 			})
 		})
 	}
+}
+
+// What is fetched at once is not renewed at once.
+func TestRenewalsAreSpread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := start(t, newIssuer(), Options{Entries: 2000, Retention: 100 * time.Minute, RenewalsPerSecond: 100})
+		for n := range 1000 {
+			get(t, c, named(fmt.Sprint(n)))
+		}
+		time.Sleep(90 * time.Minute)
+		last := 0.0
+		for range 10 {
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			renewed := count(t, c.metrics.renewed)
+			// About 100 a minute; fewer than 40 or more than 160 are six standard deviations off.
+			if n := renewed - last; n < 40 || n > 160 {
+				t.Errorf("%v renewals in a minute", n)
+			}
+			last = renewed
+		}
+		if last != 1000 {
+			t.Errorf("%v renewals", last)
+		}
+	})
+}
+
+// Nobody's credentials end because others' were due first.
+func TestThoseThatEndFirstAreRenewedFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		eksAuth := newIssuer()
+		eksAuth.life = 100 * time.Minute
+		c := start(t, eksAuth, Options{Entries: 2000, Retention: 10 * time.Hour, RenewalsPerSecond: 1})
+		for n := range 1500 { // due after 76 to 85 minutes: 540 s for what takes 1500 s
+			get(t, c, named(fmt.Sprint("long-", n)))
+		}
+		time.Sleep(80 * time.Minute)
+		eksAuth.setLife(10 * time.Minute)
+		get(t, c, named("short")) // due after 8 to 9 minutes, when hundreds are
+		for range 10 * 60 {
+			time.Sleep(time.Second)
+			if _, ok := c.Cached("short", peer); !ok {
+				t.Fatal("the credentials that ended first were not renewed in time")
+			}
+		}
+		if n := eksAuth.count("short"); n != 2 {
+			t.Errorf("%d calls", n)
+		}
+	})
 }
 
 // AGT-11: these end an entry.
@@ -52,7 +104,7 @@ func TestRenewalDropsWhatEKSAuthTookBack(t *testing.T) {
 				eksAuth.fail(&credentials.Error{Status: 400, Code: code})
 				time.Sleep(time.Hour + time.Minute)
 				synctest.Wait()
-				if _, ok := c.Cached("a"); ok {
+				if _, ok := c.Cached("a", peer); ok {
 					t.Error("still cached")
 				}
 				if n := count(t, c.metrics.failures.WithLabelValues("NonRecoverable", code)); n != 1 {
@@ -76,13 +128,12 @@ func TestRenewalKeepsWhatItCannotRenew(t *testing.T) {
 				c := start(t, eksAuth, Options{Entries: 2000, Retention: 5 * time.Hour})
 				get(t, c, named("a"))
 				eksAuth.fail(failure)
-				time.Sleep(5*time.Hour + 30*time.Second) // due at a sweep no later than now
+				time.Sleep(5 * time.Hour) // due no later than now
 				synctest.Wait()
 				begin := eksAuth.count("a")
 				time.Sleep(30 * time.Minute)
 				synctest.Wait()
-				// A retry is due 1 to 2 minutes after the last and made at the next sweep.
-				if n := eksAuth.count("a") - begin; n < 9 || n > 31 {
+				if n := eksAuth.count("a") - begin; n < 14 || n > 31 { // each 1 to 2 minutes after the last
 					t.Errorf("%d retries in half an hour", n)
 				}
 				if got := get(t, c, named("a")); got != "a-1" {
@@ -100,7 +151,7 @@ func TestRenewalKeepsWhatItCannotRenew(t *testing.T) {
 				eksAuth.fail(failure)
 				time.Sleep(6*time.Hour + time.Minute)
 				synctest.Wait()
-				if _, ok := c.Cached("a"); ok || c.entries.Len() != 0 {
+				if _, ok := c.Cached("a", peer); ok || c.entries.Len() != 0 {
 					t.Errorf("%d entries though all credentials ended", c.entries.Len())
 				}
 			})
@@ -111,24 +162,20 @@ func TestRenewalKeepsWhatItCannotRenew(t *testing.T) {
 // The rate bounds renewals, and each takes one permit: upstream's takes two.
 func TestRenewalRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		eksAuth := newIssuer()
-		c := start(t, eksAuth, Options{Entries: 2000, Retention: time.Hour, RenewalsPerSecond: 2})
-		for _, name := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
-			get(t, c, named(name))
+		c := start(t, newIssuer(), Options{Entries: 2000, Retention: 10 * time.Minute, RenewalsPerSecond: 2})
+		for n := range 400 { // in a minute, at two a second, 120 can be renewed
+			get(t, c, named(fmt.Sprint(n)))
 		}
-		time.Sleep(time.Hour - time.Second)
+		time.Sleep(9 * time.Minute)
 		synctest.Wait()
-		renewed := func() float64 { return count(t, c.metrics.renewed) }
-		if n := renewed(); n != 0 {
-			t.Fatalf("%v renewals before their time", n)
-		}
-		time.Sleep(time.Second)
-		for second, want := range []float64{2, 4, 6, 8} { // a burst of 2, then 2 a second
-			synctest.Wait()
-			if n := renewed(); n != want {
-				t.Errorf("%v renewals after %d s, want %v", n, second, want)
-			}
+		for last := count(t, c.metrics.renewed); last < 400; {
 			time.Sleep(time.Second)
+			synctest.Wait()
+			renewed := count(t, c.metrics.renewed)
+			if n := renewed - last; n > 4 || n == 0 && time.Duration(last) > 200 { // a burst of 2, then 2 a second
+				t.Fatalf("%v renewals in a second, after %v", n, last)
+			}
+			last = renewed
 		}
 	})
 }
@@ -138,15 +185,15 @@ func TestRenewalIsNoUse(t *testing.T) {
 		eksAuth := newIssuer()
 		c := start(t, eksAuth, Options{Entries: 2, Retention: time.Hour})
 		get(t, c, named("old"))
-		time.Sleep(30 * time.Minute)
+		time.Sleep(45 * time.Minute)
 		get(t, c, named("new"))
-		time.Sleep(40 * time.Minute) // old was renewed, new was not
+		time.Sleep(20 * time.Minute) // old was renewed, new was not
 		synctest.Wait()
 		get(t, c, named("newest"))
-		if _, ok := c.Cached("old"); ok || eksAuth.count("old") != 2 {
+		if _, ok := c.Cached("old", peer); ok || eksAuth.count("old") != 2 {
 			t.Errorf("the least recently used is still there, fetched %d times", eksAuth.count("old"))
 		}
-		if _, ok := c.Cached("new"); !ok {
+		if _, ok := c.Cached("new", peer); !ok {
 			t.Error("the more recently used is gone")
 		}
 	})

@@ -10,15 +10,15 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
-	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/eksauth"
 )
 
 const (
-	dialTimeout    = 500 * time.Millisecond
-	attemptTimeout = time.Second
+	dialTimeout = 500 * time.Millisecond
+	// attemptTimeout is long enough for an EKS Auth that is slow: giving up and asking again would
+	// double its work.
+	attemptTimeout = 4 * time.Second
 	// idleConnections keeps the connections of a burst of starting pods for the next one.
 	idleConnections = 100
 )
@@ -31,7 +31,8 @@ type Client struct {
 }
 
 // NewClient makes a client of EKS Auth. An empty endpoint means AWS's own for cfg's region, or
-// AWS_ENDPOINT_URL_EKS_AUTH. An attempt takes one second at most, and there are at most three.
+// AWS_ENDPOINT_URL_EKS_AUTH. An attempt takes four seconds at most. There are at most three, and ten
+// where EKS Auth throttles.
 func NewClient(cfg aws.Config, cluster, endpoint string) *Client {
 	transport := awshttp.NewBuildableClient().
 		WithTimeout(attemptTimeout).
@@ -42,12 +43,7 @@ func NewClient(cfg aws.Config, cluster, endpoint string) *Client {
 		if endpoint != "" {
 			o.BaseEndpoint = aws.String(endpoint)
 		}
-		o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
-			// The SDK's budget for retries is shared by the whole process: when many pods start at
-			// once and EKS Auth throttles, it runs out and pods fail that one retry would have
-			// helped. Three attempts a token are bound enough.
-			o.RateLimiter = ratelimit.None
-		})
+		o.Retryer = newRetryer()
 	})
 	return &Client{api: api, node: cfg.Credentials, cluster: cluster}
 }

@@ -85,7 +85,7 @@ func TestFetchRelaysErrors(t *testing.T) {
 		{404, "ResourceNotFoundException", "client", 1, true},
 		{418, "TeapotException", "unknown", 1, false},
 		{403, "AccessDeniedException", "client", 1, true},
-		{429, "ThrottlingException", "client", 3, false},
+		{429, "ThrottlingException", "client", 10, false},
 		{500, "InternalServerException", "server", 3, false},
 		{503, "ServiceUnavailableException", "server", 3, false},
 	} {

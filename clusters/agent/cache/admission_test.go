@@ -1,0 +1,131 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/podidentity/epi/clusters/agent/credentials"
+)
+
+// A refusal comes back sooner than the whole herd has come: all the same it is one call.
+func TestAHerdThatComesLateSharesARefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		eksAuth := newIssuer()
+		refused := &credentials.Error{Status: 404, Code: "ResourceNotFoundException"}
+		eksAuth.delay, eksAuth.err = time.Millisecond, refused
+		c := start(t, eksAuth, defaults)
+		token, begin := named("a"), time.Now()
+		var herd sync.WaitGroup
+		for n := range 100 {
+			herd.Go(func() {
+				time.Sleep(time.Duration(n) * 500 * time.Microsecond) // 50 ms
+				if _, err := c.Get(t.Context(), token, peer); !errors.Is(err, refused) {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
+		herd.Wait()
+		if took := time.Since(begin); took > 100*time.Millisecond || eksAuth.count("a") != 1 {
+			t.Errorf("%d calls in %s", eksAuth.count("a"), took)
+		}
+	})
+}
+
+// AGT-19: those who keep coming do not make a refusal last.
+func TestARefusalIsHeldBackForAMomentOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		eksAuth := newIssuer()
+		eksAuth.err = errors.New("no route to host")
+		c := start(t, eksAuth, defaults)
+		token := named("a")
+		var askers sync.WaitGroup
+		for n := range 1000 {
+			askers.Go(func() {
+				time.Sleep(time.Duration(n) * time.Millisecond)
+				begin := time.Now()
+				_, _ = c.Get(t.Context(), token, peer)
+				if took := time.Since(begin); took > settleMost+settleQuiet {
+					t.Errorf("answered after %s", took)
+				}
+			})
+		}
+		askers.Wait()
+		if n := eksAuth.count("a"); n < 3 || n > 7 {
+			t.Errorf("%d calls in a second", n)
+		}
+	})
+}
+
+// AGT-21: who is too many is told so at once, and nobody who can be served from the cache is.
+func TestTooManyWhoWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		eksAuth := newIssuer()
+		c := start(t, eksAuth, Options{Entries: 2000, Retention: time.Hour, Waiting: 100})
+		get(t, c, named("known"))
+		eksAuth.delay = time.Second
+		begin := time.Now()
+		var served, busy atomic.Int32
+		var flood sync.WaitGroup
+		for n := range 150 {
+			flood.Go(func() {
+				_, err := c.Get(t.Context(), named(fmt.Sprint(n%2)), peer)
+				took := time.Since(begin)
+				switch {
+				case err == nil && took == time.Second:
+					served.Add(1)
+				case errors.Is(err, ErrBusy) && took == 0:
+					busy.Add(1)
+				default:
+					t.Errorf("got %v after %s", err, took)
+				}
+			})
+		}
+		synctest.Wait()
+		if _, ok := c.Cached("known", peer); !ok {
+			t.Error("what is cached is not served meanwhile")
+		}
+		flood.Wait()
+		if served.Load() != 100 || busy.Load() != 50 {
+			t.Errorf("%d served, %d told that there are too many", served.Load(), busy.Load())
+		}
+		if len(c.Idle()) != 1 {
+			t.Error("the end of the flood was not told")
+		}
+		get(t, c, named("after"))
+	})
+}
+
+func TestCallsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		eksAuth := newIssuer()
+		eksAuth.delay = time.Second
+		c := start(t, eksAuth, Options{Entries: 2000, Retention: time.Hour, Calls: 10})
+		begin := time.Now()
+		var pods sync.WaitGroup
+		for n := range 25 {
+			pods.Go(func() { get(t, c, named(fmt.Sprint(n))) })
+		}
+		pods.Wait()
+		if took := time.Since(begin); took != 3*time.Second { // 10, 10 and 5
+			t.Errorf("took %s", took)
+		}
+		// Who waits for a call waits no longer than for its answer.
+		eksAuth.delay = time.Hour
+		begin = time.Now()
+		for n := range 20 {
+			pods.Go(func() {
+				_, err := c.Get(t.Context(), named(fmt.Sprint("slow-", n)), peer)
+				if !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) > fetchTimeout+settleMost {
+					t.Errorf("got %v after %s", err, time.Since(begin))
+				}
+			})
+		}
+		pods.Wait()
+	})
+}

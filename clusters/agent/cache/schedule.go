@@ -1,0 +1,134 @@
+package cache
+
+import (
+	"container/heap"
+	"sync"
+	"time"
+)
+
+// schedule says which entry is to be renewed next: of those whose time has come the one whose
+// credentials end first, so that a backlog costs nobody credentials that could have been renewed.
+// No lock of it is held while anything else is done.
+type schedule struct {
+	// changed has an element if an entry became the first to wait for.
+	changed chan struct{}
+
+	mu   sync.Mutex
+	wait queue // by time
+	due  queue // by end of credentials
+}
+
+// place is where an entry is in a schedule; the schedule's lock guards it.
+type place struct {
+	at    time.Time // when it is due
+	end   time.Time // of its credentials, when it became due
+	queue *queue    // nil: not scheduled
+	index int
+	out   bool // never to be scheduled again
+}
+
+func newSchedule() *schedule {
+	return &schedule{
+		changed: make(chan struct{}, 1),
+		wait:    queue{before: func(a, b *place) bool { return a.at.Before(b.at) }},
+		due:     queue{before: func(a, b *place) bool { return a.end.Before(b.end) }},
+	}
+}
+
+// put makes an entry due at a time, instead of the one that it had. One that was removed stays so.
+func (s *schedule) put(e *entry, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e.place.out {
+		return
+	}
+	s.take(e)
+	e.place.at = at
+	s.wait.add(e)
+	if e.place.index == 0 {
+		select {
+		case s.changed <- struct{}{}:
+		default: // told already
+		}
+	}
+}
+
+// remove ends an entry's life in the schedule.
+func (s *schedule) remove(e *entry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.take(e)
+	e.place.out = true
+}
+
+// next is how long it takes until an entry is due: 0 if one is. False: there is none.
+func (s *schedule) next() (time.Duration, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case len(s.due.entries) > 0:
+		return 0, true
+	case len(s.wait.entries) > 0:
+		return max(0, time.Until(s.wait.entries[0].place.at)), true
+	default:
+		return 0, false
+	}
+}
+
+// pop takes the entry out that is to be renewed now; nil if none is due.
+func (s *schedule) pop() *entry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for now := time.Now(); len(s.wait.entries) > 0 && !now.Before(s.wait.entries[0].place.at); {
+		e := s.wait.entries[0]
+		s.take(e)
+		e.place.end = e.held.Load().expires
+		s.due.add(e)
+	}
+	if len(s.due.entries) == 0 {
+		return nil
+	}
+	e := s.due.entries[0]
+	s.take(e)
+	return e
+}
+
+func (s *schedule) take(e *entry) {
+	if e.place.queue != nil {
+		heap.Remove(e.place.queue, e.place.index)
+		e.place.queue = nil
+	}
+}
+
+// queue implements heap.Interface for add and schedule.take.
+type queue struct {
+	entries []*entry
+	before  func(a, b *place) bool
+}
+
+func (q *queue) add(e *entry) {
+	e.place.queue = q
+	heap.Push(q, e)
+}
+
+func (q *queue) Len() int           { return len(q.entries) }
+func (q *queue) Less(i, j int) bool { return q.before(&q.entries[i].place, &q.entries[j].place) }
+
+func (q *queue) Swap(i, j int) {
+	q.entries[i], q.entries[j] = q.entries[j], q.entries[i]
+	q.entries[i].place.index, q.entries[j].place.index = i, j
+}
+
+func (q *queue) Push(x any) {
+	e := x.(*entry)
+	e.place.index = len(q.entries)
+	q.entries = append(q.entries, e)
+}
+
+func (q *queue) Pop() any {
+	last := len(q.entries) - 1
+	e := q.entries[last]
+	q.entries[last] = nil
+	q.entries = q.entries[:last]
+	return e
+}
