@@ -6,5 +6,5 @@
 // vegeta, which would be the library for this, counts from the moment a worker takes a request up and
 // so hides the time that a request waits for one; its client, net/http's, also reaches less than half
 // of what wrk does on the same handler. What is taken from libraries is the rest: the histogram
-// (hdrhistogram-go) and the client (fasthttp).
+// (hdrhistogram-go) and the reading of answers (fasthttp).
 package load

@@ -152,23 +152,23 @@ func (g *generator) send(ctx, requests context.Context, schedule Schedule, pace 
 			return err
 		}
 		if w != nil {
-			g.workers.Go(func() { g.work(requests, w) })
+			g.workers.Go(func() { g.work(ctx, requests, w) })
 		}
 	}
 }
 
-// work makes the requests that the worker gets.
-func (g *generator) work(ctx context.Context, w *worker) {
+// work makes the requests that the worker gets, until ctx ends; requests lets go of those under way.
+func (g *generator) work(ctx, requests context.Context, w *worker) {
 	recorder := g.shards[w.number%len(g.shards)]
 	for {
 		t, more := g.queue.take(w)
-		if !more {
+		if !more || ctx.Err() != nil {
 			return
 		}
 		began := time.Since(g.start)
-		kind := g.target.Do(ctx, t.n)
+		kind := g.target.Do(requests, t.n)
 		ended := time.Since(g.start)
-		if kind != "" && ctx.Err() != nil {
+		if kind != "" && requests.Err() != nil {
 			kind = Unfinished
 		}
 		recorder.add(t, began, ended, kind)

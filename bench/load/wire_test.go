@@ -11,13 +11,13 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// aResult of two phases and some errors.
-func aResult(t testing.TB) *Result {
+// aResult of two phases of half of the requests each; every tenth is an error.
+func aResult(t testing.TB, requests int) *Result {
 	random := rand.New(rand.NewPCG(1, 2))
 	r := newRecorder(mustPlan(t, Phase{Name: "a", From: 1, Lasts: time.Second}, Phase{Name: "b", From: 1, Lasts: time.Second}))
-	for n := range 1000 {
-		at := time.Duration(n) * 2 * time.Millisecond
-		r.add(ticket{at: at, phase: n / 500}, at, at+time.Duration(random.Int64N(int64(3*time.Minute))), map[bool]string{true: "429"}[n%10 == 0])
+	for n := range requests {
+		at := time.Duration(n) * 2 * time.Second / time.Duration(requests)
+		r.add(ticket{at: at, phase: 2 * n / requests}, at, at+time.Duration(random.Int64N(int64(3*time.Minute))), map[bool]string{true: "429"}[n%10 == 0])
 	}
 	r.result.Starved, r.result.MaxInFlight = 3, 17
 	return r.result
@@ -33,7 +33,7 @@ func encodeResult(t testing.TB, r *Result) string {
 }
 
 func TestAResultIsTheSameOnTheOtherSide(t *testing.T) {
-	want := aResult(t)
+	want := aResult(t, 1000)
 	got, err := DecodeResult(strings.NewReader(encodeResult(t, want)))
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +57,7 @@ func TestAResultIsTheSameOnTheOtherSide(t *testing.T) {
 }
 
 func TestResultsOfDifferentPlansDoNotMerge(t *testing.T) {
-	a, b := aResult(t), aResult(t)
+	a, b := aResult(t, 1000), aResult(t, 1000)
 	b.Phases[1].Name = "c"
 	if err := a.Merge(b); err == nil || !strings.Contains(err.Error(), `"b" and "c"`) || a.Phases[0].Requests != 500 {
 		t.Errorf("error %v, %d requests", err, a.Phases[0].Requests)
@@ -74,7 +74,7 @@ func histogramOf(t testing.TB, low, high int64, digits int) string {
 }
 
 func TestResultsThatCannotBeAreRefused(t *testing.T) {
-	whole := encodeResult(t, aResult(t))
+	whole := encodeResult(t, aResult(t, 1000))
 	var fields map[string]any
 	if err := json.Unmarshal([]byte(whole), &fields); err != nil {
 		t.Fatal(err)
@@ -103,7 +103,7 @@ func TestResultsThatCannotBeAreRefused(t *testing.T) {
 }
 
 func FuzzDecodeResult(f *testing.F) {
-	f.Add(encodeResult(f, aResult(f)))
+	f.Add(encodeResult(f, aResult(f, 10)))
 	f.Add(`{"phases":[{"name":"a","latency":"` + histogramOf(f, 1, highest, 3) + `"}]}`)
 	f.Fuzz(func(t *testing.T, input string) {
 		r, err := DecodeResult(strings.NewReader(input))
