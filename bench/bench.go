@@ -36,8 +36,7 @@ type Sink interface {
 }
 
 // Choose returns the scenarios of these names, in the order of All, with what is set in size; all for
-// no name, and the smoke set with its sizes for "smoke". An unknown name is an error that lists those
-// that there are.
+// no name, and the smoke set with its sizes for "smoke". An unknown name is an *UnknownError.
 func Choose(names []string, size scenario.Size) ([]scenario.Scenario, error) {
 	list := scenario.All()
 	switch {
@@ -51,7 +50,7 @@ func Choose(names []string, size scenario.Size) ([]scenario.Scenario, error) {
 			}
 		}
 		if len(unknown) > 0 {
-			return nil, fmt.Errorf("no scenario %s; there are smoke, %s", strings.Join(unknown, ", "), strings.Join(Names(), ", "))
+			return nil, &UnknownError{Names: unknown}
 		}
 		list = slices.DeleteFunc(list, func(s scenario.Scenario) bool { return !slices.Contains(names, s.Name) })
 	}
@@ -59,6 +58,13 @@ func Choose(names []string, size scenario.Size) ([]scenario.Scenario, error) {
 		list[i].Size = size.Or(list[i].Size)
 	}
 	return list, nil
+}
+
+// UnknownError is about names that no scenario has.
+type UnknownError struct{ Names []string }
+
+func (e *UnknownError) Error() string {
+	return fmt.Sprintf("no scenario %s; there are smoke, %s", strings.Join(e.Names, ", "), strings.Join(Names(), ", "))
 }
 
 // Names of all scenarios.

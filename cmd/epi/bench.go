@@ -26,6 +26,7 @@ type benchFlags struct {
 	workers   int
 	// ab says that two agents, the arguments, are measured in turn.
 	ab bool
+	gates
 }
 
 func (f *benchFlags) register(cmd *cobra.Command) {
@@ -38,6 +39,7 @@ func (f *benchFlags) register(cmd *cobra.Command) {
 	flags.IntVar(&f.size.Pods, "pods", 0, "pods that are created, where a scenario does (default the scenario's)")
 	flags.IntVar(&f.workers, "workers", 0, "pods that make load (default one a node, up to ten)")
 	flags.Uint64Var(&f.seed, "seed", 1, "seed of everything random: the same one asks the same")
+	f.gates.register(flags)
 }
 
 // Bounds of a size: every load ends.
@@ -74,6 +76,9 @@ func (f *benchFlags) choose() ([]scenario.Scenario, error) {
 	if len(problems) > 0 {
 		return nil, usageError("%s", strings.Join(problems, "\n"))
 	}
+	if f.ab && f.baseline != "" {
+		return nil, usageError("flags --ab and --baseline exclude each other: two agents are compared, or a run with an earlier one")
+	}
 	choose := bench.Choose
 	if f.ab {
 		choose = bench.ChooseAB
@@ -82,7 +87,12 @@ func (f *benchFlags) choose() ([]scenario.Scenario, error) {
 	if err != nil {
 		return nil, usageError("flag --scenario: %w", err)
 	}
-	return list, nil
+	if f.baseline != "" && f.size.Repeats == 0 {
+		for i := range list {
+			list[i].Size.Repeats = max(list[i].Size.Repeats, fewestRepeats)
+		}
+	}
+	return list, f.gates.check(list)
 }
 
 func (a *app) benchCommand() *cobra.Command {
@@ -105,6 +115,16 @@ and not the subject's is marked.
 CPU time and memory are those of the subject's containers, read from the node's control
 groups. Calls to EKS Auth are counted by the emulator.
 
+--slo sets what must hold, as scenario.metric, an operator and a limit; a case is named
+after the scenario, as warm/rate=900. Metrics are p50, p90, p99, p99.9, max, rate,
+failed, cpu (seconds per 1,000 requests), rss, calls (to EKS Auth, per identity) and
+those of a scenario. --baseline FILE holds the run against an earlier one: it fails if
+a measure is worse by more than chance and by more than --tolerance. Each then gets
+four repeats or more, the fewest that can show anything.
+
+The exit code is 0 if all scenarios, thresholds and the baseline held, 1 if one did
+not, 3 if that could not be told.
+
 With --ab two agents are measured in turn in one run, A B B A and so on, each started
 anew for each turn; at the end the one that ran before is put back. A and B are images
 that your engine has or can pull, archives of docker save, or the word reference for
@@ -118,6 +138,8 @@ otherwise. A difference is information: it does not change the exit code.`,
   epi bench --list
   epi bench --scenario warm --rate 900,5000 --duration 12s --repeats 3
   epi bench --scenario herd-same,throttled --identities 200
+  epi bench --scenario warm --slo 'warm/rate=900.p99<5ms' --slo 'warm.failed<=0'
+  epi bench --baseline main/bench.json --tolerance 15%
   epi bench --ab my/agent:old my/agent:new
   epi bench --ab reference 'reference --max-cache-size=0' --scenario warm`,
 		Args: func(_ *cobra.Command, args []string) error { return flags.checkArgs(args) },
@@ -172,11 +194,16 @@ otherwise. A difference is information: it does not change the exit code.`,
 	return cmd
 }
 
-// runBench runs scenarios and records them. Its error says that the environment, not a subject, is at
-// fault.
+// runBench runs scenarios, records them and judges by the gates. Its error says that the environment, not
+// a subject, is at fault.
 func (a *app) runBench(ctx context.Context, env *clusters.Environment, flags benchFlags, scenarios []scenario.Scenario, session *session, steps *steps) error {
 	return a.inEnvironment(ctx, env, session, func() error {
-		return bench.Run(ctx, flags.options(env, session, scenarios), steps, measured{session: session})
+		sink := &measured{session: session}
+		err := bench.Run(ctx, flags.options(env, session, scenarios), steps, sink)
+		if ctx.Err() == nil {
+			flags.judge(sink.bench, session, env, steps.Print)
+		}
+		return err
 	})
 }
 
@@ -200,22 +227,26 @@ func (a *app) inEnvironment(ctx context.Context, env *clusters.Environment, sess
 	return err
 }
 
-// measured records what was measured.
+// measured records what was measured, and keeps it for the gates.
 type measured struct {
 	*session
-	variants []reports.Variant
+	bench reports.Bench
 }
 
 // Generators implements bench.Sink.
-func (m measured) Generators(seed uint64, machines []reports.Machine, generator reports.Generator) {
-	m.keep(m.recorder.Bench(reports.Bench{Seed: seed, Machines: machines, Generator: generator, Variants: m.variants}))
+func (m *measured) Generators(seed uint64, machines []reports.Machine, generator reports.Generator) {
+	m.bench.Seed, m.bench.Machines, m.bench.Generator = seed, machines, generator
+	m.keep(m.recorder.Bench(m.bench))
 }
 
 // Scenario implements bench.Sink.
-func (m measured) Scenario(record reports.Scenario) { m.keep(m.recorder.Scenario(record)) }
+func (m *measured) Scenario(record reports.Scenario) {
+	m.bench.Scenarios = append(m.bench.Scenarios, record)
+	m.keep(m.recorder.Scenario(record))
+}
 
 // Differences implements bench.ABSink.
-func (m measured) Differences(differences []reports.Difference) {
+func (m *measured) Differences(differences []reports.Difference) {
 	m.keep(m.recorder.Differences("", 0, differences))
 }
 

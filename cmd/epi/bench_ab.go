@@ -67,7 +67,12 @@ func (a *app) runAB(given [2]clusters.Given) func(context.Context, *clusters.Env
 				Options: flags.options(env, session, scenarios), Variants: variants,
 				Swapper: swapped, Pairs: flags.size.Repeats,
 			}
-			return bench.RunAB(ctx, ab, steps, measured{session, variants[:]})
+			sink := &measured{session: session, bench: reports.Bench{Variants: variants[:]}}
+			err = bench.RunAB(ctx, ab, steps, sink)
+			if ctx.Err() == nil {
+				flags.judge(sink.bench, session, env, steps.Print)
+			}
+			return err
 		})
 	}
 }

@@ -57,6 +57,22 @@ func TestWrongUsageExitsWithTwoAndSaysWhere(t *testing.T) {
 		{name: "variable of the wrong type", variables: map[string]string{"EPI_NODES": "many"}, args: []string{"up"}, says: []string{"EPI_NODES", "many"}},
 		{name: "aws without a command", args: []string{"aws"}, says: []string{"no command"}},
 		{name: "output nobody writes", args: []string{"version", "--output", "xml"}, says: []string{"xml"}},
+		{name: "scenario that does not exist", args: []string{"bench", "--scenario", "wram"}, says: []string{"--scenario", "wram", "herd-same"}},
+		{name: "benchmark that does not exist", args: []string{"run", "--bench", "wram"}, says: []string{"--bench", "wram", "herd-same", "none"}},
+		{name: "agents without --ab", args: []string{"bench", "my/agent"}, says: []string{"my/agent", "--ab", "epi bench --help"}},
+		{name: "one agent", args: []string{"bench", "--ab", "my/agent"}, says: []string{"--ab", "A and B", "not 1"}},
+		{name: "agent that is only an argument", args: []string{"bench", "--ab", "reference", " --max-cache-size=0"}, says: []string{"agent B", "image first", "reference"}},
+		{name: "agent that is nothing", args: []string{"bench", "--ab", " ", "reference"}, says: []string{"agent A is empty"}},
+		{name: "two agents and a baseline", args: []string{"bench", "--ab", "a", "b", "--baseline", "x"}, says: []string{"--ab", "--baseline"}},
+		{name: "threshold that is none", args: []string{"bench", "--slo", "warm.p99"}, says: []string{"--slo", "warm.p99<5ms"}},
+		{name: "threshold for what does not run", args: []string{"bench", "--scenario", "warm", "--slo", "herd-same.p99<1s"}, says: []string{"--slo", "herd-same", "warm"}},
+		{name: "threshold for what is not measured", args: []string{"run", "--slo", "warm.p42<1s"}, says: []string{"--slo", "p42", "p99"}},
+		{name: "threshold without a benchmark", args: []string{"run", "--bench", "none", "--slo", "warm.p99<1s"}, says: []string{"--slo", "--bench is none"}},
+		{name: "threshold on a cluster of the user's that gets no load", args: []string{
+			"run", "--provider", "existing", "--cluster-name", "c", "--probe-image", "p", "--slo", "warm.p99<1s",
+		}, says: []string{"--slo", "--bench is none"}},
+		{name: "baseline that is not there", args: []string{"bench", "--baseline", "gone"}, says: []string{"--baseline", "gone", "bench.json"}},
+		{name: "tolerance that is none", args: []string{"bench", "--tolerance", "much"}, says: []string{"--tolerance", "10%"}},
 		{name: "all and a name", args: []string{"down", "--all", "--name", "x"}, says: []string{"--all", "--name"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -3,9 +3,14 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/podidentity/epi/bench"
+	"github.com/podidentity/epi/bench/scenario"
+	"github.com/podidentity/epi/clusters"
 )
 
 // cleanupTime bounds the removal of an environment after the user has stopped the run.
@@ -14,14 +19,19 @@ const cleanupTime = 2 * time.Minute
 func (a *app) runCommand() *cobra.Command {
 	var environment environmentFlags
 	var tests testFlags
+	var measure runBenchFlags
 	var keep bool
 	cmd := &cobra.Command{
 		Use:     "run",
 		GroupID: "main",
-		Short:   "Everything once: up, test, report, down",
-		Long: `Run brings an environment up, runs the conformance suites in it, writes the reports
-and removes the environment again. This is what make e2e does.`,
+		Short:   "Everything once: up, test, bench, report, down",
+		Long: `Run brings an environment up, runs the conformance suites in it, measures the smoke set
+of the benchmark (--bench says what else, or none), writes the reports and removes the
+environment again. This is what make e2e does.
+
+A cluster of your own gets no load unless --bench asks for it.`,
 		Example: `  epi run
+  epi run --bench warm,herd-same --slo 'warm.p99<5ms' --baseline main/bench.json
   epi run --keep --agent-image my/agent:dev`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := environment.validate(cmd.Flags()); err != nil {
@@ -30,17 +40,74 @@ and removes the environment again. This is what make e2e does.`,
 			if err := tests.validate(cmd.Context()); err != nil {
 				return err
 			}
-			return a.runAll(cmd.Context(), cmd, &environment, tests, keep)
+			scenarios, err := measure.choose(environment.provider)
+			if err != nil {
+				return err
+			}
+			return a.runAll(cmd.Context(), cmd, &environment, tests, func(ctx context.Context, env *clusters.Environment, session *session, steps *steps) error {
+				if len(scenarios) == 0 {
+					return nil
+				}
+				return a.runBench(ctx, env, measure.benchFlags, scenarios, session, steps)
+			}, keep)
 		},
 	}
 	environment.register(cmd)
 	tests.register(cmd)
+	measure.register(cmd)
 	cmd.Flags().BoolVar(&keep, "keep", false, "keep the environment; remove it later with epi down")
 	return cmd
 }
 
-// runAll is the main job: up, test, down, report.
-func (a *app) runAll(ctx context.Context, cmd *cobra.Command, environment *environmentFlags, tests testFlags, keep bool) error {
+// runBenchFlags are the flags about the benchmark in a run of everything.
+type runBenchFlags struct {
+	benchFlags
+	bench []string
+}
+
+// The words of --bench beside names of scenarios.
+const (
+	benchSmoke = "smoke"
+	benchAll   = "all"
+	benchNone  = "none"
+)
+
+func (f *runBenchFlags) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringSliceVar(&f.bench, "bench", nil, "what to measure after the suites: smoke, all, none, or scenarios by name (default smoke; none with --provider existing)")
+	flags.Uint64Var(&f.seed, "seed", 1, "seed of everything random in the benchmark")
+	f.gates.register(flags)
+}
+
+// choose returns the scenarios, if there are any, or what is wrong with the flags.
+func (f *runBenchFlags) choose(provider string) ([]scenario.Scenario, error) {
+	f.scenarios = f.bench
+	if len(f.bench) == 0 {
+		f.scenarios = []string{benchSmoke}
+		if provider != kindProvider {
+			f.scenarios = []string{benchNone}
+		}
+	}
+	switch {
+	case slices.Equal(f.scenarios, []string{benchAll}):
+		f.scenarios = nil
+	case slices.Equal(f.scenarios, []string{benchNone}):
+		if len(f.slo) > 0 || f.baseline != "" {
+			return nil, usageError("flags --slo and --baseline are about a benchmark, and --bench is %s", benchNone)
+		}
+		return nil, nil
+	}
+	scenarios, err := f.benchFlags.choose()
+	if unknown, ok := errors.AsType[*bench.UnknownError](err); ok {
+		return nil, usageError("flag --bench: %w; and %s, %s", unknown, benchAll, benchNone)
+	}
+	return scenarios, err
+}
+
+// runAll is the main job: up, test, bench, down, report.
+func (a *app) runAll(ctx context.Context, cmd *cobra.Command, environment *environmentFlags, tests testFlags,
+	measure func(context.Context, *clusters.Environment, *session, *steps) error, keep bool,
+) error {
 	session, err := a.newSession(cmd, tests.artifacts, tests.selection())
 	if err != nil {
 		return err
@@ -50,7 +117,11 @@ func (a *app) runAll(ctx context.Context, cmd *cobra.Command, environment *envir
 	if err != nil {
 		session.problem("bring environment up", err)
 	} else {
-		session.problem("run suites", a.runSuites(ctx, env, tests, session, steps))
+		err := a.runSuites(ctx, env, tests, session, steps)
+		session.problem("run suites", err)
+		if err == nil && ctx.Err() == nil {
+			session.problem("run benchmark", measure(ctx, env, session, steps))
+		}
 		if !keep {
 			session.problem("remove environment", a.downAfterRun(ctx, env.Name, steps))
 		}

@@ -90,26 +90,31 @@ func catalogue() []reports.Requirement {
 	return list
 }
 
-// environment records what the run is about to test.
-func (s *session) environment(env *clusters.Environment) error {
-	told := reports.Environment{
+// told is the environment as the reports tell it.
+func told(env *clusters.Environment) reports.Environment {
+	environment := reports.Environment{
 		Provider: env.Provider, Name: env.Name, Region: env.Region,
 		KubernetesVersion: env.KubernetesVersion, NodeImage: env.NodeImage, NodeImageOrigin: env.NodeImageOrigin,
 		Nodes: env.Nodes, IMDSHopLimit: env.IMDSHopLimit, Engine: env.Engine, AWS: "aws",
 	}
 	if env.Has(clusters.EmulatorControl) {
-		told.AWS = "emulator"
+		environment.AWS = "emulator"
 	}
 	for _, capability := range env.Capabilities {
 		if !capability.IsClient() { // the client matrix tells those
-			told.Capabilities = append(told.Capabilities, string(capability))
+			environment.Capabilities = append(environment.Capabilities, string(capability))
 		}
 	}
+	return environment
+}
+
+// environment records what the run is about to test.
+func (s *session) environment(env *clusters.Environment) error {
 	var subjects []reports.Subject
 	for _, subject := range env.Subjects {
 		subjects = append(subjects, reports.Subject(subject))
 	}
-	return errors.Join(s.recorder.Environment(told, subjects), s.recorder.Clients(clientsOf(env)))
+	return errors.Join(s.recorder.Environment(told(env), subjects), s.recorder.Clients(clientsOf(env)))
 }
 
 // clientsOf are the environment's AWS clients as the reports tell them.

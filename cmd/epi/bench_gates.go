@@ -1,0 +1,114 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/podidentity/epi/bench/compare"
+	"github.com/podidentity/epi/bench/scenario"
+	"github.com/podidentity/epi/bench/threshold"
+	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/reports"
+)
+
+// fewestRepeats are those of either run by which a baseline can show that something got worse.
+const fewestRepeats = 4
+
+// gates are what a benchmark has to hold: thresholds, and not to be worse than a baseline.
+type gates struct {
+	slo       []string
+	baseline  string
+	tolerance share
+
+	conditions []threshold.Condition
+	before     reports.Run
+}
+
+func (g *gates) register(flags *pflag.FlagSet) {
+	g.tolerance = defaultTolerance
+	flags.StringArrayVar(&g.slo, "slo", nil, "what must hold, such as 'warm.p99<5ms' or 'warm/rate=900.cpu<0.2'; may be repeated")
+	flags.StringVar(&g.baseline, "baseline", "", "earlier run that this one must not be worse than: its folder, results.json or bench.json")
+	flags.Var(&g.tolerance, "tolerance", "by how much a measure may be worse than the baseline's, beside chance")
+}
+
+// check reads what was given and holds it against the scenarios that are to run, before any does.
+func (g *gates) check(scenarios []scenario.Scenario) error {
+	for _, text := range g.slo {
+		conditions, err := threshold.Parse(text)
+		if err != nil {
+			return usageError("flag --slo: %w", err)
+		}
+		g.conditions = append(g.conditions, conditions...)
+	}
+	if err := threshold.Check(g.conditions, known(scenarios)); err != nil {
+		return usageError("flag --slo: %w", err)
+	}
+	if g.baseline == "" {
+		return nil
+	}
+	before, err := openRun(g.baseline)
+	if err != nil {
+		return fmt.Errorf("flag --baseline: %w", err)
+	}
+	if before.Bench == nil {
+		return usageError("flag --baseline: %s has no benchmark", g.baseline)
+	}
+	// What this run does not measure on purpose is not missing from it.
+	chosen := *before.Bench
+	chosen.Scenarios = slices.DeleteFunc(slices.Clone(chosen.Scenarios), func(of reports.Scenario) bool {
+		return !slices.ContainsFunc(scenarios, func(s scenario.Scenario) bool { return s.Name == of.Name })
+	})
+	if len(chosen.Scenarios) == 0 {
+		return usageError("flag --baseline: %s measured none of the scenarios that are to run", g.baseline)
+	}
+	before.Bench = &chosen
+	g.before = before
+	return nil
+}
+
+// known are the metrics of scenarios, for thresholds: of those that are a scenario's own the unit is
+// known once it ran.
+func known(scenarios []scenario.Scenario) threshold.Known {
+	list := threshold.Known{}
+	for _, s := range scenarios {
+		metrics := map[string]string{}
+		for _, metric := range scenario.Standard() {
+			metrics[metric.Name] = metric.Unit
+		}
+		for _, name := range s.Metrics {
+			metrics[name] = ""
+		}
+		list[s.Name] = metrics
+	}
+	return list
+}
+
+// judge records what the gates say of a benchmark; warn is told what makes a comparison doubtful.
+func (g *gates) judge(measured reports.Bench, session *session, env *clusters.Environment, warn func(string)) {
+	if len(g.conditions) > 0 {
+		session.keep(session.recorder.Thresholds(threshold.Judge(g.conditions, measured)))
+	}
+	if g.baseline == "" {
+		return
+	}
+	after := reports.Run{Environment: told(env), Bench: &measured}
+	for _, unlike := range compare.Unlike(g.before, after) {
+		warn(fmt.Sprintf("Warning: the baseline measured something else: %s", unlike))
+	}
+	differences, err := compare.Benches(*g.before.Bench, measured, float64(g.tolerance))
+	if err != nil {
+		session.problem("compare with baseline", err)
+		return
+	}
+	session.keep(session.recorder.Differences(g.baseline, float64(g.tolerance), differences))
+	if gone := compare.Gone(*g.before.Bench, measured); len(gone) > 0 {
+		session.problem("compare with baseline", &clusters.EnvironmentError{
+			Doing:  "look for what the baseline has",
+			Err:    fmt.Errorf("this run lacks %s", strings.Join(gone, ", ")),
+			Remedy: "measure with the sizes of the baseline, or make a new one",
+		})
+	}
+}
