@@ -244,6 +244,15 @@ func (c clusters) RegisterCluster(name string, cluster control.Cluster) error {
 	})
 }
 
+// quotas is control.Quotas.
+type quotas struct{ emulator *Emulator }
+
+func (q quotas) AssociationLimit() int { return q.emulator.cloud.Load().eks.AssociationLimit() }
+
+func (q quotas) SetAssociationLimit(limit int) error {
+	return q.emulator.cloud.Load().eks.SetAssociationLimit(limit)
+}
+
 func (c clusters) UnregisterCluster(name string) error {
 	return c.emulator.cloud.Load().eks.UnregisterCluster(name)
 }

@@ -228,7 +228,7 @@ func (e *Emulator) MetadataHandler() http.Handler { return e.metadata }
 func (e *Emulator) ControlHandler(limiter control.HopLimiter) (http.Handler, error) {
 	options := control.Options{
 		Token: e.options.ControlToken, SyncToken: e.options.SyncToken,
-		Clusters: clusters{e}, Journal: e.journal, Faults: e.faults, Resetter: e,
+		Clusters: clusters{e}, Journal: e.journal, Faults: e.faults, Quotas: quotas{e}, Resetter: e,
 	}
 	if listener, ok := limiter.(*imds.Listener); ok {
 		if err := e.metadata.Attach(listener); err != nil {

@@ -33,6 +33,9 @@ func TestReset(t *testing.T) {
 	role := f.Role("reset-role", emulatortest.TrustPods, emulatortest.AllowAll)
 	session := f.Session(f.Role("reset-session", emulatortest.TrustAccount, emulatortest.AllowAll), nil)
 	cluster, bucket := f.Cluster(), f.Bucket()
+	if err := server.Control.SetAssociationLimit(t.Context(), 10_000); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := admin.EKS.CreatePodIdentityAssociation(t.Context(), &eks.CreatePodIdentityAssociationInput{
 		ClusterName: &cluster, Namespace: aws.String("default"), ServiceAccount: aws.String("app"), RoleArn: &role,
 	}); err != nil {

@@ -1,5 +1,5 @@
 // Package control is the emulator's own API, for the harness and never for the subject: it registers
-// clusters, watches associations, sets faults and instance metadata options, reads the call journal
+// clusters, watches associations, sets faults, quotas and instance metadata options, reads the call journal
 // and resets it all. JSON over HTTP, opened by a bearer token that has nothing to do with AWS credentials. This package holds the
 // wire types, the server's handler and the client.
 package control
@@ -67,6 +67,11 @@ type countList struct {
 type metadata struct {
 	HopLimit  *int  `json:"hopLimit,omitempty"`
 	V1Enabled *bool `json:"v1Enabled,omitempty"`
+}
+
+// quotas is the body of /v1/quotas.
+type quotas struct {
+	AssociationsPerCluster int `json:"associationsPerCluster"`
 }
 
 // problem is the body of every refusal.

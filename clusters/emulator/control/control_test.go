@@ -16,12 +16,13 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/journal"
 )
 
-// emulator implements Clusters, HopLimiter, V1Switch and Resetter.
+// emulator implements Clusters, HopLimiter, V1Switch, Quotas and Resetter.
 type emulator struct {
 	registered map[string]Cluster
 	changed    chan Identities
 	hopLimit   int
 	v1         bool
+	limit      int
 	resets     int
 	resetErr   error
 }
@@ -75,15 +76,25 @@ func (e *emulator) SetHopLimit(n int) error {
 	return nil
 }
 
+func (e *emulator) AssociationLimit() int { return e.limit }
+
+func (e *emulator) SetAssociationLimit(limit int) error {
+	if limit < 1 {
+		return fmt.Errorf("limit of %d: too small", limit)
+	}
+	e.limit = limit
+	return nil
+}
+
 const token, syncToken = "harness-token", "sync-token"
 
 func newServer(t *testing.T) (*emulator, *journal.Ring, string) {
 	t.Helper()
-	e := &emulator{registered: map[string]Cluster{}, changed: make(chan Identities, 1), hopLimit: 1}
+	e := &emulator{registered: map[string]Cluster{}, changed: make(chan Identities, 1), hopLimit: 1, limit: 5000}
 	ring := journal.NewRing(10)
 	handler, err := NewHandler(Options{
 		Token: token, SyncToken: syncToken, Clusters: e, Journal: ring,
-		Faults: faults.New(faults.Options{}), IMDS: e, IMDSv1: e, Resetter: e,
+		Faults: faults.New(faults.Options{}), IMDS: e, IMDSv1: e, Quotas: e, Resetter: e,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -119,6 +130,13 @@ func TestClientAndServer(t *testing.T) {
 	}
 	if err := client.SetHopLimit(ctx, 2); err != nil || e.hopLimit != 2 {
 		t.Errorf("hop limit %d, %v", e.hopLimit, err)
+	}
+
+	if limit, err := client.AssociationLimit(ctx); err != nil || limit != 5000 {
+		t.Errorf("association limit %d, %v", limit, err)
+	}
+	if err := client.SetAssociationLimit(ctx, 20_000); err != nil || e.limit != 20_000 {
+		t.Errorf("association limit %d, %v", e.limit, err)
 	}
 
 	ring.Add(Call{Service: "eks"})
@@ -171,6 +189,8 @@ func TestRefusals(t *testing.T) {
 		{"long wait", "GET", "/v1/clusters/blue/identities?wait=6m", "Bearer " + token, "", 400, "must be a duration"},
 		{"bad after", "GET", "/v1/calls?after=-1", "Bearer " + token, "", 400, "number of a call"},
 		{"bad hop limit", "PUT", "/v1/imds", "Bearer " + token, `{"hopLimit":0}`, 400, "must be 1 to 64"},
+		{"sync token sets a quota", "PUT", "/v1/quotas", "Bearer " + syncToken, `{"associationsPerCluster":2}`, 403, "may only watch"},
+		{"bad quota", "PUT", "/v1/quotas", "Bearer " + token, `{}`, 400, "too small"},
 		{"unknown field", "PUT", "/v1/imds", "Bearer " + token, `{"hops":2}`, 400, `unknown field \"hops\"`},
 		{"field in other case", "PUT", "/v1/imds", "Bearer " + token, `{"hoplimit":2}`, 400, "unknown field"},
 		{"repeated field", "PUT", "/v1/imds", "Bearer " + token, `{"hopLimit":2,"hopLimit":3}`, 400, "duplicate"},
@@ -235,10 +255,11 @@ func TestWhatIsLeftOut(t *testing.T) {
 	client, ctx := New(server.URL, token), t.Context()
 	_, hopErr := client.HopLimit(ctx)
 	_, v1Err := client.IMDSv1(ctx)
+	_, limitErr := client.AssociationLimit(ctx)
 	_, addErr := client.AddFault(ctx, Fault{Outage: &Outage{}})
 	_, listErr := client.Faults(ctx)
 	for _, err := range []error{
-		hopErr, v1Err, client.SetHopLimit(ctx, 1), client.SetIMDSv1(ctx, true),
+		hopErr, v1Err, limitErr, client.SetAssociationLimit(ctx, 1), client.SetHopLimit(ctx, 1), client.SetIMDSv1(ctx, true),
 		addErr, listErr, client.RemoveFault(ctx, "fault-1"), client.Reset(ctx),
 	} {
 		if status, ok := errors.AsType[*StatusError](err); !ok || status.Status != 404 {

@@ -42,6 +42,13 @@ type V1Switch interface {
 	SetV1Enabled(enabled bool) error
 }
 
+// Quotas are those that can be set.
+type Quotas interface {
+	AssociationLimit() int
+	// SetAssociationLimit refuses what is no limit.
+	SetAssociationLimit(limit int) error
+}
+
 // Journal keeps the calls; *journal.Ring does.
 type Journal interface {
 	// Wait returns the kept calls that query is about, oldest first, and the number of the newest of
@@ -67,6 +74,8 @@ type Options struct {
 	// IMDS is nil if the emulator serves no instance metadata; IMDSv1 then, or if it is fixed.
 	IMDS   HopLimiter
 	IMDSv1 V1Switch
+	// Quotas is nil if they are fixed.
+	Quotas Quotas
 	// Resetter is nil if the emulator cannot be reset.
 	Resetter Resetter
 }
@@ -92,6 +101,7 @@ func NewHandler(options Options) (http.Handler, error) {
 	for path, byMethod := range map[string]methods{
 		"/v1/clusters/{name}": {http.MethodPut: s.registerCluster, http.MethodDelete: s.unregisterCluster},
 		"/v1/imds":            {http.MethodGet: s.getMetadata, http.MethodPut: s.putMetadata},
+		"/v1/quotas":          {http.MethodGet: s.getQuotas, http.MethodPut: s.putQuotas},
 		"/v1/calls":           {http.MethodGet: s.calls, http.MethodDelete: s.clearCalls},
 		"/v1/counts":          {http.MethodGet: s.counts},
 		"/v1/faults":          {http.MethodGet: s.faults, http.MethodPost: s.addFault, http.MethodDelete: s.clearFaults},

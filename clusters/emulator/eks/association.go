@@ -123,9 +123,9 @@ func (s *Service) associate(c *cluster, a *Association) error {
 	if known, ok := c.byPod[identity{a.Namespace, a.ServiceAccount}]; ok {
 		return restjson.Errorf(codeInUse, http.StatusConflict, "Association already exists: %s", known.ID)
 	}
-	if len(c.byID) >= s.options.AssociationLimit {
+	if len(c.byID) >= s.state.associationLimit {
 		return restjson.Errorf(codeLimitExceeded, http.StatusBadRequest,
-			"The cluster has reached the limit of %d pod identity associations.", s.options.AssociationLimit)
+			"The cluster has reached the limit of %d pod identity associations.", s.state.associationLimit)
 	}
 	now := s.options.Now()
 	s.state.seq++ // a number that a failed write leaves out is no loss

@@ -112,11 +112,22 @@ func TestAssociationLimit(t *testing.T) {
 	if _, ok := errors.AsType[*types.ResourceLimitExceededException](err); !ok {
 		t.Errorf("got %v", err)
 	}
+	if err := f.service.SetAssociationLimit(4); err != nil || f.service.AssociationLimit() != 4 {
+		t.Errorf("set to 4: %v, got %d", err, f.service.AssociationLimit())
+	}
+	f.create(t, "default", "app")
+	for _, limit := range []int{-1, 0, 100_001} {
+		if err := f.service.SetAssociationLimit(limit); err == nil || f.service.AssociationLimit() != 4 {
+			t.Errorf("set to %d: %v, got %d", limit, err, f.service.AssociationLimit())
+		}
+	}
 }
 
 func TestListAssociations(t *testing.T) {
 	f := newFixture(t)
-	f.service.options.AssociationLimit = 1000
+	if err := f.service.SetAssociationLimit(1000); err != nil {
+		t.Fatal(err)
+	}
 	for n := range 7 {
 		f.create(t, fmt.Sprint("ns-", n%2), fmt.Sprint("sa-", n))
 	}

@@ -53,7 +53,8 @@ type Options struct {
 	Roles           Roles
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
-	// AssociationLimit is the number of associations a cluster may have; 0 means 5000.
+	// AssociationLimit is the number of associations a cluster may have, to begin with; 0 means 5000,
+	// as https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html has it.
 	AssociationLimit int
 	// Table keeps clusters and what is in them; nil keeps them in memory only.
 	Table store.Table
@@ -77,7 +78,7 @@ func New(options Options) (*Service, error) {
 	}
 	options.Table = store.OrNowhere(options.Table)
 	s := &Service{options: options, mux: http.NewServeMux(), pages: newPages()}
-	s.state = state{boot: rand.Text(), clusters: map[string]*cluster{}}
+	s.state = state{boot: rand.Text(), clusters: map[string]*cluster{}, associationLimit: options.AssociationLimit}
 	if err := s.load(); err != nil {
 		return nil, fmt.Errorf("load EKS state: %w", err)
 	}

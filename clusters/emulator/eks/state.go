@@ -46,6 +46,8 @@ type state struct {
 	mu       sync.RWMutex
 	seq      uint64
 	clusters map[string]*cluster
+	// associationLimit of a cluster.
+	associationLimit int
 }
 
 type cluster struct {
@@ -116,6 +118,27 @@ func (c *cluster) announce() {
 	close(c.changed)
 	c.changed = make(chan struct{})
 }
+
+// AssociationLimit is the number of associations a cluster may have.
+func (s *Service) AssociationLimit() int {
+	s.state.mu.RLock()
+	defer s.state.mu.RUnlock()
+	return s.state.associationLimit
+}
+
+// SetAssociationLimit changes it; associations beyond a smaller one stay.
+func (s *Service) SetAssociationLimit(limit int) error {
+	if limit < 1 || limit > maxAssociationLimit {
+		return fmt.Errorf("limit of %d associations: must be 1 to %d", limit, maxAssociationLimit)
+	}
+	s.state.mu.Lock()
+	defer s.state.mu.Unlock()
+	s.state.associationLimit = limit
+	return nil
+}
+
+// maxAssociationLimit bounds what the emulator may have to keep.
+const maxAssociationLimit = 100_000
 
 // Association returns the association of a service account; false if there is none.
 func (s *Service) Association(cluster, namespace, serviceAccount string) (Association, bool) {
