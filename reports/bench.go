@@ -82,6 +82,8 @@ type Case struct {
 	Distribution []Quantile `json:"distribution,omitempty"`
 	// Series is how the first repeat went.
 	Series []Interval `json:"series,omitempty"`
+	// Tracks are quantities over the whole time, such as the subject's memory.
+	Tracks []Track `json:"tracks,omitempty"`
 	// Limited says why what was measured is the generator's and not the subject's; empty if it is the
 	// subject's.
 	Limited string `json:"limited,omitempty"`
@@ -119,6 +121,20 @@ type Interval struct {
 	Failed   int64   `json:"failed,omitempty"`
 	P50      float64 `json:"p50,omitempty"` // seconds
 	P99      float64 `json:"p99,omitempty"`
+}
+
+// Track is a quantity over time.
+type Track struct {
+	// Name such as "rss", Unit as a Metric has it.
+	Name   string  `json:"name"`
+	Unit   string  `json:"unit"`
+	Points []Point `json:"points"`
+}
+
+// Point is a value of a Track.
+type Point struct {
+	At    float64 `json:"at"` // seconds since the start
+	Value float64 `json:"value"`
 }
 
 // Threshold is a limit that was set for a metric.

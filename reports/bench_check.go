@@ -30,6 +30,11 @@ func (s Scenario) finite() Scenario {
 		s.Cases[i].Series = slices.DeleteFunc(c.Series, func(v Interval) bool {
 			return !keep("an interval of the series", v.From, v.Seconds, v.P50, v.P99)
 		})
+		for k, track := range c.Tracks {
+			s.Cases[i].Tracks[k].Points = slices.DeleteFunc(track.Points, func(p Point) bool {
+				return !keep("a point of the track of "+track.Name, p.At, p.Value)
+			})
+		}
 	}
 	if len(problems) > 0 {
 		s.Outcome, s.Reason = Error, strings.Join(problems, "; ")

@@ -88,6 +88,10 @@ func (s Scenario) copied() Scenario {
 		s.Cases[i].Errors = maps.Clone(c.Errors)
 		s.Cases[i].Distribution = slices.Clone(c.Distribution)
 		s.Cases[i].Series = slices.Clone(c.Series)
+		s.Cases[i].Tracks = slices.Clone(c.Tracks)
+		for k, track := range c.Tracks {
+			s.Cases[i].Tracks[k].Points = slices.Clone(track.Points)
+		}
 	}
 	return s
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -118,6 +119,7 @@ func TestRecorderTakesNoMeasureThatIsNoNumber(t *testing.T) {
 	scenario := warm()
 	scenario.Cases[1].Metrics[1].Value = math.NaN()
 	scenario.Cases[2].Series[0].P99 = math.Inf(1)
+	scenario.Cases[2].Tracks = []Track{{Name: "rss", Unit: "B", Points: []Point{{0, 1}, {1, math.NaN()}, {2, 3}}}}
 	if err := recorder.Scenario(scenario); err != nil {
 		t.Fatal(err)
 	}
@@ -126,11 +128,15 @@ func TestRecorderTakesNoMeasureThatIsNoNumber(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := run.Bench.Scenarios[0]
-	if got.Outcome != Error || got.Reason != "p99 of warm/rate=900 is NaN; an interval of the series of warm/rate=5000 is +Inf" {
+	if got.Outcome != Error || got.Reason != "p99 of warm/rate=900 is NaN; an interval of the series of warm/rate=5000 is +Inf; "+
+		"a point of the track of rss of warm/rate=5000 is NaN" {
 		t.Errorf("%s: %s", got.Outcome, got.Reason)
 	}
 	if len(got.Cases[1].Metrics) != 6 || len(got.Cases[2].Series) != 9 {
 		t.Errorf("%d metrics, %d intervals are left", len(got.Cases[1].Metrics), len(got.Cases[2].Series))
+	}
+	if points := got.Cases[2].Tracks[0].Points; !slices.Equal(points, []Point{{0, 1}, {2, 3}}) || len(scenario.Cases[2].Tracks[0].Points) != 3 {
+		t.Errorf("the track is %v, and the caller's %v", points, scenario.Cases[2].Tracks[0].Points)
 	}
 }
 
