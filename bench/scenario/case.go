@@ -184,6 +184,20 @@ func (c *Case) RecordLatencies(latencies []time.Duration) {
 	c.requests += int64(len(latencies))
 }
 
+// RecordFailures is a repeat's errors by kind, of so many requests that were not made by a load generator.
+func (c *Case) RecordFailures(requests int, failed map[string]int) {
+	if requests == 0 {
+		return
+	}
+	sum := 0
+	for kind, count := range failed {
+		sum += count
+		c.errors[kind] += int64(count)
+	}
+	c.failed += int64(sum)
+	c.Record(Failed, float64(sum)/float64(requests))
+}
+
 // percentiles that so many requests can tell: of fewer than 1000 the slowest is no 99.9th percentile.
 func percentiles(requests int64) map[Metric]float64 {
 	told := map[Metric]float64{P50: 50, P90: 90, P99: 99}

@@ -3,6 +3,7 @@ package workload
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -61,6 +62,36 @@ func WebhookRegistrations(ctx context.Context, env *framework.Env) []admissionre
 		}
 	}
 	return found
+}
+
+// WebhookEndpoint is where the API server sends reviews, and the certificate authorities (PEM) that it
+// trusts there, as the webhook is registered. It needs clusters.WebhookInCluster.
+func WebhookEndpoint(ctx context.Context, env *framework.Env) (url, authorities string) {
+	env.T.Helper()
+	for _, webhook := range WebhookRegistrations(ctx, env) {
+		if url, ok := serviceURL(webhook.ClientConfig); ok {
+			return url, string(webhook.ClientConfig.CABundle)
+		}
+	}
+	env.T.Blamef("there is no webhook: none is registered that has a Service")
+	return "", ""
+}
+
+// serviceURL is how a webhook's Service is reached, with the port that it has by default:
+// https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#service-reference.
+func serviceURL(config admissionregistrationv1.WebhookClientConfig) (string, bool) {
+	service := config.Service
+	if service == nil {
+		return "", false
+	}
+	port, path := int32(443), "/"
+	if service.Port != nil {
+		port = *service.Port
+	}
+	if service.Path != nil {
+		path = *service.Path
+	}
+	return fmt.Sprintf("https://%s.%s.svc:%d%s", service.Name, service.Namespace, port, path), true
 }
 
 func webhookPod(ctx context.Context, env *framework.Env) string {
