@@ -45,10 +45,20 @@ func (s Scenario) table() benchTable {
 			values[k] = append(values[k], m.Value)
 		}
 	}
+	// Latencies are read across the columns too: they have one unit.
+	var times []float64
+	for _, k := range keys {
+		if k.unit == "sec" {
+			times = append(times, values[k]...)
+		}
+	}
 	var table benchTable
 	scales := map[key]scale{}
 	for _, k := range keys {
 		scales[k] = scaleOf(k.unit, values[k]...)
+		if k.unit == "sec" {
+			scales[k] = scaleOf(k.unit, times...)
+		}
 		table.Columns = append(table.Columns, benchColumn{plain(k.name), plain(scales[k].unit)})
 	}
 	for _, c := range s.Cases {

@@ -38,7 +38,7 @@ func browser(t *testing.T) context.Context {
 	if path == "" {
 		t.Skip("no Chromium on the path: the report was not opened (Debian: apt-get install chromium)")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewExecAllocator(ctx, append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.NoSandbox, chromedp.DisableGPU,
@@ -188,10 +188,15 @@ func TestReportInBrowser(t *testing.T) {
 			verdict := run.Verdict()
 			p.expect("verdict", verdict.word(), evaluate[string](p, `document.querySelector("h1").textContent`))
 			p.expect("sentence", strings.ToLower(plain(verdict.finding())+"."), strings.ToLower(evaluate[string](p, `document.querySelector(".finding").textContent`)))
-			p.expect("rows", len(run.RequirementResults()), p.shown())
+			rows := len(run.RequirementResults())
+			if run.onlyBench() {
+				rows = 0
+			}
+			p.expect("rows", rows, p.shown())
 			p.expect("failures", len(run.failures()), evaluate[int](p, `document.querySelectorAll("#failures article").length`))
 			p.expect("problems", len(run.Problems), evaluate[int](p, `document.querySelectorAll("#problems article").length`))
 			p.expect("specs", len(run.Specs), evaluate[int](p, `document.querySelectorAll(".spec-list tbody tr").length`))
+			p.expect("scenarios", benchCounts(run), evaluate[[]int](p, `[".scenario", ".plot:not(.low)", ".judged:first-of-type tbody tr"].map((at) => document.querySelectorAll("#bench " + at).length)`))
 			p.expect("dead links", "[]", evaluate[[]string](p, `[...document.querySelectorAll('a[href^="#"]')].map((a) => decodeURIComponent(a.hash.slice(1))).filter((id) => !document.getElementById(id))`))
 			p.expect("links to elsewhere that are not http", 0, evaluate[int](p, `[...document.links].filter((a) => !a.getAttribute("href").startsWith("#") && !/^https?:$/.test(a.protocol)).length`))
 			p.expect("elements from outside the templates", 0, evaluate[int](p, `document.querySelectorAll("img, iframe, b > *, script:not(:last-of-type), [onerror], [onload], [style]").length`))
@@ -205,7 +210,7 @@ func TestReportInBrowser(t *testing.T) {
 				p.do(chromedp.EmulateViewport(width, 900))
 				if wide := evaluate[int](p, `document.documentElement.scrollWidth`); wide > int(width) {
 					t.Errorf("at a width of %d the page is %d wide: %v", width, wide, evaluate[[]string](p,
-						`[...document.querySelectorAll("main *, header *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1).slice(0, 5).map((e) => e.outerHTML.slice(0, 120))`))
+						`[...document.querySelectorAll("main *, header *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest(".scroll")).slice(0, 5).map((e) => e.outerHTML.slice(0, 120))`))
 				}
 				p.expect(fmt.Sprintf("texts squeezed at a width of %d", width), "[]", evaluate[[]string](p,
 					`[...document.querySelectorAll(".statement, .spec-list tbody th, .phases tbody th, .finding-card pre")].filter((e) => e.clientWidth < Math.min(innerWidth * .3, 280)).map((e) => e.className + " " + e.clientWidth)`))
@@ -214,6 +219,36 @@ func TestReportInBrowser(t *testing.T) {
 			p.quiet()
 		})
 	}
+}
+
+// benchCounts are the numbers of scenarios, plots and thresholds that the page has to show.
+func benchCounts(run Run) []int {
+	counts := make([]int, 3)
+	if run.Bench == nil {
+		return counts
+	}
+	for _, scenario := range run.Bench.Scenarios {
+		counts[0]++
+		distributions := 0
+		for _, c := range scenario.Cases {
+			distributions = max(distributions, min(1, len(c.Distribution)))
+			counts[1] += min(1, len(c.Series))
+		}
+		counts[1] += distributions
+	}
+	counts[2] = len(run.Bench.Thresholds)
+	return counts
+}
+
+// Of many scenarios the plots are folded away, but for those that failed.
+func TestReportFoldsScenarios(t *testing.T) {
+	p := open(t, browser(t), gated())
+	p.expect("open plots", "[herd-same]", evaluate[[]string](p, `[...document.querySelectorAll(".scenario:has(> details[open]) .name")].map((e) => e.textContent)`))
+	p.expect("tables to be seen", 5, evaluate[int](p, `[...document.querySelectorAll(".measures")].filter((e) => e.offsetParent).length`))
+	evaluate[any](p, `location.hash = "#scenario-1"`)
+	p.do(chromedp.WaitVisible(`#scenario-1 .plot`))
+	p.expect("tooltips", "rate=200: 50% of requests within 0.595 ms", evaluate[string](p, `document.querySelectorAll("#scenario-1 circle")[2].querySelector("title").textContent`))
+	p.quiet()
 }
 
 func TestReportFilter(t *testing.T) {

@@ -111,7 +111,7 @@ func TestColoursCanBeRead(t *testing.T) {
 		for _, found := range regexp.MustCompile(`--(\w+): #([0-9a-f]{6});`).FindAllSubmatch(schemes[i][1], -1) {
 			colours[string(found[1])] = luminance(t, string(found[2]))
 		}
-		for colour, want := range map[string]float64{"ink": 7, "soft": 4.5, "link": 4.5, "pass": 4.5, "fail": 4.5, "error": 4.5, "unsupported": 3, "skipped": 3} {
+		for colour, want := range map[string]float64{"ink": 7, "soft": 4.5, "link": 4.5, "pass": 4.5, "fail": 4.5, "error": 4.5, "unsupported": 3, "skipped": 3, "s0": 3, "s1": 3, "s2": 3, "s3": 3, "s4": 3, "s5": 3} {
 			for _, ground := range []string{"paper", "wash"} {
 				high, low := max(colours[colour], colours[ground]), min(colours[colour], colours[ground])
 				if contrast := (high + 0.05) / (low + 0.05); contrast < want {

@@ -33,6 +33,10 @@ type htmlPage struct {
 	Requirements []htmlRequirement
 	Phases       []htmlPhase
 	Specs        []htmlSpec
+	// Bench is what was measured; nil if nothing was.
+	Bench *htmlBench
+	// Over names what the page is about.
+	Over string
 }
 
 // htmlSegment is a part of the bar under the verdict, in percent of its width.
@@ -138,8 +142,11 @@ func newHTMLPage(run Run) htmlPage {
 		page.Took = short(took)
 	}
 	counts := verdict.Requirements
-	page.Counted = "requirements"
-	if counts.Total() == 0 {
+	page.Counted, page.Over = "requirements", "EKS Pod Identity conformance"
+	switch {
+	case verdict.onlyBench:
+		counts, page.Counted, page.Over = verdict.Scenarios, "scenarios", "EKS Pod Identity benchmark"
+	case counts.Total() == 0:
 		counts, page.Counted = verdict.Specs, "specs"
 	}
 	page.Total, page.Segments = counts.Total(), counts.segments()
@@ -148,7 +155,10 @@ func newHTMLPage(run Run) htmlPage {
 			Doing: plain(problem.Doing), Message: plain(clip(problem.Message, messageLimit)), Remedy: plain(problem.Remedy)})
 	}
 	page.describe(run)
-	page.judge(run)
+	if !verdict.onlyBench { // which decided no requirement
+		page.judge(run)
+	}
+	page.bench(run)
 	page.time(run)
 	return page
 }

@@ -1,0 +1,185 @@
+package reports
+
+import "fmt"
+
+// htmlBench is the benchmark as the templates show it.
+type htmlBench struct {
+	// Where tells machines and generator in a sentence.
+	Where       string
+	Scenarios   []htmlScenario
+	Thresholds  []htmlThreshold
+	Compared    string
+	Differences []htmlDifference
+	// Silent is how many comparisons showed nothing.
+	Silent []htmlCount
+}
+
+type htmlCount struct {
+	Words string
+	Count int
+}
+
+type htmlScenario struct {
+	ID, Name, Title    string
+	About, Source      []htmlText
+	Outcome            Outcome
+	Words, Reason      string
+	Message, Location  string
+	Subject, Size      string
+	Duration           string
+	Table              benchTable
+	Limited, Notes     []string
+	Distribution       *htmlPlot
+	Cases              []htmlCase
+	Quantiles          []htmlQuantile
+	QuantileCases      []string
+	Open, Measured     bool
+	HasSeries, Labeled bool
+}
+
+// htmlCase is a case with how it went over time.
+type htmlCase struct {
+	Name, Class       string
+	Latency, Failures *htmlPlot
+	Series            []htmlInterval
+	// More is how many intervals are not listed.
+	More int
+}
+
+type htmlQuantile struct {
+	Of     string
+	Values []string
+}
+
+type htmlInterval struct {
+	From, P50, P99   string
+	Requests, Failed int64
+}
+
+type htmlThreshold struct {
+	Expression, Measured, Reason string
+	Outcome                      Outcome
+	Words                        string
+}
+
+type htmlDifference struct {
+	About, Told, Verdict string
+	Outcome              Outcome
+}
+
+// openScenarios is up to how many scenarios are shown with their plots; of more, only those that failed.
+const openScenarios = 4
+
+func (p *htmlPage) bench(run Run) {
+	if run.Bench == nil {
+		return
+	}
+	bench := &htmlBench{Where: run.Bench.where()}
+	for i, s := range run.Bench.Scenarios {
+		shown := s.html(i)
+		shown.Open = len(run.Bench.Scenarios) <= openScenarios || s.Outcome == Fail
+		bench.Scenarios = append(bench.Scenarios, shown)
+	}
+	for _, t := range run.Bench.Thresholds {
+		bench.Thresholds = append(bench.Thresholds, htmlThreshold{
+			plain(t.Expression), t.told(true), plain(t.Reason), t.Outcome, map[Outcome]string{Pass: "holds", Fail: "does not hold"}[t.Outcome]})
+		if last := &bench.Thresholds[len(bench.Thresholds)-1]; last.Words == "" {
+			last.Words = t.Outcome.Words()
+		}
+	}
+	bench.compare(run.Bench)
+	p.Bench = bench
+}
+
+func (b *htmlBench) compare(bench *Bench) {
+	b.Compared = bench.compared()
+	silent := map[string]int{}
+	for _, d := range bench.Differences {
+		if d.silent() {
+			silent[d.Verdict]++
+			continue
+		}
+		shown := htmlDifference{About: plain(d.About()), Told: d.told(), Verdict: plain(d.Verdict), Outcome: Skipped}
+		switch {
+		case d.Regressed:
+			shown.Outcome = Fail
+		case d.Verdict == "worse":
+			shown.Outcome = Error
+		case d.Verdict == "better":
+			shown.Outcome = Pass
+		}
+		b.Differences = append(b.Differences, shown)
+	}
+	for _, verdict := range []string{"no difference shown", "too few measurements"} {
+		if silent[verdict] > 0 {
+			b.Silent = append(b.Silent, htmlCount{verdict, silent[verdict]})
+		}
+	}
+}
+
+func (s Scenario) html(number int) htmlScenario {
+	shown := htmlScenario{
+		ID: fmt.Sprintf("scenario-%d", number+1), Name: plain(s.Name), Title: plain(s.Title), About: code(plain(s.About)), Source: marked(plain(s.Source)),
+		Outcome: s.Outcome, Words: s.Outcome.Words(), Reason: plain(clip(s.Reason, messageLimit)), Subject: plain(s.Subject), Size: s.size(),
+		Table: s.table(), Limited: s.limited(), Notes: plains(s.Notes), Distribution: distributionPlot(s), Measured: s.Outcome == Pass,
+	}
+	if !s.Outcome.Valid() {
+		shown.Outcome = Error
+	}
+	if s.Duration > 0 {
+		shown.Duration = short(s.Duration)
+	}
+	if s.Failure != nil {
+		shown.Message, shown.Location = plain(clip(s.Failure.Message, messageLimit)), plain(s.Failure.Location)
+	}
+	drawn, y := 0, s.latencyAxis()
+	for _, c := range s.Cases {
+		told := htmlCase{Name: plain(c.Name), More: max(0, len(c.Series)-maxZones)}
+		if len(c.Distribution) > 0 {
+			told.Class = seriesClass(drawn)
+			drawn++
+		}
+		told.Latency, told.Failures = timePlots(s, c, y)
+		for _, v := range c.Series[:min(len(c.Series), maxZones)] {
+			told.Series = append(told.Series, v.html())
+		}
+		shown.HasSeries = shown.HasSeries || told.Latency != nil
+		shown.Labeled = shown.Labeled || told.Name != ""
+		shown.Cases = append(shown.Cases, told)
+	}
+	shown.quantiles(s)
+	return shown
+}
+
+func (v Interval) html() htmlInterval {
+	told := htmlInterval{From: fmt.Sprintf("%.4g s", v.From), Requests: v.Requests, Failed: v.Failed}
+	if v.P50 > 0 {
+		told.P50, told.P99 = Quantity(v.P50, "sec"), Quantity(v.P99, "sec")
+	}
+	return told
+}
+
+// quantiles are the numbers of the distribution: a row a share, a column a case.
+func (h *htmlScenario) quantiles(s Scenario) {
+	rows := map[float64]int{}
+	column := 0
+	for _, c := range s.Cases {
+		if len(c.Distribution) == 0 {
+			continue
+		}
+		h.QuantileCases = append(h.QuantileCases, plain(c.Name))
+		for _, q := range c.Distribution {
+			i, known := rows[q.Of]
+			if !known {
+				i = len(h.Quantiles)
+				rows[q.Of] = i
+				h.Quantiles = append(h.Quantiles, htmlQuantile{Of: shareText(q.Of)})
+			}
+			for len(h.Quantiles[i].Values) < column {
+				h.Quantiles[i].Values = append(h.Quantiles[i].Values, "")
+			}
+			h.Quantiles[i].Values = append(h.Quantiles[i].Values, Quantity(q.Seconds, "sec"))
+		}
+		column++
+	}
+}
