@@ -8,10 +8,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/podidentity/epi/bench/meter"
 	"github.com/podidentity/epi/framework/workload"
 	"github.com/podidentity/epi/reports"
 )
@@ -34,36 +34,23 @@ func ContainerOf(pod *corev1.Pod) Container {
 	return c
 }
 
-// Usage is what a container has used.
-type Usage struct {
-	// CPU time since its start.
-	CPU time.Duration
-	// RSS is the resident memory of its processes, in bytes.
-	RSS int64
-}
-
 // Meter reads what containers have used, from the control groups and processes of their nodes.
-func (f *Fleet) Meter(ctx context.Context, containers []Container) (map[string]Usage, error) {
+func (f *Fleet) Meter(ctx context.Context, containers []Container) (map[string]meter.Usage, error) {
 	byNode := map[string][]string{}
 	for _, c := range containers {
 		byNode[c.Node] = append(byNode[c.Node], c.ID)
 	}
-	usage := map[string]Usage{}
+	usage := map[string]meter.Usage{}
 	for node, ids := range byNode {
 		pod, ok := f.observers[node]
 		if !ok {
 			return nil, fmt.Errorf("meter containers: there is no observer on node %s", node)
 		}
-		var told map[string]struct {
-			CPUSeconds float64 `json:"cpuSeconds"`
-			RSSBytes   int64   `json:"rssBytes"`
-		}
+		told := map[string]meter.Usage{}
 		if err := ask(ctx, pod, &told, append([]string{"meter"}, ids...)...); err != nil {
 			return nil, fmt.Errorf("meter containers on node %s: %w", node, err)
 		}
-		for id, u := range told {
-			usage[id] = Usage{CPU: time.Duration(u.CPUSeconds * float64(time.Second)), RSS: u.RSSBytes}
-		}
+		maps.Copy(usage, told)
 	}
 	return usage, nil
 }
@@ -72,12 +59,11 @@ func (f *Fleet) Meter(ctx context.Context, containers []Container) (map[string]U
 func (f *Fleet) Machines(ctx context.Context) ([]reports.Machine, error) {
 	var list []reports.Machine
 	for _, node := range slices.Sorted(maps.Keys(f.observers)) {
-		var machine reports.Machine
+		var machine meter.Machine
 		if err := ask(ctx, f.observers[node], &machine, "machine"); err != nil {
 			return nil, fmt.Errorf("ask node %s what it is: %w", node, err)
 		}
-		machine.Name = node
-		list = append(list, machine)
+		list = append(list, reports.Machine{Name: node, CPU: machine.CPU, Cores: machine.Cores, Memory: machine.MemoryBytes, Kernel: machine.Kernel})
 	}
 	return list, nil
 }

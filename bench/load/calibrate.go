@@ -129,9 +129,17 @@ func Limited(result *Result, own Own, rate float64) string {
 	case float64(result.Starved) > mostStarved*float64(all.TotalCount()):
 		return fmt.Sprintf("all workers were busy %d times", result.Starved)
 	case lag > leastLag && lag > time.Duration(mostLag*float64(p99)):
-		return fmt.Sprintf("the generator began 1%% of the requests %s late or later, of a p99 of %s", lag, p99)
+		return fmt.Sprintf("the generator began 1%% of the requests %s late or later, of a p99 of %s", brief(lag), brief(p99))
 	}
 	return ""
+}
+
+// brief leaves out what nobody reads of a duration: "873ms", "5.8ms".
+func brief(d time.Duration) time.Duration {
+	if d >= 10*time.Millisecond {
+		return d.Round(time.Millisecond)
+	}
+	return d.Round(100 * time.Microsecond)
 }
 
 // at is a percentile of a histogram; 0 of an empty one.

@@ -19,7 +19,7 @@ func TestLimitedSaysWhoseAResultIs(t *testing.T) {
 		"the subject's":                   {1000, 200 * time.Microsecond, 3 * time.Millisecond, 0, ""},
 		"fast answers, small lag":         {1000, 900 * time.Microsecond, time.Millisecond, 0, ""},
 		"slow answers hide a lag":         {1000, 12 * time.Millisecond, 60 * time.Millisecond, 0, ""},
-		"late":                            {1000, 12 * time.Millisecond, 30 * time.Millisecond, 0, "12.0"},
+		"late":                            {1000, 12 * time.Millisecond, 30 * time.Millisecond, 0, "12ms late"},
 		"most of the ceiling":             {7000, 0, 3 * time.Millisecond, 0, ""},
 		"more than that":                  {8000, 0, 3 * time.Millisecond, 0, "asked for 8000/s, 80% of the generator's ceiling of 10000/s"},
 		"a herd has no rate":              {0, 0, 3 * time.Millisecond, 0, ""},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/podidentity/epi/bench/generator"
 	"github.com/podidentity/epi/bench/load"
+	"github.com/podidentity/epi/bench/meter"
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/emulator/control"
 	"github.com/podidentity/epi/framework"
@@ -191,8 +192,8 @@ func (s *Stage) Observe(ctx context.Context, identities int, what func(context.C
 	sample := Sample{Result: what(ctx), Identities: identities, Calls: -1, Metered: metered}
 	after, _ := s.meter(ctx, containers)
 	for id, usage := range after {
-		sample.CPU += usage.CPU - before[id].CPU
-		sample.RSS += usage.RSS
+		sample.CPU += time.Duration((usage.CPUSeconds - before[id].CPUSeconds) * float64(time.Second))
+		sample.RSS += usage.RSSBytes
 	}
 	if calls >= 0 {
 		sample.Calls = s.calls(ctx) - calls
@@ -211,7 +212,7 @@ func (s *Stage) containers(ctx context.Context) []generator.Container {
 
 // meter reads what the containers have used; false where the cluster lets nobody see that, which the
 // record says once.
-func (s *Stage) meter(ctx context.Context, containers []generator.Container) (map[string]generator.Usage, bool) {
+func (s *Stage) meter(ctx context.Context, containers []generator.Container) (map[string]meter.Usage, bool) {
 	s.T.Helper()
 	usage, err := s.Fleet.Meter(ctx, containers)
 	if err != nil && !s.unmetered {
@@ -248,7 +249,7 @@ func (s *Stage) Memory(ctx context.Context) (bytes int64, metered bool) {
 	s.T.Helper()
 	usage, metered := s.meter(ctx, s.containers(ctx))
 	for _, used := range usage {
-		bytes += used.RSS
+		bytes += used.RSSBytes
 	}
 	return bytes, metered
 }
