@@ -18,7 +18,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: e2e
-e2e: build ## Everything on a kind cluster of its own: up, test, report, down (KEEP=1 keeps the cluster)
+e2e: build ## Everything on a kind cluster of its own: up, test, bench, report, down (KEEP=1 keeps the cluster)
 	bin/epi run $(if $(KEEP),--keep) $(ARGS)
 
 .PHONY: test

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/podidentity/epi/bench/compare"
@@ -75,7 +76,7 @@ func RunAB(ctx context.Context, ab AB, progress clusters.Progress, sink ABSink) 
 	for i, t := range contests {
 		record := t.all.Record()
 		if i == 0 {
-			record.Notes = append(record.Notes, method(contests))
+			record.Notes = append(record.Notes, ab.who(), method(contests))
 		}
 		sink.Scenario(record)
 	}
@@ -218,6 +219,15 @@ func valueOf(record reports.Scenario, name, metric string) (float64, bool) {
 		}
 	}
 	return 0, false
+}
+
+// who says what A and B are, with their arguments: an image may be both.
+func (ab AB) who() string {
+	var list []string
+	for _, v := range ab.Variants {
+		list = append(list, strings.Join(append([]string{v.Name + " is " + v.Image}, v.Args...), " "))
+	}
+	return strings.Join(list, ", ")
 }
 
 // method says how the run compares, for its report.

@@ -26,6 +26,9 @@ type benchFlags struct {
 	workers   int
 	// ab says that two agents, the arguments, are measured in turn.
 	ab bool
+	// url is loaded instead of an environment, with newConnections one for each request.
+	url            string
+	newConnections bool
 	gates
 }
 
@@ -54,6 +57,30 @@ const (
 
 // choose returns the scenarios with their sizes, or what is wrong with the flags.
 func (f *benchFlags) choose() ([]scenario.Scenario, error) {
+	if err := f.checkSize(); err != nil {
+		return nil, err
+	}
+	if f.ab && f.baseline != "" {
+		return nil, usageError("flags --ab and --baseline exclude each other: two agents are compared, or a run with an earlier one")
+	}
+	choose := bench.Choose
+	if f.ab {
+		choose = bench.ChooseAB
+	}
+	list, err := choose(f.scenarios, f.size)
+	if err != nil {
+		return nil, usageError("flag --scenario: %w", err)
+	}
+	if f.baseline != "" && f.size.Repeats == 0 {
+		for i := range list {
+			list[i].Size.Repeats = max(list[i].Size.Repeats, fewestRepeats)
+		}
+	}
+	return list, f.gates.check(list)
+}
+
+// checkSize says which sizes are out of bounds.
+func (f *benchFlags) checkSize() error {
 	var problems []string
 	within := func(flag string, value, most float64) {
 		if value < 0 || value > most || math.IsNaN(value) {
@@ -74,25 +101,9 @@ func (f *benchFlags) choose() ([]scenario.Scenario, error) {
 	within("pods", float64(f.size.Pods), maxBenchPods)
 	within("workers", float64(f.workers), maxWorkers)
 	if len(problems) > 0 {
-		return nil, usageError("%s", strings.Join(problems, "\n"))
+		return usageError("%s", strings.Join(problems, "\n"))
 	}
-	if f.ab && f.baseline != "" {
-		return nil, usageError("flags --ab and --baseline exclude each other: two agents are compared, or a run with an earlier one")
-	}
-	choose := bench.Choose
-	if f.ab {
-		choose = bench.ChooseAB
-	}
-	list, err := choose(f.scenarios, f.size)
-	if err != nil {
-		return nil, usageError("flag --scenario: %w", err)
-	}
-	if f.baseline != "" && f.size.Repeats == 0 {
-		for i := range list {
-			list[i].Size.Repeats = max(list[i].Size.Repeats, fewestRepeats)
-		}
-	}
-	return list, f.gates.check(list)
+	return nil
 }
 
 func (a *app) benchCommand() *cobra.Command {
@@ -125,6 +136,10 @@ four repeats or more, the fewest that can show anything.
 The exit code is 0 if all scenarios, thresholds and the baseline held, 1 if one did
 not, 3 if that could not be told.
 
+With --url any server is loaded from this process, with no cluster: to compare with
+other tools. It is asked for --rate requests a second (900) for --duration (5s),
+--repeats times (3), over connections that are kept or, with --new-connections, not.
+
 With --ab two agents are measured in turn in one run, A B B A and so on, each started
 anew for each turn; at the end the one that ran before is put back. A and B are images
 that your engine has or can pull, archives of docker save, or the word reference for
@@ -139,12 +154,19 @@ otherwise. A difference is information: it does not change the exit code.`,
   epi bench --scenario warm --rate 900,5000 --duration 12s --repeats 3
   epi bench --scenario herd-same,throttled --identities 200
   epi bench --scenario warm --slo 'warm/rate=900.p99<5ms' --slo 'warm.failed<=0'
+  epi bench --url http://127.0.0.1:8080/ --rate 1000,5000 --slo 'url.p99<2ms'
   epi bench --baseline main/bench.json --tolerance 15%
   epi bench --ab my/agent:old my/agent:new
   epi bench --ab reference 'reference --max-cache-size=0' --scenario warm`,
 		Args: func(_ *cobra.Command, args []string) error { return flags.checkArgs(args) },
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
+			if err := a.checkOutput(); err != nil {
+				return err
+			}
+			if flags.url != "" || flags.newConnections {
+				return a.benchURL(cmd, flags, artifacts)
+			}
 			scenarios, err := flags.choose()
 			if err != nil {
 				return err
@@ -187,6 +209,8 @@ otherwise. A difference is information: it does not change the exit code.`,
 	}
 	flags.register(cmd)
 	cmd.Flags().BoolVar(&flags.ab, "ab", false, "measure two agents in turn, A and B, and say whether they differ")
+	cmd.Flags().StringVar(&flags.url, "url", "", "load this URL from here, without any environment, at --rate for --duration")
+	cmd.Flags().BoolVar(&flags.newConnections, "new-connections", false, "with --url: a connection for each request")
 	cmd.Flags().StringVar(&name, "name", "epi", "name of the environment")
 	cmd.Flags().StringVar(&artifacts, "artifacts", "_artifacts", "folder of the runs: each gets one below it, and latest points to the last")
 	cmd.Flags().BoolVar(&list, "list", false, "run nothing, list the scenarios that are selected, with their sizes")
@@ -201,7 +225,7 @@ func (a *app) runBench(ctx context.Context, env *clusters.Environment, flags ben
 		sink := &measured{session: session}
 		err := bench.Run(ctx, flags.options(env, session, scenarios), steps, sink)
 		if ctx.Err() == nil {
-			flags.judge(sink.bench, session, env, steps.Print)
+			flags.judge(sink.bench, session, told(env), steps.Print)
 		}
 		return err
 	})

@@ -70,7 +70,7 @@ func (a *app) runAB(given [2]clusters.Given) func(context.Context, *clusters.Env
 			sink := &measured{session: session, bench: reports.Bench{Variants: variants[:]}}
 			err = bench.RunAB(ctx, ab, steps, sink)
 			if ctx.Err() == nil {
-				flags.judge(sink.bench, session, env, steps.Print)
+				flags.judge(sink.bench, session, told(env), steps.Print)
 			}
 			return err
 		})

@@ -87,14 +87,14 @@ func known(scenarios []scenario.Scenario) threshold.Known {
 }
 
 // judge records what the gates say of a benchmark; warn is told what makes a comparison doubtful.
-func (g *gates) judge(measured reports.Bench, session *session, env *clusters.Environment, warn func(string)) {
+func (g *gates) judge(measured reports.Bench, session *session, environment reports.Environment, warn func(string)) {
 	if len(g.conditions) > 0 {
 		session.keep(session.recorder.Thresholds(threshold.Judge(g.conditions, measured)))
 	}
 	if g.baseline == "" {
 		return
 	}
-	after := reports.Run{Environment: told(env), Bench: &measured}
+	after := reports.Run{Environment: environment, Bench: &measured}
 	for _, unlike := range compare.Unlike(g.before, after) {
 		warn(fmt.Sprintf("Warning: the baseline measured something else: %s", unlike))
 	}
@@ -107,8 +107,17 @@ func (g *gates) judge(measured reports.Bench, session *session, env *clusters.En
 	if gone := compare.Gone(*g.before.Bench, measured); len(gone) > 0 {
 		session.problem("compare with baseline", &clusters.EnvironmentError{
 			Doing:  "look for what the baseline has",
-			Err:    fmt.Errorf("this run lacks %s", strings.Join(gone, ", ")),
+			Err:    fmt.Errorf("this run lacks %s", some(gone)),
 			Remedy: "measure with the sizes of the baseline, or make a new one",
 		})
 	}
+}
+
+// some are the first few of a list that may be long.
+func some(list []string) string {
+	const most = 3
+	if more := len(list) - most; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(list[:most], ", "), more)
+	}
+	return strings.Join(list, ", ")
 }

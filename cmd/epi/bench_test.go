@@ -109,7 +109,7 @@ func TestGatesDecideTheExitCode(t *testing.T) {
 			sink := &measured{session: session}
 			sink.Generators(1, nil, reports.Generator{})
 			sink.Scenario(row.bench.Scenarios[0])
-			row.gates.judge(sink.bench, session, &clusters.Environment{}, func(string) {})
+			row.gates.judge(sink.bench, session, reports.Environment{}, func(string) {})
 			if code := exitCode(t.Context(), session.finish(t.Context())); code != row.code {
 				t.Errorf("exit code %d, want %d:\n%s%s", code, row.code, &out, &errs)
 			}

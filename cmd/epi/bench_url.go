@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/podidentity/epi/bench/scenario"
+	"github.com/podidentity/epi/reports"
+)
+
+// benchURL loads a URL from this process and records it as every benchmark.
+func (a *app) benchURL(cmd *cobra.Command, flags benchFlags, artifacts string) error {
+	load, err := flags.urlLoad()
+	if err != nil {
+		return err
+	}
+	session, err := a.newSession(cmd, artifacts, nil)
+	if err != nil {
+		return err
+	}
+	ctx, steps := cmd.Context(), a.newSteps(session.phase)
+	session.problem("run benchmark", playURL(ctx, load, flags.gates, session, steps))
+	steps.Close()
+	return session.finish(ctx)
+}
+
+// urlLoad is the load that the flags ask for, or what is wrong with them.
+func (f *benchFlags) urlLoad() (scenario.URL, error) {
+	var load scenario.URL
+	switch {
+	case f.url == "":
+		return load, usageError("flag --new-connections goes with --url")
+	case f.ab || len(f.scenarios) > 0:
+		return load, usageError("flag --url excludes --scenario and --ab: those are about an environment")
+	}
+	if err := f.checkSize(); err != nil {
+		return load, err
+	}
+	load = scenario.URL{URL: f.url, Size: f.size.Or(scenario.URLSize), NewConnections: f.newConnections, Seed: f.seed}
+	if f.baseline != "" && f.size.Repeats == 0 {
+		load.Size.Repeats = fewestRepeats
+	}
+	if err := load.Check(); err != nil {
+		return load, usageError("flag --url: %w", err)
+	}
+	return load, f.gates.check([]scenario.Scenario{{Name: "url"}})
+}
+
+func playURL(ctx context.Context, load scenario.URL, gates gates, session *session, steps *steps) error {
+	task := steps.Start("Calibrate against a null handler")
+	own, generator, err := load.Calibrate(ctx)
+	task.End(err)
+	if ctx.Err() != nil {
+		return nil // told as an interrupted run
+	}
+	if err != nil {
+		return err
+	}
+	sink := &measured{session: session}
+	sink.Generators(load.Seed, nil, generator)
+	task = steps.Start("Benchmark of a URL")
+	record := load.Play(ctx, own, task)
+	if record.Failure != nil {
+		err = errors.New(record.Failure.Message)
+	}
+	task.End(err)
+	sink.Scenario(record)
+	if ctx.Err() == nil {
+		gates.judge(sink.bench, session, reports.Environment{}, steps.Print)
+	}
+	return nil
+}
