@@ -35,10 +35,10 @@ func (e Expectation) judge() (func(body []byte) string, error) {
 }
 
 func judgeCredentials(body []byte) string {
-	if key, _ := text(body, `"AccessKeyId"`); len(key) == 0 {
+	if key := text(body, `"AccessKeyId"`); len(key) == 0 {
 		return "no credentials"
 	}
-	expiration, _ := text(body, `"Expiration"`)
+	expiration := text(body, `"Expiration"`)
 	ends, err := time.Parse(time.RFC3339, string(expiration))
 	switch {
 	case err != nil:
@@ -53,7 +53,7 @@ func judgeAdmitted(body []byte) string {
 	if !bytes.HasPrefix(value(body, `"allowed"`), []byte("true")) {
 		return "not allowed"
 	}
-	if patch, _ := text(body, `"patch"`); len(patch) == 0 {
+	if patch := text(body, `"patch"`); len(patch) == 0 {
 		return "no patch"
 	}
 	return ""
@@ -73,15 +73,16 @@ func value(body []byte, quoted string) []byte {
 	}
 }
 
-// text is the string that follows the name of a field, as it stands between its quotes.
-func text(body []byte, quoted string) ([]byte, bool) {
+// text is the string that follows the name of a field, as it stands between its quotes; nil if there
+// is none.
+func text(body []byte, quoted string) []byte {
 	found := value(body, quoted)
 	if len(found) == 0 || found[0] != '"' {
-		return nil, false
+		return nil
 	}
 	end := bytes.IndexByte(found[1:], '"')
 	if end < 0 {
-		return nil, false
+		return nil
 	}
-	return found[1 : 1+end], true
+	return found[1 : 1+end]
 }

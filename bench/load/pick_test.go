@@ -45,7 +45,7 @@ func TestTheSeedDecidesThePick(t *testing.T) {
 		}
 		return picked
 	}
-	if pick(1) != pick(1) || pick(1) == pick(2) {
+	if first, again, other := pick(1), pick(1), pick(2); first != again || first == other {
 		t.Error("the same seed picks differently, or another one the same")
 	}
 	if got := (Pick{Distribution: Zipf}).of(0)(7); got != 0 {
