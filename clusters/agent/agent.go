@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -99,7 +98,7 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 		return err
 	}
 	log.InfoContext(ctx, "Serving credentials", "addresses", pods, "cluster", options.Cluster, "region", cfg.Region)
-	return s.serve(ctx, store.Run, func(ctx context.Context) { trim(ctx, store.Idle(), debug.FreeOSMemory) })
+	return s.serve(ctx, store.Run, func(ctx context.Context) { trim(ctx, store.Idle(), returnMemory) })
 }
 
 func port(number uint16) string { return strconv.Itoa(int(number)) }

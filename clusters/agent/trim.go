@@ -2,6 +2,8 @@ package agent
 
 import (
 	"context"
+	"runtime"
+	"runtime/debug"
 	"time"
 )
 
@@ -9,7 +11,7 @@ import (
 const trimAfter = time.Second
 
 // trim has free return memory to the node whenever a burst of fetches is over, until ctx ends: fetched
-// has an element after each. A fetch takes 30 times the memory of what it leaves in the cache. The Go
+// has an element after each. A fetch takes more than ten times the memory of what it leaves in the cache. The Go
 // runtime would keep that for as long as nothing makes it collect garbage, and requests that the cache
 // answers hardly do.
 func trim(ctx context.Context, fetched <-chan struct{}, free func()) {
@@ -25,4 +27,10 @@ func trim(ctx context.Context, fetched <-chan struct{}, free func()) {
 			quiet = nil
 		}
 	}
+}
+
+// returnMemory collects twice: what pools hold, such as buffers of connections, goes with the second.
+func returnMemory() {
+	runtime.GC()
+	debug.FreeOSMemory()
 }

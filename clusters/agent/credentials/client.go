@@ -19,8 +19,9 @@ const (
 	// attemptTimeout is long enough for an EKS Auth that is slow: giving up and asking again would
 	// double its work.
 	attemptTimeout = 4 * time.Second
-	// idleConnections keeps the connections of a burst of starting pods for the next one.
-	idleConnections = 100
+	// idleConnections is enough for pods that start one after the other. A burst of them is rare, and
+	// its connections, with their buffers and goroutines, are most of what it would leave behind.
+	idleConnections = 32
 )
 
 // Client calls EKS Auth for one cluster.
