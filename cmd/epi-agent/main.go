@@ -74,7 +74,7 @@ func command(serve func(context.Context, agent.Options, *slog.Logger) error, log
 	flags.DurationVar(&options.Retention, "max-credential-retention-before-renewal", 3*time.Hour, "renew credentials at the latest after this time; 0 turns caching off")
 	flags.IntVar(&options.RenewalsPerSecond, "max-service-qps", 3, "renewals a second at most")
 	flags.IntVar(&options.Waiting, "max-waiting", 750, "requests at most that wait for EKS Auth, others get 429; 0 means no bound")
-	flags.IntVar(&options.Calls, "max-calls", 256, "calls to EKS Auth at once for requests, others wait; 0 means no bound")
+	flags.IntVar(&options.Calls, "max-calls", 512, "calls to EKS Auth at once for requests, others wait; 0 means no bound")
 
 	initialize := &cobra.Command{
 		Use:   "initialize",

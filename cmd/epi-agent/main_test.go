@@ -29,7 +29,7 @@ func serving(t *testing.T, args string) (agent.Options, *slog.Logger, error) {
 func TestFlags(t *testing.T) {
 	defaults := agent.Options{
 		Cluster: "epi", Port: 80, ProbePort: 2703, MetricsAddress: "0.0.0.0", MetricsPort: 2705,
-		CacheSize: 2000, Retention: 3 * time.Hour, RenewalsPerSecond: 3, Waiting: 750, Calls: 256,
+		CacheSize: 2000, Retention: 3 * time.Hour, RenewalsPerSecond: 3, Waiting: 750, Calls: 512,
 	}
 	if got, _, err := serving(t, "server -c epi"); err != nil || !reflect.DeepEqual(got, defaults) {
 		t.Errorf("got %+v, %v, want %+v", got, err, defaults)

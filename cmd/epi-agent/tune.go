@@ -16,7 +16,7 @@ const (
 	// baseMemory is what the Go runtime, a burst of requests and their calls take; entryMemory what
 	// an entry of the cache does, garbage included. Towards their sum, collections become more
 	// frequent, instead of the pod being killed for memory.
-	baseMemory  = 40 << 20
+	baseMemory  = 64 << 20
 	entryMemory = 6 << 10
 )
 
