@@ -20,6 +20,9 @@ import (
 // restoreTime bounds putting back the agent that ran before, also when the run was interrupted.
 const restoreTime = 2 * time.Minute
 
+// agent is the subject that is swapped.
+const agent = "agent"
+
 // Swapper puts one of the two variants in the place of the agent that runs, and that one back.
 type Swapper interface {
 	Put(ctx context.Context, variant int, task clusters.Task) error
@@ -43,12 +46,26 @@ type ABSink interface {
 }
 
 // ChooseAB is Choose for an A/B run: what each of the many turns plays is small. No name is those
-// scenarios that tell agents apart soonest.
+// scenarios that tell agents apart soonest. A scenario that is not about the agent is an error, unless the
+// whole smoke set is asked for.
 func ChooseAB(names []string, size scenario.Size) ([]scenario.Scenario, error) {
 	if len(names) == 0 {
 		names = []string{scenario.Warm.Name, scenario.HerdSame.Name, scenario.HerdDistinct.Name}
 	}
 	list, err := Choose(names, scenario.Size{})
+	if err != nil {
+		return nil, err
+	}
+	var others []string
+	list = slices.DeleteFunc(list, func(s scenario.Scenario) bool {
+		if s.Subject != agent {
+			others = append(others, s.Name)
+		}
+		return s.Subject != agent
+	})
+	if len(others) > 0 && names[0] != smoke {
+		return nil, fmt.Errorf("scenario %s is not about the agent, which is what changes", strings.Join(others, ", "))
+	}
 	for i, s := range list {
 		if s.Smoke != nil {
 			s.Size = *s.Smoke
@@ -56,7 +73,7 @@ func ChooseAB(names []string, size scenario.Size) ([]scenario.Scenario, error) {
 		list[i].Size = size.Or(s.Size)
 		list[i].Size.Repeats = 1 // a turn is one
 	}
-	return list, err
+	return list, nil
 }
 
 // RunAB measures two agents in turn in one run, in the order A B B A, so that what changes on the machine

@@ -50,6 +50,12 @@ func TestChooseABIsSmall(t *testing.T) {
 			t.Errorf("%s: %q, the first at %v; want %q at %v", name, names, list[0].Size.Rates, row.want, row.rates)
 		}
 	}
+	if list, err := ChooseAB([]string{"smoke"}, scenario.Size{}); err != nil || slices.ContainsFunc(list, func(s scenario.Scenario) bool { return s.Subject != "agent" }) {
+		t.Errorf("smoke: %v, %v", list, err)
+	}
+	if _, err := ChooseAB([]string{"warm", "admission"}, scenario.Size{}); err == nil || !strings.Contains(err.Error(), "admission is not about the agent") {
+		t.Errorf("a scenario of the webhook: %v", err)
+	}
 	if _, err := ChooseAB([]string{"wram"}, scenario.Size{}); err == nil || !strings.Contains(err.Error(), "wram") {
 		t.Errorf("an unknown scenario: %v", err)
 	}

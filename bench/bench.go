@@ -35,12 +35,15 @@ type Sink interface {
 	Scenario(record reports.Scenario)
 }
 
+// smoke is the name of the set that takes seconds.
+const smoke = "smoke"
+
 // Choose returns the scenarios of these names, in the order of All, with what is set in size; all for
 // no name, and the smoke set with its sizes for "smoke". An unknown name is an *UnknownError.
 func Choose(names []string, size scenario.Size) ([]scenario.Scenario, error) {
 	list := scenario.All()
 	switch {
-	case len(names) == 1 && names[0] == "smoke":
+	case len(names) == 1 && names[0] == smoke:
 		list = scenario.Smoke()
 	case len(names) > 0:
 		var unknown []string
