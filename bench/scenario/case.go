@@ -62,8 +62,9 @@ type Case struct {
 	metrics []*reports.Metric
 	// latency of all repeats together.
 	latency *hdrhistogram.Histogram
-	// requests and failed of all repeats, errors by kind.
+	// requests and failed of all repeats, errors by kind; counts are the requests of each.
 	requests, failed int64
+	counts           []int64
 	errors           map[string]int64
 	series           []reports.Interval
 	limited          string
@@ -126,7 +127,7 @@ func (c *Case) load(result *load.Result) (requests int64) {
 	} else {
 		c.latency.Merge(latency)
 	}
-	c.requests, c.failed = c.requests+requests, c.failed+failed
+	c.requests, c.failed, c.counts = c.requests+requests, c.failed+failed, append(c.counts, requests)
 	return requests
 }
 
@@ -144,6 +145,7 @@ func (c *Case) merge(other *Case) {
 		c.latency.Merge(other.latency)
 	}
 	c.requests, c.failed = c.requests+other.requests, c.failed+other.failed
+	c.counts = append(c.counts, other.counts...)
 	for kind, count := range other.errors {
 		c.errors[kind] += count
 	}
@@ -182,6 +184,7 @@ func (c *Case) RecordLatencies(latencies []time.Duration) {
 		c.latency.Merge(h)
 	}
 	c.requests += int64(len(latencies))
+	c.counts = append(c.counts, int64(len(latencies)))
 }
 
 // RecordFailures is a repeat's errors by kind, of so many requests that were not made by a load generator.
@@ -209,7 +212,7 @@ func percentiles(requests int64) map[Metric]float64 {
 
 // record is the case as the reports have it.
 func (c *Case) record() reports.Case {
-	record := reports.Case{Name: c.name, Limited: c.limited, Series: c.series}
+	record := reports.Case{Name: c.name, Requests: c.counts, Limited: c.limited, Series: c.series}
 	if len(c.errors) > 0 {
 		record.Errors = maps.Clone(c.errors)
 	}

@@ -39,6 +39,9 @@ func TestTurnsAreOneRecordWithTheCasesOfAll(t *testing.T) {
 		t.Fatalf("cases %q, want %q", names, want)
 	}
 	a := record.Cases[0]
+	if !slices.Equal(a.Requests, []int64{2, 2}) {
+		t.Errorf("requests of A in each turn: %v", a.Requests)
+	}
 	for _, m := range a.Metrics {
 		switch m.Name {
 		case CPU.Name:
