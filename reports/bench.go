@@ -183,6 +183,6 @@ type Difference struct {
 	// Verdict is "no difference shown", "better", "worse", "different" where neither is better, or
 	// "too few measurements".
 	Verdict string `json:"verdict"`
-	// Regressed says that it is worse than the baseline by more than the tolerance.
+	// Regressed says that it is shown to be worse than the baseline with the tolerance on top.
 	Regressed bool `json:"regressed,omitempty"`
 }

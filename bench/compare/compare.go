@@ -16,8 +16,10 @@ import (
 const Different = "different"
 
 // Benches compares each measure that both benchmarks have, in the order of the new one, by the samples of
-// its repeats. A measure regressed if it is worse by more than the tolerance, a share of the old value, and
-// by more than chance. Measures without samples are not compared.
+// its repeats. A measure regressed if it is shown to be worse than the old values would be with the
+// tolerance, a share of them, on top. That medians are so far apart is not enough: of the hundreds of
+// measures of two equal runs some are, and a gate that cries wolf is soon left open. Measures without
+// samples are not compared.
 func Benches(before, after reports.Bench, tolerance float64) ([]reports.Difference, error) {
 	old := map[place]reports.Metric{}
 	each(before, func(at place, m reports.Metric) { old[at] = m })
@@ -74,17 +76,28 @@ func difference(at place, before, after reports.Metric, tolerance float64) (repo
 	if moved && after.Better == "" {
 		d.Verdict = Different
 	}
-	d.Regressed = d.Verdict == string(stats.Worse) && beyond(d, direction, tolerance)
+	if d.Verdict != string(stats.Worse) {
+		return d, nil
+	}
+	tolerated, err := stats.Compare(scaled(before.Samples, direction, tolerance), after.Samples, direction)
+	if err != nil {
+		return d, fmt.Errorf("%s: %w", d.About(), err)
+	}
+	d.Regressed = tolerated.Verdict == stats.Worse
 	return d, nil
 }
 
-// beyond says whether a measure that got worse did so by more than the tolerance. What was 0 has no
-// share: anything is more.
-func beyond(d reports.Difference, direction stats.Direction, tolerance float64) bool {
+// scaled are samples made worse by a share of them.
+func scaled(samples []float64, direction stats.Direction, by float64) []float64 {
+	factor := 1 + by
 	if direction == stats.HigherIsBetter {
-		return d.New < d.Old*(1-tolerance)
+		factor = max(0, 1-by)
 	}
-	return d.New > d.Old*(1+tolerance)
+	list := make([]float64, 0, len(samples))
+	for _, sample := range samples {
+		list = append(list, factor*sample)
+	}
+	return list
 }
 
 // Gone names measures of scenarios that both ran which only the old benchmark has, and scenarios that came

@@ -1,6 +1,9 @@
 package compare
 
 import (
+	"fmt"
+	"math"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -28,6 +31,15 @@ func around(value float64) []float64 {
 	return samples
 }
 
+// spread is ten samples within 5% of a value.
+func spread(value float64) []float64 {
+	var samples []float64
+	for i := range 10 {
+		samples = append(samples, value*(1+float64(i-5)/100))
+	}
+	return samples
+}
+
 func TestBenches(t *testing.T) {
 	for name, row := range map[string]struct {
 		better    string
@@ -42,12 +54,14 @@ func TestBenches(t *testing.T) {
 		"higher is better, more":     {"higher", around(1), around(1.5), 0.1, "better", false},
 		"worse within the tolerance": {"lower", around(1), around(1.05), 0.1, "worse", false},
 		"less within the tolerance":  {"higher", around(1), around(0.95), 0.1, "worse", false},
-		"no tolerance":               {"lower", around(1), around(1.05), 0, "worse", true},
-		"the same":                   {"lower", around(1), around(1), 0, "no difference shown", false},
-		"too few":                    {"lower", []float64{1}, []float64{9}, 0, "too few measurements", false},
-		"neither is better":          {"", around(1), around(2), 0, "different", false},
-		"from nothing":               {"lower", make([]float64, 10), around(0.01), 10, "worse", true},
-		"nothing twice":              {"lower", make([]float64, 10), make([]float64, 10), 0, "no difference shown", false},
+		// Worse by 12% in the middle, but not surely by 10%.
+		"about the tolerance": {"lower", around(1), spread(1.12), 0.1, "worse", false},
+		"no tolerance":        {"lower", around(1), around(1.05), 0, "worse", true},
+		"the same":            {"lower", around(1), around(1), 0, "no difference shown", false},
+		"too few":             {"lower", []float64{1}, []float64{9}, 0, "too few measurements", false},
+		"neither is better":   {"", around(1), around(2), 0, "different", false},
+		"from nothing":        {"lower", make([]float64, 10), around(0.01), 10, "worse", true},
+		"nothing twice":       {"lower", make([]float64, 10), make([]float64, 10), 0, "no difference shown", false},
 	} {
 		got, err := Benches(bench(metric(row.better, row.old...)), bench(metric(row.better, row.new...)), row.tolerance)
 		if err != nil || len(got) != 1 {
@@ -57,6 +71,45 @@ func TestBenches(t *testing.T) {
 		if d := got[0]; d.Verdict != row.verdict || d.Regressed != row.regressed || d.About() != "warm/rate=900 m" {
 			t.Errorf("%s: %+v, want %s, regressed %t", name, d, row.verdict, row.regressed)
 		}
+	}
+}
+
+// Two equal runs of 300 measures with a noise of 10% each: a gate that fails on one of them in every run
+// would say nothing.
+func TestEqualRunsHardlyEverRegress(t *testing.T) {
+	random := rand.New(rand.NewPCG(7, 8))
+	noisy := func() reports.Bench {
+		var metrics []reports.Metric
+		for n := range 300 {
+			m := reports.Metric{Name: fmt.Sprint(n), Unit: "sec", Better: "lower"}
+			for range 4 {
+				m.Samples = append(m.Samples, math.Exp(0.1*random.NormFloat64()))
+			}
+			metrics = append(metrics, m)
+		}
+		return bench(metrics...)
+	}
+	const runs = 50
+	failed, worse := 0, 0
+	for range runs {
+		differences, err := Benches(noisy(), noisy(), 0.1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		regressed := false
+		for _, d := range differences {
+			regressed = regressed || d.Regressed
+			if d.Verdict == "worse" {
+				worse++
+			}
+		}
+		if regressed {
+			failed++
+		}
+	}
+	t.Logf("%d of %d runs failed; %.1f measures a run were shown to be worse", failed, runs, float64(worse)/runs)
+	if failed > runs/4 {
+		t.Errorf("%d of %d runs failed", failed, runs)
 	}
 }
 

@@ -57,8 +57,8 @@ type comparison struct {
 	Tolerance    float64              `json:"tolerance"`
 	Requirements []compare.Flip       `json:"requirements"`
 	Benchmarks   []reports.Difference `json:"benchmarks"`
-	// Regressed says that a requirement fails now that did not, or a benchmark got worse by more than
-	// chance and the tolerance both.
+	// Regressed says that a requirement fails now that did not, or a benchmark is worse than the
+	// old one with the tolerance on top.
 	Regressed bool `json:"regressed"`
 
 	// comparedSpecs says that both runs have specs.
@@ -86,7 +86,7 @@ before you believe a small difference, or compare two agents within one run.
 Unlike things are told: other machines, sizes, seeds or versions of Kubernetes.
 
 With --fail-on-regression the exit code is 1 if a requirement fails that did not, or a
-measure got worse by more than both chance and --tolerance.`,
+measure is shown to be worse than the old one with --tolerance on top.`,
 		Example: `  epi compare _artifacts/20261120-090000 _artifacts/latest
   epi compare main/bench.json bench.json --fail-on-regression --tolerance 15%
   epi compare old new -o json`,
@@ -256,7 +256,7 @@ func (c comparison) printBenchmarks(b *strings.Builder, all bool) error {
 			ratio = fmt.Sprintf("× %.3g", d.Ratio)
 		}
 		if d.Verdict == string(stats.Worse) && !d.Regressed {
-			verdict += fmt.Sprintf(", within %.3g%%", 100*c.Tolerance)
+			verdict += ", tolerated"
 		}
 		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%.3f\t%s\n", d.About(), reports.Quantity(d.Old, d.Unit), reports.Quantity(d.New, d.Unit), ratio, d.P, verdict)
 	}

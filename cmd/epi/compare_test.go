@@ -68,7 +68,7 @@ func TestCompare(t *testing.T) {
 			[]string{"Requirements: none flipped.", "2 of 3 measures: no difference shown", "1 of 3 measures: too few measurements", "not shown to be worse"}},
 		{"slower", slower(1.25), nil, exitHeld, []string{"warm/rate=900 p99  2.00 ms  2.50 ms  × 1.25  0.008  worse", "The new run is worse."}},
 		{"slower, gated", slower(1.25), []string{"--fail-on-regression"}, exitFailed, []string{"The new run is worse."}},
-		{"slower within the tolerance", slower(1.25), []string{"--fail-on-regression", "--tolerance", "30%"}, exitHeld, []string{"worse, within 30%", "not shown to be worse"}},
+		{"slower within the tolerance", slower(1.25), []string{"--fail-on-regression", "--tolerance", "30%"}, exitHeld, []string{"worse, tolerated", "not shown to be worse"}},
 		{"slower beyond it", slower(1.25), []string{"--fail-on-regression", "--tolerance", "0.2"}, exitFailed, []string{"worse"}},
 		{"faster", slower(0.5), []string{"--fail-on-regression"}, exitHeld, []string{"× 0.5  0.008  better"}},
 		{"all measures", nil, []string{"--all"}, exitHeld, []string{"warm/rate=900 rss  14.0 MB  14.0 MB  × 1    1.000  no difference shown"}},
