@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mattn/go-runewidth"
@@ -13,7 +14,11 @@ func (s *summary) bench() {
 	if bench == nil {
 		return
 	}
-	s.text("", "", 0, bench.where(), dim)
+	where := bench.where()
+	if slices.ContainsFunc(bench.Scenarios, func(s Scenario) bool { return s.table().Spread }) {
+		where += " ± is how far a repeat lies from the whole at most."
+	}
+	s.text("", "", 0, where, dim)
 	s.out.WriteByte('\n')
 	for _, scenario := range bench.Scenarios {
 		s.scenario(scenario)
@@ -191,7 +196,10 @@ func (t benchTable) block(first, last, label int, above bool, width int) []strin
 		units.WriteString("  " + runewidth.FillLeft(heading(t.Columns[i].Unit), w))
 	}
 	blank := "  " + strings.Repeat(" ", label)
-	lines := []string{blank + names.String(), strings.TrimRight(blank+units.String(), " ")}
+	lines := []string{blank + names.String()}
+	if unit := strings.TrimRight(blank+units.String(), " "); unit != "" {
+		lines = append(lines, unit)
+	}
 	for _, row := range t.Rows {
 		var line strings.Builder
 		line.WriteString(blank)

@@ -59,7 +59,11 @@ func (s Scenario) table() benchTable {
 		if k.unit == "sec" {
 			scales[k] = scaleOf(k.unit, times...)
 		}
-		table.Columns = append(table.Columns, benchColumn{plain(k.name), plain(scales[k].unit)})
+		column := benchColumn{plain(k.name), plain(scales[k].unit)}
+		if column.Unit == column.Name { // such as calls, in calls
+			column.Unit = ""
+		}
+		table.Columns = append(table.Columns, column)
 	}
 	for _, c := range s.Cases {
 		row := benchRow{Case: plain(c.Name), Cells: make([]benchCell, len(keys)), Limited: plain(c.Limited), Errors: c.errors()}
