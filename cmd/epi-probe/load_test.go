@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
@@ -20,19 +21,33 @@ import (
 	"github.com/podidentity/epi/bench/load"
 )
 
-// probeProcess is epi-probe as a process of its own: this test binary.
-func probeProcess(t *testing.T, args ...string) *exec.Cmd {
+// program is epi-probe as users have it: this test's own program may carry the race detector, which
+// makes it several times as slow.
+type program string
+
+func buildProgram(t *testing.T) program {
 	t.Helper()
-	command := exec.CommandContext(context.WithoutCancel(t.Context()), os.Args[0], args...) // its end is waited for in a cleanup
-	command.Env = append(os.Environ(), asClient+"=1")
+	file := filepath.Join(t.TempDir(), "epi-probe")
+	// The flags of `make build`, so that what is built already is not built again.
+	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false", "-o", file, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
+	if output, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build epi-probe: %v: %s", err, output)
+	}
+	return program(file)
+}
+
+func (p program) process(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	command := exec.CommandContext(context.WithoutCancel(t.Context()), string(p), args...) // its end is waited for in a cleanup
 	command.Stderr = os.Stderr
 	return command
 }
 
-// nullProcess starts the null handler as its own process and returns its URL.
-func nullProcess(t *testing.T) string {
+// null starts the null handler as its own process and returns its URL.
+func (p program) null(t *testing.T) string {
 	t.Helper()
-	command := probeProcess(t, "null", "127.0.0.1:0")
+	command := p.process(t, "null", "127.0.0.1:0")
 	stdout, err := command.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -107,7 +122,8 @@ func TestLoadReachesWhatItMustOfWrk(t *testing.T) {
 	case testing.Short():
 		t.Skip("takes 10 s of all cores")
 	}
-	at := nullProcess(t)
+	built := buildProgram(t)
+	at := built.null(t)
 	var ratios []float64
 	for len(ratios) < most {
 		output, err := exec.CommandContext(t.Context(), wrk, "-t"+strconv.Itoa(runtime.NumCPU()), "-c64", "-d1s", at).CombinedOutput()
@@ -122,7 +138,7 @@ func TestLoadReachesWhatItMustOfWrk(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ours := saturate(t, at)
+		ours := built.saturate(t, at)
 		t.Logf("wrk %.0f/s, epi-probe %.0f/s: %.2f", theirs, ours, ours/theirs)
 		ratios = append(ratios, ours/theirs)
 		if len(ratios) >= pairs && median(ratios) >= least {
@@ -133,7 +149,7 @@ func TestLoadReachesWhatItMustOfWrk(t *testing.T) {
 }
 
 // saturate is how many requests succeed in a second of more than can be, 64 of them at once.
-func saturate(t *testing.T, at string) float64 {
+func (p program) saturate(t *testing.T, at string) float64 {
 	t.Helper()
 	job := load.Job{Phases: []load.Phase{{Name: "a", From: 200_000, Lasts: time.Second}}, Workers: 64, Drain: time.Millisecond}
 	job.Target.HTTP = &load.HTTPOptions{URL: at, Expect: load.Credentials}
@@ -141,7 +157,7 @@ func saturate(t *testing.T, at string) float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := probeProcess(t, "load")
+	command := p.process(t, "load")
 	command.Stdin = bytes.NewReader(input)
 	output, err := command.Output()
 	if err != nil {
