@@ -135,9 +135,6 @@ func (s Scenario) limited() []string {
 	return list
 }
 
-// measured says whether the scenario came to its end, well or not.
-func (s Scenario) measured() bool { return s.Outcome.Decided() }
-
 // why is the reason for an outcome other than a pass.
 func (s Scenario) why() string {
 	if s.Failure != nil {

@@ -215,7 +215,8 @@ func (c Condition) fits(unit string) error {
 	case strings.HasPrefix(unit, "sec/") && c.Dimension == Time, strings.HasPrefix(unit, "B/") && c.Dimension == Size:
 		return nil
 	default:
-		return fmt.Errorf("%s of %s is %s, but %s is not", c.Metric, c.Scenario, want, strings.TrimPrefix(c.Text[strings.Index(c.Text, c.Operator):], c.Operator))
+		_, _, limit := cut(c.Text)
+		return fmt.Errorf("%s of %s is %s, but %s is not", c.Metric, c.Scenario, want, limit)
 	}
 }
 

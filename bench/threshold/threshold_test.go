@@ -48,7 +48,7 @@ func TestParse(t *testing.T) {
 func TestParseSaysWhatIsWrong(t *testing.T) {
 	for text, says := range map[string]string{
 		"":                 "nothing is said",
-		" , ":              "nothing is said",
+		",,":               "nothing is said",
 		"warm.p99":         "compares nothing",
 		"warm.p99=5ms":     "compares nothing",
 		"p99<5ms":          "names no metric",
