@@ -3,6 +3,7 @@ package reports
 import (
 	"math"
 	"strconv"
+	"strings"
 )
 
 // scale is a unit as people read it: a value in the record's unit, divided by factor.
@@ -38,6 +39,11 @@ func scaleOf(unit string, values ...float64) scale {
 	typical := 1.0
 	if n > 0 {
 		typical = math.Exp(logs / float64(n))
+	}
+	if per, ok := strings.CutPrefix(unit, "B/"); ok {
+		s := pick(byteSteps, typical)
+		s.unit += "/" + per
+		return s
 	}
 	switch unit {
 	case "sec":

@@ -33,7 +33,8 @@ const (
 	most = 10
 )
 
-// Fleet is the running generators with their observers. Its methods are not for concurrent use.
+// Fleet is the running generators with their observers. It is safe for concurrent use, but for Start and
+// Calibrate: a mixed load is several that run together.
 type Fleet struct {
 	generators []*workload.Probe
 	// observers by node.
@@ -121,6 +122,8 @@ func observerOn(env *framework.Env, namespace, node string) *corev1.Pod {
 		HostPath: &corev1.HostPathVolumeSource{Path: "/sys/fs/cgroup", Type: ptr.To(corev1.HostPathDirectory)},
 	}})
 	main := &pod.Spec.Containers[0]
+	// The sockets of other processes are for those alone who may trace them.
+	main.SecurityContext = &corev1.SecurityContext{Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"SYS_PTRACE"}}}
 	main.VolumeMounts = append(main.VolumeMounts, corev1.VolumeMount{Name: "cgroup", MountPath: "/sys/fs/cgroup", ReadOnly: true})
 	main.Env = append(main.Env, corev1.EnvVar{Name: "NODE_IP", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "status.hostIP"}}})
 	main.Args = []string{"null", fmt.Sprintf("$(NODE_IP):%d", nullPort)}

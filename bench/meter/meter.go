@@ -38,6 +38,9 @@ type Usage struct {
 	RSSAnonBytes int64 `json:"rssAnonBytes"`
 	Processes    int   `json:"processes"`
 	Threads      int   `json:"threads"`
+	// Sockets that its processes have open, listening ones included; -1 where who reads may not see them:
+	// it takes the processes' user and capabilities, or CAP_SYS_PTRACE.
+	Sockets int `json:"sockets"`
 }
 
 // containerID is what container runtimes give. A shorter one could be part of another name.
@@ -211,11 +214,40 @@ func (h Host) addProcesses(names map[string]string, usages map[string]Usage) err
 			u.RSSAnonBytes += stat["RssAnon"]
 			u.Threads += int(stat["Threads"])
 			u.Processes++
+			if u.Sockets, err = h.sockets(entry.Name(), u.Sockets); err != nil {
+				return fmt.Errorf("read process: %w", err)
+			}
 			usages[given] = u
 			break
 		}
 	}
 	return nil
+}
+
+// sockets adds those of a process to so many; -1 if they cannot be told.
+func (h Host) sockets(process string, others int) (int, error) {
+	if others < 0 {
+		return others, nil
+	}
+	dir := path.Join(process, "fd")
+	open, err := fs.ReadDir(h.Proc, dir)
+	for _, file := range open {
+		var target string
+		if target, err = fs.ReadLink(h.Proc, path.Join(dir, file.Name())); err != nil && !gone(err) {
+			break
+		}
+		if strings.HasPrefix(target, "socket:") {
+			others++
+		}
+		err = nil
+	}
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return -1, nil
+	case err != nil && !gone(err):
+		return 0, err
+	}
+	return others, nil
 }
 
 // gone says that a process or cgroup ended while it was read.

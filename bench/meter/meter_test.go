@@ -2,6 +2,8 @@ package meter
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"testing"
@@ -23,8 +25,16 @@ func files(contents map[string]string) fstest.MapFS {
 	return all
 }
 
+// open adds the open files of a process.
+func open(all fstest.MapFS, process string, targets ...string) fstest.MapFS {
+	for n, target := range targets {
+		all[fmt.Sprintf("%s/fd/%d", process, n)] = &fstest.MapFile{Data: []byte(target), Mode: fs.ModeSymlink}
+	}
+	return all
+}
+
 // processes: two of the agent's container, one of another, one of none, and what else /proc has.
-var processes = files(map[string]string{
+var processes = open(open(files(map[string]string{
 	"10/cgroup":   "0::/kubepods.slice/cri-containerd-" + agent + ".scope\n",
 	"10/status":   "Name:\tepi-agent\nUmask:\t0022\nThreads:\t7\nVmRSS:\t   13880 kB\nRssAnon:\t    5000 kB\n",
 	"11/cgroup":   "4:memory:/kubelet/kubepods/besteffort/pod1/" + agent + "\n0::/\n",
@@ -37,7 +47,7 @@ var processes = files(map[string]string{
 	"meminfo":     "MemTotal:       24689764 kB\nMemFree:        1000 kB\n",
 
 	"sys/kernel/osrelease": "6.18.5\n",
-})
+}), "10", "/dev/null", "socket:[4711]", "socket:[4712]", "anon_inode:[eventpoll]"), "11", "socket:[4713]", "pipe:[1]")
 
 // Layouts as kernels and container runtimes make them: version 2 with systemd's names, version 1 with
 // cgroupfs's, and with cpu and cpuacct in one.
@@ -70,7 +80,7 @@ func v1(cpu string) fstest.MapFS {
 
 func TestUsageOfContainers(t *testing.T) {
 	want := map[string]Usage{
-		"containerd://" + agent: {CPUSeconds: 1.5, MemoryBytes: 20000000, AnonBytes: 5140480, RSSBytes: 14000 << 10, RSSAnonBytes: 5020 << 10, Processes: 2, Threads: 8},
+		"containerd://" + agent: {CPUSeconds: 1.5, MemoryBytes: 20000000, AnonBytes: 5140480, RSSBytes: 14000 << 10, RSSAnonBytes: 5020 << 10, Processes: 2, Threads: 8, Sockets: 3},
 		other:                   {CPUSeconds: 7e-6, MemoryBytes: 8192, AnonBytes: 4096, RSSBytes: 7 << 10, RSSAnonBytes: 1 << 10, Processes: 1, Threads: 3},
 	}
 	for name, cgroups := range layouts {
@@ -146,4 +156,26 @@ func FuzzFields(f *testing.F) {
 			t.Errorf("%d cores in %d bytes", cores, len(data))
 		}
 	})
+}
+
+// hidden refuses to list the open files of a process, as the kernel does to who may not trace it.
+type hidden struct {
+	fstest.MapFS
+	process string
+}
+
+func (h hidden) ReadDir(name string) ([]fs.DirEntry, error) {
+	if name == h.process+"/fd" {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
+	}
+	return h.MapFS.ReadDir(name)
+}
+
+func TestSocketsThatMayNotBeSeenAreNotTold(t *testing.T) {
+	for _, process := range []string{"10", "11"} {
+		got, err := Host{Proc: hidden{processes, process}, Cgroup: layouts["v2"]}.Read(agent, other)
+		if err != nil || got[agent].Sockets != -1 || got[agent].Threads != 8 || got[other].Sockets != 0 {
+			t.Errorf("process %s is hidden: %+v, %v", process, got, err)
+		}
+	}
 }

@@ -67,6 +67,7 @@ type Case struct {
 	counts           []int64
 	errors           map[string]int64
 	series           []reports.Interval
+	tracks           []reports.Track
 	limited          string
 }
 
@@ -212,7 +213,7 @@ func percentiles(requests int64) map[Metric]float64 {
 
 // record is the case as the reports have it.
 func (c *Case) record() reports.Case {
-	record := reports.Case{Name: c.name, Requests: c.counts, Limited: c.limited, Series: c.series}
+	record := reports.Case{Name: c.name, Requests: c.counts, Limited: c.limited, Series: c.series, Tracks: c.tracks}
 	if len(c.errors) > 0 {
 		record.Errors = maps.Clone(c.errors)
 	}

@@ -66,7 +66,7 @@ func (s Size) Or(other Size) Size {
 
 // All are the scenarios, in the order in which they run.
 func All() []Scenario {
-	return []Scenario{Warm, Identities, HerdSame, HerdDistinct, Rotation, Throttled, SlowAuth, Outage, Saturation, Admission, Ghost}
+	return []Scenario{Warm, Identities, HerdSame, HerdDistinct, Rotation, Throttled, SlowAuth, Outage, Saturation, Admission, Ghost, Soak}
 }
 
 // Lookup finds a scenario by name.

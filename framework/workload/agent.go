@@ -37,6 +37,13 @@ func AgentSet(ctx context.Context, env *framework.Env) *appsv1.DaemonSet {
 	return set
 }
 
+// AgentMetrics are what an agent's pod tells on its port for metrics, in the text format of Prometheus,
+// where the API server reaches that.
+func AgentMetrics(ctx context.Context, env *framework.Env, pod string) probe.Response {
+	return proxied(ctx, AgentNamespace, env.Clientset.CoreV1().RESTClient().Get().Resource("pods").Name("http:"+pod+":2705").
+		SubResource("proxy").Suffix("metrics"))
+}
+
 // AgentUnderTest are the containers of the agent as they are installed, to be run once more in a pod
 // of the spec's own, with other options: what would disturb others can be tried on that one.
 type AgentUnderTest struct{ pod corev1.PodSpec }

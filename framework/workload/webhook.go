@@ -25,7 +25,7 @@ const (
 // of any status is data.
 func AskWebhook(ctx context.Context, env *framework.Env, contentType string, body []byte) probe.Response {
 	env.T.Helper()
-	return proxied(ctx, env.Clientset.CoreV1().RESTClient().Post().Resource("services").Name("https:"+webhookName+":https").
+	return proxied(ctx, webhookNamespace, env.Clientset.CoreV1().RESTClient().Post().Resource("services").Name("https:"+webhookName+":https").
 		SubResource("proxy").Suffix("mutate").SetHeader("Content-Type", contentType).Body(body))
 }
 
@@ -33,7 +33,7 @@ func AskWebhook(ctx context.Context, env *framework.Env, contentType string, bod
 // Prometheus. It needs clusters.WebhookInCluster.
 func WebhookMetrics(ctx context.Context, env *framework.Env) probe.Response {
 	env.T.Helper()
-	return proxied(ctx, env.Clientset.CoreV1().RESTClient().Get().Resource("pods").Name("http:"+webhookPod(ctx, env)+":9999").
+	return proxied(ctx, webhookNamespace, env.Clientset.CoreV1().RESTClient().Get().Resource("pods").Name("http:"+webhookPod(ctx, env)+":9999").
 		SubResource("proxy").Suffix("metrics"))
 }
 
@@ -41,7 +41,7 @@ func WebhookMetrics(ctx context.Context, env *framework.Env) probe.Response {
 // clusters.WebhookInCluster.
 func WebhookHealth(ctx context.Context, env *framework.Env) probe.Response {
 	env.T.Helper()
-	return proxied(ctx, env.Clientset.CoreV1().RESTClient().Get().Resource("services").Name("https:"+webhookName+":https").
+	return proxied(ctx, webhookNamespace, env.Clientset.CoreV1().RESTClient().Get().Resource("services").Name("https:"+webhookName+":https").
 		SubResource("proxy").Suffix("healthz"))
 }
 
@@ -109,9 +109,9 @@ func webhookPod(ctx context.Context, env *framework.Env) string {
 	return ""
 }
 
-func proxied(ctx context.Context, request *rest.Request) probe.Response {
+func proxied(ctx context.Context, namespace string, request *rest.Request) probe.Response {
 	var status int
-	result := request.Namespace(webhookNamespace).Do(ctx).StatusCode(&status)
+	result := request.Namespace(namespace).Do(ctx).StatusCode(&status)
 	body, err := result.Raw()
 	// Of an answer whose Content-Type it does not know the client tells the status in the error alone.
 	if known, ok := errors.AsType[*apierrors.StatusError](err); ok && status == 0 {

@@ -1,0 +1,125 @@
+package scenario
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestRounds(t *testing.T) {
+	tests := []struct {
+		duration time.Duration
+		samples  int
+		count    int
+		length   time.Duration
+	}{
+		{36 * time.Second, 4, 4, 9 * time.Second},
+		{time.Hour, 4, 12, 5 * time.Minute},
+		{21 * time.Minute, 4, 5, 252 * time.Second},
+		{20 * time.Minute, 4, 4, 5 * time.Minute},
+		{10 * time.Second, 1, 1, 10 * time.Second},
+	}
+	for _, test := range tests {
+		if count, length := rounds(test.duration, test.samples); count != test.count || length != test.length {
+			t.Errorf("%s in at least %d: got %d of %s, want %d of %s", test.duration, test.samples, count, length, test.count, test.length)
+		}
+	}
+}
+
+func TestGauge(t *testing.T) {
+	// As https://prometheus.io/docs/instrumenting/exposition_formats/ has them.
+	const text = "# HELP go_goroutines Number of goroutines.\n# TYPE go_goroutines gauge\ngo_goroutines_created 3\n" +
+		"go_goroutines 17\ngo_threads 9 1395066363000\ngo_memstats_alloc_bytes 1.5e+06\ngo_broken seventeen\n"
+	for name, want := range map[string]float64{"go_goroutines": 17, "go_threads": 9, "go_memstats_alloc_bytes": 1.5e6} {
+		if got := gauge(text, name); got != want {
+			t.Errorf("%s: got %g, want %g", name, got, want)
+		}
+	}
+	for _, name := range []string{"go_broken", "go", "absent"} {
+		if got := gauge(text, name); !math.IsNaN(got) {
+			t.Errorf("%s: got %g, want none", name, got)
+		}
+	}
+}
+
+func TestFollowLooksUntilItIsStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 9*time.Second)
+		defer cancel()
+		seen, err := follow(ctx, 2*time.Second, func(ctx context.Context) ([4]float64, error) {
+			select {
+			case <-time.After(1500 * time.Millisecond):
+				return [4]float64{1}, nil
+			case <-ctx.Done():
+				return [4]float64{}, ctx.Err()
+			}
+		})
+		var at []string
+		for _, moment := range seen {
+			at = append(at, moment.at.String())
+		}
+		// The one that began after 8 s was cut off.
+		if got := strings.Join(at, " "); err != nil || got != "0s 2s 4s 6s" {
+			t.Errorf("looked after %s, %v", got, err)
+		}
+	})
+}
+
+func TestFollowStopsWhenItCannotLook(t *testing.T) {
+	broken := errors.New("no observer")
+	looks := 0
+	seen, err := follow(t.Context(), time.Millisecond, func(context.Context) ([4]float64, error) {
+		if looks++; looks == 3 {
+			return [4]float64{}, broken
+		}
+		return [4]float64{}, nil
+	})
+	if !errors.Is(err, broken) || len(seen) != 2 {
+		t.Errorf("%d looks, %v", len(seen), err)
+	}
+}
+
+// What grows is told of all moments for memory and of those at rest for goroutines; what nobody can
+// tell is left out, and noted.
+func TestWatchRecordsWhatGrows(t *testing.T) {
+	none := math.NaN()
+	w := &watch{}
+	for i := range 10 {
+		second := time.Duration(i) * time.Second
+		w.seen = append(w.seen, moment{second, [4]float64{1000 + 60*float64(i), 500 * float64(i%2), 9, none}})
+	}
+	w.seen[7].values[ofRSS] = 1e9 // one that is far off
+	w.seen[3].values[ofGoroutines] = none
+	for i := range 5 {
+		w.resting = append(w.resting, moment{time.Duration(i) * time.Minute, [4]float64{0, 20 + float64(i), 9, none}})
+	}
+	act, c := &Act{}, newCase("")
+	c.tracks = w.seen.tracks()
+	w.record(act, c)
+	record := c.record()
+	if got := metric(t, record, "rss-growth").Value; math.Abs(got-3600) > 1e-6 {
+		t.Errorf("rss grows by %g a minute, want 3600", got)
+	}
+	if got := metric(t, record, "goroutine-growth").Value; math.Abs(got-1) > 1e-9 {
+		t.Errorf("goroutines grow by %g a minute, want 1", got)
+	}
+	var tracks []string
+	for _, track := range record.Tracks {
+		tracks = append(tracks, fmt.Sprintf("%s %d", track.Name, len(track.Points)))
+	}
+	if got := strings.Join(tracks, ", "); got != "rss 10, goroutines 9, threads 10" || len(act.Notes()) != 0 {
+		t.Errorf("tracks %s, notes %q", got, act.Notes())
+	}
+
+	w.resting, w.seen = w.resting[:3], w.seen[:3]
+	few := newCase("")
+	w.record(act, few)
+	if got := len(few.record().Metrics); got != 0 || len(act.Notes()) != 2 {
+		t.Errorf("of 3 moments: %d metrics, notes %q", got, act.Notes())
+	}
+}

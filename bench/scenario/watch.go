@@ -1,0 +1,200 @@
+package scenario
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/podidentity/epi/bench/generator"
+	"github.com/podidentity/epi/bench/stats"
+	"github.com/podidentity/epi/framework"
+	"github.com/podidentity/epi/framework/workload"
+	"github.com/podidentity/epi/reports"
+)
+
+const (
+	// mostMoments bounds the record of a watch of any length.
+	mostMoments = 200
+	// leastInterval between moments: looking costs the node something, too.
+	leastInterval = 2 * time.Second
+	// leastMoments that a slope is told of.
+	leastMoments = 4
+)
+
+// quantities that are watched, in the order of a moment's values.
+var quantities = []struct{ name, unit string }{{"rss", "B"}, {"goroutines", "goroutines"}, {"threads", "threads"}, {"sockets", "sockets"}}
+
+const (
+	ofRSS = iota
+	ofGoroutines
+	ofThreads
+	ofSockets
+)
+
+// moment is what the subject's processes on all nodes use at a time; NaN for what nobody can tell.
+type moment struct {
+	at     time.Duration
+	values [4]float64
+}
+
+// moments are in order.
+type moments []moment
+
+// watch looks at the agent all the while.
+type watch struct {
+	containers []generator.Container
+	began      time.Time
+	look       func(context.Context) ([4]float64, error)
+	cancel     context.CancelFunc
+	ended      chan struct{}
+	// seen is what the watch saw, resting the moments at which nothing was asked of the agent.
+	seen, resting moments
+	err           error
+}
+
+// watch begins to look at the agent, as often as a record of the scenario's duration can hold.
+func (s *Stage) watch(ctx context.Context) *watch {
+	s.T.Helper()
+	ctx, cancel := context.WithCancel(ctx)
+	w := &watch{began: time.Now(), cancel: cancel, ended: make(chan struct{})}
+	var pods []string
+	for _, pod := range workload.SubjectPods(ctx, s.Env, s.subject) {
+		w.containers, pods = append(w.containers, generator.ContainerOf(&pod)), append(pods, pod.Name)
+	}
+	s.T.Cleanup("watch of the agent", func(context.Context) error {
+		w.cancel()
+		<-w.ended
+		return nil
+	})
+	w.look = func(ctx context.Context) ([4]float64, error) { return s.look(ctx, w.containers, pods) }
+	every := max(leastInterval, s.Size.Duration/mostMoments)
+	go func() {
+		defer close(w.ended)
+		w.seen, w.err = follow(ctx, every, w.look)
+	}()
+	return w
+}
+
+// rest looks now, when nothing is asked of the agent: connections that are kept cost a goroutine each,
+// so that a load's goroutines tell as much of the generator as of the agent.
+func (w *watch) rest(ctx context.Context) error {
+	values, err := w.look(ctx)
+	if err != nil {
+		return err
+	}
+	w.resting = append(w.resting, moment{time.Since(w.began), values})
+	return nil
+}
+
+// stop ends the watch. An error says that looking failed.
+func (w *watch) stop() error {
+	w.cancel()
+	<-w.ended
+	return w.err
+}
+
+// follow looks again and again until ctx ends. Of a look that this cut off nothing is left.
+func follow(ctx context.Context, every time.Duration, look func(context.Context) ([4]float64, error)) (moments, error) {
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	var seen moments
+	for began := time.Now(); ; {
+		at := time.Since(began)
+		values, err := look(ctx)
+		if ctx.Err() != nil {
+			return seen, nil
+		}
+		if err != nil {
+			return seen, err
+		}
+		seen = append(seen, moment{at, values})
+		select {
+		case <-ctx.Done():
+			return seen, nil
+		case <-ticker.C:
+		}
+	}
+}
+
+// look sums over all nodes.
+func (s *Stage) look(ctx context.Context, containers []generator.Container, pods []string) (values [4]float64, err error) {
+	usage, err := s.Fleet.Meter(ctx, containers)
+	if err != nil {
+		return values, err
+	}
+	for _, u := range usage {
+		values[ofRSS] += float64(u.RSSBytes)
+		values[ofThreads] += float64(u.Threads)
+		values[ofSockets] += known(u.Sockets)
+	}
+	for _, pod := range pods {
+		values[ofGoroutines] += gauge(workload.AgentMetrics(ctx, s.Env, pod).Body, "go_goroutines")
+	}
+	return values, nil
+}
+
+func known(count int) float64 {
+	if count < 0 {
+		return math.NaN()
+	}
+	return float64(count)
+}
+
+// gauge is a metric without labels in the text format of Prometheus
+// (https://prometheus.io/docs/instrumenting/exposition_formats/); NaN if there is none.
+func gauge(text, name string) float64 {
+	for line := range strings.Lines(text) {
+		fields := strings.Fields(line)
+		if len(fields) < 2 || fields[0] != name {
+			continue
+		}
+		if value, err := strconv.ParseFloat(fields[1], 64); err == nil {
+			return value
+		}
+	}
+	return math.NaN()
+}
+
+// points of a quantity: those moments at which it is known.
+func (m moments) points(quantity int) []reports.Point {
+	var points []reports.Point
+	for _, moment := range m {
+		if value := moment.values[quantity]; !math.IsNaN(value) {
+			points = append(points, reports.Point{At: moment.at.Seconds(), Value: value})
+		}
+	}
+	return points
+}
+
+// tracks of what is known at all.
+func (m moments) tracks() []reports.Track {
+	var tracks []reports.Track
+	for i, quantity := range quantities {
+		if points := m.points(i); len(points) > 0 {
+			tracks = append(tracks, reports.Track{Name: quantity.name, Unit: quantity.unit, Points: points})
+		}
+	}
+	return tracks
+}
+
+// record adds how memory grows, over all moments, and goroutines, over those at rest, if there are
+// enough to tell.
+func (w *watch) record(t framework.T, c *Case) {
+	for _, of := range []struct {
+		points []reports.Point
+		metric Metric
+	}{{w.seen.points(ofRSS), RSSGrowth}, {w.resting.points(ofGoroutines), GoroutineGrowth}} {
+		if len(of.points) < leastMoments {
+			t.Report(of.metric.Name, fmt.Sprintf("not told: it was seen %d times, and a slope takes %d", len(of.points), leastMoments))
+			continue
+		}
+		var minutes, values []float64
+		for _, point := range of.points {
+			minutes, values = append(minutes, point.At/60), append(values, point.Value)
+		}
+		c.Record(of.metric, stats.Slope(minutes, values))
+	}
+}
