@@ -130,8 +130,8 @@ groups. Calls to EKS Auth are counted by the emulator.
 after the scenario, as warm/rate=900. Metrics are p50, p90, p99, p99.9, max, rate,
 failed, cpu (seconds per 1,000 requests), rss, calls (to EKS Auth, per identity) and
 those of a scenario. --baseline FILE holds the run against an earlier one: it fails if
-a measure is worse by more than chance and by more than --tolerance. Each then gets
-four repeats or more, the fewest that can show anything.
+a measure is shown to be worse than the earlier one with --tolerance on top. Each case
+gets four repeats or more then, the fewest that can show anything.
 
 The exit code is 0 if all scenarios, thresholds and the baseline held, 1 if one did
 not, 3 if that could not be told.
