@@ -37,7 +37,7 @@ func (f *benchFlags) register(cmd *cobra.Command) {
 	flags.StringSliceVar(&f.scenarios, "scenario", nil, "scenarios to run, by name, or smoke (default all; epi bench --list)")
 	flags.Float64SliceVar(&f.size.Rates, "rate", nil, "requests a second, each a case of its own, where a scenario has rates")
 	flags.DurationVar(&f.size.Duration, "duration", 0, "length of one repeat, where a scenario has one (default the scenario's)")
-	flags.IntVar(&f.size.Repeats, "repeats", 0, "repeats of each case: samples for a comparison (default the scenario's)")
+	flags.IntVar(&f.size.Repeats, "repeats", 0, "repeats of each case, samples for a comparison; with --ab pairs of turns (default the scenario's)")
 	flags.IntVar(&f.size.Identities, "identities", 0, "tokens, associations or requests at once, where a scenario is about some (default the scenario's)")
 	flags.IntVar(&f.size.Pods, "pods", 0, "pods that are created, where a scenario does (default the scenario's)")
 	flags.IntVar(&f.workers, "workers", 0, "pods that make load (default one a node, up to ten)")
