@@ -27,7 +27,7 @@ const (
 )
 
 var _ = Describe("The agent", func() {
-	It("answers everyone, or tells that too many ask", Covers("AGT-21"), Needs(clusters.EmulatorControl),
+	It("answers everyone, or tells that too many ask", Covers("AGT-21"), Needs(clusters.EmulatorControl, clusters.HostNetworkPods),
 		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			namespace := workload.NewNamespace(ctx, env)
@@ -35,10 +35,11 @@ var _ = Describe("The agent", func() {
 			cloud.AddFault(ctx, env, control.Fault{Association: tenant.Association.ID, Latency: &control.Latency{Fixed: control.Duration(slowly)}})
 
 			By("starting an agent of one's own and asking it two thousand times at once, with a token that it does not know")
-			pod := workload.Start(ctx, env, workload.NewPod(env, namespace, "",
-				workload.NewAgentUnderTest(ctx, env).Serving("agent", "--bind-hosts", "$(POD_IP)")))
-			pod.AwaitAgent(ctx, pod.Pod.Status.PodIP)
-			request := workload.RequestTo(pod.Pod.Status.PodIP, tenant.Token)
+			flags, address := workload.HostPorts()
+			pod := workload.Start(ctx, env, workload.NewPod(env, namespace, "", workload.OnHostNetwork(),
+				workload.NewAgentUnderTest(ctx, env).Serving("agent", flags...)))
+			pod.AwaitAgent(ctx, address)
+			request := workload.RequestTo(address, tenant.Token)
 			request.Times, request.AtOnce, request.Timeout = half, half, bounded
 			granted, refused := 0, 0
 			for _, answers := range pod.AskTogether(ctx, request, request) {
@@ -55,6 +56,6 @@ var _ = Describe("The agent", func() {
 			AddReportEntry("of 2000 requests", map[string]int{"granted": granted, "refused with 429": refused})
 
 			By("asking once more")
-			Expect(pod.AskOnce(ctx, workload.RequestTo(pod.Pod.Status.PodIP, tenant.Token))).To(GrantCredentials())
+			Expect(pod.AskOnce(ctx, workload.RequestTo(address, tenant.Token))).To(GrantCredentials())
 		})
 })
