@@ -185,4 +185,6 @@ type Difference struct {
 	Verdict string `json:"verdict"`
 	// Regressed says that it is shown to be worse than the baseline with the tolerance on top.
 	Regressed bool `json:"regressed,omitempty"`
+	// Limited says why nobody can tell whether it did regress: the generator was the limit.
+	Limited string `json:"limited,omitempty"`
 }

@@ -37,15 +37,19 @@ func (r Run) junitBench(suite *junitSuite) {
 	if r.Bench.Baseline == "" {
 		return
 	}
-	c := junitCase{Classname: class, Name: "baseline " + plain(r.Bench.Baseline), Time: seconds(0)}
-	var regressed, all []string
+	var regressed, doubtful, all []string
 	for _, d := range r.Bench.Differences {
 		line := plain(fmt.Sprintf("%s: %s, %s", d.About(), d.Verdict, d.told()))
 		all = append(all, line)
-		if d.Regressed {
+		switch {
+		case d.Regressed:
 			regressed = append(regressed, line)
+		case d.Limited != "":
+			doubtful = append(doubtful, line)
 		}
 	}
+	name := "baseline " + plain(r.Bench.Baseline)
+	c := junitCase{Classname: class, Name: name, Time: seconds(0)}
 	if len(regressed) > 0 {
 		c.judge(Fail, regressed[0], strings.Join(regressed, "\n"))
 	}
@@ -53,6 +57,11 @@ func (r Run) junitBench(suite *junitSuite) {
 		c.Output = &junitOutput{clip(strings.Join(all, "\n"), outputLimit)}
 	}
 	suite.add(c, time.Time{}, 0)
+	if len(doubtful) > 0 { // a case of its own: it is an error, also beside a failure
+		c := junitCase{Classname: class, Name: name + ", within the generator's limit", Time: seconds(0)}
+		c.judge(Error, doubtful[0], strings.Join(doubtful, "\n"))
+		suite.add(c, time.Time{}, 0)
+	}
 }
 
 // judge makes the case what the outcome says, with why in a line and in full.

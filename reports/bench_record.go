@@ -40,6 +40,9 @@ func (r *Recorder) Thresholds(thresholds []Threshold) error {
 func (r *Recorder) Differences(baseline string, tolerance float64, differences []Difference) error {
 	return r.changeBench(func(bench *Bench) {
 		bench.Baseline, bench.Tolerance, bench.Differences = Redact(baseline), tolerance, slices.Clone(differences)
+		for i, difference := range differences {
+			bench.Differences[i].Limited = Redact(difference.Limited)
+		}
 	})
 }
 

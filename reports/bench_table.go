@@ -183,10 +183,15 @@ func (d Difference) told() string {
 			text += fmt.Sprintf(" [%.3g to %.3g]", d.Low, d.High)
 		}
 	}
+	p := fmt.Sprintf("p=%.3f", d.P)
 	if d.P < 0.0005 {
-		return text + " (p<0.001)"
+		p = "p<0.001"
 	}
-	return fmt.Sprintf("%s (p=%.3f)", text, d.P)
+	text += " (" + p + ")"
+	if d.Limited != "" {
+		text += "; the generator was the limit: " + plain(d.Limited)
+	}
+	return text
 }
 
 // About names what the difference is about, such as "warm/rate=900 p99".

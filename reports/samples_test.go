@@ -247,6 +247,6 @@ func samples() map[string]Run {
 	return map[string]Run{
 		"passing": passing(), "failing": failing(), "errored": errored(), "undecided": undecided(), "interrupted": interrupted(),
 		"crashed": crashed(), "empty": empty(), "hostile": hostile(), "large": large(),
-		"measured": measured(), "gated": gated(), "versus": versus(), "hostile-bench": hostileBench(),
+		"measured": measured(), "gated": gated(), "versus": versus(), "doubtful": doubtful(), "hostile-bench": hostileBench(),
 	}
 }

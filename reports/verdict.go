@@ -19,8 +19,8 @@ type Verdict struct {
 	// Scenarios and Thresholds of the benchmark count theirs; all zero without one.
 	Scenarios, Thresholds Counts
 	// Limited is how many scenarios measured their generator in a case, and Regressed how many measures
-	// are worse than the baseline's.
-	Limited, Regressed int
+	// are worse than the baseline's. Doubtful is how many may be, but the generator was the limit.
+	Limited, Regressed, Doubtful int
 
 	onlyBench bool
 }
@@ -62,6 +62,9 @@ func (r Run) Verdict() Verdict {
 	if n := v.Thresholds.Errored; n > 0 {
 		v.Reasons = append(v.Reasons, plural(n, "threshold")+" could not be judged")
 	}
+	if n := v.Doubtful; n > 0 {
+		v.Reasons = append(v.Reasons, plural(n, "measure")+" worse than in the baseline may be the generator's")
+	}
 	if len(v.Reasons) == 0 && !v.failed() {
 		v.undecided()
 	}
@@ -89,6 +92,9 @@ func (v *Verdict) bench(bench Bench) {
 	for _, difference := range bench.Differences {
 		if difference.Regressed {
 			v.Regressed++
+		}
+		if difference.Limited != "" {
+			v.Doubtful++
 		}
 	}
 }

@@ -18,20 +18,24 @@ const Different = "different"
 // Benches compares each measure that both benchmarks have, in the order of the new one, by the samples of
 // its repeats. A measure regressed if it is shown to be worse than the old values would be with the
 // tolerance, a share of them, on top. That medians are so far apart is not enough: of the hundreds of
-// measures of two equal runs some are, and a gate that cries wolf is soon left open. Measures without
-// samples are not compared.
+// measures of two equal runs some are, and a gate that cries wolf is soon left open. One that was
+// measured where the generator was the limit is told as limited instead. Measures without samples are not
+// compared.
 func Benches(before, after reports.Bench, tolerance float64) ([]reports.Difference, error) {
 	old := map[place]reports.Metric{}
-	each(before, func(at place, m reports.Metric) { old[at] = m })
+	each(before, func(at place, _ reports.Case, m reports.Metric) { old[at] = m })
 	var differences []reports.Difference
 	var failed error
-	each(after, func(at place, m reports.Metric) {
+	each(after, func(at place, c reports.Case, m reports.Metric) {
 		was, both := old[at]
 		if !both || was.Unit != m.Unit || failed != nil || len(was.Samples) == 0 || len(m.Samples) == 0 {
 			return
 		}
 		var d reports.Difference
 		if d, failed = difference(at, was, m, tolerance); failed == nil {
+			if d.Regressed && c.Limited != "" { // it may be the generator's fault
+				d.Regressed, d.Limited = false, c.Limited
+			}
 			differences = append(differences, d)
 		}
 	})
@@ -42,14 +46,14 @@ func Benches(before, after reports.Bench, tolerance float64) ([]reports.Differen
 type place struct{ scenario, name, metric string }
 
 // each calls visit with the metrics of the scenarios that came to their end.
-func each(bench reports.Bench, visit func(place, reports.Metric)) {
+func each(bench reports.Bench, visit func(place, reports.Case, reports.Metric)) {
 	for _, scenario := range bench.Scenarios {
 		if !scenario.Outcome.Decided() {
 			continue
 		}
 		for _, c := range scenario.Cases {
 			for _, m := range c.Metrics {
-				visit(place{scenario.Name, c.Name, m.Name}, m)
+				visit(place{scenario.Name, c.Name, m.Name}, c, m)
 			}
 		}
 	}
@@ -108,10 +112,10 @@ func Gone(before, after reports.Bench) []string {
 	for _, scenario := range after.Scenarios {
 		ended[scenario.Name] = scenario.Outcome.Decided()
 	}
-	each(after, func(at place, _ reports.Metric) { has[at] = true })
+	each(after, func(at place, _ reports.Case, _ reports.Metric) { has[at] = true })
 	var gone []string
 	told := map[string]bool{}
-	each(before, func(at place, _ reports.Metric) {
+	each(before, func(at place, _ reports.Case, _ reports.Metric) {
 		switch {
 		case has[at]:
 		case ended[at.scenario]:

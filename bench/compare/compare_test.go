@@ -113,6 +113,20 @@ func TestEqualRunsHardlyEverRegress(t *testing.T) {
 	}
 }
 
+// The subject is not to blame for what the generator could not do, nor is it cleared.
+func TestWhatTheGeneratorLimitedIsNoRegression(t *testing.T) {
+	after := bench(metric("lower", around(2)...))
+	after.Scenarios[0].Cases[0].Limited = "it sent half"
+	got, err := Benches(bench(metric("lower", around(1)...)), after, 0.1)
+	if err != nil || got[0].Regressed || got[0].Limited != "it sent half" || got[0].Verdict != "worse" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	after.Scenarios[0].Cases[0].Metrics[0].Samples = around(1)
+	if got, err = Benches(bench(metric("lower", around(1)...)), after, 0.1); err != nil || got[0].Limited != "" {
+		t.Errorf("nothing got worse: %+v, %v", got, err)
+	}
+}
+
 func TestBenchesGivesMediansAndTheirRatio(t *testing.T) {
 	got, err := Benches(bench(metric("lower", 1, 2, 9)), bench(metric("lower", 4, 5, 6)), 0)
 	want := []reports.Difference{{Scenario: "warm", Case: "rate=900", Metric: "m", Unit: "sec", Old: 2, New: 5, Ratio: 2.5, P: 0.7, Verdict: "too few measurements"}}

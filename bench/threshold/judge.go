@@ -60,7 +60,7 @@ func (c Condition) judge(bench reports.Bench) reports.Threshold {
 		switch {
 		case holds:
 		case measured.Limited != "":
-			limited = append(limited, strings.TrimSpace(measured.Name+" "+measured.Limited))
+			limited = append(limited, strings.TrimPrefix(measured.Name+": "+measured.Limited, ": "))
 		default:
 			failed = true
 		}

@@ -60,6 +60,8 @@ type comparison struct {
 	// Regressed says that a requirement fails now that did not, or a benchmark is worse than the
 	// old one with the tolerance on top.
 	Regressed bool `json:"regressed"`
+	// Doubtful says that a benchmark is worse where the generator, and not the subject, was the limit.
+	Doubtful bool `json:"doubtful"`
 
 	// comparedSpecs says that both runs have specs.
 	comparedSpecs bool
@@ -86,7 +88,8 @@ before you believe a small difference, or compare two agents within one run.
 Unlike things are told: other machines, sizes, seeds or versions of Kubernetes.
 
 With --fail-on-regression the exit code is 1 if a requirement fails that did not, or a
-measure is shown to be worse than the old one with --tolerance on top.`,
+measure is shown to be worse than the old one with --tolerance on top; 3 if it is, but
+the load generator was the limit.`,
 		Example: `  epi compare _artifacts/20261120-090000 _artifacts/latest
   epi compare main/bench.json bench.json --fail-on-regression --tolerance 15%
   epi compare old new -o json`,
@@ -104,10 +107,16 @@ measure is shown to be worse than the old one with --tolerance on top.`,
 			} else {
 				err = c.print(a.out, all)
 			}
-			if err != nil || !fail || !c.Regressed {
+			switch {
+			case err != nil || !fail:
 				return err
+			case c.Regressed:
+				return &codedError{code: exitFailed, err: errors.New("the new run is worse"), reported: true}
+			case c.Doubtful:
+				return &codedError{code: exitEnvironment, err: errors.New("the generator was the limit"), reported: true}
+			default:
+				return nil
 			}
-			return &codedError{code: exitFailed, err: errors.New("the new run is worse"), reported: true}
 		},
 	}
 	flags := cmd.Flags()
@@ -154,6 +163,7 @@ func compareRuns(before, after string, tolerance float64) (comparison, error) {
 	c.Benchmarks = append(c.Benchmarks, differences...)
 	for _, d := range c.Benchmarks {
 		c.Regressed = c.Regressed || d.Regressed
+		c.Doubtful = c.Doubtful || d.Limited != ""
 	}
 	return c, nil
 }
@@ -199,9 +209,12 @@ func (c comparison) print(w io.Writer, all bool) error {
 	if err := c.printBenchmarks(&b, all); err != nil {
 		return err
 	}
-	if c.Regressed {
+	switch {
+	case c.Regressed:
 		b.WriteString("The new run is worse.\n")
-	} else {
+	case c.Doubtful:
+		b.WriteString("The new run is worse, or its generator was the limit: measure again on a machine that is less busy, or at lower rates.\n")
+	default:
 		b.WriteString("The new run is not shown to be worse.\n")
 	}
 	_, err := io.WriteString(w, b.String())
@@ -255,7 +268,10 @@ func (c comparison) printBenchmarks(b *strings.Builder, all bool) error {
 		if d.Ratio > 0 {
 			ratio = fmt.Sprintf("× %.3g", d.Ratio)
 		}
-		if d.Verdict == string(stats.Worse) && !d.Regressed {
+		switch {
+		case d.Limited != "":
+			verdict += ", or the generator's limit"
+		case d.Verdict == string(stats.Worse) && !d.Regressed:
 			verdict += ", tolerated"
 		}
 		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%.3f\t%s\n", d.About(), reports.Quantity(d.Old, d.Unit), reports.Quantity(d.New, d.Unit), ratio, d.P, verdict)

@@ -70,6 +70,8 @@ func TestCompare(t *testing.T) {
 		{"slower, gated", slower(1.25), []string{"--fail-on-regression"}, exitFailed, []string{"The new run is worse."}},
 		{"slower within the tolerance", slower(1.25), []string{"--fail-on-regression", "--tolerance", "30%"}, exitHeld, []string{"worse, tolerated", "not shown to be worse"}},
 		{"slower beyond it", slower(1.25), []string{"--fail-on-regression", "--tolerance", "0.2"}, exitFailed, []string{"worse"}},
+		{"slower, or the generator", func(run *reports.Run) { slower(2)(run); run.Bench.Scenarios[0].Cases[0].Limited = "it sent half" },
+			[]string{"--fail-on-regression"}, exitEnvironment, []string{"worse, or the generator's limit", "or its generator was the limit"}},
 		{"faster", slower(0.5), []string{"--fail-on-regression"}, exitHeld, []string{"× 0.5  0.008  better"}},
 		{"all measures", nil, []string{"--all"}, exitHeld, []string{"warm/rate=900 rss  14.0 MB  14.0 MB  × 1    1.000  no difference shown"}},
 		{"requirement fails", func(run *reports.Run) { run.Specs[0].Outcome = reports.Fail }, []string{"--fail-on-regression"}, exitFailed,
