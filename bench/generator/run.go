@@ -25,7 +25,7 @@ const (
 // Start and Share are set here.
 func (f *Fleet) Run(ctx context.Context, job load.Job) (*load.Result, error) {
 	if len(f.generators) == 1 {
-		return run(ctx, f.generators[0], job)
+		return RunIn(ctx, f.generators[0], job)
 	}
 	order, err := json.Marshal(job)
 	if err != nil {
@@ -43,7 +43,7 @@ func (f *Fleet) together(ctx context.Context, job load.Job, wait time.Duration) 
 		share := job
 		share.Share = load.Share{Index: i, Of: len(f.generators)}
 		group.Go(func() (err error) {
-			results[i], err = run(ctx, pod, share)
+			results[i], err = RunIn(ctx, pod, share)
 			return err
 		})
 	}
@@ -58,8 +58,8 @@ func (f *Fleet) together(ctx context.Context, job load.Job, wait time.Duration) 
 	return results[0], nil
 }
 
-// run runs a job in one generator.
-func run(ctx context.Context, pod *workload.Probe, job load.Job) (*load.Result, error) {
+// RunIn makes the load of job in one pod of epi-probe, such as one that has an association.
+func RunIn(ctx context.Context, pod *workload.Probe, job load.Job) (*load.Result, error) {
 	order, err := json.Marshal(job)
 	if err != nil {
 		return nil, fmt.Errorf("encode load: %w", err)

@@ -184,11 +184,11 @@ func (c *Case) RecordLatencies(latencies []time.Duration) {
 	} else {
 		c.latency.Merge(h)
 	}
-	c.requests += int64(len(latencies))
 	c.counts = append(c.counts, int64(len(latencies)))
 }
 
-// RecordFailures is a repeat's errors by kind, of so many requests that were not made by a load generator.
+// RecordFailures is a repeat's errors by kind, of so many requests that were not made by a load
+// generator, whether RecordLatencies has a latency of those that failed or not.
 func (c *Case) RecordFailures(requests int, failed map[string]int) {
 	if requests == 0 {
 		return
@@ -198,7 +198,7 @@ func (c *Case) RecordFailures(requests int, failed map[string]int) {
 		sum += count
 		c.errors[kind] += int64(count)
 	}
-	c.failed += int64(sum)
+	c.requests, c.failed = c.requests+int64(requests), c.failed+int64(sum)
 	c.Record(Failed, float64(sum)/float64(requests))
 }
 

@@ -66,7 +66,10 @@ func (s Size) Or(other Size) Size {
 
 // All are the scenarios, in the order in which they run.
 func All() []Scenario {
-	return []Scenario{Warm, Identities, HerdSame, HerdDistinct, Rotation, Throttled, SlowAuth, Outage, Saturation, Admission, Ghost, Soak}
+	return []Scenario{
+		Warm, Identities, HerdSame, HerdDistinct, Rotation, Throttled, SlowAuth, Outage, Saturation,
+		Admission, Ghost, PodStart, S3, Soak,
+	}
 }
 
 // Lookup finds a scenario by name.

@@ -51,6 +51,7 @@ Operations:
   http METHOD URL          one request; credentials in the answer are redacted
   links                    links, addresses and routes of this network
   forsake IP               take an address off this network
+  clock                    the time on this node
   refresh TIMES            credentials, so many times, of one configuration of the SDK
 
 The exit code of do is 0 whenever the check could be made: a refusal by AWS is a result.
@@ -186,6 +187,7 @@ var operations = map[string]operation{
 	probe.OpMetadataRules: {0, 0, "no operand", (*check).metadataRules},
 	probe.OpHTTP:          {2, 2, "METHOD URL", (*check).http},
 	probe.OpLinks:         {0, 0, "no operand", (*check).links},
+	probe.OpClock:         {0, 0, "no operand", (*check).clock},
 	probe.OpForsake:       {1, 1, "IP", (*check).forsake},
 	probe.OpRefresh:       {1, 1, "TIMES", (*check).refresh},
 }

@@ -33,6 +33,8 @@ func (c *check) variables(context.Context, []string) any {
 	return found
 }
 
+func (*check) clock(context.Context, []string) any { return probe.Clock{Now: time.Now().UTC()} }
+
 // token reads the projected token as an SDK would, and tells what it claims.
 func (c *check) token(_ context.Context, operands []string) any {
 	file := os.Getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")

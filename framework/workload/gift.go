@@ -58,7 +58,7 @@ func (g gift) await(ctx context.Context, env *framework.Env, pod *corev1.Pod, ti
 		return refused == nil && len(g.in(admitted)) > 0, refused
 	}, poll(ctx, timeout)...)
 	if refused != nil {
-		failAdmission(env, pod, refused)
+		FailAdmission(env, pod, refused)
 	}
 	return admitted, err == nil
 }

@@ -107,7 +107,7 @@ func Admit(ctx context.Context, env *framework.Env, pod *corev1.Pod) *corev1.Pod
 	env.T.Helper()
 	admitted, err := admit(ctx, env, pod)
 	if err != nil {
-		failAdmission(env, pod, err)
+		FailAdmission(env, pod, err)
 	}
 	return admitted
 }
@@ -121,8 +121,8 @@ func admit(ctx context.Context, env *framework.Env, pod *corev1.Pod) (*corev1.Po
 	return admitted, err
 }
 
-// failAdmission finds out whose fault it is that a pod which is valid as we sent it was refused.
-func failAdmission(env *framework.Env, pod *corev1.Pod, err error) {
+// FailAdmission ends the spec with whose fault it is that a pod which is valid as we sent it was refused.
+func FailAdmission(env *framework.Env, pod *corev1.Pod, err error) {
 	env.T.Helper()
 	if apierrors.IsInvalid(err) || strings.Contains(err.Error(), "admission webhook") {
 		env.T.Blamef("the pod %s/%s, valid as it was sent, was refused after admission: %v", pod.Namespace, pod.Name, err)
@@ -135,7 +135,7 @@ func Start(ctx context.Context, env *framework.Env, pod *corev1.Pod) *Probe {
 	env.T.Helper()
 	created := pod.DeepCopy()
 	if err := env.Resources.Create(ctx, created); err != nil {
-		failAdmission(env, pod, err)
+		FailAdmission(env, pod, err)
 	}
 	env.T.Cleanup("pod "+pod.Name, func(ctx context.Context) error {
 		if err := env.Resources.Delete(ctx, created); !apierrors.IsNotFound(err) {

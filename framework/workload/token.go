@@ -39,7 +39,7 @@ func NewBystander(ctx context.Context, env *framework.Env, namespace, serviceAcc
 	env.T.Helper()
 	pod := bystander(env, namespace, serviceAccount, options...)
 	if err := env.Resources.Create(ctx, pod); err != nil {
-		failAdmission(env, pod, err)
+		FailAdmission(env, pod, err)
 	}
 	return pod
 }

@@ -154,7 +154,7 @@ func TestWhoseFaultARefusedPodIs(t *testing.T) {
 					t.Errorf("%s: blames %v, want %s", name, got, row.want)
 				}
 			}()
-			failAdmission(env, NewPod(env, "ns", ""), row.err)
+			FailAdmission(env, NewPod(env, "ns", ""), row.err)
 		}()
 	}
 }

@@ -1,0 +1,74 @@
+package generator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/podidentity/epi/framework/probe"
+)
+
+// Offset is how far the clocks of nodes are ahead of this machine's, as far as that can be told: at
+// least Least, which is negative for a clock that is behind, and at most Most.
+type Offset struct{ Least, Most time.Duration }
+
+func (o Offset) String() string {
+	return fmt.Sprintf("between %+.3f s and %+.3f s", o.Least.Seconds(), o.Most.Seconds())
+}
+
+const (
+	// clockNodes are asked for their time at most: the clocks of a cluster are set by the same servers.
+	clockNodes = 10
+	// clockAsks are made of each: the quickest answers tell most.
+	clockAsks = 5
+)
+
+// Clocks compares the clocks of up to 10 nodes with this machine's.
+func (f *Fleet) Clocks(ctx context.Context) (Offset, error) {
+	var all *Offset
+	asked := 0
+	for node, observer := range f.observers {
+		if asked++; asked > clockNodes {
+			break
+		}
+		var heard []reading
+		for range clockAsks {
+			var told probe.Clock
+			r := reading{before: time.Now()}
+			if err := ask(ctx, observer, &told, "do", probe.OpClock); err != nil {
+				return Offset{}, fmt.Errorf("ask node %s for its time: %w", node, err)
+			}
+			r.after, r.told = time.Now(), told.Now
+			heard = append(heard, r)
+		}
+		own := offset(heard)
+		if all == nil {
+			all = &own
+		}
+		all.Least, all.Most = min(all.Least, own.Least), max(all.Most, own.Most)
+	}
+	if all == nil {
+		return Offset{}, errors.New("ask nodes for their time: there is none")
+	}
+	return *all, nil
+}
+
+// reading is what another clock told between two times of this one.
+type reading struct{ before, told, after time.Time }
+
+// offset is what all readings of a clock, of which there is one or more, agree on.
+func offset(readings []reading) Offset {
+	var o Offset
+	for i, r := range readings {
+		// Wall clock against wall clock: the other's has no monotonic reading.
+		least, most := r.told.Sub(r.after.Round(0)), r.told.Sub(r.before.Round(0))
+		if i == 0 || least > o.Least {
+			o.Least = least
+		}
+		if i == 0 || most < o.Most {
+			o.Most = most
+		}
+	}
+	return o
+}

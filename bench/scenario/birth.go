@@ -1,0 +1,102 @@
+package scenario
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/podidentity/epi/framework/probe"
+	"github.com/podidentity/epi/framework/workload"
+)
+
+// What a pod comes to on its way to its first object, in this order.
+const (
+	admitted     = "admitted"
+	started      = "started"
+	hasIdentity  = "credentials"
+	readsObjects = "object"
+)
+
+// milestones in their order.
+var milestones = []string{admitted, started, hasIdentity, readsObjects}
+
+// birth is how one pod came to its first object. Asked and Admitted are by this machine's clock, the
+// program's times by its node's.
+type birth struct {
+	// Asked is when its creation was due, Admitted when the API server had answered that.
+	Asked, Admitted time.Time
+	// Injected says that it was admitted with what the webhook gives.
+	Injected bool
+	// First is what its program left.
+	First probe.FirstObject
+}
+
+// reached is how long after its creation was due the pod came to each of the milestones, as far as it
+// came; kind is why it came no further, "" for all the way.
+func (b birth) reached() (after []time.Duration, kind string) {
+	if !b.Injected {
+		return nil, "not injected"
+	}
+	after = append(after, b.Admitted.Sub(b.Asked), b.First.Started.Sub(b.Asked.Round(0)))
+	if !b.First.Credentials.IsZero() {
+		after = append(after, b.First.Credentials.Sub(b.Asked.Round(0)))
+	}
+	switch failure := b.First.Failure; {
+	case failure != nil && failure.Status != 0:
+		return after, strconv.Itoa(failure.Status)
+	case failure != nil:
+		return after, string(failure.Class)
+	case b.First.Size != objectSize:
+		return after, "wrong size"
+	}
+	return append(after, b.First.Object.Sub(b.Asked.Round(0))), ""
+}
+
+// bornOf is the birth of an ended pod. That its program left nothing is nobody's but the harness's
+// fault: it ends well whatever AWS and the agent say.
+func bornOf(pod *corev1.Pod, asked, answered time.Time, injected bool) (birth, error) {
+	b := birth{Asked: asked, Admitted: answered, Injected: injected}
+	for _, status := range pod.Status.ContainerStatuses {
+		if status.Name != workload.Main || status.State.Terminated == nil {
+			continue
+		}
+		var err error
+		if b.First, err = probe.DecodeFirstObject(status.State.Terminated.Message); err != nil {
+			return b, fmt.Errorf("pod %s: %w; it ended with code %d: %s", pod.Name, err, status.State.Terminated.ExitCode, workload.Describe(pod))
+		}
+		return b, nil
+	}
+	return b, fmt.Errorf("pod %s ended without its container: %s", pod.Name, workload.Describe(pod))
+}
+
+// recordBirths adds a repeat to the cases "until=" each milestone, and to "step=credentials", which is
+// from a program's start to its credentials by one clock. Of a milestone all failures before it count.
+func recordBirths(births []birth, to func(name string) *Case) {
+	until := make([][]time.Duration, len(milestones))
+	failures := make([]map[string]int, len(milestones))
+	for i := range failures {
+		failures[i] = map[string]int{}
+	}
+	var step []time.Duration
+	for _, b := range births {
+		after, kind := b.reached()
+		for i := range milestones {
+			if i < len(after) {
+				until[i] = append(until[i], after[i])
+			} else {
+				failures[i][kind]++
+			}
+		}
+		if len(after) > 2 {
+			step = append(step, b.First.Credentials.Sub(b.First.Started))
+		}
+	}
+	for i, name := range milestones {
+		c := to("until=" + name)
+		c.RecordLatencies(until[i])
+		c.RecordFailures(len(births), failures[i])
+	}
+	to("step=" + hasIdentity).RecordLatencies(step)
+}
