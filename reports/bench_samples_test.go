@@ -135,8 +135,10 @@ func gated() Run {
 func doubtful() Run {
 	run := measured()
 	run.Bench.Baseline, run.Bench.Tolerance = "main/bench.json", 0.1
-	run.Bench.Differences = append(gated().Bench.Differences[:1:1],
-		Difference{Scenario: "saturation", Metric: "p99", Unit: "sec", Old: 0.004, New: 0.009, Ratio: 2.25, P: 0.008, Verdict: "worse", Limited: "it sent 91% of 21,000 req/s"})
+	run.Bench.Differences = []Difference{
+		gated().Bench.Differences[0],
+		{Scenario: "saturation", Metric: "p99", Unit: "sec", Old: 0.004, New: 0.009, Ratio: 2.25, P: 0.008, Verdict: "worse", Limited: "it sent 91% of 21,000 req/s"},
+	}
 	return run
 }
 

@@ -16,10 +16,12 @@ func (s *summary) bench() {
 	}
 	where := bench.where()
 	if slices.ContainsFunc(bench.Scenarios, func(s Scenario) bool { return s.table().Spread }) {
-		where += " ± is how far a repeat lies from the whole at most."
+		where = strings.TrimSpace(where + " ± is how far a repeat lies from the whole at most.")
 	}
-	s.text("", "", 0, where, dim)
-	s.out.WriteByte('\n')
+	if where != "" {
+		s.text("", "", 0, where, dim)
+		s.out.WriteByte('\n')
+	}
 	for _, scenario := range bench.Scenarios {
 		s.scenario(scenario)
 	}
@@ -118,14 +120,14 @@ func (b *Bench) where() string {
 	for _, m := range b.Machines {
 		parts = append(parts, fmt.Sprintf("%s (%s, %s, %s)", m.Name, m.CPU, plural(m.Cores, "core"), Quantity(float64(m.Memory), "B")))
 	}
-	text := "Benchmark"
+	var sentences []string
 	if len(parts) > 0 {
-		text += " on " + strings.Join(parts, ", ")
+		sentences = append(sentences, "Measured on "+strings.Join(parts, ", ")+".")
 	}
 	if g := b.Generator; g.Ceiling > 0 {
-		text += fmt.Sprintf("; its load generator reaches %.0f req/s on a handler that does nothing, where p99 is %s at %.0f req/s", g.Ceiling, Quantity(g.P99, "sec"), g.Rate)
+		sentences = append(sentences, fmt.Sprintf("The load generator reaches %.0f req/s on a handler that does nothing; there its own p99 is %s at %.0f req/s.", g.Ceiling, Quantity(g.P99, "sec"), g.Rate))
 	}
-	return plain(text) + "."
+	return plain(strings.Join(sentences, " "))
 }
 
 // line is the threshold with what was measured, or why it was not judged.

@@ -143,14 +143,14 @@ func (s Scenario) why() string {
 	return s.Reason
 }
 
-// size is what the scenario was told, in order, such as "duration=10s identities=100".
+// size is what the scenario was told, in order, such as "duration=10s; identities=100".
 func (s Scenario) size() string {
 	parts := make([]string, 0, len(s.Size))
 	for key, value := range s.Size {
 		parts = append(parts, plain(key+"="+value))
 	}
 	slices.Sort(parts)
-	return strings.Join(parts, " ")
+	return strings.Join(parts, "; ")
 }
 
 // told is a threshold with what was measured, such as "rate=900: 4.02 ms".

@@ -150,6 +150,9 @@ func newHTMLPage(run Run) htmlPage {
 		counts, page.Counted = verdict.Specs, "specs"
 	}
 	page.Total, page.Segments = counts.Total(), counts.segments()
+	if page.Total == 1 {
+		page.Counted = strings.TrimSuffix(page.Counted, "s")
+	}
 	for _, problem := range run.Problems {
 		page.Problems = append(page.Problems, Problem{
 			Doing: plain(problem.Doing), Message: plain(clip(problem.Message, messageLimit)), Remedy: plain(problem.Remedy)})
