@@ -16,6 +16,8 @@ const (
 	intervalDigits = 2
 	// maxIntervals bounds the memory of a series.
 	maxIntervals = 600
+	// shortLoad is a load whose series would be a few points if they were a second apart.
+	shortLoad = 10 * time.Second
 )
 
 // Result is what a load came to. Lengths of time in its JSON are nanoseconds.
@@ -139,6 +141,15 @@ func newPhase(name string) *PhaseResult {
 	return &PhaseResult{Name: name, Latency: newHistogram(digits), Service: newHistogram(digits), Errors: map[string]int64{}}
 }
 
+// intervalOf is how long the pieces of a load's series are: a second, in a short load a tenth of that,
+// in one of hours what makes as many as are kept.
+func intervalOf(length time.Duration) time.Duration {
+	if length <= shortLoad {
+		return time.Second / 10
+	}
+	return max(time.Second, (length / maxIntervals).Round(time.Second))
+}
+
 // recorder collects a Result.
 type recorder struct {
 	mu     sync.Mutex
@@ -147,7 +158,7 @@ type recorder struct {
 
 func newRecorder(schedule Schedule) *recorder {
 	// Long loads have longer intervals.
-	interval := max(time.Second, (schedule.Length() / maxIntervals).Round(time.Second))
+	interval := intervalOf(schedule.Length())
 	r := &recorder{result: &Result{Interval: interval, Lag: newHistogram(digits)}}
 	for _, name := range schedule.Phases() {
 		r.result.Phases = append(r.result.Phases, newPhase(name))

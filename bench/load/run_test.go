@@ -93,8 +93,9 @@ func TestMergedPercentilesAreThoseOfAllRequests(t *testing.T) {
 	if p := phase.Latency.ValueAtPercentile(91); p < 1_990_000 {
 		t.Errorf("p91 is %d µs, want 2 s", p)
 	}
-	if phase.Requests != 100 || phase.Errors["429"] != 10 || merged.Intervals[1].Failed != 10 || merged.Intervals[1].Requests != 100 {
-		t.Errorf("%d requests, errors %v, interval %+v", phase.Requests, phase.Errors, merged.Intervals[1])
+	second := merged.Intervals[time.Second/merged.Interval]
+	if phase.Requests != 100 || phase.Errors["429"] != 10 || second.Failed != 10 || second.Requests != 100 {
+		t.Errorf("%d requests, errors %v, interval %+v", phase.Requests, phase.Errors, second)
 	}
 	if rate := phase.Rate(); math.Abs(rate-45) > 0.1 {
 		t.Errorf("%.1f succeeded a second, want 90 in 2 s", rate)
@@ -112,3 +113,14 @@ func BenchmarkRun(b *testing.B) {
 type instant struct{}
 
 func (instant) Do(context.Context, uint64) string { return "" }
+
+func TestIntervalsAreFineInShortLoadsAndFewInLongOnes(t *testing.T) {
+	for length, want := range map[time.Duration]time.Duration{
+		time.Second: 100 * time.Millisecond, 10 * time.Second: 100 * time.Millisecond,
+		11 * time.Second: time.Second, 10 * time.Minute: time.Second, time.Hour: 6 * time.Second,
+	} {
+		if got := intervalOf(length); got != want {
+			t.Errorf("a load of %s: intervals of %s, want %s", length, got, want)
+		}
+	}
+}
