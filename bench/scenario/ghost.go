@@ -15,9 +15,9 @@ import (
 
 // What the agent does for pods that are gone, and for those that live on.
 var (
-	RenewalsGone   = Metric{"renewals-gone", "renewals/identity/min", lower}
-	RenewalsLiving = Metric{"renewals-living", "renewals/identity/min", ""}
-	LogLines       = Metric{"log-lines", "lines/identity", lower}
+	RenewalsGone   = Metric{"renewals-gone", "calls/pod/min", lower}
+	RenewalsLiving = Metric{"renewals-living", "calls/pod/min", ""}
+	LogLines       = Metric{"log-lines", "lines/pod", lower}
 )
 
 const (
