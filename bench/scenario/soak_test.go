@@ -47,11 +47,11 @@ func TestGauge(t *testing.T) {
 	}
 }
 
-func TestFollowLooksUntilItIsStopped(t *testing.T) {
+func TestFollowLooksUntilItIsInterrupted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 9*time.Second)
 		defer cancel()
-		seen, err := follow(ctx, 2*time.Second, func(ctx context.Context) ([4]float64, error) {
+		seen, err := follow(ctx, nil, 2*time.Second, func(ctx context.Context) ([4]float64, error) {
 			select {
 			case <-time.After(1500 * time.Millisecond):
 				return [4]float64{1}, nil
@@ -70,10 +70,66 @@ func TestFollowLooksUntilItIsStopped(t *testing.T) {
 	})
 }
 
+// A look that has begun is not cut off by the end of the watch.
+func TestFollowLooksUntilItIsEnough(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		enough := make(chan struct{})
+		time.AfterFunc(5*time.Second, func() { close(enough) })
+		seen, err := follow(t.Context(), enough, 2*time.Second, func(context.Context) ([4]float64, error) {
+			time.Sleep(1500 * time.Millisecond)
+			return [4]float64{1}, nil
+		})
+		if err != nil || len(seen) != 3 {
+			t.Errorf("%d looks, %v, want those of 0, 2 and 4 s", len(seen), err)
+		}
+	})
+}
+
+func TestRestWaitsUntilConnectionsAreClosed(t *testing.T) {
+	broken := errors.New("no observer")
+	tests := []struct {
+		name  string
+		looks []float64 // goroutines; negative: it fails
+		want  float64
+		err   error
+	}{
+		{"at once", []float64{25, 25}, 25, nil},
+		{"after a while", []float64{60, 40, 25, 25}, 25, nil},
+		{"never", []float64{60, 61, 62, 63, 64}, 64, nil},
+		{"it cannot look", []float64{-1}, 0, broken},
+		{"it cannot look again", []float64{60, -1}, 0, broken},
+		{"nobody can tell", []float64{math.NaN(), math.NaN(), math.NaN(), math.NaN(), math.NaN()}, math.NaN(), nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			looks := 0
+			w := &watch{look: func(context.Context) (values [4]float64, err error) {
+				if values[ofGoroutines] = test.looks[looks]; values[ofGoroutines] < 0 {
+					err = broken
+				}
+				looks++
+				return values, err
+			}}
+			if err := w.rest(t.Context()); !errors.Is(err, test.err) {
+				t.Fatalf("got %v, want %v", err, test.err)
+			}
+			if looks != len(test.looks) {
+				t.Errorf("%d looks, want %d", looks, len(test.looks))
+			}
+			if test.err != nil {
+				return
+			}
+			if got := w.resting[0].values[ofGoroutines]; got != test.want && !math.IsNaN(test.want) {
+				t.Errorf("%g goroutines, want %g", got, test.want)
+			}
+		})
+	}
+}
+
 func TestFollowStopsWhenItCannotLook(t *testing.T) {
 	broken := errors.New("no observer")
 	looks := 0
-	seen, err := follow(t.Context(), time.Millisecond, func(context.Context) ([4]float64, error) {
+	seen, err := follow(t.Context(), nil, time.Millisecond, func(context.Context) ([4]float64, error) {
 		if looks++; looks == 3 {
 			return [4]float64{}, broken
 		}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/podidentity/epi/bench/generator"
@@ -20,6 +21,8 @@ const (
 	mostMoments = 200
 	// leastInterval between moments: looking costs the node something, too.
 	leastInterval = 2 * time.Second
+	// restLooks at most until two in a row see as many goroutines.
+	restLooks = 5
 	// leastMoments that a slope is told of.
 	leastMoments = 4
 )
@@ -48,7 +51,7 @@ type watch struct {
 	containers []generator.Container
 	began      time.Time
 	look       func(context.Context) ([4]float64, error)
-	cancel     context.CancelFunc
+	end        func()
 	ended      chan struct{}
 	// seen is what the watch saw, resting the moments at which nothing was asked of the agent.
 	seen, resting moments
@@ -58,22 +61,21 @@ type watch struct {
 // watch begins to look at the agent, as often as a record of the scenario's duration can hold.
 func (s *Stage) watch(ctx context.Context) *watch {
 	s.T.Helper()
-	ctx, cancel := context.WithCancel(ctx)
-	w := &watch{began: time.Now(), cancel: cancel, ended: make(chan struct{})}
+	enough := make(chan struct{})
+	w := &watch{began: time.Now(), end: sync.OnceFunc(func() { close(enough) }), ended: make(chan struct{})}
 	var pods []string
 	for _, pod := range workload.SubjectPods(ctx, s.Env, s.subject) {
 		w.containers, pods = append(w.containers, generator.ContainerOf(&pod)), append(pods, pod.Name)
 	}
 	s.T.Cleanup("watch of the agent", func(context.Context) error {
-		w.cancel()
-		<-w.ended
+		_ = w.stop() // it is told where it matters
 		return nil
 	})
 	w.look = func(ctx context.Context) ([4]float64, error) { return s.look(ctx, w.containers, pods) }
 	every := max(leastInterval, s.Size.Duration/mostMoments)
 	go func() {
 		defer close(w.ended)
-		w.seen, w.err = follow(ctx, every, w.look)
+		w.seen, w.err = follow(ctx, enough, every, w.look)
 	}()
 	return w
 }
@@ -81,23 +83,33 @@ func (s *Stage) watch(ctx context.Context) *watch {
 // rest looks now, when nothing is asked of the agent: connections that are kept cost a goroutine each,
 // so that a load's goroutines tell as much of the generator as of the agent.
 func (w *watch) rest(ctx context.Context) error {
-	values, err := w.look(ctx)
+	last, err := w.look(ctx)
+	// The load's connections may still be closing.
+	for range restLooks - 1 {
+		if err != nil {
+			return err
+		}
+		before := last
+		if last, err = w.look(ctx); last[ofGoroutines] == before[ofGoroutines] {
+			break
+		}
+	}
 	if err != nil {
 		return err
 	}
-	w.resting = append(w.resting, moment{time.Since(w.began), values})
+	w.resting = append(w.resting, moment{time.Since(w.began), last})
 	return nil
 }
 
 // stop ends the watch. An error says that looking failed.
 func (w *watch) stop() error {
-	w.cancel()
+	w.end()
 	<-w.ended
 	return w.err
 }
 
-// follow looks again and again until ctx ends. Of a look that this cut off nothing is left.
-func follow(ctx context.Context, every time.Duration, look func(context.Context) ([4]float64, error)) (moments, error) {
+// follow looks again and again until it is enough or ctx ends. Of a look that ctx cut off nothing is left.
+func follow(ctx context.Context, enough <-chan struct{}, every time.Duration, look func(context.Context) ([4]float64, error)) (moments, error) {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	var seen moments
@@ -113,6 +125,8 @@ func follow(ctx context.Context, every time.Duration, look func(context.Context)
 		seen = append(seen, moment{at, values})
 		select {
 		case <-ctx.Done():
+			return seen, nil
+		case <-enough:
 			return seen, nil
 		case <-ticker.C:
 		}
