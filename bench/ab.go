@@ -92,7 +92,10 @@ func RunAB(ctx context.Context, ab AB, progress clusters.Progress, sink ABSink) 
 	err := ab.restore(ctx, progress)
 	for i, t := range contests {
 		record := t.all.Record()
-		if i == 0 {
+		switch {
+		case ctx.Err() != nil:
+			record.Outcome, record.Reason, record.Failure = reports.NotRun, "the run was interrupted before all of its turns", nil
+		case i == 0:
 			record.Notes = append(record.Notes, ab.who(), method(contests))
 		}
 		sink.Scenario(record)
