@@ -253,7 +253,7 @@ func (ab AB) who() string {
 // method says how the run compares, for its report.
 func method(contests []*contest) string {
 	comparisons, pairs := len(measures(contests)), len(contests[0].records[1])
-	text := fmt.Sprintf("A and B in turn, %d pairs in the order A B B A, the agent started anew each time. "+
+	text := fmt.Sprintf("A and B in turn in the order A B B A, pairs: %d, the agent started anew each time. "+
 		"%d measures are compared by the ratios of their pairs (sign test); with 95%% confidence all of their intervals hold together (Bonferroni), "+
 		"so that of twenty runs with the same agent twice at most one shows any difference.", pairs, comparisons)
 	if need := stats.Pairs(comparisons); pairs < need {

@@ -95,7 +95,7 @@ func TestDifferencesAreBetweenPairs(t *testing.T) {
 	if !reflect.DeepEqual(shown, want) {
 		t.Errorf("%+v\nwant %+v", shown, want)
 	}
-	if text := method([]*contest{x, broken}); !strings.Contains(text, "8 pairs") || !strings.Contains(text, "4 measures") || strings.Contains(text, "too few") {
+	if text := method([]*contest{x, broken}); !strings.Contains(text, "pairs: 8") || !strings.Contains(text, "4 measures") || strings.Contains(text, "too few") {
 		t.Errorf("method: %s", text)
 	}
 	for variant := range x.records {

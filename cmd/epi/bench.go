@@ -193,7 +193,7 @@ otherwise. A difference is information: it does not change the exit code.`,
 					return err
 				}
 			}
-			session, err := a.newSession(cmd, artifacts, nil)
+			session, err := a.newBenchSession(cmd, artifacts, flags)
 			if err != nil {
 				return err
 			}
@@ -216,6 +216,16 @@ otherwise. A difference is information: it does not change the exit code.`,
 	cmd.Flags().BoolVar(&list, "list", false, "run nothing, list the scenarios that are selected, with their sizes")
 	a.outputFlag(cmd)
 	return cmd
+}
+
+// newBenchSession starts the record of a run that only measures, as such also if it measures nothing.
+func (a *app) newBenchSession(cmd *cobra.Command, artifacts string, flags benchFlags) (*session, error) {
+	session, err := a.newSession(cmd, artifacts, nil)
+	if err != nil {
+		return nil, err
+	}
+	session.keep(session.recorder.Bench(reports.Bench{Seed: flags.seed}))
+	return session, nil
 }
 
 // runBench runs scenarios, records them and judges by the gates. Its error says that the environment, not

@@ -145,3 +145,19 @@ func TestABaselineGetsEnoughRepeats(t *testing.T) {
 		}
 	}
 }
+
+// A benchmark that could not begin says so, and nothing of specs that nobody asked for.
+func TestABenchmarkThatMeasuredNothingIsNoVerdict(t *testing.T) {
+	state := t.TempDir()
+	env := &clusters.Environment{Provider: kindProvider, Name: "gone", Kubeconfig: filepath.Join(state, "none")}
+	if err := clusters.SaveEnvironment(clusters.Dirs{State: filepath.Join(state, "state")}, env); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(state)
+	var out, errs bytes.Buffer
+	a := newApp(&out, &errs, func(string) (string, bool) { return "", false })
+	code := run(t.Context(), a, []string{"bench", "--name", "gone", "--state-dir", filepath.Join(state, "state"), "--cache-dir", state})
+	if code != exitEnvironment || !strings.Contains(out.String(), "kubeconfig") || strings.Contains(out.String(), "spec") {
+		t.Errorf("exit code %d:\n%s%s", code, &out, &errs)
+	}
+}

@@ -16,7 +16,7 @@ func (a *app) benchURL(cmd *cobra.Command, flags benchFlags, artifacts string) e
 	if err != nil {
 		return err
 	}
-	session, err := a.newSession(cmd, artifacts, nil)
+	session, err := a.newBenchSession(cmd, artifacts, flags)
 	if err != nil {
 		return err
 	}
