@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,16 +51,18 @@ func TestLastAloneStops(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			lastDone := false
+			var lastDone atomic.Bool
 			err := lastAlone(test.ctx, 0, 9, func(_ context.Context, n int) error {
 				if n == test.fail {
 					return broken
 				}
-				lastDone = lastDone || n == 9
+				if n == 9 {
+					lastDone.Store(true)
+				}
 				return nil
 			})
-			if !errors.Is(err, test.want) || lastDone {
-				t.Errorf("got %v, the last one was done: %t; want %v", err, lastDone, test.want)
+			if !errors.Is(err, test.want) || lastDone.Load() {
+				t.Errorf("got %v, the last one was done: %t; want %v", err, lastDone.Load(), test.want)
 			}
 		})
 	}
