@@ -76,7 +76,7 @@ func (f *benchFlags) choose() ([]scenario.Scenario, error) {
 			list[i].Size.Repeats = max(list[i].Size.Repeats, fewestRepeats)
 		}
 	}
-	return list, f.gates.check(list)
+	return list, f.check(list)
 }
 
 // checkSize says which sizes are out of bounds.
@@ -256,7 +256,7 @@ func (a *app) inEnvironment(ctx context.Context, env *clusters.Environment, sess
 	err := measure()
 	session.logs(ctx, env)
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
-		return nil // told as an interrupted run, not as a broken environment
+		return nil //nolint:nilerr // told as an interrupted run, not as a broken environment
 	}
 	return err
 }

@@ -45,7 +45,7 @@ func (f *benchFlags) urlLoad() (scenario.URL, error) {
 	if err := load.Check(); err != nil {
 		return load, usageError("flag --url: %w", err)
 	}
-	return load, f.gates.check([]scenario.Scenario{{Name: "url"}})
+	return load, f.check([]scenario.Scenario{{Name: "url"}})
 }
 
 func playURL(ctx context.Context, load scenario.URL, gates gates, session *session, steps *steps) error {
@@ -53,7 +53,7 @@ func playURL(ctx context.Context, load scenario.URL, gates gates, session *sessi
 	own, generator, err := load.Calibrate(ctx)
 	task.End(err)
 	if ctx.Err() != nil {
-		return nil // told as an interrupted run
+		return nil //nolint:nilerr // told as an interrupted run
 	}
 	if err != nil {
 		return err
