@@ -16,7 +16,8 @@ import (
 // there are none is the subject's failure. The webhook's can be seen with clusters.WebhookInCluster alone.
 func SubjectPods(ctx context.Context, env *framework.Env, subject string) []corev1.Pod {
 	env.T.Helper()
-	namespace, selector := AgentNamespace, &metav1.LabelSelector{}
+	namespace := AgentNamespace
+	var selector *metav1.LabelSelector
 	if subject == "agent" {
 		selector = AgentSet(ctx, env).Spec.Selector
 	} else {
