@@ -151,7 +151,7 @@ func (a *admission) measure(ctx context.Context) {
 	size := a.crowd.Size()
 	for _, rate := range a.Size.Rates {
 		a.Progress("%d associations: %g reviews a second", size, rate)
-		a.Case("associations=%d/rate=%g", size, rate).Add(a.Measure(ctx, a.reviews().Steady(rate, a.Size.Duration)))
+		a.Case("associations=%d/rate=%g", size, rate).Add(a.Measure(ctx, a.reviews().Settled(rate, a.Size.Duration)))
 	}
 	a.Progress("%d associations: dry runs of %d clients", size, admissionClients)
 	a.dryRuns(ctx, a.Case("associations=%d/clients=%d", size, admissionClients))

@@ -68,7 +68,9 @@ type Case struct {
 	errors           map[string]int64
 	series           []reports.Interval
 	tracks           []reports.Track
-	limited          string
+	// limits are why repeats, of so many samples, are the generator's and not the subject's.
+	limits  []string
+	samples int
 }
 
 func newCase(name string) *Case { return &Case{name: name, errors: map[string]int64{}} }
@@ -78,7 +80,10 @@ func newCase(name string) *Case { return &Case{name: name, errors: map[string]in
 func (c *Case) Add(sample Sample) {
 	requests := int64(0)
 	if sample.Result != nil {
-		requests = c.load(sample.Result)
+		for _, phase := range sample.Result.Phases {
+			requests += phase.Requests
+		}
+		c.load(sample.Result)
 	}
 	if sample.Metered {
 		if requests > 0 {
@@ -89,30 +94,34 @@ func (c *Case) Add(sample Sample) {
 	if sample.Calls >= 0 && sample.Identities > 0 {
 		c.Record(Calls, float64(sample.Calls)/float64(sample.Identities))
 	}
-	if c.limited == "" {
-		c.limited = sample.Limited
+	c.samples++
+	if sample.Limited != "" {
+		c.limits = append(c.limits, sample.Limited)
 	}
 }
 
-// load takes the result of all phases together in.
-func (c *Case) load(result *load.Result) (requests int64) {
+// load takes the result of all phases but warm-ups together in.
+func (c *Case) load(result *load.Result) {
 	latency := hdrhistogram.New(1, int64(2*time.Minute/time.Microsecond), 3)
-	var failed int64
+	var requests, failed int64
 	var begun, ended time.Duration
-	for i, phase := range result.Phases {
+	for _, phase := range result.Phases {
+		if phase.Name == leadUp {
+			continue
+		}
 		latency.Merge(phase.Latency.Histogram)
-		requests += phase.Requests
-		failed += phase.Failed()
-		if i == 0 || phase.Begun < begun {
+		if requests == 0 || phase.Begun < begun {
 			begun = phase.Begun
 		}
+		requests += phase.Requests
+		failed += phase.Failed()
 		ended = max(ended, phase.Ended)
 		for kind, count := range phase.Errors {
 			c.errors[kind] += count
 		}
 	}
 	if requests == 0 {
-		return 0
+		return
 	}
 	for metric, percentile := range percentiles(requests) {
 		c.Record(metric, seconds(latency.ValueAtQuantile(percentile)))
@@ -129,7 +138,6 @@ func (c *Case) load(result *load.Result) (requests int64) {
 		c.latency.Merge(latency)
 	}
 	c.requests, c.failed, c.counts = c.requests+requests, c.failed+failed, append(c.counts, requests)
-	return requests
 }
 
 // merge takes the repeats of another case in, after its own.
@@ -150,9 +158,16 @@ func (c *Case) merge(other *Case) {
 	for kind, count := range other.errors {
 		c.errors[kind] += count
 	}
-	if c.limited == "" {
-		c.limited = other.limited
+	c.limits, c.samples = append(c.limits, other.limits...), c.samples+other.samples
+}
+
+// limited says why the case is the generator's and not the subject's: half of its repeats are, or
+// more. A machine that has other things to do for a moment spoils one of them.
+func (c *Case) limited() string {
+	if len(c.limits) == 0 || 2*len(c.limits) < c.samples {
+		return ""
 	}
+	return c.limits[0]
 }
 
 // Record adds a sample of a metric: one of the scenario's own, or a standard one that it measures itself.
@@ -213,7 +228,7 @@ func percentiles(requests int64) map[Metric]float64 {
 
 // record is the case as the reports have it.
 func (c *Case) record() reports.Case {
-	record := reports.Case{Name: c.name, Requests: c.counts, Limited: c.limited, Series: c.series, Tracks: c.tracks}
+	record := reports.Case{Name: c.name, Requests: c.counts, Limited: c.limited(), Series: c.series, Tracks: c.tracks}
 	if len(c.errors) > 0 {
 		record.Errors = maps.Clone(c.errors)
 	}

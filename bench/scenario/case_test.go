@@ -102,3 +102,38 @@ func TestScenariosAreWellFormed(t *testing.T) {
 		t.Error("the smoke set is empty")
 	}
 }
+
+// What leads up to a load is paid for by the subject, and measured by nobody.
+func TestCaseLeavesWarmUpsOut(t *testing.T) {
+	settled := result(t, 500, 0, time.Millisecond)
+	ramp := result(t, 500, 500, time.Second)
+	ramp.Phases[0].Name = leadUp
+	settled.Phases = append(ramp.Phases, settled.Phases...)
+	c := newCase("")
+	c.Add(Sample{Result: settled, Metered: true, CPU: 100 * time.Millisecond, Calls: -1})
+	record := c.record()
+	for name, want := range map[string]float64{"max": 0.001, "failed": 0, "rate": 500, "cpu": 0.1} {
+		if got := metric(t, record, name).Value; !near(got, want) {
+			t.Errorf("%s: got %g, want %g", name, got, want)
+		}
+	}
+	if len(record.Errors) > 0 || record.Requests[0] != 500 {
+		t.Errorf("%d requests with errors %v, want 500 without", record.Requests[0], record.Errors)
+	}
+}
+
+func TestCaseIsTheGeneratorsWhenHalfOfItIs(t *testing.T) {
+	for limited, want := range map[int]bool{0: false, 1: false, 2: true, 4: true} {
+		c := newCase("")
+		for n := range 4 {
+			sample := Sample{Result: result(t, 500, 0, time.Millisecond), Calls: -1}
+			if n < limited {
+				sample.Limited = "late"
+			}
+			c.Add(sample)
+		}
+		if got := c.record().Limited; (got != "") != want {
+			t.Errorf("%d of 4 repeats: %q", limited, got)
+		}
+	}
+}

@@ -30,7 +30,7 @@ var Identities = Scenario{
 			for _, rate := range s.Size.Rates {
 				for _, pick := range []load.Pick{{Distribution: load.Uniform}, {Distribution: load.Zipf, Exponent: 1.2}} {
 					request := s.Credentials(tokens).Picking(pick)
-					s.Case("pick=%s/rate=%g", pick.Distribution, rate).Add(s.Measure(ctx, request.Steady(rate, s.Size.Duration)))
+					s.Case("pick=%s/rate=%g", pick.Distribution, rate).Add(s.Measure(ctx, request.Settled(rate, s.Size.Duration)))
 				}
 			}
 		}

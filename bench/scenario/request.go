@@ -38,6 +38,18 @@ func (r Request) Steady(rate float64, lasts time.Duration) load.Job {
 	return r.In(load.Phase{Name: "steady", From: rate, Lasts: lasts})
 }
 
+// Settled is a constant rate that a ramp leads up to, whose requests are in no latency and no count of
+// failures: connections are made then, with TLS a hundred times the price of a request.
+func (r Request) Settled(rate float64, lasts time.Duration) load.Job {
+	return r.In(
+		load.Phase{Name: leadUp, From: min(rate, 20), To: rate, Lasts: 500 * time.Millisecond},
+		load.Phase{Name: "steady", From: rate, Lasts: lasts},
+	)
+}
+
+// leadUp is the name of phases that are not measured.
+const leadUp = "lead-up"
+
 // Poisson is a rate of arrivals that know nothing of each other.
 func (r Request) Poisson(rate float64, lasts time.Duration) load.Job {
 	return r.In(load.Phase{Name: "poisson", From: rate, Lasts: lasts, Arrivals: load.Poisson})

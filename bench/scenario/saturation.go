@@ -37,7 +37,7 @@ var Saturation = Scenario{
 			for _, first := range s.Size.Rates {
 				best, sample := search(first, s.Fleet.Ceiling(), func(rate float64) (Sample, bool) {
 					s.Progress("trying %.0f requests a second", rate)
-					sample := s.Measure(ctx, s.Credentials(tokens).Steady(rate, s.Size.Duration))
+					sample := s.Measure(ctx, s.Credentials(tokens).Settled(rate, s.Size.Duration))
 					return sample, meets(sample.Result)
 				})
 				c := s.Case("p99=%s", objectiveP99)

@@ -67,7 +67,7 @@ var Outage = Scenario{
 			unknown := s.Tokens(ctx, s.Size.Identities)
 			restore := s.Fault(ctx, control.Fault{Operation: assume, Outage: &control.Outage{}})
 			for _, rate := range s.Size.Rates {
-				s.Case("tokens=known/rate=%g", rate).Add(s.Measure(ctx, s.Credentials(known).Steady(rate, s.Size.Duration)))
+				s.Case("tokens=known/rate=%g", rate).Add(s.Measure(ctx, s.Credentials(known).Settled(rate, s.Size.Duration)))
 			}
 			herd := s.Credentials(unknown).NewConnections().Within(patience).AtOnce(len(unknown))
 			s.Case("tokens=unknown").Add(s.Measure(ctx, herd))

@@ -23,9 +23,9 @@ var Warm = Scenario{
 		s.Warm(ctx, tokens)
 		for range s.Size.Repeats {
 			for _, rate := range s.Size.Rates {
-				s.Case("rate=%g", rate).Add(s.Measure(ctx, s.Credentials(tokens).Steady(rate, s.Size.Duration)))
+				s.Case("rate=%g", rate).Add(s.Measure(ctx, s.Credentials(tokens).Settled(rate, s.Size.Duration)))
 				if rate <= anewUpTo {
-					s.Case("rate=%g/connections=new", rate).Add(s.Measure(ctx, s.Credentials(tokens).NewConnections().Steady(rate, s.Size.Duration)))
+					s.Case("rate=%g/connections=new", rate).Add(s.Measure(ctx, s.Credentials(tokens).NewConnections().Settled(rate, s.Size.Duration)))
 				}
 			}
 		}
