@@ -42,6 +42,7 @@ type htmlCase struct {
 	Name, Class       string
 	Latency, Failures *htmlPlot
 	Series            []htmlInterval
+	Tracks            []htmlTrack
 	// More is how many intervals are not listed.
 	More int
 }
@@ -143,7 +144,8 @@ func (s Scenario) html(number int) htmlScenario {
 		for _, v := range c.Series[:min(len(c.Series), maxZones)] {
 			told.Series = append(told.Series, v.html())
 		}
-		shown.HasSeries = shown.HasSeries || told.Latency != nil
+		told.Tracks = s.tracks(c)
+		shown.HasSeries = shown.HasSeries || told.Latency != nil || len(told.Tracks) > 0
 		shown.Labeled = shown.Labeled || told.Name != ""
 		shown.Cases = append(shown.Cases, told)
 	}

@@ -217,9 +217,15 @@ func (c *Case) RecordFailures(requests int, failed map[string]int) {
 	c.Record(Failed, float64(sum)/float64(requests))
 }
 
-// percentiles that so many requests can tell: of fewer than 1000 the slowest is no 99.9th percentile.
+// percentiles that so many requests can tell: the slowest of ten is no 99th percentile.
 func percentiles(requests int64) map[Metric]float64 {
-	told := map[Metric]float64{P50: 50, P90: 90, P99: 99}
+	told := map[Metric]float64{P50: 50}
+	if requests >= 10 {
+		told[P90] = 90
+	}
+	if requests >= 100 {
+		told[P99] = 99
+	}
 	if requests >= 1000 {
 		told[P999] = 99.9
 	}
