@@ -37,11 +37,13 @@ func (s Scenario) table() benchTable {
 	var keys []key
 	values := map[key][]float64{}
 	for _, c := range s.Cases {
+		at := 0 // a column that only later cases have stands where they have it
 		for _, m := range c.Metrics {
 			k := key{m.Name, m.Unit}
 			if _, known := values[k]; !known {
-				keys = append(keys, k)
+				keys = slices.Insert(keys, at, k)
 			}
+			at = slices.Index(keys, k) + 1
 			values[k] = append(values[k], m.Value)
 		}
 	}

@@ -52,7 +52,11 @@ func trackPlot(name string, track Track) *htmlPlot {
 		Label: fmt.Sprintf("%s over time of %s: the table below has its numbers.", plain(track.Name), name), X: timeTicks(start, end),
 	}
 	for _, share := range []float64{0, 0.5, 1} {
-		plot.Y = append(plot.Y, htmlTick{At: percentOf(1 - share), Text: Quantity(share*most, track.Unit)})
+		text := Quantity(share*most, track.Unit)
+		if track.Unit == track.Name { // such as threads, in threads
+			text = strings.TrimSuffix(text, " "+track.Unit)
+		}
+		plot.Y = append(plot.Y, htmlTick{At: percentOf(1 - share), Text: text})
 	}
 	var points []string
 	for _, p := range track.Points {
