@@ -64,7 +64,14 @@ func bystander(env *framework.Env, namespace, serviceAccount string, options ...
 // none means the one of Pod Identity.
 func NewToken(ctx context.Context, env *framework.Env, pod *corev1.Pod, audiences ...string) Token {
 	env.T.Helper()
-	return requestToken(ctx, env, pod.Namespace, pod.Spec.ServiceAccountName, &authenticationv1.BoundObjectReference{
+	return NewTokenLasting(ctx, env, pod, TokenLife, audiences...)
+}
+
+// NewTokenLasting is NewToken with another life: two tokens that are asked for within a second end at
+// the same time if they live equally long.
+func NewTokenLasting(ctx context.Context, env *framework.Env, pod *corev1.Pod, life time.Duration, audiences ...string) Token {
+	env.T.Helper()
+	return requestToken(ctx, env, pod.Namespace, pod.Spec.ServiceAccountName, life, &authenticationv1.BoundObjectReference{
 		APIVersion: "v1", Kind: "Pod", Name: pod.Name, UID: pod.UID,
 	}, audiences)
 }
@@ -72,10 +79,10 @@ func NewToken(ctx context.Context, env *framework.Env, pod *corev1.Pod, audience
 // NewUnboundToken is NewToken without a pod.
 func NewUnboundToken(ctx context.Context, env *framework.Env, namespace, serviceAccount string, audiences ...string) Token {
 	env.T.Helper()
-	return requestToken(ctx, env, namespace, serviceAccount, nil, audiences)
+	return requestToken(ctx, env, namespace, serviceAccount, TokenLife, nil, audiences)
 }
 
-func requestToken(ctx context.Context, env *framework.Env, namespace, serviceAccount string, bound *authenticationv1.BoundObjectReference, audiences []string) Token {
+func requestToken(ctx context.Context, env *framework.Env, namespace, serviceAccount string, life time.Duration, bound *authenticationv1.BoundObjectReference, audiences []string) Token {
 	env.T.Helper()
 	if len(audiences) == 0 {
 		audiences = []string{TokenAudience}
@@ -83,7 +90,7 @@ func requestToken(ctx context.Context, env *framework.Env, namespace, serviceAcc
 	if audiences[0] == APIServer {
 		audiences = nil
 	}
-	seconds := int64(TokenLife.Seconds())
+	seconds := int64(life.Seconds())
 	answer, err := env.Clientset.CoreV1().ServiceAccounts(namespace).CreateToken(ctx, serviceAccount, &authenticationv1.TokenRequest{
 		Spec: authenticationv1.TokenRequestSpec{Audiences: audiences, ExpirationSeconds: &seconds, BoundObjectRef: bound},
 	}, metav1.CreateOptions{})

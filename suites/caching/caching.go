@@ -138,7 +138,7 @@ var _ = Describe("The agent", func() {
 		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			pod, tenant := start(ctx, env)
-			older, newer := tenant.AgentRequest(), workload.AgentRequest(workload.NewToken(ctx, env, tenant.Pod))
+			older, newer := tenant.AgentRequest(), workload.AgentRequest(workload.NewTokenLasting(ctx, env, tenant.Pod, 2*workload.TokenLife))
 			older.Times, older.Every = 10, 20*time.Millisecond
 
 			By("asking with the newer of two tokens of a pod, then with both in turns")
