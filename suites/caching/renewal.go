@@ -17,8 +17,8 @@ import (
 	"github.com/podidentity/epi/framework/workload"
 )
 
-// renewed is the time in which what is due is renewed: it is looked for once a minute, and retries of
-// what fails take seconds.
+// renewed is the time in which what is due is renewed: agents may look for it once a minute, as
+// upstream's does, and retries of what fails take seconds.
 const renewed = 100 * time.Second
 
 var _ = Describe("The agent's cache", func() {

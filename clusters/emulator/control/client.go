@@ -68,14 +68,18 @@ func (c *Client) WaitHealthy(ctx context.Context, timeout time.Duration) error {
 	defer cancel()
 	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()
+	var last error
 	for {
 		err := c.do(ctx, http.MethodGet, "/healthz", nil, nil)
 		if err == nil {
 			return nil
 		}
+		if last == nil || ctx.Err() == nil { // the end of the time says less than what was seen in it
+			last = err
+		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait for control API at %s: %w, last: %w", c.url, ctx.Err(), err)
+			return fmt.Errorf("wait for control API at %s: %w, last: %w", c.url, ctx.Err(), last)
 		case <-ticker.C:
 		}
 	}
