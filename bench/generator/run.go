@@ -31,19 +31,27 @@ func (f *Fleet) Run(ctx context.Context, job load.Job) (*load.Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode load: %w", err)
 	}
-	return f.together(ctx, job, lead+time.Duration(len(order))*leadPerByte)
+	job.Start = time.Now().Add(lead + time.Duration(len(order))*leadPerByte)
+	return f.together(ctx, func(n int) load.Job {
+		share := job
+		share.Share = load.Share{Index: n, Of: len(f.generators)}
+		return share
+	})
 }
 
-// together runs shares of job that begin at one time.
-func (f *Fleet) together(ctx context.Context, job load.Job, wait time.Duration) (*load.Result, error) {
-	job.Start = time.Now().Add(wait)
+// RunEach makes the whole load of job with each generator, and so on each node, at about one time, and
+// returns what they measured, merged.
+func (f *Fleet) RunEach(ctx context.Context, job load.Job) (*load.Result, error) {
+	return f.together(ctx, func(int) load.Job { return job })
+}
+
+// together runs a job in each generator at the same time.
+func (f *Fleet) together(ctx context.Context, job func(generator int) load.Job) (*load.Result, error) {
 	results := make([]*load.Result, len(f.generators))
 	group, ctx := errgroup.WithContext(ctx)
 	for i, pod := range f.generators {
-		share := job
-		share.Share = load.Share{Index: i, Of: len(f.generators)}
 		group.Go(func() (err error) {
-			results[i], err = RunIn(ctx, pod, share)
+			results[i], err = RunIn(ctx, pod, job(i))
 			return err
 		})
 	}

@@ -155,7 +155,10 @@ func (s *Stage) Warm(ctx context.Context, tokens []string) {
 	s.T.Helper()
 	const rate = 200
 	job := s.Credentials(tokens).Steady(rate, time.Duration(len(tokens))*time.Second/rate)
-	result := s.Load(ctx, job)
+	result, err := s.Fleet.RunEach(ctx, job)
+	if err != nil {
+		s.T.Fatalf("%v", err)
+	}
 	for _, phase := range result.Phases {
 		if failed := phase.Failed(); failed > 0 {
 			s.T.Blamef("the agent refused %d of %d tokens at %d a second: %v", failed, phase.Requests, rate, phase.Errors)
