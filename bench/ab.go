@@ -103,8 +103,8 @@ func RunAB(ctx context.Context, ab AB, progress clusters.Progress, sink ABSink) 
 	if ctx.Err() != nil {
 		return cmp.Or(err, ctx.Err())
 	}
-	if _, failure := act.Outcome(); failure != nil {
-		return errors.Join(errors.New(failure.Message), err)
+	if failure := act.Err(); failure != nil {
+		return errors.Join(failure, err)
 	}
 	differences, compared := differences(contests)
 	sink.Differences(differences)

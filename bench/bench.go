@@ -3,7 +3,6 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -94,7 +93,7 @@ func Run(ctx context.Context, options Options, progress clusters.Progress, sink 
 			record := s.Play(ctx, setting)
 			sink.Scenario(record)
 			done++
-			setting.Task.End(failureOf(record))
+			setting.Task.End(record.Failure.Err())
 		}
 	})
 	for _, s := range options.Scenarios[done:] {
@@ -103,24 +102,13 @@ func Run(ctx context.Context, options Options, progress clusters.Progress, sink 
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if _, failure := act.Outcome(); failure != nil {
-		return errors.New(failure.Message)
-	}
-	return nil
-}
-
-// failureOf is what the step of a scenario ends with.
-func failureOf(record reports.Scenario) error {
-	if record.Failure != nil {
-		return errors.New(record.Failure.Message)
-	}
-	return nil
+	return act.Err()
 }
 
 // prepare makes what all scenarios share; it goes with the act.
 func prepare(ctx context.Context, act *scenario.Act, options Options, progress clusters.Progress, sink Sink) scenario.Setting {
 	task := progress.Start("Load generators")
-	defer func() { task.End(failureOfAct(act)) }()
+	defer func() { task.End(act.Err()) }()
 	env, err := framework.New(ctx, options.Environment, framework.Options{Run: options.Run, T: act})
 	if err != nil {
 		act.Fatalf("%v", err)
@@ -139,11 +127,4 @@ func prepare(ctx context.Context, act *scenario.Act, options Options, progress c
 	}
 	sink.Generators(options.Seed, machines, setting.Fleet.Told())
 	return setting
-}
-
-func failureOfAct(act *scenario.Act) error {
-	if _, failure := act.Outcome(); failure != nil {
-		return errors.New(failure.Message)
-	}
-	return nil
 }

@@ -2,7 +2,10 @@
 // are pure functions of it. It imports nothing else of epi.
 package reports
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // Schema is the version of the results model that this package reads and writes.
 const Schema = "epi.results/v1"
@@ -134,6 +137,14 @@ type Failure struct {
 	Message string `json:"message"`
 	// Location is file:line, relative to the repository.
 	Location string `json:"location,omitempty"`
+}
+
+// Err is the failure as an error; nil of nil.
+func (f *Failure) Err() error {
+	if f == nil {
+		return nil
+	}
+	return errors.New(f.Message)
 }
 
 // Evidence is what was kept about a spec that failed, before its fixtures were removed.

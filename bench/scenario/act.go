@@ -97,6 +97,22 @@ func (a *Act) Outcome() (reports.Outcome, *reports.Failure) {
 	return a.outcome, a.failure
 }
 
+// Err is the failure of the act; nil if there is none.
+func (a *Act) Err() error {
+	_, failure := a.Outcome()
+	return failure.Err()
+}
+
+// tell ends the record of a scenario that was acted.
+func (a *Act) tell(record *reports.Scenario) {
+	record.Outcome, record.Failure = a.Outcome()
+	if record.Outcome == reports.NotRun {
+		record.Reason = "the run was interrupted"
+	}
+	record.Notes = a.Notes()
+	record.Duration = time.Since(record.Started)
+}
+
 // Notes are what was reported.
 func (a *Act) Notes() []string {
 	a.mu.Lock()

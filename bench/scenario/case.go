@@ -73,6 +73,27 @@ type Case struct {
 	samples int
 }
 
+// caseList are the cases of a scenario, in the order in which they came up.
+type caseList []*Case
+
+// of is the case of a name; a new one the first time.
+func (l *caseList) of(name string) *Case {
+	if i := slices.IndexFunc(*l, func(c *Case) bool { return c.name == name }); i >= 0 {
+		return (*l)[i]
+	}
+	c := newCase(name)
+	*l = append(*l, c)
+	return c
+}
+
+func (l caseList) record() []reports.Case {
+	var list []reports.Case
+	for _, c := range l {
+		list = append(list, c.record())
+	}
+	return list
+}
+
 func newCase(name string) *Case { return &Case{name: name, errors: map[string]int64{}} }
 
 // Add takes a repeat in. Latencies are those of requests that succeeded and of those that failed: who

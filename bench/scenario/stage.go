@@ -3,7 +3,6 @@ package scenario
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,7 +30,7 @@ type Stage struct {
 
 	subject string
 	task    clusters.Task
-	cases   []*Case
+	cases   caseList
 	// unmetered says that the record has told why nothing is metered.
 	unmetered bool
 }
@@ -51,16 +50,14 @@ type Setting struct {
 // Play runs a scenario and returns its record.
 func (s Scenario) Play(ctx context.Context, setting Setting) reports.Scenario {
 	record, cases := s.play(ctx, setting)
-	record.Cases = recordOf(cases)
+	record.Cases = cases.record()
 	return record
 }
 
 // play runs a scenario and returns its record, and the cases that belong into it.
-func (s Scenario) play(ctx context.Context, setting Setting) (reports.Scenario, []*Case) {
-	record := reports.Scenario{
-		Name: s.Name, Title: s.Title, About: s.About, Source: s.Source, Subject: s.Subject,
-		Started: time.Now(), Size: s.Size.told(),
-	}
+func (s Scenario) play(ctx context.Context, setting Setting) (reports.Scenario, caseList) {
+	record := s.blank()
+	record.Started, record.Size = time.Now(), s.Size.told()
 	if why := s.lacks(setting.Environment); why != "" {
 		record.Outcome, record.Reason = reports.NotSupported, why
 		return record, nil
@@ -77,21 +74,20 @@ func (s Scenario) play(ctx context.Context, setting Setting) (reports.Scenario, 
 		stage.Env = env
 		s.Run(ctx, stage)
 	})
-	record.Outcome, record.Failure = act.Outcome()
-	if record.Outcome == reports.NotRun {
-		record.Reason = "the run was interrupted"
-	}
-	record.Notes = act.Notes()
-	record.Duration = time.Since(record.Started)
+	act.tell(&record)
 	return record, stage.cases
 }
 
-func recordOf(cases []*Case) []reports.Case {
-	var list []reports.Case
-	for _, c := range cases {
-		list = append(list, c.record())
-	}
-	return list
+// blank is the record of a scenario of which nothing is known yet.
+func (s Scenario) blank() reports.Scenario {
+	return reports.Scenario{Name: s.Name, Title: s.Title, About: s.About, Source: s.Source, Subject: s.Subject}
+}
+
+// Unplayed is the record of a scenario that was not run.
+func (s Scenario) Unplayed(reason string) reports.Scenario {
+	record := s.blank()
+	record.Outcome, record.Reason = reports.NotRun, reason
+	return record
 }
 
 // lacks says what the environment has not got; "" for nothing.
@@ -127,13 +123,7 @@ func (s Size) told() map[string]string {
 
 // Case is the case of a name, such as "rate=900"; a new one the first time.
 func (s *Stage) Case(format string, args ...any) *Case {
-	name := fmt.Sprintf(format, args...)
-	if i := slices.IndexFunc(s.cases, func(c *Case) bool { return c.name == name }); i >= 0 {
-		return s.cases[i]
-	}
-	c := newCase(name)
-	s.cases = append(s.cases, c)
-	return c
+	return s.cases.of(fmt.Sprintf(format, args...))
 }
 
 // Progress says what is going on.

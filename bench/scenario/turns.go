@@ -13,7 +13,7 @@ import (
 type Turns struct {
 	scenario Scenario
 	record   reports.Scenario
-	cases    []*Case
+	cases    caseList
 	begun    bool
 }
 
@@ -24,12 +24,12 @@ func (s Scenario) InTurn() *Turns { return &Turns{scenario: s} }
 // turn alone.
 func (t *Turns) Play(ctx context.Context, variant string, setting Setting) reports.Scenario {
 	turn, cases := t.scenario.play(ctx, setting)
-	turn.Cases = recordOf(cases)
+	turn.Cases = cases.record()
 	t.add(variant, turn, cases)
 	return turn
 }
 
-func (t *Turns) add(variant string, turn reports.Scenario, cases []*Case) {
+func (t *Turns) add(variant string, turn reports.Scenario, cases caseList) {
 	if !t.begun {
 		t.begun, t.record = true, turn
 		t.record.Notes = nil
@@ -45,17 +45,8 @@ func (t *Turns) add(variant string, turn reports.Scenario, cases []*Case) {
 		}
 	}
 	for _, c := range cases {
-		t.caseOf(strings.TrimSuffix(fmt.Sprintf("variant=%s/%s", variant, c.name), "/")).merge(c)
+		t.cases.of(strings.TrimSuffix(fmt.Sprintf("variant=%s/%s", variant, c.name), "/")).merge(c)
 	}
-}
-
-func (t *Turns) caseOf(name string) *Case {
-	if i := slices.IndexFunc(t.cases, func(c *Case) bool { return c.name == name }); i >= 0 {
-		return t.cases[i]
-	}
-	c := newCase(name)
-	t.cases = append(t.cases, c)
-	return c
 }
 
 // Record of all turns: each case of each variant, as "variant=A/rate=900", with the turns as its repeats.
@@ -65,14 +56,6 @@ func (t *Turns) Record() reports.Scenario {
 	if !t.begun {
 		record = t.scenario.Unplayed("the run ended before its turn")
 	}
-	record.Cases = recordOf(t.cases)
+	record.Cases = t.cases.record()
 	return record
-}
-
-// Unplayed is the record of a scenario that was not run.
-func (s Scenario) Unplayed(reason string) reports.Scenario {
-	return reports.Scenario{
-		Name: s.Name, Title: s.Title, About: s.About, Source: s.Source, Subject: s.Subject,
-		Outcome: reports.NotRun, Reason: reason,
-	}
 }

@@ -88,20 +88,17 @@ func (u URL) Play(ctx context.Context, own load.Own, task clusters.Task) reports
 	if u.NewConnections {
 		record.About = "Requests without a body at constant rates, made by one process, each over a connection of its own."
 	}
-	cases := &Stage{}
+	var cases caseList
 	act := Do(ctx, func(ctx context.Context, act *Act) {
 		for repeat := range u.Size.Repeats {
 			for _, rate := range u.Size.Rates {
 				task.Detail("%g requests/s, %d of %d", rate, repeat+1, u.Size.Repeats)
-				cases.Case("rate=%g", rate).Add(u.measure(ctx, act, rate, own))
+				cases.of(fmt.Sprintf("rate=%g", rate)).Add(u.measure(ctx, act, rate, own))
 			}
 		}
 	})
-	record.Outcome, record.Failure = act.Outcome()
-	if record.Outcome == reports.NotRun {
-		record.Reason = "the run was interrupted"
-	}
-	record.Duration, record.Cases = time.Since(record.Started), recordOf(cases.cases)
+	act.tell(&record)
+	record.Cases = cases.record()
 	return record
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -62,10 +61,7 @@ func playURL(ctx context.Context, load scenario.URL, gates gates, session *sessi
 	sink.Generators(load.Seed, nil, generator)
 	task = steps.Start("Benchmark of a URL")
 	record := load.Play(ctx, own, task)
-	if record.Failure != nil {
-		err = errors.New(record.Failure.Message)
-	}
-	task.End(err)
+	task.End(record.Failure.Err())
 	sink.Scenario(record)
 	if ctx.Err() == nil {
 		gates.judge(sink.bench, session, reports.Environment{}, steps.Print)
