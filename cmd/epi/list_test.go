@@ -11,8 +11,14 @@ import (
 	"github.com/podidentity/epi/framework/requirement"
 )
 
-// TestMain makes this test program the runner where the runner starts itself.
+// beProgram is the variable that makes this test program epi, for tests that start it.
+const beProgram = "TEST_PROGRAM_IS_EPI"
+
+// TestMain makes this test program epi where a test or the runner starts it as such.
 func TestMain(m *testing.M) {
+	if os.Getenv(beProgram) != "" {
+		main()
+	}
 	if len(os.Args) > 1 && os.Args[1] == suiteProcess {
 		os.Exit(run(context.Background(), newApp(os.Stdout, os.Stderr, os.LookupEnv), os.Args[1:]))
 	}

@@ -92,7 +92,8 @@ func (s *steps) Start(name string) clusters.Task {
 	s.live = append(s.live, step)
 	s.mu.Unlock()
 	if s.screen != nil {
-		step.bar = s.screen.New(1, mpb.NopStyle(), mpb.PrependDecorators(decor.Any(func(decor.Statistics) string { return step.line() })))
+		// Without a total: only such a bar does SetTotal complete, and Wait waits for each.
+		step.bar = s.screen.New(0, mpb.NopStyle(), mpb.PrependDecorators(decor.Any(func(decor.Statistics) string { return step.line() })))
 	}
 	return step
 }
