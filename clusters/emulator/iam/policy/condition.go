@@ -15,8 +15,10 @@ type condition struct {
 	forAll, forAny bool
 	ifExists       bool
 	// key in lower case.
-	key    string
-	values []conditionValue
+	key string
+	// multivalued says that the key is so by definition.
+	multivalued bool
+	values      []conditionValue
 }
 
 // operator of a condition, without its negation: StringNotEquals is a negated StringEquals.
@@ -151,13 +153,13 @@ func (c *condition) holds(context Context) bool {
 		// reference_policies_elements_condition_operators, "Important": the values do not match, so
 		// that a negation holds.
 		return c.ifExists || c.operator.negated
+	case c.multivalued || len(values) > 1:
+		// "Multivalued context keys require a condition set operator"
+		// (reference_policies_condition-single-vs-multi-valued-context-keys): without one nothing holds of
+		// such a key, a negation neither.
+		return false
 	}
-	for _, value := range values {
-		if c.matches(value, context) {
-			return !c.operator.negated
-		}
-	}
-	return c.operator.negated
+	return c.matches(values[0], context) != c.operator.negated
 }
 
 func (c *condition) nullHolds(absent bool) bool {

@@ -132,8 +132,6 @@ func TestConditions(t *testing.T) {
 		{sets + " with IfExists", `{"ForAllValues:StringLikeIfExists":{"k:x":"a*"}}`, values{"b"}, false},
 		{"reference_policies_condition_examples-multi-valued-context-keys: Null closes the hole of ForAllValues", `{"ForAllValues:StringEquals":{"k:x":"a"},"Null":{"k:x":"false"}}`, nil, false},
 		{"reference_policies_condition_examples-multi-valued-context-keys: Null closes the hole of ForAllValues", `{"ForAllValues:StringEquals":{"k:x":"a"},"Null":{"k:x":"false"}}`, values{"a"}, true},
-		{"several values without a set operator: any of them matches", `{"StringEquals":{"k:x":"a"}}`, values{"b", "a"}, true},
-		{"several values without a set operator: none of them matches", `{"StringNotEquals":{"k:x":"a"}}`, values{"b", "a"}, false},
 
 		{operators + " negated and absent: Numeric", `{"NumericNotEquals":{"k:x":"1"}}`, nil, true},
 		{operators + " negated and absent: Date", `{"DateNotEquals":{"k:x":"2026"}}`, nil, true},

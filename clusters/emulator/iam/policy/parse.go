@@ -334,6 +334,7 @@ func (p *parser) conditions(n node) error {
 			}
 			c := template
 			c.key = strings.ToLower(key.name)
+			c.multivalued = isMultivalued(c.key)
 			if err := p.conditionValues(&c, key.value); err != nil {
 				return err
 			}

@@ -23,6 +23,8 @@ type token struct {
 	// key of a variable, in lower case.
 	key        string
 	hasDefault bool
+	// multivalued says that the key of a variable is so by definition.
+	multivalued bool
 	// slot of a variable among its pattern's variables.
 	slot int
 }

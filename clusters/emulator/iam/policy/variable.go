@@ -21,7 +21,8 @@ func variable(s string) (t token, size int) {
 		if !found || !validVariable(key) {
 			return token{}, 0
 		}
-		return token{kind: variableToken, key: strings.ToLower(key), text: s[quote+1 : after-1], hasDefault: true}, after + 1
+		key = strings.ToLower(key)
+		return token{kind: variableToken, key: key, multivalued: isMultivalued(key), text: s[quote+1 : after-1], hasDefault: true}, after + 1
 	}
 	if end < 0 {
 		return token{}, 0
@@ -33,7 +34,8 @@ func variable(s string) (t token, size int) {
 		if !validVariable(name) {
 			return token{}, 0
 		}
-		return token{kind: variableToken, key: strings.ToLower(name)}, end + 1
+		key := strings.ToLower(name)
+		return token{kind: variableToken, key: key, multivalued: isMultivalued(key)}, end + 1
 	}
 }
 
@@ -42,10 +44,10 @@ func validVariable(key string) bool {
 	return key != "" && strings.TrimSpace(key) == key && !strings.ContainsAny(key, ",'{}$*?")
 }
 
-// value resolves a variable. A key with several values cannot be a variable
-// (reference_policies_condition-single-vs-multi-valued-context-keys).
+// value resolves a variable. A multivalued key cannot be one
+// (reference_policies_condition-single-vs-multi-valued-context-keys): it is like a key that is absent.
 func (t *token) value(context Context) (string, bool) {
-	if values := context[t.key]; len(values) == 1 {
+	if values := context[t.key]; len(values) == 1 && !t.multivalued {
 		return values[0], true
 	}
 	return t.text, t.hasDefault
