@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"net/http"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -107,15 +109,19 @@ func (i issuers) Keys(issuer string) (*oidc.Keys, bool) {
 }
 
 // sessions is eksauth.Sessions.
-type sessions struct{ accounts *iam.Accounts }
+type sessions struct {
+	accounts *iam.Accounts
+	region   string
+}
 
 // chainHop is the life of the first session of a chain: nobody but the second hop uses it.
 const chainHop = 15 * time.Minute
 
 func (s sessions) AssumeRole(ctx context.Context, in eksauth.AssumeRoleInput) (eksauth.Session, error) {
-	first := iam.Trust{RoleARN: in.RoleARN, Service: eks.Principal, Actions: actions(in), Context: trustContext(in)}
-	first.Context.Set("aws:SourceArn", in.SourceARN)
-	first.Context.Set("aws:SourceAccount", in.SourceAccount)
+	first := iam.Trust{
+		RoleARN: in.RoleARN, Service: eks.Principal, SourceARN: in.SourceARN, SourceAccount: in.SourceAccount,
+		Environment: iam.ServiceEnvironment(eks.Principal, s.region), Actions: actions(in), Context: trustContext(in),
+	}
 	if in.TargetRoleARN == "" {
 		session, err := s.assume(ctx, first, in, in.Duration, in.Life, in.Policy)
 		return eksSession(session), err
@@ -129,13 +135,26 @@ func (s sessions) AssumeRole(ctx context.Context, in eksauth.AssumeRoleInput) (e
 	if !ok {
 		return eksauth.Session{}, fmt.Errorf("assume target role %s: the session of %s is gone", in.TargetRoleARN, in.RoleARN)
 	}
-	second := iam.Trust{
-		RoleARN: in.TargetRoleARN, Caller: &iam.Caller{Principal: principal, AccessKeyID: hop.AccessKeyID},
-		Actions: actions(in), Context: trustContext(in),
-	}
+	// It is EKS that uses the first role's credentials, from an address of its own.
+	caller := &iam.Caller{Principal: principal, AccessKeyID: hop.AccessKeyID, Environment: iam.ServiceEnvironment(eks.Principal, s.region)}
+	caller.SourceIP = localAddress(ctx)
+	second := iam.Trust{RoleARN: in.TargetRoleARN, Caller: caller, Actions: actions(in), Context: trustContext(in)}
 	second.Context.Set("sts:ExternalId", in.ExternalID)
 	session, err := s.assume(ctx, second, in, in.Duration, in.Life, in.Policy)
 	return eksSession(session), err
+}
+
+// localAddress is the emulator's own on the connection of a request; the zero Addr if it is not known.
+func localAddress(ctx context.Context) netip.Addr {
+	local, ok := ctx.Value(http.LocalAddrContextKey).(net.Addr)
+	if !ok {
+		return netip.Addr{}
+	}
+	address, err := netip.ParseAddrPort(local.String())
+	if err != nil {
+		return netip.Addr{}
+	}
+	return address.Addr().Unmap().WithZone("")
 }
 
 func eksSession(s iam.Session) eksauth.Session {
@@ -206,16 +225,20 @@ func trustContext(in eksauth.AssumeRoleInput) policy.Context {
 // instances is imds.Role: the nodes' role.
 type instances struct{ emulator *Emulator }
 
-func (i instances) InstanceCredentials(ctx context.Context, instanceID string) (imds.Credentials, error) {
+func (i instances) InstanceCredentials(ctx context.Context, to imds.Delivery) (imds.Credentials, error) {
 	accounts, options := i.emulator.cloud.Load().accounts, &i.emulator.options
 	roleARN := "arn:aws:iam::" + options.Account + ":role/" + options.NodeRole
-	trust := iam.Trust{RoleARN: roleARN, Service: ec2Principal, Actions: []string{"sts:AssumeRole"}}
-	if decision := accounts.EvaluateTrust(ctx, trust); !decision.Allowed {
-		return imds.Credentials{}, fmt.Errorf("assume %s for instance %s: %w", roleARN, instanceID, imds.ErrNotTrusted)
+	trust := iam.Trust{
+		RoleARN: roleARN, Service: ec2Principal, Environment: iam.ServiceEnvironment(ec2Principal, options.Region), Actions: []string{"sts:AssumeRole"},
 	}
-	session, err := accounts.IssueSession(ctx, iam.SessionInput{RoleARN: roleARN, SessionName: instanceID, Duration: 6 * time.Hour})
+	if decision := accounts.EvaluateTrust(ctx, trust); !decision.Allowed {
+		return imds.Credentials{}, fmt.Errorf("assume %s for instance %s: %w", roleARN, to.InstanceID, imds.ErrNotTrusted)
+	}
+	session, err := accounts.IssueSession(ctx, iam.SessionInput{
+		RoleARN: roleARN, SessionName: to.InstanceID, Duration: 6 * time.Hour, Keys: deliveryKeys(to, options.Region, options.Account),
+	})
 	if errors.Is(err, iam.ErrNoSuchRole) {
-		return imds.Credentials{}, fmt.Errorf("assume %s for instance %s: %w", roleARN, instanceID, imds.ErrNotTrusted)
+		return imds.Credentials{}, fmt.Errorf("assume %s for instance %s: %w", roleARN, to.InstanceID, imds.ErrNotTrusted)
 	}
 	if err != nil {
 		return imds.Credentials{}, err
@@ -224,6 +247,23 @@ func (i instances) InstanceCredentials(ctx context.Context, instanceID string) (
 		AccessKeyID: session.AccessKeyID, SecretAccessKey: session.SecretAccessKey,
 		SessionToken: session.SessionToken, Expiration: session.Expiration,
 	}, nil
+}
+
+// deliveryKeys are the condition keys of all requests with an instance's credentials
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html, "Properties of a role
+// session").
+func deliveryKeys(to imds.Delivery, region, account string) policy.Context {
+	keys := policy.Context{}
+	keys.Set("ec2:SourceInstanceArn", "arn:aws:ec2:"+region+":"+account+":instance/"+to.InstanceID)
+	keys.Set("ec2:RoleDelivery", "2.0")
+	if to.V1 {
+		keys.Set("ec2:RoleDelivery", "1.0")
+	}
+	keys.Set("aws:Ec2InstanceSourceVpc", to.VPC)
+	if to.PrivateIP != "" {
+		keys.Set("aws:Ec2InstanceSourcePrivateIPv4", to.PrivateIP)
+	}
+	return keys
 }
 
 // clusters is control.Clusters.

@@ -166,7 +166,7 @@ func (e *Emulator) newCloud(sessionKey []byte) (*cloud, error) {
 	c := &cloud{accounts: accounts, verifier: verifier, eks: clusters}
 	security := sts.NewHandler(sts.Options{Accounts: accounts, Issuers: issuers{options.Issuers, clusters}, Now: options.Now})
 	tokens := eksauth.New(eksauth.Options{
-		Account: options.Account, Clusters: clusters, Authorizer: authorizer{accounts, options.Account}, Sessions: sessions{accounts}, Now: options.Now,
+		Account: options.Account, Clusters: clusters, Authorizer: authorizer{accounts, options.Account}, Sessions: sessions{accounts, options.Region}, Now: options.Now,
 	})
 	c.services = map[string]service{
 		"eks":      {handler: managers, refuse: refuseJSON, requestID: jsonRequestID, regions: []string{options.Region}},

@@ -8,7 +8,6 @@ import (
 	"mime"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -79,7 +78,7 @@ func (e *Emulator) record(r *http.Request, call *journal.Call, status int) {
 func (o *cloud) route(w http.ResponseWriter, r *http.Request, call *journal.Call, home string) {
 	region, name, signed := sigv4.Scope(r)
 	if !signed {
-		o.unsigned(w, r, call)
+		o.unsigned(w, r, call, home)
 		return
 	}
 	target, known := o.services[name]
@@ -123,19 +122,17 @@ func (o *cloud) caller(r *http.Request, identity *sigv4.Identity, call *journal.
 		return nil, false
 	}
 	call.Principal = principal.ARN
-	caller := &iam.Caller{
-		Principal: principal, AccessKeyID: identity.AccessKeyID, SecureTransport: r.TLS != nil,
-		UserAgent: r.UserAgent(), Time: call.Time, Region: identity.Region,
+	region := identity.Region
+	if call.Service == "iam" {
+		// "IAM calls are always made to the us-east-1 Region" (aws:RequestedRegion).
+		region = globalRegion
 	}
-	if address, err := netip.ParseAddr(call.SourceIP); err == nil {
-		caller.SourceIP = address.Unmap()
-	}
-	return caller, true
+	return &iam.Caller{Principal: principal, AccessKeyID: identity.AccessKeyID, Environment: iam.EnvironmentOf(r, region), Time: call.Time}, true
 }
 
 // unsigned serves what has no readable signature. STS and S3 have something to say to anonymous
 // callers; all other services refuse them.
-func (o *cloud) unsigned(w http.ResponseWriter, r *http.Request, call *journal.Call) {
+func (o *cloud) unsigned(w http.ResponseWriter, r *http.Request, call *journal.Call, home string) {
 	name := guessService(r)
 	if name == "iam" {
 		var ok bool
@@ -156,7 +153,8 @@ func (o *cloud) unsigned(w http.ResponseWriter, r *http.Request, call *journal.C
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	target.handler.ServeHTTP(w, r)
+	environment := iam.EnvironmentOf(r, home)
+	target.handler.ServeHTTP(w, r.WithContext(iam.WithEnvironment(r.Context(), &environment)))
 }
 
 // guessService tells by its protocol which service a request is for that does not say it.

@@ -3,8 +3,7 @@ package iam
 import (
 	"context"
 	"fmt"
-	"strconv"
-	"time"
+	"maps"
 
 	"github.com/podidentity/epi/clusters/emulator/iam/policy"
 	"github.com/podidentity/epi/clusters/emulator/journal"
@@ -16,8 +15,8 @@ type Access struct {
 	Action string
 	// Resource ARN, or "*".
 	Resource string
-	// Context has the keys of this request beyond the global ones that Authorize fills from the
-	// caller (aws:PrincipalTag/*, aws:PrincipalArn, aws:SourceIp, …); may be nil.
+	// Context has the keys of this request beyond the global ones that Authorize fills in (globalKeys,
+	// aws:PrincipalTag/*); may be nil.
 	Context policy.Context
 	// ResourcePolicy of the resource, if it has one.
 	ResourcePolicy *policy.Named
@@ -26,11 +25,20 @@ type Access struct {
 }
 
 // Authorize decides whether caller may, by the policies it has now, and notes the decision in the
-// journal's call of ctx. A nil caller is refused.
+// journal's call of ctx. A nil caller is anonymous: the resource's policy alone decides.
 func (a *Accounts) Authorize(ctx context.Context, caller *Caller, access Access) policy.Decision {
 	decision := policy.Decision{Action: access.Action, Resource: access.Resource}
-	if caller != nil {
+	switch {
+	case caller != nil:
 		decision = a.decide(caller, access, false)
+	case access.ResourcePolicy != nil:
+		o := &origin{
+			requester: byAnonymous, Environment: EnvironmentFrom(ctx), now: a.now().UTC(),
+			resourceAccount: access.ResourceAccount, organized: a.organized,
+		}
+		decision = policy.Evaluate(&policy.Request{
+			Action: access.Action, Resource: access.Resource, ResourceAccount: access.ResourceAccount, Context: o.context(access.Context),
+		}, &policy.Policies{Resource: access.ResourcePolicy})
 	}
 	journal.FromContext(ctx).Decision = decision.Explain()
 	return decision
@@ -59,61 +67,8 @@ func (a *Accounts) decide(caller *Caller, access Access, trust bool) policy.Deci
 	return policy.Evaluate(&policy.Request{
 		Principal: policy.Principal{AccountID: who.AccountID, ARN: who.ARN, RoleARN: who.RoleARN, ID: id},
 		Action:    access.Action, Resource: access.Resource, ResourceAccount: resourceAccount, ResourceMustAllow: trust,
-		Context: a.context(caller, access.Context, resourceAccount),
+		Context: a.signedOrigin(caller, resourceAccount).context(access.Context),
 	}, &policies)
-}
-
-// context adds the global condition keys (reference_policies_condition-keys) to the request's own,
-// which cannot stand in for them.
-func (a *Accounts) context(caller *Caller, own policy.Context, resourceAccount string) policy.Context {
-	keys := make(policy.Context, len(own)+24)
-	for key, values := range own {
-		keys[key] = values
-	}
-	who := &caller.Principal
-	for key, value := range who.Tags {
-		keys.Set("aws:PrincipalTag/"+key, value)
-	}
-	keys["aws:principalarn"] = []string{who.ARN}
-	if who.Type == AssumedRolePrincipal {
-		// The role, not the session.
-		keys["aws:principalarn"] = []string{who.RoleARN}
-		keys["aws:tokenissuetime"] = []string{who.Issued.UTC().Format(time.RFC3339)}
-		// Present with temporary credentials only.
-		keys["aws:multifactorauthpresent"] = []string{"false"}
-	} else {
-		keys["aws:username"] = []string{who.UserName}
-	}
-	if who.SourceIdentity != "" {
-		keys["aws:sourceidentity"] = []string{who.SourceIdentity}
-	}
-	if who.Provider != "" {
-		keys["aws:federatedprovider"] = []string{who.Provider}
-	}
-	keys["aws:principalaccount"] = []string{who.AccountID}
-	keys["aws:principaltype"] = []string{string(who.Type)}
-	keys["aws:principalisawsservice"] = []string{"false"}
-	keys["aws:userid"] = []string{who.UserID}
-	keys["aws:securetransport"] = []string{strconv.FormatBool(caller.SecureTransport)}
-	if caller.SourceIP.IsValid() {
-		keys["aws:sourceip"] = []string{caller.SourceIP.String()}
-	}
-	if caller.UserAgent != "" {
-		keys["aws:useragent"] = []string{caller.UserAgent}
-	}
-	if caller.Region != "" {
-		keys["aws:requestedregion"] = []string{caller.Region}
-	}
-	a.environment(keys, resourceAccount)
-	return keys
-}
-
-// environment adds what does not depend on who asks.
-func (a *Accounts) environment(keys policy.Context, resourceAccount string) {
-	now := a.now().UTC()
-	keys["aws:currenttime"] = []string{now.Format(time.RFC3339)}
-	keys["aws:epochtime"] = []string{strconv.FormatInt(now.Unix(), 10)}
-	keys["aws:resourceaccount"] = []string{resourceAccount}
 }
 
 // DeniedMessage is AWS's wording of a refusal (troubleshoot_access-denied): "User: ARN is not
@@ -148,9 +103,13 @@ type Trust struct {
 	// ARN of an OIDC provider, or the Caller.
 	Service, Provider string
 	Caller            *Caller
+	// SourceARN and SourceAccount are those of the resource on whose behalf Service acts; "" for none.
+	SourceARN, SourceAccount string
+	// Environment is how the request of Service or Provider came; a Caller's is its own.
+	Environment Environment
 	// Actions must all be allowed: "sts:AssumeRole", and "sts:TagSession" when there are tags.
 	Actions []string
-	// Context has aws:RequestTag/*, aws:TagKeys, aws:SourceArn, aws:SourceAccount, sts:ExternalId, …
+	// Context has aws:RequestTag/*, aws:TagKeys, sts:ExternalId, …
 	Context policy.Context
 }
 
@@ -178,18 +137,20 @@ func (a *Accounts) EvaluateTrust(ctx context.Context, trust Trust) policy.Decisi
 }
 
 func (a *Accounts) decideActions(accountID string, trust Trust, role *view) (decision policy.Decision) {
-	keys := make(policy.Context, len(trust.Context)+len(role.tags)+4)
-	for key, values := range trust.Context {
-		keys[key] = values
-	}
+	keys := make(policy.Context, len(trust.Context)+2*len(role.tags))
+	maps.Copy(keys, trust.Context)
 	setTags(keys, "aws:ResourceTag/", role.tags)
 	setTags(keys, "iam:ResourceTag/", role.tags)
 	if trust.Caller == nil {
-		if trust.Service != "" {
-			keys["aws:principalisawsservice"] = []string{"true"}
-			keys["aws:principalservicename"] = []string{trust.Service}
+		o := &origin{
+			requester: byWebIdentity, Environment: &trust.Environment, now: a.now().UTC(), provider: trust.Provider,
+			service: trust.Service, sourceARN: trust.SourceARN, sourceAccount: trust.SourceAccount,
+			resourceAccount: accountID, organized: a.organized,
 		}
-		a.environment(keys, accountID)
+		if trust.Service != "" {
+			o.requester = byService
+		}
+		keys = o.context(keys)
 	}
 	for _, action := range trust.Actions {
 		if trust.Caller != nil {

@@ -2,7 +2,7 @@ package iam
 
 import (
 	"context"
-	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/podidentity/epi/clusters/emulator/iam/policy"
@@ -12,15 +12,22 @@ import (
 type Caller struct {
 	Principal   Principal
 	AccessKeyID string
-	// SourceIP is the peer's address; the zero Addr if it is not known.
-	SourceIP netip.Addr
-	// SecureTransport says that the request came over TLS.
-	SecureTransport bool
-	UserAgent       string
+	Environment
 	// Time of the request, by the emulator's clock.
 	Time time.Time
-	// Region of the credential scope.
-	Region string
+	// Via are the service principals that pass the request on with the caller's credentials, the first one
+	// first; empty for the caller's own requests.
+	Via []string
+}
+
+// Through is the caller of the requests that a service makes with the caller's credentials
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/access_forward_access_sessions.html). The address stays
+// the caller's.
+func (c *Caller) Through(service string) *Caller {
+	through := *c
+	through.Via = append(slices.Clip(c.Via), service)
+	through.SecureTransport, through.UserAgent, through.Referer = true, service, ""
+	return &through
 }
 
 type callerKey struct{}
@@ -34,6 +41,22 @@ func WithCaller(ctx context.Context, caller *Caller) context.Context {
 func CallerFrom(ctx context.Context) *Caller {
 	caller, _ := ctx.Value(callerKey{}).(*Caller)
 	return caller
+}
+
+type environmentKey struct{}
+
+// WithEnvironment returns a context that carries the environment of an unsigned request to the service
+// handlers; a signed one's is the caller's.
+func WithEnvironment(ctx context.Context, environment *Environment) context.Context {
+	return context.WithValue(ctx, environmentKey{}, environment)
+}
+
+// EnvironmentFrom returns the environment of an unsigned request; a zero one if there is none.
+func EnvironmentFrom(ctx context.Context) *Environment {
+	if environment, ok := ctx.Value(environmentKey{}).(*Environment); ok {
+		return environment
+	}
+	return &Environment{}
 }
 
 // PrincipalType as the condition key aws:PrincipalType spells it.
@@ -72,4 +95,6 @@ type Principal struct {
 	SourceIdentity string
 	// Provider is the ARN of the OIDC provider that vouched for the session; empty otherwise.
 	Provider string
+	// Keys are the condition keys that the session keeps of how it was made. They must not be changed.
+	Keys policy.Context
 }

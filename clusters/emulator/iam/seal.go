@@ -42,6 +42,8 @@ type session struct {
 	SourceIdentity string `json:"si,omitempty"`
 	// Provider is the ARN of the OIDC provider that vouched; empty otherwise.
 	Provider string `json:"f,omitempty"`
+	// Keys are the condition keys that the session keeps.
+	Keys policy.Context `json:"c,omitempty"`
 
 	// token is what the session was read from, parsed its policies.
 	token  string

@@ -53,6 +53,9 @@ type SessionInput struct {
 	SourceIdentity string
 	// Provider is the ARN of the OIDC provider that vouched for the caller; empty otherwise.
 	Provider string
+	// Keys are condition keys that the session keeps of how it is made: claims of a web identity, where an
+	// instance's credentials are delivered. May be nil.
+	Keys policy.Context
 }
 
 // Session is a role session that was just made.
@@ -202,7 +205,7 @@ func (a *Accounts) IssueSession(_ context.Context, input SessionInput) (Session,
 	}
 	s := &session{
 		Account: owner.id, Owner: role.id, Name: input.SessionName, Tags: input.Tags, Transitive: input.TransitiveTags, Policies: policies,
-		Issued: now.Unix(), Expires: now.Add(life).Unix(), SourceIdentity: input.SourceIdentity, Provider: input.Provider,
+		Issued: now.Unix(), Expires: now.Add(life).Unix(), SourceIdentity: input.SourceIdentity, Provider: input.Provider, Keys: input.Keys,
 	}
 	token, err := a.issue(s)
 	if err != nil {
@@ -331,7 +334,7 @@ func (a *Accounts) Principal(_ context.Context, accessKeyID, sessionToken string
 		Type: AssumedRolePrincipal, AccountID: s.Account, ARN: sessionARN(s.Account, owner.name, s.Name),
 		UserID: owner.id + ":" + s.Name, RoleARN: owner.arn, RoleID: owner.id, SessionName: s.Name,
 		Tags: mergeTags(owner.tags, s.Tags), SessionTags: s.Tags, TransitiveTags: s.Transitive,
-		Issued: time.Unix(s.Issued, 0).UTC(), Session: s.parsed, SourceIdentity: s.SourceIdentity, Provider: s.Provider,
+		Issued: time.Unix(s.Issued, 0).UTC(), Session: s.parsed, SourceIdentity: s.SourceIdentity, Provider: s.Provider, Keys: s.Keys,
 	}, true
 }
 

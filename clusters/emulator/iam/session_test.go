@@ -57,7 +57,7 @@ func issue(t *testing.T, account *iam.Accounts, input iam.SessionInput) (iam.Ses
 	if !ok {
 		t.Fatal("no principal")
 	}
-	return session, &iam.Caller{Principal: principal, AccessKeyID: session.AccessKeyID, SourceIP: netip.MustParseAddr("10.0.0.7"), Region: iamtest.Region}
+	return session, &iam.Caller{Principal: principal, AccessKeyID: session.AccessKeyID, Environment: iam.Environment{SourceIP: netip.MustParseAddr("10.0.0.7"), Region: iamtest.Region}}
 }
 
 func TestSession(t *testing.T) {
@@ -317,6 +317,41 @@ func BenchmarkAuthorize(b *testing.B) {
 	for b.Loop() {
 		if decision := account.Authorize(b.Context(), caller, iam.Access{Action: "s3:GetObject", Resource: "arn:aws:s3:::b/k"}); !decision.Allowed {
 			b.Fatal(decision.Explain())
+		}
+	}
+}
+
+// TestForwardAccessSession: what a service does with a caller's credentials tells so
+// (reference_policies_condition-keys, aws:ViaAWSService, aws:CalledVia…; access_forward_access_sessions).
+func TestForwardAccessSession(t *testing.T) {
+	c, server := client(t)
+	arn := roleWith(t, c, "r", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`)
+	_, caller := issue(t, server.Accounts, iam.SessionInput{RoleARN: arn})
+	twice := caller.Through("cloudformation.amazonaws.com").Through("dynamodb.amazonaws.com")
+	for _, test := range []struct {
+		condition     string
+		direct, twice bool
+	}{
+		{`"Bool":{"aws:ViaAWSService":"true"}`, false, true},
+		{`"Bool":{"aws:ViaAWSService":"false"}`, true, false},
+		{`"Bool":{"aws:PrincipalIsAWSService":"false"}`, true, true},
+		{`"ForAnyValue:StringEquals":{"aws:CalledVia":"cloudformation.amazonaws.com"}`, false, true},
+		{`"ForAnyValue:StringEquals":{"aws:CalledVia":"dynamodb.amazonaws.com"}`, false, true},
+		{`"StringEquals":{"aws:CalledVia":"dynamodb.amazonaws.com"}`, false, false},
+		{`"StringEquals":{"aws:CalledViaFirst":"cloudformation.amazonaws.com","aws:CalledViaLast":"dynamodb.amazonaws.com"}`, false, true},
+		{`"Null":{"aws:CalledVia":"true","aws:CalledViaFirst":"true","aws:CalledViaLast":"true"}`, true, false},
+		{`"IpAddress":{"aws:SourceIp":"10.0.0.7"}`, true, true},
+		{`"Bool":{"aws:SecureTransport":"true"}`, false, true},
+	} {
+		resource := &policy.Named{Name: "deny", Document: parse(t, `{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"*","Condition":{`+test.condition+`}}}`)}
+		access := iam.Access{Action: "s3:GetObject", Resource: "arn:aws:s3:::b/k", ResourcePolicy: resource}
+		for name, who := range map[string]struct {
+			*iam.Caller
+			want bool
+		}{"direct": {caller, test.direct}, "through two services": {twice, test.twice}} {
+			if decision := server.Accounts.Authorize(t.Context(), who.Caller, access); decision.Explicit != who.want {
+				t.Errorf("%s: denied by %s %v, want %v", name, test.condition, decision.Explicit, who.want)
+			}
 		}
 	}
 }

@@ -28,16 +28,19 @@ const (
 // roleCredentials are made on the first request and again before they expire. When that fails the
 // old ones are given as long as they are good, and then what
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_iam-ec2.html says.
-func (s *Service) roleCredentials(ctx context.Context, i *instance) (string, *refusal) {
+func (s *Service) roleCredentials(ctx context.Context, i *instance, v1 bool) (string, *refusal) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	now := s.options.Now()
-	if i.credentials.Expiration.Sub(now) < renewBefore {
-		made, err := s.options.Role.InstanceCredentials(ctx, i.id)
+	now, to, has := s.options.Now(), i.delivery, &i.withToken
+	if v1 {
+		to.V1, has = true, &i.without
+	}
+	if has.Expiration.Sub(now) < renewBefore {
+		made, err := s.options.Role.InstanceCredentials(ctx, to)
 		switch {
 		case err == nil:
-			i.credentials, i.updated = made, now
-		case i.credentials.Expiration.After(now):
+			*has = given{made, now}
+		case has.Expiration.After(now):
 			s.options.Log.WarnContext(ctx, "renew instance credentials", "instance", i.id, "error", err)
 		case errors.Is(err, ErrNotTrusted):
 			return encode(struct{ Code, Message, LastUpdated string }{
@@ -57,15 +60,18 @@ func (s *Service) roleCredentials(ctx context.Context, i *instance) (string, *re
 		SecretAccessKey         string
 		Token, Expiration       string
 	}{
-		"Success", stamp(i.updated), "AWS-HMAC",
-		i.credentials.AccessKeyID, i.credentials.SecretAccessKey, i.credentials.SessionToken, stamp(i.credentials.Expiration),
+		"Success", stamp(has.updated), "AWS-HMAC",
+		has.AccessKeyID, has.SecretAccessKey, has.SessionToken, stamp(has.Expiration),
 	}), nil
 }
 
 // profile is the instance profile, of the role's name.
 func (s *Service) profile(i *instance) string {
 	i.mu.Lock()
-	updated := i.updated
+	updated := i.withToken.updated
+	if i.without.updated.After(updated) {
+		updated = i.without.updated
+	}
 	i.mu.Unlock()
 	if updated.IsZero() {
 		updated = s.started

@@ -12,7 +12,7 @@ import (
 
 type constantRole struct{}
 
-func (constantRole) InstanceCredentials(context.Context, string) (Credentials, error) {
+func (constantRole) InstanceCredentials(context.Context, Delivery) (Credentials, error) {
 	return Credentials{"ASIA", "fuzz-secret", "fuzz-session", time.Now().Add(6 * time.Hour)}, nil
 }
 

@@ -171,8 +171,10 @@ func (s *Service) serveMetadata(w http.ResponseWriter, r *http.Request, source n
 		w.Header().Set("Allow", "GET, HEAD")
 		return "", &refusal{status: http.StatusMethodNotAllowed}
 	}
+	v1 := false
 	switch tokens := r.Header.Values(tokenHeader); {
 	case len(tokens) == 0 && s.V1Enabled():
+		v1 = true
 	case len(tokens) != 1:
 		return "", &refusal{status: http.StatusUnauthorized}
 	default:
@@ -182,7 +184,7 @@ func (s *Service) serveMetadata(w http.ResponseWriter, r *http.Request, source n
 		}
 		w.Header().Set(ttlHeader, strconv.Itoa(int(left.Seconds())))
 	}
-	return s.lookUp(r.Context(), r.URL.Path, s.instance(source))
+	return s.lookUp(r.Context(), r.URL.Path, s.instance(source), v1)
 }
 
 // instance is the one at an address.
@@ -201,5 +203,16 @@ func (s *Service) instance(source netip.Addr) *instance {
 type Role interface {
 	// InstanceCredentials returns new credentials whose session name is the instance's ID, or
 	// ErrNotTrusted.
-	InstanceCredentials(ctx context.Context, instanceID string) (Credentials, error)
+	InstanceCredentials(ctx context.Context, to Delivery) (Credentials, error)
+}
+
+// Delivery is where credentials of a role go: what the condition keys tell of it that EC2 puts into
+// requests with them
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html).
+type Delivery struct {
+	// InstanceID is that of the instance, VPC its VPC's, PrivateIP its private IPv4 address; "" for an
+	// instance without one.
+	InstanceID, VPC, PrivateIP string
+	// V1 says that they are asked for without a session token.
+	V1 bool
 }

@@ -23,11 +23,13 @@ import (
 type role struct {
 	now  *time.Time
 	made []string
-	err  error
+	// deliveries are those of made.
+	deliveries []Delivery
+	err        error
 }
 
-func (r *role) InstanceCredentials(_ context.Context, instanceID string) (Credentials, error) {
-	r.made = append(r.made, instanceID)
+func (r *role) InstanceCredentials(_ context.Context, to Delivery) (Credentials, error) {
+	r.made, r.deliveries = append(r.made, to.InstanceID), append(r.deliveries, to)
 	return Credentials{
 		AccessKeyID: fmt.Sprint("ASIA", len(r.made)), SecretAccessKey: "secret", SessionToken: "session", Expiration: r.now.Add(6 * time.Hour),
 	}, r.err
@@ -514,5 +516,26 @@ func TestSDK(t *testing.T) {
 	*now = now.Add(7 * time.Hour)
 	if _, err := provider.Retrieve(ctx); err == nil || !strings.Contains(err.Error(), "AssumeRoleUnauthorizedAccess") {
 		t.Errorf("a role that is gone: %v", err)
+	}
+}
+
+// TestDelivery: credentials tell where they were delivered, and by which version of the service: those of
+// one version are not given by the other.
+func TestDelivery(t *testing.T) {
+	s, role, _ := newService(t, func(o *Options) { o.V1 = true })
+	const path = "/latest/meta-data/iam/security-credentials/epi-node"
+	for range 2 {
+		send(s, http.MethodGet, path, "10.0.0.2")
+		credentialsOf(t, s, "10.0.0.2")
+		credentialsOf(t, s, "fd00::2")
+	}
+	vpc := "vpc-" + hexID("vpc"+s.options.Region+s.options.Account)
+	want := []Delivery{
+		{InstanceID: InstanceID("10.0.0.2"), VPC: vpc, PrivateIP: "10.0.0.2", V1: true},
+		{InstanceID: InstanceID("10.0.0.2"), VPC: vpc, PrivateIP: "10.0.0.2"},
+		{InstanceID: InstanceID("fd00::2"), VPC: vpc},
+	}
+	if !slices.Equal(role.deliveries, want) {
+		t.Errorf("got  %+v\nwant %+v", role.deliveries, want)
 	}
 }

@@ -18,9 +18,18 @@ type instance struct {
 	// values by path below a version; those of credentials are "".
 	values map[string]string
 
-	mu          sync.Mutex
-	credentials Credentials
-	updated     time.Time
+	// delivery is where its credentials go, by session token.
+	delivery Delivery
+
+	mu sync.Mutex
+	// withToken are given for session tokens, without to requests of IMDSv1: they tell which it was.
+	withToken, without given
+}
+
+// given are credentials, made at a time.
+type given struct {
+	Credentials
+	updated time.Time
 }
 
 // platforms are EC2's names of Go's architectures, and a type of instance of each.
@@ -37,6 +46,10 @@ func (s *Service) newInstance(source netip.Addr) *instance {
 	zone, place := region+"a", region+account
 	platform := platforms[runtime.GOARCH]
 	i := &instance{id: InstanceID(ip)}
+	i.delivery = Delivery{InstanceID: i.id, VPC: "vpc-" + hexID("vpc"+place)}
+	if source.Is4() {
+		i.delivery.PrivateIP = ip
+	}
 	hostname := privateName(source, i.id) + "." + privateDomain(region)
 	mac := macOf(ip)
 	image := "ami-" + hexID(region)
@@ -78,7 +91,7 @@ func (s *Service) newInstance(source netip.Addr) *instance {
 		"security-group-ids": "sg-" + hexID("sg"+place),
 		"security-groups":    securityGroup,
 		"subnet-id":          "subnet-" + hexID("subnet"+place),
-		"vpc-id":             "vpc-" + hexID("vpc"+place),
+		"vpc-id":             i.delivery.VPC,
 	} {
 		i.values["meta-data/network/interfaces/macs/"+mac+"/"+name] = value
 	}

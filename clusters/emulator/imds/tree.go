@@ -28,7 +28,7 @@ func version(path string) (name, rest string, known bool) {
 // lookUp answers a path with a value, or with the names below it: those of folders end in "/". EC2
 // takes values and folders with a slash at their end and without
 // (https://github.com/boto/boto/pull/1900, https://github.com/awslabs/aws-sdk-rust/issues/560).
-func (s *Service) lookUp(ctx context.Context, path string, i *instance) (string, *refusal) {
+func (s *Service) lookUp(ctx context.Context, path string, i *instance, v1 bool) (string, *refusal) {
 	if path == "/" {
 		return strings.Join(versions, "\n"), nil
 	}
@@ -41,7 +41,7 @@ func (s *Service) lookUp(ctx context.Context, path string, i *instance) (string,
 	case "":
 		return "dynamic\nmeta-data", nil // without slashes, unlike all below
 	case credentialsFolder + "/" + s.options.RoleName:
-		return s.roleCredentials(ctx, i)
+		return s.roleCredentials(ctx, i, v1)
 	case infoPath:
 		return s.profile(i), nil
 	}

@@ -93,7 +93,7 @@ func BenchmarkGetObject(b *testing.B) {
 				}
 			}
 			w := &sink{header: make(http.Header, 16)}
-			handler.ServeHTTP(w, r.WithContext(iam.WithCaller(r.Context(), &iam.Caller{Principal: principal, AccessKeyID: issued.AccessKeyID, Region: iamtest.Region, Time: time.Now()})))
+			handler.ServeHTTP(w, r.WithContext(iam.WithCaller(r.Context(), &iam.Caller{Principal: principal, AccessKeyID: issued.AccessKeyID, Environment: iam.Environment{Region: iamtest.Region}, Time: time.Now()})))
 			if w.status != http.StatusOK || w.bytes != 1024 {
 				b.Fatalf("status %d, %d bytes", w.status, w.bytes)
 			}

@@ -98,7 +98,7 @@ func (h *handler) authorize(ctx context.Context, q *request, a access) error {
 		}
 	}
 	if q.caller == nil {
-		return h.authorizeAnonymous(ctx, q.http, wanted)
+		return h.authorizeAnonymous(ctx, wanted)
 	}
 	decision := h.authorizer.Authorize(ctx, q.caller, wanted)
 	switch {
@@ -121,20 +121,15 @@ func (h *handler) restricted(caller *iam.Caller, bucket *objects.Bucket) bool {
 }
 
 // authorizeAnonymous decides by the bucket's policy alone: there is no identity that could have policies.
-func (h *handler) authorizeAnonymous(ctx context.Context, r *http.Request, wanted iam.Access) error {
+func (h *handler) authorizeAnonymous(ctx context.Context, wanted iam.Access) error {
 	if wanted.ResourcePolicy == nil {
 		journal.FromContext(ctx).Decision = wanted.Action + " on " + wanted.Resource + " denied: the caller is anonymous, and there is no bucket policy"
 		return errAccessDenied
 	}
-	decision := policy.Evaluate(&policy.Request{
-		Action: wanted.Action, Resource: wanted.Resource, ResourceAccount: wanted.ResourceAccount,
-		Context: h.anonymousKeys(r, wanted),
-	}, &policy.Policies{Resource: wanted.ResourcePolicy})
-	journal.FromContext(ctx).Decision = decision.Explain()
-	if decision.Allowed {
-		return nil
+	if decision := h.authorizer.Authorize(ctx, nil, wanted); !decision.Allowed {
+		return errAccessDenied
 	}
-	return errAccessDenied
+	return nil
 }
 
 // findSource finds what is copied, and asks for the permission to read it.

@@ -62,7 +62,7 @@ func FuzzServe(f *testing.F) {
 			call := &journal.Call{RequestID: "1"}
 			ctx := journal.NewContext(t.Context(), call)
 			if signed {
-				ctx = iam.WithCaller(ctx, &iam.Caller{Principal: iam.Principal{AccountID: iamtest.AccountID, ARN: "arn:aws:iam::123456789012:user/x"}, Region: iamtest.Region})
+				ctx = iam.WithCaller(ctx, &iam.Caller{Principal: iam.Principal{AccountID: iamtest.AccountID, ARN: "arn:aws:iam::123456789012:user/x"}, Environment: iam.Environment{Region: iamtest.Region}})
 			}
 			r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://emu/", strings.NewReader(body))
 			if err != nil {

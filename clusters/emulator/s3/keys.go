@@ -2,14 +2,11 @@ package s3
 
 import (
 	"crypto/tls"
-	"net"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/podidentity/epi/clusters/emulator/iam"
 	"github.com/podidentity/epi/clusters/emulator/iam/policy"
 	"github.com/podidentity/epi/clusters/emulator/s3/objects"
 )
@@ -40,9 +37,6 @@ func (h *handler) keys(q *request) policy.Context {
 	header := q.http.Header
 	if hash := header["X-Amz-Content-Sha256"]; len(hash) > 0 {
 		keys["s3:x-amz-content-sha256"] = hash[:1]
-	}
-	if referer := header["Referer"]; len(referer) > 0 {
-		keys["aws:referer"] = referer[:1]
 	}
 	if q.http.TLS != nil {
 		keys["s3:tlsversion"] = []string{strings.TrimPrefix(tls.VersionName(q.http.TLS.Version), "TLS ")}
@@ -159,27 +153,4 @@ func (q *request) further(keys policy.Context) []access {
 		}
 	}
 	return more
-}
-
-// anonymousKeys adds the global condition keys of a caller without identity, as iam.Account does for
-// others (reference_policies_condition-keys, reference_policies_variables: "Principal key values").
-func (h *handler) anonymousKeys(r *http.Request, wanted iam.Access) policy.Context {
-	keys, now := wanted.Context, h.now().UTC()
-	keys["aws:principaltype"] = []string{"Anonymous"}
-	keys["aws:userid"] = []string{"anonymous"}
-	keys["aws:principalisawsservice"] = []string{"false"}
-	keys["aws:securetransport"] = []string{strconv.FormatBool(r.TLS != nil)}
-	keys["aws:currenttime"] = []string{now.Format(time.RFC3339)}
-	keys["aws:epochtime"] = []string{strconv.FormatInt(now.Unix(), 10)}
-	keys["aws:requestedregion"] = []string{h.region}
-	keys["aws:resourceaccount"] = []string{wanted.ResourceAccount}
-	if agent := r.UserAgent(); agent != "" {
-		keys["aws:useragent"] = []string{agent}
-	}
-	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
-		if address, err := netip.ParseAddr(host); err == nil {
-			keys["aws:sourceip"] = []string{address.Unmap().String()}
-		}
-	}
-	return keys
 }

@@ -29,6 +29,13 @@ type sessionClaims struct {
 	SourceIdentity string `json:"https://aws.amazon.com/source_identity"`
 }
 
+// identityClaims are further claims that are condition keys.
+type identityClaims struct {
+	// Methods are how the user was authenticated: the claim amr, one text or a list.
+	Methods any `json:"amr"`
+	Email   any `json:"email"`
+}
+
 var (
 	webToken   = query.Rule{Min: 4, Max: oidc.MaxToken}
 	providerID = query.Rule{Min: 4, Max: 2048, Pattern: regexp.MustCompile(`^[!-~]+$`)}
@@ -69,7 +76,7 @@ func (s api) assumeRoleWithWebIdentity(ctx context.Context, p query.Parameters) 
 		return nil, err
 	}
 	input.Provider = provider.ARN
-	trust, err := webTrust(provider, claims, &input)
+	trust, err := webTrust(provider, claims, *iam.EnvironmentFrom(ctx), &input)
 	if err != nil {
 		return nil, err
 	}
@@ -126,13 +133,60 @@ func audience(claims oidc.Claims) []string {
 	return claims.Audience
 }
 
+// setClaims sets the condition keys that a token's claims make: sub, aud and amr stay with the session,
+// email and oaud, which is the claim aud, are for the trust policy alone
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#condition-keys-wif,
+// "Available in session").
+func setClaims(provider string, claims oidc.Claims, session, trust policy.Context) error {
+	var more identityClaims
+	if err := claims.Decode(&more); err != nil {
+		return invalidToken("The claims of the token are malformed")
+	}
+	session.Set(provider+":sub", claims.Subject)
+	session.Set(provider+":aud", audience(claims)...)
+	if methods := texts(more.Methods); len(methods) > 0 {
+		session.Set(provider+":amr", methods...)
+	}
+	maps.Copy(trust, session)
+	if len(claims.Audience) > 0 {
+		trust.Set(provider+":oaud", claims.Audience...)
+	}
+	if email, ok := more.Email.(string); ok && email != "" {
+		trust.Set(provider+":email", email)
+	}
+	return nil
+}
+
+// texts are a claim's, which is one text or a list of them; nil for any other.
+func texts(claim any) []string {
+	switch claim := claim.(type) {
+	case string:
+		return []string{claim}
+	case []any:
+		var list []string
+		for _, one := range claim {
+			text, ok := one.(string)
+			if !ok {
+				return nil
+			}
+			list = append(list, text)
+		}
+		return list
+	}
+	return nil
+}
+
 // webTrust asks for the role with the keys that a token sets.
-func webTrust(provider iam.Provider, claims oidc.Claims, input *iam.SessionInput) (iam.Trust, error) {
-	trust := iam.Trust{RoleARN: input.RoleARN, Provider: provider.ARN, Actions: []string{"sts:AssumeRoleWithWebIdentity"}, Context: policy.Context{}}
+func webTrust(provider iam.Provider, claims oidc.Claims, environment iam.Environment, input *iam.SessionInput) (iam.Trust, error) {
+	input.Keys = policy.Context{}
+	trust := iam.Trust{
+		RoleARN: input.RoleARN, Provider: provider.ARN, Environment: environment,
+		Actions: []string{"sts:AssumeRoleWithWebIdentity"}, Context: policy.Context{},
+	}
+	if err := setClaims(provider.URL, claims, input.Keys, trust.Context); err != nil {
+		return iam.Trust{}, err
+	}
 	trust.Context.Set("sts:RoleSessionName", input.SessionName)
-	trust.Context.Set(provider.URL+":sub", claims.Subject)
-	trust.Context.Set(provider.URL+":aud", audience(claims)...)
-	trust.Context.Set("aws:FederatedProvider", provider.ARN)
 	var own sessionClaims
 	if err := claims.Decode(&own); err != nil {
 		return iam.Trust{}, invalidToken("The claims of session tags are malformed")

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"testing"
 	"time"
 
@@ -90,8 +89,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	identity, err := s.verifier.Verify(r)
 	refusal, refused := errors.AsType[*sigv4.Error](err)
+	environment := iam.EnvironmentOf(r, Region)
 	if refused && refusal.Kind == sigv4.MissingAuthentication {
-		service.Handler.ServeHTTP(w, r)
+		service.Handler.ServeHTTP(w, r.WithContext(iam.WithEnvironment(r.Context(), &environment)))
 		return
 	}
 	if refused {
@@ -99,8 +99,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	principal, _ := s.Accounts.Principal(r.Context(), identity.AccessKeyID, identity.SessionToken)
+	environment.Region = identity.Region
 	service.Handler.ServeHTTP(w, r.WithContext(iam.WithCaller(r.Context(), &iam.Caller{
-		Principal: principal, AccessKeyID: identity.AccessKeyID, Region: identity.Region, SourceIP: netip.MustParseAddr("127.0.0.1"),
+		Principal: principal, AccessKeyID: identity.AccessKeyID, Environment: environment,
 	})))
 }
 

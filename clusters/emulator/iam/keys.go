@@ -1,0 +1,283 @@
+package iam
+
+import (
+	"maps"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/podidentity/epi/clusters/emulator/iam/policy"
+)
+
+// Environment is how a request came: what does not depend on who makes it.
+type Environment struct {
+	// SourceIP is the peer's address; the zero Addr if it is not known, and for requests of service
+	// principals.
+	SourceIP netip.Addr
+	// SecureTransport says that the request came over TLS.
+	SecureTransport bool
+	UserAgent       string
+	// Referer is the header's value; "" for none.
+	Referer string
+	// Region that is called.
+	Region string
+}
+
+// EnvironmentOf reads a request to a region.
+func EnvironmentOf(r *http.Request, region string) Environment {
+	environment := Environment{SecureTransport: r.TLS != nil, UserAgent: r.UserAgent(), Referer: r.Referer(), Region: region}
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		if address, err := netip.ParseAddr(host); err == nil {
+			environment.SourceIP = address.Unmap().WithZone("")
+		}
+	}
+	return environment
+}
+
+// ServiceEnvironment is that of a request that an AWS service makes to another one in a region, over TLS.
+// Its user agent is the service principal, as CloudTrail shows it
+// (https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html).
+func ServiceEnvironment(service, region string) Environment {
+	return Environment{SecureTransport: true, UserAgent: service, Region: region}
+}
+
+// The organisation that the accounts are in, if there is more than one: its ID, and the path of the
+// accounts, which are all in its root
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_last-accessed-view-data-orgs.html).
+const (
+	OrganizationID   = "o-epiemulator"
+	organizationPath = OrganizationID + "/r-root/"
+)
+
+// requester is who makes a request: the global condition keys of a request depend on it.
+type requester uint8
+
+const (
+	// byUser is signed with a user's access key, bySession with the temporary credentials of a role.
+	byUser requester = 1 << iota
+	bySession
+	// byService is made by a service principal.
+	byService
+	// byWebIdentity is AssumeRoleWithWebIdentity, which is not signed: its token tells who asks.
+	byWebIdentity
+	// byAnonymous is not signed.
+	byAnonymous
+
+	bySigner  = byUser | bySession
+	byOutside = bySigner | byWebIdentity | byAnonymous
+	byAnyone  = byOutside | byService
+)
+
+// origin is what the global condition keys of a request are taken from.
+type origin struct {
+	requester
+	*Environment
+	now time.Time
+	// principal signed the request; zero if nobody did. via are the services that pass it on.
+	principal Principal
+	via       []string
+	// service is the service principal's name, sourceARN and sourceAccount are the resource's on whose
+	// behalf it acts; "" for none.
+	service, sourceARN, sourceAccount string
+	// provider is the ARN of the OIDC provider that vouches for a web identity, or did for the session.
+	provider        string
+	resourceAccount string
+	// organized tells whether an account is in the organisation.
+	organized func(account string) bool
+
+	// values of all keys, in one piece.
+	values []string
+}
+
+// one is the value of a key, which may be empty.
+func (o *origin) one(value string) []string {
+	o.values = append(o.values, value)
+	n := len(o.values)
+	return o.values[n-1 : n : n]
+}
+
+// some is the value of a key that a request without a value lacks.
+func (o *origin) some(value string) []string {
+	if value == "" {
+		return nil
+	}
+	return o.one(value)
+}
+
+func (o *origin) organization(account string) string {
+	if !o.organized(account) {
+		return ""
+	}
+	return OrganizationID
+}
+
+func (o *origin) organizationPath(account string) string {
+	if !o.organized(account) {
+		return ""
+	}
+	return organizationPath
+}
+
+func (o *origin) sourceIP() string {
+	if !o.SourceIP.IsValid() {
+		return ""
+	}
+	return o.SourceIP.String()
+}
+
+// known is what the signer has of a property that every request has.
+func (o *origin) known(signers string) string {
+	switch o.requester {
+	case byUser, bySession:
+		return signers
+	case byService:
+		return o.service
+	}
+	return "anonymous"
+}
+
+func (o *origin) principalType() string {
+	switch o.requester {
+	case byUser, bySession:
+		return string(o.principal.Type)
+	case byService:
+		return "AWSService"
+	}
+	return "Anonymous"
+}
+
+// principalARN is the role's, not the session's.
+func (o *origin) principalARN() string {
+	if o.principal.RoleARN != "" {
+		return o.principal.RoleARN
+	}
+	return o.principal.ARN
+}
+
+// multiFactor is "" where the key is not present: for access keys, and "for federated identities". A
+// service that passes a user's request on has temporary credentials for it.
+func (o *origin) multiFactor() string {
+	if o.requester == byUser && len(o.via) == 0 || o.provider != "" {
+		return ""
+	}
+	return "false"
+}
+
+func (o *origin) firstVia() string {
+	if len(o.via) == 0 {
+		return ""
+	}
+	return o.via[0]
+}
+
+func (o *origin) lastVia() string {
+	if len(o.via) == 0 {
+		return ""
+	}
+	return o.via[len(o.via)-1]
+}
+
+// globalKey is a global condition key: which requests may have it, and its values there; nil if this
+// request does not have it.
+type globalKey struct {
+	name   string
+	of     requester
+	values func(o *origin) []string
+}
+
+// globalKeys are the condition keys that AWS itself puts into requests, for all decisions about a request
+// alike: by identity policies, boundaries, session policies, resource policies and trust policies. The
+// source of each row is "Availability" of the key of that name in
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html.
+//
+// Not among them are aws:PrincipalTag/*, which the tags name; what a session keeps of how it was made
+// (Principal.Keys); aws:RequestTag/*, aws:ResourceTag/* and aws:TagKeys, which an operation has or has not;
+// and what the emulator has no use of: VPC endpoints (aws:SourceVpc, aws:SourceVpcArn, aws:SourceVpce,
+// aws:Vpce…, aws:VpcSourceIp), MFA (aws:MultiFactorAuthAge), AssumeRoot, sign-in sessions, chat
+// applications and MCP servers.
+var globalKeys = lowered([]globalKey{
+	{"aws:CurrentTime", byAnyone, func(o *origin) []string { return o.one(o.now.Format(time.RFC3339)) }},
+	{"aws:EpochTime", byAnyone, func(o *origin) []string { return o.one(strconv.FormatInt(o.now.Unix(), 10)) }},
+	{"aws:RequestedRegion", byAnyone, func(o *origin) []string { return o.some(o.Region) }},
+	{"aws:SecureTransport", byAnyone, func(o *origin) []string { return o.one(strconv.FormatBool(o.SecureTransport)) }},
+	{"aws:UserAgent", byAnyone, func(o *origin) []string { return o.one(o.UserAgent) }},
+	{"aws:Referer", byOutside, func(o *origin) []string { return o.some(o.Referer) }},
+	// "Certain network-specific authorization context is redacted" where a service principal calls.
+	{"aws:SourceIp", byOutside, func(o *origin) []string { return o.some(o.sourceIP()) }},
+
+	{"aws:ViaAWSService", byAnyone, func(o *origin) []string { return o.one(strconv.FormatBool(len(o.via) > 0)) }},
+	{"aws:CalledVia", bySigner, func(o *origin) []string { return o.via }},
+	{"aws:CalledViaFirst", bySigner, func(o *origin) []string { return o.some(o.firstVia()) }},
+	{"aws:CalledViaLast", bySigner, func(o *origin) []string { return o.some(o.lastVia()) }},
+
+	{"aws:PrincipalIsAWSService", bySigner | byService, func(o *origin) []string { return o.one(strconv.FormatBool(o.requester == byService)) }},
+	{"aws:PrincipalServiceName", byService, func(o *origin) []string { return o.one(o.service) }},
+	{"aws:PrincipalServiceNamesList", byService, func(o *origin) []string { return o.one(o.service) }},
+	{"aws:SourceArn", byService, func(o *origin) []string { return o.some(o.sourceARN) }},
+	{"aws:SourceAccount", byService, func(o *origin) []string { return o.some(o.sourceAccount) }},
+	{"aws:SourceOrgID", byService, func(o *origin) []string { return o.some(o.organization(o.sourceAccount)) }},
+	{"aws:SourceOrgPaths", byService, func(o *origin) []string { return o.some(o.organizationPath(o.sourceAccount)) }},
+
+	// All requests have these three, anonymous ones too; what a service principal's are is not told.
+	{"aws:PrincipalAccount", byAnyone, func(o *origin) []string { return o.one(o.known(o.principal.AccountID)) }},
+	{"aws:PrincipalType", byAnyone, func(o *origin) []string { return o.one(o.principalType()) }},
+	{"aws:userid", byAnyone, func(o *origin) []string { return o.one(o.known(o.principal.UserID)) }},
+	{"aws:PrincipalArn", bySigner, func(o *origin) []string { return o.one(o.principalARN()) }},
+	{"aws:PrincipalOrgID", bySigner, func(o *origin) []string { return o.some(o.organization(o.principal.AccountID)) }},
+	{"aws:PrincipalOrgPaths", bySigner, func(o *origin) []string { return o.some(o.organizationPath(o.principal.AccountID)) }},
+	{"aws:username", byUser, func(o *origin) []string { return o.one(o.principal.UserName) }},
+
+	{"aws:TokenIssueTime", bySession, func(o *origin) []string { return o.one(o.principal.Issued.UTC().Format(time.RFC3339)) }},
+	{"aws:SourceIdentity", bySession, func(o *origin) []string { return o.some(o.principal.SourceIdentity) }},
+	{"aws:FederatedProvider", bySession | byWebIdentity, func(o *origin) []string { return o.some(o.provider) }},
+	{"aws:MultiFactorAuthPresent", bySigner, func(o *origin) []string { return o.some(o.multiFactor()) }},
+
+	{"aws:ResourceAccount", byAnyone, func(o *origin) []string { return o.some(o.resourceAccount) }},
+	{"aws:ResourceOrgID", byAnyone, func(o *origin) []string { return o.some(o.organization(o.resourceAccount)) }},
+	{"aws:ResourceOrgPaths", byAnyone, func(o *origin) []string { return o.some(o.organizationPath(o.resourceAccount)) }},
+})
+
+func lowered(keys []globalKey) []globalKey {
+	for i := range keys {
+		keys[i].name = strings.ToLower(keys[i].name)
+	}
+	return keys
+}
+
+// context adds the global condition keys to the request's own, which cannot stand in for them.
+func (o *origin) context(own policy.Context) policy.Context {
+	principal := &o.principal
+	keys := make(policy.Context, len(own)+len(globalKeys)+len(principal.Tags)+len(principal.Keys))
+	maps.Copy(keys, own)
+	maps.Copy(keys, principal.Keys)
+	o.values = make([]string, 0, len(globalKeys)+len(principal.Tags))
+	for key, value := range principal.Tags {
+		keys["aws:principaltag/"+strings.ToLower(key)] = o.one(value)
+	}
+	for i := range globalKeys {
+		if key := &globalKeys[i]; key.of&o.requester != 0 {
+			if values := key.values(o); values != nil {
+				keys[key.name] = values
+			}
+		}
+	}
+	return keys
+}
+
+// organized tells whether an account is in the organisation: all are, if there is more than one.
+func (a *Accounts) organized(account string) bool { return len(a.byID) > 1 && a.byID[account] != nil }
+
+// signedOrigin is that of a caller's request.
+func (a *Accounts) signedOrigin(caller *Caller, resourceAccount string) *origin {
+	o := &origin{
+		requester: byUser, Environment: &caller.Environment, now: a.now().UTC(), principal: caller.Principal, via: caller.Via,
+		provider: caller.Principal.Provider, resourceAccount: resourceAccount, organized: a.organized,
+	}
+	if o.principal.Type == AssumedRolePrincipal {
+		o.requester = bySession
+	}
+	return o
+}
