@@ -236,7 +236,7 @@ func (r Run) junitProblems() []junitCase {
 		failed(problem.Doing, problem.Message, text)
 	}
 	verdict := r.Verdict()
-	if verdict.Outcome == Error && (len(cases) == 0 || r.Interrupted) && verdict.Specs.Errored+verdict.Scenarios.Errored+verdict.Thresholds.Errored+verdict.Doubtful == 0 {
+	if len(verdict.Reasons) > 0 && (len(cases) == 0 || r.Interrupted) && verdict.Specs.Errored+verdict.Scenarios.Errored+verdict.Thresholds.Errored+verdict.Doubtful == 0 {
 		failed("come to a verdict", verdict.Sentence(), verdict.Sentence())
 	}
 	return cases

@@ -10,11 +10,12 @@ import (
 type Verdict struct {
 	// Outcome is Pass, Fail or Error.
 	Outcome Outcome
-	// Reasons say why there is no verdict about the subjects, when Outcome is Error.
+	// Reasons say what kept the run from deciding all that was asked. There are some whenever Outcome is Error,
+	// and there may be some beside a Fail; a Pass has none.
 	Reasons []string
 	// Specs and Requirements count their outcomes.
 	Specs, Requirements Counts
-	// Failed are the IDs of the requirements that failed, sorted; also when Outcome is Error.
+	// Failed are the IDs of the requirements that failed, sorted.
 	Failed []string
 	// Scenarios and Thresholds of the benchmark count theirs; all zero without one.
 	Scenarios, Thresholds Counts
@@ -25,11 +26,11 @@ type Verdict struct {
 	onlyBench bool
 }
 
-// Verdict decides the run. It is an Error, which wins over Fail, if the run had a problem or did
-// not come to its end, if a spec, a scenario or a threshold could not be decided, if selected ones were
-// not run although none failed, or if not a single spec passed or failed (in a run that only measures: no
-// scenario was measured). It is a Fail if any spec, scenario or threshold failed, or a measure is worse
-// than the baseline's.
+// Verdict decides the run. It is a Fail, which wins over Error, if any spec, scenario or threshold failed,
+// or a measure is worse than the baseline's: what failed has failed, whatever else went wrong beside it.
+// It is an Error if the run had a problem or did not come to its end, if a spec, a scenario or a threshold
+// could not be decided, if selected ones were not run, or if not a single spec passed or failed (in a run
+// that only measures: no scenario was measured).
 func (r Run) Verdict() Verdict {
 	v := Verdict{onlyBench: r.onlyBench()}
 	for _, spec := range r.Specs {
@@ -69,10 +70,10 @@ func (r Run) Verdict() Verdict {
 		v.undecided()
 	}
 	switch {
-	case len(v.Reasons) > 0:
-		v.Outcome = Error
 	case v.failed():
 		v.Outcome = Fail
+	case len(v.Reasons) > 0:
+		v.Outcome = Error
 	default:
 		v.Outcome = Pass
 	}
@@ -125,7 +126,7 @@ func (v *Verdict) undecided() {
 }
 
 // ExitCode is what `epi test` and `epi bench` exit with: 0 all held, 1 a requirement, a scenario or a
-// threshold failed, 3 no verdict.
+// threshold failed, also when something else went wrong beside it, 3 no verdict.
 func (v Verdict) ExitCode() int {
 	switch v.Outcome {
 	case Pass:
@@ -156,7 +157,11 @@ func (v Verdict) finding() string {
 	if !v.onlyBench {
 		parts = append(parts, v.specFindings()...)
 	}
-	return strings.Join(append(parts, v.benchFindings()...), "; ")
+	parts = append(parts, v.benchFindings()...)
+	if v.Outcome == Fail && len(v.Reasons) > 0 {
+		parts = append(parts, "besides, "+lowerFirst(strings.Join(v.Reasons, "; ")))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // specFindings say what became of the requirements, or of the specs if that says more.

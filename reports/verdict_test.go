@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // outcomesOf is a run that came to its end with a spec of each outcome, all for requirement R-1.
@@ -102,12 +103,16 @@ func TestVerdict(t *testing.T) {
 		"no specs":          {outcomesOf(), Error, 3, "Error: no verdict, because no spec passed or failed; 1 not run."},
 		"nothing decided":   {outcomesOf(Skipped, NotSupported), Error, 3, "Error: no verdict, because no spec passed or failed; 1 skipped."},
 		"selected, not run": {outcomesOf(Pass, NotRun), Error, 3, "Error: no verdict, because 1 selected spec not run; 1 requirement passed."},
-		"error wins":        {undecided(), Error, 3, "Error: no verdict, because 1 spec could not be decided; 4 requirements failed, 3 passed; 1 undecided by error, 2 not supported, 1 skipped."},
-		"problem wins":      {with(failing(), func(r *Run) { r.Problems = []Problem{{Doing: "tear down", Message: "Timed out\nmore"}} }), Error, 3, "Error: no verdict, because tear down: Timed out; 4 requirements failed, 4 passed; 2 not supported, 1 skipped."},
-		"interrupted":       {interrupted(), Error, 3, "Error: no verdict, because the run was interrupted; 3 requirements passed; 8 not run."},
-		"crashed":           {crashed(), Error, 3, "Error: no verdict, because the run did not come to its end; 3 requirements passed; 8 not run."},
-		"unknown outcome":   {outcomesOf("passed"), Error, 3, "Error: no verdict, because 1 spec could not be decided; 1 undecided by error."},
-		"without catalogue": {with(outcomesOf(Pass, Pass), func(r *Run) { r.Requirements, r.Specs[0].Requirements, r.Specs[1].Requirements = nil, nil, nil }), Pass, 0, "Pass: all 2 specs that were decided hold."},
+		// PRODUCT.md: 1 whenever a requirement or a threshold failed, also when something else went wrong beside it.
+		"fail and error":       {undecided(), Fail, 1, "Fail: 4 of 7 decided requirements do not hold, 3 hold; 1 undecided by error, 2 not supported, 1 skipped; besides, 1 spec could not be decided."},
+		"fail and problem":     {with(failing(), func(r *Run) { r.Problems = []Problem{{Doing: "tear down", Message: "Timed out\nmore"}} }), Fail, 1, "Fail: 4 of 8 decided requirements do not hold, 4 hold; 2 not supported, 1 skipped; besides, tear down: Timed out."},
+		"fail and interrupted": {with(outcomesOf(Fail, NotRun), func(r *Run) { r.Interrupted = true }), Fail, 1, "Fail: 1 of 1 decided requirement does not hold; besides, the run was interrupted."},
+		"fail and crashed":     {with(outcomesOf(Fail), func(r *Run) { r.Ended = time.Time{} }), Fail, 1, "Fail: 1 of 1 decided requirement does not hold; besides, the run did not come to its end."},
+		"no fail, a problem":   {with(passing(), func(r *Run) { r.Problems = []Problem{{Doing: "tear down", Message: "Timed out\nmore"}} }), Error, 3, "Error: no verdict, because tear down: Timed out; 9 requirements passed; 1 not supported, 1 skipped."},
+		"interrupted":          {interrupted(), Error, 3, "Error: no verdict, because the run was interrupted; 3 requirements passed; 8 not run."},
+		"crashed":              {crashed(), Error, 3, "Error: no verdict, because the run did not come to its end; 3 requirements passed; 8 not run."},
+		"unknown outcome":      {outcomesOf("passed"), Error, 3, "Error: no verdict, because 1 spec could not be decided; 1 undecided by error."},
+		"without catalogue":    {with(outcomesOf(Pass, Pass), func(r *Run) { r.Requirements, r.Specs[0].Requirements, r.Specs[1].Requirements = nil, nil, nil }), Pass, 0, "Pass: all 2 specs that were decided hold."},
 
 		"measured":                {measured(), Pass, 0, "Pass: 3 scenarios measured, 3 thresholds hold."},
 		"measured, no limits":     {with(measured(), func(r *Run) { r.Bench.Thresholds, r.Bench.Scenarios = nil, r.Bench.Scenarios[:1] }), Pass, 0, "Pass: 1 scenario measured."},
@@ -120,7 +125,8 @@ func TestVerdict(t *testing.T) {
 		"scenario fails":          {with(measured(), func(r *Run) { r.Bench.Scenarios[2].Outcome = Fail }), Fail, 1, "Fail: 1 of 3 scenarios failed, 2 measured; 3 thresholds hold."},
 		"worse than before":       {with(measured(), func(r *Run) { r.Bench.Differences = gated().Bench.Differences }), Fail, 1, "Fail: 3 scenarios measured; 3 thresholds hold; 1 measure is worse than in the baseline."},
 		"scenario broke":          {versus(), Error, 3, "Error: no verdict, because 1 scenario broke; 1 threshold could not be judged; 1 of 5 scenarios not run, 3 measured; 3 of 4 thresholds hold."},
-		"broken wins over fail":   {with(gated(), func(r *Run) { r.Bench.Scenarios[0].Outcome = Error }), Error, 3, "Error: no verdict, because 1 scenario broke; 9 requirements passed; 1 not supported, 1 skipped; 1 of 5 scenarios failed, 3 measured (1 limited by the generator); 1 of 3 thresholds does not hold, 2 hold; 1 measure is worse than in the baseline."},
+		"one fails, one breaks":   {with(gated(), func(r *Run) { r.Bench.Scenarios[0].Outcome = Error }), Fail, 1, "Fail: all 9 requirements that were decided hold; 1 not supported, 1 skipped; 1 of 5 scenarios failed, 3 measured (1 limited by the generator); 1 of 3 thresholds does not hold, 2 hold; 1 measure is worse than in the baseline; besides, 1 scenario broke."},
+		"missed, and broke":       {with(versus(), func(r *Run) { r.Bench.Thresholds[1].Outcome = Fail }), Fail, 1, "Fail: 1 of 5 scenarios not run, 3 measured; 1 of 4 thresholds does not hold, 2 hold; besides, 1 scenario broke; 1 threshold could not be judged."},
 		"specs and bench":         {with(gated(), func(r *Run) { r.Bench = measured().Bench }), Pass, 0, "Pass: all 9 requirements that were decided hold; 1 not supported, 1 skipped; 3 scenarios measured, 3 thresholds hold."},
 		"spec and bench fail":     {gated(), Fail, 1, "Fail: all 9 requirements that were decided hold; 1 not supported, 1 skipped; 1 of 5 scenarios failed, 4 measured (1 limited by the generator); 1 of 3 thresholds does not hold, 2 hold; 1 measure is worse than in the baseline."},
 		"scenario not run":        {with(measured(), func(r *Run) { r.Bench.Scenarios[1].Outcome = NotRun }), Error, 3, "Error: no verdict, because 1 selected scenario not run; 1 of 3 scenarios not run, 2 measured; 3 thresholds hold."},

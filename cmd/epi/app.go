@@ -138,9 +138,10 @@ func exitCodesTopic() *cobra.Command {
 
   0    all selected requirements and thresholds held
   1    a requirement failed: the agent, the webhook or the platform did not do as documented;
-       or a benchmark missed a threshold, or is worse than its baseline
+       or a benchmark missed a threshold, or is worse than its baseline;
+       also when something else went wrong beside it
   2    usage or configuration: what was typed cannot be done
-  3    no verdict: the environment could not be brought up, or broke; wins over 1
+  3    no verdict: nothing failed, but the environment could not be brought up, or broke
   130  interrupted, after cleaning up`,
 	}
 }

@@ -181,15 +181,17 @@ func (s *session) finish(ctx context.Context) error {
 	run, err := s.recorder.Finish(ctx.Err() != nil)
 	s.keep(err)
 	if s.broken != nil {
-		return fmt.Errorf("write reports: %w", s.broken)
+		err = fmt.Errorf("write reports: %w", s.broken)
 	}
-	if err := s.print(run); err != nil {
-		return err
-	}
-	if verdict := run.Verdict(); verdict.ExitCode() != exitHeld {
+	err = errors.Join(err, s.print(run))
+	verdict := run.Verdict()
+	switch {
+	case err == nil && verdict.ExitCode() != exitHeld:
 		return &codedError{code: verdict.ExitCode(), err: errors.New(verdict.Sentence()), reported: true}
+	case err != nil && verdict.ExitCode() == exitFailed: // what failed has failed, whatever became of its report
+		return &codedError{code: exitFailed, err: err}
 	}
-	return nil
+	return err
 }
 
 // print tells people what the run found, or programs if they asked.

@@ -109,8 +109,8 @@ client (SDKs). MUST requirements are the profile's core, SHOULD ones its extensi
 
 Specs that take minutes by their nature are recorded as skipped without --slow.
 
-The exit code is the verdict: 0 all held, 1 a requirement failed, 3 the environment
-is gone or broke, so there is no verdict.`,
+The exit code is the verdict: 0 all held, 1 a requirement failed (also when something
+else went wrong beside it), 3 the environment is gone or broke, so there is no verdict.`,
 		Example: `  epi test
   epi test --list                         the requirements: what would be decided
   epi test --list=specs                   the specs that decide them
@@ -172,6 +172,11 @@ func (a *app) runSuites(ctx context.Context, env *clusters.Environment, flags te
 	if err != nil {
 		return err
 	}
+	watch, unwatch, err := a.startWatch(ctx, env, session, steps)
+	if err != nil {
+		return err
+	}
+	options.Watch = watch
 	task := steps.Start("Conformance suites")
 	done, failed := 0, 0
 	options.Started = func(_, name string) {
@@ -183,12 +188,17 @@ func (a *app) runSuites(ctx context.Context, env *clusters.Environment, flags te
 		if spec.Outcome == reports.Fail || spec.Outcome == reports.Error {
 			failed++
 		}
-		if a.verbose || spec.Outcome == reports.Fail || spec.Outcome == reports.Error {
+		// What the environment kept from being decided is told once, at the end.
+		away := spec.Failure != nil && spec.Failure.Cause == reports.CauseEnvironment
+		if a.verbose || spec.Outcome == reports.Fail || spec.Outcome == reports.Error && !away {
 			steps.Print(fmt.Sprintf("   %-13s %-8s %s (%s)", spec.Outcome, strings.Join(spec.Requirements, " "), spec.Name, seconds(spec.Duration)))
 		}
 		task.Detail("%d of %d specs, %d not held", done, len(specs), failed)
 	})
-	session.logs(ctx, env)
+	unwatch()
+	if watch.Err() == nil {
+		session.logs(ctx, env)
+	}
 	if ctx.Err() != nil {
 		err = nil // told as an interrupted run, not as a broken environment
 	}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"github.com/podidentity/epi/reports"
+)
+
+// TestFinishExitsByTheVerdict holds the exit codes to PRODUCT.md's words: 1 whenever something failed, also
+// when something else went wrong beside it.
+func TestFinishExitsByTheVerdict(t *testing.T) {
+	problem := &reports.Problem{Doing: "remove environment", Message: "no engine"}
+	for name, row := range map[string]struct {
+		outcomes []reports.Outcome
+		problem  *reports.Problem
+		// lost removes the run's folder before its end.
+		lost bool
+		code int
+	}{
+		"all held":                              {outcomes: []reports.Outcome{reports.Pass}, code: exitHeld},
+		"one failed":                            {outcomes: []reports.Outcome{reports.Pass, reports.Fail}, code: exitFailed},
+		"one broke":                             {outcomes: []reports.Outcome{reports.Pass, reports.Error}, code: exitEnvironment},
+		"one failed, one broke":                 {outcomes: []reports.Outcome{reports.Fail, reports.Error}, code: exitFailed},
+		"held, and a problem":                   {outcomes: []reports.Outcome{reports.Pass}, problem: problem, code: exitEnvironment},
+		"one failed, and a problem":             {outcomes: []reports.Outcome{reports.Fail}, problem: problem, code: exitFailed},
+		"held, and no report can be written":    {outcomes: []reports.Outcome{reports.Pass}, lost: true, code: exitEnvironment},
+		"one failed, and no report can be made": {outcomes: []reports.Outcome{reports.Fail}, lost: true, code: exitFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out, errs bytes.Buffer
+			a := newApp(&out, &errs, func(string) (string, bool) { return "", false })
+			session, err := a.newSession(&cobra.Command{}, filepath.Join(t.TempDir(), "runs"), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, outcome := range row.outcomes {
+				session.spec(reports.Spec{Suite: "agent", Name: strings.Repeat("x", i+1), Outcome: outcome})
+			}
+			if row.problem != nil {
+				session.keep(session.recorder.Problem(*row.problem))
+			}
+			if row.lost {
+				if err := os.RemoveAll(session.dir); err != nil {
+					t.Fatal(err)
+				}
+			}
+			err = session.finish(t.Context())
+			if code := exitCode(t.Context(), err); code != row.code {
+				t.Errorf("exit code %d, want %d: %v", code, row.code, err)
+			}
+			if row.lost != (err != nil && strings.Contains(err.Error(), "write reports")) {
+				t.Errorf("error: %v", err)
+			}
+			if !strings.Contains(out.String(), "Specs: ") {
+				t.Errorf("the summary lacks:\n%s", &out)
+			}
+		})
+	}
+}
