@@ -82,6 +82,8 @@ func ChooseAB(names []string, size scenario.Size) ([]scenario.Scenario, error) {
 // A scenario that does not pass is not played again and not compared. The agent that ran before is put
 // back whatever happens.
 func RunAB(ctx context.Context, ab AB, progress clusters.Progress, sink ABSink) error {
+	ctx, release := ab.untilGone(ctx)
+	defer release()
 	var contests []*contest
 	for _, s := range ab.Scenarios {
 		contests = append(contests, &contest{all: s.InTurn()})
@@ -101,7 +103,7 @@ func RunAB(ctx context.Context, ab AB, progress clusters.Progress, sink ABSink) 
 		sink.Scenario(record)
 	}
 	if ctx.Err() != nil {
-		return cmp.Or(err, ctx.Err())
+		return cmp.Or(err, context.Cause(ctx))
 	}
 	if failure := act.Err(); failure != nil {
 		return errors.Join(failure, err)
@@ -157,8 +159,11 @@ func (ab AB) turn(ctx context.Context, variant int, contests []*contest, setting
 	return ctx.Err()
 }
 
-// restore puts the agent of before back, also after an interrupt.
+// restore puts the agent of before back, also after an interrupt, unless there is nowhere to put it.
 func (ab AB) restore(ctx context.Context, progress clusters.Progress) error {
+	if ab.Watch != nil && ab.Watch.Err() != nil {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), restoreTime)
 	defer cancel()
 	task := progress.Start("Put the agent of before back")

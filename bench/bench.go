@@ -25,6 +25,33 @@ type Options struct {
 	Seed uint64
 	// Workers is how many pods make load; 0 means one a node, up to ten.
 	Workers int
+	// Watch, if set, knows when the environment was not there.
+	Watch Watch
+}
+
+// Watch knows when the environment was not there; see scenario.Watch.
+type Watch interface {
+	scenario.Watch
+	// Gone is closed when the environment will not come back, and Err says what is gone.
+	Gone() <-chan struct{}
+	Err() error
+}
+
+// untilGone ends the context, with the reason as its cause, also when the environment is gone. The caller
+// calls the function that it returns.
+func (o Options) untilGone(ctx context.Context) (context.Context, func()) {
+	if o.Watch == nil {
+		return ctx, func() {}
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-o.Watch.Gone():
+			stop(o.Watch.Err())
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { stop(nil) }
 }
 
 // Sink takes what was measured, as soon as it is there, never concurrently.
@@ -80,8 +107,11 @@ func Names() []string {
 
 // Run sets the generators up, calibrates them, runs the scenarios one after the other and removes all
 // that was made. Records are the verdict: the error says that nothing could be measured. When ctx ends
-// the running scenario cleans up, the others are recorded as not run, and the error is the context's.
+// the running scenario cleans up, the others are recorded as not run, and the error is the context's. When
+// the environment is gone the error says what is gone.
 func Run(ctx context.Context, options Options, progress clusters.Progress, sink Sink) error {
+	ctx, release := options.untilGone(ctx)
+	defer release()
 	done := 0
 	act := scenario.Do(ctx, func(ctx context.Context, act *scenario.Act) {
 		setting := prepare(ctx, act, options, progress, sink)
@@ -100,7 +130,7 @@ func Run(ctx context.Context, options Options, progress clusters.Progress, sink 
 		sink.Scenario(s.Unplayed("the run ended before its turn"))
 	}
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 	return act.Err()
 }
@@ -114,7 +144,7 @@ func prepare(ctx context.Context, act *scenario.Act, options Options, progress c
 		act.Fatalf("%v", err)
 	}
 	task.Detail("making identities")
-	setting := scenario.Setting{Environment: options.Environment, Run: options.Run, Seed: options.Seed, Cast: scenario.NewCast(ctx, env)}
+	setting := scenario.Setting{Environment: options.Environment, Run: options.Run, Seed: options.Seed, Watch: options.Watch, Cast: scenario.NewCast(ctx, env)}
 	task.Detail("starting pods")
 	setting.Fleet = generator.Start(ctx, env, setting.Cast.Namespace, options.Workers)
 	task.Detail("calibrating against a null handler")

@@ -167,7 +167,7 @@ func hostileBench() Run {
 	bad.Errors, bad.Limited = map[string]int64{h: 1}, h
 	bad.Series = append(bad.Series, Interval{From: 1e9, Seconds: 1e9, P99: 1e12})
 	run.Bench.Scenarios = append(run.Bench.Scenarios, Scenario{
-		Name: h, Title: h, About: h, Source: h, Subject: h, Outcome: Fail, Reason: h, Failure: &Failure{h, h},
+		Name: h, Title: h, About: h, Source: h, Subject: h, Outcome: Fail, Reason: h, Failure: &Failure{Message: h, Location: h},
 		Started: time.Time{}, Size: map[string]string{h: h}, Cases: []Case{bad, {}, {Name: "x", Distribution: []Quantile{{0.5, 0}}, Series: []Interval{{}}}}, Notes: []string{h},
 	})
 	run.Bench.Thresholds = append(run.Bench.Thresholds, Threshold{h, []Measured{{h, 1, h, false}}, Fail, h})

@@ -29,6 +29,12 @@ func (r Run) sorted() Run {
 		return cmp.Or(strings.Compare(a.Suite, b.Suite), strings.Compare(a.Name, b.Name),
 			a.Started.Compare(b.Started), cmp.Compare(a.Process, b.Process), strings.Compare(string(a.Outcome), string(b.Outcome)))
 	}))
+	r.Absences = slices.SortedStableFunc(slices.Values(r.Absences), func(a, b Absence) int {
+		return cmp.Or(a.From.Compare(b.From), strings.Compare(a.Part, b.Part))
+	})
+	for i, absence := range r.Absences {
+		r.Absences[i].From, r.Absences[i].To = absence.From.UTC(), absence.To.UTC()
+	}
 	r.Bench = r.Bench.sorted()
 	for i := range r.Phases {
 		r.Phases[i].Started = r.Phases[i].Started.UTC()

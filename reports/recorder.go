@@ -65,13 +65,27 @@ func (r *Recorder) Add(spec Spec) error {
 	return r.change(func(run *Run) { run.Specs = append(run.Specs, spec) })
 }
 
+// Repeat begins the specs for another time, counted from 1: what the time before found is dropped.
+func (r *Recorder) Repeat(times int) error {
+	return r.change(func(run *Run) { run.Specs, run.Repeats = nil, times })
+}
+
+// Absences records when parts of the environment were not there; it replaces what was recorded of them before.
+func (r *Recorder) Absences(absences []Absence) error {
+	absences = slices.Clone(absences)
+	for i := range absences {
+		absences[i].Reason = Redact(absences[i].Reason)
+	}
+	return r.change(func(run *Run) { run.Absences = absences })
+}
+
 // Phase records a step of the run that has ended.
 func (r *Recorder) Phase(phase Phase) error {
 	phase = phase.redacted()
 	return r.change(func(run *Run) { run.Phases = append(run.Phases, phase) })
 }
 
-// Problem records an error outside any spec: there will be no verdict about the subjects.
+// Problem records an error outside any spec: the run will be no pass.
 func (r *Recorder) Problem(problem Problem) error {
 	problem = problem.redacted()
 	return r.change(func(run *Run) { run.Problems = append(run.Problems, problem) })
@@ -114,6 +128,7 @@ func (r Run) copied() Run {
 	r.Requirements = slices.Clone(r.Requirements)
 	r.Specs = slices.Clone(r.Specs)
 	r.Problems = slices.Clone(r.Problems)
+	r.Absences = slices.Clone(r.Absences)
 	r.Bench = r.Bench.copied()
 	return r
 }

@@ -114,8 +114,11 @@ func mixed(s string) bool {
 func (s Spec) redacted() Spec {
 	s.Reason = Redact(s.Reason)
 	s.Output = Redact(s.Output)
+	s.Again = Redact(s.Again)
 	if s.Failure != nil {
-		s.Failure = &Failure{Message: Redact(s.Failure.Message), Location: s.Failure.Location}
+		failure := *s.Failure
+		failure.Message = Redact(failure.Message)
+		s.Failure = &failure
 	}
 	if s.Evidence != nil {
 		evidence := Evidence{Dir: s.Evidence.Dir}

@@ -44,6 +44,10 @@ type Run struct {
 	Specs        []Spec        `json:"specs"`
 	// Bench is what the benchmark measured; nil if there was none.
 	Bench *Bench `json:"bench,omitempty"`
+	// Absences are when a part of the environment was not there.
+	Absences []Absence `json:"absences,omitempty"`
+	// Repeats is how many times the specs ran, if more than once was asked for; the record is of the last time.
+	Repeats int `json:"repeats,omitempty"`
 	// Problems are errors of the run itself, outside any spec, such as a cluster that did not come up.
 	Problems []Problem `json:"problems,omitempty"`
 }
@@ -124,6 +128,8 @@ type Spec struct {
 	Client string `json:"client,omitempty"`
 	// Process is the number of the parallel process that ran it, from 1.
 	Process int `json:"process,omitempty"`
+	// Again says why the spec ran a second time; the record is of the second.
+	Again string `json:"again,omitempty"`
 }
 
 // Step is a line of what a spec did, as a person would do it by hand.
@@ -137,6 +143,20 @@ type Failure struct {
 	Message string `json:"message"`
 	// Location is file:line, relative to the repository.
 	Location string `json:"location,omitempty"`
+	// Cause is CauseEnvironment if the environment was not there; empty for the rest.
+	Cause string `json:"cause,omitempty"`
+}
+
+// CauseEnvironment is the cause of what could not be decided since the environment was away. It goes with Error.
+const CauseEnvironment = "environment"
+
+// Absence is a time in which a part of the environment was not there.
+type Absence struct {
+	Part   string    `json:"part"`
+	Reason string    `json:"reason"`
+	From   time.Time `json:"from"`
+	// To is zero if the part did not come back.
+	To time.Time `json:"to,omitzero"`
 }
 
 // Err is the failure as an error; nil of nil.

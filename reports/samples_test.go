@@ -210,9 +210,9 @@ func hostile() Run {
 	run.Requirements = append(run.Requirements, Requirement{h, h, h, h, h, h, h})
 	run.Specs = append(run.Specs, Spec{
 		Suite: h, Name: h, Requirements: []string{h, "UNLISTED-1"}, Outcome: Fail, Reason: h, Started: at(31), Duration: took(1),
-		Failure: &Failure{h, h}, Steps: []Step{{h, took(1)}}, Output: h, Evidence: &Evidence{h, []Excerpt{{h, h}}},
+		Failure: &Failure{Message: h, Location: h, Cause: h}, Again: h, Steps: []Step{{h, took(1)}}, Output: h, Evidence: &Evidence{h, []Excerpt{{h, h}}},
 	}, Spec{Suite: "odd", Name: "-" + h, Outcome: "odd"})
-	run.Problems = []Problem{{h, h, h}}
+	run.Problems, run.Absences = []Problem{{h, h, h}}, []Absence{{h, h, at(3), at(4)}}
 	return run
 }
 

@@ -60,7 +60,14 @@ type Options struct {
 	Mutation framework.Mutation
 	// Started, if set, is told when a spec begins, by its suite and name. Never called concurrently.
 	Started func(suite, name string)
+	// Watch, if set, knows when the environment was not there: what was decided then is not decided.
+	Watch Watch
+	// FailFast ends the run after the first spec that fails or cannot be decided.
+	FailFast bool
 }
+
+// Watch knows when the environment was not there.
+type Watch = runner.Environment
 
 // SelectionError says that the selection of specs cannot be run: the user's mistake.
 type SelectionError = runner.SelectionError
@@ -166,8 +173,9 @@ func (o Options) runner() runner.Options {
 	options := runner.Options{
 		Command: append([]string{o.Executable}, o.Arguments...), Procs: procs,
 		Focus: o.Focus, LabelFilter: o.LabelFilter,
-		Check:   o.checkSuites,
-		Decide:  o.Decide,
+		Check:       o.checkSuites,
+		Decide:      o.Decide,
+		Environment: o.Watch, FailFast: o.FailFast,
 		Payload: payload{Environment: o.Environment, Run: o.Run, Artifacts: o.Artifacts, Mutation: o.Mutation},
 	}
 	if o.Started != nil {

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -10,18 +11,28 @@ import (
 	"sync"
 	"time"
 
+	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/framework"
 	"github.com/podidentity/epi/reports"
 )
 
-// cleanupTime bounds one removal, so that an interrupted run ends.
-const cleanupTime = 20 * time.Second
+// cleanupTime bounds one removal, so that an interrupted run ends; goneTime where the environment is gone.
+const (
+	cleanupTime = 20 * time.Second
+	goneTime    = time.Second
+)
+
+// gone is what says that the environment is gone, if that is why ctx ended.
+func gone(ctx context.Context) (*clusters.EnvironmentError, bool) {
+	return errors.AsType[*clusters.EnvironmentError](context.Cause(ctx))
+}
 
 // Act is one thing that is done with fixtures: it is the framework.T of them, as Ginkgo is in suites.
 type Act struct {
 	mu       sync.Mutex
 	failure  *reports.Failure
 	outcome  reports.Outcome
+	reason   string
 	notes    []string
 	log      []string
 	cleanups []cleanup
@@ -48,7 +59,10 @@ func Do(ctx context.Context, what func(ctx context.Context, act *Act)) *Act {
 	<-ended
 	act.clean(ctx)
 	if ctx.Err() != nil {
-		act.outcome, act.failure = reports.NotRun, nil
+		act.outcome, act.failure, act.reason = reports.NotRun, nil, "the run was interrupted"
+		if why, ok := gone(ctx); ok {
+			act.reason = "the environment was gone: " + why.Err.Error()
+		}
 	}
 	return act
 }
@@ -72,7 +86,11 @@ func (a *Act) clean(ctx context.Context) {
 		a.cleanups = a.cleanups[:n-1]
 		a.mu.Unlock()
 		func() {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+			limit := cleanupTime
+			if _, ok := gone(ctx); ok {
+				limit = goneTime
+			}
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 			defer cancel()
 			if err := next.remove(ctx); err != nil {
 				a.fail(reports.Error, fmt.Sprintf("remove %s: %v", next.what, err))
@@ -107,7 +125,7 @@ func (a *Act) Err() error {
 func (a *Act) tell(record *reports.Scenario) {
 	record.Outcome, record.Failure = a.Outcome()
 	if record.Outcome == reports.NotRun {
-		record.Reason = "the run was interrupted"
+		record.Reason = a.reason
 	}
 	record.Notes = a.Notes()
 	record.Duration = time.Since(record.Started)

@@ -43,6 +43,8 @@ type Setting struct {
 	Seed  uint64
 	Fleet *generator.Fleet
 	Cast  *Cast
+	// Watch, if set, is asked about the environment before anything is recorded.
+	Watch Watch
 	// Task is told what is going on.
 	Task clusters.Task
 }
@@ -75,7 +77,35 @@ func (s Scenario) play(ctx context.Context, setting Setting) (reports.Scenario, 
 		s.Run(ctx, stage)
 	})
 	act.tell(&record)
+	if setting.Watch != nil && settle(ctx, setting.Watch, &record) {
+		return record, nil
+	}
 	return record, stage.cases
+}
+
+// settle makes a record one that says nothing about the subject if the environment was away meanwhile.
+func settle(ctx context.Context, watch Watch, record *reports.Scenario) (undecided bool) {
+	if !record.Outcome.Decided() && record.Outcome != reports.Error {
+		return false
+	}
+	reason, sure := watch.Settle(ctx, record.Started, time.Now(), record.Outcome != reports.Pass)
+	switch {
+	case reason == "":
+		return false
+	case !sure:
+		record.Notes = append(record.Notes, reason)
+		return false
+	}
+	record.Outcome, record.Failure = reports.Error, &reports.Failure{Message: "not decided: " + reason, Cause: reports.CauseEnvironment}
+	return true
+}
+
+// Watch knows when the environment was not there: what was measured then says nothing.
+type Watch interface {
+	// Settle returns when it is known whether the environment was there from one time to the other, and says
+	// why not; "" if it was. With hurry it looks at once. sure tells an absence from an environment that was
+	// there and slow.
+	Settle(ctx context.Context, from, to time.Time, hurry bool) (reason string, sure bool)
 }
 
 // blank is the record of a scenario of which nothing is known yet.

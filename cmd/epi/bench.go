@@ -15,6 +15,7 @@ import (
 	"github.com/podidentity/epi/bench"
 	"github.com/podidentity/epi/bench/scenario"
 	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/watch"
 	"github.com/podidentity/epi/reports"
 )
 
@@ -134,7 +135,7 @@ a measure is shown to be worse than the earlier one with --tolerance on top. Eac
 gets four repeats or more then, the fewest that can show anything.
 
 The exit code is 0 if all scenarios, thresholds and the baseline held, 1 if one did
-not, 3 if that could not be told.
+not (also when another broke), 3 if that could not be told.
 
 With --url any server is loaded from this process, with no cluster: to compare with
 other tools. It is asked for --rate requests a second (900) for --duration (5s),
@@ -231,9 +232,9 @@ func (a *app) newBenchSession(cmd *cobra.Command, artifacts string, flags benchF
 // runBench runs scenarios, records them and judges by the gates. Its error says that the environment, not
 // a subject, is at fault.
 func (a *app) runBench(ctx context.Context, env *clusters.Environment, flags benchFlags, scenarios []scenario.Scenario, session *session, steps *steps) error {
-	return a.inEnvironment(ctx, env, session, func() error {
+	return a.inEnvironment(ctx, env, session, steps, func(watch *watch.Watch) error {
 		sink := &measured{session: session}
-		err := bench.Run(ctx, flags.options(env, session, scenarios), steps, sink)
+		err := bench.Run(ctx, flags.options(env, session, scenarios, watch), steps, sink)
 		if ctx.Err() == nil {
 			flags.judge(sink.bench, session, told(env), steps.Print)
 		}
@@ -241,20 +242,27 @@ func (a *app) runBench(ctx context.Context, env *clusters.Environment, flags ben
 	})
 }
 
-func (f benchFlags) options(env *clusters.Environment, session *session, scenarios []scenario.Scenario) bench.Options {
-	return bench.Options{Environment: env, Run: session.id(), Scenarios: scenarios, Seed: f.seed, Workers: f.workers}
+func (f benchFlags) options(env *clusters.Environment, session *session, scenarios []scenario.Scenario, watch *watch.Watch) bench.Options {
+	return bench.Options{Environment: env, Run: session.id(), Scenarios: scenarios, Seed: f.seed, Workers: f.workers, Watch: watch}
 }
 
-// inEnvironment measures in an environment that answers, and keeps its logs.
-func (a *app) inEnvironment(ctx context.Context, env *clusters.Environment, session *session, measure func() error) error {
+// inEnvironment measures in an environment that answers and is watched, and keeps its logs.
+func (a *app) inEnvironment(ctx context.Context, env *clusters.Environment, session *session, steps *steps, measure func(*watch.Watch) error) error {
 	if err := session.environment(env); err != nil {
 		return err
 	}
 	if err := reach(ctx, env); err != nil {
 		return err
 	}
-	err := measure()
-	session.logs(ctx, env)
+	watch, unwatch, err := a.startWatch(ctx, env, session, steps)
+	if err != nil {
+		return err
+	}
+	err = measure(watch)
+	unwatch()
+	if watch.Err() == nil {
+		session.logs(ctx, env)
+	}
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		return nil //nolint:nilerr // told as an interrupted run, not as a broken environment
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/podidentity/epi/bench/scenario"
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/kind"
+	"github.com/podidentity/epi/clusters/watch"
 	"github.com/podidentity/epi/reports"
 )
 
@@ -58,13 +59,13 @@ var variantNames = [2]string{"A", "B"}
 // runAB returns what measures the two agents in turn and records both.
 func (a *app) runAB(given [2]clusters.Given) func(context.Context, *clusters.Environment, benchFlags, []scenario.Scenario, *session, *steps) error {
 	return func(ctx context.Context, env *clusters.Environment, flags benchFlags, scenarios []scenario.Scenario, session *session, steps *steps) error {
-		return a.inEnvironment(ctx, env, session, func() error {
+		return a.inEnvironment(ctx, env, session, steps, func(watch *watch.Watch) error {
 			swapped, variants, err := a.prepareAB(ctx, env, given, steps)
 			if err != nil {
 				return err
 			}
 			ab := bench.AB{
-				Options: flags.options(env, session, scenarios), Variants: variants,
+				Options: flags.options(env, session, scenarios, watch), Variants: variants,
 				Swapper: swapped, Pairs: flags.size.Repeats,
 			}
 			sink := &measured{session: session, bench: reports.Bench{Variants: variants[:]}}

@@ -41,6 +41,8 @@ type child struct {
 	output   *tail
 	// broken is the error of a message that could not be read.
 	broken error
+	// ended is closed when the process has told its last message.
+	ended chan struct{}
 }
 
 // start starts a process and gives it its order. The caller drains messages, then waits.
@@ -57,7 +59,7 @@ func start(ctx context.Context, options Options, o order) (*child, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start process for specs: %w", err)
 	}
-	c := &child{messages: make(chan message), output: &tail{}}
+	c := &child{messages: make(chan message), output: &tail{}, ended: make(chan struct{})}
 	c.command = exec.CommandContext(ctx, options.Command[0], options.Command[1:]...)
 	c.command.Stdout, c.command.Stderr = c.output, c.output
 	c.command.ExtraFiles = []*os.File{writer}
@@ -73,6 +75,9 @@ func start(ctx context.Context, options Options, o order) (*child, error) {
 		err = c.command.Start()
 	}
 	_ = writer.Close() // the process's own now
+	if err == nil && options.Environment != nil {
+		go c.hurry(options.Environment.Gone())
+	}
 	if err != nil {
 		_ = reader.Close()
 		return nil, fmt.Errorf("start process for specs: %w", err)
@@ -86,8 +91,28 @@ func start(ctx context.Context, options Options, o order) (*child, error) {
 	return c, nil
 }
 
+// goneGrace is how long a process may clean up where there is nothing left to clean.
+const goneGrace = 5 * time.Second
+
+// hurry ends a process whose environment is gone.
+func (c *child) hurry(gone <-chan struct{}) {
+	select {
+	case <-gone:
+	case <-c.ended:
+		return
+	}
+	timer := time.NewTimer(goneGrace)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		_ = c.command.Process.Kill() // one that has ended meanwhile is no matter
+	case <-c.ended:
+	}
+}
+
 func (c *child) read(reader *os.File) {
 	defer close(c.messages)
+	defer close(c.ended)
 	defer func() { _ = reader.Close() }()
 	decoder := json.NewDecoder(reader)
 	for {

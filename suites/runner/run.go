@@ -31,7 +31,32 @@ type Options struct {
 	Grace time.Duration
 	// Started, if set, is told when a process begins a spec. Never called concurrently.
 	Started func(spec Planned, process int)
+	// Environment, if set, is asked whether it was there while a spec ran, before anything is recorded.
+	Environment Environment
+	// FailFast ends the run after the first spec that fails or cannot be decided.
+	FailFast bool
 }
+
+// Environment knows when the environment of the specs was not there. What was decided then is not decided.
+type Environment interface {
+	// Settle returns when it is known whether the environment was there from one time to the other, and says
+	// why not; "" if it was. With hurry it looks at once. sure tells an absence from an environment that was
+	// there and slow.
+	Settle(ctx context.Context, from, to time.Time, hurry bool) (reason string, sure bool)
+	// Hold waits while the environment is away, for as long as it may come back.
+	Hold(ctx context.Context)
+	// Gone is closed when it will not come back, and Err says what is gone.
+	Gone() <-chan struct{}
+	Err() error
+}
+
+// present is the environment of a run that nobody watches.
+type present struct{}
+
+func (present) Settle(context.Context, time.Time, time.Time, bool) (string, bool) { return "", false }
+func (present) Hold(context.Context)                                              {}
+func (present) Gone() <-chan struct{}                                             { return nil }
+func (present) Err() error                                                        { return nil }
 
 // Decision is what a run makes of a spec. The zero value runs it.
 type Decision struct {
@@ -91,30 +116,93 @@ func checkTree(tree *plan) error {
 // concurrently: one for each chosen spec, whatever happens. When ctx ends the processes are
 // interrupted and clean up; specs that did not end are recorded as not run, and Run returns the
 // context's error. A selection that chooses nothing is a *SelectionError.
+//
+// What a spec decided while the environment was away is dropped, and the spec runs once more when the
+// environment is whole. When the environment is gone the processes are stopped and Run returns what is gone.
 func Run(ctx context.Context, options Options, sink func(reports.Spec)) error {
 	specs, err := List(ctx, options)
 	if err != nil {
 		return err
 	}
+	if options.Environment == nil {
+		options.Environment = present{}
+	}
 	r := &run{options: options, sink: sink, state: map[string]*state{}, holds: map[int]string{}}
 	if err := r.choose(specs); err != nil {
 		return err
 	}
+	running, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	go func() {
+		select {
+		case <-options.Environment.Gone():
+			stop(options.Environment.Err())
+		case <-running.Done():
+		}
+	}()
 	var problems []error
 	for _, serial := range []bool{false, true} {
-		r.serial = serial
-		procs := options.Procs
-		if serial {
-			procs = 1
-		}
-		problems = append(problems, r.processes(ctx, min(max(procs, 1), r.waiting())))
+		problems = append(problems, r.part(running, serial))
 	}
 	err = errors.Join(problems...)
-	r.settle(ctx, err)
-	if ctx.Err() != nil {
+	r.settle(running, err)
+	switch {
+	case ctx.Err() != nil:
 		return ctx.Err()
+	case options.Environment.Err() != nil:
+		return options.Environment.Err()
 	}
 	return err
+}
+
+// part runs the serial specs or the others, and then once more those that the environment kept from being
+// decided.
+func (r *run) part(ctx context.Context, serial bool) error {
+	r.mu.Lock()
+	r.serial = serial
+	r.mu.Unlock()
+	procs := r.options.Procs
+	if serial {
+		procs = 1
+	}
+	var problems []error
+	for {
+		problems = append(problems, r.processes(ctx, min(max(procs, 1), r.waiting())))
+		r.settling.Wait()
+		r.mu.Lock()
+		again := r.repeat
+		r.repeat = nil
+		for _, s := range again {
+			s.claimed = false
+		}
+		r.mu.Unlock()
+		if r.options.Environment.Err() != nil {
+			r.leaveUndecided(again)
+		}
+		if len(again) == 0 || interrupted(ctx) {
+			return errors.Join(problems...)
+		}
+	}
+}
+
+// leaveUndecided records the specs that the environment, which is gone, kept from being decided.
+func (r *run) leaveUndecided(specs []*state) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range specs {
+		record := reports.Spec{Started: s.began.UTC()}
+		undecide(&record, s.spec, s.again)
+		s.again = ""
+		r.finish(s.spec.Key, record)
+	}
+}
+
+// undecide makes of a record one that says nothing about the subject, since the environment was away.
+func undecide(record *reports.Spec, spec Planned, reason string) {
+	record.Outcome, record.Reason, record.Evidence = reports.Error, "", nil
+	record.Failure = &reports.Failure{
+		Message: "not decided: " + reports.Redact(reason), Location: spec.Location, Cause: reports.CauseEnvironment,
+	}
 }
 
 type run struct {
@@ -127,6 +215,12 @@ type run struct {
 	state  map[string]*state
 	// holds is the spec that each process is in.
 	holds map[int]string
+	// settling are the records of which it is not known yet whether the environment was there.
+	settling sync.WaitGroup
+	// repeat are the specs to run once more.
+	repeat []*state
+	// stopped says why no spec begins any more; "" while they do.
+	stopped string
 }
 
 type state struct {
@@ -134,6 +228,8 @@ type state struct {
 	claimed bool
 	began   time.Time
 	done    bool
+	// again says why the spec runs a second time; "" in the first.
+	again string
 }
 
 // choose takes the selected specs in and records those that are not to be run.
@@ -168,6 +264,9 @@ func (r *run) waiting() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	n := 0
+	if r.stopped != "" {
+		return n
+	}
 	for _, s := range r.state {
 		if r.open(s) {
 			n++
@@ -207,9 +306,12 @@ func (r *run) process(ctx context.Context, number int) (again bool, _ error) {
 	for m := range c.messages {
 		switch {
 		case m.Claim != "":
+			if r.claimable(m.Claim) {
+				r.options.Environment.Hold(ctx)
+			}
 			_ = c.answer(ctx.Err() == nil && r.claim(m.Claim, number)) // the end of a process that is gone tells why
 		case m.Record != nil:
-			r.record(number, *m.Record)
+			r.record(ctx, number, *m.Record)
 		case m.Problem != "":
 			problem = m.Problem
 		}
@@ -231,11 +333,19 @@ func (r *run) process(ctx context.Context, number int) (again bool, _ error) {
 // interrupted says that the run was stopped, which is told once, at its end.
 func interrupted(ctx context.Context) bool { return ctx.Err() != nil }
 
+// claimable says whether a claim may be granted; what another process has is refused without a wait.
+func (r *run) claimable(key string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s, known := r.state[key]
+	return known && r.open(s)
+}
+
 func (r *run) claim(key string, number int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s, known := r.state[key]
-	if !known || !r.open(s) {
+	if !known || !r.open(s) || r.stopped != "" {
 		return false
 	}
 	s.claimed, s.began = true, time.Now()
@@ -246,14 +356,47 @@ func (r *run) claim(key string, number int) bool {
 	return true
 }
 
-func (r *run) record(number int, record reports.Spec) {
+func (r *run) record(ctx context.Context, number int, record reports.Spec) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.holds[number] != record.Name {
 		return // not this process's to tell
 	}
 	delete(r.holds, number)
-	r.finish(record.Name, record)
+	r.decide(ctx, record.Name, record)
+}
+
+// decide keeps a record when it is known whether the environment was there in its time. The caller holds mu.
+func (r *run) decide(ctx context.Context, key string, record reports.Spec) {
+	s := r.state[key]
+	from, to := s.began, time.Now()
+	if !record.Outcome.Decided() && record.Outcome != reports.Error {
+		if gone := r.options.Environment.Err(); gone != nil && record.Outcome == reports.NotRun {
+			record.Reason = "the environment was gone while it ran: " + gone.Error()
+		}
+		r.finish(key, record)
+		return
+	}
+	r.settling.Go(func() {
+		// Nobody waits for the environment when the user has stopped the run; it is asked when it is what ended it.
+		reason, sure := r.options.Environment.Settle(ctx, from, to, record.Outcome != reports.Pass)
+		if gone := r.options.Environment.Err(); reason == "" && ctx.Err() != nil && gone != nil {
+			reason, sure = gone.Error(), true
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		switch {
+		case reason == "", !sure && (record.Outcome == reports.Pass || s.again != ""):
+			// A spec that passes on a slow machine holds; one that fails twice fails.
+		case s.again == "" && !interrupted(ctx) && r.stopped == "":
+			s.again = reason
+			r.repeat = append(r.repeat, s)
+			return
+		case sure:
+			undecide(&record, s.spec, reason)
+		}
+		r.finish(key, record)
+	})
 }
 
 // lose records the spec that a process held when it ended, and reports whether there was one.
@@ -268,6 +411,9 @@ func (r *run) lose(ctx context.Context, number int, why error) bool {
 	record := reports.Spec{Process: number, Started: r.state[key].began.UTC(), Duration: time.Since(r.state[key].began)}
 	if ctx.Err() != nil {
 		record.Outcome, record.Reason = reports.NotRun, "interrupted while it ran; its clean-up did not end in time"
+		if gone := r.options.Environment.Err(); gone != nil {
+			record.Reason = "the environment was gone while it ran: " + gone.Error()
+		}
 	} else {
 		record.Outcome = reports.Error
 		record.Failure = &reports.Failure{
@@ -275,7 +421,7 @@ func (r *run) lose(ctx context.Context, number int, why error) bool {
 			Location: r.state[key].spec.Location,
 		}
 	}
-	r.finish(key, record)
+	r.decide(ctx, key, record)
 	return true
 }
 
@@ -289,7 +435,12 @@ func (r *run) settle(ctx context.Context, err error) {
 			continue
 		}
 		record := reports.Spec{Outcome: reports.NotRun, Reason: "the run was interrupted before its turn"}
-		if ctx.Err() == nil {
+		switch {
+		case r.options.Environment.Err() != nil:
+			record.Reason = "the environment was gone before its turn: " + r.options.Environment.Err().Error()
+		case r.stopped != "":
+			record.Reason = r.stopped
+		case ctx.Err() == nil:
 			message := "no process took this spec"
 			if err != nil {
 				message = reports.Redact(err.Error())
@@ -310,7 +461,11 @@ func (r *run) finish(key string, record reports.Spec) {
 	record.Suite, record.Name, record.Requirements = s.spec.Suite, s.spec.Key, s.spec.Requirements
 	record.Slow, _ = requirement.HowSlow(s.spec.Labels)
 	record.Client = requirement.ClientOf(s.spec.Labels)
+	record.Again = reports.Redact(s.again)
 	r.sink(record)
+	if r.options.FailFast && r.stopped == "" && (record.Outcome == reports.Fail || record.Outcome == reports.Error) {
+		r.stopped = "with --fail-fast the run ended before its turn, after: " + key
+	}
 }
 
 func (o Options) encodePayload() (json.RawMessage, error) {

@@ -68,6 +68,21 @@ func (d diary) write(what, name string) {
 	}
 }
 
+// count is how many lines of the diary end like this.
+func (d diary) count(end string) int {
+	data, err := os.ReadFile(filepath.Join(d.Dir, "diary"))
+	if err != nil {
+		panic(err)
+	}
+	return strings.Count(string(data), " "+end+"\n")
+}
+
+// begun is how many specs the diary says have begun.
+func (d diary) begun() int {
+	data, _ := os.ReadFile(filepath.Join(d.Dir, "diary")) // there is none before the first
+	return strings.Count(string(data), " begin ")
+}
+
 func (d diary) lines(t *testing.T) []string {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(d.Dir, "diary"))
@@ -172,6 +187,27 @@ var trees = map[string]func(){
 			}
 			works("takes minutes", requirement.Slow(2*time.Minute))
 			works("takes longer", requirement.Slow(9*time.Minute))
+		})
+	},
+	"away": func() {
+		Describe("The subject", func() {
+			for _, serial := range []any{Label("beside"), Serial} {
+				name := fmt.Sprintf("fails at first %v", serial)
+				It(name, serial, func(ctx SpecContext) {
+					d := diaryOf(ctx)
+					d.write("begin", name)
+					Expect(d.count("begin " + name)).To(Equal(2))
+				})
+			}
+			works("works")
+		})
+	},
+	"fails": func() {
+		Describe("The subject", func() {
+			for i := range 5 {
+				It(fmt.Sprintf("fails %d", i), func() { Expect("two").To(Equal("one")) })
+			}
+			works("is alone", Serial)
 		})
 	},
 	"focus": func() {

@@ -1,0 +1,270 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/podidentity/epi/clusters"
+)
+
+// Inspect says what is known, below Kubernetes and AWS, about a machine or program of the environment by its
+// name: an *AwayError if it does not run. The name is a node's, or Emulator.
+type Inspect func(ctx context.Context, name string) error
+
+// Emulator names the AWS emulator for Inspect.
+const Emulator = "emulator"
+
+// apiServer is the name of the part that most others are asked through.
+const apiServer = "the API server"
+
+// mostNodes is how many nodes are each asked for their kubelet; of the others the API server tells.
+const mostNodes = 5
+
+// Parts are those of a running environment. inspect may be nil: then only what the API server and the emulator
+// answer is known. dirs are folders whose file systems must have room.
+func Parts(ctx context.Context, env *clusters.Environment, inspect Inspect, dirs ...string) ([]Part, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", env.Kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("read kubeconfig of environment %s: %w", env.Name, err)
+	}
+	config.Timeout = askTime
+	config.QPS = -1 // few questions, none of which may wait for another
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("reach cluster of environment %s: %w", env.Name, err)
+	}
+	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("list nodes of environment %s: %w", env.Name, err)
+	}
+	parts := []Part{{Name: apiServer, Ask: func(ctx context.Context) error { return ready(ctx, client) }}}
+	for _, node := range nodes.Items[:min(len(nodes.Items), mostNodes)] {
+		parts = append(parts, Part{Name: "node " + node.Name, Behind: apiServer, Ask: inspected(inspect, node.Name, func(ctx context.Context) error {
+			return kubelet(ctx, client, node.Name)
+		})})
+	}
+	parts = append(parts, Part{Name: "the cluster's nodes", Behind: apiServer, Ask: conditions(client, nodes.Items)})
+	for _, name := range []string{"kube-scheduler", "kube-controller-manager"} {
+		parts = append(parts, Part{Name: "the " + strings.TrimPrefix(name, "kube-"), Behind: apiServer, Bearable: time.Minute, Ask: lease(client, name)})
+	}
+	if env.Control != nil {
+		asked := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}}
+		parts = append(parts, Part{Name: "the AWS emulator", Ask: inspected(inspect, Emulator, func(ctx context.Context) error {
+			return healthy(ctx, asked, env.Control.URL+"/healthz")
+		})})
+	}
+	for _, dir := range dirs {
+		parts = append(parts, Part{Name: "the file system of " + dir, Ask: func(context.Context) error { return room(dir) }})
+	}
+	return append(parts, Part{Name: "this machine's clock", Ask: newJump(time.Now).ask}), nil
+}
+
+// inspected asks what is below a part that does not answer.
+func inspected(inspect Inspect, name string, ask func(context.Context) error) func(context.Context) error {
+	if inspect == nil {
+		return ask
+	}
+	return func(ctx context.Context) error {
+		// The question gets a part of the time, so that some is left for what is below.
+		asking, cancel := context.WithTimeout(ctx, askTime*3/5)
+		err := ask(asking)
+		cancel()
+		if err == nil || errors.Is(err, ErrUnsupported) {
+			return err
+		}
+		if below, ok := errors.AsType[*AwayError](inspect(ctx, name)); ok {
+			return below
+		}
+		return err
+	}
+}
+
+// ready asks the API server whether it is ready, its store included
+// (https://kubernetes.io/docs/reference/using-api/health-checks/).
+func ready(ctx context.Context, client kubernetes.Interface) error {
+	return asAway(client.CoreV1().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error())
+}
+
+// kubelet asks the kubelet of a node whether it is well, through the API server.
+func kubelet(ctx context.Context, client kubernetes.Interface, node string) error {
+	err := client.CoreV1().RESTClient().Get().Resource("nodes").Name(node).SubResource("proxy").Suffix("healthz").Do(ctx).Error()
+	switch {
+	case apierrors.IsForbidden(err), apierrors.IsMethodNotSupported(err):
+		return ErrUnsupported
+	case apierrors.IsNotFound(err):
+		return &AwayError{Why: "the cluster has no such node any more", Weak: true, Final: true}
+	case err != nil && strings.Contains(err.Error(), "connection refused"):
+		return &AwayError{Why: "its kubelet does not run", Weak: true}
+	}
+	return err
+}
+
+// badConditions of nodes evict pods or keep new ones away
+// (https://kubernetes.io/docs/reference/node/node-status/#condition).
+var badConditions = map[corev1.NodeConditionType]string{
+	corev1.NodeMemoryPressure: "is short of memory", corev1.NodeDiskPressure: "is short of disk space",
+	corev1.NodePIDPressure: "is short of process IDs", corev1.NodeNetworkUnavailable: "has no network",
+}
+
+// conditions asks whether each node that was well at the beginning still is.
+func conditions(client kubernetes.Interface, before []corev1.Node) func(context.Context) error {
+	well := map[string]bool{}
+	for _, node := range before {
+		well[node.Name] = illness(node) == ""
+	}
+	return func(ctx context.Context) error {
+		list, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{ResourceVersion: "0"})
+		if err != nil {
+			return err
+		}
+		for _, node := range list.Items {
+			if ill := illness(node); ill != "" && well[node.Name] {
+				return &AwayError{Why: "node " + node.Name + " " + ill, Weak: true}
+			}
+		}
+		return nil
+	}
+}
+
+// illness is what is wrong with a node; "" if nothing is.
+func illness(node corev1.Node) string {
+	for _, condition := range node.Status.Conditions {
+		if bad, ok := badConditions[condition.Type]; ok && condition.Status == corev1.ConditionTrue {
+			return bad
+		}
+		if condition.Type == corev1.NodeReady && condition.Status != corev1.ConditionTrue {
+			return "is not ready"
+		}
+	}
+	return ""
+}
+
+// lease asks whether a part of the control plane renews its lease. It does so every 2 seconds and takes over
+// what nobody renewed for 15 (https://kubernetes.io/docs/reference/command-line-tools-reference/kube-scheduler/).
+func lease(client kubernetes.Interface, name string) func(context.Context) error {
+	var mu sync.Mutex
+	var renewed metav1.MicroTime
+	var seen time.Time
+	return func(ctx context.Context) error {
+		got, err := client.CoordinationV1().Leases(metav1.NamespaceSystem).Get(ctx, name, metav1.GetOptions{})
+		switch {
+		case apierrors.IsNotFound(err), apierrors.IsForbidden(err):
+			return ErrUnsupported
+		case err != nil:
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		at := renewTime(got)
+		if seen.IsZero() || !at.Equal(&renewed) {
+			renewed, seen = at, time.Now()
+		}
+		if time.Since(seen) > silent {
+			return errors.New("it does not renew its lease")
+		}
+		return nil
+	}
+}
+
+func renewTime(lease *coordinationv1.Lease) metav1.MicroTime {
+	if lease.Spec.RenewTime == nil {
+		return metav1.MicroTime{}
+	}
+	return *lease.Spec.RenewTime
+}
+
+func healthy(ctx context.Context, client *http.Client, url string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return asAway(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<10)) // so that the connection is kept
+	if response.StatusCode != http.StatusOK {
+		return errors.New(response.Status)
+	}
+	return nil
+}
+
+// asAway tells a program that is not there, whose connections are refused or end, from one that is slow.
+func asAway(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return &AwayError{Why: "it refuses connections", Weak: true}
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return &AwayError{Why: "its connections end at once", Weak: true}
+	}
+	if failed, ok := errors.AsType[*net.OpError](err); ok && failed.Op == "dial" && !failed.Timeout() {
+		return &AwayError{Why: "it cannot be reached", Weak: true}
+	}
+	return err
+}
+
+// full is how little room, in bytes, a file system may have.
+const full = 16 << 20
+
+// jump tells when the clock of the wall goes another way than the monotonic one, which stands still while the
+// machine sleeps and which nobody sets.
+type jump struct {
+	now  func() time.Time
+	last time.Time
+}
+
+// jumped is from when on the two clocks differ by more than an adjustment.
+const jumped = 3 * time.Second
+
+func newJump(now func() time.Time) *jump { return &jump{now: now, last: now()} }
+
+func (j *jump) ask(context.Context) error {
+	now := j.now()
+	wall, monotonic := now.Round(0).Sub(j.last.Round(0)), now.Sub(j.last)
+	j.last = now
+	return leapt(wall, monotonic)
+}
+
+// leapt says that the clock of the wall went on by more or less than time did.
+func leapt(wall, monotonic time.Duration) error {
+	switch by := (wall - monotonic).Round(time.Second); {
+	case by > jumped:
+		return &AwayError{Why: fmt.Sprintf("it went ahead by %s: the machine slept, or the clock was set", by)}
+	case by < -jumped:
+		return &AwayError{Why: fmt.Sprintf("it was set back by %s", -by)}
+	}
+	return nil
+}
+
+// room says whether the file system of dir is full.
+func room(dir string) error {
+	free, err := available(dir)
+	switch {
+	case errors.Is(err, errors.ErrUnsupported), errors.Is(err, os.ErrNotExist):
+		return ErrUnsupported
+	case err != nil:
+		return err
+	case free < full:
+		return &AwayError{Why: fmt.Sprintf("it is full: %d MiB are left", free>>20)}
+	}
+	return nil
+}

@@ -1,0 +1,438 @@
+// Package watch looks at an environment while something is tested in it: it knows when its API server, a
+// node or the AWS emulator was not there, so that nothing of that time is taken for the subject's doing.
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/podidentity/epi/clusters"
+)
+
+// Part is something that an environment consists of.
+type Part struct {
+	// Name as it stands in a sentence, such as "node blue-worker".
+	Name string
+	// Ask returns nil if the part is there now. An *AwayError says what is known for sure; any other error is
+	// no more than a question without an answer, which a busy machine gives too.
+	Ask func(ctx context.Context) error
+	// Behind is the name of a part without which this one cannot be asked; "" for none.
+	Behind string
+	// Bearable is how long the part may be away before the environment counts as gone; 0 means 30 s.
+	Bearable time.Duration
+}
+
+// AwayError says that a part is not there.
+type AwayError struct {
+	// Why such as "its container is paused".
+	Why string
+	// Weak evidence, such as a refused connection, counts when it is seen twice in a row.
+	Weak bool
+	// Final says that the part does not come back by itself.
+	Final bool
+}
+
+func (e *AwayError) Error() string { return e.Why }
+
+// ErrUnsupported is the answer of a part that cannot be asked in this environment: it is watched no more.
+var ErrUnsupported = errors.New("cannot be asked here")
+
+// Absence is a time in which a part was not there.
+type Absence struct {
+	Part, Why string
+	// From is when the part was last seen, and To when it was seen again; zero while it is away. Both are
+	// times of the wall, as records have them.
+	From, To time.Time
+
+	// sure tells what is known for certain from an answer that does not come.
+	sure bool
+}
+
+// String is a sentence without its full stop.
+func (a Absence) String() string {
+	if a.To.IsZero() {
+		return fmt.Sprintf("%s is away since %s UTC: %s", a.Part, clock(a.From), a.Why)
+	}
+	return fmt.Sprintf("%s was away from %s to %s UTC: %s", a.Part, clock(a.From), clock(a.To), a.Why)
+}
+
+func clock(t time.Time) string { return t.UTC().Format("15:04:05") }
+
+func (a Absence) overlaps(from, to time.Time) bool {
+	return !to.Before(a.From) && (a.To.IsZero() || !from.After(a.To))
+}
+
+// Times of the watch. A part that gives no answer is away only after silent, and a wait for the processor adds
+// to that: on a machine that is busy an answer takes seconds.
+const (
+	interval = 2 * time.Second
+	again    = time.Second
+	askTime  = 5 * time.Second
+	silent   = 20 * time.Second
+	// slow is from when on an answer is late enough for a spec to have run out of time.
+	slow            = 6 * time.Second
+	defaultBearable = 30 * time.Second
+	finalBearable   = 3 * time.Second
+	// margin is added to the end of an absence: what depends on the part notices late that it is back.
+	margin = 3 * time.Second
+	// lagFactor is how much longer than the lateness of this process an answer may take.
+	lagFactor = 3
+)
+
+// Options of a watch.
+type Options struct {
+	// Environment is the name of the environment.
+	Environment string
+	Parts       []Part
+	// Changed, if set, is told of each absence when it begins and when it ends. Never called concurrently.
+	Changed func(Absence)
+}
+
+// Watch is the look at one environment. Its methods may be called concurrently.
+type Watch struct {
+	options Options
+	stop    context.CancelFunc
+	group   sync.WaitGroup
+	gone    chan struct{}
+
+	mu    sync.Mutex
+	parts []*part
+	// changed is closed, and replaced, when anything is known anew.
+	changed  chan struct{}
+	absences []Absence
+	lag      time.Duration
+	err      error
+	told     chan Absence
+}
+
+type part struct {
+	Part
+	wake chan struct{}
+	// seen is the beginning of the latest question that was answered, and answered its end.
+	seen      time.Time
+	answered  time.Time
+	lagAtSeen time.Duration
+	failures  int
+	last      error
+	// away is the index of the open absence, from 1; opened is when it was noticed.
+	away    int
+	opened  time.Time
+	retired bool
+	// late are times without an answer that were too short for an absence.
+	late []Absence
+}
+
+// Start begins to watch. The caller must Close.
+func Start(ctx context.Context, options Options) *Watch {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // the end of a run is still judged
+	w := &Watch{options: options, stop: cancel, gone: make(chan struct{}), changed: make(chan struct{}), told: make(chan Absence, 64)}
+	now := time.Now()
+	for _, p := range options.Parts {
+		w.parts = append(w.parts, &part{Part: p, seen: now, answered: now, wake: make(chan struct{}, 1)})
+	}
+	for _, p := range w.parts {
+		w.group.Go(func() { w.follow(ctx, p) })
+	}
+	w.group.Go(func() { w.measureLag(ctx) })
+	w.group.Go(func() { w.tell(ctx) })
+	return w
+}
+
+// Close ends the watch.
+func (w *Watch) Close() {
+	w.stop()
+	w.group.Wait()
+}
+
+// follow asks a part again and again.
+func (w *Watch) follow(ctx context.Context, p *part) {
+	for {
+		began := time.Now()
+		asking, cancel := context.WithTimeout(ctx, askTime)
+		err := p.Ask(asking)
+		cancel()
+		if ctx.Err() != nil {
+			return
+		}
+		wait := interval
+		if w.note(p, began, time.Now(), err) {
+			wait = again
+		}
+		if errors.Is(err, ErrUnsupported) {
+			return
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-p.wake:
+			timer.Stop()
+		case <-timer.C:
+		}
+	}
+}
+
+// measureLag adds up how late this process gets the processor.
+func (w *Watch) measureLag(ctx context.Context) {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	last := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		now := time.Now()
+		if late := now.Sub(last) - time.Second; late > 0 {
+			w.mu.Lock()
+			w.lag += late
+			w.mu.Unlock()
+		}
+		last = now
+	}
+}
+
+// tell tells absences outside of the lock.
+func (w *Watch) tell(ctx context.Context) {
+	for {
+		select {
+		case absence := <-w.told:
+			if w.options.Changed != nil {
+				w.options.Changed(absence)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// note keeps the answer to a question that was asked at began, and reports whether the part did not answer.
+func (w *Watch) note(p *part, began, ended time.Time, err error) (failed bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	defer func() {
+		close(w.changed)
+		w.changed = make(chan struct{})
+	}()
+	if errors.Is(err, ErrUnsupported) {
+		p.retired = true
+		return false
+	}
+	if err == nil {
+		w.back(p, began, ended)
+		return false
+	}
+	away, known := errors.AsType[*AwayError](err)
+	if sure := known && !away.Weak; !sure && w.behindAway(p) {
+		// Nothing is known about this part, and what is known about the other says enough.
+		return true
+	}
+	p.failures++
+	p.last = err
+	patience := silent + lagFactor*(w.lag-p.lagAtSeen)
+	if p.away == 0 && (known && (!away.Weak || p.failures > 1) || ended.Sub(p.seen) > patience) {
+		w.absences = append(w.absences, Absence{Part: p.Name, Why: why(err), From: p.seen.Round(0)})
+		p.away, p.opened = len(w.absences), ended
+		w.announce(w.absences[p.away-1])
+	}
+	if p.away == 0 {
+		return true
+	}
+	w.absences[p.away-1].Why, w.absences[p.away-1].sure = why(err), known
+	bearable := p.Bearable
+	if bearable == 0 {
+		bearable = defaultBearable
+	}
+	if known && away.Final {
+		bearable = finalBearable
+	}
+	if w.err == nil && ended.Sub(p.opened) >= bearable {
+		w.err = w.lost()
+		close(w.gone)
+	}
+	return true
+}
+
+// back keeps that a part is there.
+func (w *Watch) back(p *part, began, ended time.Time) {
+	switch {
+	case p.away > 0:
+		absence := &w.absences[p.away-1]
+		absence.To = ended.Add(margin).Round(0)
+		if absence.To.Before(absence.From) { // the clock was set back
+			absence.From, absence.To = absence.To, absence.From
+		}
+		p.away = 0
+		w.announce(*absence)
+	case ended.Sub(p.answered) > interval+slow:
+		reason := "it answered late"
+		if p.last != nil {
+			reason = why(p.last)
+		}
+		p.late = append(p.late, Absence{Part: p.Name, Why: reason, From: p.answered.Round(0), To: ended.Round(0)})
+	}
+	p.failures, p.last = 0, nil
+	p.seen, p.answered, p.lagAtSeen = began, ended, w.lag
+}
+
+func (w *Watch) announce(absence Absence) {
+	select {
+	case w.told <- absence:
+	default: // nobody reads this many
+	}
+}
+
+// behindAway says whether the part that this one is asked through does not answer.
+func (w *Watch) behindAway(p *part) bool {
+	for _, other := range w.parts {
+		if p.Behind != "" && other.Name == p.Behind {
+			return other.failures > 0
+		}
+	}
+	return false
+}
+
+// why is an error as a reason that follows a colon.
+func why(err error) string {
+	if away, ok := errors.AsType[*AwayError](err); ok {
+		return away.Why
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "it does not answer"
+	}
+	return "it does not answer (" + err.Error() + ")"
+}
+
+// lost says what is gone: what is known for certain, if anything is, since the rest follows from it.
+func (w *Watch) lost() error {
+	var list, silent []string
+	for _, absence := range w.absences {
+		switch {
+		case !absence.To.IsZero():
+		case absence.sure:
+			list = append(list, absence.String())
+		default:
+			silent = append(silent, absence.String())
+		}
+	}
+	if len(list) == 0 {
+		list = silent
+	}
+	return &clusters.EnvironmentError{
+		Doing: fmt.Sprintf("watch environment %q", w.options.Environment), Err: errors.New(strings.Join(list, "; ")),
+		Remedy: fmt.Sprintf("bring it up again with: epi down --name %[1]s && epi up --name %[1]s", w.options.Environment),
+	}
+}
+
+// Gone is closed when the environment will not come back; Err says what is gone.
+func (w *Watch) Gone() <-chan struct{} { return w.gone }
+
+// Err is a *clusters.EnvironmentError once the environment is gone; nil before.
+func (w *Watch) Err() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err
+}
+
+// Absences are those that were noticed so far.
+func (w *Watch) Absences() []Absence {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append([]Absence(nil), w.absences...)
+}
+
+// Settle returns when it is known whether every part was there from one time to the other, and says in a
+// sentence which was not and why; "" if all were. With hurry all are asked at once. sure tells an absence from
+// answers that came late, which a busy machine gives too.
+func (w *Watch) Settle(ctx context.Context, from, to time.Time, hurry bool) (reason string, sure bool) {
+	if hurry {
+		for _, p := range w.parts {
+			select {
+			case p.wake <- struct{}{}:
+			default: // it is about to be asked anyway
+			}
+		}
+	}
+	for {
+		w.mu.Lock()
+		reason, sure, known := w.judge(from, to)
+		changed := w.changed
+		w.mu.Unlock()
+		if known {
+			return reason, sure
+		}
+		select {
+		case <-changed:
+		case <-w.gone:
+			return w.Err().Error(), true
+		case <-ctx.Done():
+			return "", false
+		}
+	}
+}
+
+func (w *Watch) judge(from, to time.Time) (reason string, sure, known bool) {
+	for _, absence := range w.absences {
+		if absence.overlaps(from, to) {
+			return absence.String(), true, true
+		}
+	}
+	for _, p := range w.parts {
+		if !p.retired && p.seen.Before(to) {
+			return "", false, false
+		}
+	}
+	for _, p := range w.parts {
+		for _, late := range p.late {
+			if late.overlaps(from, to) {
+				return fmt.Sprintf("%s did not answer from %s to %s UTC", late.Part, clock(late.From), clock(late.To)), false, true
+			}
+		}
+	}
+	return "", false, true
+}
+
+// Hold returns when no part is known to be away, or when the environment is gone.
+func (w *Watch) Hold(ctx context.Context) {
+	for {
+		w.mu.Lock()
+		wait := w.heldFor(time.Now())
+		changed := w.changed
+		w.mu.Unlock()
+		if wait == 0 {
+			return
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-changed:
+		case <-timer.C:
+		case <-w.gone:
+			timer.Stop()
+			return
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+		timer.Stop()
+	}
+}
+
+// heldFor is how long to wait before it is worth to look again; 0 if nothing is away.
+func (w *Watch) heldFor(now time.Time) time.Duration {
+	for _, p := range w.parts {
+		if p.away > 0 {
+			return time.Minute // until something changes
+		}
+	}
+	var wait time.Duration
+	for _, absence := range w.absences {
+		wait = max(wait, absence.To.Sub(now)+time.Millisecond)
+	}
+	return max(wait, 0)
+}

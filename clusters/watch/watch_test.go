@@ -1,0 +1,318 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// fake is a part that does as it is told.
+type fake struct {
+	mu  sync.Mutex
+	err error
+	// takes is how long an answer takes.
+	takes time.Duration
+}
+
+func (f *fake) set(err error, takes time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.err, f.takes = err, takes
+}
+
+func (f *fake) ask(ctx context.Context) error {
+	f.mu.Lock()
+	err, takes := f.err, f.takes
+	f.mu.Unlock()
+	timer := time.NewTimer(takes)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+var (
+	paused  = &AwayError{Why: "its container is paused"}
+	exited  = &AwayError{Why: "its container has ended with code 137", Final: true}
+	refused = &AwayError{Why: "it refuses connections", Weak: true}
+)
+
+const never = time.Hour
+
+// TestAbsences holds what counts as an absence, how long the environment is waited for, and what is never one.
+func TestAbsences(t *testing.T) {
+	for name, row := range map[string]struct {
+		err   error
+		takes time.Duration
+		// lasts is how long the part is like that.
+		lasts time.Duration
+		// noticed says that it is an absence, gone that the environment is.
+		noticed, gone bool
+		// why is the reason that a spec of that time is not decided; sure as Settle says it.
+		why  string
+		sure bool
+	}{
+		"the node is paused for 25 s":            {err: paused, lasts: 25 * time.Second, noticed: true, why: "is paused", sure: true},
+		"the node is paused for 3 s":             {err: paused, lasts: 3 * time.Second, noticed: true, why: "is paused", sure: true},
+		"the node is paused for good":            {err: paused, lasts: never, noticed: true, gone: true, why: "is paused", sure: true},
+		"the node has ended":                     {err: exited, lasts: never, noticed: true, gone: true, why: "ended with code 137", sure: true},
+		"connections are refused for 10 s":       {err: refused, lasts: 10 * time.Second, noticed: true, why: "refuses connections", sure: true},
+		"connections are refused for good":       {err: refused, lasts: never, noticed: true, gone: true, why: "refuses connections", sure: true},
+		"no answer for 25 s":                     {takes: never, lasts: 25 * time.Second, noticed: true, why: "does not answer", sure: true},
+		"no answer for good":                     {takes: never, lasts: never, noticed: true, gone: true, why: "does not answer", sure: true},
+		"unwell for good":                        {err: errors.New("500 Internal Server Error"), lasts: never, noticed: true, gone: true, why: "500 Internal", sure: true},
+		"no answer for 12 s":                     {takes: never, lasts: 12 * time.Second, why: "did not answer"},
+		"one connection is refused":              {err: refused, lasts: 500 * time.Millisecond},
+		"each answer takes 4 s":                  {takes: 4 * time.Second, lasts: 10 * time.Minute},
+		"each answer takes 4.9 s":                {takes: 4900 * time.Millisecond, lasts: 10 * time.Minute},
+		"unwell for a second":                    {err: errors.New("500 Internal Server Error"), lasts: time.Second},
+		"it cannot be asked in this environment": {err: ErrUnsupported, lasts: never},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				part, other := &fake{}, &fake{}
+				var told []string
+				w := Start(t.Context(), Options{
+					Environment: "blue", Parts: []Part{{Name: "node blue", Ask: part.ask}, {Name: "the AWS emulator", Ask: other.ask}},
+					Changed: func(absence Absence) { told = append(told, absence.String()) },
+				})
+				defer w.Close()
+				time.Sleep(10*time.Second + 100*time.Millisecond)
+				before := time.Now()
+				if reason, _ := w.Settle(t.Context(), before.Add(-5*time.Second), before, true); reason != "" {
+					t.Errorf("before: %s", reason)
+				}
+				part.set(row.err, row.takes)
+				from := time.Now()
+				time.Sleep(min(row.lasts, 5*time.Second))
+				to := time.Now()
+				// The part comes back while the failure of the spec is looked into.
+				var back sync.WaitGroup
+				if row.lasts < never {
+					back.Go(func() {
+						time.Sleep(row.lasts - min(row.lasts, 5*time.Second))
+						part.set(nil, 0)
+					})
+				}
+				defer back.Wait()
+				reason, sure := w.Settle(t.Context(), from, to, true)
+				if (reason == "") != (row.why == "") || !strings.Contains(reason, row.why) || sure != row.sure {
+					t.Errorf("settled: %q, %v; want %q, %v", reason, sure, row.why, row.sure)
+				}
+				w.Hold(t.Context())
+				if held := time.Since(from); held > silent+defaultBearable+10*time.Second {
+					t.Errorf("held for %s", held)
+				}
+				time.Sleep(2 * time.Minute)
+				select {
+				case <-w.Gone():
+					if !row.gone || !strings.Contains(w.Err().Error(), "node blue is away since 00:00:1") || strings.Contains(w.Err().Error(), "emulator") {
+						t.Errorf("gone: %v", w.Err())
+					}
+				default:
+					if row.gone {
+						t.Error("it counts as there")
+					}
+				}
+				if noticed := len(w.Absences()) > 0; noticed != row.noticed || noticed && len(told) == 0 {
+					t.Errorf("absences %v, told %q", w.Absences(), told)
+				}
+				if !row.gone && row.lasts < never {
+					if reason, _ := w.Settle(t.Context(), time.Now().Add(-30*time.Second), time.Now(), true); reason != "" && row.takes < askTime {
+						t.Errorf("after: %s", reason)
+					}
+				}
+				part.set(nil, 0)
+			})
+		})
+	}
+}
+
+// An absence is noticed late: what was decided since the part was last seen is not decided either, and what was
+// decided before is.
+func TestAnAbsenceBeginsWhenThePartWasLastSeen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		part := &fake{}
+		w := Start(t.Context(), Options{Parts: []Part{{Name: "the AWS emulator", Ask: part.ask}}})
+		defer w.Close()
+		time.Sleep(time.Minute)
+		passed := time.Now()
+		time.Sleep(3 * time.Second)
+		part.set(nil, never) // as a stopped process
+		frozen := time.Now()
+		time.Sleep(time.Second)
+		if reason, sure := w.Settle(t.Context(), frozen, frozen.Add(500*time.Millisecond), false); !sure || !strings.Contains(reason, "does not answer") {
+			t.Errorf("decided while it was frozen: %q, %v", reason, sure)
+		}
+		if reason, _ := w.Settle(t.Context(), passed.Add(-time.Second), passed, false); reason != "" {
+			t.Errorf("decided before: %q", reason)
+		}
+		part.set(nil, 0)
+	})
+}
+
+// What is asked through the API server is not away because that is.
+func TestOnlyWhatIsKnownIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, node := &fake{}, &fake{}
+		w := Start(t.Context(), Options{Environment: "blue", Parts: []Part{
+			{Name: apiServer, Ask: server.ask}, {Name: "node blue", Behind: apiServer, Ask: node.ask},
+		}})
+		defer w.Close()
+		time.Sleep(10 * time.Second)
+		server.set(refused, 0)
+		node.set(refused, 0)
+		<-w.Gone()
+		if text := w.Err().Error(); !strings.Contains(text, "the API server is away") || strings.Contains(text, "node blue") {
+			t.Error(text)
+		}
+	})
+}
+
+// But what the container engine knows of a node wins: the API server is away because its node is.
+func TestTheCauseIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, node := &fake{}, &fake{}
+		w := Start(t.Context(), Options{Environment: "blue", Parts: []Part{
+			{Name: apiServer, Ask: server.ask}, {Name: "node blue", Behind: apiServer, Ask: node.ask},
+		}})
+		defer w.Close()
+		time.Sleep(10 * time.Second)
+		server.set(nil, never)
+		node.set(paused, 0)
+		<-w.Gone()
+		if text := w.Err().Error(); !strings.Contains(text, "node blue is away") || strings.Contains(text, "the API server") {
+			t.Error(text)
+		}
+	})
+}
+
+// A machine that is busy gives this process the processor late; its environment answers as late.
+func TestPatienceGrowsWithTheLagOfThisProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		part := &fake{}
+		w := Start(t.Context(), Options{Parts: []Part{{Name: "the API server", Ask: part.ask}}})
+		defer w.Close()
+		time.Sleep(10 * time.Second)
+		part.set(nil, never)
+		for range 35 { // seconds, each of which brought half a second of lag
+			time.Sleep(time.Second)
+			w.mu.Lock()
+			w.lag += 500 * time.Millisecond
+			w.mu.Unlock()
+		}
+		if found := w.Absences(); len(found) > 0 {
+			t.Errorf("away: %v", found)
+		}
+		part.set(nil, 0)
+		time.Sleep(10 * time.Second)
+		if found := w.Absences(); len(found) > 0 {
+			t.Errorf("away: %v", found)
+		}
+	})
+}
+
+func TestSettleEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		part := &fake{takes: never}
+		w := Start(t.Context(), Options{Parts: []Part{{Name: "the API server", Ask: part.ask}}})
+		defer w.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if reason, sure := w.Settle(ctx, time.Now(), time.Now(), true); reason != "" || sure {
+			t.Errorf("%q, %v", reason, sure)
+		}
+	})
+}
+
+func TestEvidence(t *testing.T) {
+	dial := func(err error) error { return &net.OpError{Op: "dial", Err: err} }
+	for name, row := range map[string]struct {
+		err  error
+		away string
+	}{
+		"refused":         {fmt.Errorf("get: %w", dial(syscall.ECONNREFUSED)), "it refuses connections"},
+		"reset":           {fmt.Errorf("get: %w", syscall.ECONNRESET), "its connections end at once"},
+		"end of file":     {fmt.Errorf("get: %w", io.EOF), "its connections end at once"},
+		"no route":        {dial(syscall.EHOSTUNREACH), "it cannot be reached"},
+		"slow":            {context.DeadlineExceeded, ""},
+		"slow to connect": {dial(timeoutError{}), ""},
+		"unwell":          {errors.New("500 Internal Server Error"), ""},
+	} {
+		err := asAway(row.err)
+		away, ok := errors.AsType[*AwayError](err)
+		if ok != (row.away != "") || ok && (away.Why != row.away || !away.Weak) {
+			t.Errorf("%s: %#v", name, err)
+		}
+	}
+}
+
+type timeoutError struct{}
+
+func (timeoutError) Error() string   { return "i/o timeout" }
+func (timeoutError) Timeout() bool   { return true }
+func (timeoutError) Temporary() bool { return true }
+
+func TestJumpsOfTheClock(t *testing.T) {
+	for _, row := range []struct {
+		wall, monotonic time.Duration
+		says            string
+	}{
+		{2 * time.Second, 2 * time.Second, ""},
+		{40 * time.Second, 40 * time.Second, ""}, // busy, not asleep
+		{2*time.Second + 900*time.Millisecond, 2 * time.Second, ""},
+		{2 * time.Hour, 2 * time.Second, "it went ahead by 1h59m58s: the machine slept"},
+		{-time.Hour, 2 * time.Second, "it was set back by 1h0m2s"},
+	} {
+		err := leapt(row.wall, row.monotonic)
+		if (err == nil) != (row.says == "") || err != nil && !strings.HasPrefix(err.Error(), row.says) {
+			t.Errorf("%s in %s: %v", row.wall, row.monotonic, err)
+		}
+	}
+	clock := newJump(time.Now)
+	for range 3 {
+		if err := clock.ask(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestIllness(t *testing.T) {
+	for _, row := range []struct {
+		kind   corev1.NodeConditionType
+		status corev1.ConditionStatus
+		says   string
+	}{
+		{corev1.NodeReady, corev1.ConditionTrue, ""},
+		{corev1.NodeReady, corev1.ConditionFalse, "is not ready"},
+		{corev1.NodeReady, corev1.ConditionUnknown, "is not ready"},
+		{corev1.NodeMemoryPressure, corev1.ConditionFalse, ""},
+		{corev1.NodeMemoryPressure, corev1.ConditionTrue, "is short of memory"},
+		{corev1.NodeDiskPressure, corev1.ConditionTrue, "is short of disk space"},
+		{corev1.NodePIDPressure, corev1.ConditionTrue, "is short of process IDs"},
+	} {
+		node := corev1.Node{Status: corev1.NodeStatus{Conditions: []corev1.NodeCondition{{Type: row.kind, Status: row.status}}}}
+		if says := illness(node); says != row.says {
+			t.Errorf("%s %s: %q", row.kind, row.status, says)
+		}
+	}
+}
+
+func TestRoom(t *testing.T) {
+	if err := room(t.TempDir()); err != nil && !errors.Is(err, ErrUnsupported) {
+		t.Error(err)
+	}
+}
