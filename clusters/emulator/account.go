@@ -280,7 +280,7 @@ func (c clusters) RegisterCluster(name string, cluster control.Cluster) error {
 	return c.emulator.cloud.Load().eks.RegisterCluster(eks.Cluster{
 		Name: name, Issuer: cluster.Issuer, JWKS: cluster.JWKS,
 		Created: cluster.CreatedAt, Endpoint: cluster.Endpoint, Version: version,
-		CertificateAuthority: cluster.CertificateAuthority, ServiceCIDR: cluster.ServiceCIDR,
+		CertificateAuthority: cluster.CertificateAuthority, ServiceCIDR: cluster.ServiceCIDR, Addons: cluster.Addons,
 	})
 }
 

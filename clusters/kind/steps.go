@@ -223,9 +223,13 @@ func (c *creation) registerCluster(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.control().RegisterCluster(ctx, c.spec.Name, control.Cluster{
+	registered := control.Cluster{
 		Issuer: discovery.Issuer, JWKS: keys, Version: c.node.Version, Endpoint: c.kube.Host, CertificateAuthority: c.kube.CAData,
-	})
+	}
+	if !c.spec.WithoutAgent {
+		registered.Addons = []string{addons.AgentName}
+	}
+	return c.control().RegisterCluster(ctx, c.spec.Name, registered)
 }
 
 func get(ctx context.Context, client *http.Client, url string) ([]byte, error) {

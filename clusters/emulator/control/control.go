@@ -27,6 +27,8 @@ type Cluster struct {
 	Version              string    `json:"version,omitempty"`
 	CertificateAuthority []byte    `json:"certificateAuthority,omitempty"`
 	ServiceCIDR          string    `json:"serviceCidr,omitempty"`
+	// Addons are the EKS add-ons that run in the cluster since it is there, by name.
+	Addons []string `json:"addons,omitempty"`
 }
 
 // Identity is a service account that has an association.

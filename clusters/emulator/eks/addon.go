@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/podidentity/epi/clusters/emulator/restjson"
 )
 
@@ -27,6 +29,21 @@ type addon struct {
 
 	// Token and Fingerprint belong to the request that created it.
 	Token, Fingerprint string
+
+	// bundled says that it came with the cluster and no client has created or changed it.
+	bundled bool
+}
+
+// bundledAddon is an add-on that the cluster came with, in the version that it would get by default.
+func bundledAddon(c Cluster, name string) *addon {
+	a := &addon{
+		Cluster: c.Name, Name: name, ID: uuid.NewSHA1(uuid.NameSpaceOID, []byte(c.Name+"/"+name)).String(),
+		Created: c.Created, Modified: c.Created, Change: addonCreating, Settled: c.Created, bundled: true,
+	}
+	if o, version, err := offered(name, "", c.Version); err == nil {
+		a.Version, a.Namespace = version, o.namespace
+	}
+	return a
 }
 
 // addonStatus is AddonStatus of the API.

@@ -63,7 +63,7 @@ func offers() []offer {
 		},
 		{
 			name: "eks-pod-identity-agent", kind: "security", namespace: "kube-system", schema: podIdentityAgentSchema,
-			versions: []offeredVersion{{"v1.3.10-eksbuild.1", all}, {"v1.3.8-eksbuild.2", all}, {"v1.3.5-eksbuild.2", all}, {"v1.2.0-eksbuild.1", all[:4]}},
+			versions: podIdentityAgentVersions(all),
 		},
 		{
 			name: "kube-proxy", kind: "networking", namespace: "kube-system", schema: schema("ipvs", "mode", "podAnnotations", "podLabels", "resources"),
@@ -75,6 +75,18 @@ func offers() []offer {
 			identities: []podIdentityConfiguration{{"aws-node", []string{"arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy"}}},
 		},
 	}
+}
+
+// podIdentityAgentVersions are those that documents and users write, the first one of all included, on every Kubernetes version: nothing is deployed, so none is too old for a cluster.
+func podIdentityAgentVersions(clusters []string) []offeredVersion {
+	var versions []offeredVersion
+	for _, version := range []string{
+		"v1.3.10-eksbuild.1", "v1.3.9-eksbuild.3", "v1.3.9-eksbuild.1", "v1.3.8-eksbuild.2", "v1.3.7-eksbuild.2", "v1.3.5-eksbuild.2",
+		"v1.3.4-eksbuild.1", "v1.3.2-eksbuild.2", "v1.3.0-eksbuild.1", "v1.2.0-eksbuild.1", "v1.1.0-eksbuild.1", "v1.0.0-eksbuild.1",
+	} {
+		versions = append(versions, offeredVersion{version, clusters})
+	}
+	return versions
 }
 
 // kubeProxyVersions has one for each Kubernetes version: it goes with the control plane.
@@ -128,7 +140,14 @@ func offered(name, version, cluster string) (*offer, string, error) {
 	if version == "" {
 		return nil, "", invalidParameter("Addon %s specified is not supported in %s kubernetes version", name, cluster)
 	}
-	return nil, "", invalidParameter("Addon version specified is not supported")
+	// AWS says no more than the first words; which versions there are, its users look up.
+	var others []string
+	for _, v := range o.versions {
+		if cluster == "" || slices.Contains(v.clusters, cluster) {
+			others = append(others, v.version)
+		}
+	}
+	return nil, "", invalidParameter("Addon version specified is not supported. The emulator offers %s", strings.Join(others, ", "))
 }
 
 func findOffer(name string) (*offer, bool) {

@@ -58,7 +58,9 @@ func (s *Service) create(r *http.Request, in createAddonRequest) (any, error) {
 	}
 	now, asked := s.options.Now(), in
 	asked.ClientRequestToken = ""
-	if known, err := c.addon(in.AddonName, now); err == nil {
+	// One that came with the cluster is taken over, whatever resolveConflicts says: there is nothing that
+	// the two could differ in.
+	if known, err := c.addon(in.AddonName, now); err == nil && !known.bundled {
 		switch {
 		case in.ClientRequestToken == "" || in.ClientRequestToken != known.Token:
 			return nil, restjson.Errorf(codeInUse, http.StatusConflict, "Addon already exists.")

@@ -32,8 +32,10 @@ type addonUpdateRecord struct {
 	Fingerprint string        `json:"fingerprint,omitempty"`
 }
 
-// putAddon writes an add-on's record. That of one which is gone stays until the name is used again.
+// putAddon writes an add-on's record. That of one which is gone stays until the name is used again. What
+// has a record is no longer as it came with the cluster.
 func (s *Service) putAddon(a *addon) error {
+	a.bundled = false
 	record := addonRecord{
 		Cluster: a.Cluster, Name: a.Name, ID: a.ID, Version: a.Version, Namespace: a.Namespace, Configuration: a.Configuration,
 		RoleARN: a.RoleARN, Tags: a.Tags, Created: a.Created, Modified: a.Modified, Change: a.Change, Settled: a.Settled,
@@ -72,6 +74,6 @@ func (s *Service) tagAddon(a *addon, tags map[string]string) error {
 	if err := s.putAddon(&changed); err != nil {
 		return err
 	}
-	a.Tags = tags
+	*a = changed
 	return nil
 }

@@ -165,6 +165,7 @@ func TestAddonRefusals(t *testing.T) {
 		{"not JSON", "POST", addons, `{`, 400, codeInvalidRequest, "not valid JSON"},
 		{"unknown add-on", "POST", addons, `{"addonName":"nginx"}`, 400, codeInvalidParameter, "not supported in 1.36"},
 		{"unknown version", "POST", addons, `{"addonName":"vpc-cni","addonVersion":"v9"}`, 400, codeInvalidParameter, "Addon version specified is not supported"},
+		{"unknown version, with those that there are", "POST", addons, `{"addonName":"vpc-cni","addonVersion":"v9"}`, 400, codeInvalidParameter, "The emulator offers v1.20.1-eksbuild.1, v1.19.5-eksbuild.1"},
 		{"version for other clusters", "POST", addons, `{"addonName":"kube-proxy","addonVersion":"v1.30.0-eksbuild.2"}`, 400, codeInvalidParameter, "Addon version specified is not supported"},
 		{"resolveConflicts", "POST", addons, `{"addonName":"vpc-cni","resolveConflicts":"MERGE"}`, 400, codeInvalidParameter, "OVERWRITE, NONE or PRESERVE"},
 		{"configuration is no object", "POST", addons, `{"addonName":"vpc-cni","configurationValues":"[1]"}`, 400, codeInvalidParameter, "not in valid JSON or YAML"},

@@ -50,7 +50,7 @@ func TestDescribeAddonVersions(t *testing.T) {
 		t.Fatal(err)
 	}
 	versions := out.Addons[0].AddonVersions
-	if len(versions) != 3 || *out.Addons[0].DefaultNamespace != "kube-system" {
+	if len(versions) != len(podIdentityAgentVersions(nil)) || *out.Addons[0].DefaultNamespace != "kube-system" {
 		t.Fatalf("got %+v", out.Addons[0])
 	}
 	for n, v := range versions {

@@ -26,6 +26,9 @@ type Cluster struct {
 	// as "10.96.0.0/16"; DescribeCluster tells these too, if they are not empty.
 	CertificateAuthority []byte
 	ServiceCIDR          string
+	// Addons run in the cluster since it is there, by name. Each is described and listed as any other,
+	// and the first CreateAddon of it takes it over.
+	Addons []string
 }
 
 // ClusterARN is the ARN of the cluster of that name.
@@ -47,6 +50,11 @@ func (s *Service) RegisterCluster(c Cluster) error {
 	if err != nil {
 		return fmt.Errorf("register cluster %s: %w", c.Name, err)
 	}
+	for _, name := range c.Addons {
+		if _, _, err := offered(name, "", c.Version); err != nil {
+			return fmt.Errorf("register cluster %s: %w", c.Name, err)
+		}
+	}
 	s.state.mu.Lock()
 	defer s.state.mu.Unlock()
 	var tags map[string]string
@@ -62,8 +70,19 @@ func (s *Service) RegisterCluster(c Cluster) error {
 	if err := s.putCluster(c, tags); err != nil {
 		return fmt.Errorf("register cluster %s: %w", c.Name, err)
 	}
-	s.state.register(c, keys)
+	s.register(c, keys)
 	return nil
+}
+
+// register makes a cluster known with the add-ons that it came with. The caller holds mu for writing.
+func (s *Service) register(c Cluster, keys clusterKeys) {
+	s.state.register(c, keys)
+	known := s.state.clusters[c.Name]
+	for _, name := range c.Addons {
+		if _, ok := known.addons[name]; !ok {
+			known.addons[name] = bundledAddon(c, name)
+		}
+	}
 }
 
 // UnregisterCluster forgets a cluster with all that is in it. One that is not known is no error.

@@ -23,6 +23,7 @@ type clusterRecord struct {
 	Version  string            `json:"version,omitempty"`
 	CA       []byte            `json:"ca,omitempty"`
 	Services string            `json:"services,omitempty"`
+	Addons   []string          `json:"addons,omitempty"`
 	Tags     map[string]string `json:"tags,omitempty"`
 }
 
@@ -62,7 +63,7 @@ func (s *Service) put(key string, record any) error {
 func (s *Service) putCluster(c Cluster, tags map[string]string) error {
 	return s.put(recordKey(clusterRecords, c.Name), clusterRecord{
 		Name: c.Name, Issuer: c.Issuer, JWKS: c.JWKS, Created: c.Created, Endpoint: c.Endpoint, Version: c.Version,
-		CA: c.CertificateAuthority, Services: c.ServiceCIDR, Tags: tags,
+		CA: c.CertificateAuthority, Services: c.ServiceCIDR, Addons: c.Addons, Tags: tags,
 	})
 }
 
@@ -126,9 +127,9 @@ func (s *Service) loadCluster(kind, _ string, value []byte) error {
 	}
 	c := Cluster{
 		Name: r.Name, Issuer: r.Issuer, JWKS: r.JWKS, Created: r.Created, Endpoint: r.Endpoint, Version: r.Version,
-		CertificateAuthority: r.CA, ServiceCIDR: r.Services,
+		CertificateAuthority: r.CA, ServiceCIDR: r.Services, Addons: r.Addons,
 	}
-	s.state.register(c, keys)
+	s.register(c, keys)
 	s.state.clusters[r.Name].tags = r.Tags
 	return nil
 }
