@@ -217,6 +217,9 @@ func (e *Emulator) RegisterCluster(name string, cluster control.Cluster) error {
 	return clusters{e}.RegisterCluster(name, cluster)
 }
 
+// Services are the names of all AWS services that are served, as requests are signed for them, sorted.
+func (e *Emulator) Services() []string { return e.cloud.Load().names() }
+
 // Handler serves all AWS services.
 func (e *Emulator) Handler() http.Handler { return http.HandlerFunc(e.serve) }
 

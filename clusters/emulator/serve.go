@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"mime"
 	"net"
 	"net/http"
@@ -85,7 +86,7 @@ func (o *cloud) route(w http.ResponseWriter, r *http.Request, call *journal.Call
 	if !known {
 		guess := o.services[guessService(r)]
 		w.Header().Set(guess.requestID, call.RequestID)
-		guess.refuse(w, r, &sigv4.Error{Kind: sigv4.WrongScope, Message: "Credential should be scoped to a service that the emulator has: eks, eks-auth, iam, s3 or sts."})
+		guess.refuse(w, r, &sigv4.Error{Kind: sigv4.WrongScope, Message: "epi's AWS emulator has no service " + name + "; it has " + strings.Join(o.names(), ", ") + "."})
 		return
 	}
 	call.Service = name
@@ -107,6 +108,8 @@ func (o *cloud) route(w http.ResponseWriter, r *http.Request, call *journal.Call
 	}
 	target.handler.ServeHTTP(w, r.WithContext(iam.WithCaller(r.Context(), caller)))
 }
+
+func (o *cloud) names() []string { return slices.Sorted(maps.Keys(o.services)) }
 
 func signatureError(err error) *sigv4.Error {
 	if refusal, ok := errors.AsType[*sigv4.Error](err); ok {

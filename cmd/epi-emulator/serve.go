@@ -19,6 +19,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator"
 	"github.com/podidentity/epi/clusters/emulator/control"
 	"github.com/podidentity/epi/clusters/emulator/imds"
+	"github.com/podidentity/epi/clusters/emulator/resolver"
 	"github.com/podidentity/epi/clusters/emulator/store"
 )
 
@@ -30,6 +31,7 @@ type serveFlags struct {
 	state                             string
 	clusters, issuers                 []string
 	tls                               tlsFlags
+	hosts                             hostFlags
 	emulator.Options
 }
 
@@ -54,6 +56,12 @@ that the first account may assume: for roles in a second account.
 --listen serves EKS, EKS Auth, IAM, STS and S3; a request goes to the service that it
 is signed for. --tls serves them over TLS, by a CA that is made at the first start and
 written to --tls-ca-file (AWS_CA_BUNDLE for clients).
+
+--hosts-listen serves the same under AWS's own host names (sts.us-west-2.amazonaws.com,
+BUCKET.s3.us-west-2.amazonaws.com, dual-stack and FIPS names), over TLS by the same CA.
+A host of a service that is not served is refused with 421 and ServiceNotEmulated.
+--dns-listen is a DNS server that leads these names there, and asks the name servers of
+/etc/resolv.conf about all others: what uses it cannot reach AWS by a name.
 
 --control-listen serves the control API, which takes the bearer tokens
 EPI_EMULATOR_CONTROL_TOKEN (everything) and EPI_EMULATOR_SYNC_TOKEN (only to watch which
@@ -111,6 +119,7 @@ Keys and tokens are never logged.`,
 	flags.StringArrayVar(&f.clusters, "cluster", nil, "cluster as name=NAME,issuer=URL[,jwks=FILE|URL]; without jwks the issuer is asked; may be repeated")
 	flags.StringArrayVar(&f.issuers, "oidc-issuer", nil, "token issuer for STS as issuer=URL[,jwks=FILE|URL]; may be repeated")
 	f.tls.register(flags)
+	f.hosts.register(flags)
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log each call")
 	return command
 }
@@ -132,7 +141,7 @@ func (f *serveFlags) complete(env func(string) string) error {
 	if f.hopLimit < imds.MinHopLimit || f.hopLimit > imds.MaxHopLimit {
 		problems = append(problems, fmt.Errorf("flag --imds-hop-limit: %d is not %d to %d", f.hopLimit, imds.MinHopLimit, imds.MaxHopLimit))
 	}
-	return errors.Join(append(problems, f.tls.check())...)
+	return errors.Join(append(problems, f.tls.check(f.hosts.listen), f.hosts.check())...)
 }
 
 // serve runs until ctx ends or a listener fails. It writes one line to out when all listen.
@@ -153,7 +162,11 @@ func (f serveFlags) serve(ctx context.Context, out io.Writer) (err error) {
 	if err := registerClusters(ctx, e, f.clusters); err != nil {
 		return err
 	}
-	secure, err := f.tls.config(f.State, time.Now())
+	authority, err := f.tls.authority(f.State, time.Now())
+	if err != nil {
+		return err
+	}
+	secure, err := f.tls.config(authority, time.Now())
 	if err != nil {
 		return err
 	}
@@ -164,6 +177,20 @@ func (f serveFlags) serve(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	where := []string{"AWS on " + aws}
+	if f.hosts.listen != "" {
+		certificates := &hostCertificates{authority: authority, now: time.Now}
+		at, err := s.listenSecurely(ctx, f.hosts.listen, certificates.config(), hostsHandler(e.Services(), e.Handler(), f.Log))
+		if err != nil {
+			return err
+		}
+		where = append(where, "AWS's host names on "+at)
+	}
+	if s.dns, err = f.hosts.resolve(ctx, f.Log); err != nil {
+		return err
+	}
+	if s.dns != nil {
+		where = append(where, "DNS on "+s.dns.Addr().String())
+	}
 
 	var metadata control.HopLimiter
 	if f.imdsListen != "" {
@@ -195,6 +222,7 @@ func (f serveFlags) serve(ctx context.Context, out io.Writer) (err error) {
 type servers struct {
 	log     *slog.Logger
 	pairs   []pair
+	dns     *resolver.Server // nil for none
 	running bool
 }
 
@@ -249,6 +277,9 @@ func (s *servers) closeListeners() {
 	for _, p := range s.pairs {
 		_ = p.listener.Close() // nothing was served on it
 	}
+	if s.dns != nil {
+		_ = s.dns.Close() // nor there
+	}
 }
 
 // drain is how long requests in flight may take after the signal.
@@ -257,6 +288,9 @@ const drain = 5 * time.Second
 func (s *servers) run(ctx context.Context) error {
 	s.running = true
 	group, ctx := errgroup.WithContext(ctx)
+	if s.dns != nil {
+		group.Go(func() error { return s.dns.Serve(ctx) })
+	}
 	for _, p := range s.pairs {
 		server := &http.Server{
 			Handler:           p.handler,

@@ -129,6 +129,10 @@ func TestServeRefusesWrongFlags(t *testing.T) {
 	}{
 		{"TLS without a CA file", "needs --tls-ca-file", 2, []string{"--tls"}},
 		{"a CA file without TLS", "needs --tls", 2, []string{"--tls-ca-file", "x"}},
+		{"host names without a CA file", "flag --hosts-listen: needs --tls-ca-file", 2, []string{"--hosts-listen", ":0"}},
+		{"an answer without DNS", "needs --dns-listen", 2, []string{"--dns-answer", "192.0.2.1"}},
+		{"an answer that is no address", "not an IPv4 address", 2, []string{"--dns-listen", ":0", "--dns-answer", "emulator"}},
+		{"an answer of IPv6", "not an IPv4 address", 2, []string{"--dns-listen", ":0", "--dns-answer", "::1"}},
 		{"a cluster without a name", `needs name=`, 2, []string{"--cluster", "issuer=https://issuer,jwks=" + file}},
 		{"a cluster with a word", `"blue" is not key=value`, 2, []string{"--cluster", "blue"}},
 		{"a cluster with an unknown key", `unknown key "keys"; known are name, issuer, jwks`, 2, []string{"--cluster", "name=a,keys=b"}},

@@ -26,34 +26,45 @@ func (f *tlsFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.caFile, "tls-ca-file", "", "file to write the CA's certificate to, as PEM")
 }
 
-func (f *tlsFlags) check() error {
+// check wants a file for the CA where there is one. hosts is --hosts-listen.
+func (f *tlsFlags) check(hosts string) error {
 	switch {
 	case f.on && f.caFile == "":
 		return errors.New("flag --tls: needs --tls-ca-file, so that clients can trust the CA")
-	case !f.on && f.caFile != "":
-		return errors.New("flag --tls-ca-file: needs --tls")
+	case hosts != "" && f.caFile == "":
+		return errors.New("flag --hosts-listen: needs --tls-ca-file, so that clients can trust the CA")
+	case !f.on && hosts == "" && f.caFile != "":
+		return errors.New("flag --tls-ca-file: needs --tls or --hosts-listen")
 	}
 	return nil
 }
 
 const authorityRecord = "authority"
 
-// config makes the server's certificate by the CA that the state keeps, or by a new one, and
-// writes the CA's to its file. Without TLS it returns nil.
-func (f *tlsFlags) config(state *store.Store, now time.Time) (*tls.Config, error) {
-	if !f.on {
+// authority is the CA that the state keeps, or a new one; it writes the CA's certificate to its file.
+// Where no CA is needed it returns nil.
+func (f *tlsFlags) authority(state *store.Store, now time.Time) (*certificate.Authority, error) {
+	if f.caFile == "" {
 		return nil, nil
 	}
 	authority, err := keptAuthority(state, now)
 	if err != nil {
 		return nil, err
 	}
+	if err := os.WriteFile(f.caFile, authority.Certificate(), 0o644); err != nil { //nolint:gosec // everyone may read it
+		return nil, fmt.Errorf("write CA certificate: %w", err)
+	}
+	return authority, nil
+}
+
+// config makes the server's certificate by the CA. Without TLS it returns nil.
+func (f *tlsFlags) config(authority *certificate.Authority, now time.Time) (*tls.Config, error) {
+	if !f.on {
+		return nil, nil
+	}
 	pair, err := authority.Server(now, f.hosts...)
 	if err != nil {
 		return nil, err
-	}
-	if err := os.WriteFile(f.caFile, authority.Certificate(), 0o644); err != nil { //nolint:gosec // everyone may read it
-		return nil, fmt.Errorf("write CA certificate: %w", err)
 	}
 	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}, nil
 }

@@ -107,7 +107,11 @@ func (a *Authority) Server(now time.Time, hosts ...string) (tls.Certificate, err
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("make server certificate for %v: %w", hosts, err)
 	}
-	return tls.Certificate{Certificate: [][]byte{der, a.certificate.Raw}, PrivateKey: key}, nil
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("make server certificate for %v: %w", hosts, err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der, a.certificate.Raw}, PrivateKey: key, Leaf: leaf}, nil
 }
 
 // sign makes a key and a certificate of it, by an authority or, without one, by itself.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/podidentity/epi/clusters/emulator/awshost"
 	"github.com/podidentity/epi/clusters/emulator/s3/checksum"
 )
 
@@ -135,6 +136,9 @@ func ignoreChecksums(query url.Values) {
 
 // virtualBucket returns the bucket of a virtual-hosted request; "" for a path-style one.
 func (h *handler) virtualBucket(host string) string {
+	if name, ok := awshost.Parse(host); ok {
+		return name.Bucket
+	}
 	if at := strings.LastIndexByte(host, ':'); at >= 0 {
 		if name, _, err := net.SplitHostPort(host); err == nil {
 			host = name

@@ -33,8 +33,8 @@ type Options struct {
 	Region     string
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
-	// Hosts are the names below which a host BUCKET.NAME is a virtual-hosted bucket; nil means
-	// AWS's names for the region and "localhost".
+	// Hosts are the names below which a host BUCKET.NAME is a virtual-hosted bucket, besides AWS's own;
+	// nil means "localhost".
 	Hosts []string
 	// Tables keep what is stored; nil ones keep it in memory only.
 	Tables objects.Tables
@@ -59,7 +59,7 @@ func NewHandler(options Options) (http.Handler, error) {
 		options.Now = time.Now
 	}
 	if options.Hosts == nil {
-		options.Hosts = []string{"s3.amazonaws.com", "s3." + options.Region + ".amazonaws.com", "localhost"}
+		options.Hosts = []string{"localhost"}
 	}
 	store, err := objects.New(options.Tables, options.Now)
 	if err != nil {
