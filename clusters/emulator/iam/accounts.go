@@ -67,6 +67,10 @@ type Accounts struct {
 	key    []byte
 	opened *lru.Cache[string, *session]
 
+	// named has the ARNs of users and roles by their unique ID. It has no lock of an account, which one that
+	// holds another account's lock could not take.
+	named sync.Map
+
 	randMu sync.Mutex
 	rand   io.Reader
 }

@@ -2,6 +2,7 @@ package iam
 
 import (
 	"context"
+	_ "embed"
 	"encoding/base64"
 	"maps"
 	"net/http"
@@ -48,15 +49,25 @@ var (
 	policyText = query.Rule{Min: 1, Max: 131072, Pattern: docPattern}
 )
 
+// known are the names of all operations that IAM has.
+//
+//go:embed operations.txt
+var known string
+
 // api is the IAM Query API over an account.
 type api struct{ *account }
 
 func (a *account) handler() http.Handler {
-	return &query.Service{Version: version, Namespace: namespace, Operations: api{a}.operations()}
+	return &query.Service{Version: version, Namespace: namespace, Operations: api{a}.operations(), Known: strings.Fields(known)}
 }
 
 // Operations are the names of the operations that the handler serves, sorted.
 func Operations() []string { return slices.Sorted(maps.Keys(api{}.operations())) }
+
+// Lacks tells whether AWS has an operation that the handler does not serve.
+func Lacks(operation string) bool {
+	return slices.Contains(strings.Fields(known), operation) && !slices.Contains(Operations(), operation)
+}
 
 func (s api) operations() map[string]query.Operation {
 	return map[string]query.Operation{
@@ -110,7 +121,7 @@ func (k kind) parameter() string { return title(k.word) + "Name" }
 
 // find returns a role or user under the lock that the caller holds.
 func (s api) find(k kind, name string) (*entity, error) {
-	if e := s.named(k)[strings.ToLower(name)]; e != nil {
+	if e := s.byName(k)[strings.ToLower(name)]; e != nil {
 		return e, nil
 	}
 	return nil, notFound("The %s with name %s cannot be found.", k.word, name)
@@ -134,7 +145,7 @@ func (s api) authorizeOn(ctx context.Context, k kind, name, action string, keys 
 	}
 	s.mu.RLock()
 	resource := s.arn(k.word, "/", name)
-	if e := s.named(k)[strings.ToLower(name)]; e != nil {
+	if e := s.byName(k)[strings.ToLower(name)]; e != nil {
 		resource = e.arn
 		setTags(keys, "aws:ResourceTag/", e.tags)
 		setTags(keys, "iam:ResourceTag/", e.tags)
@@ -214,28 +225,12 @@ func sizeWithoutSpace(text string) int {
 // bindTrust ties the users and roles that a trust policy names to their unique IDs. Those of
 // accounts that the emulator has must exist. The caller holds no lock.
 func (s api) bindTrust(trust *document) error {
-	var missing error
-	trust.bound = map[string]string{}
-	trust.parsed.Bind(func(arn string) string {
-		owner := s.accountOf(arn)
-		if owner == nil || !strings.HasPrefix(arn, "arn:aws:iam:") {
-			return ""
-		}
-		owner.mu.RLock()
-		defer owner.mu.RUnlock()
-		named := owner.users
-		if strings.HasPrefix(arn, owner.arn("role", "/", "")) {
-			named = owner.roles
-		}
-		e := byARN(named, arn)
-		if e == nil {
-			missing = malformed("Invalid principal in policy: \"AWS\":\"%s\"", arn)
-			return ""
-		}
-		trust.bound[arn] = e.id
-		return e.id
-	})
-	return missing
+	bound, missing := s.Bind(trust.parsed)
+	if missing != "" {
+		return malformed("Invalid principal in policy: \"AWS\":\"%s\"", missing)
+	}
+	trust.bound = bound
+	return nil
 }
 
 // page is the part of a sorted list that one answer holds.

@@ -20,7 +20,7 @@ func (s api) attach(k kind) query.Operation {
 		}
 		return nil, s.change(ctx, k, p, "Attach"+title(k.word)+"Policy", keys, func(e *entity) error {
 			if s.policies[arn] == nil {
-				return notFound("Policy %s does not exist or is not attachable.", arn)
+				return notAttachable(arn, "Policy %s does not exist or is not attachable.")
 			}
 			if slices.Contains(e.attached, arn) {
 				return nil

@@ -178,7 +178,7 @@ func (s api) findPolicy(arn string) (*managedPolicy, error) {
 	if m := s.policies[arn]; m != nil {
 		return m, nil
 	}
-	return nil, notFound("Policy %s was not found.", arn)
+	return nil, notAttachable(arn, "Policy %s was not found.")
 }
 
 func (s api) getPolicy(ctx context.Context, p query.Parameters) (any, error) {

@@ -40,7 +40,7 @@ type xmlProfile struct {
 func (s api) xmlProfile(p *instanceProfile, list bool) xmlProfile {
 	out := xmlProfile{Path: p.Path, InstanceProfileName: p.Name, InstanceProfileID: p.ID, ARN: p.ARN, CreateDate: format(p.Created)}
 	if e := s.roles[strings.ToLower(p.Role)]; e != nil {
-		out.Roles = []xmlRole{e.xmlRole(true)}
+		out.Roles = []xmlRole{s.xmlRole(e, true)}
 	}
 	if !list {
 		out.Tags = xmlTags(p.Tags)

@@ -30,10 +30,10 @@ type xmlRole struct {
 
 // xmlRole has the trust policy URL-encoded, "compliant with RFC 3986" (GetRole). Lists leave out
 // boundary and tags (ListRoles).
-func (e *entity) xmlRole(list bool) xmlRole {
+func (s api) xmlRole(e *entity, list bool) xmlRole {
 	out := xmlRole{
 		Path: e.path, RoleName: e.name, RoleID: e.id, ARN: e.arn, CreateDate: format(e.created),
-		AssumeRolePolicyDocument: encodeDocument(e.trust.text), Description: e.description,
+		AssumeRolePolicyDocument: encodeDocument(s.Shown(e.trust.parsed)), Description: e.description,
 		MaxSessionDuration: int(e.maxSession.Seconds()),
 	}
 	if !list {
@@ -108,7 +108,7 @@ func (s api) createRole(ctx context.Context, p query.Parameters) (any, error) {
 	if err := s.save(e); err != nil {
 		return nil, err
 	}
-	return roleResult{e.xmlRole(false)}, nil
+	return roleResult{s.xmlRole(e, false)}, nil
 }
 
 func parseTrust(p query.Parameters, parameter string) (document, error) {
@@ -133,14 +133,14 @@ func boundary(p query.Parameters, keys policy.Context, required bool) (string, e
 
 func (s api) checkBoundary(arn string) error {
 	if arn != "" && s.policies[arn] == nil {
-		return notFound("Scope ARN: %s does not exist or is not attachable.", arn)
+		return notAttachable(arn, "Scope ARN: %s does not exist or is not attachable.")
 	}
 	return nil
 }
 
 func (s api) getRole(ctx context.Context, p query.Parameters) (any, error) {
 	var out roleResult
-	err := s.readEntity(ctx, role, p, "GetRole", func(e *entity) { out.Role = e.xmlRole(false) })
+	err := s.readEntity(ctx, role, p, "GetRole", func(e *entity) { out.Role = s.xmlRole(e, false) })
 	return out, err
 }
 
@@ -229,7 +229,7 @@ func (s api) listRoles(ctx context.Context, p query.Parameters) (any, error) {
 	var roles []xmlRole
 	for _, e := range s.roles {
 		if strings.HasPrefix(e.path, prefix) {
-			roles = append(roles, e.xmlRole(true))
+			roles = append(roles, s.xmlRole(e, true))
 		}
 	}
 	s.mu.RUnlock()
@@ -301,7 +301,7 @@ func (s api) updateRoleDescription(ctx context.Context, p query.Parameters) (any
 	var out roleResult
 	err = s.change(ctx, role, p, "UpdateRoleDescription", nil, func(e *entity) error {
 		e.description = description
-		out.Role = e.xmlRole(false)
+		out.Role = s.xmlRole(e, false)
 		return nil
 	})
 	return out, err

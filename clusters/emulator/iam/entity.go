@@ -128,7 +128,7 @@ func (a *account) newEntity(e *entity) (*entity, error) {
 	if e.role {
 		prefix = "AROA"
 	}
-	if a.named(k)[strings.ToLower(e.name)] != nil {
+	if a.byName(k)[strings.ToLower(e.name)] != nil {
 		return nil, conflict("%s with name %s already exists.", title(k.word), e.name)
 	}
 	if e.id == "" {
@@ -146,15 +146,16 @@ func (a *account) newEntity(e *entity) (*entity, error) {
 
 // add lets others find an entity, in place of the one that it is a clone of. The caller holds mu.
 func (a *account) add(e *entity) {
-	a.named(e.kind())[strings.ToLower(e.name)] = e
+	a.byName(e.kind())[strings.ToLower(e.name)] = e
 	a.entities[e.id] = e
+	a.named.Store(e.id, e.arn)
 	for i := range e.keys {
 		e.keys[i].owner = e.id
 		a.keys[e.keys[i].id] = &e.keys[i]
 	}
 }
 
-func (a *account) named(k kind) map[string]*entity {
+func (a *account) byName(k kind) map[string]*entity {
 	if k == role {
 		return a.roles
 	}

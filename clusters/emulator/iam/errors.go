@@ -3,7 +3,6 @@ package iam
 import (
 	"net/http"
 
-	"github.com/podidentity/epi/clusters/emulator/journal"
 	"github.com/podidentity/epi/clusters/emulator/query"
 	"github.com/podidentity/epi/clusters/emulator/sigv4"
 )
@@ -51,9 +50,8 @@ var signatureErrors = map[sigv4.Kind]query.Error{
 	sigv4.BadBody:               {Code: "MalformedInput", Status: http.StatusBadRequest},
 }
 
-// WriteSignatureError answers a request of a Query service (IAM, STS) whose signature was refused,
-// in that protocol's XML, and notes the code in the journal's call of r.
-func WriteSignatureError(w http.ResponseWriter, r *http.Request, err *sigv4.Error) {
+// SignatureError is the answer of a Query service (IAM, STS) to a request whose signature was refused.
+func SignatureError(err *sigv4.Error) *query.Error {
 	refusal, ok := signatureErrors[err.Kind]
 	if !ok {
 		refusal = signatureErrors[sigv4.Incomplete]
@@ -61,5 +59,11 @@ func WriteSignatureError(w http.ResponseWriter, r *http.Request, err *sigv4.Erro
 	if refusal.Message == "" {
 		refusal.Message = err.Message
 	}
-	query.WriteError(w, journal.FromContext(r.Context()), namespace, &refusal)
+	return &refusal
+}
+
+// WriteSignatureError answers a request of IAM whose signature was refused, and notes the code in the
+// journal's call of r.
+func WriteSignatureError(w http.ResponseWriter, r *http.Request, err *sigv4.Error) {
+	query.WriteError(w, r, namespace, SignatureError(err))
 }

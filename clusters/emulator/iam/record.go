@@ -99,8 +99,9 @@ func (a *account) remove(e *entity) error {
 	if err := a.table.Delete(a.key(entityRecords, e.id)); err != nil {
 		return err
 	}
-	delete(a.named(e.kind()), strings.ToLower(e.name))
+	delete(a.byName(e.kind()), strings.ToLower(e.name))
 	delete(a.entities, e.id)
+	a.named.Delete(e.id)
 	return nil
 }
 

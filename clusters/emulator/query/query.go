@@ -4,6 +4,7 @@ package query
 
 import (
 	"context"
+	"encoding/json"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
+	"strings"
 
 	"github.com/podidentity/epi/clusters/emulator/faults"
 	"github.com/podidentity/epi/clusters/emulator/journal"
@@ -42,6 +45,9 @@ type Service struct {
 	// Namespace of the XML, such as "https://iam.amazonaws.com/doc/2010-05-08/".
 	Namespace  string
 	Operations map[string]Operation
+	// Known are the names of all operations that AWS has, sorted. Those that are not among Operations are
+	// refused as what they are.
+	Known []string
 }
 
 // maxForm bounds the body of an unsigned request; signed ones were read before.
@@ -55,11 +61,19 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	call := journal.FromContext(r.Context())
 	action, result, err := s.do(w, r, call)
 	if err != nil {
-		WriteError(w, call, s.Namespace, err)
+		WriteError(w, r, s.Namespace, err)
 		return
 	}
 	type metadata struct {
-		RequestID string `xml:"RequestId"`
+		RequestID string `xml:"RequestId" json:"RequestId"`
+	}
+	if wantsJSON(r) {
+		answer := map[string]any{"ResponseMetadata": metadata{call.RequestID}}
+		if result != nil {
+			answer[action+"Result"] = result
+		}
+		writeJSON(w, http.StatusOK, map[string]any{action + "Response": answer})
+		return
 	}
 	body := response{XMLName: xml.Name{Local: action + "Response"}, Namespace: s.Namespace, Metadata: metadata{call.RequestID}}
 	if result != nil {
@@ -82,7 +96,11 @@ func (s *Service) do(w http.ResponseWriter, r *http.Request, call *journal.Call)
 	}
 	call.Operation = action
 	operation, ok := s.Operations[action]
-	if version := parameters.Get("Version"); !ok || version != s.Version {
+	version := parameters.Get("Version")
+	if _, exists := slices.BinarySearch(s.Known, action); !ok && exists && version == s.Version {
+		return "", nil, Errorf("InvalidAction", http.StatusBadRequest, "Could not find operation %s for version %q: AWS has it, the emulator does not", action, version)
+	}
+	if !ok || version != s.Version {
 		return "", nil, Errorf("InvalidAction", http.StatusBadRequest, "Could not find operation %s for version %q", action, version)
 	}
 	if err := faults.At(r.Context(), faults.Target{Operation: action}); err != nil {
@@ -150,8 +168,10 @@ type errorResponse struct {
 	RequestID string   `xml:"RequestId"`
 }
 
-// WriteError answers with err in the protocol's XML and notes its code in call.
-func WriteError(w http.ResponseWriter, call *journal.Call, namespace string, err error) {
+// WriteError answers with err in the protocol's XML, or in JSON where r wants it, and notes its code in the
+// journal's call of r.
+func WriteError(w http.ResponseWriter, r *http.Request, namespace string, err error) {
+	call := journal.FromContext(r.Context())
 	refusal, ok := errors.AsType[*Error](err)
 	if !ok {
 		refusal = Errorf("InternalFailure", http.StatusInternalServerError, "The request processing has failed because of an unknown error, exception or failure.")
@@ -161,9 +181,40 @@ func WriteError(w http.ResponseWriter, call *journal.Call, namespace string, err
 	if refusal.Status >= http.StatusInternalServerError {
 		fault = "Receiver"
 	}
+	if wantsJSON(r) {
+		writeJSON(w, refusal.Status, map[string]any{
+			"Error":     map[string]string{"Type": fault, "Code": refusal.Code, "Message": refusal.Message},
+			"RequestId": call.RequestID,
+		})
+		return
+	}
 	write(w, refusal.Status, errorResponse{
 		Namespace: namespace, Type: fault, Code: refusal.Code, Message: refusal.Message, RequestID: call.RequestID,
 	})
+}
+
+// wantsJSON tells whether a request asks for JSON, as clients of GetCallerIdentity do
+// (https://github.com/gravitational/teleport/blob/master/lib/join/iamjoin/join_iam.go). AWS's SDKs accept everything.
+func wantsJSON(r *http.Request) bool {
+	for _, header := range r.Header["Accept"] {
+		for one := range strings.SplitSeq(header, ",") {
+			if media, _, err := mime.ParseMediaType(one); err == nil && media == "application/json" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		http.Error(w, "", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(text) // the client is gone: nobody is left to tell
 }
 
 func write(w http.ResponseWriter, status int, body any) {

@@ -30,7 +30,7 @@ func (h *handler) getBucketPolicy(q *request) error {
 	if q.target.Policy == nil {
 		return noSuchPolicy(q.bucket)
 	}
-	text := q.target.Policy.Text()
+	text := h.authorizer.Shown(q.target.Policy.Named.Document)
 	q.w.Header().Set("Content-Type", "application/json")
 	q.w.Header().Set("Content-Length", strconv.Itoa(len(text)))
 	_, _ = q.w.Write([]byte(text)) // the client is gone: nobody is left to tell
@@ -52,6 +52,11 @@ func (h *handler) putBucketPolicy(q *request) error {
 	if err != nil {
 		return err
 	}
+	bound, missing := h.authorizer.Bind(parsed.Named.Document)
+	if missing != "" {
+		return &Error{Code: bucketpolicy.ErrPrincipal.Code(), Status: http.StatusBadRequest, Message: bucketpolicy.ErrPrincipal.Message}
+	}
+	parsed.Bound = bound
 	if block := q.target.PublicAccessBlock; block != nil && block.BlockPublicPolicy && parsed.Public {
 		return &Error{Code: "AccessDenied", Status: http.StatusForbidden, Message: "User: " + q.caller.Principal.ARN +
 			` is not authorized to perform: s3:PutBucketPolicy on resource: "` + bucketARN(q.bucket) +

@@ -21,6 +21,10 @@ func (everyoneMay) Authorize(context.Context, *iam.Caller, iam.Access) policy.De
 	return policy.Decision{Allowed: true, Statement: &policy.Statement{}}
 }
 
+func (everyoneMay) Bind(*policy.Document) (map[string]string, string) { return nil, "" }
+
+func (everyoneMay) Shown(document *policy.Document) string { return document.Text() }
+
 // FuzzServe serves requests of any form, in a world with a bucket, an object and an upload: whatever is asked
 // is answered, and not as an internal error. "N: V" lines of header become headers.
 func FuzzServe(f *testing.F) {

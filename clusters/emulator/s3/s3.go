@@ -25,6 +25,10 @@ import (
 // refused.
 type Authorizer interface {
 	Authorize(ctx context.Context, caller *iam.Caller, access iam.Access) policy.Decision
+	// Bind ties the principals of a document to their unique IDs; missing is one that does not exist.
+	Bind(document *policy.Document) (bound map[string]string, missing string)
+	// Shown is the text of a document that was bound, with the names that its principals have now.
+	Shown(document *policy.Document) string
 }
 
 // Options of the handler.

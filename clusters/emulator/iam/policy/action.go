@@ -56,3 +56,10 @@ func (p *actionPattern) services() serviceSet {
 func (p *actionPattern) matches(service, name string) bool {
 	return p.any || (p.service == service || p.anyService) && p.name.matches(name, nil)
 }
+
+// MatchAction tells whether a string of an Action element, such as "s3:Get*", matches an action.
+func MatchAction(pattern, action string) bool {
+	p := compileAction(pattern)
+	service, name, _ := strings.Cut(strings.ToLower(action), ":")
+	return p.matches(service, name)
+}

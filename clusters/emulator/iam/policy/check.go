@@ -26,6 +26,9 @@ func (d *Document) CheckIdentity() error {
 		if err := d.checkSid(s); err != nil {
 			return err
 		}
+		if err := d.checkVendors(s); err != nil {
+			return err
+		}
 		for j := range s.resources {
 			if problem := iamResource(s.resources[j].raw); problem != "" {
 				return d.fail(s, s.resources[j].offset, s.resourceElement(), problem)
@@ -55,11 +58,14 @@ func (d *Document) CheckTrust() error {
 		for j := range s.principals {
 			if p := &s.principals[j]; p.kind == canonicalUser {
 				// reference_policies_elements_principal: Amazon S3's.
-				return d.fail(s, p.offset, "Principal.CanonicalUser", "Invalid principal in policy: \"CanonicalUser\":\""+p.value+"\"")
+				return d.fail(s, p.offset, "Principal.CanonicalUser", "Invalid principal in policy: \"CANONICALUSER\":\""+p.value+"\"")
 			}
 		}
+		if err := d.checkPrincipals(s); err != nil {
+			return err
+		}
 		for j := range s.actions {
-			if a := &s.actions[j]; !strings.HasPrefix(a.raw, "sts:") {
+			if a := &s.actions[j]; !isTrustAction(a) {
 				return d.fail(s, a.offset, s.actionElement(), "AssumeRole policy may only specify STS AssumeRole actions.")
 			}
 		}
@@ -82,6 +88,48 @@ func (d *Document) CheckResource() error {
 			return d.fail(s, s.principalOffset, "NotPrincipal", "Allow with NotPrincipal is not supported")
 		case !s.hasResource:
 			return d.fail(s, s.offset, "Resource", "Missing required field Resource")
+		}
+		if err := d.checkPrincipals(s); err != nil {
+			return err
+		}
+		if err := d.checkVendors(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// trustActions are the actions that a trust policy is about: those that make role sessions, and what they
+// may be made with
+// (https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssecuritytokenservice.html, resource type
+// role).
+var trustActions = []string{"assumerole", "assumerolewithsaml", "assumerolewithwebidentity", "setcontext", "setsourceidentity", "tagsession"}
+
+func isTrustAction(a *actionPattern) bool {
+	return slices.ContainsFunc(trustActions, func(name string) bool { return a.service == "sts" && a.name.matches(name, nil) })
+}
+
+// checkVendors refuses wildcards before the colon of an action: "*" stands for all services, and nothing
+// else does (reference_policies_elements_action).
+func (d *Document) checkVendors(s *Statement) error {
+	for j := range s.actions {
+		if a := &s.actions[j]; a.anyService {
+			return d.fail(s, a.offset, s.actionElement(), "Vendor * is not valid")
+		}
+	}
+	return nil
+}
+
+// checkPrincipals refuses principals that cannot exist: services that AWS does not have, and identity
+// providers that are none (reference_policies_elements_principal).
+func (d *Document) checkPrincipals(s *Statement) error {
+	for j := range s.principals {
+		p := &s.principals[j]
+		switch {
+		case p.kind == servicePrincipal && !isService(p.value):
+			return d.fail(s, p.offset, s.principalElement()+".Service", serviceProblem(p.value))
+		case p.kind == federatedPrincipal && !identityProviders[p.value] && !providerARN.MatchString(p.value):
+			return d.fail(s, p.offset, s.principalElement()+".Federated", "Invalid principal in policy: \"FEDERATED\":\""+p.value+"\"")
 		}
 	}
 	return nil

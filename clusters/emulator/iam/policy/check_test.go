@@ -32,7 +32,7 @@ func TestKinds(t *testing.T) {
 		{"reference_policies_elements_notprincipal: not with Allow", `"Effect":"Allow","Action":"s3:*","Resource":"*","NotPrincipal":{"AWS":"123456789012"}`,
 			"principal", "NotPrincipal", "Allow with NotPrincipal is not supported (statement 1, NotPrincipal, line 1, column 86)"},
 		{"reference_policies_elements_principal: canonical users are S3's", `"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"CanonicalUser":"79a59d"}`,
-			"principal", `Invalid principal in policy: "CanonicalUser":"79a59d" (statement 1, Principal.CanonicalUser, line 1, column 110)`, "Resource"},
+			"principal", `Invalid principal in policy: "CANONICALUSER":"79a59d" (statement 1, Principal.CanonicalUser, line 1, column 110)`, "Resource"},
 		{"reference_policies_grammar, sid_string", `"Sid":"a b","Effect":"Allow","Action":"s3:*","Resource":"*"`, `Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]* (statement 1 "a b", Sid, line 1, column 44)`, "Principal", "Principal"},
 		{"reference_policies_grammar, sid_string", `"Sid":"a b","Effect":"Allow","Action":"sts:AssumeRole","Principal":"*"`, "principal", "Statement IDs (SID) must be alpha-numeric", "Resource"},
 		{"reference_policies_grammar, sid_string: other services allow more", `"Sid":"a b","Effect":"Allow","Action":"s3:*","Principal":"*","Resource":"*"`, "principal", "Resource", ""},
@@ -100,6 +100,111 @@ func TestWithin(t *testing.T) {
 		err := document.CheckWithin(ofBucket)
 		if want := `Policy has invalid resource (statement 1 "A", Resource, line 1, column 126)`; err == nil || err.Error() != want {
 			t.Errorf("%s: got %v, want %s", resource, err, want)
+		}
+	}
+}
+
+// TestGrammar: what each kind of document takes and refuses. A wanted text that is empty takes it; "-" is
+// for kinds that the row is not about.
+func TestGrammar(t *testing.T) {
+	const (
+		action     = "reference_policies_elements_action"
+		principals = "reference_policies_elements_principal"
+		grammar    = "reference_policies_grammar"
+		own        = `"Effect":"Allow","Action":"s3:GetObject","Resource":"*"`
+		vendor     = "Vendor * is not valid"
+	)
+	trusting := func(principal string) string {
+		return `"Effect":"Allow","Action":"sts:AssumeRole","Principal":` + principal
+	}
+	bucket := func(principal string) string {
+		return `"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/k","Principal":` + principal
+	}
+	tests := []struct {
+		source, body              string
+		identity, trust, resource string
+	}{
+		{grammar, own, "", "-", "-"},
+		{action + ": a service or all of them", `"Effect":"Allow","Action":"*","Resource":"*"`, "", "-", "-"},
+		{action + ": no wildcard for the service", `"Effect":"Allow","Action":"*:*","Resource":"*"`, vendor, "-", "-"},
+		{action + ": no wildcard for the service", `"Effect":"Allow","Action":"*:GetObject","Resource":"*"`, vendor, "-", "-"},
+		{action + ": no wildcard for the service", `"Effect":"Allow","NotAction":["s3:*","*:*"],"Resource":"*"`, vendor, "-", "-"},
+		{action + ": no wildcard for the service", `"Effect":"Deny","Action":"*:*","Resource":"arn:aws:s3:::b/k","Principal":"*"`, "-", "-", vendor},
+		{action + ": no wildcard in the service", `"Effect":"Allow","Action":"s3*:GetObject","Resource":"*"`, "Vendor s3* is not valid", "-", "-"},
+		{action + ": no wildcard in the service", `"Effect":"Allow","Action":"ec?:*","Resource":"*"`, "Vendor ec? is not valid", "-", "-"},
+
+		{"list_awssecuritytokenservice: actions on roles", `"Effect":"Allow","Action":"sts:AssumeRole*","Principal":"*"`, "-", "", "-"},
+		{"list_awssecuritytokenservice: actions on roles", `"Effect":"Allow","Action":["sts:*","sts:SetContext"],"Principal":"*"`, "-", "", "-"},
+		{"list_awssecuritytokenservice: actions on roles", `"Effect":"Allow","Action":"sts:GetCallerIdentity","Principal":"*"`, "-", "may only specify STS AssumeRole actions", "-"},
+		{"list_awssecuritytokenservice: actions on roles", `"Effect":"Allow","Action":["sts:AssumeRole","sts:AssumeRoles"],"Principal":"*"`, "-", "may only specify STS AssumeRole actions", "-"},
+
+		{principals + ": EKS Pod Identity", trusting(`{"Service":"pods.eks.amazonaws.com"}`), "-", "", "-"},
+		{principals + ": a service that there is not", trusting(`{"Service":"pod.eks.amazonaws.com"}`), "-", `Invalid principal in policy: "SERVICE":"pod.eks.amazonaws.com" (the emulator knows no such service principal; pods.eks.amazonaws.com is one)`, "-"},
+		{principals + ": a service that there is not", trusting(`{"Service":["ec2.amazonaws.com","podidentity.eks.amazonaws.com"]}`), "-", `Invalid principal in policy: "SERVICE":"podidentity.eks.amazonaws.com" (the emulator knows no such service principal)`, "-"},
+		{principals + ": a service that there is not", trusting(`{"Service":"ec2.amazonaws.co"}`), "-", "Invalid principal in policy", "-"},
+		{principals + ": a service that there is not", trusting(`{"Service":"us-west-2.amazonaws.com"}`), "-", "Invalid principal in policy", "-"},
+		{principals + ": a service that there is not", bucket(`{"Service":"log.s3.amazonaws.com"}`), "-", "-", "Invalid principal in policy"},
+		{principals + ": a service that there is not", strings.Replace(bucket(`{"Service":"pod.eks.amazonaws.com"}`), `"Allow"`, `"Deny"`, 1), "-", "-", "Invalid principal in policy"},
+		{principals + ": services", trusting(`{"Service":["eks.amazonaws.com","eks-nodegroup.amazonaws.com","eks-fargate-pods.amazonaws.com","ecs-tasks.amazonaws.com","lambda.amazonaws.com","ec2.amazonaws.com"]}`), "-", "", "-"},
+		{principals + ": service principals of a region", trusting(`{"Service":["states.us-west-2.amazonaws.com","logs.eu-central-1.amazonaws.com"]}`), "-", "", "-"},
+		{principals + ": service principals of a partition", trusting(`{"Service":"ec2.amazonaws.com.cn"}`), "-", "", "-"},
+		{principals + ": services", bucket(`{"Service":["logging.s3.amazonaws.com","cloudtrail.amazonaws.com","delivery.logs.amazonaws.com"]}`), "-", "-", ""},
+
+		{principals + ": OIDC providers", trusting(`{"Federated":"arn:aws:iam::123456789012:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/ABC"}`), "-", "", "-"},
+		{principals + ": providers of AWS's own", trusting(`{"Federated":["cognito-identity.amazonaws.com","accounts.google.com","www.amazon.com","graph.facebook.com"]}`), "-", "", "-"},
+		{principals + ": no provider", trusting(`{"Federated":"oidc.eks.us-west-2.amazonaws.com/id/ABC"}`), "-", `Invalid principal in policy: "FEDERATED":"oidc.eks`, "-"},
+		{principals + ": no provider", trusting(`{"Federated":"arn:aws:iam::123456789012:role/reader"}`), "-", `Invalid principal in policy: "FEDERATED"`, "-"},
+	}
+	for _, test := range tests {
+		document, err := Parse([]byte(statement(test.body)))
+		for kind, check := range map[string]struct {
+			check func(*Document) error
+			want  string
+		}{
+			"identity": {(*Document).CheckIdentity, test.identity},
+			"trust":    {(*Document).CheckTrust, test.trust},
+			"resource": {(*Document).CheckResource, test.resource},
+		} {
+			if check.want == "-" {
+				continue
+			}
+			found := err
+			if found == nil {
+				found = check.check(document)
+			}
+			switch {
+			case check.want == "" && found != nil:
+				t.Errorf("%s, as %s policy: %s: %v", test.source, kind, test.body, found)
+			case check.want != "" && (found == nil || !strings.Contains(found.Error(), check.want)):
+				t.Errorf("%s, as %s policy: %s:\ngot  %v\nwant %s", test.source, kind, test.body, found, check.want)
+			}
+		}
+	}
+}
+
+// TestConditionKeys: what is a condition key in all kinds of document.
+func TestConditionKeys(t *testing.T) {
+	const tagging = "reference_policies_condition-keys, aws:RequestTag/tag-key; reference_tagging, tag keys"
+	for _, test := range []struct {
+		source, key string
+		taken       bool
+	}{
+		{"AmazonEBSCSIDriverPolicy", "aws:RequestTag/kubernetes.io/cluster/*", true},
+		{"AmazonEBSCSIDriverPolicy", "aws:RequestTag/ebs.csi.aws.com/cluster", true},
+		{"AmazonEBSCSIDriverPolicy", "ec2:ResourceTag/kubernetes.io/created-for/pvc/name", true},
+		{tagging, "aws:ResourceTag/a:b=c+d@e", true},
+		{tagging, "aws:PrincipalTag/Cost Center", true},
+		{tagging, "aws:RequestTag/", false},
+		{"reference_policies_elements_condition: no wildcards", "aws:Source*", false},
+		{"reference_policies_elements_condition: no variables", "${aws:SourceIp}", false},
+		{"reference_policies_elements_condition: no variables", "aws:${x}", false},
+		{"reference_policies_elements_condition: a vendor", "SourceIp", false},
+		{"reference_policies_elements_condition: a vendor", ":SourceIp", false},
+		{"reference_policies_iam-condition-keys: OIDC providers", "oidc.eks.us-west-2.amazonaws.com/id/ABC:sub", true},
+	} {
+		_, err := Parse([]byte(statement(`"Effect":"Allow","Action":"ec2:*","Resource":"*","Condition":{"StringLike":{"` + test.key + `":"owned"}}`)))
+		if (err == nil) != test.taken {
+			t.Errorf("%s (%s): %v", test.key, test.source, err)
 		}
 	}
 }

@@ -70,6 +70,18 @@ func (s *Statement) Actions() []string {
 	return actions
 }
 
+// Keys returns the condition keys, in lower case.
+func (s *Statement) Keys() []string {
+	keys := make([]string, len(s.conditions))
+	for i := range s.conditions {
+		keys[i] = s.conditions[i].key
+	}
+	return keys
+}
+
+// NotAction tells whether the Actions are those of a NotAction element.
+func (s *Statement) NotAction() bool { return s.notAction }
+
 // Resources returns the strings of the Resource or NotResource element as they are written: "*" or
 // ARNs with wildcards and variables. A trust policy has none.
 func (s *Statement) Resources() []string {

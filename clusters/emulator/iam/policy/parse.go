@@ -210,6 +210,7 @@ func (p *parser) list(n node, empty string) ([]node, error) {
 	return items, nil
 }
 
+// serviceName takes a star, of which checkVendors says more: policies that were saved before may have one.
 var serviceName = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9.-]*|\*)$`)
 
 func (p *parser) actions(n node) error {
@@ -240,7 +241,7 @@ func (p *parser) actions(n node) error {
 	return nil
 }
 
-var partition = regexp.MustCompile(`^(aws(-[a-z]+)*|[a-z-]*[*?][a-z*?-]*)$`)
+var partition = regexp.MustCompile(`^(` + partitions + `|[a-z-]*[*?][a-z*?-]*)$`)
 
 func (p *parser) resources(n node) error {
 	items, err := p.list(n, "Policy statement must contain resources.")
@@ -347,10 +348,14 @@ func (p *parser) conditions(n node) error {
 // keyVendor begins a condition key: a service, or the host and path of an identity provider.
 var keyVendor = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]*$`)
 
-// keyProblem says what is wrong with a condition key. The part after the colon may be that of a tag,
-// with spaces in it, but takes neither wildcards nor variables.
+// keyProblem says what is wrong with a condition key. There are neither wildcards nor variables in it; a
+// star after a slash is text of a tag's key, such as in "aws:RequestTag/kubernetes.io/cluster/*"
+// (https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEBSCSIDriverPolicy.html).
 func keyProblem(key string) string {
 	vendor, name, found := strings.Cut(key, ":")
+	if kind, tag, ok := strings.Cut(name, "/"); ok && tag != "" && !strings.Contains(tag, "${") {
+		name = kind
+	}
 	switch {
 	case !found || !keyVendor.MatchString(vendor):
 		return fmt.Sprintf("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.: %q", key)

@@ -3,6 +3,8 @@ package policy
 import (
 	"fmt"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -47,8 +49,8 @@ type principalPattern struct {
 var (
 	accountID     = regexp.MustCompile(`^[0-9]{12}$`)
 	uniqueID      = regexp.MustCompile(`^A[A-Z0-9]{15,127}$`)
-	accountRoot   = regexp.MustCompile(`^arn:aws[a-z-]*:iam::([0-9]{12}):root$`)
-	namedByARN    = regexp.MustCompile(`^arn:aws[a-z-]*:(iam::[0-9]{12}:(user|role)/|sts::[0-9]{12}:(assumed-role/[^/]+|federated-user)/)[^*?${}]*[^*?${}/]$`)
+	accountRoot   = regexp.MustCompile(`^arn:` + partitions + `:iam::([0-9]{12}):root$`)
+	namedByARN    = regexp.MustCompile(`^arn:` + partitions + `:(iam::[0-9]{12}:(user|role)/|sts::[0-9]{12}:(assumed-role/[^/]+|federated-user)/)[^*?${}]*[^*?${}/]$`)
 	serviceNaming = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*\.[a-z.]+$`)
 )
 
@@ -82,7 +84,7 @@ func parsePrincipal(kind, value string) (principalPattern, error) {
 			return principalPattern{kind: canonicalUser, value: value}, nil
 		}
 	}
-	return principalPattern{}, fmt.Errorf("Invalid principal in policy: %q:%q", kind, value) //nolint:staticcheck // AWS's wording
+	return principalPattern{}, fmt.Errorf("Invalid principal in policy: %q:%q", strings.ToUpper(kind), value) //nolint:staticcheck // AWS's wording
 }
 
 func (p *principalPattern) names(who *Principal) grant {
@@ -162,29 +164,60 @@ func (s *Statement) excepts(who *Principal) bool {
 	return account && principal && (role || who.RoleARN == "")
 }
 
-// PrincipalARNs lists the users and roles that Principal elements name by ARN.
-func (d *Document) PrincipalARNs() []string {
-	var arns []string
-	for i := range d.Statements {
-		for _, p := range d.Statements[i].principals {
-			if p.kind == arnPrincipal {
-				arns = append(arns, p.value)
-			}
-		}
-	}
-	return arns
-}
-
-// Bind ties the ARNs of users and roles in Principal elements to the unique IDs that id returns
-// ("" leaves one as it is), as IAM does when a trust policy is saved: a role that is deleted and
-// made again under the same name is not trusted (reference_policies_elements_principal). It changes
-// d, which must not be in use yet.
-func (d *Document) Bind(id func(arn string) string) {
+// Bind ties the users and roles that Principal elements name by ARN to their unique IDs, as IAM does when
+// a policy is saved: a role that is deleted and made again under the same name is not the one that was
+// named (reference_policies_elements_principal). It calls id with each ARN and each unique ID; "" leaves one as
+// it is. It changes d, which must not be in use yet.
+func (d *Document) Bind(id func(name string) string) {
 	for i := range d.Statements {
 		for j := range d.Statements[i].principals {
-			if p := &d.Statements[i].principals[j]; p.kind == arnPrincipal {
+			if p := &d.Statements[i].principals[j]; p.kind == arnPrincipal || p.kind == uniquePrincipal {
 				p.id = id(p.value)
 			}
 		}
 	}
+}
+
+// Shown is the text with the principals that Bind tied as name says them: with the ARN of what has a unique
+// ID now, or with the ID where nothing has it any more.
+func (d *Document) Shown(name func(id string) string) string {
+	var shown strings.Builder
+	done := 0
+	for _, p := range d.bound() {
+		text := strconv.Quote(name(p.id))
+		end := p.offset + quoted(d.text[p.offset:])
+		if p.value == name(p.id) || end == p.offset {
+			continue
+		}
+		shown.WriteString(d.text[done:p.offset] + text)
+		done = end
+	}
+	return shown.String() + d.text[done:]
+}
+
+// bound are the principals with a unique ID in the order of the text.
+func (d *Document) bound() []*principalPattern {
+	var bound []*principalPattern
+	for i := range d.Statements {
+		for j := range d.Statements[i].principals {
+			if p := &d.Statements[i].principals[j]; p.id != "" {
+				bound = append(bound, p)
+			}
+		}
+	}
+	slices.SortFunc(bound, func(x, y *principalPattern) int { return x.offset - y.offset })
+	return bound
+}
+
+// quoted is the length of the JSON string that text begins with; 0 if it begins with none.
+func quoted(text string) int {
+	for i := 1; i < len(text) && text[0] == '"'; i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+	return 0
 }

@@ -3,7 +3,9 @@
 package bucketpolicy
 
 import (
+	_ "embed"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/podidentity/epi/clusters/emulator/iam/policy"
@@ -18,6 +20,8 @@ type Policy struct {
 	Named policy.Named
 	// Public tells that it lets in more than S3 calls non-public.
 	Public bool
+	// Bound are the unique IDs that principals were tied to; nil for none.
+	Bound map[string]string
 }
 
 // Text is the policy as it was put.
@@ -40,8 +44,31 @@ func (e *Error) Code() string {
 
 func (e *Error) Error() string { return e.Message }
 
-// Parse reads the policy of a bucket. The error is an *Error.
+// Parse reads the policy of a bucket and checks it as S3 does. The error is an *Error.
 func Parse(bucket, text string) (*Policy, error) {
+	p, err := Read(bucket, text)
+	if err != nil {
+		return nil, err
+	}
+	document := p.Named.Document
+	if err := document.CheckResource(); err != nil {
+		return nil, explain(err)
+	}
+	arn := "arn:aws:s3:::" + bucket
+	if err := document.CheckWithin(func(resource string) bool { return within(resource, arn) }); err != nil {
+		return nil, explain(err)
+	}
+	for i := range document.Statements {
+		if err := checkStatement(&document.Statements[i]); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// Read reads the policy of a bucket that Parse took before, maybe when it checked less. The error is an
+// *Error.
+func Read(bucket, text string) (*Policy, error) {
 	if len(text) > MaxSize {
 		return nil, &Error{Message: "Policy exceeds the maximum allowed document size.", tooLarge: true}
 	}
@@ -52,18 +79,6 @@ func Parse(bucket, text string) (*Policy, error) {
 	if err != nil {
 		return nil, explain(err)
 	}
-	if err := document.CheckResource(); err != nil {
-		return nil, explain(err)
-	}
-	arn := "arn:aws:s3:::" + bucket
-	if err := document.CheckWithin(func(resource string) bool { return within(resource, arn) }); err != nil {
-		return nil, explain(err)
-	}
-	for i := range document.Statements {
-		if err := checkActions(&document.Statements[i]); err != nil {
-			return nil, err
-		}
-	}
 	public, err := isPublic(text)
 	if err != nil {
 		return nil, err
@@ -71,9 +86,15 @@ func Parse(bucket, text string) (*Policy, error) {
 	return &Policy{Named: policy.Named{Name: "bucket policy of " + bucket, Document: document}, Public: public}, nil
 }
 
+// ErrPrincipal is for a principal that does not exist.
+var ErrPrincipal = &Error{Message: "Invalid principal in policy"}
+
 // explain takes the problem without the place, which S3 does not tell.
 func explain(err error) error {
 	if parse, ok := errors.AsType[*policy.ParseError](err); ok {
+		if strings.HasPrefix(parse.Problem, "Vendor ") {
+			return &Error{Message: "Policy has invalid action"}
+		}
 		return &Error{Message: parse.Problem}
 	}
 	return &Error{Message: err.Error()}
@@ -86,45 +107,76 @@ func within(resource, arn string) bool {
 	return ok && (rest == "" || strings.HasPrefix(rest, "/") || rest == "*")
 }
 
-// checkActions wants actions of S3, of the kind that the statement's resources are: buckets or objects.
-func checkActions(s *policy.Statement) error {
-	var buckets, objects bool
-	for _, resource := range s.Resources() {
-		if strings.Contains(resource, "/") {
-			objects = true
-		} else {
-			buckets = true
-		}
-		if strings.HasSuffix(resource, "*") {
-			objects = true
+// actionList has S3's actions, each with what it is on: the type of resource in the service authorization
+// reference (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html), "other" for
+// what no bucket policy can be about.
+//
+//go:embed actions.txt
+var actionList string
+
+// actions by their kind, with their prefix.
+var actions = func() map[string][]string {
+	byKind := map[string][]string{}
+	for line := range strings.Lines(actionList) {
+		name, kind, _ := strings.Cut(strings.TrimSpace(line), " ")
+		byKind[kind] = append(byKind[kind], "s3:"+name)
+	}
+	return byKind
+}()
+
+// keyList has S3's condition keys, by the same reference; one with a slash is a tag's.
+//
+//go:embed keys.txt
+var keyList string
+
+var keys = func() map[string]bool {
+	known := map[string]bool{}
+	for key := range strings.FieldsSeq(strings.ToLower(keyList)) {
+		key, _, _ = strings.Cut(key, "/")
+		known[key] = true
+	}
+	return known
+}()
+
+// checkStatement wants actions that S3 has, of the kind that the statement's resources are, buckets or
+// objects, and condition keys that S3 has.
+func checkStatement(s *policy.Statement) error {
+	kinds := kindsOf(s.Resources())
+	for _, action := range s.Actions() {
+		switch {
+		case !covers(action, "object", "bucket", "other"):
+			return &Error{Message: "Policy has invalid action"}
+		case !s.NotAction() && !covers(action, kinds...):
+			return &Error{Message: "Action does not apply to any resource(s) in statement"}
 		}
 	}
-	for _, action := range s.Actions() {
-		name, ok := strings.CutPrefix(action, "s3:")
-		switch {
-		case action == "*" || ok && strings.ContainsAny(name, "*?"):
-		case !ok:
-			return &Error{Message: "Policy has invalid action"}
-		case objectAction(name) && !objects, !objectAction(name) && !buckets:
-			return &Error{Message: "Action does not apply to any resource(s) in statement"}
+	for _, key := range s.Keys() {
+		if base, _, _ := strings.Cut(key, "/"); strings.HasPrefix(key, "s3:") && !keys[base] {
+			return &Error{Message: "Policy has an invalid condition key - " + key}
 		}
 	}
 	return nil
 }
 
-// objectAction tells whether an action, in lower case, is on objects: the service authorization reference
-// has those of objects under these names
-// (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html).
-func objectAction(name string) bool {
-	switch name {
-	case "abortmultipartupload", "bypassgovernanceretention", "initiatereplication", "listmultipartuploadparts", "objectowneroverridetobucketowner",
-		"restoreobject", "updateobjectencryption":
-		return true
-	}
-	for _, prefix := range []string{"getobject", "putobject", "deleteobject", "replicate"} {
-		if strings.HasPrefix(name, prefix) {
-			return true
+// covers tells whether an action, which may have wildcards, is one of S3's of some kinds.
+func covers(action string, kinds ...string) bool {
+	return slices.ContainsFunc(kinds, func(kind string) bool {
+		return slices.ContainsFunc(actions[kind], func(name string) bool { return policy.MatchAction(action, name) })
+	})
+}
+
+// kindsOf says what resources are: buckets, objects or both.
+func kindsOf(resources []string) []string {
+	var kinds []string
+	for _, resource := range resources {
+		switch {
+		case strings.Contains(resource, "/"):
+			kinds = append(kinds, "object")
+		case strings.HasSuffix(resource, "*"):
+			kinds = append(kinds, "object", "bucket")
+		default:
+			kinds = append(kinds, "bucket")
 		}
 	}
-	return false
+	return kinds
 }

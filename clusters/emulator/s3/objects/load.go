@@ -68,7 +68,7 @@ func (s *Store) loadBucket(name string, record bucketRecord) error {
 		PublicAccessBlock: record.PublicAccessBlock, Ownership: record.Ownership,
 	}
 	var err error
-	if config.Policy, err = policyOf(name, record.Policy); err != nil {
+	if config.Policy, err = policyOf(name, record.Policy, record.PolicyIDs); err != nil {
 		return err
 	}
 	s.buckets.Set(name, &bucket{config: config})

@@ -17,6 +17,7 @@ type bucketRecord struct {
 	Versioning        Versioning         `json:"versioning,omitempty"`
 	Tags              []Tag              `json:"tags,omitempty"`
 	Policy            string             `json:"policy,omitempty"`
+	PolicyIDs         map[string]string  `json:"policyIDs,omitempty"`
 	PublicAccessBlock *PublicAccessBlock `json:"publicAccessBlock,omitempty"`
 	Ownership         string             `json:"ownership,omitempty"`
 }
@@ -79,7 +80,7 @@ func (s *Store) writeBucket(b *Bucket) error {
 		PublicAccessBlock: b.PublicAccessBlock, Ownership: b.Ownership,
 	}
 	if b.Policy != nil {
-		record.Policy = b.Policy.Text()
+		record.Policy, record.PolicyIDs = b.Policy.Text(), b.Policy.Bound
 	}
 	return s.write(s.tables.Buckets, b.Name, record)
 }
@@ -129,13 +130,15 @@ func (s *Store) forget(u *upload) {
 	})
 }
 
-func policyOf(bucketName, text string) (*bucketpolicy.Policy, error) {
+func policyOf(bucketName, text string, bound map[string]string) (*bucketpolicy.Policy, error) {
 	if text == "" {
 		return nil, nil
 	}
-	p, err := bucketpolicy.Parse(bucketName, text)
+	p, err := bucketpolicy.Read(bucketName, text)
 	if err != nil {
 		return nil, fmt.Errorf("policy of bucket %s: %w", bucketName, err)
 	}
+	p.Bound = bound
+	p.Named.Document.Bind(func(name string) string { return bound[name] })
 	return p, nil
 }
