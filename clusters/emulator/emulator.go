@@ -162,7 +162,9 @@ func (e *Emulator) newCloud(sessionKey []byte) (*cloud, error) {
 		return nil, fmt.Errorf("make EKS: %w", err)
 	}
 	clusters := managers[options.Account]
-	verifier := sigv4.NewVerifier(accounts, sigv4.Options{Now: options.Now, MaxBody: map[string]int64{"s3": objects.MaxSize}})
+	verifier := sigv4.NewVerifier(accounts, sigv4.Options{
+		Now: options.Now, MaxBody: map[string]int64{"s3": objects.MaxSize}, PresignedLife: map[string]time.Duration{"sts": sts.PresignedLife},
+	})
 	c := &cloud{accounts: accounts, verifier: verifier, eks: clusters}
 	security := sts.NewHandler(sts.Options{Accounts: accounts, Issuers: issuers{options.Issuers, clusters}, Now: options.Now})
 	tokens := eksauth.New(eksauth.Options{
@@ -174,7 +176,7 @@ func (e *Emulator) newCloud(sessionKey []byte) (*cloud, error) {
 		// IAM is signed for us-east-1, and for the client's own region by SDKs that were given an
 		// endpoint; STS likewise, by way of its global endpoint.
 		"iam": {handler: accounts.Handler(), refuse: iam.WriteSignatureError, requestID: jsonRequestID, regions: []string{options.Region, globalRegion}},
-		"sts": {handler: security, refuse: iam.WriteSignatureError, requestID: jsonRequestID, regions: []string{options.Region, globalRegion}},
+		"sts": {handler: security, refuse: sts.WriteSignatureError, requestID: jsonRequestID, regions: []string{options.Region, globalRegion}},
 		// S3 has an answer of its own to a wrong region.
 		"s3": {handler: storage, refuse: s3.WriteSignatureError, requestID: s3RequestID},
 	}

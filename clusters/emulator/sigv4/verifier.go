@@ -59,6 +59,7 @@ type Verifier struct {
 	store CredentialStore
 	now   func() time.Time
 	max   map[string]int64
+	lives map[string]time.Duration
 	keys  keyCache
 	// texts are buffers for what is signed, readers those of chunked bodies.
 	texts, readers sync.Pool
@@ -71,6 +72,9 @@ type Options struct {
 	// MaxBody is the largest accepted body of services by their signing names, in bytes; a service
 	// that is not there has 1 MiB.
 	MaxBody map[string]int64
+	// PresignedLife is how long presigned URLs of services are good, whatever their X-Amz-Expires says;
+	// those of a service that is not there, as long as it says.
+	PresignedLife map[string]time.Duration
 }
 
 // maxSkew is how far the signer's clock may be off.
@@ -78,7 +82,7 @@ const maxSkew = 15 * time.Minute
 
 // NewVerifier makes a verifier that looks secrets up in store.
 func NewVerifier(store CredentialStore, options Options) *Verifier {
-	v := &Verifier{store: store, now: options.Now, max: options.MaxBody, keys: newKeyCache()}
+	v := &Verifier{store: store, now: options.Now, max: options.MaxBody, lives: options.PresignedLife, keys: newKeyCache()}
 	v.texts.New = func() any { return &[]byte{} }
 	v.readers.New = func() any { return bufio.NewReader(nil) }
 	if v.now == nil {
@@ -104,6 +108,9 @@ func (v *Verifier) Verify(r *http.Request) (*Identity, error) {
 	s, err := readSignature(r)
 	if err != nil {
 		return nil, err
+	}
+	if life, fixed := v.lives[s.service]; fixed && s.presigned {
+		s.expires = life
 	}
 	now := v.now()
 	if err := s.checkTime(now); err != nil {

@@ -311,3 +311,47 @@ func sorted(names []string) string {
 	slices.Sort(names)
 	return strings.Join(names, ";")
 }
+
+// TestPresignedLife: a service may take presigned URLs for a time of its own, longer and shorter than they
+// say: STS does for 15 minutes (https://github.com/kubernetes-sigs/aws-iam-authenticator/blob/master/pkg/token/token.go).
+func TestPresignedLife(t *testing.T) {
+	for _, test := range []struct {
+		service, expires string
+		after            time.Duration
+		want             Kind
+	}{
+		{"sts", "60", 61 * time.Second, ""},
+		{"sts", "60", 15 * time.Minute, ""},
+		{"sts", "60", 15*time.Minute + time.Second, PresignedExpired},
+		{"sts", "3600", 15 * time.Minute, ""},
+		{"sts", "3600", 16 * time.Minute, PresignedExpired},
+		{"s3", "60", 60 * time.Second, ""},
+		{"s3", "60", 61 * time.Second, PresignedExpired},
+		{"s3", "3600", 16 * time.Minute, ""},
+	} {
+		hash := unsignedPayload
+		if test.service != "s3" {
+			hash = emptyHash
+		}
+		r, err := http.NewRequest("GET", "http://emu/?Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Expires="+test.expires, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-K8s-Aws-Id", "epi")
+		signed, _, err := v4.NewSigner().PresignHTTP(t.Context(), temporary, r, hash, test.service, "us-west-2", now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := httptest.NewRequest("GET", signed, http.NoBody)
+		server.Header.Set("X-K8s-Aws-Id", "epi")
+		verifier := NewVerifier(known, Options{Now: func() time.Time { return now.Add(test.after) }, PresignedLife: map[string]time.Duration{"sts": 15 * time.Minute}})
+		_, err = verifier.Verify(server)
+		var kind Kind
+		if refused, ok := errors.AsType[*Error](err); ok {
+			kind = refused.Kind
+		}
+		if kind != test.want {
+			t.Errorf("%s with X-Amz-Expires=%s after %s: %v, want %q", test.service, test.expires, test.after, err, test.want)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,22 +31,33 @@ var (
 )
 
 type credentials struct {
-	AccessKeyID     string `xml:"AccessKeyId"`
+	AccessKeyID     string `xml:"AccessKeyId" json:"AccessKeyId"`
 	SecretAccessKey string
 	SessionToken    string
-	Expiration      string
+	Expiration      timestamp
+}
+
+// timestamp is a text in XML, and seconds since the epoch in JSON.
+type timestamp time.Time
+
+func (t timestamp) MarshalText() ([]byte, error) {
+	return time.Time(t).UTC().AppendFormat(nil, time.RFC3339), nil
+}
+
+func (t timestamp) MarshalJSON() ([]byte, error) {
+	return strconv.AppendInt(nil, time.Time(t).Unix(), 10), nil
 }
 
 type assumedRoleUser struct {
-	ARN string `xml:"Arn"`
-	ID  string `xml:"AssumedRoleId"`
+	ARN string `xml:"Arn" json:"Arn"`
+	ID  string `xml:"AssumedRoleId" json:"AssumedRoleId"`
 }
 
 type assumeRoleResult struct {
 	Credentials      credentials
 	AssumedRoleUser  assumedRoleUser
-	PackedPolicySize int    `xml:",omitempty"`
-	SourceIdentity   string `xml:",omitempty"`
+	PackedPolicySize int    `xml:",omitempty" json:",omitempty"`
+	SourceIdentity   string `xml:",omitempty" json:",omitempty"`
 	SessionTokenSize int
 }
 
@@ -85,7 +97,7 @@ func (s api) issue(ctx context.Context, input iam.SessionInput) (assumeRoleResul
 		return assumeRoleResult{}, fmt.Errorf("assume role %s: %w", input.RoleARN, err)
 	}
 	return assumeRoleResult{
-		credentials{session.AccessKeyID, session.SecretAccessKey, session.SessionToken, session.Expiration.UTC().Format(time.RFC3339)},
+		credentials{session.AccessKeyID, session.SecretAccessKey, session.SessionToken, timestamp(session.Expiration)},
 		assumedRoleUser{session.ARN, session.ID}, session.PackedSize, input.SourceIdentity, len(session.SessionToken),
 	}, nil
 }

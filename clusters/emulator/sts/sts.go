@@ -4,21 +4,29 @@ package sts
 
 import (
 	"context"
+	_ "embed"
 	"maps"
 	"net/http"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/podidentity/epi/clusters/emulator/iam"
 	"github.com/podidentity/epi/clusters/emulator/oidc"
 	"github.com/podidentity/epi/clusters/emulator/query"
+	"github.com/podidentity/epi/clusters/emulator/sigv4"
 )
 
 const (
 	version   = "2011-06-15"
 	namespace = "https://sts.amazonaws.com/doc/2011-06-15/"
 )
+
+// known are the names of all operations that STS has.
+//
+//go:embed operations.txt
+var known string
 
 // Issuers knows the keys of token issuers: those of registered clusters and those that the operator
 // named. Nothing is ever fetched because a caller names a URL.
@@ -52,13 +60,24 @@ func (s api) operations() map[string]query.Operation {
 // Operations are the names of the operations that the handler serves, sorted.
 func Operations() []string { return slices.Sorted(maps.Keys(api{}.operations())) }
 
-// NewHandler serves STS for callers from the context. Refused signatures are iam.WriteSignatureError's.
+// PresignedLife is how long STS takes a presigned URL, whatever X-Amz-Expires says: 15 minutes, as clients
+// that pass such URLs on as tokens know
+// (https://github.com/kubernetes-sigs/aws-iam-authenticator/blob/master/pkg/token/token.go).
+const PresignedLife = 15 * time.Minute
+
+// WriteSignatureError answers a request of STS whose signature was refused, and notes the code in the
+// journal's call of r.
+func WriteSignatureError(w http.ResponseWriter, r *http.Request, err *sigv4.Error) {
+	query.WriteError(w, r, namespace, iam.SignatureError(err))
+}
+
+// NewHandler serves STS for callers from the context. Refused signatures are WriteSignatureError's.
 func NewHandler(options Options) http.Handler {
 	s := api{options.Accounts, options.Issuers, options.Now}
 	if s.now == nil {
 		s.now = time.Now
 	}
-	return &query.Service{Version: version, Namespace: namespace, Operations: s.operations()}
+	return &query.Service{Version: version, Namespace: namespace, Operations: s.operations(), Known: strings.Fields(known)}
 }
 
 // signed returns the caller of an operation that needs one.
@@ -70,8 +89,8 @@ func signed(ctx context.Context) (*iam.Caller, error) {
 }
 
 type callerIdentity struct {
-	ARN     string `xml:"Arn"`
-	UserID  string `xml:"UserId"`
+	ARN     string `xml:"Arn" json:"Arn"`
+	UserID  string `xml:"UserId" json:"UserId"`
 	Account string
 }
 

@@ -1,15 +1,21 @@
 package sts_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"net/url"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	iamsdk "github.com/aws/aws-sdk-go-v2/service/iam"
 	sdk "github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/aws-sdk-go-v2/service/sts/types"
@@ -23,7 +29,7 @@ import (
 
 func serve(t *testing.T) *iamtest.Server {
 	return iamtest.New(t, nil, func(account *iam.Accounts) map[string]iamtest.Service {
-		service := iamtest.Service{Handler: sts.NewHandler(sts.Options{Accounts: account, Issuers: issuers}), Refuse: iam.WriteSignatureError}
+		service := iamtest.Service{Handler: sts.NewHandler(sts.Options{Accounts: account, Issuers: issuers}), Refuse: sts.WriteSignatureError}
 		return map[string]iamtest.Service{"sts": service, "": service, "iam": {Handler: account.Handler(), Refuse: iam.WriteSignatureError}}
 	})
 }
@@ -178,5 +184,144 @@ func TestAssumeRole(t *testing.T) {
 	wantError(t, err, "AccessDenied", 403)
 	if !strings.Contains(err.Error(), "is not authorized to perform: sts:TagSession on resource: "+plain) {
 		t.Errorf("message = %v", err)
+	}
+}
+
+// send signs a request as the administrator, unless sign is false, and returns the answer.
+func send(t *testing.T, server *iamtest.Server, form, accept string, sign bool) (status int, contentType, body string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, strings.NewReader(form))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if accept != "" {
+		request.Header.Set("Accept", accept)
+	}
+	if sign {
+		credentials := aws.Credentials{AccessKeyID: iamtest.AccessKeyID, SecretAccessKey: iamtest.SecretAccessKey}
+		hash := sha256.Sum256([]byte(form))
+		if err := v4.NewSigner().SignHTTP(t.Context(), credentials, request, hex.EncodeToString(hash[:]), "sts", iamtest.Region, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, response.Header.Get("Content-Type"), string(text)
+}
+
+// TestJSON: STS answers in JSON where it is asked for
+// (https://github.com/gravitational/teleport/blob/master/lib/join/iamjoin/join_iam.go).
+func TestJSON(t *testing.T) {
+	server := serve(t)
+	const identity = "Action=GetCallerIdentity&Version=2011-06-15"
+	for _, accept := range []string{"application/json", "text/html, application/json;q=0.9", "APPLICATION/JSON"} {
+		status, contentType, body := send(t, server, identity, accept, true)
+		var answer struct {
+			GetCallerIdentityResponse struct {
+				GetCallerIdentityResult struct{ Account, Arn, UserId string }
+				ResponseMetadata        struct{ RequestId string }
+			}
+		}
+		if err := json.Unmarshal([]byte(body), &answer); err != nil || status != 200 || contentType != "application/json" {
+			t.Fatalf("%s: %d %s %s: %v", accept, status, contentType, body, err)
+		}
+		who := answer.GetCallerIdentityResponse.GetCallerIdentityResult
+		if who.Account != iamtest.AccountID || who.Arn != "arn:aws:iam::123456789012:user/epi-admin" || !strings.HasPrefix(who.UserId, "AIDA") || answer.GetCallerIdentityResponse.ResponseMetadata.RequestId == "" {
+			t.Errorf("%s: %s", accept, body)
+		}
+	}
+	for _, accept := range []string{"", "*/*", "text/xml", "application/jsonish"} {
+		if _, contentType, body := send(t, server, identity, accept, true); contentType != "text/xml" || !strings.Contains(body, `xmlns="https://sts.amazonaws.com/doc/2011-06-15/"`) {
+			t.Errorf("%q: %s %s", accept, contentType, body)
+		}
+	}
+
+	role := createRole(t, server, "json", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"123456789012"},"Action":"sts:AssumeRole"}}`, "")
+	_, _, body := send(t, server, "Action=AssumeRole&Version=2011-06-15&RoleSessionName=session&RoleArn="+url.QueryEscape(role), "application/json", true)
+	var assumed struct {
+		AssumeRoleResponse struct {
+			AssumeRoleResult struct {
+				Credentials struct {
+					AccessKeyId, SessionToken string
+					Expiration                int64
+				}
+				AssumedRoleUser struct{ Arn, AssumedRoleId string }
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(body), &assumed); err != nil {
+		t.Fatalf("%s: %v", body, err)
+	}
+	if got := assumed.AssumeRoleResponse.AssumeRoleResult; !strings.HasPrefix(got.Credentials.AccessKeyId, "ASIA") || got.Credentials.Expiration < time.Now().Unix() || !strings.HasSuffix(got.AssumedRoleUser.Arn, "/json/session") {
+		t.Errorf("AssumeRole: %s", body)
+	}
+
+	for _, test := range []struct {
+		form string
+		sign bool
+		code string
+	}{{"Action=GetCallerIdentity&Version=2011-06-15", false, "MissingAuthenticationToken"}, {"Action=Nothing&Version=2011-06-15", true, "InvalidAction"}} {
+		status, _, body := send(t, server, test.form, "application/json", test.sign)
+		var refused struct {
+			Error struct{ Type, Code, Message string }
+		}
+		if err := json.Unmarshal([]byte(body), &refused); err != nil || status < 400 || refused.Error.Code != test.code || refused.Error.Type != "Sender" || refused.Error.Message == "" {
+			t.Errorf("%s: %d %s: %v", test.form, status, body, err)
+		}
+	}
+}
+
+// TestNamespaceOfErrors: what STS refuses is STS's, a wrong signature too.
+func TestNamespaceOfErrors(t *testing.T) {
+	server := serve(t)
+	client := sdk.NewFromConfig(server.Config(iamtest.AccessKeyID, "another-secret", ""))
+	var body string
+	_, err := client.GetCallerIdentity(t.Context(), &sdk.GetCallerIdentityInput{}, func(o *sdk.Options) {
+		o.HTTPClient = readingClient{&body}
+	})
+	wantError(t, err, "SignatureDoesNotMatch", 403)
+	if !strings.Contains(body, `xmlns="https://sts.amazonaws.com/doc/2011-06-15/"`) {
+		t.Errorf("%s", body)
+	}
+}
+
+// readingClient keeps the body of the last answer.
+type readingClient struct{ body *string }
+
+func (c readingClient) Do(request *http.Request) (*http.Response, error) {
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(response.Body)
+	*c.body = string(text)
+	response.Body = io.NopCloser(strings.NewReader(*c.body))
+	return response, err
+}
+
+// TestOperationsOfAWS: what AWS has and the emulator does not is refused as what it is. The list is that of
+// the SDK.
+func TestOperationsOfAWS(t *testing.T) {
+	server := serve(t)
+	kind := reflect.TypeFor[*sdk.Client]()
+	for i := range kind.NumMethod() {
+		name := kind.Method(i).Name
+		if name == "Options" || slices.Contains(sts.Operations(), name) {
+			continue
+		}
+		if _, _, body := send(t, server, "Action="+name+"&Version=2011-06-15", "", true); !strings.Contains(body, "<Code>InvalidAction</Code>") || !strings.Contains(body, "AWS has it, the emulator does not") {
+			t.Errorf("%s: %s", name, body)
+		}
+	}
+	if _, _, body := send(t, server, "Action=AssumeRoles&Version=2011-06-15", "", true); !strings.Contains(body, "InvalidAction") || strings.Contains(body, "AWS has it") {
+		t.Errorf("an operation that nobody has: %s", body)
 	}
 }

@@ -42,7 +42,7 @@ var (
 )
 
 type webIdentityResult struct {
-	Subject  string `xml:"SubjectFromWebIdentityToken"`
+	Subject  string `xml:"SubjectFromWebIdentityToken" json:"SubjectFromWebIdentityToken"`
 	Audience string
 	assumeRoleResult
 	Provider string
