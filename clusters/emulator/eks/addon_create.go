@@ -114,11 +114,12 @@ func checkResolveConflicts(how string) error {
 // checkAddonRoles: the caller may pass the roles that the add-on gets. The role for IAM roles for
 // service accounts trusts the cluster's issuer, of which IAM decides when a pod comes with a token.
 func (s *Service) checkAddonRoles(r *http.Request, roleARN string, associations []addonAssociation) error {
+	cluster := r.PathValue("clusterName")
 	if roleARN != "" {
 		if err := checkRoleARN("serviceAccountRoleArn", roleARN, s.options.Account); err != nil {
 			return err
 		}
-		if err := s.authorize(r.Context(), "iam:PassRole", roleARN, map[string][]string{"iam:PassedToService": {"eks.amazonaws.com"}}); err != nil {
+		if err := s.passRole(r, cluster, "eks.amazonaws.com", roleARN); err != nil {
 			return err
 		}
 		if err := s.options.Roles.CheckTrust(r.Context(), roleARN); errors.Is(err, ErrNoRole) {
@@ -139,7 +140,7 @@ func (s *Service) checkAddonRoles(r *http.Request, roleARN string, associations 
 		if err := checkRoleARN("roleArn", association.RoleARN, s.options.Account); err != nil {
 			return err
 		}
-		if err := s.checkRole(r, association.RoleARN); err != nil {
+		if err := s.checkRole(r, cluster, association.RoleARN); err != nil {
 			return err
 		}
 	}

@@ -85,7 +85,7 @@ func (s *Service) createAssociation(r *http.Request) (any, error) {
 	if err := s.checkCreate(in); err != nil {
 		return nil, err
 	}
-	if err := s.checkRole(r, in.RoleARN); err != nil {
+	if err := s.checkRole(r, name, in.RoleARN); err != nil {
 		return nil, err
 	}
 
@@ -178,11 +178,19 @@ func (s *Service) checkPolicy(policy string, disableSessionTags bool) error {
 	return nil
 }
 
+// passRole: the caller may pass a role to a service for a cluster, which is the resource that the role is
+// associated with
+// (https://docs.aws.amazon.com/emr/latest/EMR-on-EKS-DevelopmentGuide/setting-up-enable-IAM.html, "User Permission").
+func (s *Service) passRole(r *http.Request, cluster, service, arn string) error {
+	return s.authorize(r.Context(), "iam:PassRole", arn, map[string][]string{
+		"iam:PassedToService": {service}, "iam:AssociatedResourceArn": {s.ClusterARN(cluster)},
+	})
+}
+
 // checkRole: the caller may pass the role, and the role trusts EKS
 // (https://docs.aws.amazon.com/eks/latest/userguide/pod-id-association.html).
-func (s *Service) checkRole(r *http.Request, arn string) error {
-	passed := map[string][]string{"iam:PassedToService": {Principal}}
-	if err := s.authorize(r.Context(), "iam:PassRole", arn, passed); err != nil {
+func (s *Service) checkRole(r *http.Request, cluster, arn string) error {
+	if err := s.passRole(r, cluster, Principal, arn); err != nil {
 		return err
 	}
 	err := s.options.Roles.CheckTrust(r.Context(), arn)

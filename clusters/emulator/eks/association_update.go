@@ -32,7 +32,7 @@ func (s *Service) updateAssociation(r *http.Request) (any, error) {
 		if err := checkRoleARN("roleArn", *in.RoleARN, s.options.Account); err != nil {
 			return nil, err
 		}
-		if err := s.checkRole(r, *in.RoleARN); err != nil {
+		if err := s.checkRole(r, name, *in.RoleARN); err != nil {
 			return nil, err
 		}
 	}

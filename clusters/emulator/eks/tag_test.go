@@ -29,7 +29,9 @@ func TestConditionKeys(t *testing.T) {
 	tests := []struct{ action, method, path, body, want string }{
 		{"eks:CreatePodIdentityAssociation", "", "", "", requested + " " + cluster + " aws:TagKeys:[cost team]"},
 		{"eks:TagResource", "", "", "", requested + " aws:TagKeys:[cost team]"},
-		{"iam:PassRole", "", "", "", "iam:PassedToService:[pods.eks.amazonaws.com]"},
+		{"iam:PassRole", "", "", "", "iam:AssociatedResourceArn:[" + blueARN + "] iam:PassedToService:[pods.eks.amazonaws.com]"},
+		{"iam:PassRole", "POST", path + "/" + a.ID, `{"roleArn":"` + good + `"}`, "iam:AssociatedResourceArn:[" + blueARN + "] iam:PassedToService:[pods.eks.amazonaws.com]"},
+		{"iam:PassRole", "POST", "/clusters/blue/addons", `{"addonName":"vpc-cni","serviceAccountRoleArn":"` + good + `"}`, "iam:AssociatedResourceArn:[" + blueARN + "] iam:PassedToService:[eks.amazonaws.com]"},
 		{"eks:ListPodIdentityAssociations", "GET", path, "", cluster},
 		{"eks:DescribeCluster", "GET", "/clusters/blue", "", cluster},
 		{"eks:DescribePodIdentityAssociation", "GET", path + "/" + a.ID, "", own},
