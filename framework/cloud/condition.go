@@ -34,6 +34,15 @@ func Deny(resources []string, actions ...string) Document {
 	return denied
 }
 
+// Denying is the document with each Allow as a Deny.
+func Denying(document Document) Document {
+	denying := Document{Version: document.Version, Statement: slices.Clone(document.Statement)}
+	for i := range denying.Statement {
+		denying.Statement[i].Effect = "Deny"
+	}
+	return denying
+}
+
 // Join is a document of the statements of several, without their IDs, which might be the same.
 func Join(documents ...Document) Document {
 	joined := Document{Version: policyVersion}

@@ -113,4 +113,24 @@ var _ = Describe("One role for many", func() {
 			Expect(another.Get(bucket, "closed/test.txt")(ctx)).To(BeRefusedWith("AccessDenied", 403), "another namespace")
 			Expect(untagged.Get(bucket, "closed/test.txt")(ctx)).To(BeRefusedWith("AccessDenied", 403), "a session without tags")
 		})
+
+	It("may be kept to a network, whoever it is", Covers("ABAC-11"),
+		SpecTimeout(3*time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			bucket := cloud.NewBucket(ctx, env)
+			bucket.Put(ctx, "test.txt", nil)
+			objects := []string{bucket.ARN() + "/*"}
+			outside := func(via string) cloud.Document {
+				// 192.0.2.0/24 is for documentation: nobody is in it.
+				return cloud.Deny([]string{"*"}, "*").When("NotIpAddress", "aws:SourceIp", "192.0.2.0/24").When("Bool", "aws:ViaAWSService", via)
+			}
+
+			By("denying what a service makes on the session's behalf")
+			free := newTenant(ctx, env, cloud.NewRole(ctx, env, cloud.Join(cloud.Allow(objects, "s3:GetObject"), outside("true"))))
+			expectAllowed(ctx, env, free.Get(bucket, "test.txt"))
+
+			By("denying what the session makes from outside of a network that nobody is in")
+			kept := newTenant(ctx, env, cloud.NewRole(ctx, env, cloud.Join(cloud.Allow(objects, "s3:GetObject"), outside("false"))))
+			Eventually(kept.Get(bucket, "test.txt")).WithContext(ctx).Within(env.Timeouts.CredentialsWork).Should(BeRefusedWith("AccessDenied", 403))
+		})
 })

@@ -66,6 +66,41 @@ var _ = Describe("The trust policy of a role", func() {
 			role.SetTrust(ctx, env, trust.When("StringEquals", "aws:SourceAccount", "000000000000"))
 			Eventually(askForSession(env, pod)).WithContext(ctx).Within(env.Timeouts.CredentialsWork).Should(beUntrusted())
 		})
+
+	It("compares the list of tag keys with a set operator only", Covers("TAG-09"),
+		SpecTimeout(3*time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			pod := newPod(ctx, env)
+
+			By("naming the tag keys as a set")
+			role := cloud.NewRoleTrusting(ctx, env, cloud.TrustPodIdentity().When("ForAllValues:StringEquals", "aws:TagKeys", cloud.SessionTags()...))
+			cloud.Associate(ctx, env, pod.Namespace, account, role)
+			Eventually(askForSession(env, pod)).WithContext(ctx).Within(env.Timeouts.CredentialsWork).Should(Succeed())
+
+			By("naming them without a set operator")
+			role.SetTrust(ctx, env, cloud.TrustPodIdentity().When("StringEquals", "aws:TagKeys", cloud.SessionTags()...))
+			Eventually(askForSession(env, pod)).WithContext(ctx).Within(env.Timeouts.CredentialsWork).Should(beUntrusted())
+		})
+
+	It("sees the request that EKS makes itself", Covers("TAG-10"),
+		SpecTimeout(3*time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			pod := newPod(ctx, env)
+
+			By("wanting the service principal, TLS and the region")
+			trust := cloud.TrustPodIdentity().
+				When("Bool", "aws:PrincipalIsAWSService", "true").
+				When("ForAnyValue:StringEquals", "aws:PrincipalServiceNamesList", "pods.eks.amazonaws.com").
+				When("Bool", "aws:SecureTransport", "true").
+				When("StringEquals", "aws:RequestedRegion", env.Region)
+			role := cloud.NewRoleTrusting(ctx, env, trust)
+			cloud.Associate(ctx, env, pod.Namespace, account, role)
+			Eventually(askForSession(env, pod)).WithContext(ctx).Within(env.Timeouts.CredentialsWork).Should(Succeed())
+
+			By("denying what no service asks on behalf of somebody")
+			role.SetTrust(ctx, env, cloud.Join(trust, cloud.Denying(trust.When("Bool", "aws:ViaAWSService", "false"))))
+			Eventually(askForSession(env, pod)).WithContext(ctx).Within(env.Timeouts.CredentialsWork).Should(beUntrusted())
+		})
 })
 
 // askForSession asks EKS Auth for a session of the pod: the error is EKS Auth's.

@@ -92,6 +92,29 @@ var _ = Describe("A role for a service account", func() {
 
 			Expect(session.Get(bucket, own)(ctx)).To(BeRefusedWith("AccessDenied", http.StatusForbidden))
 		})
+
+	It("keeps the claims of the token for the session's policies", Covers("IRSA-09"),
+		SpecTimeout(3*time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			pod := newPod(ctx, env)
+			bucket := cloud.NewBucket(ctx, env)
+			for _, key := range []string{"own/test.txt", "another/test.txt"} {
+				bucket.Put(ctx, key, nil)
+			}
+			provider := cloud.ClusterProvider(ctx, env)
+			to := func(prefix, serviceAccount string) cloud.Document {
+				return cloud.Allow([]string{bucket.ARN() + "/" + prefix + "/*"}, "s3:GetObject").
+					When("StringEquals", provider.Host+":sub", "system:serviceaccount:"+pod.Namespace+":"+serviceAccount).
+					When("StringEquals", provider.Host+":aud", cloud.STSAudience)
+			}
+			role := cloud.NewRoleTrusting(ctx, env, cloud.TrustServiceAccount(provider, pod.Namespace, reader), cloud.Join(to("own", reader), to("another", "other")))
+
+			By("reading what the role's policy gives to the service account of the token")
+			session := takeRole(ctx, env, role, pod)
+			Eventually(session.Get(bucket, "own/test.txt")).WithContext(ctx).Within(env.Timeouts.CredentialsWork).Should(Succeed())
+
+			Expect(session.Get(bucket, "another/test.txt")(ctx)).To(BeRefusedWith("AccessDenied", http.StatusForbidden), "what it gives to another service account")
+		})
 })
 
 // newPod makes a pod of the service account in a namespace of its own. It never runs.
