@@ -34,7 +34,7 @@ const Emulator = "emulator"
 const apiServer = "the API server"
 
 // mostNodes is how many nodes are each asked for their kubelet; of the others the API server tells.
-const mostNodes = 5
+const mostNodes = 20
 
 // Parts are those of a running environment. inspect may be nil: then only what the API server and the emulator
 // answer is known. dirs are folders whose file systems must have room.
@@ -43,13 +43,14 @@ func Parts(ctx context.Context, env *clusters.Environment, inspect Inspect, dirs
 	if err != nil {
 		return nil, fmt.Errorf("read kubeconfig of environment %s: %w", env.Name, err)
 	}
-	config.Timeout = askTime
-	config.QPS = -1 // few questions, none of which may wait for another
+	config.QPS = -1 // few questions, none of which may wait for another; each is bounded by its context
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("reach cluster of environment %s: %w", env.Name, err)
 	}
-	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	listing, cancel := context.WithTimeout(ctx, defaultBearable)
+	defer cancel()
+	nodes, err := client.CoreV1().Nodes().List(listing, metav1.ListOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("list nodes of environment %s: %w", env.Name, err)
 	}
@@ -98,8 +99,17 @@ func inspected(inspect Inspect, name string, ask func(context.Context) error) fu
 // ready asks the API server whether it is ready, its store included
 // (https://kubernetes.io/docs/reference/using-api/health-checks/).
 func ready(ctx context.Context, client kubernetes.Interface) error {
-	return asAway(client.CoreV1().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error())
+	err := asAway(client.CoreV1().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error())
+	if _, answered := errors.AsType[*apierrors.StatusError](err); answered {
+		return unwell("it is not ready")
+	}
+	return err
 }
+
+// unwell is an answer that is no good one, as a reason that follows a colon. It is no proof of an absence.
+type unwell string
+
+func (u unwell) Error() string { return string(u) }
 
 // kubelet asks the kubelet of a node whether it is well, through the API server.
 func kubelet(ctx context.Context, client kubernetes.Interface, node string) error {
@@ -176,7 +186,7 @@ func lease(client kubernetes.Interface, name string) func(context.Context) error
 			renewed, seen = at, time.Now()
 		}
 		if time.Since(seen) > silent {
-			return errors.New("it does not renew its lease")
+			return unwell("it does not renew its lease")
 		}
 		return nil
 	}
@@ -201,7 +211,7 @@ func healthy(ctx context.Context, client *http.Client, url string) error {
 	defer func() { _ = response.Body.Close() }()
 	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<10)) // so that the connection is kept
 	if response.StatusCode != http.StatusOK {
-		return errors.New(response.Status)
+		return unwell("it answers " + response.Status)
 	}
 	return nil
 }

@@ -48,8 +48,9 @@ type Absence struct {
 	// times of the wall, as records have them.
 	From, To time.Time
 
-	// sure tells what is known for certain from an answer that does not come.
-	sure bool
+	// rank is 2 if that is known for certain, 1 of a connection that is refused, and 0 of an answer that does not
+	// come: the first is the cause of the others.
+	rank int
 }
 
 // String is a sentence without its full stop.
@@ -244,7 +245,14 @@ func (w *Watch) note(p *part, began, ended time.Time, err error) (failed bool) {
 	if p.away == 0 {
 		return true
 	}
-	w.absences[p.away-1].Why, w.absences[p.away-1].sure = why(err), known
+	absence := &w.absences[p.away-1]
+	absence.Why, absence.rank = why(err), 0
+	if known {
+		absence.rank = 2
+		if away.Weak {
+			absence.rank = 1
+		}
+	}
 	bearable := p.Bearable
 	if bearable == 0 {
 		bearable = defaultBearable
@@ -303,26 +311,31 @@ func why(err error) string {
 	if away, ok := errors.AsType[*AwayError](err); ok {
 		return away.Why
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
+	if answer, ok := errors.AsType[unwell](err); ok {
+		return string(answer)
+	}
+	text, _, _ := strings.Cut(err.Error(), "\n")
+	if errors.Is(err, context.DeadlineExceeded) || len(text) > longestWhy {
 		return "it does not answer"
 	}
-	return "it does not answer (" + err.Error() + ")"
+	return "it does not answer (" + text + ")"
 }
 
-// lost says what is gone: what is known for certain, if anything is, since the rest follows from it.
+// longestWhy is how much of an error is worth to be repeated as a reason, in bytes.
+const longestWhy = 120
+
+// lost says what is gone: what is known best, since the rest follows from it.
 func (w *Watch) lost() error {
-	var list, silent []string
+	var list []string
+	best := 0
 	for _, absence := range w.absences {
 		switch {
-		case !absence.To.IsZero():
-		case absence.sure:
-			list = append(list, absence.String())
-		default:
-			silent = append(silent, absence.String())
+		case !absence.To.IsZero() || absence.rank < best:
+			continue
+		case absence.rank > best:
+			best, list = absence.rank, nil
 		}
-	}
-	if len(list) == 0 {
-		list = silent
+		list = append(list, absence.String())
 	}
 	return &clusters.EnvironmentError{
 		Doing: fmt.Sprintf("watch environment %q", w.options.Environment), Err: errors.New(strings.Join(list, "; ")),
@@ -378,10 +391,14 @@ func (w *Watch) Settle(ctx context.Context, from, to time.Time, hurry bool) (rea
 }
 
 func (w *Watch) judge(from, to time.Time) (reason string, sure, known bool) {
+	best := -1
 	for _, absence := range w.absences {
-		if absence.overlaps(from, to) {
-			return absence.String(), true, true
+		if absence.overlaps(from, to) && absence.rank > best {
+			best, reason = absence.rank, absence.String()
 		}
+	}
+	if reason != "" {
+		return reason, true, true
 	}
 	for _, p := range w.parts {
 		if !p.retired && p.seen.Before(to) {

@@ -290,6 +290,23 @@ func TestJumpsOfTheClock(t *testing.T) {
 	}
 }
 
+func TestReasons(t *testing.T) {
+	for want, err := range map[string]error{
+		"it is not ready":                             unwell("it is not ready"),
+		"its container is paused":                     fmt.Errorf("ask: %w", paused),
+		"it does not answer":                          fmt.Errorf("get: %w", context.DeadlineExceeded),
+		"it does not answer (500 no)":                 errors.New("500 no\n[+]ping ok\n[-]etcd failed"),
+		"it does not answer (net/http: no such host)": errors.New("net/http: no such host"),
+	} {
+		if got := why(err); got != want {
+			t.Errorf("%v: %q, want %q", err, got, want)
+		}
+	}
+	if got := why(errors.New(strings.Repeat("x", 200))); got != "it does not answer" {
+		t.Error(got)
+	}
+}
+
 func TestIllness(t *testing.T) {
 	for _, row := range []struct {
 		kind   corev1.NodeConditionType

@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
+
+	"k8s.io/klog/v2"
 
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/kind"
@@ -13,6 +16,9 @@ import (
 // startWatch begins to watch an environment in which something is tested. The caller calls the function that
 // it returns: it ends the watch and records what was away.
 func (a *app) startWatch(ctx context.Context, env *clusters.Environment, session *session, steps *steps) (*watch.Watch, func(), error) {
+	// The Kubernetes client logs what it also returns, in the middle of the progress.
+	klog.LogToStderr(false)
+	klog.SetOutput(io.Discard)
 	dirs, err := a.dirs()
 	if err != nil {
 		return nil, nil, err
