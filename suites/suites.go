@@ -128,7 +128,7 @@ func (o Options) validate() error {
 		problems = append(problems, fmt.Sprintf("focus %q is not a regular expression: %v", o.Focus, err))
 	}
 	if _, err := types.ParseLabelFilter(o.LabelFilter); err != nil {
-		problems = append(problems, fmt.Sprintf("label filter %q: %v", o.LabelFilter, err))
+		problems = append(problems, fmt.Sprintf("label filter %q: %s", o.LabelFilter, plainly(err)))
 	}
 	if _, err := parseProfiles(o.Profile); err != nil {
 		problems = append(problems, err.Error())
@@ -143,6 +143,22 @@ func (o Options) validate() error {
 		return &SelectionError{Reason: strings.Join(problems, "; ")}
 	}
 	return nil
+}
+
+// styled is how Ginkgo marks colour and weight in its errors.
+var styled = regexp.MustCompile(`\{\{[^{}]*\}\}|\x1b\[[0-9;]*m`)
+
+// plainly is an error of Ginkgo's in one line: without its heading, its colours and its links.
+func plainly(err error) string {
+	text := err.Error()
+	if known, ok := errors.AsType[types.GinkgoError](err); ok {
+		text = known.Message
+		if _, said, ok := strings.Cut(text, "\n"); ok { // the first line repeats the input
+			text = said
+		}
+	}
+	text = strings.Join(strings.Fields(styled.ReplaceAllString(text, "")), " ")
+	return strings.ToLower(text[:min(len(text), 1)]) + text[min(len(text), 1):]
 }
 
 // checkSuites refuses the name of a suite that does not exist: a typo would look like a pass.

@@ -78,7 +78,7 @@ func run(ctx context.Context, schedule Schedule, target Target, workers int) (*R
 		return nil, err
 	}
 	if failed := result.Phases[0].Failed(); failed > 0 {
-		return nil, fmt.Errorf("%d of %d requests of a handler that does nothing failed: %v", failed, result.Phases[0].Requests, result.Phases[0].Errors)
+		return nil, fmt.Errorf("%d of %d requests of a handler that does nothing failed: %s", failed, result.Phases[0].Requests, result.Phases[0].Kinds())
 	}
 	return result, nil
 }

@@ -1,8 +1,11 @@
 package load
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -62,6 +65,17 @@ func (p *PhaseResult) Failed() int64 {
 		sum += count
 	}
 	return sum
+}
+
+// Kinds tells the errors by their kind, the most first, such as "4500 refused, 3 timeout".
+func (p *PhaseResult) Kinds() string {
+	var list []string
+	for _, kind := range slices.SortedFunc(maps.Keys(p.Errors), func(a, b string) int {
+		return cmp.Or(cmp.Compare(p.Errors[b], p.Errors[a]), strings.Compare(a, b))
+	}) {
+		list = append(list, fmt.Sprintf("%d %s", p.Errors[kind], kind))
+	}
+	return strings.Join(list, ", ")
 }
 
 // Rate is how many requests a second succeeded, from the first intended start to the last end.

@@ -60,8 +60,8 @@ func Do(ctx context.Context, what func(ctx context.Context, act *Act)) *Act {
 	act.clean(ctx)
 	if ctx.Err() != nil {
 		act.outcome, act.failure, act.reason = reports.NotRun, nil, "the run was interrupted"
-		if why, ok := gone(ctx); ok {
-			act.reason = "the environment was gone: " + why.Err.Error()
+		if _, ok := gone(ctx); ok {
+			act.reason = "the environment was gone" // what is gone is told once, with the run
 		}
 	}
 	return act

@@ -181,7 +181,7 @@ func (s *Stage) Warm(ctx context.Context, tokens []string) {
 	}
 	for _, phase := range result.Phases {
 		if failed := phase.Failed(); failed > 0 {
-			s.T.Blamef("the agent refused %d of %d tokens at %d a second: %v", failed, phase.Requests, rate, phase.Errors)
+			s.T.Blamef("the agent refused %d of %d tokens at %d a second: %s", failed, phase.Requests, rate, phase.Kinds())
 		}
 	}
 }

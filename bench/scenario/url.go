@@ -111,7 +111,7 @@ func (u URL) measure(ctx context.Context, act *Act, rate float64, own load.Own) 
 		act.Fatalf("%v", err)
 	}
 	if phase := result.Phases[0]; phase.Requests > 0 && phase.Failed() == phase.Requests {
-		act.Fatalf("none of %d requests to %s succeeded: %v", phase.Requests, u.told(), phase.Errors)
+		act.Fatalf("none of %d requests to %s succeeded: %s", phase.Requests, u.told(), phase.Kinds())
 	}
 	return Sample{Result: result, Calls: -1, Limited: load.Limited(result, own, rate)}
 }

@@ -35,7 +35,7 @@ func Record(report types.SpecReport) reports.Spec {
 	spec.Outcome = outcome(report)
 	switch spec.Outcome {
 	case reports.Fail, reports.Error:
-		spec.Failure = &reports.Failure{Message: reports.Redact(explanation(report)), Location: location(report.Failure.Location)}
+		spec.Failure = &reports.Failure{Message: reports.Redact(tidy(explanation(report))), Location: location(report.Failure.Location)}
 	case reports.Skipped, reports.NotRun:
 		spec.Reason = reports.Redact(reason(report))
 	}

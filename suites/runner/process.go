@@ -18,6 +18,7 @@ import (
 	"github.com/onsi/ginkgo/v2/formatter"
 	"github.com/onsi/ginkgo/v2/types"
 	"github.com/onsi/gomega"
+	"github.com/onsi/gomega/format"
 
 	"github.com/podidentity/epi/framework/requirement"
 	"github.com/podidentity/epi/reports"
@@ -150,6 +151,7 @@ const errNotMine = "another process has it"
 
 func (p *process) run(o order, harness Harness) {
 	gomega.RegisterFailHandler(ginkgo.Fail)
+	format.RegisterCustomFormatter(readable)
 	gomega.SetDefaultEventuallyPollingInterval(pollInterval)
 	claimed := ""
 	var evidence *reports.Evidence

@@ -128,6 +128,7 @@ func Run(ctx context.Context, options Options, sink func(reports.Spec)) error {
 		options.Environment = present{}
 	}
 	r := &run{options: options, sink: sink, state: map[string]*state{}, holds: map[int]string{}}
+	r.settled = sync.NewCond(&r.mu)
 	if err := r.choose(specs); err != nil {
 		return err
 	}
@@ -197,6 +198,9 @@ func (r *run) leaveUndecided(specs []*state) {
 	}
 }
 
+// goneReason is why specs were not run in an environment that is gone; what is gone is told once, with the run.
+const goneReason = "the environment was gone"
+
 // undecide makes of a record one that says nothing about the subject, since the environment was away.
 func undecide(record *reports.Spec, spec Planned, reason string) {
 	record.Outcome, record.Reason, record.Evidence = reports.Error, "", nil
@@ -221,6 +225,9 @@ type run struct {
 	repeat []*state
 	// stopped says why no spec begins any more; "" while they do.
 	stopped string
+	// failing counts the records of settling that failed, and settled is told when there are fewer.
+	failing int
+	settled *sync.Cond
 }
 
 type state struct {
@@ -344,6 +351,9 @@ func (r *run) claimable(key string) bool {
 func (r *run) claim(key string, number int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for r.options.FailFast && r.failing > 0 {
+		r.settled.Wait()
+	}
 	s, known := r.state[key]
 	if !known || !r.open(s) || r.stopped != "" {
 		return false
@@ -372,11 +382,16 @@ func (r *run) decide(ctx context.Context, key string, record reports.Spec) {
 	from, to := s.began, time.Now()
 	if !record.Outcome.Decided() && record.Outcome != reports.Error {
 		if gone := r.options.Environment.Err(); gone != nil && record.Outcome == reports.NotRun {
-			record.Reason = "the environment was gone while it ran: " + gone.Error()
+			record.Reason = goneReason
 		}
 		r.finish(key, record)
 		return
 	}
+	failing := 0
+	if record.Outcome != reports.Pass {
+		failing = 1
+	}
+	r.failing += failing
 	r.settling.Go(func() {
 		// Nobody waits for the environment when the user has stopped the run; it is asked when it is what ended it.
 		reason, sure := r.options.Environment.Settle(ctx, from, to, record.Outcome != reports.Pass)
@@ -385,6 +400,8 @@ func (r *run) decide(ctx context.Context, key string, record reports.Spec) {
 		}
 		r.mu.Lock()
 		defer r.mu.Unlock()
+		defer r.settled.Broadcast()
+		r.failing -= failing
 		switch {
 		case reason == "", !sure && (record.Outcome == reports.Pass || s.again != ""):
 			// A spec that passes on a slow machine holds; one that fails twice fails.
@@ -412,7 +429,7 @@ func (r *run) lose(ctx context.Context, number int, why error) bool {
 	if ctx.Err() != nil {
 		record.Outcome, record.Reason = reports.NotRun, "interrupted while it ran; its clean-up did not end in time"
 		if gone := r.options.Environment.Err(); gone != nil {
-			record.Reason = "the environment was gone while it ran: " + gone.Error()
+			record.Reason = goneReason
 		}
 	} else {
 		record.Outcome = reports.Error
@@ -437,7 +454,7 @@ func (r *run) settle(ctx context.Context, err error) {
 		record := reports.Spec{Outcome: reports.NotRun, Reason: "the run was interrupted before its turn"}
 		switch {
 		case r.options.Environment.Err() != nil:
-			record.Reason = "the environment was gone before its turn: " + r.options.Environment.Err().Error()
+			record.Reason = goneReason
 		case r.stopped != "":
 			record.Reason = r.stopped
 		case ctx.Err() == nil:
