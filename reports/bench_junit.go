@@ -18,20 +18,13 @@ func (r Run) junitBench(suite *junitSuite) {
 	for _, s := range r.Bench.Scenarios {
 		c := junitCase{Classname: class, Name: plain(s.Name), Time: seconds(s.Duration)}
 		c.judge(s.Outcome, s.why(), s.junitText())
-		if s.Failure != nil {
-			c.File, _, _ = strings.Cut(plain(s.Failure.Location), ":")
-		}
-		if output := s.junitOutput(); output != "" {
-			c.Output = &junitOutput{output}
-		}
+		c.output = s.junitOutput()
 		suite.add(c, s.Started, s.Duration)
 	}
 	for _, t := range r.Bench.Thresholds {
 		c := junitCase{Classname: class, Name: "threshold " + plain(t.Expression), Time: seconds(0)}
 		c.judge(t.Outcome, t.line(), t.line())
-		if told := t.told(true); told != "" {
-			c.Output = &junitOutput{told}
-		}
+		c.output = t.told(true)
 		suite.add(c, time.Time{}, 0)
 	}
 	if r.Bench.Baseline == "" {
@@ -54,7 +47,7 @@ func (r Run) junitBench(suite *junitSuite) {
 		c.judge(Fail, regressed[0], strings.Join(regressed, "\n"))
 	}
 	if len(all) > 0 {
-		c.Output = &junitOutput{clip(strings.Join(all, "\n"), outputLimit)}
+		c.output = clip(strings.Join(all, "\n"), outputLimit)
 	}
 	suite.add(c, time.Time{}, 0)
 	if len(doubtful) > 0 { // a case of its own: it is an error, also beside a failure

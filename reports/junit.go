@@ -15,30 +15,32 @@ const (
 	outputLimit  = 64 << 10
 )
 
-// The elements follow the schema that Jenkins' xUnit plugin publishes (junit-10.xsd), which GitLab,
-// GitHub's reporters and Prow read as well.
+// The elements are those that both schemas in use allow, at the places that both allow: Jenkins'
+// (https://github.com/jenkinsci/xunit-plugin/blob/master/src/main/resources/org/jenkinsci/plugins/xunit/types/model/xsd/junit-10.xsd)
+// and Ant's (https://github.com/windyroad/JUnit-Schema/blob/master/JUnit.xsd). The first has no properties and no
+// file of a test case, the second no output of one, and no counts of all suites. GitLab and Buildkite read less
+// than either. testdata/junit.xsd has what is common.
 type junitSuites struct {
-	XMLName  xml.Name `xml:"testsuites"`
-	Name     string   `xml:"name,attr"`
-	Tests    int      `xml:"tests,attr"`
-	Failures int      `xml:"failures,attr"`
-	Errors   int      `xml:"errors,attr"`
-	Skipped  int      `xml:"skipped,attr"`
-	Time     string   `xml:"time,attr"`
-	Suites   []*junitSuite
+	XMLName xml.Name `xml:"testsuites"`
+	Suites  []*junitSuite
 }
 
 type junitSuite struct {
-	XMLName    xml.Name         `xml:"testsuite"`
-	Name       string           `xml:"name,attr"`
-	Tests      int              `xml:"tests,attr"`
-	Failures   int              `xml:"failures,attr"`
-	Errors     int              `xml:"errors,attr"`
-	Skipped    int              `xml:"skipped,attr"`
-	Time       string           `xml:"time,attr"`
-	Timestamp  string           `xml:"timestamp,attr,omitempty"`
-	Properties *junitProperties `xml:"properties"`
-	Cases      []junitCase      `xml:"testcase"`
+	XMLName    xml.Name        `xml:"testsuite"`
+	Name       string          `xml:"name,attr"`
+	Package    string          `xml:"package,attr"`
+	ID         int             `xml:"id,attr"`
+	Hostname   string          `xml:"hostname,attr"`
+	Timestamp  string          `xml:"timestamp,attr"`
+	Tests      int             `xml:"tests,attr"`
+	Failures   int             `xml:"failures,attr"`
+	Errors     int             `xml:"errors,attr"`
+	Skipped    int             `xml:"skipped,attr"`
+	Time       string          `xml:"time,attr"`
+	Properties junitProperties `xml:"properties"`
+	Cases      []junitCase     `xml:"testcase"`
+	Output     junitOutput     `xml:"system-out"`
+	Errput     junitOutput     `xml:"system-err"`
 
 	started  time.Time
 	duration time.Duration
@@ -54,15 +56,15 @@ type junitProperty struct {
 }
 
 type junitCase struct {
-	Classname  string           `xml:"classname,attr"`
-	Name       string           `xml:"name,attr"`
-	Time       string           `xml:"time,attr"`
-	File       string           `xml:"file,attr,omitempty"`
-	Properties *junitProperties `xml:"properties"`
-	Skipped    *junitSkipped    `xml:"skipped"`
-	Error      *junitMessage    `xml:"error"`
-	Failure    *junitMessage    `xml:"failure"`
-	Output     *junitOutput     `xml:"system-out"`
+	Classname string        `xml:"classname,attr"`
+	Name      string        `xml:"name,attr"`
+	Time      string        `xml:"time,attr"`
+	Skipped   *junitSkipped `xml:"skipped"`
+	Error     *junitMessage `xml:"error"`
+	Failure   *junitMessage `xml:"failure"`
+
+	// output goes to that of the suite.
+	output string
 }
 
 type junitSkipped struct {
@@ -83,8 +85,8 @@ type junitOutput struct {
 const runSuite = "run"
 
 // WriteJUnit writes the run as JUnit XML: a test suite a package of specs, a test case a spec, and the
-// suite "bench" with a case a scenario and a case a threshold. Fail
-// is a failure, Error an error, everything undecided is skipped with its reason. Problems of the run
+// suite "bench" with a case a scenario and a case a threshold. The name of a case ends with its requirements,
+// such as "Agent answers [AGT-01]", and what it logged is with its suite. Fail is a failure, Error an error, everything undecided is skipped with its reason. Problems of the run
 // are errors of the suite "run", so that a run without verdict is red also where no spec failed.
 func WriteJUnit(w io.Writer, run Run) error {
 	run = run.sorted()
@@ -108,16 +110,14 @@ func WriteJUnit(w io.Writer, run Run) error {
 		}
 		suites = append([]*junitSuite{suite}, suites...)
 	}
-	all := junitSuites{Name: "epi " + plain(run.ID), Time: seconds(run.duration()), Suites: suites}
-	for _, suite := range suites {
+	all := junitSuites{Suites: suites}
+	for i, suite := range suites {
+		suite.ID, suite.Package, suite.Hostname = i, suite.Name, "localhost"
 		suite.Time = seconds(suite.duration)
-		if !suite.started.IsZero() {
-			suite.Timestamp = suite.started.UTC().Format("2006-01-02T15:04:05")
+		if suite.started.IsZero() {
+			suite.started = run.Started
 		}
-		all.Tests += suite.Tests
-		all.Failures += suite.Failures
-		all.Errors += suite.Errors
-		all.Skipped += suite.Skipped
+		suite.Timestamp = suite.started.UTC().Format("2006-01-02T15:04:05")
 	}
 	if _, err := io.WriteString(w, xml.Header); err != nil {
 		return fmt.Errorf("write JUnit: %w", err)
@@ -135,6 +135,9 @@ func WriteJUnit(w io.Writer, run Run) error {
 
 func (s *junitSuite) add(c junitCase, started time.Time, duration time.Duration) {
 	s.Cases = append(s.Cases, c)
+	if c.output != "" {
+		s.Output.Text += "== " + c.Name + "\n" + strings.TrimRight(c.output, "\n") + "\n"
+	}
 	s.Tests++
 	switch {
 	case c.Failure != nil:
@@ -153,10 +156,7 @@ func (s *junitSuite) add(c junitCase, started time.Time, duration time.Duration)
 func (r Run) junitCase(s Spec) junitCase {
 	c := junitCase{Classname: "epi." + plain(s.Suite), Name: plain(s.Name), Time: seconds(s.Duration)}
 	if len(s.Requirements) > 0 {
-		c.Properties = &junitProperties{}
-		for _, id := range s.Requirements {
-			c.Properties.Properties = append(c.Properties.Properties, junitProperty{"requirement", plain(id)})
-		}
+		c.Name += " [" + plain(strings.Join(s.Requirements, ", ")) + "]"
 	}
 	switch s.Outcome {
 	case Pass:
@@ -171,12 +171,7 @@ func (r Run) junitCase(s Spec) junitCase {
 	default:
 		c.Error = r.junitMessage(s, "undecided")
 	}
-	if s.Failure != nil {
-		c.File, _, _ = strings.Cut(plain(s.Failure.Location), ":")
-	}
-	if output := s.junitOutput(); output != "" {
-		c.Output = &junitOutput{output}
-	}
+	c.output = s.junitOutput()
 	return c
 }
 
@@ -212,6 +207,9 @@ func (r Run) junitMessage(s Spec, kind string) *junitMessage {
 // junitOutput is what the spec did and logged.
 func (s Spec) junitOutput() string {
 	var b strings.Builder
+	if s.Again != "" {
+		fmt.Fprintf(&b, "Ran once more: %s\n", plain(s.Again))
+	}
 	for _, step := range s.Steps {
 		fmt.Fprintf(&b, "STEP %s (%s)\n", plain(step.Text), short(step.Duration))
 	}
@@ -243,13 +241,14 @@ func (r Run) junitProblems() []junitCase {
 }
 
 // junitProperties say what was tested, in which environment.
-func (r Run) junitProperties() *junitProperties {
+func (r Run) junitProperties() junitProperties {
 	var list []junitProperty
 	add := func(name, value string) {
 		if value != "" {
 			list = append(list, junitProperty{name, plain(value)})
 		}
 	}
+	add("run", r.ID)
 	add("epi.version", r.Epi.Version)
 	add("provider", r.Environment.Provider)
 	add("kubernetes", r.Environment.KubernetesVersion)
@@ -261,10 +260,7 @@ func (r Run) junitProperties() *junitProperties {
 	for _, subject := range r.Subjects {
 		add("subject."+plain(subject.Role), subject.describe())
 	}
-	if len(list) == 0 {
-		return nil
-	}
-	return &junitProperties{list}
+	return junitProperties{list}
 }
 
 // seconds is a duration as JUnit wants it: seconds with three decimals.
