@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,11 +36,34 @@ func (r Run) duration() time.Duration {
 
 // rerun is the command that runs just this spec again in the environment of the run.
 func (r Run) rerun(s Spec) string {
+	return shellescape.QuoteCommand(append(r.command(s.Slow > 0), "--focus", "^"+regexp.QuoteMeta(plain(s.Name))+"$"))
+}
+
+// rerunAll is the command that runs all specs of the requirements of these again.
+func (r Run) rerunAll(specs []Spec) string {
+	var ids []string
+	slow := false
+	for _, spec := range specs {
+		for _, id := range spec.Requirements {
+			if id = plain(id); !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		}
+		slow = slow || spec.Slow > 0
+	}
+	if len(ids) == 0 {
+		return r.rerun(specs[0])
+	}
+	return shellescape.QuoteCommand(append(r.command(slow), "--label-filter", strings.Join(ids, " || ")))
+}
+
+// command begins one that runs specs again in the environment of the run.
+func (r Run) command(slow bool) []string {
 	command := []string{"epi", "test"}
 	if r.Environment.Name != "" {
 		command = append(command, "--name", plain(r.Environment.Name))
 	}
-	if s.Slow > 0 {
+	if slow {
 		command = append(command, "--slow")
 	}
 	for _, flag := range r.Selection {
@@ -47,8 +71,7 @@ func (r Run) rerun(s Spec) string {
 			command = append(command, plain(flag))
 		}
 	}
-	command = append(command, "--focus", "^"+regexp.QuoteMeta(plain(s.Name))+"$")
-	return shellescape.QuoteCommand(command)
+	return command
 }
 
 // Limits of the excerpts of evidence that reports repeat; results.json has all of them.

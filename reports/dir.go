@@ -57,6 +57,25 @@ func WriteDir(dir string, run Run) error {
 	return errors.Join(errs...)
 }
 
+// WriteJUnitFile writes the run as JUnit XML to a file, and makes the folders above it. What is no regular file,
+// such as a pipe, is written to as it is.
+func WriteJUnitFile(file string, run Run) error {
+	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
+		target, err := os.OpenFile(file, os.O_WRONLY, 0)
+		if err == nil {
+			err = errors.Join(WriteJUnit(target, run), target.Close())
+		}
+		if err != nil {
+			return fmt.Errorf("write JUnit report %s: %w", file, err)
+		}
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return fmt.Errorf("write JUnit report %s: %w", file, err)
+	}
+	return writeFile(filepath.Dir(file), filepath.Base(file), WriteJUnit, run)
+}
+
 // writeFile replaces dir/name by what write makes of the run, through a temporary file beside it:
 // a process that dies on the way leaves the file as it was.
 func writeFile(dir, name string, write func(io.Writer, Run) error, run Run) (err error) {

@@ -157,6 +157,9 @@ func newHTMLPage(run Run) htmlPage {
 		page.Problems = append(page.Problems, Problem{
 			Doing: plain(problem.Doing), Message: plain(clip(problem.Message, messageLimit)), Remedy: plain(problem.Remedy)})
 	}
+	for _, absence := range run.Absences {
+		page.Problems = append(page.Problems, Problem{Doing: "The environment was away", Message: upperFirst(absence.sentence())})
+	}
 	page.describe(run)
 	if !verdict.onlyBench { // which decided no requirement
 		page.judge(run)
@@ -217,6 +220,9 @@ func (p *htmlPage) judge(run Run) {
 	results := run.RequirementResults()
 	told := map[string]int{}
 	for _, i := range run.failures() {
+		if run.Specs[i].away() {
+			continue
+		}
 		for _, id := range run.Specs[i].Requirements {
 			if told[id] == 0 {
 				told[id] = i + 1
@@ -275,7 +281,9 @@ func (p *htmlPage) judge(run Run) {
 	}
 	p.OpenFailures = openFailures
 	for _, i := range run.failures() {
-		p.Failures = append(p.Failures, p.Specs[i])
+		if !run.Specs[i].away() { // what the environment kept from being decided is told with its absence
+			p.Failures = append(p.Failures, p.Specs[i])
+		}
 	}
 }
 
@@ -295,6 +303,9 @@ func (s Spec) html(number int, longest time.Duration) htmlSpec {
 	if s.Failure != nil {
 		shown.Message = plain(clip(s.Failure.Message, messageLimit))
 		shown.Location = plain(s.Failure.Location)
+	}
+	if s.Again != "" && shown.Reason == "" {
+		shown.Reason = "ran once more: " + plain(clip(s.Again, messageLimit))
 	}
 	for _, step := range s.Steps {
 		shown.Steps = append(shown.Steps, htmlStep{plain(step.Text), short(step.Duration)})

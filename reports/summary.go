@@ -22,16 +22,14 @@ type SummaryOptions struct {
 	Files []string
 }
 
-// How much of a failure the summary repeats.
+// How much of a failure the summary repeats: a screen is small, and the folder of the run has the rest.
 const (
 	maxMessageLines = 12
-	// maxPodLines of the beginning of a pod.
-	maxPodLines = 20
-	// maxExcerptLines of the end of an excerpt that is a log.
-	maxExcerptLines = 4
-	// maxWithEvidence is how many failed specs are told with their evidence: one cause has many, and
-	// a screen is small.
-	maxWithEvidence = 3
+	// maxStatementLines of what decided a spec. With the spec's name, its folder and its command a failure
+	// takes five lines.
+	maxStatementLines = 2
+	// maxListed is how many specs of one cause are listed by name.
+	maxListed = 10
 )
 
 // WriteSummary writes what a terminal shows at the end of a run: problems, failed specs with the
@@ -85,53 +83,117 @@ func (s *summary) problems() {
 	}
 }
 
-// failures shows each spec that failed or could not be decided, with what it violates.
+// failures shows what failed or could not be decided, by cause: a spec in five lines at most, and specs of one
+// cause together.
 func (s *summary) failures() {
-	catalogue := s.run.catalogue()
-	for n, i := range s.run.failures() {
-		spec := s.run.Specs[i]
+	for _, cause := range s.run.causes() {
 		mark := s.paint(red, "✗")
-		if spec.Outcome != Fail {
+		if cause.outcome != Fail {
 			mark = s.paint(yellow, "!")
 		}
-		s.text(" ", mark, 3, plain(spec.Name), bold)
-		for _, id := range spec.Requirements {
-			requirement := catalogue[id]
-			s.field(plain(id), strings.TrimSpace(plain(requirement.Level+" "+requirement.Statement)))
-			if requirement.Source != "" {
-				s.field("", plain(requirement.Source))
-			}
+		first := cause.specs[0]
+		if len(cause.specs) == 1 {
+			s.clipped(" ", mark, 1, titled(first), bold)
+			s.clipped("     ", "", maxStatementLines, strings.Join(cause.statement, " "), "")
+			s.pointers(first, s.run.rerun(first))
+			continue
 		}
-		if spec.Failure != nil {
-			if spec.Failure.Location != "" {
-				s.field("at", plain(spec.Failure.Location))
-			}
-			s.message(spec.Failure.Message)
-		} else {
-			s.message(spec.Reason)
+		what := map[bool]string{true: "failed", false: "could not be decided"}[cause.outcome == Fail]
+		s.clipped(" ", mark, maxStatementLines+1, fmt.Sprintf("%d specs %s: %s", len(cause.specs), what, strings.Join(cause.statement, " ")), bold)
+		for _, spec := range cause.specs[:min(len(cause.specs), maxListed)] {
+			s.clipped("     ", "", 1, titled(spec), "")
 		}
-		if n < maxWithEvidence {
-			s.evidence(spec)
+		if more := len(cause.specs) - maxListed; more > 0 {
+			s.text("     ", "", 5, fmt.Sprintf("… and %d more", more), dim)
 		}
-		// Not wrapped: they are there to be copied.
-		if dir := spec.evidenceDir(); dir != "" {
-			fmt.Fprintf(&s.out, "   %s %s\n", s.paint(dim, pad("see", labelWidth)), path.Join(s.dir, dir))
+		s.pointers(first, s.run.rerunAll(cause.specs))
+	}
+	s.away()
+}
+
+// titled is a spec by what it decides and by its name.
+func titled(spec Spec) string {
+	return strings.TrimSpace(plain(strings.Join(spec.Requirements, " ") + " " + spec.Name))
+}
+
+// pointers tell where the rest about a spec is, and how to run it again. They are not wrapped: they are there to
+// be copied.
+func (s *summary) pointers(spec Spec, again string) {
+	switch dir := spec.evidenceDir(); {
+	case dir != "":
+		fmt.Fprintf(&s.out, "   %s %s\n", s.paint(dim, pad("see", labelWidth)), path.Join(s.dir, dir))
+	case spec.Failure != nil && spec.Failure.Location != "":
+		s.clipped("   ", s.paint(dim, pad("at", labelWidth)), 1, plain(spec.Failure.Location), "")
+	}
+	fmt.Fprintf(&s.out, "   %s %s\n\n", s.paint(dim, pad("again", labelWidth)), again)
+}
+
+// away tells once what the environment kept from being decided, and when it was not there.
+func (s *summary) away() {
+	byReason := map[string]int{}
+	var reasons []string
+	again := 0
+	for _, spec := range s.run.Specs {
+		if spec.Again != "" {
+			again++
 		}
-		fmt.Fprintf(&s.out, "   %s %s\n\n", s.paint(dim, pad("again", labelWidth)), s.run.rerun(spec))
+		if !spec.away() {
+			continue
+		}
+		reason := strings.Join(spec.statement(), " ")
+		if byReason[reason] == 0 {
+			reasons = append(reasons, reason)
+		}
+		byReason[reason]++
+	}
+	for _, absence := range s.run.Absences {
+		s.text(" ", s.paint(yellow, "!"), 3, absence.sentence(), "")
+	}
+	for _, reason := range reasons {
+		s.clipped(" ", s.paint(yellow, "!"), maxStatementLines, plural(byReason[reason], "spec")+" "+reason, "")
+	}
+	if again > 0 {
+		s.text(" ", s.paint(dim, "-"), 3, plural(again, "spec")+" ran once more because of the environment", "")
+	}
+	if len(s.run.Absences)+len(reasons)+again > 0 {
+		s.out.WriteByte('\n')
 	}
 }
 
-// evidence repeats the beginning of each pod and the end of each log.
-func (s *summary) evidence(spec Spec) {
-	for _, excerpt := range spec.excerpts() {
-		lines := strings.Split(excerpt.Text, "\n")
-		if strings.HasPrefix(excerpt.Title, "Pod ") {
-			lines = lines[:min(len(lines), maxPodLines)]
-		} else {
-			lines = lines[max(0, len(lines)-maxExcerptLines):]
+// sentence tells an absence.
+func (a Absence) sentence() string {
+	const clock = "15:04:05"
+	if a.To.IsZero() {
+		return plain(fmt.Sprintf("%s was away from %s UTC to the end: %s", a.Part, a.From.UTC().Format(clock), a.Reason))
+	}
+	return plain(fmt.Sprintf("%s was away from %s to %s UTC: %s", a.Part, a.From.UTC().Format(clock), a.To.UTC().Format(clock), a.Reason))
+}
+
+// clipped writes a text in at most so many lines; what is left out shows as dots.
+func (s *summary) clipped(prefix, label string, lines int, text, style string) {
+	indent := runewidth.StringWidth(ansi.ReplaceAllString(prefix+label, ""))
+	if label != "" {
+		indent++
+	}
+	width := s.width - indent
+	wrapped := wrap(text, width)
+	if len(wrapped) > lines {
+		rest := strings.Join(wrapped[lines-1:], " ")
+		wrapped = append(wrapped[:lines-1:lines-1], runewidth.Truncate(rest, width, "…"))
+	}
+	for i, line := range wrapped {
+		if runewidth.StringWidth(line) > width {
+			line = runewidth.Truncate(line, width, "…")
 		}
-		s.text("   ", "", 3, excerpt.Title, dim)
-		s.lines(lines)
+		start := strings.Repeat(" ", indent)
+		if i == 0 {
+			start = prefix + label
+			if label != "" {
+				start += " "
+			}
+		}
+		s.out.WriteString(strings.TrimRight(start+s.paint(style, line), " "))
+		s.out.WriteByte('\n')
 	}
 }
 
@@ -188,6 +250,9 @@ func (s *summary) verdict(files []string) {
 		said = append(said, "Specs: "+verdict.Specs.list("", Pass, Fail, Error, NotSupported, Skipped, NotRun))
 	case !s.run.onlyBench():
 		said = append(said, "Specs: none")
+	}
+	if s.run.Repeats > 1 {
+		said = append(said, fmt.Sprintf("They ran %d times; this is of the last", s.run.Repeats))
 	}
 	if took := s.run.duration(); took > 0 {
 		said = append(said, "Took "+short(took))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -75,7 +76,7 @@ func TestRerunIsInTheSameCircumstances(t *testing.T) {
 	}
 }
 
-// One cause fails many specs: those after the first few are told without their evidence.
+// A failure takes five lines, and specs that fail of one cause are told together.
 func TestSummaryIsBounded(t *testing.T) {
 	run := failing()
 	broken := run.Specs[0]
@@ -84,17 +85,82 @@ func TestSummaryIsBounded(t *testing.T) {
 			broken = spec
 		}
 	}
-	run.Specs = nil
-	for n := range 10 {
-		broken.Name = fmt.Sprintf("Webhook injects %d", n)
-		run.Specs = append(run.Specs, broken)
+	summarised := func(messages ...string) string {
+		run.Specs = nil
+		for n, message := range messages {
+			broken.Name = fmt.Sprintf("Webhook injects %d", n)
+			broken.Failure = &Failure{Message: message, Location: "suites/a.go:1"}
+			run.Specs = append(run.Specs, broken)
+		}
+		text := string(written(t, func(w io.Writer, r Run) error { return WriteSummary(w, r, SummaryOptions{Dir: "_artifacts/x"}) }, run))
+		told, _, _ := strings.Cut(text, " - ")
+		return told
 	}
-	text := string(written(t, func(w io.Writer, r Run) error { return WriteSummary(w, r, SummaryOptions{Dir: "_artifacts/x"}) }, run))
-	if got := strings.Count(text, "nothing about this spec in 212 lines"); got != maxWithEvidence {
-		t.Errorf("%d specs with evidence, want %d", got, maxWithEvidence)
+	long := "expected the pod to be a session of role epi-blue-x2\n     got no credentials: " + strings.Repeat("no EC2 IMDS role found, ", 40) + "\nand\nmuch\nmore"
+	one := summarised(long)
+	if lines := strings.Count(strings.TrimSpace(one), "\n") + 1; lines > 5 {
+		t.Errorf("one failure in %d lines:\n%s", lines, one)
 	}
-	if got := strings.Count(text, "see      _artifacts/x/specs/INJ-01-webhook"); got != 10 {
-		t.Errorf("%d folders of evidence, want 10", got)
+	for _, want := range []string{"✗ INJ-01 INJ-02 Webhook injects 0\n", "expected the pod to be a session of role epi-blue-x2 got", "…\n", "see      _artifacts/x/specs/INJ-01", "again    epi test"} {
+		if !strings.Contains(one, want) {
+			t.Errorf("want %q in:\n%s", want, one)
+		}
+	}
+	// What was expected differs, the names and numbers differ: the cause is what was seen.
+	same := []string{}
+	for n := range 22 {
+		same = append(same, fmt.Sprintf("expected object %d of bucket epi-blue-%dabc\n     got HeadObject: AccessDenied, status 403: arn:aws:sts::1:assumed-role/r/%d", n, n, n))
+	}
+	many := summarised(same...)
+	if lines := strings.Count(strings.TrimSpace(many), "\n") + 1; lines > 20 || !strings.Contains(many, "✗ 22 specs failed: expected object 0") || !strings.Contains(many, "… and 12 more") {
+		t.Errorf("22 of one cause in %d lines:\n%s", lines, many)
+	}
+	two := summarised("expected a\n got b of it", "expected a\n got another thing")
+	if strings.Contains(two, "2 specs") || strings.Count(two, "✗") != 2 {
+		t.Errorf("two causes are told as one:\n%s", two)
+	}
+}
+
+// goSyntax is what no text for people has.
+var goSyntax = regexp.MustCompile(`0x[0-9a-f]{6,}|<[\w.*\[\]]+(?: \| [^>]*)?>: |map\[|&\{|&\w+\.\w+\{`)
+
+func TestNoReportForPeopleHasGoSyntax(t *testing.T) {
+	for name, run := range samples() {
+		if name == "hostile" {
+			continue
+		}
+		for _, write := range []func(io.Writer, Run) error{plainSummary, WriteJUnit, WriteHTML} {
+			if found := goSyntax.FindString(string(written(t, write, run))); found != "" {
+				t.Errorf("%s: %q", name, found)
+			}
+		}
+	}
+}
+
+// What the environment kept from being decided is told once.
+func TestSummaryTellsAnAbsenceOnce(t *testing.T) {
+	run := passing()
+	for n := range 30 {
+		run.Specs = append(run.Specs, Spec{
+			Suite: "agent", Name: fmt.Sprintf("Agent answers %d", n), Outcome: Error,
+			Failure: &Failure{Message: "not decided: node blue is away since 14:15:00 UTC: it is paused", Cause: CauseEnvironment},
+		})
+	}
+	run.Specs[0].Again = "node blue was away"
+	run.Absences = []Absence{{"node blue", "its container is paused", at(60), at(90)}, {"the AWS emulator", "it refuses connections", at(100), time.Time{}}}
+	text := string(written(t, plainSummary, run))
+	for _, want := range []string{
+		" ! 30 specs not decided: node blue is away since 14:15:00 UTC: it is paused\n",
+		" ! node blue was away from 14:16:00 to 14:16:30 UTC: its container is paused\n",
+		" ! the AWS emulator was away from 14:16:40 UTC to the end: it refuses\n",
+		" - 1 spec ran once more because of the environment\n",
+	} {
+		if strings.Count(text, want) != 1 {
+			t.Errorf("want %q once in:\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "Agent answers") {
+		t.Errorf("a spec that the environment kept from being decided is told by name:\n%s", text)
 	}
 }
 

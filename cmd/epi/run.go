@@ -112,6 +112,7 @@ func (a *app) runAll(ctx context.Context, cmd *cobra.Command, environment *envir
 	if err != nil {
 		return err
 	}
+	session.junit = tests.junit
 	steps := a.newSteps(session.phase)
 	env, err := a.up(ctx, environment, steps)
 	if err != nil {

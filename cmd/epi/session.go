@@ -31,6 +31,8 @@ type session struct {
 	app      *app
 	dir      string
 	recorder *reports.Recorder
+	// junit is a file that gets the JUnit report as well; "" for none.
+	junit string
 
 	mu     sync.Mutex
 	broken error
@@ -180,6 +182,9 @@ func (s *session) keep(err error) {
 func (s *session) finish(ctx context.Context) error {
 	run, err := s.recorder.Finish(ctx.Err() != nil)
 	s.keep(err)
+	if s.junit != "" {
+		s.keep(reports.WriteJUnitFile(s.junit, run))
+	}
 	if s.broken != nil {
 		err = fmt.Errorf("write reports: %w", s.broken)
 	}

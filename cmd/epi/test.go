@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -31,6 +32,8 @@ type testFlags struct {
 	options   suites.Options
 	artifacts string
 	list      string
+	repeat    int
+	junit     string
 }
 
 func (f *testFlags) register(cmd *cobra.Command) {
@@ -42,6 +45,9 @@ func (f *testFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.options.Focus, "focus", "", "regular expression on the whole text of specs, as --list=specs shows it")
 	flags.StringVar(&f.options.LabelFilter, "label-filter", "", "expression on requirements, such as 'INJ-01 || TOK-01'")
 	flags.IntVar(&f.options.Procs, "procs", 4, "how many specs run at once")
+	flags.BoolVar(&f.options.FailFast, "fail-fast", false, "end after the first spec that fails; the rest is recorded as not run")
+	flags.IntVar(&f.repeat, "repeat", 1, "run the specs so many times, until one fails; what is recorded is the last time")
+	flags.StringVar(&f.junit, "junit-report", "", "also write the JUnit report to this file")
 	flags.StringVar(&f.artifacts, "artifacts", "_artifacts", "folder of the runs: each gets one below it, and latest points to the last")
 	mutations := make([]string, 0, len(framework.Mutations()))
 	for _, mutation := range framework.Mutations() {
@@ -61,15 +67,48 @@ func (f *testFlags) validate(ctx context.Context) error {
 	if f.options.Procs < 1 {
 		return usageError("flag --procs: %d is less than 1", f.options.Procs)
 	}
+	if f.repeat < 1 || f.repeat > mostRepeats {
+		return usageError("flag --repeat: %d is not within 1 to %d", f.repeat, mostRepeats)
+	}
+	if err := checkReportFile(f.junit); err != nil {
+		return usageError("flag --junit-report: %w", err)
+	}
 	// A selection that chooses nothing is told before minutes go into an environment.
 	specs, err := suites.List(ctx, f.options)
 	if selection, ok := errors.AsType[*suites.SelectionError](err); ok {
-		return usageError("select specs: %w", selection)
+		return usageError("%w\nSee: epi test --list", selection)
 	}
 	if err == nil && len(specs) == 0 {
 		return usageError("select specs: nothing matches %s; see: epi test --list", strings.Join(f.selection(), " "))
 	}
 	return err
+}
+
+// mostRepeats is how many times specs run at most.
+const mostRepeats = 1000
+
+// checkReportFile says why no report could be written to a file; it writes nothing. "" is no file.
+func checkReportFile(file string) error {
+	if file == "" {
+		return nil
+	}
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		return fmt.Errorf("%s is a folder; name a file in it, such as %s", file, filepath.Join(file, reports.JUnitFile))
+	}
+	if strings.HasSuffix(file, string(filepath.Separator)) {
+		return fmt.Errorf("%s names a folder; name a file in it, such as %s", file, filepath.Join(file, reports.JUnitFile))
+	}
+	for dir := filepath.Dir(file); ; dir = filepath.Dir(dir) {
+		info, err := os.Stat(dir)
+		switch {
+		case err == nil && info.IsDir():
+			return nil
+		case err == nil:
+			return fmt.Errorf("%s is no folder", dir)
+		case !errors.Is(err, fs.ErrNotExist) || dir == filepath.Dir(dir):
+			return err
+		}
+	}
 }
 
 // selection is how specs were chosen, as flags.
@@ -109,6 +148,10 @@ client (SDKs). MUST requirements are the profile's core, SHOULD ones its extensi
 
 Specs that take minutes by their nature are recorded as skipped without --slow.
 
+The environment is watched meanwhile. What was decided while its API server, a node or
+the AWS emulator was away is decided anew when it is back; when it stays away the run
+ends and says what is gone.
+
 The exit code is the verdict: 0 all held, 1 a requirement failed (also when something
 else went wrong beside it), 3 the environment is gone or broke, so there is no verdict.`,
 		Example: `  epi test
@@ -116,7 +159,9 @@ else went wrong beside it), 3 the environment is gone or broke, so there is no v
   epi test --list=specs                   the specs that decide them
   epi test --profile agent,core           what an agent must hold
   epi test --label-filter 'ABAC-02'       one requirement
-  epi test --suites injection --procs 1`,
+  epi test --suites injection --procs 1
+  epi test --label-filter AGT-10 --repeat 20
+  epi test --fail-fast --junit-report out/junit.xml`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
 			dirs, err := a.dirs()
@@ -132,17 +177,19 @@ else went wrong beside it), 3 the environment is gone or broke, so there is no v
 				}
 				return a.list(ctx, flags.list, flags.options)
 			}
-			env, err := loadEnvironment(dirs, name)
-			if err != nil {
+			// What was typed wrong is told whether or not there is an environment.
+			if err := flags.validate(ctx); err != nil {
 				return err
 			}
-			if err := flags.validate(ctx); err != nil {
+			env, err := loadEnvironment(dirs, name)
+			if err != nil {
 				return err
 			}
 			session, err := a.newSession(cmd, flags.artifacts, flags.selection())
 			if err != nil {
 				return err
 			}
+			session.junit = flags.junit
 			steps := a.newSteps(session.phase)
 			session.problem("run suites", a.runSuites(ctx, env, flags, session, steps))
 			steps.Close()
@@ -177,24 +224,13 @@ func (a *app) runSuites(ctx context.Context, env *clusters.Environment, flags te
 		return err
 	}
 	options.Watch = watch
-	task := steps.Start("Conformance suites")
-	done, failed := 0, 0
-	options.Started = func(_, name string) {
-		task.Detail("%d of %d specs, %d not held; now: %s", done, len(specs), failed, name)
+	for time := 1; ; time++ {
+		held, suitesErr := a.runOnce(ctx, options, len(specs), round{time, flags.repeat}, session, steps)
+		err = suitesErr
+		if !held || err != nil || time >= flags.repeat || ctx.Err() != nil {
+			break
+		}
 	}
-	err = suites.Run(ctx, options, func(spec reports.Spec) {
-		session.spec(spec)
-		done++
-		if spec.Outcome == reports.Fail || spec.Outcome == reports.Error {
-			failed++
-		}
-		// What the environment kept from being decided is told once, at the end.
-		away := spec.Failure != nil && spec.Failure.Cause == reports.CauseEnvironment
-		if a.verbose || spec.Outcome == reports.Fail || spec.Outcome == reports.Error && !away {
-			steps.Print(fmt.Sprintf("   %-13s %-8s %s (%s)", spec.Outcome, strings.Join(spec.Requirements, " "), spec.Name, seconds(spec.Duration)))
-		}
-		task.Detail("%d of %d specs, %d not held", done, len(specs), failed)
-	})
 	unwatch()
 	if watch.Err() == nil {
 		session.logs(ctx, env)
@@ -202,8 +238,46 @@ func (a *app) runSuites(ctx context.Context, env *clusters.Environment, flags te
 	if ctx.Err() != nil {
 		err = nil // told as an interrupted run, not as a broken environment
 	}
-	task.End(err)
 	return err
+}
+
+// round is which time it is that the specs run, of how many.
+type round struct{ time, of int }
+
+// runOnce runs the selected specs once and records them. It reports whether all held.
+func (a *app) runOnce(ctx context.Context, options suites.Options, specs int, round round, session *session, steps *steps) (held bool, err error) {
+	title := "Conformance suites"
+	if round.of > 1 {
+		title += fmt.Sprintf(", time %d of %d", round.time, round.of)
+		session.keep(session.recorder.Repeat(round.time))
+	}
+	task := steps.Start(title)
+	done, failed := 0, 0
+	options.Started = func(_, name string) {
+		task.Detail("%d of %d specs, %d not held; now: %s", done, specs, failed, name)
+	}
+	held = true
+	err = suites.Run(ctx, options, func(spec reports.Spec) {
+		session.spec(spec)
+		done++
+		bad := spec.Outcome == reports.Fail || spec.Outcome == reports.Error
+		held = held && !bad && spec.Outcome != reports.NotRun
+		if bad {
+			failed++
+		}
+		// What the environment kept from being decided is told once, at the end.
+		away := spec.Failure != nil && spec.Failure.Cause == reports.CauseEnvironment
+		if a.verbose || bad && !away {
+			steps.Print(fmt.Sprintf("   %-13s %-8s %s (%s)", spec.Outcome, strings.Join(spec.Requirements, " "), spec.Name, seconds(spec.Duration)))
+		}
+		task.Detail("%d of %d specs, %d not held", done, specs, failed)
+	})
+	if ctx.Err() != nil {
+		task.End(nil)
+		return held, err
+	}
+	task.End(err)
+	return held, err
 }
 
 // reach makes sure that the environment answers: specs against one that is gone say nothing.

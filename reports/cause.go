@@ -1,0 +1,77 @@
+package reports
+
+import (
+	"regexp"
+	"strings"
+)
+
+// cause is specs that came to the same outcome for what looks like the same cause.
+type cause struct {
+	outcome Outcome
+	// statement is what decided the first of them, in lines.
+	statement []string
+	specs     []Spec
+}
+
+// causes groups the specs that failed or could not be decided, in the order of failures. What the environment
+// kept from being decided is not there: see away.
+func (r Run) causes() []*cause {
+	run := r.sorted()
+	var causes []*cause
+	known := map[string]*cause{}
+	for _, i := range r.failures() {
+		spec := run.Specs[i]
+		if spec.away() {
+			continue
+		}
+		statement := spec.statement()
+		key := string(spec.Outcome) + "\n" + alike(statement)
+		if known[key] == nil {
+			known[key] = &cause{outcome: spec.Outcome, statement: statement}
+			causes = append(causes, known[key])
+		}
+		known[key].specs = append(known[key].specs, spec)
+	}
+	return causes
+}
+
+// away says whether the environment kept the spec from being decided.
+func (s Spec) away() bool { return s.Failure != nil && s.Failure.Cause == CauseEnvironment }
+
+// statement is what decided the spec: the beginning of its message, in lines.
+func (s Spec) statement() []string {
+	text := s.Reason
+	if s.Failure != nil {
+		text = s.Failure.Message
+	}
+	var lines []string
+	for line := range strings.Lines(plain(text)) {
+		if line = strings.Join(strings.Fields(line), " "); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// What differs between texts of the same cause: names, addresses, numbers, times.
+var differing = regexp.MustCompile(`"[^"]*"|'[^']*'|\b(?:arn|s3|https?):\S+|\bepi-[a-z0-9-]+|\b[a-z]+(?:-[a-z0-9]+)*-[a-z0-9]{5,}\b|\b[0-9a-fA-F-]{8,}\b|\d+(?:[.:]\d+)*[a-zA-Zµ]*`)
+
+// alike is a statement without what differs between specs that fail of the same cause. What was seen tells the
+// cause: what was expected is each spec's own.
+func alike(statement []string) string {
+	text := strings.Join(statement, " ")
+	for i, line := range statement {
+		if strings.HasPrefix(line, "got ") {
+			text = strings.Join(statement[i:], " ")
+			break
+		}
+	}
+	text = differing.ReplaceAllString(text, "_")
+	if len(text) > alikeLimit {
+		text = text[:alikeLimit]
+	}
+	return text
+}
+
+// alikeLimit is how much of a statement is compared, in bytes.
+const alikeLimit = 160
