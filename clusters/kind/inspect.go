@@ -22,39 +22,64 @@ func (p *Provider) Inspect(ctx context.Context, env *clusters.Environment) (watc
 		return nil, environmentError("find container engine", errors.New("there is none"))
 	}
 	client := clientOf(found)
-	return func(ctx context.Context, name string) error {
-		if name == watch.Emulator {
-			name = emulatorName(env.Name)
+	nodes, err := clusterContainers(ctx, client, env.Name)
+	if err != nil {
+		return nil, environmentError("list nodes", err)
+	}
+	// What epi set up in a node, such as its way to instance metadata, is gone when the node starts again. The
+	// emulator keeps everything.
+	started := map[string]string{}
+	for _, node := range nodes {
+		if _, started[node], err = inspectContainer(ctx, client, node); err != nil {
+			return nil, environmentError("look at nodes", err)
 		}
-		return inspectContainer(ctx, client, name)
+	}
+	return func(ctx context.Context, name string) error {
+		container := name
+		if name == watch.Emulator {
+			container = emulatorName(env.Name)
+		}
+		state, begun, err := inspectContainer(ctx, client, container)
+		switch {
+		case err != nil:
+			return err
+		case state == nil && started[name] != "" && begun != started[name]:
+			return &watch.AwayError{Why: "its container was started anew, without what epi had set up in it", Final: true}
+		case state == nil:
+			return nil
+		}
+		return state
 	}, nil
 }
 
-// inspectContainer returns a *watch.AwayError if the engine knows that the container does not run.
-func inspectContainer(ctx context.Context, engine containerEngine, name string) error {
-	state, err := engine.Output(ctx, "inspect", "--type", "container", "--format", "{{.State.Status}} {{.State.ExitCode}}", name)
+// inspectContainer returns what keeps a container from running, as far as the engine knows, and when it was
+// started.
+func inspectContainer(ctx context.Context, engine containerEngine, name string) (state *watch.AwayError, started string, _ error) {
+	text, err := engine.Output(ctx, "inspect", "--type", "container", "--format", "{{.State.Status}} {{.State.ExitCode}} {{.State.StartedAt}}", name)
 	if err != nil {
 		if strings.Contains(strings.ToLower(err.Error()), "no such") {
-			return &watch.AwayError{Why: "its container was removed", Final: true}
+			return &watch.AwayError{Why: "its container was removed", Final: true}, "", nil
 		}
-		return fmt.Errorf("inspect container %s: %w", name, err)
+		return nil, "", fmt.Errorf("inspect container %s: %w", name, err)
 	}
-	return containerState(state)
+	state, started = containerState(text)
+	return state, started, nil
 }
 
-// containerState judges "STATUS EXITCODE" of a container
+// containerState judges "STATUS EXITCODE STARTED" of a container; nil for one that runs
 // (https://docs.docker.com/reference/api/engine/version/v1.47/#tag/Container/operation/ContainerInspect).
-func containerState(state string) error {
-	status, code, _ := strings.Cut(strings.TrimSpace(state), " ")
+func containerState(text string) (state *watch.AwayError, started string) {
+	status, rest, _ := strings.Cut(strings.TrimSpace(text), " ")
+	code, started, _ := strings.Cut(rest, " ")
 	switch status {
 	case "paused":
-		return &watch.AwayError{Why: "its container is paused"}
+		return &watch.AwayError{Why: "its container is paused"}, started
 	case "restarting":
-		return &watch.AwayError{Why: "its container restarts"}
+		return &watch.AwayError{Why: "its container restarts"}, started
 	case "exited", "dead":
-		return &watch.AwayError{Why: fmt.Sprintf("its container has ended with code %s", code), Final: true}
+		return &watch.AwayError{Why: fmt.Sprintf("its container has ended with code %s", code), Final: true}, started
 	case "removing":
-		return &watch.AwayError{Why: "its container is being removed", Final: true}
+		return &watch.AwayError{Why: "its container is being removed", Final: true}, started
 	}
-	return nil
+	return nil, started
 }

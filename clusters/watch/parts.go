@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -81,15 +82,19 @@ func inspected(inspect Inspect, name string, ask func(context.Context) error) fu
 	if inspect == nil {
 		return ask
 	}
+	var doubtful atomic.Bool
 	return func(ctx context.Context) error {
 		// The question gets a part of the time, so that some is left for what is below.
 		asking, cancel := context.WithTimeout(ctx, askTime*3/5)
 		err := ask(asking)
 		cancel()
-		if err == nil || errors.Is(err, ErrUnsupported) {
+		// What answers again after it did not is looked at too: it may not be what it was.
+		if err == nil && !doubtful.Load() || errors.Is(err, ErrUnsupported) {
 			return err
 		}
-		if below, ok := errors.AsType[*AwayError](inspect(ctx, name)); ok {
+		below, known := errors.AsType[*AwayError](inspect(ctx, name))
+		doubtful.Store(err != nil || known)
+		if known {
 			return below
 		}
 		return err

@@ -290,6 +290,32 @@ func TestJumpsOfTheClock(t *testing.T) {
 	}
 }
 
+// What is below a part is asked when the part does not answer, and once more when it answers again.
+func TestInspected(t *testing.T) {
+	var answer, below error
+	asked := 0
+	ask := inspected(func(context.Context, string) error { asked++; return below }, "blue", func(context.Context) error { return answer })
+	for i, row := range []struct {
+		answer, below, want error
+		asked               int
+	}{
+		{nil, nil, nil, 0},
+		{refused, nil, refused, 1},
+		{nil, nil, nil, 2},
+		{nil, paused, nil, 2},
+		{refused, paused, paused, 3},
+		{nil, exited, exited, 4},
+		{nil, exited, exited, 5},
+		{nil, errors.New("no engine"), nil, 6},
+		{ErrUnsupported, paused, ErrUnsupported, 6},
+	} {
+		answer, below = row.answer, row.below
+		if err := ask(t.Context()); !errors.Is(err, row.want) || asked != row.asked {
+			t.Errorf("%d: %v after %d questions, want %v after %d", i, err, asked, row.want, row.asked)
+		}
+	}
+}
+
 func TestReasons(t *testing.T) {
 	for want, err := range map[string]error{
 		"it is not ready":                             unwell("it is not ready"),
