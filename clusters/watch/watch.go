@@ -119,6 +119,8 @@ type part struct {
 	lagAtSeen time.Duration
 	failures  int
 	last      error
+	// failing is when the first of the questions was asked that had no answer since.
+	failing time.Time
 	// away is the index of the open absence, from 1; opened is when it was noticed.
 	away    int
 	opened  time.Time
@@ -230,14 +232,19 @@ func (w *Watch) note(p *part, began, ended time.Time, err error) (failed bool) {
 		return false
 	}
 	away, known := errors.AsType[*AwayError](err)
-	if sure := known && !away.Weak; !sure && w.behindAway(p) {
+	sure := known && !away.Weak
+	if !sure && w.behindAway(p) {
 		// Nothing is known about this part, and what is known about the other says enough.
 		return true
 	}
+	if p.failures == 0 {
+		p.failing = began
+	}
 	p.failures++
 	p.last = err
+	doubtful := !sure && !w.behindSeen(p)
 	patience := silent + lagFactor*(w.lag-p.lagAtSeen)
-	if p.away == 0 && (known && (!away.Weak || p.failures > 1) || ended.Sub(p.seen) > patience) {
+	if p.away == 0 && !doubtful && (known && (!away.Weak || p.failures > 1) || ended.Sub(p.seen) > patience) {
 		w.absences = append(w.absences, Absence{Part: p.Name, Why: why(err), From: p.seen.Round(0)})
 		p.away, p.opened = len(w.absences), ended
 		w.announce(w.absences[p.away-1])
@@ -304,6 +311,22 @@ func (w *Watch) behindAway(p *part) bool {
 		}
 	}
 	return false
+}
+
+// behindSeen says whether the part that this one is asked through was there after this one began to fail; if that
+// is not known, it is asked at once.
+func (w *Watch) behindSeen(p *part) bool {
+	for _, other := range w.parts {
+		if p.Behind == "" || other.Name != p.Behind || !other.seen.Before(p.failing) {
+			continue
+		}
+		select {
+		case other.wake <- struct{}{}:
+		default: // it is about to be asked anyway
+		}
+		return false
+	}
+	return true
 }
 
 // why is an error as a reason that follows a colon.

@@ -166,6 +166,30 @@ func TestAnAbsenceBeginsWhenThePartWasLastSeen(t *testing.T) {
 
 // What is asked through the API server is not away because that is.
 func TestOnlyWhatIsKnownIsTold(t *testing.T) {
+	for _, offset := range []time.Duration{10 * time.Second, 10*time.Second + time.Millisecond, 11 * time.Second} {
+		onlyWhatIsKnown(t, offset)
+	}
+}
+
+func onlyWhatIsKnown(t *testing.T, offset time.Duration) {
+	synctest.Test(t, func(t *testing.T) {
+		server, node := &fake{}, &fake{}
+		w := Start(t.Context(), Options{Environment: "blue", Parts: []Part{
+			{Name: apiServer, Ask: server.ask}, {Name: "node blue", Behind: apiServer, Ask: node.ask},
+		}})
+		defer w.Close()
+		time.Sleep(offset)
+		server.set(refused, 0)
+		node.set(refused, 0)
+		<-w.Gone()
+		if text := w.Err().Error(); !strings.Contains(text, "the API server is away") || strings.Contains(text, "node blue") {
+			t.Error(text)
+		}
+	})
+}
+
+// A node that does not answer through an API server that does is away.
+func TestANodeIsAwayWhenTheServerIsThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server, node := &fake{}, &fake{}
 		w := Start(t.Context(), Options{Environment: "blue", Parts: []Part{
@@ -173,10 +197,9 @@ func TestOnlyWhatIsKnownIsTold(t *testing.T) {
 		}})
 		defer w.Close()
 		time.Sleep(10 * time.Second)
-		server.set(refused, 0)
 		node.set(refused, 0)
 		<-w.Gone()
-		if text := w.Err().Error(); !strings.Contains(text, "the API server is away") || strings.Contains(text, "node blue") {
+		if text := w.Err().Error(); !strings.Contains(text, "node blue is away") || strings.Contains(text, "the API server is") {
 			t.Error(text)
 		}
 	})
