@@ -92,6 +92,9 @@ type Client struct {
 	// Image that it runs in, with its digest; empty for the probe's.
 	Image  string `json:"image,omitempty"`
 	Digest string `json:"digest,omitempty"`
+	// CommandImage is an image for people, such as the AWS CLI's, which starts with the client's command;
+	// empty for none.
+	CommandImage string `json:"commandImage,omitempty"`
 	// Program is the command in the image that an operation is added to.
 	Program []string `json:"program"`
 	// Limits are requirements, by ID, that it is known not to hold, with what it does instead.

@@ -18,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -46,6 +47,8 @@ type Made struct {
 	// Image is nil for the probe, which has its own, and where Missing says why there is none.
 	Image   *images.Image
 	Missing string
+	// CommandImage starts with the client's Command; nil for a client that has none.
+	CommandImage *images.Image
 }
 
 // parallel is how many clients are made at once: some wait for the network, some for the processor.
@@ -130,11 +133,16 @@ func (m *maker) one(ctx context.Context, made *Made) error {
 		Env: []string{"HOME=/tmp", "PATH=/usr/bin:/bin", "PYTHONPYCACHEPREFIX=/tmp/pycache", "AWS_SDK_JS_SUPPRESS_MAINTENANCE_MODE_MESSAGE=1"},
 	}
 	if len(made.Packages) > 0 {
-		base, err := m.base(ctx, made.Packages)
+		base, err := m.base(ctx, made.Client)
 		if err != nil {
 			return err
 		}
 		content.Layers = append(content.Layers, base)
+		if len(made.Command) > 0 {
+			if made.CommandImage, err = commandImage(made.Client, base, content); err != nil {
+				return err
+			}
+		}
 		if made.VersionIn != "" {
 			if made.Version, err = versionIn(base, made.VersionIn); err != nil {
 				return err
@@ -148,6 +156,15 @@ func (m *maker) one(ctx context.Context, made *Made) error {
 	content.Layers = append(content.Layers, layer)
 	made.Image, err = images.Assemble(content)
 	return err
+}
+
+// commandImage is for a person: it starts with the command, in a folder that anyone may write to, and has
+// no pager, which would wait for one.
+func commandImage(client clients.Client, base string, program images.Content) (*images.Image, error) {
+	return images.Assemble(images.Content{
+		Name: "epi-" + client.Folder, Layers: []string{base}, Entrypoint: client.Command, WorkingDir: "/tmp",
+		User: program.User, Env: append([]string{"AWS_PAGER="}, program.Env...),
+	})
 }
 
 // layer is the tar archive of the client's own files.
@@ -190,20 +207,51 @@ func (m *maker) once(file string, do func(work string) error) (err error) {
 	return do(work)
 }
 
+// serviceData are the folders of botocore with a folder for each service: together 200 MB, most of them
+// of services that are not asked.
+var serviceData = []string{
+	"/usr/lib/python3/dist-packages/botocore/data/", "/usr/lib/python3/dist-packages/awscli/botocore/data/",
+}
+
+// services are those whose data are kept: what the emulator has, and what workloads ask besides, to see it
+// refused.
+var services = []string{
+	"cloudformation", "cloudwatch", "dynamodb", "ec2", "ecr", "eks", "eks-auth", "iam", "kms", "lambda", "logs", "organizations",
+	"s3", "s3control", "secretsmanager", "sns", "sqs", "ssm", "sso", "sso-oidc", "sts",
+}
+
 // base is the tar archive of Debian's packages.
-func (m *maker) base(ctx context.Context, packages []string) (string, error) {
+func (m *maker) base(ctx context.Context, client clients.Client) (string, error) {
 	switch {
 	case len(m.suite.Sources) == 0:
 		return "", errors.New("it takes packages of Debian or Ubuntu, and this machine is neither")
 	case os.Geteuid() != 0:
 		return "", errors.New("unpacking packages of Debian takes root")
 	}
-	key := newKey(append([]string{m.suite.Name, runtime.GOARCH, strings.Join(m.suite.Sources, "\n")}, packages...)...)
+	suite := m.suite
+	if client.Release != "" {
+		var err error
+		if suite, err = suite.Release(client.Release); err != nil {
+			return "", err
+		}
+	}
+	rootfs := debian.Rootfs{
+		// No more than the files: no program of the base itself has to run to set it up.
+		Suite: suite, Variant: "extract", Packages: client.Packages,
+		Without: []string{"/usr/lib/python3/dist-packages/awscli/examples/*", "/usr/lib/python3/dist-packages/awscli/data/ac.index"},
+	}
+	for _, folder := range serviceData {
+		rootfs.Without = append(rootfs.Without, folder+"*/*")
+		for _, service := range services {
+			rootfs.WithAgain = append(rootfs.WithAgain, folder+service+"/*")
+		}
+	}
+	key := newKey(slices.Concat([]string{suite.Name, runtime.GOARCH, strings.Join(suite.Sources, "\n")}, client.Packages, rootfs.Without, rootfs.WithAgain)...)
 	file := filepath.Join(m.dir, "base-"+key.sum()+".tar")
 	_, err, _ := m.bases.Do(file, func() (any, error) {
 		return nil, m.once(file, func(work string) error {
-			// No more than the files: no program of the base itself has to run to set it up.
-			return debian.Rootfs{Suite: m.suite, Variant: "extract", Packages: packages, File: file, Work: work}.Make(ctx, m.task.Detail)
+			rootfs.File, rootfs.Work = file, work
+			return rootfs.Make(ctx, m.task.Detail)
 		})
 	})
 	return file, err

@@ -31,7 +31,7 @@ const (
 
 // Client is one version of one SDK.
 type Client struct {
-	// Name is SDK's folder and the version where it is pinned, such as "go-v1@1.55.8".
+	// Name is SDK's folder and the version, or the release of Debian, where it is pinned, such as "go-v1@1.55.8".
 	Name string
 	// Folder holds the client's files.
 	Folder string
@@ -44,6 +44,10 @@ type Client struct {
 	Kind          Kind
 	// Packages of Debian that the image needs.
 	Packages []string
+	// Release of Debian that they come from, such as "trixie"; "" for the one of this machine.
+	Release string
+	// Command is what a person calls in the image, such as /usr/bin/aws; empty for a library's client.
+	Command []string
 	// VersionIn is a file of theirs, in Python, that tells the version; of a Debian client only.
 	VersionIn string
 	// Program is the command in the image that an operation is added to.
@@ -153,12 +157,14 @@ type description struct {
 	Packages  []string          `json:"packages"`
 	VersionIn string            `json:"versionIn"`
 	Program   []string          `json:"program"`
+	Command   []string          `json:"command"`
 	Limits    map[string]string `json:"limits"`
 	Versions  []versionLine     `json:"versions"`
 }
 
 type versionLine struct {
 	Version string            `json:"version"`
+	Release string            `json:"release"`
 	Kind    Kind              `json:"kind"`
 	Limits  map[string]string `json:"limits"`
 	Default bool              `json:"default"`
@@ -184,7 +190,7 @@ func read(files fs.FS) ([]Client, error) {
 		for _, line := range d.Versions {
 			c := Client{
 				Name: folder.Name(), Folder: folder.Name(), SDK: d.SDK, Version: line.Version, Floor: d.Floor, Source: d.Source,
-				Kind: cmp.Or(line.Kind, d.Kind), Packages: d.Packages, VersionIn: d.VersionIn, Program: d.Program, Limits: map[string]string{}, Default: line.Default,
+				Kind: cmp.Or(line.Kind, d.Kind), Packages: d.Packages, VersionIn: d.VersionIn, Program: d.Program, Command: d.Command, Release: line.Release, Limits: map[string]string{}, Default: line.Default,
 			}
 			maps.Copy(c.Limits, d.Limits)
 			maps.Copy(c.Limits, line.Limits)
@@ -194,8 +200,8 @@ func read(files fs.FS) ([]Client, error) {
 			case Go:
 				c.Program = []string{"/client/client"}
 			}
-			if c.Version != "" {
-				c.Name += "@" + c.Version
+			if pinned := cmp.Or(c.Version, c.Release); pinned != "" {
+				c.Name += "@" + pinned
 			}
 			for _, problem := range c.problems(files) {
 				problems = append(problems, fmt.Sprintf("client %s: %s", c.Name, problem))
@@ -224,6 +230,7 @@ func (c Client) problems(files fs.FS) []string {
 	wants("a floor with numbers", len(numbers(c.Floor)) > 1)
 	wants("an https source", strings.HasPrefix(c.Source, "https://"))
 	wants("a program", len(c.Program) > 0)
+	wants("packages of its release", c.Release == "" || c.Kind == Debian)
 	switch c.Kind {
 	case Probe:
 	case Go:

@@ -5,6 +5,7 @@ package images
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -55,8 +56,12 @@ func Build(binaries string, program Program) (*Image, error) {
 type Content struct {
 	// Name is the image's.
 	Name string
-	// Binaries is the folder of the program that the image starts with.
+	// Binaries is the folder of the program that the image starts with, unless Entrypoint says with what;
+	// without a Program there is none of epi's in it.
 	Binaries, Program string
+	Entrypoint        []string
+	// WorkingDir is "/" if it is empty.
+	WorkingDir string
 	// Layers are tar archives of files, the lowest first; the program is above them.
 	Layers []string
 	// User is the numeric user id, Env the variables as KEY=value.
@@ -74,12 +79,19 @@ func Assemble(content Content) (*Image, error) {
 		}
 		layers = append(layers, layer)
 	}
-	program, err := layerOf(filepath.Join(content.Binaries, content.Program), content.Program)
-	if err != nil {
-		return nil, fmt.Errorf("assemble image %s: %w", content.Name, err)
+	entrypoint := content.Entrypoint
+	if content.Program != "" {
+		program, err := layerOf(filepath.Join(content.Binaries, content.Program), content.Program)
+		if err != nil {
+			return nil, fmt.Errorf("assemble image %s: %w", content.Name, err)
+		}
+		layers = append(layers, program)
+		if entrypoint == nil {
+			entrypoint = []string{"/" + content.Program}
+		}
 	}
-	image, err := configure(append(layers, program), v1.Config{
-		Entrypoint: []string{"/" + content.Program}, User: content.User, WorkingDir: "/", Env: content.Env,
+	image, err := configure(layers, v1.Config{
+		Entrypoint: entrypoint, User: content.User, WorkingDir: cmp.Or(content.WorkingDir, "/"), Env: content.Env,
 	}, content.Name)
 	if err != nil {
 		return nil, fmt.Errorf("assemble image %s: %w", content.Name, err)

@@ -51,8 +51,10 @@ func (c *creation) loadClients(ctx context.Context) error {
 	}
 	var list []*images.Image
 	for _, made := range c.clients.made {
-		if made.Image != nil {
-			list = append(list, made.Image)
+		for _, image := range []*images.Image{made.Image, made.CommandImage} {
+			if image != nil {
+				list = append(list, image)
+			}
 		}
 	}
 	if len(list) == 0 {
@@ -80,6 +82,9 @@ func (i *clientImages) addTo(env *clusters.Environment) {
 		}
 		if made.Image != nil {
 			client.Image, client.Digest = made.Image.Ref, made.Image.Digest
+		}
+		if made.CommandImage != nil {
+			client.CommandImage = made.CommandImage.Ref
 		}
 		client.TooOld = made.Missing == "" && made.TooOld(made.Version)
 		switch {

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/clients"
 )
 
 func (a *app) awsCommand() *cobra.Command {
@@ -25,7 +26,8 @@ func (a *app) awsCommand() *cobra.Command {
 of the running emulator in AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID and
 AWS_SECRET_ACCESS_KEY, and the cluster in KUBECONFIG. EPI_CLUSTER_NAME is its EKS name,
 EPI_POD_ENDPOINT_URL is where pods reach the emulator, EPI_PROBE_IMAGE an image that is
-on its nodes. Your own AWS profile and session are hidden from the command. epi becomes
+on its nodes, EPI_AWS_CLI_IMAGE one of the AWS CLI there (unless --clients left it out;
+it has python3 with Boto3 too). Your own AWS profile and session are hidden from the command. epi becomes
 the command: its exit code is the command's.
 
 AWS CLI before 2.13 knows no AWS_ENDPOINT_URL: give it --endpoint-url as well.
@@ -104,7 +106,19 @@ func awsEnvironment(base []string, env *clusters.Environment, dirs clusters.Dirs
 		"EPI_CLUSTER_NAME="+env.ClusterName,
 		"EPI_PROBE_IMAGE="+env.ProbeImage,
 		"EPI_POD_ENDPOINT_URL="+env.AWS.PodEndpointURL,
+		"EPI_AWS_CLI_IMAGE="+commandImage(env),
 	)
+}
+
+// commandImage is the image of the AWS CLI on the nodes, the newest that there is; "" for none.
+func commandImage(env *clusters.Environment) string {
+	best := clusters.Client{}
+	for _, client := range env.Clients {
+		if client.CommandImage != "" && clients.Compare(client.Version, best.Version) >= 0 {
+			best = client
+		}
+	}
+	return best.CommandImage
 }
 
 // become replaces this program by the command.

@@ -4,6 +4,7 @@ package debian
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,6 +19,8 @@ import (
 type Suite struct {
 	// Name such as "bookworm"; empty on a machine that is neither.
 	Name string
+	// Debian tells the one from the other.
+	Debian bool
 	// Sources are lines of sources.list(5).
 	Sources []string
 	// Options are settings of apt that say how to reach the sources, such as a proxy.
@@ -36,17 +39,45 @@ func Find(ctx context.Context) Suite {
 	if err != nil || name == "" {
 		return Suite{}
 	}
-	found := Suite{Name: name, Sources: sourceLines(targets, name)}
+	found := Suite{Name: name, Debian: isDebian(string(release)), Sources: sourceLines(targets, name)}
 	if config, err := command.New("apt-config", "dump", "Acquire").Output(ctx); err == nil {
 		found.Options = reachOptions(config)
 	}
 	return found
 }
 
+// Release returns another release of Debian, such as "trixie", from the servers that this machine's own
+// comes from; the same one for its own name. Ubuntu's servers have none of Debian's.
+func (s Suite) Release(name string) (Suite, error) {
+	switch {
+	case len(s.Sources) == 0:
+		return Suite{}, errors.New("it takes packages of Debian, and this machine has no sources of them")
+	case s.Name == name:
+		return s, nil
+	case !s.Debian:
+		return Suite{}, fmt.Errorf("it takes packages of Debian's %s, and this machine's are Ubuntu's", name)
+	}
+	other := Suite{Name: name, Debian: true, Options: s.Options}
+	for _, line := range s.Sources {
+		// deb [OPTIONS] URI RELEASE COMPONENT, as sourceLines writes it.
+		fields := strings.Fields(line)
+		release := &fields[len(fields)-2]
+		if suffix, ok := strings.CutPrefix(*release, s.Name); ok {
+			*release = name + suffix
+			other.Sources = append(other.Sources, strings.Join(fields, " "))
+		}
+	}
+	return other, nil
+}
+
 // codename reads os-release(5).
-func codename(release string) string {
+func codename(release string) string { return field(release, "VERSION_CODENAME") }
+
+func isDebian(release string) bool { return field(release, "ID") == "debian" }
+
+func field(release, name string) string {
 	for line := range strings.Lines(release) {
-		if value, ok := strings.CutPrefix(strings.TrimSpace(line), "VERSION_CODENAME="); ok {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), name+"="); ok {
 			return strings.Trim(value, `"'`)
 		}
 	}
@@ -103,6 +134,9 @@ type Rootfs struct {
 	Variant string
 	// Packages beside what they need themselves.
 	Packages []string
+	// Without are patterns of dpkg's path-exclude, WithAgain of path-include: files that are left out,
+	// and those of them that are not.
+	Without, WithAgain []string
 	// File is the tar archive to make, in one piece or not at all; Work a folder for what is made on the way.
 	File, Work string
 }
@@ -123,6 +157,12 @@ func (r Rootfs) Make(ctx context.Context, detail func(format string, args ...any
 	args := []string{"--variant=" + r.Variant, "--include=" + strings.Join(r.Packages, ",")}
 	for _, unread := range []string{"/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*"} {
 		args = append(args, "--dpkgopt=path-exclude="+unread)
+	}
+	for _, pattern := range r.Without {
+		args = append(args, "--dpkgopt=path-exclude="+pattern)
+	}
+	for _, pattern := range r.WithAgain {
+		args = append(args, "--dpkgopt=path-include="+pattern)
 	}
 	for _, option := range r.Suite.Options {
 		args = append(args, "--aptopt="+option)

@@ -57,3 +57,40 @@ func TestCodename(t *testing.T) {
 		}
 	}
 }
+
+func TestAnotherReleaseOfTheSameServers(t *testing.T) {
+	host := Suite{Name: "bookworm", Debian: true, Options: []string{"Acquire::Retries \"3\";"}, Sources: []string{
+		"deb http://mirror/debian/ bookworm main",
+		"deb [signed-by=/usr/share/keyrings/bookworm.gpg] http://mirror/debian/ bookworm-updates main",
+		"deb http://mirror/debian-security/ bookworm-security main",
+	}}
+	want := Suite{Name: "trixie", Debian: true, Options: host.Options, Sources: []string{
+		"deb http://mirror/debian/ trixie main",
+		"deb [signed-by=/usr/share/keyrings/bookworm.gpg] http://mirror/debian/ trixie-updates main",
+		"deb http://mirror/debian-security/ trixie-security main",
+	}}
+	if got, err := host.Release("trixie"); err != nil || !cmp.Equal(got, want) {
+		t.Errorf("%v (-want +got):\n%s", err, cmp.Diff(want, got))
+	}
+	if got, err := host.Release("bookworm"); err != nil || !cmp.Equal(got, host) {
+		t.Errorf("its own: %v, %v", got, err)
+	}
+	for name, other := range map[string]Suite{"Ubuntu": {Name: "noble", Sources: []string{"deb http://mirror/ubuntu/ noble main"}}, "neither": {}} {
+		if got, err := other.Release("trixie"); err == nil {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	if got, err := (Suite{Name: "trixie", Sources: []string{"deb a trixie main"}}).Release("trixie"); err != nil || len(got.Sources) != 1 {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
+func TestIsDebian(t *testing.T) {
+	for release, want := range map[string]bool{ // os-release(5)
+		"NAME=x\nID=debian\n": true, "ID=\"debian\"": true, "ID=ubuntu\nID_LIKE=debian\n": false, "ID_LIKE=debian\n": false, "": false,
+	} {
+		if got := isDebian(release); got != want {
+			t.Errorf("%q: %t", release, got)
+		}
+	}
+}
