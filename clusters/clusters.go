@@ -48,6 +48,9 @@ type Spec struct {
 	IMDSHopLimit int
 	// WithoutAgent and WithoutWebhook leave a subject out, to see the suites notice.
 	WithoutAgent, WithoutWebhook bool
+	// RedirectAWS leads what pods address to AWS's host names to the environment's own AWS, and tells the
+	// AWS SDKs in pods of namespaces that do not say otherwise where that is.
+	RedirectAWS bool
 	// Clients are the AWS clients to have for the client matrix, in the words of clients.Select.
 	Clients []string
 	// Binaries is the folder with the programs that go into epi's images.

@@ -47,8 +47,10 @@ type Environment struct {
 	NodeImageOrigin string `json:"nodeImageOrigin"`
 	Nodes           int    `json:"nodes"`
 	// NodeRole is the name of the IAM role of the nodes.
-	NodeRole     string       `json:"nodeRole"`
-	IMDSHopLimit int          `json:"imdsHopLimit"`
+	NodeRole     string `json:"nodeRole"`
+	IMDSHopLimit int    `json:"imdsHopLimit"`
+	// RedirectAWS see Spec.
+	RedirectAWS  bool         `json:"redirectAWS,omitempty"`
 	Engine       string       `json:"engine,omitempty"`
 	Capabilities []Capability `json:"capabilities"`
 	Subjects     []Subject    `json:"subjects"`

@@ -14,3 +14,8 @@ var Agent embed.FS
 //
 //go:embed webhook/*.yaml
 var Webhook embed.FS
+
+// Redirect holds the policies that lead pods' AWS SDKs to the emulator.
+//
+//go:embed redirect/*.yaml
+var Redirect embed.FS

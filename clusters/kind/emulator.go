@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 
+	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/images"
 )
 
@@ -14,6 +15,7 @@ const (
 	emulatorControlPort = "4567"
 	// emulatorState is in the container: it is there after a restart and goes with the container.
 	emulatorState = "/state/aws.db"
+	emulatorCA    = "/state/ca.pem"
 )
 
 // emulator is the container that is AWS: beside the nodes on their network, one hop away.
@@ -54,7 +56,8 @@ func freePorts(ctx context.Context, count int) ([]string, error) {
 func emulatorName(environment string) string { return environment + "-emulator" }
 
 // startEmulator runs the emulator's container.
-func startEmulator(ctx context.Context, engine containerEngine, environment string, hopLimit int, image *images.Image, s secrets) (*emulator, error) {
+func startEmulator(ctx context.Context, engine containerEngine, spec clusters.Spec, image *images.Image, s secrets) (*emulator, error) {
+	environment := spec.Name
 	name := emulatorName(environment)
 	// A variable without a value is passed on from the environment of the engine's client: the
 	// secrets appear on no command line.
@@ -68,20 +71,24 @@ func startEmulator(ctx context.Context, engine containerEngine, environment stri
 	if err != nil {
 		return nil, fmt.Errorf("find ports for AWS emulator: %w", err)
 	}
-	_, err = engine.Output(ctx, "run", "--detach", "--name", name, "--hostname", name,
-		"--label", environmentLabel+"="+environment,
+	args := []string{"run", "--detach", "--name", name, "--hostname", name,
+		"--label", environmentLabel + "=" + environment,
 		"--network", networkName(environment),
 		"--cap-drop", "ALL", "--cap-add", "NET_ADMIN", "--cap-add", "NET_BIND_SERVICE",
 		// Ports of our choice stay the same when the container is restarted; the engine's would not.
-		"--publish", "127.0.0.1:"+published[0]+":"+emulatorPort, "--publish", "127.0.0.1:"+published[1]+":"+emulatorControlPort,
+		"--publish", "127.0.0.1:" + published[0] + ":" + emulatorPort, "--publish", "127.0.0.1:" + published[1] + ":" + emulatorControlPort,
 		"--env", "EPI_EMULATOR_ACCESS_KEY_ID", "--env", "EPI_EMULATOR_SECRET_ACCESS_KEY",
 		"--env", "EPI_EMULATOR_CONTROL_TOKEN", "--env", "EPI_EMULATOR_SYNC_TOKEN",
 		image.Ref, "serve",
-		"--listen", ":"+emulatorPort, "--control-listen", ":"+emulatorControlPort,
-		"--imds-listen", metadataAddress+":80", "--imds-hop-limit", fmt.Sprint(hopLimit),
+		"--listen", ":" + emulatorPort, "--control-listen", ":" + emulatorControlPort,
+		"--imds-listen", metadataAddress + ":80", "--imds-hop-limit", fmt.Sprint(spec.IMDSHopLimit),
 		"--region", region, "--account", accountID, "--member-account", memberAccountID, "--node-role", nodeRole,
-		"--state", emulatorState)
-	if err != nil {
+		"--state", emulatorState,
+	}
+	if spec.RedirectAWS {
+		args = append(args, "--hosts-listen", ":443", "--tls-ca-file", emulatorCA, "--dns-listen", ":53")
+	}
+	if _, err := engine.Output(ctx, args...); err != nil {
 		return nil, fmt.Errorf("start AWS emulator: %w", err)
 	}
 	ip, err := addressOf(ctx, engine, name)

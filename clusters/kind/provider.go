@@ -125,6 +125,7 @@ func (c *creation) run(ctx context.Context) (*clusters.Environment, error) {
 		{"connect nodes", c.connectNodes},
 		{"register cluster with AWS emulator", c.registerCluster},
 		{"install agent and webhook", c.installAddons},
+		{"redirect AWS", c.redirectAWS},
 		{"load AWS clients", c.loadClients},
 	} {
 		if err := step.do(ctx); err != nil {
@@ -211,6 +212,7 @@ func (c *creation) environment() *clusters.Environment {
 		Nodes:             c.spec.Nodes,
 		NodeRole:          nodeRole,
 		IMDSHopLimit:      c.spec.IMDSHopLimit,
+		RedirectAWS:       c.spec.RedirectAWS,
 		Engine:            c.found.String(),
 		Capabilities:      Capabilities(),
 		Subjects: []clusters.Subject{

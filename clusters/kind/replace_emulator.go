@@ -65,19 +65,25 @@ func (r *Replacer) replaceEmulator(ctx context.Context, file string, task cluste
 
 // emulatorIs tells whether the program in the container is the wanted one.
 func (r *Replacer) emulatorIs(ctx context.Context, container string, wanted []byte) (bool, error) {
-	archive, err := r.engine.Output(ctx, "cp", container+":/"+emulatorProgram, "-")
+	runs, err := fileIn(ctx, r.engine, container, "/"+emulatorProgram)
+	return bytes.Equal(runs, wanted), err
+}
+
+// fileIn reads a file in a container.
+func fileIn(ctx context.Context, engine containerEngine, container, file string) ([]byte, error) {
+	archive, err := engine.Output(ctx, "cp", container+":"+file, "-")
 	if err != nil {
-		return false, fmt.Errorf("read program of AWS emulator: %w", err)
+		return nil, fmt.Errorf("read %s in %s: %w", file, container, err)
 	}
 	reader := tar.NewReader(strings.NewReader(archive))
 	if _, err := reader.Next(); err != nil {
-		return false, fmt.Errorf("read program of AWS emulator: %w", err)
+		return nil, fmt.Errorf("read %s in %s: %w", file, container, err)
 	}
-	runs, err := io.ReadAll(reader)
+	content, err := io.ReadAll(reader)
 	if err != nil {
-		return false, fmt.Errorf("read program of AWS emulator: %w", err)
+		return nil, fmt.Errorf("read %s in %s: %w", file, container, err)
 	}
-	return bytes.Equal(runs, wanted), nil
+	return content, nil
 }
 
 func addressOf(ctx context.Context, engine containerEngine, container string) (string, error) {

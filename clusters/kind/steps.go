@@ -86,7 +86,7 @@ func (c *creation) buildImages(ctx context.Context) error {
 func (c *creation) startEmulator(ctx context.Context) error {
 	task := c.progress.Start("AWS emulator")
 	err := func() (err error) {
-		c.emulator, err = startEmulator(ctx, c.engine, c.spec.Name, c.spec.IMDSHopLimit, c.images[emulatorProgram], c.secrets)
+		c.emulator, err = startEmulator(ctx, c.engine, c.spec, c.images[emulatorProgram], c.secrets)
 		if err != nil {
 			return err
 		}
@@ -115,11 +115,19 @@ func (c *creation) createCluster(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		config := clusterConfig(c.spec, c.node.Ref, c.node.KubeadmPatches, network)
+		if c.spec.RedirectAWS {
+			resolver, err := writeResolverConfig(c.dir, c.emulator.ip)
+			if err != nil {
+				return err
+			}
+			resolveBy(config, resolver)
+		}
 		kindProvider := newKindProvider(c.found, c.spec.Name, taskLogger{task: task})
 		created := make(chan creationResult, 1)
 		go func() {
 			created <- creationResult{kindProvider.Create(c.spec.Name,
-				cluster.CreateWithV1Alpha4Config(clusterConfig(c.spec, c.node.Ref, c.node.KubeadmPatches, network)),
+				cluster.CreateWithV1Alpha4Config(config),
 				cluster.CreateWithKubeconfigPath(c.kubeconfig()),
 				cluster.CreateWithDisplayUsage(false), cluster.CreateWithDisplaySalutation(false),
 				// On an error we remove the nodes, after reading why they failed.

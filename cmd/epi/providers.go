@@ -19,7 +19,7 @@ const kindProvider = "kind"
 // providers that a user can ask for, with the flags that only they take.
 var providers = map[string][]string{
 	kindProvider: {
-		"nodes", "kubernetes-version", "node-image", "imds-hop-limit", "without-agent", "without-webhook",
+		"nodes", "kubernetes-version", "node-image", "imds-hop-limit", "without-agent", "without-webhook", "redirect-aws",
 		"agent-image", "agent-layout", "agent-arg", "agent-env", "webhook-image", "webhook-layout", "webhook-arg", "webhook-env",
 	},
 	existing.Name: {

@@ -38,6 +38,7 @@ func (f *environmentFlags) register(cmd *cobra.Command) {
 	registerGiven(flags, &f.spec.Agent, "agent")
 	registerGiven(flags, &f.spec.Webhook, "webhook")
 	flags.IntVar(&f.spec.IMDSHopLimit, "imds-hop-limit", 1, "hop limit of the nodes' instance metadata: 1 keeps pods out, 2 lets them in")
+	flags.BoolVar(&f.spec.RedirectAWS, "redirect-aws", false, "lead pods that know nothing of epi to the emulator: AWS's host names in cluster DNS, and AWS_ENDPOINT_URL")
 	flags.StringSliceVar(&f.spec.Clients, "clients", []string{clients.SelectDefault}, "AWS clients for the client matrix: all, none, default (what costs little), or names such as js-v3")
 	flags.BoolVar(&f.spec.WithoutAgent, "without-agent", false, "leave the agent out, to see the suites notice")
 	flags.BoolVar(&f.spec.WithoutWebhook, "without-webhook", false, "leave the webhook out, to see the suites notice")
@@ -88,11 +89,22 @@ The kubeconfig is the environment's own; yours is never touched.
 With --provider existing, up creates nothing: it takes the cluster of a kubeconfig, with
 the agent and the webhook that are in it, and AWS as your AWS configuration leads to it.
 
+With --redirect-aws an unchanged manifest reaches the emulator: cluster DNS leads AWS's
+host names there, over TLS, and the API server gives pods the CA to trust in AWS_CA_BUNDLE
+and NODE_EXTRA_CA_CERTS, and AWS_ENDPOINT_URL. A host of a service that the emulator has
+not is refused, by name; nothing is sent to AWS. Namespaces choose by the label
+epi.podidentity.dev/redirect-aws: "off" for nothing, "hosts" for AWS's host names alone,
+without AWS_ENDPOINT_URL. epi's suites run in namespaces where nothing is injected. Out of
+its reach are SDKs that read neither AWS_ENDPOINT_URL nor a CA from a variable, clients
+that pin certificates, name servers or addresses, and the nodes' own programs, which pull
+images: the first two get an error, and only the last two can leave this machine.
+
 An agent or a webhook that you bring is an image that your engine has or can pull, or an
 archive of docker save. Images that are made like EKS's own are called as EKS calls them.`,
 		Example: `  epi up
   epi up --nodes 2 --imds-hop-limit 2
   epi up --name pr-17 --agent-image my/agent:dev --agent-arg=--max-cache-size=500
+  epi up --redirect-aws
   epi up --provider existing --cluster-name blue --probe-image registry/epi-probe:v1`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := flags.validate(cmd.Flags()); err != nil {
@@ -188,8 +200,21 @@ Environment %q is up: Kubernetes %s on %s, %s
   epi aws%[5]s -- aws s3 ls
   export KUBECONFIG=%[6]s
   epi down%[5]s                                remove it
-`, env.Name, env.KubernetesVersion, plural(env.Nodes, "node"), where, name, env.Kubeconfig)
+%[7]s`, env.Name, env.KubernetesVersion, plural(env.Nodes, "node"), where, name, env.Kubeconfig, redirection(env))
 	return err
+}
+
+// redirection says what becomes of pods that know nothing of epi, and what cannot be done for them.
+func redirection(env *clusters.Environment) string {
+	if !env.RedirectAWS {
+		return ""
+	}
+	return `
+Pods that know nothing of epi reach the emulator: AWS's host names lead there, and new pods get
+AWS_ENDPOINT_URL and a CA to trust (namespaces choose: kubectl label namespace NAME
+epi.podidentity.dev/redirect-aws=off, or =hosts). Not redirected: clients with name servers or
+addresses of their own. SDKs that read neither AWS_ENDPOINT_URL nor AWS_CA_BUNDLE get a certificate error.
+`
 }
 
 func plural(n int, noun string) string {

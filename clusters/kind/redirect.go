@@ -1,0 +1,58 @@
+package kind
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
+
+	"github.com/podidentity/epi/clusters/addons"
+)
+
+// resolverConfigFile is on the nodes: what kubelet gives to pods that use their node's name servers, of
+// which cluster DNS is one. The node's own programs keep the node's.
+const resolverConfigFile = "/etc/epi/resolv.conf"
+
+// writeResolverConfig writes to dir the resolv.conf(5) that leads to the emulator, and returns the file.
+func writeResolverConfig(dir, emulatorIP string) (string, error) {
+	file := filepath.Join(dir, "resolv.conf")
+	if err := os.WriteFile(file, []byte("nameserver "+emulatorIP+"\n"), 0o644); err != nil { //nolint:gosec // pods read it
+		return "", fmt.Errorf("write configuration of the resolver: %w", err)
+	}
+	return file, nil
+}
+
+// resolveBy has the nodes' pods resolve names as a file on this machine says.
+func resolveBy(config *v1alpha4.Cluster, file string) {
+	config.KubeadmConfigPatches = append(config.KubeadmConfigPatches, "kind: KubeletConfiguration\nresolvConf: "+resolverConfigFile+"\n")
+	for n := range config.Nodes {
+		node := &config.Nodes[n]
+		node.ExtraMounts = append(node.ExtraMounts, v1alpha4.Mount{HostPath: file, ContainerPath: resolverConfigFile, Readonly: true})
+	}
+}
+
+// redirectAWS leads pods that know nothing of the emulator to it, if that is wanted.
+func (c *creation) redirectAWS(ctx context.Context) error {
+	if !c.spec.RedirectAWS {
+		return nil
+	}
+	task := c.progress.Start("Redirection of AWS")
+	err := func() error {
+		authority, err := fileIn(ctx, c.engine, emulatorName(c.spec.Name), emulatorCA)
+		if err != nil {
+			return err
+		}
+		installer, err := addons.New(c.kube)
+		if err != nil {
+			return err
+		}
+		if err := installer.InstallRedirect(ctx, addons.Redirect{Endpoint: c.podEndpoint(), CA: authority}); err != nil {
+			return err
+		}
+		return installer.WaitDNS(ctx, task)
+	}()
+	task.End(err)
+	return err
+}
