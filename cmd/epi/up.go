@@ -210,10 +210,12 @@ func redirection(env *clusters.Environment) string {
 		return ""
 	}
 	return `
-Pods that know nothing of epi reach the emulator: AWS's host names lead there, and new pods get
-AWS_ENDPOINT_URL and a CA to trust (namespaces choose: kubectl label namespace NAME
-epi.podidentity.dev/redirect-aws=off, or =hosts). Not redirected: clients with name servers or
-addresses of their own. SDKs that read neither AWS_ENDPOINT_URL nor AWS_CA_BUNDLE get a certificate error.
+Pods that know nothing of epi reach the emulator: AWS's host names lead there,
+and new pods get AWS_ENDPOINT_URL and a CA to trust. Namespaces choose:
+  kubectl label namespace NAME epi.podidentity.dev/redirect-aws=off   (or hosts)
+Out of reach: clients with name servers or addresses of their own, and the
+nodes' own programs. SDKs that read neither AWS_ENDPOINT_URL nor AWS_CA_BUNDLE
+get a certificate error.
 `
 }
 
