@@ -213,12 +213,17 @@ var serviceData = []string{
 	"/usr/lib/python3/dist-packages/botocore/data/", "/usr/lib/python3/dist-packages/awscli/botocore/data/",
 }
 
-// services are those whose data are kept: what the emulator has, and what workloads ask besides, to see it
-// refused.
+// services are those whose data are kept: what the emulator has, what workloads ask besides, to see it
+// refused, and the three without which the AWS CLI does not start, because it gives them other names.
 var services = []string{
+	"codedeploy", "config", "opsworkscm",
 	"cloudformation", "cloudwatch", "dynamodb", "ec2", "ecr", "eks", "eks-auth", "iam", "kms", "lambda", "logs", "organizations",
 	"s3", "s3control", "secretsmanager", "sns", "sqs", "ssm", "sso", "sso-oidc", "sts",
 }
+
+// trustHook writes what the package ca-certificates makes when it is set up: Boto3 does not start without.
+const trustHook = `if [ -d "$1/usr/share/ca-certificates/mozilla" ]; then mkdir -p "$1/etc/ssl/certs" && ` +
+	`cat "$1"/usr/share/ca-certificates/mozilla/*.crt >"$1/etc/ssl/certs/ca-certificates.crt"; fi`
 
 // base is the tar archive of Debian's packages.
 func (m *maker) base(ctx context.Context, client clients.Client) (string, error) {
@@ -237,7 +242,7 @@ func (m *maker) base(ctx context.Context, client clients.Client) (string, error)
 	}
 	rootfs := debian.Rootfs{
 		// No more than the files: no program of the base itself has to run to set it up.
-		Suite: suite, Variant: "extract", Packages: client.Packages,
+		Suite: suite, Variant: "extract", Packages: client.Packages, Hooks: []string{trustHook},
 		Without: []string{"/usr/lib/python3/dist-packages/awscli/examples/*", "/usr/lib/python3/dist-packages/awscli/data/ac.index"},
 	}
 	for _, folder := range serviceData {
@@ -246,7 +251,7 @@ func (m *maker) base(ctx context.Context, client clients.Client) (string, error)
 			rootfs.WithAgain = append(rootfs.WithAgain, folder+service+"/*")
 		}
 	}
-	key := newKey(slices.Concat([]string{suite.Name, runtime.GOARCH, strings.Join(suite.Sources, "\n")}, client.Packages, rootfs.Without, rootfs.WithAgain)...)
+	key := newKey(slices.Concat([]string{suite.Name, runtime.GOARCH, strings.Join(suite.Sources, "\n")}, client.Packages, rootfs.Without, rootfs.WithAgain, rootfs.Hooks)...)
 	file := filepath.Join(m.dir, "base-"+key.sum()+".tar")
 	_, err, _ := m.bases.Do(file, func() (any, error) {
 		return nil, m.once(file, func(work string) error {

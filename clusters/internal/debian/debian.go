@@ -137,6 +137,8 @@ type Rootfs struct {
 	// Without are patterns of dpkg's path-exclude, WithAgain of path-include: files that are left out,
 	// and those of them that are not.
 	Without, WithAgain []string
+	// Hooks are shell commands that change the root file system, which is $1.
+	Hooks []string
 	// File is the tar archive to make, in one piece or not at all; Work a folder for what is made on the way.
 	File, Work string
 }
@@ -163,6 +165,9 @@ func (r Rootfs) Make(ctx context.Context, detail func(format string, args ...any
 	}
 	for _, pattern := range r.WithAgain {
 		args = append(args, "--dpkgopt=path-include="+pattern)
+	}
+	for _, hook := range r.Hooks {
+		args = append(args, "--customize-hook="+hook)
 	}
 	for _, option := range r.Suite.Options {
 		args = append(args, "--aptopt="+option)
