@@ -31,6 +31,9 @@ import (
 // Administrator is the name of the IAM user that may do everything.
 const Administrator = "epi-admin"
 
+// OrganizationID is that of the organisation which an emulator with further accounts has.
+const OrganizationID = iam.OrganizationID
+
 // Options of an Emulator. All fields up to SyncToken are needed.
 type Options struct {
 	// Region such as "us-west-2", Account of twelve digits.

@@ -111,7 +111,7 @@ Keys and tokens are never logged.`,
 	flags.IntVar(&f.hopLimit, "imds-hop-limit", 1, "response hop limit of instance metadata, 1 to 64")
 	flags.StringVar(&f.Region, "region", "us-west-2", "AWS region")
 	flags.StringVar(&f.Account, "account", "123456789012", "AWS account, 12 digits")
-	flags.StringArrayVar(&f.Members, "member-account", nil, "further AWS account, 12 digits; may be repeated")
+	flags.StringArrayVar(&f.Members, "member-account", nil, "further AWS account, 12 digits, in the organization "+emulator.OrganizationID+"; may be repeated")
 	flags.StringVar(&f.NodeRole, "node-role", "epi-node", "name of the nodes' IAM role")
 	flags.BoolVar(&f.IMDSv1, "imds-v1", false, "serve instance metadata without session tokens too (IMDSv1)")
 	flags.DurationVar(&f.PropagationDelay, "iam-propagation-delay", 0, "how long a change in IAM takes to count, as on AWS it takes seconds")

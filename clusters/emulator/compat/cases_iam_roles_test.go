@@ -39,6 +39,9 @@ func iamRoleCases() []testCase {
 		accepts("CreateRole", "a trust policy that names a role of the account", create(func(f *fixture, in *iam.CreateRoleInput) {
 			in.AssumeRolePolicyDocument = aws.String(strings.ReplaceAll(trustPods, `{"Service":"pods.eks.amazonaws.com"}`, `{"AWS":"`+f.Role(f.Name+"-other", trustPods, "")+`"}`))
 		})),
+		refuses(400, "MalformedPolicyDocument", "CreateRole", "a trust policy that names a service that does not exist", create(func(_ *fixture, in *iam.CreateRoleInput) {
+			in.AssumeRolePolicyDocument = aws.String(strings.Replace(trustPods, "pods.eks", "pod.eks", 1))
+		})),
 		refuses(409, "EntityAlreadyExists", "CreateRole", "a role that exists", create(func(f *fixture, _ *iam.CreateRoleInput) { f.role() })),
 		refuses(409, "EntityAlreadyExists", "CreateRole", "a role that exists, in capitals", create(func(f *fixture, in *iam.CreateRoleInput) {
 			in.RoleName = aws.String(strings.ToUpper(*f.role()))

@@ -203,13 +203,17 @@ func pageOfProfiles(p query.Parameters, profiles []xmlProfile) (any, error) {
 	return profilesResult{profiles, cut}, err
 }
 
-// addRoleToInstanceProfile needs iam:PassRole as well (id_roles_use_passrole).
+// addRoleToInstanceProfile needs iam:PassRole as well (id_roles_use_passrole). Which instance the role is for
+// is not known yet (reference_policies_iam-condition-keys, iam:AssociatedResourceArn).
 func (s api) addRoleToInstanceProfile(ctx context.Context, p query.Parameters) (any, error) {
 	name, err := p.Check("RoleName", roleName)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.authorizeOn(ctx, role, name, "PassRole", nil); err != nil {
+	passed := policy.Context{}
+	passed.Set("iam:PassedToService", "ec2.amazonaws.com")
+	passed.Set("iam:AssociatedResourceArn", "arn:aws:ec2:*:"+s.id+":instance/*")
+	if err := s.authorizeOn(ctx, role, name, "PassRole", passed); err != nil {
 		return nil, err
 	}
 	return nil, s.changeProfile(ctx, p, "AddRoleToInstanceProfile", nil, func(profile *instanceProfile) error {

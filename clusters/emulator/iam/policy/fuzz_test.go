@@ -48,6 +48,9 @@ func FuzzValues(f *testing.F) {
 			if context := (Context{"k:x": {b}}); positive.holds(context) == negative.holds(context) {
 				t.Errorf("%s of %q on %q is like its negation", name, a, b)
 			}
+			if context := (Context{"k:x": {b, a}}); positive.holds(context) || negative.holds(context) {
+				t.Errorf("%s of %q holds without a set operator of %q and %q", name, a, b, a)
+			}
 		}
 	})
 }
@@ -103,7 +106,8 @@ func (c *chooser) statement(effect string, principal bool) string {
 	body := `"Effect":"` + effect + `",` +
 		c.of(`"Action"`, `"NotAction"`) + c.of(`:"s3:*"`, `:"*"`, `:["iam:*","s3:PutObject"]`) + "," +
 		c.of(`"Resource"`, `"NotResource"`) + c.of(`:"*"`, `:"arn:aws:s3:::b/${aws:PrincipalTag/team}/*"`, `:["arn:aws:s3:::c","arn:aws:s3:*"]`) +
-		c.of("", "", `,"Condition":{"StringNotEquals":{"k:x":"${aws:PrincipalTag/team}"}}`, `,"Condition":{"StringEquals":{"k:x":["a","b"]}}`, `,"Condition":{"Null":{"k:x":"true"}}`, `,"Condition":{"ForAllValues:StringLike":{"k:x":"a*"}}`)
+		c.of("", "", `,"Condition":{"StringNotEquals":{"k:x":"${aws:PrincipalTag/team}"}}`, `,"Condition":{"StringEquals":{"k:x":["a","b"]}}`, `,"Condition":{"Null":{"k:x":"true"}}`, `,"Condition":{"ForAllValues:StringLike":{"k:x":"a*"}}`,
+			`,"Condition":{"StringNotEquals":{"aws:TagKeys":"a"}}`, `,"Condition":{"ForAnyValue:StringNotLikeIfExists":{"aws:TagKeys":"a*"}}`)
 	if principal {
 		body += c.of(`,"Principal":`, `,"Principal":`, `,"NotPrincipal":`) + c.of(`"*"`, `{"AWS":"123456789012"}`,
 			`{"AWS":"arn:aws:iam::123456789012:role/reader"}`, `{"AWS":["123456789012","arn:aws:iam::123456789012:role/reader","arn:aws:sts::123456789012:assumed-role/reader/one"]}`,
@@ -158,7 +162,7 @@ func FuzzEvaluate(f *testing.F) {
 			Resource:          c.of("arn:aws:s3:::b/red/k", "arn:aws:s3:::c", "*"),
 			ResourceAccount:   c.of("", "123456789012", "999999999999"),
 			ResourceMustAllow: c.choose(4) == 0,
-			Context:           []Context{{}, {"k:x": {"a"}}, {"aws:principaltag/team": {"red"}, "k:x": {"red"}}, {"k:x": {"a", "z"}}}[c.choose(4)],
+			Context:           []Context{{}, {"k:x": {"a"}}, {"aws:principaltag/team": {"red"}, "k:x": {"red"}}, {"k:x": {"a", "z"}}, {"aws:tagkeys": {"a"}}}[c.choose(5)],
 		}
 		w := world{identity: c.statements(false)}
 		if c.choose(2) == 1 {

@@ -158,6 +158,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(statement(`"Sid":"One","Effect":"Allow","Action":["s3:*"],"Resource":"arn:aws:s3:::b/${aws:PrincipalTag/x, 'y'}/*","Condition":{"ForAnyValue:StringLikeIfExists":{"aws:TagKeys":["a",1,true]}}`)))
 	f.Add([]byte(statement(`"Effect":"Deny","NotPrincipal":{"AWS":["123456789012"]},"NotAction":"*","NotResource":"*","Condition":{"Null":{"a:b":true}}`)))
 	f.Add([]byte(`{"Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"pods.eks.amazonaws.com"}}]}`))
+	f.Add([]byte(`{"Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"AWS":["arn:aws:iam::123456789012:role/a\u0062", "AROAKEPTKEPTKEPT"],"Service":"a.amazonaws.com"}}]}`))
 	f.Add([]byte(`{"Statement":[[[[`))
 	f.Add([]byte(`{"Statement":{"Effect":"Deny","Effect":"Allow"}}`))
 	f.Add([]byte(statement(`"Effect":"Allow","Action":"eks:*","Resource":["arn:aws:eks:*","arn:aws:eks:us-*:1:x","arn:*:iam::*:role/${aws:userid}"],"Condition":{"DateLessThan":{"a:b":"2026-08-23T14:15Z"},"IpAddress":{"a:b":"::ffff:10.0.0.0/104"},"ArnLike":{"a:b":"arn:aws:*:${a:b}:*"}}`)))
@@ -179,6 +180,15 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("read again it is another document (%v)", err)
 		}
 		_, _, _ = document.CheckIdentity(), document.CheckTrust(), document.CheckResource()
+		same := func(id string) string { return id }
+		document.Bind(same)
+		if shown := document.Shown(same); shown != document.Text() {
+			t.Fatalf("%s is shown as %s", text, shown)
+		}
+		document.Bind(func(string) string { return "AROAGONEGONEGONE" })
+		if gone, err := Parse([]byte(document.Shown(same))); err != nil || len(gone.Statements) != len(document.Statements) {
+			t.Fatalf("%s without its principals is shown as %s: %v", text, document.Shown(same), err)
+		}
 		request := &Request{Principal: session, Action: "s3:GetObject", Resource: "arn:aws:s3:::b/k", Context: Context{"aws:tagkeys": {"a"}, "a:b": {"1", "2026-08-23", "10.0.0.1", "arn:aws:s3:::b"}}}
 		named := Named{"p", document}
 		decision := Evaluate(request, &Policies{Identity: []Named{named}, Resource: &named})
