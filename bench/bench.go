@@ -123,7 +123,7 @@ func Run(ctx context.Context, options Options, progress clusters.Progress, sink 
 			record := s.Play(ctx, setting)
 			sink.Scenario(record)
 			done++
-			setting.Task.End(record.Failure.Err())
+			setting.Task.End(endOf(ctx, record.Failure.Err()))
 		}
 	})
 	for _, s := range options.Scenarios[done:] {
@@ -135,10 +135,18 @@ func Run(ctx context.Context, options Options, progress clusters.Progress, sink 
 	return act.Err()
 }
 
+// endOf is the end of a step: that of its context, if it ended, which is nobody's failure.
+func endOf(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
 // prepare makes what all scenarios share; it goes with the act.
 func prepare(ctx context.Context, act *scenario.Act, options Options, progress clusters.Progress, sink Sink) scenario.Setting {
 	task := progress.Start("Load generators")
-	defer func() { task.End(act.Err()) }()
+	defer func() { task.End(endOf(ctx, act.Err())) }()
 	env, err := framework.New(ctx, options.Environment, framework.Options{Run: options.Run, T: act})
 	if err != nil {
 		act.Fatalf("%v", err)

@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"strings"
 	"time"
 
+	"al.essio.dev/pkg/shellescape"
 	"github.com/spf13/cobra"
 
 	"github.com/podidentity/epi/clusters"
@@ -19,6 +22,10 @@ type app struct {
 	out, err  io.Writer
 	lookupEnv func(string) (string, bool)
 	now       func() time.Time
+	// kind is the provider of environments on this machine.
+	kind func(clusters.Dirs) clusters.Provider
+	// interrupts is nil where signals are somebody else's.
+	interrupts *interrupts
 
 	verbose  bool
 	color    string
@@ -28,21 +35,28 @@ type app struct {
 	cacheDir string
 }
 
+func newKind(dirs clusters.Dirs) clusters.Provider { return kind.New(dirs) }
+
 func newApp(out, err io.Writer, lookupEnv func(string) (string, bool)) *app {
-	return &app{out: out, err: err, lookupEnv: lookupEnv, now: time.Now}
+	return &app{out: out, err: err, lookupEnv: lookupEnv, now: time.Now, kind: newKind}
 }
 
 // run executes one command line and returns the exit code.
-func run(ctx context.Context, a *app, args []string) int {
+func run(ctx context.Context, a *app, args []string) (code int) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			code = a.broken(cause)
+		}
+	}()
 	root := a.rootCommand() //nolint:contextcheck // commands get the context from cobra
 	root.SetArgs(args)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	err := root.ExecuteContext(ctx)
-	code := exitCode(ctx, err)
+	code = exitCode(ctx, err)
 	coded, ok := errors.AsType[*codedError](err)
 	switch {
-	case code == exitInterrupted:
+	case ctx.Err() != nil:
 		_, _ = io.WriteString(a.err, a.describeInterrupt(err))
 	case err != nil && (!ok || !coded.reported):
 		_, _ = io.WriteString(a.err, describe(err))
@@ -50,18 +64,62 @@ func run(ctx context.Context, a *app, args []string) int {
 	return code
 }
 
+// broken tells that this program has a defect, which is no verdict about anything, and what it leaves.
+func (a *app) broken(cause any) int {
+	a.interrupts.flush()
+	text := fmt.Sprintf("Error: epi itself has a defect: %v\n%s", cause, debug.Stack())
+	if left := a.interrupts.left(); left != "" {
+		text += "Left: " + left + "\n"
+	}
+	_, _ = io.WriteString(a.err, text)
+	return exitEnvironment
+}
+
 // describeInterrupt says what a command that was interrupted has left.
 func (a *app) describeInterrupt(err error) string {
 	if remedy := clusters.Remedy(err); remedy != "" {
 		return "Interrupted: " + strings.TrimPrefix(describe(err), "Error: ")
 	}
-	text := "Interrupted: what this command had made is removed.\n"
-	if dirs, dirsErr := a.dirs(); dirsErr == nil {
-		if _, statErr := os.Stat(dirs.EngineDir()); statErr == nil {
-			text += "epi's own container engine stays for the next run; remove it with: epi down --all\n"
-		}
+	if outcome := a.interrupts.outcome(); outcome != "" {
+		return "Interrupted: " + outcome + "\n"
 	}
-	return text
+	return ""
+}
+
+// commandLine is a command of epi's that the user can type as it is, about the same folders.
+func (a *app) commandLine(args ...string) string {
+	words := append([]string{"epi"}, args...)
+	if a.stateDir != "" {
+		words = append(words, "--state-dir", a.stateDir)
+	}
+	return shellescape.QuoteCommand(words)
+}
+
+// makingEnvironment is the work of a command that makes an environment and removes it when it is interrupted.
+func (a *app) makingEnvironment(name string, dirs clusters.Dirs) work {
+	return work{
+		doing: "removing what was made",
+		ended: func() string {
+			if left := a.leftOf(name, dirs); left != "" {
+				return "left is " + left
+			}
+			text := "what this command had made is removed."
+			if _, err := os.Stat(dirs.EngineDir()); err == nil {
+				text += "\nepi's own container engine stays for the next run; remove it with: " + a.commandLine("down", "--all")
+			}
+			return text
+		},
+		left: func() string { return a.leftOf(name, dirs) },
+	}
+}
+
+// leftOf says what stays of an environment, and the command that removes it; "" if nothing does. Its folder is
+// the first thing that is made of it and the last that is removed.
+func (a *app) leftOf(name string, dirs clusters.Dirs) string {
+	if _, err := os.Lstat(dirs.EnvironmentDir(name)); err != nil {
+		return ""
+	}
+	return fmt.Sprintf("environment %q, whole or in part; remove it with: %s", name, a.commandLine("down", "--name", name))
 }
 
 func (a *app) rootCommand() *cobra.Command {
@@ -142,7 +200,9 @@ func exitCodesTopic() *cobra.Command {
        also when something else went wrong beside it
   2    usage or configuration: what was typed cannot be done
   3    no verdict: nothing failed, but the environment could not be brought up, or broke
-  130  interrupted, after cleaning up`,
+  130  interrupted with Ctrl-C, after cleaning up; a second Ctrl-C ends at once, and says
+       what stays and the command that removes it
+  143  ended by SIGTERM, 129 by SIGHUP (the terminal was closed), after cleaning up`,
 	}
 }
 

@@ -198,6 +198,7 @@ otherwise. A difference is information: it does not change the exit code.`,
 			if err != nil {
 				return err
 			}
+			a.interrupts.at(a.inEnvironmentWork(env.Name))
 			steps := a.newSteps(session.phase)
 			run := a.runBench
 			if flags.ab {

@@ -19,6 +19,7 @@ func (a *app) benchURL(cmd *cobra.Command, flags benchFlags, artifacts string) e
 	if err != nil {
 		return err
 	}
+	a.interrupts.at(work{doing: "ending the load and writing what was measured"})
 	ctx, steps := cmd.Context(), a.newSteps(session.phase)
 	session.problem("run benchmark", playURL(ctx, load, flags.gates, session, steps))
 	steps.Close()
@@ -50,6 +51,9 @@ func (f *benchFlags) urlLoad() (scenario.URL, error) {
 func playURL(ctx context.Context, load scenario.URL, gates gates, session *session, steps *steps) error {
 	task := steps.Start("Calibrate against a null handler")
 	own, generator, err := load.Calibrate(ctx)
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
 	task.End(err)
 	if ctx.Err() != nil {
 		return nil //nolint:nilerr // told as an interrupted run
@@ -61,7 +65,11 @@ func playURL(ctx context.Context, load scenario.URL, gates gates, session *sessi
 	sink.Generators(load.Seed, nil, generator)
 	task = steps.Start("Benchmark of a URL")
 	record := load.Play(ctx, own, task)
-	task.End(record.Failure.Err())
+	err = record.Failure.Err()
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	task.End(err)
 	sink.Scenario(record)
 	if ctx.Err() == nil {
 		gates.judge(sink.bench, session, reports.Environment{}, steps.Print)

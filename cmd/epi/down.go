@@ -31,6 +31,11 @@ Debian packages that epi installed stay installed.`,
 			if all && cmd.Flags().Changed("name") {
 				return usageError("flags --all and --name exclude each other")
 			}
+			again := a.commandLine("down", "--name", name)
+			if all {
+				again = a.commandLine("down", "--all")
+			}
+			a.interrupts.at(removing(again))
 			steps := a.newSteps(nil)
 			defer steps.Close()
 			if !all {
@@ -60,6 +65,12 @@ Debian packages that epi installed stay installed.`,
 	cmd.Flags().StringVar(&name, "name", "epi", "name of the environment")
 	cmd.Flags().BoolVar(&all, "all", false, "every environment, and epi's own container engine")
 	return cmd
+}
+
+// removing is the work of a command that only removes; again is the command that finishes it.
+func removing(again string) work {
+	unfinished := func() string { return "what is not removed yet stays; finish with: " + again }
+	return work{doing: "ending the removal", ended: unfinished, left: unfinished}
 }
 
 func (a *app) downOne(ctx context.Context, name string, steps *steps) error {

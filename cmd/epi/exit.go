@@ -36,6 +36,9 @@ func usageError(format string, args ...any) error {
 
 // exitCode maps the error of a command to the exit code that the CLI contract promises.
 func exitCode(ctx context.Context, err error) int {
+	if interrupted := interruption(ctx); interrupted != nil {
+		return interrupted.code()
+	}
 	if ctx.Err() != nil {
 		return exitInterrupted
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -12,6 +11,7 @@ import (
 	"github.com/mattn/go-runewidth"
 	"golang.org/x/term"
 
+	"github.com/podidentity/epi/cmd/epi/screen"
 	"github.com/podidentity/epi/framework/requirement"
 	"github.com/podidentity/epi/suites"
 )
@@ -128,8 +128,8 @@ func (a *app) printJSON(value any) error {
 
 // width is how many cells a line of the terminal has; 0 where answers do not go to one.
 func (a *app) width() int {
-	file, ok := a.out.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) {
+	file := fileOf(a.out)
+	if file == nil || !screen.IsTerminal(file) {
 		return 0
 	}
 	width, _, err := term.GetSize(int(file.Fd()))

@@ -17,7 +17,7 @@ const beProgram = "TEST_PROGRAM_IS_EPI"
 // TestMain makes this test program epi where a test or the runner starts it as such.
 func TestMain(m *testing.M) {
 	if os.Getenv(beProgram) != "" {
-		main()
+		beEpi()
 	}
 	if len(os.Args) > 1 && os.Args[1] == suiteProcess {
 		os.Exit(run(context.Background(), newApp(os.Stdout, os.Stderr, os.LookupEnv), os.Args[1:]))

@@ -5,16 +5,15 @@ package main
 import (
 	"context"
 	"os"
-	"os/signal"
-	"syscall"
 )
 
 func main() {
-	// The first interrupt ends the context, and whoever made something removes it. A second one
-	// ends the program at once: the default, which stop restores.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
-	code := run(ctx, newApp(os.Stdout, os.Stderr, os.LookupEnv), os.Args[1:])
-	stop()
-	os.Exit(code)
+	start(newApp(newStream(os.Stdout), newStream(os.Stderr), os.LookupEnv))
+}
+
+// start runs a as the program and does not come back.
+func start(a *app) {
+	signals, ctx := a.newInterrupts(context.Background())
+	signals.watch()
+	os.Exit(run(ctx, a, os.Args[1:]))
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -8,15 +10,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/vbauerster/mpb/v8"
-	"github.com/vbauerster/mpb/v8/decor"
-	"golang.org/x/term"
-
 	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/cmd/epi/screen"
 )
 
 const (
-	// quietFor is the longest time that a step goes without a line when the output is piped and
+	// quietFor is the longest time that a step goes without a line when the output is not redrawn and
 	// what it does has changed; unchangedFor when it has not.
 	quietFor     = 5 * time.Second
 	unchangedFor = 30 * time.Second
@@ -31,102 +30,108 @@ type phase struct {
 }
 
 // steps shows the steps of a command on standard error: redrawn in place on a terminal, a line a
-// step when piped. It implements clusters.Progress.
+// step elsewhere. It implements clusters.Progress.
 type steps struct {
-	w      io.Writer
-	screen *mpb.Progress // nil when piped
+	screen *screen.Screen
 	colour bool
 	now    func() time.Time
+	// hurry is closed when the user has asked the program to end.
+	hurry <-chan struct{}
 	// done, if set, is told each finished step.
 	done func(phase)
 
 	mu   sync.Mutex
-	stop chan struct{}
 	live []*step
+	// failed are the errors that steps ended with.
+	failed []error
 }
 
 // newSteps returns the steps of one command; the caller must Close it.
 func (a *app) newSteps(done func(phase)) *steps {
-	terminal := false
-	if file, ok := a.err.(*os.File); ok {
-		terminal = term.IsTerminal(int(file.Fd()))
+	s := &steps{now: a.now, done: done, colour: a.colourOn(a.err), hurry: a.interrupts.asked()}
+	var size func() (columns, rows int)
+	if terminal := a.terminal(a.err); terminal != nil && a.color != "never" {
+		size = screen.Size(terminal)
 	}
-	s := &steps{w: a.err, now: a.now, done: done, stop: make(chan struct{}), colour: a.colourOn(terminal)}
-	if terminal && a.color != "never" {
-		s.screen = mpb.New(mpb.WithOutput(a.err), mpb.WithRefreshRate(100*time.Millisecond), mpb.WithAutoRefresh())
-	} else {
-		go s.reassure()
-	}
+	s.screen = screen.New(a.err, s, size)
+	a.interrupts.showOn(s.screen)
 	return s
 }
 
+// terminal is the terminal behind a stream of this program's; nil if there is none, or one that knows
+// no control sequences, which by convention is named dumb or not at all.
+func (a *app) terminal(w io.Writer) *os.File {
+	file := fileOf(w)
+	if file == nil || !screen.IsTerminal(file) {
+		return nil
+	}
+	if kind, _ := a.lookupEnv("TERM"); kind == "" || kind == "dumb" {
+		return nil
+	}
+	return file
+}
+
 // colourOn decides about colour for a stream: NO_COLOR (no-color.org) counts unless asked for.
-func (a *app) colourOn(terminal bool) bool {
+func (a *app) colourOn(w io.Writer) bool {
 	if a.color != "auto" {
 		return a.color == "always"
 	}
 	noColor, _ := a.lookupEnv("NO_COLOR")
-	return terminal && noColor == ""
+	return noColor == "" && a.terminal(w) != nil
 }
 
-// Close ends the display. Steps that were not ended keep their last line.
+// Close ends the display. Steps that were not ended are told as stopped.
 func (s *steps) Close() {
-	close(s.stop)
-	if s.screen == nil {
-		return
-	}
 	s.mu.Lock()
 	live := s.live
+	s.live = nil
 	s.mu.Unlock()
 	for _, step := range live {
-		step.bar.Abort(false)
+		step.End(context.Canceled)
 	}
-	s.screen.Wait()
+	s.screen.Close(s.hurry)
 }
 
 // Start implements clusters.Progress.
 func (s *steps) Start(name string) clusters.Task {
-	step := &step{steps: s, name: name, started: s.now()}
+	step := &step{steps: s, name: screen.Plain(name), started: s.now()}
 	step.shown = step.started
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.live = append(s.live, step)
-	s.mu.Unlock()
-	if s.screen != nil {
-		// Without a total: only such a bar does SetTotal complete, and Wait waits for each.
-		step.bar = s.screen.New(0, mpb.NopStyle(), mpb.PrependDecorators(decor.Any(func(decor.Statistics) string { return step.line() })))
-	}
 	return step
 }
 
 // Print writes a line of its own between the steps.
-func (s *steps) Print(line string) {
-	if s.screen != nil {
-		_, _ = fmt.Fprintln(s.screen, line)
-		return
-	}
+func (s *steps) Print(line string) { s.screen.Print(line) }
+
+// Draw implements screen.Source.
+func (s *steps) Draw(columns, rows int) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, _ = fmt.Fprintln(s.w, line)
+	shown := s.live
+	var lines []string
+	if more := len(shown) - rows; more > 0 { // one row is for the words about them
+		shown = shown[more+1:]
+		lines = append(lines, screen.Cut(fmt.Sprintf("   and %d more", more+1), columns))
+	}
+	for _, step := range shown {
+		lines = append(lines, step.line(columns))
+	}
+	return lines
 }
 
-// reassure writes what the running steps do now and then, so that a log never seems stuck.
-func (s *steps) reassure() {
-	ticker := time.NewTicker(time.Second)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-s.stop:
-			return
-		case <-ticker.C:
+// Log implements screen.Source: what runs is told now and then, so that a log never seems stuck.
+func (s *steps) Log() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var lines []string
+	for _, step := range s.live {
+		if line, due := step.reassurance(s.now()); due {
+			lines = append(lines, line)
 		}
-		s.mu.Lock()
-		for _, step := range s.live {
-			if line, due := step.reassurance(s.now()); due {
-				_, _ = fmt.Fprintln(s.w, line)
-			}
-		}
-		s.mu.Unlock()
 	}
+	return lines
 }
 
 // step is one step on display.
@@ -134,70 +139,103 @@ type step struct {
 	steps   *steps
 	name    string
 	started time.Time
-	bar     *mpb.Bar
 
 	mu          sync.Mutex
 	detail      string
 	shown       time.Time
 	shownDetail string
 	ended       time.Duration
-	err         error
-	over        bool
+	state       state
 }
+
+// state is how far a step is.
+type state int
+
+const (
+	running state = iota
+	succeeded
+	failed
+	// stopped is neither: the step ended because another failed or the user said so.
+	stopped
+)
 
 // Detail implements clusters.Task.
 func (t *step) Detail(format string, args ...any) {
+	detail := screen.Plain(firstLine(fmt.Sprintf(format, args...)))
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.detail = fmt.Sprintf(format, args...)
+	t.detail = detail
 }
 
 // End implements clusters.Task.
 func (t *step) End(err error) {
-	t.mu.Lock()
-	if t.over {
-		t.mu.Unlock()
-		return
-	}
-	t.over, t.err, t.ended = true, err, t.steps.now().Sub(t.started)
-	t.mu.Unlock()
-
 	s := t.steps
 	s.mu.Lock()
+	t.mu.Lock()
+	if t.state != running {
+		t.mu.Unlock()
+		s.mu.Unlock()
+		return
+	}
+	t.ended, t.state = s.now().Sub(t.started), s.judge(err)
+	t.mu.Unlock()
 	for i, live := range s.live {
 		if live == t {
 			s.live = append(s.live[:i:i], s.live[i+1:]...)
 			break
 		}
 	}
-	if s.screen == nil {
-		_, _ = fmt.Fprintln(s.w, t.line())
-	}
 	s.mu.Unlock()
-	if t.bar != nil {
-		t.bar.SetTotal(1, true)
-	}
+	s.screen.Print(t.line(0))
 	if s.done != nil {
 		s.done(phase{name: t.name, started: t.started, took: t.ended, err: err})
 	}
 }
 
-// line is how the step looks now.
-func (t *step) line() string {
+// judge says how a step ended. One that ends with the end of its context, or with the very error that
+// another step ended with, which is what ended the context, did not fail itself.
+func (s *steps) judge(err error) state {
+	if err == nil {
+		return succeeded
+	}
+	if errors.Is(err, context.Canceled) {
+		return stopped
+	}
+	for _, other := range s.failed {
+		if errors.Is(err, other) {
+			return stopped
+		}
+	}
+	s.failed = append(s.failed, err)
+	return failed
+}
+
+// line is how the step looks now, cut to columns; 0 cuts nothing.
+func (t *step) line(columns int) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	switch {
-	case !t.over:
-		line := fmt.Sprintf(" %s %s (%s)", t.paint("36", "•"), t.name, seconds(t.steps.now().Sub(t.started)))
-		if t.detail != "" {
-			line += ": " + firstLine(t.detail)
-		}
-		return line
-	case t.err != nil:
-		return fmt.Sprintf(" %s %s (%s)", t.paint("31", "✗"), t.name, seconds(t.ended))
-	default:
-		return fmt.Sprintf(" %s %s (%s)", t.paint("32", "✓"), t.name, seconds(t.ended))
+	mark, colour, took := "•", "36", t.ended
+	switch t.state {
+	case running:
+		took = t.steps.now().Sub(t.started)
+	case succeeded:
+		mark, colour = "✓", "32"
+	case failed:
+		mark, colour = "✗", "31"
+	case stopped:
+		mark, colour = "-", "33"
 	}
+	text := fmt.Sprintf(" %s (%s)", t.name, seconds(took))
+	switch {
+	case t.state == stopped:
+		text += ": stopped"
+	case t.state == running && t.detail != "":
+		text += ": " + t.detail
+	}
+	if columns > 0 {
+		text = screen.Cut(text, columns-screen.Width(" "+mark))
+	}
+	return " " + t.paint(colour, mark) + text
 }
 
 // reassurance is the line to write about a step that still runs, and whether it is due.
@@ -212,7 +250,7 @@ func (t *step) reassurance(now time.Time) (string, bool) {
 	if !due {
 		return "", false
 	}
-	return t.line(), true
+	return t.line(0), true
 }
 
 func (t *step) paint(code, text string) string {

@@ -10,7 +10,6 @@ import (
 
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/existing"
-	"github.com/podidentity/epi/clusters/kind"
 	"github.com/podidentity/epi/framework"
 )
 
@@ -77,7 +76,7 @@ func (a *app) providerOf(f *environmentFlags) (clusters.Provider, error) {
 	if f.provider == existing.Name {
 		return existing.New(dirs, f.existing), nil
 	}
-	return kind.New(dirs), nil
+	return a.kind(dirs), nil
 }
 
 // providerUp returns the provider of an environment that is up; that of this machine for one that
@@ -90,11 +89,11 @@ func (a *app) providerUp(name string) (clusters.Provider, error) {
 	env, err := clusters.LoadEnvironment(dirs, name)
 	switch {
 	case errors.Is(err, clusters.ErrNoEnvironment):
-		return kind.New(dirs), nil
+		return a.kind(dirs), nil
 	case err != nil:
 		return nil, err
 	case env.Provider == existing.Name:
 		return existing.New(dirs, existing.Options{EnvironmentLabel: framework.LabelEnvironment}), nil
 	}
-	return kind.New(dirs), nil
+	return a.kind(dirs), nil
 }

@@ -24,8 +24,8 @@ func (a *app) reportCommand() *cobra.Command {
 		Long: `Report reads results.json in the folder of a run, such as _artifacts/latest, and writes
 what is made of it beside it: report.html, junit.xml, conformance.yaml (if there were
 specs), bench.json and bench.txt (if there was a benchmark). Of the same results it
-writes the same bytes. A run that was killed leaves results.json alone: this makes
-the reports of it.`,
+writes the same bytes. A run that was killed leaves results.json alone, in the folder
+that is named after its start: this makes the reports of it.`,
 		Example: `  epi report _artifacts/latest
   epi report _artifacts/20261123-141500 --open`,
 		Args: cobra.ExactArgs(1),

@@ -108,16 +108,24 @@ func (f *runBenchFlags) choose(provider string) ([]scenario.Scenario, error) {
 func (a *app) runAll(ctx context.Context, cmd *cobra.Command, environment *environmentFlags, tests testFlags,
 	measure func(context.Context, *clusters.Environment, *session, *steps) error, keep bool,
 ) error {
+	dirs, err := a.dirs()
+	if err != nil {
+		return err
+	}
 	session, err := a.newSession(cmd, tests.artifacts, tests.selection())
 	if err != nil {
 		return err
 	}
 	session.junit = tests.junit
+	a.interrupts.at(a.makingEnvironment(environment.spec.Name, dirs))
 	steps := a.newSteps(session.phase)
 	env, err := a.up(ctx, environment, steps)
 	if err != nil {
 		session.problem("bring environment up", err)
 	} else {
+		if keep {
+			a.interrupts.at(a.inEnvironmentWork(env.Name))
+		}
 		err := a.runSuites(ctx, env, tests, session, steps)
 		session.problem("run suites", err)
 		if err == nil && ctx.Err() == nil {

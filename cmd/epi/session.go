@@ -188,6 +188,9 @@ func (s *session) finish(ctx context.Context) error {
 	if s.broken != nil {
 		err = fmt.Errorf("write reports: %w", s.broken)
 	}
+	if err := reports.PointLatest(s.dir); err != nil {
+		_, _ = fmt.Fprintf(s.app.err, "Warning: %v\n", err) // the reports are there all the same
+	}
 	err = errors.Join(err, s.print(run))
 	verdict := run.Verdict()
 	switch {
@@ -204,13 +207,13 @@ func (s *session) print(run reports.Run) error {
 	if s.app.output == "json" {
 		return reports.WriteJSON(s.app.out, run)
 	}
-	latest := filepath.Join(filepath.Dir(s.dir), "latest")
+	// Not by way of the link latest: another run may have ended since.
 	var files []string
 	for _, name := range reports.Files(run) {
-		files = append(files, s.app.relative(filepath.Join(latest, name)))
+		files = append(files, s.app.relative(filepath.Join(s.dir, name)))
 	}
 	options := reports.SummaryOptions{Dir: s.app.relative(s.dir), Files: files, Width: s.app.width()}
-	options.Color = options.Width > 0 && s.app.colourOn(true)
+	options.Color = s.app.colourOn(s.app.out)
 	return reports.WriteSummary(s.app.out, run, options)
 }
 

@@ -4,59 +4,727 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/creack/pty"
+
+	"github.com/podidentity/epi/clusters"
 )
 
 // hangTime is how long a program may take that should have ended long before.
 const hangTime = 2 * time.Minute
 
-// onTerminal runs epi with args at a terminal of 80 columns and 24 lines and returns its exit code and all
-// that it wrote there.
-func onTerminal(t *testing.T, args ...string) (int, string) {
+// What the provider of these tests does, by variables of the program that it runs in.
+const (
+	// variableEnvironment is a file with the environment that it brings up.
+	variableEnvironment = "TEST_ENVIRONMENT"
+	// variableBlock names the step at which it waits for the end of its context, variablePanic the one at which it panics.
+	variableBlock, variablePanic = "TEST_BLOCK", "TEST_PANIC"
+	// variableStuck, if set, makes removal wait for ever.
+	variableStuck = "TEST_STUCK"
+)
+
+// Steps of the provider of these tests.
+const (
+	stepEngine, stepImage, stepCluster = "Container engine", "Node image", "Cluster"
+	stepRemove                         = "Remove cluster"
+)
+
+// beEpi makes this test program epi with the provider of these tests.
+func beEpi() {
+	a := newApp(newStream(os.Stdout), newStream(os.Stderr), os.LookupEnv)
+	a.kind = func(dirs clusters.Dirs) clusters.Provider { return staged{dirs} }
+	start(a)
+}
+
+// staged is a provider that shows the steps of one and makes nothing but the folder of the environment.
+type staged struct{ dirs clusters.Dirs }
+
+func (p staged) Up(ctx context.Context, spec clusters.Spec, progress clusters.Progress) (*clusters.Environment, error) {
+	dir := p.dirs.EnvironmentDir(spec.Name)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	if err := p.play(ctx, progress); err != nil {
+		return nil, errors.Join(err, p.Down(context.WithoutCancel(ctx), spec.Name, progress))
+	}
+	var env clusters.Environment
+	data, err := os.ReadFile(os.Getenv(variableEnvironment))
+	if err == nil {
+		err = json.Unmarshal(data, &env)
+	}
+	if err != nil {
+		return nil, err
+	}
+	env.Name = spec.Name
+	return &env, clusters.SaveEnvironment(p.dirs, &env)
+}
+
+// play shows two steps side by side, in more words than a line has room for, and one after them.
+func (p staged) play(ctx context.Context, progress clusters.Progress) error {
+	for _, names := range [][]string{{stepEngine}, {stepImage, "Images of emulator, agent, webhook and probe"}, {stepCluster}} {
+		var tasks []clusters.Task
+		for _, name := range names {
+			task := progress.Start(name)
+			task.Detail("%s", strings.Repeat("many words about what is done now; ", 10)+"\nand a second line")
+			tasks = append(tasks, task)
+		}
+		switch names[0] {
+		case os.Getenv(variablePanic):
+			panic("on purpose")
+		case os.Getenv(variableBlock):
+			<-ctx.Done()
+		}
+		for _, task := range tasks {
+			task.End(context.Cause(ctx))
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+func (p staged) Down(_ context.Context, name string, progress clusters.Progress) error {
+	task := progress.Start(stepRemove)
+	if os.Getenv(variableStuck) != "" {
+		select {}
+	}
+	err := os.RemoveAll(p.dirs.EnvironmentDir(name))
+	task.End(err)
+	return err
+}
+
+// program is an installation of epi in a folder of its own, with a cluster that is not one.
+type program struct {
+	dir, path string
+	variables []string
+}
+
+// install puts epi, with its programs beside it, into a folder.
+func install(t *testing.T) *program {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), hangTime)
-	defer cancel()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	args = append(args, "--state-dir", filepath.Join(dir, "state"), "--cache-dir", filepath.Join(dir, "cache"))
-	command := exec.CommandContext(ctx, self, args...)
-	command.Dir = dir
-	command.Env = append(os.Environ(), beProgram+"=1", "TERM=xterm-256color")
-	terminal, err := pty.StartWithSize(command, &pty.Winsize{Cols: 80, Rows: 24})
+	p := &program{dir: t.TempDir()}
+	p.path = filepath.Join(p.dir, "bin", "epi")
+	if err := os.Mkdir(filepath.Dir(p.path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(self, p.path); err != nil { // on another file system
+		data, err := os.ReadFile(self)
+		if err == nil {
+			err = os.WriteFile(p.path, data, 0o700)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"epi-agent", "epi-webhook", "epi-emulator", "epi-probe", "epi-runc"} {
+		if err := os.WriteFile(filepath.Join(filepath.Dir(p.path), name), nil, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// No container engine: nothing of this machine's is looked at.
+	p.variables = []string{"PATH=" + filepath.Dir(p.path), "HOME=" + p.dir, beProgram + "=1"}
+	return p
+}
+
+func (p *program) state() string { return filepath.Join(p.dir, "state") }
+
+// environment is the folder of the environment that the program brings up.
+func (p *program) environment() string {
+	return clusters.Dirs{State: p.state()}.EnvironmentDir("epi")
+}
+
+// withCluster gives the program the environment of an API server that is ready and answers everything else by handle.
+func (p *program) withCluster(t *testing.T, handle http.HandlerFunc) *program {
+	t.Helper()
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if body, known := discovery[r.URL.Path]; known {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, body) // a client that is gone
+			return
+		}
+		handle(w, r)
+	}))
+	t.Cleanup(server.Close)
+	kubeconfig, file := filepath.Join(p.dir, "kubeconfig"), filepath.Join(p.dir, "environment.json")
+	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	env := &clusters.Environment{
+		Provider: "staged", ClusterName: "epi", Kubeconfig: kubeconfig, Nodes: 1, Region: "us-west-2",
+		AWS:      clusters.AWS{EndpointURL: server.URL, PodEndpointURL: server.URL, AccessKeyID: "AKIAEXAMPLE", SecretAccessKey: "secret"},
+		Subjects: []clusters.Subject{{Role: "agent", Reference: true}, {Role: "webhook", Reference: true}},
+	}
+	for path, value := range map[string]any{
+		file: env,
+		kubeconfig: map[string]any{
+			"apiVersion": "v1", "kind": "Config", "current-context": "c",
+			"contexts": []any{map[string]any{"name": "c", "context": map[string]any{"cluster": "c", "user": "u"}}},
+			"clusters": []any{map[string]any{"name": "c", "cluster": map[string]any{"server": server.URL, "certificate-authority-data": authority}}},
+			"users":    []any{map[string]any{"name": "u", "user": map[string]any{"token": "t"}}},
+		},
+	} {
+		data, err := json.Marshal(value)
+		if err == nil {
+			err = os.WriteFile(path, data, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.variables = append(p.variables, variableEnvironment+"="+file)
+	env.Name = "up"
+	if err := clusters.SaveEnvironment(clusters.Dirs{State: p.state()}, env); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// discovery is what an API server tells about itself, as far as the first request of a spec needs it.
+var discovery = map[string]string{
+	"/readyz": "ok",
+	"/api":    `{"kind":"APIVersions","versions":["v1"]}`,
+	"/apis":   `{"kind":"APIGroupList","apiVersion":"v1","groups":[]}`,
+	"/api/v1": `{"kind":"APIResourceList","apiVersion":"v1","groupVersion":"v1","resources":[
+		{"name":"namespaces","singularName":"namespace","namespaced":false,"kind":"Namespace","verbs":["create","delete","get"]}]}`,
+	"/api/v1/nodes": `{"kind":"NodeList","apiVersion":"v1","items":[]}`,
+}
+
+// refuse is an API server that does nothing.
+func refuse(w http.ResponseWriter, _ *http.Request) {
+	http.Error(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403,"message":"on purpose"}`, http.StatusForbidden)
+}
+
+// atTerminal is a program at a terminal.
+type atTerminal struct {
+	t       *testing.T
+	command *exec.Cmd
+	master  *os.File
+	ended   chan struct{} // closed when the program's output has ended
+
+	mu   sync.Mutex
+	seen strings.Builder
+	more chan struct{}
+}
+
+// look is how a terminal is.
+type look struct {
+	columns, rows uint16
+	variables     []string
+}
+
+var usual = look{80, 24, []string{"TERM=xterm-256color"}}
+
+func (p *program) command(args []string, variables ...string) *exec.Cmd {
+	if !slices.Contains(args, "aws") {
+		args = append(args, "--state-dir", p.state(), "--cache-dir", filepath.Join(p.dir, "cache"))
+	}
+	command := exec.Command(p.path, args...) //nolint:noctx // tests end it by what a terminal can do
+	command.Dir = p.dir
+	command.Env = slices.Concat(p.variables, variables, []string{"EPI_STATE_DIR=" + p.state()})
+	return command
+}
+
+// start starts the program at a terminal of its own, which controls it.
+func (p *program) start(t *testing.T, look look, args ...string) *atTerminal {
+	t.Helper()
+	r := &atTerminal{t: t, command: p.command(args, look.variables...), ended: make(chan struct{}), more: make(chan struct{}, 1)}
+	var err error
+	r.master, err = pty.StartWithSize(r.command, &pty.Winsize{Cols: look.columns, Rows: look.rows})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = terminal.Close() }()
-	seen, _ := io.ReadAll(terminal) // ends with an error when the program does
-	err = command.Wait()
-	if ctx.Err() != nil {
-		t.Fatalf("epi %s does not end; it wrote:\n%s", strings.Join(args, " "), seen)
-	}
-	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
-	}
-	return command.ProcessState.ExitCode(), string(seen)
+	go func() {
+		defer close(r.ended)
+		buffer := make([]byte, 4096)
+		for {
+			n, err := r.master.Read(buffer)
+			r.mu.Lock()
+			r.seen.Write(buffer[:n])
+			r.mu.Unlock()
+			select {
+			case r.more <- struct{}{}:
+			default:
+			}
+			if err != nil { // the program has ended
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		_ = r.command.Process.Kill() // it may have ended
+		_ = r.master.Close()
+	})
+	return r
 }
 
-func TestProgressEndsAtATerminal(t *testing.T) {
+func (r *atTerminal) text() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.seen.String()
+}
+
+// await waits until the program has written text.
+func (r *atTerminal) await(text string) {
+	r.t.Helper()
+	deadline := time.After(hangTime)
+	for !strings.Contains(r.text(), text) {
+		select {
+		case <-r.more:
+		case <-r.ended:
+			if !strings.Contains(r.text(), text) {
+				r.t.Fatalf("ended without %q:\n%s", text, r.text())
+			}
+		case <-deadline:
+			r.t.Fatalf("does not write %q:\n%s", text, r.text())
+		}
+	}
+}
+
+// press types a key.
+func (r *atTerminal) press(key string) {
+	r.t.Helper()
+	if _, err := io.WriteString(r.master, key); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+const controlC = "\x03"
+
+// wait waits for the program's end and returns its exit code and what it wrote.
+func (r *atTerminal) wait() (int, string) {
+	r.t.Helper()
+	code := waitFor(r.t, r.command, r.text)
+	<-r.ended
+	return code, r.text()
+}
+
+func waitFor(t *testing.T, command *exec.Cmd, text func() string) int {
+	t.Helper()
+	result := make(chan error, 1)
+	go func() { result <- command.Wait() }()
+	select {
+	case err := <-result:
+		if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+			t.Fatal(err)
+		}
+	case <-time.After(hangTime):
+		_ = command.Process.Kill()
+		t.Fatalf("epi %s does not end:\n%s", strings.Join(command.Args[1:], " "), text())
+	}
+	return command.ProcessState.ExitCode()
+}
+
+var colours = regexp.MustCompile(`\x1b\[([0-9;]*)m`)
+
+// checkLeft reports what a program that has ended has left wrong with its terminal.
+func checkLeft(t *testing.T, text string) {
+	t.Helper()
+	if strings.LastIndex(text, "\x1b[?25l") > strings.LastIndex(text, "\x1b[?25h") {
+		t.Errorf("the cursor stays hidden:\n%q", text)
+	}
+	if strings.LastIndex(text, "\x1b[?1049h") > strings.LastIndex(text, "\x1b[?1049l") {
+		t.Errorf("the other screen stays:\n%q", text)
+	}
+	if all := colours.FindAllStringSubmatch(text, -1); len(all) > 0 && all[len(all)-1][1] != "0" && all[len(all)-1][1] != "" {
+		t.Errorf("a colour stays:\n%q", text)
+	}
+	if text != "" && !strings.HasSuffix(text, "\n") && !strings.HasSuffix(text, "A\x1b[J") {
+		t.Errorf("the last line does not end:\n%q", text[max(0, len(text)-200):])
+	}
+}
+
+// offline are flags of a run of one spec in a cluster that is not one.
+var offline = []string{"--label-filter", "INJ-05", "--focus", "of other service accounts", "--procs", "1"}
+
+func TestEveryVerbEndsAtATerminal(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(server.Close)
+	anyVerdict := []int{exitFailed, exitEnvironment}
+	for _, verb := range []struct {
+		args  []string
+		codes []int
+		says  string
+	}{
+		{append([]string{"run", "--bench", "none"}, offline...), anyVerdict, "report.html"},
+		{append([]string{"run", "--bench", "warm", "--keep"}, offline...), anyVerdict, "report.html"},
+		{[]string{"up"}, []int{exitHeld}, "is up"},
+		{append([]string{"test", "--name", "up"}, offline...), anyVerdict, "report.html"},
+		{[]string{"test", "--name", "up", "--list"}, []int{exitHeld}, "INJ-05"},
+		{[]string{"test", "--name", "nosuch"}, []int{exitEnvironment}, "epi up --name nosuch"},
+		{[]string{"bench", "--name", "up", "--scenario", "warm"}, []int{exitEnvironment}, "report.html"},
+		{[]string{"bench", "--url", server.URL, "--rate", "50", "--duration", "100ms", "--repeats", "1"}, []int{exitHeld}, "report.html"},
+		{[]string{"bench", "--list"}, []int{exitHeld}, "warm"},
+		{[]string{"down", "--name", "up"}, []int{exitHeld}, stepRemove},
+		{[]string{"down", "--name", "nosuch"}, []int{exitHeld}, ""},
+		{[]string{"down", "--all"}, []int{exitHeld}, ""},
+		{[]string{"compare", "nosuch", "nosuch"}, []int{exitUsage}, "nosuch"},
+		{[]string{"report", "nosuch"}, []int{exitUsage}, "nosuch"},
+		{[]string{"aws", "--name", "up", "--", "epi", "version"}, []int{exitHeld}, "epi"},
+		{[]string{"images", "--file", "images.tar"}, []int{exitHeld}, "epi-agent"},
+		{[]string{"version"}, []int{exitHeld}, "epi"},
+		{[]string{"help", "exit-codes"}, []int{exitHeld}, "130"},
+		{[]string{"walkthrough"}, []int{exitHeld}, "epi"},
+		{[]string{"upp"}, []int{exitUsage}, "upp"},
+	} {
+		t.Run(strings.Join(verb.args[:min(3, len(verb.args))], " "), func(t *testing.T) {
+			t.Parallel()
+			r := install(t).withCluster(t, refuse).start(t, usual, verb.args...)
+			for _, size := range []pty.Winsize{{Cols: 40, Rows: 10}, {Cols: 200, Rows: 60}, {Cols: 3, Rows: 2}} {
+				if err := pty.Setsize(r.master, &size); err != nil {
+					t.Fatal(err)
+				}
+			}
+			code, text := r.wait()
+			if !slices.Contains(verb.codes, code) || !strings.Contains(text, verb.says) {
+				t.Errorf("exit code %d, want %d and %q:\n%s", code, verb.codes, verb.says, text)
+			}
+			checkLeft(t, text)
+		})
+	}
+}
+
+func TestEveryTerminalGetsWhatItKnows(t *testing.T) {
+	for _, row := range []struct {
+		name                  string
+		look                  look
+		color                 string
+		redrawn, coloured, at bool
+	}{
+		{"usual", usual, "auto", true, true, true},
+		{"no size", look{0, 0, usual.variables}, "auto", false, true, true},
+		{"narrow", look{5, 3, usual.variables}, "auto", true, true, true},
+		{"one row", look{80, 1, usual.variables}, "auto", false, true, true},
+		{"dumb", look{80, 24, []string{"TERM=dumb"}}, "auto", false, false, true},
+		{"unnamed", look{80, 24, nil}, "auto", false, false, true},
+		{"NO_COLOR", look{80, 24, append([]string{"NO_COLOR=1"}, usual.variables...)}, "auto", true, false, true},
+		{"NO_COLOR empty", look{80, 24, append([]string{"NO_COLOR="}, usual.variables...)}, "auto", true, true, true},
+		{"never", usual, "never", false, false, true},
+		{"always", look{80, 24, append([]string{"NO_COLOR=1"}, usual.variables...)}, "always", true, true, true},
+		{"piped", usual, "auto", false, false, false},
+		{"piped, always", usual, "always", false, true, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			p := install(t).withCluster(t, refuse)
+			args := append([]string{"run", "--bench", "none", "--color", row.color}, offline...)
+			var text string
+			var code int
+			if row.at {
+				p.variables = append(p.variables, variableBlock+"="+stepCluster)
+				r := p.start(t, row.look, args...)
+				if row.redrawn && row.look.columns > 20 {
+					r.await(stepCluster + " (") // begins when the others have ended
+				}
+				r.await(" Images of emulator, agent, webhook and probe (")
+				if row.redrawn {
+					r.await("\x1b[J") // two drawings
+				}
+				r.press(controlC)
+				code, text = r.wait()
+				if code != exitInterrupted {
+					t.Errorf("exit code %d, want %d", code, exitInterrupted)
+				}
+				checkLeft(t, text)
+			} else {
+				output, err := p.command(args, row.look.variables...).CombinedOutput()
+				if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+					t.Fatal(err)
+				}
+				text = string(output)
+			}
+			if got := strings.Contains(text, "\x1b[J"); got != row.redrawn {
+				t.Errorf("redrawn: %t, want %t:\n%q", got, row.redrawn, text)
+			}
+			if got := colours.MatchString(text); got != row.coloured {
+				t.Errorf("coloured: %t, want %t:\n%q", got, row.coloured, text)
+			}
+			if !row.redrawn && !row.coloured && strings.Contains(text, "\x1b") {
+				t.Errorf("escapes:\n%q", text)
+			}
+			for _, step := range []string{stepEngine, stepImage, "Images of emulator"} {
+				if !strings.Contains(text, "✓ "+step) && !strings.Contains(text, "✓\x1b[0m "+step) {
+					t.Errorf("does not tell of %q:\n%s", step, text)
+				}
+			}
+		})
+	}
+}
+
+func TestControlCIsAnsweredAndCleanedUpAfterInEveryPhase(t *testing.T) {
+	blocked := make(chan struct{})
+	t.Cleanup(func() { close(blocked) })
+	wait := func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost { // removal is refused at once
+			select {
+			case <-blocked:
+			case <-r.Context().Done():
+			}
+		}
+		refuse(w, r)
+	}
+	for _, row := range []struct {
+		name, block, at string
+		args            []string
+	}{
+		{"engine", stepEngine, "many words", append([]string{"run"}, offline...)},
+		{"node image", stepImage, "Images of emulator", append([]string{"run"}, offline...)},
+		{"cluster", stepCluster, stepCluster, append([]string{"run"}, offline...)},
+		{"up", stepCluster, stepCluster, []string{"up"}},
+		{"suites", "", "now: ", append([]string{"run"}, offline...)},
+		{"test", "", "now: ", append([]string{"test", "--name", "up"}, offline...)},
+		{"bench", "", "making identities", []string{"bench", "--name", "up", "--scenario", "warm"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			p := install(t).withCluster(t, wait)
+			if row.block != "" {
+				p.variables = append(p.variables, variableBlock+"="+row.block)
+			}
+			r := p.start(t, look{80, 24, []string{"TERM=xterm", "NO_COLOR=1"}}, row.args...)
+			r.await(row.at)
+			r.press(controlC)
+			r.await("Interrupted: removing what was made")
+			code, text := r.wait()
+			if code != exitInterrupted {
+				t.Errorf("exit code %d, want %d:\n%s", code, exitInterrupted, text)
+			}
+			if _, err := os.Stat(p.environment()); !os.IsNotExist(err) {
+				t.Errorf("the environment is left: %v", err)
+			}
+			if strings.Contains(text, "✗") {
+				t.Errorf("what was stopped is told as failed:\n%s", text)
+			}
+			checkLeft(t, text)
+		})
+	}
+}
+
+func TestASecondControlCSaysWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	p := install(t)
+	p.variables = append(p.variables, variableBlock+"="+stepCluster, variableStuck+"=1")
+	r := p.start(t, usual, "up")
+	r.await(stepCluster + " (")
+	r.press(controlC)
+	r.await("press Ctrl-C again")
+	r.await(stepRemove)
+	r.press(controlC)
+	code, text := r.wait()
+	if want := "epi down --name epi --state-dir " + p.state(); code != exitInterrupted || !strings.Contains(text, "Left: environment \"epi\"") || !strings.Contains(text, want) {
+		t.Errorf("exit code %d, want %d and %q:\n%s", code, exitInterrupted, want, text)
+	}
+	checkLeft(t, text)
+}
+
+func TestControlCEndsAVerbThatMakesNothing(t *testing.T) {
+	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer server.Close()
-	code, seen := onTerminal(t, "bench", "--url", server.URL, "--rate", "50", "--duration", "100ms", "--repeats", "1")
-	if code != exitHeld || !strings.Contains(seen, "Benchmark of a URL") || !strings.Contains(seen, "report.html") {
-		t.Errorf("exit code %d:\n%s", code, seen)
+	r := install(t).start(t, usual, "bench", "--url", server.URL, "--rate", "50", "--duration", "1m", "--repeats", "1")
+	r.await("Calibrate")
+	r.press(controlC)
+	code, text := r.wait()
+	if code != exitInterrupted || !strings.Contains(text, "Interrupted") {
+		t.Errorf("exit code %d:\n%s", code, text)
 	}
+	checkLeft(t, text)
+}
+
+func TestOtherSignalsCleanUpToo(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		send func(*atTerminal) error
+		code int
+	}{
+		{"SIGTERM", func(r *atTerminal) error { return r.command.Process.Signal(syscall.SIGTERM) }, 143},
+		{"SIGTERM to the group as well", func(r *atTerminal) error {
+			return errors.Join(r.command.Process.Signal(syscall.SIGTERM), syscall.Kill(-r.command.Process.Pid, syscall.SIGTERM))
+		}, 143},
+		{"SIGHUP", func(r *atTerminal) error { return r.command.Process.Signal(syscall.SIGHUP) }, 129},
+		{"SIGHUP twice", func(r *atTerminal) error {
+			return errors.Join(r.command.Process.Signal(syscall.SIGHUP), syscall.Kill(-r.command.Process.Pid, syscall.SIGHUP))
+		}, 129},
+		{"terminal closed", func(r *atTerminal) error { return r.master.Close() }, 129},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			p := install(t)
+			p.variables = append(p.variables, variableBlock+"="+stepImage)
+			r := p.start(t, usual, "run")
+			r.await(stepImage + " (")
+			if err := row.send(r); err != nil {
+				t.Fatal(err)
+			}
+			if code := waitFor(t, r.command, r.text); code != row.code {
+				t.Errorf("exit code %d, want %d:\n%s", code, row.code, r.text())
+			}
+			if _, err := os.Stat(p.environment()); !os.IsNotExist(err) {
+				t.Errorf("the environment is left: %v", err)
+			}
+			if files, err := filepath.Glob(filepath.Join(p.dir, "_artifacts", "latest", "report.html")); err != nil || len(files) != 1 {
+				t.Errorf("no report: %v", err)
+			}
+		})
+	}
+}
+
+func TestOutputThatNobodyReadsEndsNothing(t *testing.T) {
+	t.Parallel()
+	p := install(t)
+	p.variables = append(p.variables, variableBlock+"="+stepImage)
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := p.command([]string{"run"})
+	command.Stdout, command.Stderr = writer, writer
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = command.Process.Kill() })
+	_ = writer.Close()
+	// A reader such as head: it goes after the first line.
+	if _, err := reader.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	_ = reader.Close()
+	if err := command.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if code := waitFor(t, command, func() string { return "" }); code != exitInterrupted {
+		t.Errorf("exit code %d, want %d", code, exitInterrupted)
+	}
+	if _, err := os.Stat(p.environment()); !os.IsNotExist(err) {
+		t.Errorf("the environment is left: %v", err)
+	}
+}
+
+func TestATerminalThatDoesNotReadHoldsNoCleanUpUp(t *testing.T) {
+	t.Parallel()
+	p := install(t)
+	p.variables = append(p.variables, variableBlock+"="+stepImage, "TERM=xterm")
+	command := p.command([]string{"run"})
+	master, err := pty.StartWithSize(command, &pty.Winsize{Cols: 80, Rows: 24})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = command.Process.Kill()
+		_ = master.Close()
+	})
+	// Nobody reads from master: after some drawings the program's writing waits.
+	deadline := time.Now().Add(hangTime)
+	for _, there := range []bool{true, false} {
+		for {
+			if _, err := os.Stat(p.environment()); (err == nil) == there {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("the environment's folder is there: %t", !there)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		if _, err := io.WriteString(master, controlC); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if code := waitFor(t, command, func() string { return "" }); code != exitInterrupted {
+		t.Errorf("exit code %d, want %d", code, exitInterrupted)
+	}
+}
+
+func TestADefectOfEpiIsNoVerdictAndLeavesTheTerminalWell(t *testing.T) {
+	t.Parallel()
+	p := install(t)
+	p.variables = append(p.variables, variablePanic+"="+stepCluster)
+	code, text := p.start(t, usual, "up").wait()
+	if code != exitEnvironment {
+		t.Errorf("exit code %d, want %d", code, exitEnvironment)
+	}
+	for _, says := range []string{"on purpose", "terminal_test.go", "epi down --name epi"} {
+		if !strings.Contains(text, says) {
+			t.Errorf("does not say %q:\n%s", says, text)
+		}
+	}
+	checkLeft(t, text)
+}
+
+func TestAnIgnoredSignalStaysIgnored(t *testing.T) {
+	t.Parallel()
+	shell, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip("no shell: ", err)
+	}
+	p := install(t)
+	p.variables = append(p.variables, variableBlock+"="+stepCluster)
+	command := exec.Command(shell, "-c", `trap "" HUP; exec "$@"`, "sh", p.path, "up", "--state-dir", p.state(), "--color", "always") //nolint:noctx // as above
+	command.Dir, command.Env = p.dir, append(p.variables, usual.variables...)
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	command.Stderr = writer
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_ = writer.Close()
+	t.Cleanup(func() { _ = command.Process.Kill() })
+	if _, err := reader.Read(make([]byte, 1)); err != nil { // the program has begun
+		t.Fatal(err)
+	}
+	for _, s := range []syscall.Signal{syscall.SIGHUP, syscall.SIGTERM} {
+		if err := command.Process.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rest, _ := io.ReadAll(reader) // ends with the program
+	if code := waitFor(t, command, func() string { return string(rest) }); code != 143 {
+		t.Errorf("exit code %d, want that of SIGTERM:\n%s", code, rest)
+	}
+}
+
+func TestRunsThatShareArtifactsTellTheirOwn(t *testing.T) {
+	t.Parallel()
+	p := install(t).withCluster(t, refuse)
+	var group sync.WaitGroup
+	for n := range 3 {
+		group.Go(func() {
+			name := fmt.Sprintf("shared%d", n)
+			output, err := p.command(append([]string{"run", "--name", name, "--bench", "none", "--artifacts", "shared"}, offline...)).Output()
+			if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+				t.Errorf("run %d: %v", n, err)
+				return
+			}
+			files := regexp.MustCompile(`shared/\S+/results\.json`).FindAllString(string(output), -1)
+			if len(files) != 1 {
+				t.Errorf("run %d names %q:\n%s", n, files, output)
+				return
+			}
+			data, err := os.ReadFile(filepath.Join(p.dir, files[0]))
+			if err != nil || !strings.Contains(string(data), `"name": "`+name+`"`) {
+				t.Errorf("run %d names the results of another (%v)", n, err)
+			}
+		})
+	}
+	group.Wait()
 }

@@ -190,6 +190,7 @@ else went wrong beside it), 3 the environment is gone or broke, so there is no v
 				return err
 			}
 			session.junit = flags.junit
+			a.interrupts.at(a.inEnvironmentWork(env.Name))
 			steps := a.newSteps(session.phase)
 			session.problem("run suites", a.runSuites(ctx, env, flags, session, steps))
 			steps.Close()
@@ -202,6 +203,19 @@ else went wrong beside it), 3 the environment is gone or broke, so there is no v
 	cmd.Flags().Lookup("list").NoOptDefVal = listRequirements
 	a.outputFlag(cmd)
 	return cmd
+}
+
+// inEnvironmentWork is the work of a command that makes pods, roles and the like in an environment that stays.
+func (a *app) inEnvironmentWork(name string) work {
+	return work{
+		doing: fmt.Sprintf("removing what was made in environment %q, which stays", name),
+		ended: func() string {
+			return fmt.Sprintf("environment %q is still up; remove it with: %s", name, a.commandLine("down", "--name", name))
+		},
+		left: func() string {
+			return fmt.Sprintf("environment %q with what was made in it; remove it with: %s", name, a.commandLine("down", "--name", name))
+		},
+	}
 }
 
 // runSuites runs the selected specs and records them. Its error says that the environment, not a
@@ -273,7 +287,7 @@ func (a *app) runOnce(ctx context.Context, options suites.Options, specs int, ro
 		task.Detail("%d of %d specs, %d not held", done, specs, failed)
 	})
 	if ctx.Err() != nil {
-		task.End(nil)
+		task.End(context.Cause(ctx))
 		return held, err
 	}
 	task.End(err)

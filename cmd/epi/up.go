@@ -113,6 +113,11 @@ archive of docker save. Images that are made like EKS's own are called as EKS ca
 			if err := a.checkOutput(); err != nil {
 				return err
 			}
+			dirs, err := a.dirs()
+			if err != nil {
+				return err
+			}
+			a.interrupts.at(a.makingEnvironment(flags.spec.Name, dirs))
 			steps := a.newSteps(nil)
 			env, err := a.up(cmd.Context(), &flags, steps)
 			steps.Close()

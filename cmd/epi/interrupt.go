@@ -1,0 +1,255 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/podidentity/epi/cmd/epi/screen"
+)
+
+const (
+	// endTime is how long a command that makes nothing may take to end after an interrupt.
+	endTime = time.Second
+	// sayTime is how long the last words may take on a terminal that does not read.
+	sayTime = time.Second
+	// sameTime is the time within which two equal signals are one: programs such as timeout send theirs
+	// to a process and to its group.
+	sameTime = time.Second
+)
+
+// interruptedError is why the context of the program ended: somebody asked it to end.
+type interruptedError struct{ signal syscall.Signal }
+
+func (e *interruptedError) Error() string { return interruptWord(e.signal) }
+
+// Is makes it the end of a context.
+func (e *interruptedError) Is(target error) bool { return target == context.Canceled }
+
+// code is the exit code that shells give to a program that a signal ended.
+func (e *interruptedError) code() int { return 128 + int(e.signal) }
+
+// interruptWord is what a signal means to a person.
+func interruptWord(signal os.Signal) string {
+	switch signal {
+	case syscall.SIGTERM:
+		return "terminated"
+	case syscall.SIGHUP:
+		return "terminal closed"
+	default:
+		return "interrupted"
+	}
+}
+
+// work is what an interrupt finds a command at.
+type work struct {
+	// doing is what the command does about the first interrupt, such as "removing what was made".
+	doing string
+	// ended says, after that, what became of what the command had made; "" says nothing.
+	ended func() string
+	// left says, at the second interrupt, what stays and the command that removes it; "" if nothing does.
+	left func() string
+}
+
+// interrupts makes signals end the program. The first ends the context of the command, which then
+// cleans up; the second ends the program at once, with words about what it leaves. A nil *interrupts does nothing.
+type interrupts struct {
+	say  func(line string)
+	exit func(code int)
+	now  func() time.Time
+
+	cancel context.CancelCauseFunc
+	first  chan struct{} // closed by the first signal
+
+	mu     sync.Mutex
+	got    map[os.Signal]time.Time
+	work   *work
+	screen *screen.Screen
+}
+
+// newInterrupts returns interrupts that say what they have to say on a.err, and the context that they end.
+func (a *app) newInterrupts(ctx context.Context) (*interrupts, context.Context) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	i := &interrupts{exit: os.Exit, now: a.now, cancel: cancel, first: make(chan struct{}), got: map[os.Signal]time.Time{}}
+	i.say = func(line string) {
+		i.mu.Lock()
+		display := i.screen
+		i.mu.Unlock()
+		if display != nil {
+			display.Print(line)
+			return
+		}
+		_, _ = fmt.Fprintln(a.err, line)
+	}
+	a.interrupts = i
+	return i, ctx
+}
+
+// watch handles the signals of this process from now on. One that whoever started it had it ignore, as
+// nohup does with SIGHUP, stays ignored.
+func (i *interrupts) watch() {
+	signals := make(chan os.Signal, 8)
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		if !signal.Ignored(s) {
+			signal.Notify(signals, s)
+		}
+	}
+	resumed := make(chan os.Signal, 1)
+	signal.Notify(resumed, syscall.SIGCONT)
+	// Without this, writing to a pipe that nobody reads ends the program, and nothing is cleaned up.
+	broken := make(chan os.Signal, 1)
+	signal.Notify(broken, syscall.SIGPIPE)
+	go func() {
+		for {
+			select {
+			case s := <-signals:
+				i.handle(s)
+			case <-resumed:
+				i.mu.Lock()
+				display := i.screen
+				i.mu.Unlock()
+				if display != nil {
+					display.Resume()
+				}
+			case <-broken:
+			}
+		}
+	}()
+}
+
+// handle does what a signal asks for. It never waits for the terminal.
+func (i *interrupts) handle(s os.Signal) {
+	number, _ := s.(syscall.Signal)
+	i.mu.Lock()
+	first := len(i.got) == 0
+	at, again := i.got[s]
+	i.got[s] = i.now()
+	doing := i.work
+	i.mu.Unlock()
+	switch {
+	case first:
+		close(i.first)
+		i.cancel(&interruptedError{signal: number})
+		go i.say(i.firstWords(s, doing))
+		if doing == nil {
+			time.AfterFunc(endTime, func() { i.exit(128 + int(number)) })
+		}
+	case s == syscall.SIGHUP:
+		// A terminal that closes may tell so twice, and after Ctrl-C; it asks for no haste.
+	case again && s == syscall.SIGTERM && i.now().Sub(at) < sameTime:
+	default:
+		said := make(chan struct{})
+		go func() {
+			defer close(said)
+			i.say(i.lastWords())
+			i.flush()
+		}()
+		select {
+		case <-said:
+		case <-time.After(sayTime):
+		}
+		i.exit(128 + int(number))
+	}
+}
+
+func (i *interrupts) firstWords(s os.Signal, doing *work) string {
+	word := map[string]string{"interrupted": "Interrupted", "terminated": "Terminated", "terminal closed": "Terminal closed"}[interruptWord(s)]
+	if doing == nil {
+		return word + "."
+	}
+	again := "press Ctrl-C again to stop at once and leave it"
+	if s != syscall.SIGINT {
+		again = "a second signal stops at once and leaves it"
+	}
+	return fmt.Sprintf("%s: %s; %s", word, doing.doing, again)
+}
+
+// lastWords say what a program that stops at once leaves.
+func (i *interrupts) lastWords() string {
+	if left := i.left(); left != "" {
+		return "Stopped at once. Left: " + left
+	}
+	return "Stopped at once. Nothing is left to remove."
+}
+
+// left says what would stay if the program ended now, and the command that removes it; "" if nothing does.
+func (i *interrupts) left() string {
+	if i == nil {
+		return ""
+	}
+	i.mu.Lock()
+	doing := i.work
+	i.mu.Unlock()
+	if doing == nil || doing.left == nil {
+		return ""
+	}
+	return doing.left()
+}
+
+// flush writes what the screen has.
+func (i *interrupts) flush() {
+	if i == nil {
+		return
+	}
+	i.mu.Lock()
+	display := i.screen
+	i.mu.Unlock()
+	if display != nil {
+		display.Close(nil)
+	}
+}
+
+// asked returns a channel that is closed when somebody has asked the program to end.
+func (i *interrupts) asked() <-chan struct{} {
+	if i == nil {
+		return nil
+	}
+	return i.first
+}
+
+// showOn makes interrupts speak between the lines of a screen.
+func (i *interrupts) showOn(display *screen.Screen) {
+	if i == nil {
+		return
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.screen = display
+}
+
+// at tells what the command is at from now on. A command that says nothing has nothing to clean up.
+func (i *interrupts) at(w work) {
+	if i == nil {
+		return
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.work = &w
+}
+
+// outcome says what became of what the interrupted command had made.
+func (i *interrupts) outcome() string {
+	if i == nil {
+		return ""
+	}
+	i.mu.Lock()
+	doing := i.work
+	i.mu.Unlock()
+	if doing == nil || doing.ended == nil {
+		return ""
+	}
+	return doing.ended()
+}
+
+// interruption is the signal that ended ctx; nil if none did.
+func interruption(ctx context.Context) *interruptedError {
+	if interrupted, ok := errors.AsType[*interruptedError](context.Cause(ctx)); ok {
+		return interrupted
+	}
+	return nil
+}

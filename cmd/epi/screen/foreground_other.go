@@ -1,0 +1,8 @@
+//go:build !unix
+
+package screen
+
+import "os"
+
+// inForeground is true: there are no process groups.
+func inForeground(*os.File) bool { return true }
