@@ -317,7 +317,7 @@ func (w *Watch) behindAway(p *part) bool {
 // is not known, it is asked at once.
 func (w *Watch) behindSeen(p *part) bool {
 	for _, other := range w.parts {
-		if p.Behind == "" || other.Name != p.Behind || !other.seen.Before(p.failing) {
+		if p.Behind == "" || other.Name != p.Behind || other.seen.After(p.failing) {
 			continue
 		}
 		select {
