@@ -60,6 +60,10 @@ var differing = regexp.MustCompile(`"[^"]*"|'[^']*'|\b(?:arn|s3|https?):\S+|\bep
 // cause: what was expected is each spec's own.
 func alike(statement []string) string {
 	text := strings.Join(statement, " ")
+	// Of what AWS refuses the code is the cause, whatever the operation; HEAD has no code, but its status.
+	if code := refusedBy.FindString(text); code != "" {
+		return strings.Replace(code, "403 Forbidden", "AccessDenied", 1)
+	}
 	for i, line := range statement {
 		if strings.HasPrefix(line, "got ") {
 			text = strings.Join(statement[i:], " ")
@@ -72,6 +76,9 @@ func alike(statement []string) string {
 	}
 	return text
 }
+
+// refusedBy is the code of an error of AWS (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html).
+var refusedBy = regexp.MustCompile(`\bAccessDenied(?:Exception)?\b|\b403 Forbidden\b|\b[A-Z]\w+Exception\b`)
 
 // alikeLimit is how much of a statement is compared, in bytes.
 const alikeLimit = 160

@@ -115,6 +115,13 @@ func TestSummaryIsBounded(t *testing.T) {
 	if lines := strings.Count(strings.TrimSpace(many), "\n") + 1; lines > 20 || !strings.Contains(many, "✗ 22 specs failed: expected object 0") || !strings.Contains(many, "… and 12 more") {
 		t.Errorf("22 of one cause in %d lines:\n%s", lines, many)
 	}
+	refused := summarised(
+		"expected the object, 73 bytes\n got HeadObject answered 403 Forbidden\n(for 10.6s)",
+		"its own prefix\nexpected success, but got: AccessDenied of S3 PutObject (status 403, request 1): User: u is not authorized",
+		"AccessDenied of S3 ListObjectsV2 (status 403, request 2): User: u is not authorized")
+	if !strings.Contains(refused, "✗ 3 specs failed: expected the object") {
+		t.Errorf("refusals of AWS are told apart:\n%s", refused)
+	}
 	two := summarised("expected a\n got b of it", "expected a\n got another thing")
 	if strings.Contains(two, "2 specs") || strings.Count(two, "✗") != 2 {
 		t.Errorf("two causes are told as one:\n%s", two)

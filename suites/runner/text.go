@@ -117,6 +117,7 @@ var (
 	failedAfter  = regexp.MustCompile(`(?m)^Failed after ([\d.]+)s\.\n`)
 	asked        = regexp.MustCompile(`(?m)^The (?:function|matcher) passed to (?:Eventually|Consistently) (?:failed at \S+ with|returned the following error):\n`)
 	unexpected   = regexp.MustCompile(`(?m)^Unexpected error:\n([\s\S]*?)\noccurred$`)
+	refusal      = regexp.MustCompile(`operation error ([\w ]+): (\w+), (?:exceeded maximum number of attempts, \d+, )?https response error StatusCode: (\d+), RequestID: ([^,\s]*)(?:, HostID: [^,\s]*)?, (?:api error )?(\w+):`)
 	noSuccess    = regexp.MustCompile(`(?m)^Expected success, but got an error:\n`)
 )
 
@@ -146,6 +147,7 @@ func tidy(text string) string {
 	text = asked.ReplaceAllString(text, "")
 	text = unexpected.ReplaceAllString(text, "unexpected error:\n$1")
 	text = noSuccess.ReplaceAllString(text, "expected success, but got:\n")
+	text = refusal.ReplaceAllString(text, "$5 of $1 $2 (status $3, request $4):") // what decides it first
 	text = joined(text)
 	if waited != "" {
 		text = strings.TrimRight(text, "\n") + "\n" + waited

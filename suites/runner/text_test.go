@@ -35,10 +35,16 @@ func TestTextsOfFailures(t *testing.T) {
 		fails func(g Gomega)
 		want  string
 	}{
-		"number":           {func(g Gomega) { g.Expect(0).To(BeNumerically(">", 0)) }, "expected 0 to be > 0"},
-		"equal":            {func(g Gomega) { g.Expect("two").To(Equal("one")) }, "expected two to equal one"},
-		"described":        {func(g Gomega) { g.Expect(3).To(Equal(4), "calls of pod %s", name) }, "calls of pod reader\nexpected 3 to equal 4"},
-		"an error":         {func(g Gomega) { g.Expect(refused).NotTo(HaveOccurred()) }, "unexpected error: operation error S3: HeadObject, api error Forbidden: no"},
+		"number":    {func(g Gomega) { g.Expect(0).To(BeNumerically(">", 0)) }, "expected 0 to be > 0"},
+		"equal":     {func(g Gomega) { g.Expect("two").To(Equal("one")) }, "expected two to equal one"},
+		"described": {func(g Gomega) { g.Expect(3).To(Equal(4), "calls of pod %s", name) }, "calls of pod reader\nexpected 3 to equal 4"},
+		"an error":  {func(g Gomega) { g.Expect(refused).NotTo(HaveOccurred()) }, "unexpected error: operation error S3: HeadObject, api error Forbidden: no"},
+		"a refusal of AWS": {func(g Gomega) {
+			g.Expect(errors.New("operation error S3: GetObject, https response error StatusCode: 403, RequestID: 5f4dc78d-d450, HostID: 5f4d, api error AccessDenied: User: u is not authorized")).To(Succeed())
+		}, "expected success, but got: AccessDenied of S3 GetObject (status 403, request 5f4dc78d-d450): User: u is not authorized"},
+		"a refusal with a type": {func(g Gomega) {
+			g.Expect(errors.New("operation error EKS Auth: AssumeRoleForPodIdentity, exceeded maximum number of attempts, 3, https response error StatusCode: 400, RequestID: 1, ExpiredTokenException: old")).To(Succeed())
+		}, "expected success, but got: ExpiredTokenException of EKS Auth AssumeRoleForPodIdentity (status 400, request 1): old"},
 		"no success":       {func(g Gomega) { g.Expect(refused).To(Succeed()) }, "expected success, but got: operation error S3: HeadObject, api error Forbidden: no"},
 		"joined errors":    {func(g Gomega) { g.Expect(errors.Join(refused, errors.New("and more"))).To(Succeed()) }, "expected success, but got: operation error S3: HeadObject, api error Forbidden: no and more"},
 		"no error":         {func(g Gomega) { g.Expect(nil).To(MatchError("x")) }, ""},
