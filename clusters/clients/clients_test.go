@@ -59,10 +59,10 @@ func TestEverySDKHasAVersionAtItsFloorOrDebianDecides(t *testing.T) {
 func TestSelect(t *testing.T) {
 	for words, want := range map[string]string{
 		"none":                  "go-v2",
-		"default":               "aws-cli@trixie boto3@trixie go-v1@1.55.8 go-v2",
+		"default":               "go-v1@1.55.8 go-v2",
 		"go-v1@1.47.10,boto3":   "boto3@trixie boto3 go-v1@1.47.10 go-v2",
 		"js-v2":                 "go-v2 js-v2@2.1693.0 js-v2@2.1550.0 js-v2@2.1549.0",
-		"default,go-v1@1.55.8":  "aws-cli@trixie boto3@trixie go-v1@1.55.8 go-v2",
+		"default,go-v1@1.55.8":  "go-v1@1.55.8 go-v2",
 		"aws-cli@trixie":        "aws-cli@trixie go-v2",
 		"go-v2,go-v2,go-v2@1.0": "",
 	} {

@@ -26,8 +26,8 @@ func (a *app) awsCommand() *cobra.Command {
 of the running emulator in AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID and
 AWS_SECRET_ACCESS_KEY, and the cluster in KUBECONFIG. EPI_CLUSTER_NAME is its EKS name,
 EPI_POD_ENDPOINT_URL is where pods reach the emulator, EPI_PROBE_IMAGE an image that is
-on its nodes, EPI_AWS_CLI_IMAGE one of the AWS CLI there (unless --clients left it out;
-it has python3 with Boto3 too). Your own AWS profile and session are hidden from the command. epi becomes
+on its nodes, EPI_AWS_CLI_IMAGE one of the AWS CLI there, with Boto3 for its python3
+(epi up --clients default,aws-cli@trixie). Your own AWS profile and session are hidden from the command. epi becomes
 the command: its exit code is the command's.
 
 AWS CLI before 2.13 knows no AWS_ENDPOINT_URL: give it --endpoint-url as well.

@@ -52,7 +52,7 @@ func TestWalkthroughHasTheSeedsThreeObservations(t *testing.T) {
 	}
 }
 
-// environmentVariable names an environment, made by bin/epi up --redirect-aws, in which nobody has done the
+// environmentVariable names an environment, made by bin/epi up --redirect-aws --clients aws-cli@trixie, in which nobody has done the
 // walkthrough yet.
 const environmentVariable = "EPI_TEST_WALKTHROUGH"
 
@@ -60,7 +60,7 @@ const environmentVariable = "EPI_TEST_WALKTHROUGH"
 func TestWalkthroughIsTrue(t *testing.T) {
 	name := os.Getenv(environmentVariable)
 	if name == "" {
-		t.Skipf("needs a fresh environment: make build && bin/epi up --name walk --redirect-aws, then %s=walk go test -run %s ./cmd/epi", environmentVariable, t.Name())
+		t.Skipf("needs a fresh environment: make build && bin/epi up --name walk --redirect-aws --clients aws-cli@trixie, then %s=walk go test -run %s ./cmd/epi", environmentVariable, t.Name())
 	}
 	epi, err := filepath.Abs("../../bin/epi")
 	if err != nil {
