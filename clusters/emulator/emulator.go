@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"regexp"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -106,7 +108,8 @@ func New(options Options) (*Emulator, error) {
 	if err := options.complete(); err != nil {
 		return nil, fmt.Errorf("make emulator: %w", err)
 	}
-	e := &Emulator{options: options, journal: journal.NewRing(options.JournalSize), faults: faults.New(faults.Options{Now: options.Now})}
+	e := &Emulator{options: options, journal: journal.NewRing(options.JournalSize)}
+	e.faults = faults.New(faults.Options{Now: options.Now, Services: e.faultServices})
 	first, err := e.newCloud(nil)
 	if err != nil {
 		return nil, fmt.Errorf("make emulator: %w", err)
@@ -117,6 +120,11 @@ func New(options Options) (*Emulator, error) {
 		V1: options.IMDSv1, Faults: e.faults, Record: func(call journal.Call) { e.journal.Add(call) }, Now: options.Now, Log: options.Log,
 	})
 	return e, nil
+}
+
+// faultServices are the services that faults can be set for: those of AWS's endpoint, and instance metadata.
+func (e *Emulator) faultServices() []string {
+	return append(slices.Collect(maps.Keys(e.cloud.Load().services)), imds.ServiceName)
 }
 
 // openTables opens the tables of all services.

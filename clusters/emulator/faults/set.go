@@ -19,6 +19,9 @@ type Options struct {
 	Now func() time.Time
 	// Random decides probabilities and delays; nil means a source seeded by chance.
 	Random rand.Source
+	// Services names those that ask At: a rule about another one would never do anything, and is
+	// refused. nil means that nobody knows them.
+	Services func() []string
 }
 
 // Set holds the rules. It is safe for concurrent use; see New.
@@ -26,6 +29,8 @@ type Set struct {
 	// active is how many rules have not ended, so that At is cheap when there is none.
 	active atomic.Int64
 	now    func() time.Time
+	// services are those that there are; nil if nobody knows.
+	services func() []string
 
 	mu     sync.Mutex
 	random *rand.Rand
@@ -52,7 +57,7 @@ func New(options Options) *Set {
 	if options.Random == nil {
 		options.Random = rand.NewPCG(rand.Uint64(), rand.Uint64())
 	}
-	return &Set{now: options.Now, random: rand.New(options.Random), cleared: make(chan struct{})}
+	return &Set{now: options.Now, services: options.Services, random: rand.New(options.Random), cleared: make(chan struct{})}
 }
 
 // Add checks a rule and lets it hold from now on. It returns the rule with its ID and end. The
@@ -61,7 +66,7 @@ func (s *Set) Add(rule Rule) (Rule, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	if err := rule.check(now); err != nil {
+	if err := rule.check(now, s.services); err != nil {
 		return Rule{}, err
 	}
 	if len(s.rules) >= MaxRules {

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -275,6 +276,26 @@ func TestAddRefuses(t *testing.T) {
 				t.Error("the rule was added all the same")
 			}
 		})
+	}
+}
+
+// A rule about a service that nobody is would never do anything, and whoever set it would wait for it.
+func TestAddRefusesServicesThatDoNotExist(t *testing.T) {
+	set := New(Options{Services: func() []string { return []string{"sts", "eks-auth", "imds"} }})
+	for _, service := range []string{"", "*", "eks-auth", "eks*", "*-auth", "imds", "*s*"} {
+		if _, err := set.Add(Rule{Service: service, Outage: &Outage{}}); err != nil {
+			t.Errorf("%q: %v", service, err)
+		}
+	}
+	added := len(set.List())
+	for _, service := range []string{"eksauth", "eks_auth", "EKS-Auth", "eks", "s3*", "nosuch", " sts"} {
+		_, err := set.Add(Rule{Service: service, Outage: &Outage{}})
+		if want := fmt.Sprintf(`service: %q is none of ["eks-auth" "imds" "sts"]`, service); err == nil || err.Error() != want {
+			t.Errorf("%q: got %v, want %s", service, err, want)
+		}
+	}
+	if len(set.List()) != added {
+		t.Error("a refused rule was added")
 	}
 }
 

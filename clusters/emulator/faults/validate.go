@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -46,14 +47,27 @@ func (p problems) err() error {
 	return errors.New(strings.Join(p, "; "))
 }
 
-// check tells all that is wrong with a rule that is to be added.
-func (r Rule) check(now time.Time) error {
+// checkService refuses patterns that none of the services matches.
+func checkService(pattern string, services func() []string) error {
+	if err := checkPattern(pattern); err != nil || services == nil {
+		return err
+	}
+	known := services()
+	if slices.ContainsFunc(known, func(name string) bool { return matches(pattern, name) }) {
+		return nil
+	}
+	slices.Sort(known)
+	return fmt.Errorf("%q is none of %q", clip(pattern), known)
+}
+
+// check tells all that is wrong with a rule that is to be added. services may be nil.
+func (r Rule) check(now time.Time, services func() []string) error {
 	var wrong problems
 	add := wrong.add
 	if r.ID != "" {
 		add("id", errors.New("is given, not taken"))
 	}
-	add("service", checkPattern(r.Service))
+	add("service", checkService(r.Service, services))
 	add("operation", checkPattern(r.Operation))
 	add("principal", checkPattern(r.Principal))
 	add("association", checkPattern(r.Association))

@@ -26,6 +26,9 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/journal"
 )
 
+// ServiceName is what the service is called where calls are journalled and faults are set.
+const ServiceName = "imds"
+
 // Options of a Service.
 type Options struct {
 	// Region such as "us-west-2", Account of twelve digits.
@@ -96,7 +99,7 @@ const (
 
 // ServeHTTP answers a request of the instance at the request's remote address.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	call := &journal.Call{Time: s.options.Now(), Service: "imds", Operation: operation(r.URL.Path), Subject: r.URL.Path}
+	call := &journal.Call{Time: s.options.Now(), Service: ServiceName, Operation: operation(r.URL.Path), Subject: r.URL.Path}
 	var source netip.Addr // the zero one for an address that cannot be read
 	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
 		source, _ = netip.ParseAddr(host)
