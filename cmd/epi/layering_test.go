@@ -16,7 +16,9 @@ const module = "github.com/podidentity/epi/"
 // follow it and never turn back. The longest matching prefix of a package counts; "x/..." is x and
 // all that is below it.
 var mayImport = map[string][]string{
-	"cmd/epi":                              {"cmd/epi/screen", "suites/...", "bench/...", "framework/...", "clusters/...", "manifests", "reports"},
+	"cmd/epi":                              {"cmd/epi/...", "suites/...", "bench/...", "framework/...", "clusters/...", "manifests", "reports"},
+	"cmd/epi/configfile":                   {},
+	"cmd/epi/nearest":                      {},
 	"cmd/epi/screen":                       {},
 	"cmd/epi-agent":                        {"clusters/agent/..."},
 	"cmd/epi-webhook":                      {"clusters/webhook/..."},
@@ -38,6 +40,7 @@ var mayImport = map[string][]string{
 	"clusters/engine":                      {"clusters", "clusters/engine/...", "clusters/internal/..."},
 	"clusters/nodeimage":                   {"clusters", "clusters/engine", "clusters/nodeimage/...", "clusters/internal/..."},
 	"clusters/addons":                      {"clusters", "manifests"},
+	"clusters/health":                      {"clusters", "clusters/addons"},
 	"clusters/images":                      {},
 	"clusters/clients":                     {},
 	"clusters/clientimage":                 {"clusters", "clusters/clients", "clusters/images", "clusters/internal/..."},
