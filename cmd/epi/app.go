@@ -26,6 +26,16 @@ type app struct {
 	kind func(clusters.Dirs) clusters.Provider
 	// interrupts is nil where signals are somebody else's.
 	interrupts *interrupts
+	// environ lists the variables, to tell misspelt ones; nil if nobody is to be told.
+	environ func() []string
+	// args are the whole command line; helpErr is set where help was asked for about nothing.
+	args    []string
+	helpErr error
+
+	// typed are the flags that were, origins say where the others that are set are from, such as
+	// "variable EPI_NODES" or "epi.yaml:2:1: key nodes".
+	typed   map[string]bool
+	origins map[string]string
 
 	verbose  bool
 	color    string
@@ -48,18 +58,22 @@ func run(ctx context.Context, a *app, args []string) (code int) {
 			code = a.broken(cause)
 		}
 	}()
+	a.args = args
 	root := a.rootCommand() //nolint:contextcheck // commands get the context from cobra
 	root.SetArgs(args)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	err := root.ExecuteContext(ctx)
+	if err == nil {
+		err = a.helpErr
+	}
 	code = exitCode(ctx, err)
 	coded, ok := errors.AsType[*codedError](err)
 	switch {
 	case ctx.Err() != nil:
 		_, _ = io.WriteString(a.err, a.describeInterrupt(err))
 	case err != nil && (!ok || !coded.reported):
-		_, _ = io.WriteString(a.err, describe(err))
+		_, _ = io.WriteString(a.err, a.blame(a.describe(err)))
 	}
 	return code
 }
@@ -73,6 +87,16 @@ func (a *app) broken(cause any) int {
 	}
 	_, _ = io.WriteString(a.err, text)
 	return exitEnvironment
+}
+
+// describe renders the error of a command, with a hint at other folders where it cannot write to its own.
+func (a *app) describe(err error) string {
+	if dirs, dirsErr := a.dirs(); dirsErr == nil {
+		if hint := hintAboutFolders(err, dirs); hint != "" {
+			return fmt.Sprintf("Error: %s\nHint: %s\n", strings.TrimSpace(err.Error()), hint)
+		}
+	}
+	return describe(err)
 }
 
 // describeInterrupt says what a command that was interrupted has left.
@@ -134,8 +158,8 @@ that Pod Identity touches. A pass there says that the agent, the webhook, the
 kubelet and your policies do as documented.
 
 Every flag can also be set by a variable (EPI_ and its name in capitals, such as
-EPI_IMDS_HOP_LIMIT=2) or in a file given with --config; a flag wins over a
-variable, a variable over the file.`,
+EPI_IMDS_HOP_LIMIT=2) or in a file, epi.yaml here or one given with --config; a flag
+wins over a variable, a variable over the file. See: epi help configuration.`,
 		Example: `  epi run                     everything once: up, test, report, down
   epi up && epi test          keep the environment between runs
   epi aws -- aws s3 ls        a command against the emulator`,
@@ -144,16 +168,25 @@ variable, a variable over the file.`,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			return a.configure(cmd)
 		},
-		Args: func(_ *cobra.Command, args []string) error {
+		Args: func(root *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usageError("unknown command %q\nSee: epi --help", args[0])
+				return unknownCommand(root, args[0])
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Version: build().Version,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError("%w\nSee: %s --help", err, cmd.CommandPath())
+	root.SetFlagErrorFunc(a.flagError)
+	root.SetVersionTemplate(versionLine(build()))
+	root.SetHelpCommand(helpCommand())
+	help := root.HelpFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		if word := misplaced(root, args); cmd == root && word != "" {
+			a.helpErr = unknownCommand(root, word)
+			return
+		}
+		help(cmd, args)
 	})
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.config, "config", "", "YAML file with flags by name, such as nodes: 2 (default epi.yaml, if there is one)")
@@ -167,24 +200,58 @@ variable, a variable over the file.`,
 	)
 	for _, command := range []*cobra.Command{
 		a.runCommand(), a.upCommand(), a.testCommand(), a.benchCommand(), a.downCommand(),
-		a.compareCommand(), a.reportCommand(), a.awsCommand(), a.doctorCommand(), a.imagesCommand(), a.versionCommand(), a.suiteProcessCommand(), exitCodesTopic(), walkthroughTopic(),
+		a.listCommand(), a.statusCommand(), a.logsCommand(), a.loadCommand(), a.compareCommand(), a.reportCommand(), a.awsCommand(), a.doctorCommand(), a.imagesCommand(), a.versionCommand(), a.suiteProcessCommand(), exitCodesTopic(), configurationTopic(), walkthroughTopic(),
 	} {
 		command.Args = usageArgs(command.Args)
 		root.AddCommand(command)
 	}
+	a.registerCompletions(root)
 	return root
 }
 
 // usageArgs turns an error about arguments into a usage error.
 func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	if check == nil {
-		check = cobra.NoArgs
+		check = refuseWords
 	}
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
 			return usageError("%w\nSee: %s --help", err, cmd.CommandPath())
 		}
 		return nil
+	}
+}
+
+func configurationTopic() *cobra.Command {
+	return &cobra.Command{
+		Use:   "configuration",
+		Short: "How flags are set by epi.yaml and by variables",
+		Long: `A key of epi.yaml is the name of a flag without the dashes. At the top it holds for
+every command that has the flag; below the name of a command for that one alone, and
+wins there. A flag that is typed wins over a variable, a variable over the file.
+
+  name: pr-17
+  nodes: 2
+  agent-image: my/agent:dev
+  agent-arg: [--max-cache-size=500, --v=4]
+  test:
+    profile: [agent, core]
+  bench:
+    scenario: warm
+    rate: [300, 900]
+
+The file is epi.yaml in the folder that epi is called in, if there is one, or what
+--config or EPI_CONFIG names. The variable of a flag is EPI_ and its name in capitals
+with _ for -, such as EPI_AGENT_IMAGE.
+
+What removes, lists or leads to the file is only ever typed: --all, --list, --config.
+epi down takes name, state-dir and cache-dir from the file and from variables, and
+nothing else. up, test, bench and run want every key to be right, each other command
+those that it reads; it warns of the rest. A variable that is set and empty is an error
+where the flag has a default, so that one which was forgotten leads nowhere else.
+
+Every run leaves its configuration in its folder as epi.yaml, for --config of the same
+command.`,
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/clients"
+	"github.com/podidentity/epi/clusters/engine"
 )
 
 func (a *app) awsCommand() *cobra.Command {
@@ -27,8 +29,11 @@ of the running emulator in AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID and
 AWS_SECRET_ACCESS_KEY, and the cluster in KUBECONFIG. EPI_CLUSTER_NAME is its EKS name,
 EPI_POD_ENDPOINT_URL is where pods reach the emulator, EPI_PROBE_IMAGE an image that is
 on its nodes, EPI_AWS_CLI_IMAGE one of the AWS CLI there, with Boto3 for its python3
-(epi up --clients default,aws-cli@trixie). Your own AWS profile and session are hidden from the command. epi becomes
-the command: its exit code is the command's.
+(epi up --clients default,aws-cli@trixie). Where epi runs a container engine of its own,
+DOCKER_HOST is that one. Your own AWS profile and session are hidden from the command.
+
+epi becomes the command: its exit code is the command's, and a signal is its. It is 127 if
+there is no such command, and 126 if it cannot be run, as in a shell.
 
 AWS CLI before 2.13 knows no AWS_ENDPOINT_URL: give it --endpoint-url as well.
 Where kubectl is not installed, the node image's own is on the command's PATH.`,
@@ -52,7 +57,7 @@ Where kubectl is not installed, the node image's own is on the command's PATH.`,
 			if err != nil {
 				return err
 			}
-			return become(args, awsEnvironment(os.Environ(), env, dirs))
+			return become(args, awsEnvironment(os.Environ(), env, dirs, ownEngine(env, dirs)))
 		},
 	}
 	cmd.Flags().StringVar(&name, "name", "epi", "name of the environment")
@@ -64,20 +69,29 @@ Where kubectl is not installed, the node image's own is on the command's PATH.`,
 func loadEnvironment(dirs clusters.Dirs, name string) (*clusters.Environment, error) {
 	env, err := clusters.LoadEnvironment(dirs, name)
 	if errors.Is(err, clusters.ErrNoEnvironment) {
-		return nil, &clusters.EnvironmentError{
-			Doing: fmt.Sprintf("use environment %q", name), Err: clusters.ErrNoEnvironment,
-			Remedy: "bring it up with: epi up --name " + name,
-		}
+		return nil, noEnvironment(name)
 	}
 	return env, err
 }
 
+func noEnvironment(name string) error {
+	return &clusters.EnvironmentError{
+		Doing: fmt.Sprintf("use environment %q", name), Err: clusters.ErrNoEnvironment,
+		Remedy: "bring it up with: epi up --name " + name,
+	}
+}
+
 // awsEnvironment is base without the user's own AWS settings, with the environment's. Where AWS is the
 // user's, so are the settings.
-func awsEnvironment(base []string, env *clusters.Environment, dirs clusters.Dirs) []string {
+// dockerHost is the container engine that the nodes are in, if it is epi's own; "" leaves the user's.
+func awsEnvironment(base []string, env *clusters.Environment, dirs clusters.Dirs, dockerHost string) []string {
 	if env.AWS.AccessKeyID == "" {
 		return existingEnvironment(base, env)
 	}
+	base = append(slices.DeleteFunc(slices.Clone(base), func(variable string) bool {
+		// A context of the user's would win over the host.
+		return dockerHost != "" && (strings.HasPrefix(variable, "DOCKER_HOST=") || strings.HasPrefix(variable, "DOCKER_CONTEXT=") || strings.HasPrefix(variable, "DOCKER_TLS"))
+	}), dockerVariables(dockerHost)...)
 	var result []string
 	path := ""
 	for _, variable := range base {
@@ -121,21 +135,78 @@ func commandImage(env *clusters.Environment) string {
 	return best.CommandImage
 }
 
+// ownEngine is the value of DOCKER_HOST for the engine that the environment is in, if it is epi's own.
+func ownEngine(env *clusters.Environment, dirs clusters.Dirs) string {
+	if env.Provider != kindProvider {
+		return ""
+	}
+	return engine.OwnHost(dirs)
+}
+
+func dockerVariables(host string) []string {
+	if host == "" {
+		return nil
+	}
+	return []string{"DOCKER_HOST=" + host}
+}
+
+// Exit codes of a command that cannot be run, as shells have them
+// (https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html#tag_19_08_02).
+const (
+	exitCannotExecute = 126
+	exitNotFound      = 127
+)
+
 // become replaces this program by the command.
 func become(args, env []string) error {
+	path := ""
 	for _, variable := range env {
-		if path, ok := strings.CutPrefix(variable, "PATH="); ok {
-			_ = os.Setenv("PATH", path) // LookPath reads it from this process
+		if value, ok := strings.CutPrefix(variable, "PATH="); ok {
+			path = value
+			_ = os.Setenv("PATH", value) // LookPath reads it from this process
 		}
 	}
 	program, err := exec.LookPath(args[0])
 	if err != nil {
-		return usageError("run %s: %w", args[0], err)
+		return cannotRun(args[0], err, path)
 	}
 	if err := syscall.Exec(program, args, env); err != nil {
-		return usageError("run %s: %w", program, err)
+		return cannotRun(program, err, path)
 	}
 	return nil
+}
+
+// cannotRun is the error for a command that is not there, or is there and cannot be run.
+func cannotRun(command string, err error, path string) error {
+	if wrapped, ok := errors.AsType[*exec.Error](err); ok {
+		err = wrapped.Err
+	}
+	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
+		err = pathError.Err
+	}
+	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		for _, dir := range filepath.SplitList(path) {
+			file := filepath.Join(dir, command)
+			if info, statErr := os.Stat(file); statErr == nil && info.Mode().IsRegular() && !strings.Contains(command, "/") {
+				return &codedError{code: exitCannotExecute, err: fmt.Errorf("run %s: %s is not executable", command, file)}
+			}
+		}
+		return &codedError{code: exitNotFound, err: fmt.Errorf("run %s: there is no such command", command)}
+	case errors.Is(err, fs.ErrNotExist) && !fileExists(command):
+		return &codedError{code: exitNotFound, err: fmt.Errorf("run %s: there is no such file", command)}
+	case errors.Is(err, fs.ErrNotExist):
+		return &codedError{code: exitCannotExecute, err: fmt.Errorf("run %s: its interpreter is not there", command)}
+	case errors.Is(err, syscall.ENOEXEC):
+		return &codedError{code: exitCannotExecute, err: fmt.Errorf("run %s: it is no program; a script needs #! in its first line", command)}
+	default:
+		return &codedError{code: exitCannotExecute, err: fmt.Errorf("run %s: %w", command, err)}
+	}
+}
+
+func fileExists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
 }
 
 // existingEnvironment is base with the cluster and the region of a cluster that the user runs.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"strings"
 	"text/tabwriter"
@@ -165,7 +164,7 @@ otherwise. A difference is information: it does not change the exit code.`,
 			if err := a.checkOutput(); err != nil {
 				return err
 			}
-			if flags.url != "" || flags.newConnections {
+			if flags.url != "" || flags.newConnections || a.typed["url"] {
 				return a.benchURL(cmd, flags, artifacts)
 			}
 			scenarios, err := flags.choose()
@@ -179,7 +178,7 @@ otherwise. A difference is information: it does not change the exit code.`,
 				}
 			}
 			if list {
-				return listScenarios(a.out, scenarios)
+				return a.listScenarios(scenarios)
 			}
 			dirs, err := a.dirs()
 			if err != nil {
@@ -293,9 +292,44 @@ func (m *measured) Differences(differences []reports.Difference) {
 	m.keep(m.recorder.Differences("", 0, differences))
 }
 
+// listedScenario is a scenario with its size as programs read it.
+type listedScenario struct {
+	Name    string `json:"name"`
+	Subject string `json:"subject"`
+	Title   string `json:"title"`
+	About   string `json:"about"`
+	Source  string `json:"source"`
+	// Rates in requests a second; Duration of a repeat in seconds.
+	Rates      []float64 `json:"rates,omitempty"`
+	Duration   float64   `json:"duration,omitempty"`
+	Repeats    int       `json:"repeats,omitempty"`
+	Identities int       `json:"identities,omitempty"`
+	Pods       int       `json:"pods,omitempty"`
+	Metrics    []string  `json:"metrics"`
+	Needs      []string  `json:"needs,omitempty"`
+}
+
 // listScenarios prints scenarios with what they show.
-func listScenarios(w io.Writer, list []scenario.Scenario) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+func (a *app) listScenarios(list []scenario.Scenario) error {
+	if a.output == "json" {
+		listed := make([]listedScenario, 0, len(list))
+		for _, s := range list {
+			row := listedScenario{
+				Name: s.Name, Subject: s.Subject, Title: s.Title, About: s.About, Source: s.Source,
+				Rates: s.Size.Rates, Duration: s.Size.Duration.Seconds(), Repeats: s.Size.Repeats, Identities: s.Size.Identities, Pods: s.Size.Pods,
+			}
+			for _, metric := range scenario.Standard() {
+				row.Metrics = append(row.Metrics, metric.Name)
+			}
+			row.Metrics = append(row.Metrics, s.Metrics...)
+			for _, capability := range s.Needs {
+				row.Needs = append(row.Needs, string(capability))
+			}
+			listed = append(listed, row)
+		}
+		return a.printJSON(listed)
+	}
+	table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	for _, s := range list {
 		if _, err := fmt.Fprintf(table, "%s\t%s\t%s\n", s.Name, s.Subject, s.Title); err != nil {
 			return err

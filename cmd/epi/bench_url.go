@@ -30,6 +30,8 @@ func (a *app) benchURL(cmd *cobra.Command, flags benchFlags, artifacts string) e
 func (f *benchFlags) urlLoad() (scenario.URL, error) {
 	var load scenario.URL
 	switch {
+	case f.url == "" && !f.newConnections:
+		return load, usageError("flag --url is empty: give the URL to load, such as http://127.0.0.1:8080/path")
 	case f.url == "":
 		return load, usageError("flag --new-connections goes with --url")
 	case f.ab || len(f.scenarios) > 0:

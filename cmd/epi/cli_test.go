@@ -119,8 +119,8 @@ func TestFlagWinsOverVariableOverFile(t *testing.T) {
 		code      int
 		says      string
 	}{
-		{"file", nil, nil, exitUsage, "xml-of-file"},
-		{"variable over file", map[string]string{"EPI_OUTPUT": "xml-of-variable"}, nil, exitUsage, "xml-of-variable"},
+		{"file", nil, nil, exitUsage, "epi.yaml:1:1: key output: \"xml-of-file\""},
+		{"variable over file", map[string]string{"EPI_OUTPUT": "xml-of-variable"}, nil, exitUsage, "variable EPI_OUTPUT: \"xml-of-variable\""},
 		{"flag over variable", map[string]string{"EPI_OUTPUT": "xml-of-variable"}, []string{"--output", "json"}, exitHeld, ""},
 		{"file named by variable", map[string]string{"EPI_CONFIG": file, "EPI_OUTPUT": "text"}, nil, exitHeld, ""},
 	} {
@@ -134,23 +134,6 @@ func TestFlagWinsOverVariableOverFile(t *testing.T) {
 				t.Errorf("exit code %d, want %d and %q:\n%s", code, row.code, row.says, stderr)
 			}
 		})
-	}
-}
-
-func TestConfigurationFileIsCheckedWhole(t *testing.T) {
-	for content, says := range map[string]string{
-		"nodess: 2":          `unknown key "nodess"`,
-		"nodes: 1\nnodes: 2": "nodes",
-		"- nodes":            "cannot unmarshal",
-	} {
-		file := filepath.Join(t.TempDir(), "mine.yaml")
-		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		code, _, stderr := invoke(t, nil, "version", "--config", file)
-		if code != exitUsage || !strings.Contains(stderr, says) || !strings.Contains(stderr, "mine.yaml") {
-			t.Errorf("%q: exit code %d, want %d, the file and %q:\n%s", content, code, exitUsage, says, stderr)
-		}
 	}
 }
 
@@ -191,16 +174,16 @@ func TestAWSEnvironmentHidesTheUsersOwn(t *testing.T) {
 	env := &clusters.Environment{Name: "epi", Region: "us-west-2", Kubeconfig: "/state/kubeconfig", AWS: clusters.AWS{
 		EndpointURL: "http://127.0.0.1:1", AccessKeyID: "AKIAEMULATOR", SecretAccessKey: "secret",
 	}}
-	base := []string{"HOME=/root", "PATH=/bin", "AWS_PROFILE=production", "AWS_SESSION_TOKEN=theirs", "KUBECONFIG=/theirs"}
-	got := awsEnvironment(base, env, clusters.Dirs{State: "/state"})
-	for _, unwanted := range []string{"AWS_PROFILE=production", "AWS_SESSION_TOKEN=theirs", "KUBECONFIG=/theirs"} {
+	base := []string{"HOME=/root", "PATH=/bin", "AWS_PROFILE=production", "AWS_SESSION_TOKEN=theirs", "KUBECONFIG=/theirs", "DOCKER_HOST=tcp://theirs", "DOCKER_CONTEXT=theirs", "DOCKER_TLS_VERIFY=1"}
+	got := awsEnvironment(base, env, clusters.Dirs{State: "/state"}, "unix:///state/docker.sock")
+	for _, unwanted := range []string{"AWS_PROFILE=production", "AWS_SESSION_TOKEN=theirs", "KUBECONFIG=/theirs", "DOCKER_HOST=tcp://theirs", "DOCKER_CONTEXT=theirs", "DOCKER_TLS_VERIFY=1"} {
 		if slices.Contains(got, unwanted) {
 			t.Errorf("%s reaches the command", unwanted)
 		}
 	}
 	for _, wanted := range []string{
 		"HOME=/root", "PATH=/bin:/state/clusters/epi/bin", "KUBECONFIG=/state/kubeconfig", "AWS_ENDPOINT_URL=http://127.0.0.1:1",
-		"AWS_ACCESS_KEY_ID=AKIAEMULATOR", "AWS_SECRET_ACCESS_KEY=secret", "AWS_REGION=us-west-2", "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_ACCESS_KEY_ID=AKIAEMULATOR", "AWS_SECRET_ACCESS_KEY=secret", "AWS_REGION=us-west-2", "AWS_EC2_METADATA_DISABLED=true", "DOCKER_HOST=unix:///state/docker.sock",
 	} {
 		if !slices.Contains(got, wanted) {
 			t.Errorf("%s does not reach the command", wanted)

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -93,7 +96,8 @@ the load generator was the limit.`,
 		Example: `  epi compare _artifacts/20261120-090000 _artifacts/latest
   epi compare main/bench.json bench.json --fail-on-regression --tolerance 15%
   epi compare old new -o json`,
-		Args: cobra.ExactArgs(2),
+		Args:              exactly("an OLD run", "a NEW one"),
+		ValidArgsFunction: completeRuns(2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := a.checkOutput(); err != nil {
 				return err
@@ -133,6 +137,9 @@ func compareRuns(before, after string, tolerance float64) (comparison, error) {
 		Old: before, New: after, Tolerance: tolerance,
 		Changes: []string{}, Unlike: []string{}, Gone: []string{}, Requirements: []compare.Flip{}, Benchmarks: []reports.Difference{},
 	}
+	if sameRun(before, after) {
+		return c, usageError("%s and %s are the same run: give an OLD one and a NEW one", before, after)
+	}
 	old, err := openRun(before)
 	if err != nil {
 		return c, err
@@ -166,6 +173,24 @@ func compareRuns(before, after string, tolerance float64) (comparison, error) {
 		c.Doubtful = c.Doubtful || d.Limited != ""
 	}
 	return c, nil
+}
+
+// sameRun says whether two paths lead to one run: its folder, or a file in it.
+func sameRun(before, after string) bool {
+	folder := func(path string) string {
+		if resolved, err := filepath.EvalSymlinks(path); err == nil {
+			path = resolved
+		}
+		if info, err := os.Stat(path); err == nil && !info.IsDir() && slices.Contains([]string{reports.ResultsFile, reports.BenchFile}, filepath.Base(path)) {
+			path = filepath.Dir(path)
+		}
+		absolute, err := filepath.Abs(path)
+		if err != nil {
+			return path
+		}
+		return absolute
+	}
+	return folder(before) == folder(after)
 }
 
 // openRun reads a run that the user named.

@@ -134,7 +134,7 @@ func TestCompareRefuses(t *testing.T) {
 		args []string
 		says string
 	}{
-		{[]string{specs}, "accepts 2 arg(s)"},
+		{[]string{specs}, "takes an OLD run and a NEW one"},
 		{[]string{specs, bench}, "has specs only"},
 		{[]string{specs, "absent"}, "such as _artifacts/latest"},
 		{[]string{specs, other}, `schema "other"`},

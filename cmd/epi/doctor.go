@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -11,6 +13,7 @@ import (
 
 	"github.com/podidentity/epi/clusters/engine"
 	"github.com/podidentity/epi/clusters/nodeimage"
+	"github.com/podidentity/epi/cmd/epi/configfile"
 )
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -19,7 +22,8 @@ func (a *app) doctorCommand() *cobra.Command {
 		GroupID: "environment",
 		Short:   "Show what this machine has and lacks, each with its remedy",
 		Long: `Doctor looks at each thing that an environment on this machine needs: the container
-engine, the kernel, the tools for building a node image, the network. It changes
+engine, the kernel, the tools for building a node image, the network; and whether epi's
+own programs are beside it, and epi.yaml here is right. It changes
 nothing but for a trial container, which it removes. The exit code is 3 if something
 is missing that epi cannot provide by itself.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -34,7 +38,7 @@ is missing that epi cannot provide by itself.`,
 			if dir, err := binaries(); err == nil {
 				options.RuntimeWrapper = wrapper(dir)
 			}
-			checks := append(engine.Checks(cmd.Context(), options), nodeimage.Checks(cmd.Context(), dirs)...)
+			checks := slices.Concat([]engine.Check{programsCheck()}, a.configurationCheck(), engine.Checks(cmd.Context(), options), nodeimage.Checks(cmd.Context(), dirs))
 			if err := a.printChecks(checks); err != nil {
 				return err
 			}
@@ -52,6 +56,37 @@ is missing that epi cannot provide by itself.`,
 	}
 	a.outputFlag(cmd)
 	return cmd
+}
+
+// programsCheck says whether what goes into epi's images is beside this program, which may have been copied
+// alone.
+func programsCheck() engine.Check {
+	check := engine.Check{Name: "epi's programs", Remedy: programsRemedy}
+	dir, err := binaries()
+	if err != nil {
+		check.State = firstLine(err.Error())
+		return check
+	}
+	check.OK, check.State = true, "in "+dir
+	return check
+}
+
+// configurationCheck says what is wrong with epi.yaml; nothing where there is none.
+func (a *app) configurationCheck() []engine.Check {
+	file, err := configfile.Read(a.configName())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	check := engine.Check{Name: "configuration", OK: true, State: a.configName(), Remedy: "see: epi help configuration"}
+	if err != nil {
+		check.OK, check.State = false, firstLine(a.unreadable(&cobra.Command{}, err).Error())
+		return []engine.Check{check}
+	}
+	if problems := judge(&cobra.Command{}, file); len(problems) > 0 {
+		first := problems[0]
+		check.OK, check.State = false, fmt.Sprintf("%s:%d:%d: %s", a.configName(), first.line, first.column, first.text)
+	}
+	return []engine.Check{check}
 }
 
 func (a *app) printChecks(checks []engine.Check) error {

@@ -28,7 +28,7 @@ Debian packages that epi installed stay installed.`,
   epi down --name pr-17
   epi down --all`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if all && cmd.Flags().Changed("name") {
+			if all && a.typed["name"] {
 				return usageError("flags --all and --name exclude each other")
 			}
 			again := a.commandLine("down", "--name", name)

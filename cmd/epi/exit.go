@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/podidentity/epi/clusters"
 )
@@ -17,6 +21,20 @@ const (
 	exitEnvironment = 3
 	exitInterrupted = 130
 )
+
+// meaning is an exit code of a run in words.
+func meaning(code int) string {
+	switch code {
+	case exitFailed:
+		return "a requirement or a threshold failed"
+	case exitEnvironment:
+		return "no verdict, the environment did not come up or broke"
+	case exitInterrupted:
+		return "interrupted"
+	default:
+		return "all held"
+	}
+}
 
 // codedError ends the program with a code of its own.
 type codedError struct {
@@ -61,4 +79,28 @@ func describe(err error) string {
 		fmt.Fprintf(&b, "Hint: %s\n", remedy)
 	}
 	return b.String()
+}
+
+// hintAboutFolders says how to give epi other folders when it may not write to its own, or "".
+func hintAboutFolders(err error, dirs clusters.Dirs) string {
+	pathError, ok := errors.AsType[*fs.PathError](err)
+	if !ok || !cannotWrite(pathError.Err) {
+		return ""
+	}
+	for _, dir := range []string{dirs.State, dirs.Cache} {
+		if within(pathError.Path, dir) || within(dir, pathError.Path) {
+			return fmt.Sprintf("give epi folders that it can write to: --state-dir DIR and --cache-dir DIR, or %s and %s", variableOf("state-dir"), variableOf("cache-dir"))
+		}
+	}
+	return ""
+}
+
+func cannotWrite(err error) bool {
+	return slices.ContainsFunc([]error{fs.ErrPermission, syscall.EROFS, syscall.ENOTDIR, syscall.ENOENT, syscall.ENOSPC}, func(of error) bool { return errors.Is(err, of) })
+}
+
+// within says whether a path is a folder or below it.
+func within(path, dir string) bool {
+	relative, err := filepath.Rel(dir, path)
+	return err == nil && relative != ".." && !strings.HasPrefix(relative, "../")
 }

@@ -8,7 +8,9 @@ import (
 )
 
 func main() {
-	start(newApp(newStream(os.Stdout), newStream(os.Stderr), os.LookupEnv))
+	a := newApp(newStream(os.Stdout), newStream(os.Stderr), os.LookupEnv)
+	a.environ = os.Environ
+	start(a)
 }
 
 // start runs a as the program and does not come back.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -54,6 +55,11 @@ func (f *environmentFlags) checkProvider(flags *pflag.FlagSet) error {
 			if flag := flags.Lookup(name); flag.Value.String() != flag.DefValue {
 				problems = append(problems, fmt.Errorf("flag --%s goes with --provider %s, not with %s", name, provider, f.provider))
 			}
+		}
+	}
+	if file := f.existing.Kubeconfig; file != "" && f.provider == existing.Name {
+		if info, err := os.Stat(file); err != nil || info.IsDir() {
+			problems = append(problems, fmt.Errorf("flag --kubeconfig: %s is no file that can be read", file))
 		}
 	}
 	if f.provider == existing.Name {

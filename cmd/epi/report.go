@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"os/exec"
 	"path/filepath"
 
@@ -28,9 +29,13 @@ writes the same bytes. A run that was killed leaves results.json alone, in the f
 that is named after its start: this makes the reports of it.`,
 		Example: `  epi report _artifacts/latest
   epi report _artifacts/20261123-141500 --open`,
-		Args: cobra.ExactArgs(1),
+		Args:              exactly("the folder of a run"),
+		ValidArgsFunction: completeRuns(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir := args[0]
+			if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+				return usageError("%s is a file: report takes the folder of a run, such as _artifacts/latest", dir)
+			}
 			run, err := reports.ReadDir(dir)
 			if errors.Is(err, fs.ErrNotExist) {
 				return usageError("no %s in %s: a run's folder has one, such as _artifacts/latest", reports.ResultsFile, dir)

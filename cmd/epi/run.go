@@ -29,11 +29,18 @@ func (a *app) runCommand() *cobra.Command {
 of the benchmark (--bench says what else, or none), writes the reports and removes the
 environment again. This is what make e2e does.
 
-A cluster of your own gets no load unless --bench asks for it.`,
+A cluster of your own gets no load unless --bench asks for it.
+
+The exit code is the verdict: 0 all held, 1 a requirement or a threshold failed, 3 the
+environment did not come up or broke, so there is none. make e2e exits with 2 for each
+that is not 0, as make does, and prints it.`,
 		Example: `  epi run
   epi run --bench warm,herd-same --slo 'warm.p99<5ms' --baseline main/bench.json
   epi run --keep --agent-image my/agent:dev`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.checkOutput(); err != nil {
+				return err
+			}
 			if err := environment.validate(cmd.Flags()); err != nil {
 				return err
 			}
@@ -55,6 +62,7 @@ A cluster of your own gets no load unless --bench asks for it.`,
 	environment.register(cmd)
 	tests.register(cmd)
 	measure.register(cmd)
+	a.outputFlag(cmd)
 	cmd.Flags().BoolVar(&keep, "keep", false, "keep the environment; remove it later with epi down")
 	return cmd
 }
@@ -137,7 +145,7 @@ func (a *app) runAll(ctx context.Context, cmd *cobra.Command, environment *envir
 	}
 	steps.Close()
 	err = session.finish(ctx)
-	if keep && env != nil {
+	if keep && env != nil && a.output != "json" { // the results are the one document
 		return errors.Join(err, a.printEnvironment(env))
 	}
 	return err

@@ -3,10 +3,12 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -43,7 +45,7 @@ func (a *app) newSession(cmd *cobra.Command, artifacts string, selection []strin
 	started := a.now()
 	dir, err := reports.NewDir(artifacts, started)
 	if err != nil {
-		return nil, usageError("%w", err)
+		return nil, usageError("flag --artifacts: %w", err)
 	}
 	recorder, err := reports.NewRecorder(dir, reports.Run{
 		ID: filepath.Base(dir), Started: started, Epi: build(), Selection: selection,
@@ -58,16 +60,17 @@ func (a *app) newSession(cmd *cobra.Command, artifacts string, selection []strin
 	return &session{app: a, dir: dir, recorder: recorder}, nil
 }
 
-// writeConfig writes the effective configuration of cmd as a file that --config takes.
+// writeConfig writes the effective configuration of cmd as a file that --config takes. Where the folders of
+// this machine's state are is none of it, unless somebody chose them.
 func writeConfig(file string, cmd *cobra.Command) error {
 	values := map[string]any{}
 	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
-		if flag.Name == "help" || flag.Name == "config" || flag.Name == "list" {
-			return
-		}
-		values[flag.Name] = flag.Value.String()
-		if list, ok := flag.Value.(pflag.SliceValue); ok {
-			values[flag.Name] = list.GetSlice()
+		switch list, isList := flag.Value.(pflag.SliceValue); {
+		case !reads(cmd, flag), slices.Contains(never, flag.Name) && flag.Value.String() == "":
+		case isList:
+			values[flag.Name] = append([]string{}, list.GetSlice()...) // null is no value
+		default:
+			values[flag.Name] = plainValue(flag.Value)
 		}
 	})
 	data, err := yaml.Marshal(values)
@@ -78,6 +81,19 @@ func writeConfig(file string, cmd *cobra.Command) error {
 		return usageError("write configuration: %w", err)
 	}
 	return nil
+}
+
+// plainValue is a flag's value as a person would write it in a file: numbers and truths without quotes.
+func plainValue(value pflag.Value) any {
+	text := value.String()
+	switch value.Type() {
+	case "bool":
+		return text == "true"
+	case "int", "uint64":
+		return json.Number(text)
+	default:
+		return text
+	}
 }
 
 // catalogue is the catalogue of requirements as the reports tell it.
@@ -195,6 +211,8 @@ func (s *session) finish(ctx context.Context) error {
 	verdict := run.Verdict()
 	switch {
 	case err == nil && verdict.ExitCode() != exitHeld:
+		// Who calls epi through another program, such as make, may see another one.
+		_, _ = fmt.Fprintf(s.app.err, "Exit code %d: %s\n", verdict.ExitCode(), meaning(verdict.ExitCode()))
 		return &codedError{code: verdict.ExitCode(), err: errors.New(verdict.Sentence()), reported: true}
 	case err != nil && verdict.ExitCode() == exitFailed: // what failed has failed, whatever became of its report
 		return &codedError{code: exitFailed, err: err}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -166,16 +165,27 @@ func binaries() (string, error) {
 		return "", fmt.Errorf("find this program: %w", err)
 	}
 	dir := filepath.Dir(self)
-	for _, program := range []string{"epi-agent", "epi-webhook", "epi-emulator", "epi-probe", "epi-runc"} {
-		if _, err := os.Stat(filepath.Join(dir, program)); errors.Is(err, fs.ErrNotExist) {
-			return "", &clusters.EnvironmentError{
-				Doing:  "find epi's programs",
-				Remedy: "run make build, which puts all of them in bin/, and use bin/epi",
-				Err:    fmt.Errorf("%s is not beside %s", program, self),
-			}
+	if missing := missingPrograms(dir); len(missing) > 0 {
+		return "", &clusters.EnvironmentError{
+			Doing:  "find epi's programs",
+			Remedy: programsRemedy,
+			Err:    fmt.Errorf("%s: not beside %s", strings.Join(missing, ", "), self),
 		}
 	}
 	return dir, nil
+}
+
+const programsRemedy = "copy them along with epi, or run make build, which puts all of them in bin/, and use bin/epi"
+
+// missingPrograms are those that epi puts into its environments and that are not in the folder.
+func missingPrograms(dir string) []string {
+	var missing []string
+	for _, program := range []string{"epi-agent", "epi-webhook", "epi-emulator", "epi-probe", "epi-runc"} {
+		if info, err := os.Stat(filepath.Join(dir, program)); err != nil || !info.Mode().IsRegular() {
+			missing = append(missing, program)
+		}
+	}
+	return missing
 }
 
 // wrapper is the OCI runtime of a private engine among epi's programs.
@@ -189,13 +199,16 @@ func (a *app) printEnvironment(env *clusters.Environment) error {
 		encoder.SetIndent("", "  ")
 		return encoder.Encode(public)
 	}
-	name := ""
-	if env.Name != "epi" {
-		name = " --name " + env.Name
-	}
+	name := nameSuffix(env.Name)
 	where := "AWS emulator at " + env.AWS.EndpointURL
 	if !env.Has(clusters.EmulatorControl) {
 		where = "AWS account " + env.AccountID + " in " + env.Region
+	}
+	engineLine := ""
+	if dirs, err := a.dirs(); err == nil {
+		if host := ownEngine(env, dirs); host != "" {
+			engineLine = "\n  export DOCKER_HOST=" + host
+		}
 	}
 	_, err := fmt.Fprintf(a.out, `
 Environment %q is up: Kubernetes %s on %s, %s
@@ -203,9 +216,11 @@ Environment %q is up: Kubernetes %s on %s, %s
   epi test%[5]s                                what holds and what does not
   epi aws%[5]s -- kubectl get pods -A          any command, with cluster and AWS set
   epi aws%[5]s -- aws s3 ls
-  export KUBECONFIG=%[6]s
+  epi load%[5]s IMAGE                          an image of yours onto the nodes
+  epi status%[5]s                              whether it is well
+  export KUBECONFIG=%[6]s%[7]s
   epi down%[5]s                                remove it
-%[7]s`, env.Name, env.KubernetesVersion, plural(env.Nodes, "node"), where, name, env.Kubeconfig, redirection(env))
+%[8]s`, env.Name, env.KubernetesVersion, plural(env.Nodes, "node"), where, name, env.Kubeconfig, engineLine, redirection(env))
 	return err
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"runtime"
 	"runtime/debug"
 
@@ -42,14 +43,19 @@ func (a *app) versionCommand() *cobra.Command {
 			if a.output == "json" {
 				return json.NewEncoder(a.out).Encode(epi)
 			}
-			revision := ""
-			if epi.Revision != "" {
-				revision = " (" + epi.Revision + ")"
-			}
-			_, err := fmt.Fprintf(a.out, "epi %s%s %s %s\n", epi.Version, revision, epi.Go, epi.Platform)
+			_, err := io.WriteString(a.out, versionLine(epi))
 			return err
 		},
 	}
 	a.outputFlag(cmd)
 	return cmd
+}
+
+// versionLine is the version for people.
+func versionLine(epi reports.Epi) string {
+	revision := ""
+	if epi.Revision != "" {
+		revision = " (" + epi.Revision + ")"
+	}
+	return fmt.Sprintf("epi %s%s %s %s\n", epi.Version, revision, epi.Go, epi.Platform)
 }

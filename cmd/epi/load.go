@@ -1,0 +1,80 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/podidentity/epi/clusters/kind"
+)
+
+func (a *app) loadCommand() *cobra.Command {
+	var name string
+	cmd := &cobra.Command{
+		Use:     "load IMAGE|ARCHIVE",
+		GroupID: "environment",
+		Short:   "Put an image of yours on the nodes of an environment",
+		Long: `Load puts a container image on all nodes of an environment, so that pods can run it
+without a registry. It is one that your container engine has, or an archive: of docker
+save, or an OCI layout in a tar archive; compressed with gzip or not. Nothing is pulled.
+
+Pods use it by the name that is printed, with imagePullPolicy IfNotPresent or Never: for
+a tag :latest the default is to pull.
+
+Where epi runs a container engine of its own, epi aws sets DOCKER_HOST to it.`,
+		Example: `  docker build -t my/app:dev . && epi load my/app:dev
+  epi load app.tar --name pr-17
+  epi aws -- docker build -t my/app:dev . && epi load my/app:dev`,
+		Args: func(_ *cobra.Command, args []string) error {
+			switch {
+			case len(args) == 0:
+				return errors.New("no image given: its name, or an archive of docker save")
+			case len(args) > 1:
+				return fmt.Errorf("one image at a time, not %d", len(args))
+			case strings.TrimSpace(args[0]) == "" || strings.HasPrefix(args[0], "-"):
+				return fmt.Errorf("%q is no image and no archive", args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			dirs, err := a.dirs()
+			if err != nil {
+				return err
+			}
+			env, err := loadEnvironment(dirs, name)
+			if err != nil {
+				return err
+			}
+			if env.Provider != kindProvider {
+				return usageError("environment %q is a cluster of yours (provider %s): push the image to a registry that its nodes pull from", env.Name, env.Provider)
+			}
+			scratch, err := os.MkdirTemp("", "epi-load-")
+			if err != nil {
+				return fmt.Errorf("make a folder for the image: %w", err)
+			}
+			steps := a.newSteps(nil)
+			refs, err := kind.New(dirs).Load(cmd.Context(), env, args[0], scratch, steps)
+			steps.Close()
+			if err := errors.Join(err, os.RemoveAll(scratch)); err != nil {
+				return err
+			}
+			for _, ref := range refs {
+				if _, err := fmt.Fprintln(a.out, ref); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return nil, cobra.ShellCompDirectiveDefault
+		},
+	}
+	a.environmentNameFlag(cmd, &name)
+	return cmd
+}
