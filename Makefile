@@ -17,8 +17,9 @@ GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# epi is started without a shell between, so that a signal to make reaches it.
 .PHONY: e2e
-e2e: build ## Everything on a kind cluster of its own: up, test, bench, report, down (KEEP=1 keeps the cluster)
+e2e: build ## Everything on a kind cluster of its own: up, test, bench, report, down (KEEP=1 keeps it); on a failure make exits 2 and its last line has epi's code
 	bin/epi run $(if $(KEEP),--keep) $(ARGS)
 
 .PHONY: test
