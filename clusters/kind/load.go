@@ -20,6 +20,19 @@ import (
 	"github.com/podidentity/epi/clusters/images"
 )
 
+// ImageError says that an image cannot be loaded because of what it is, or because it is not there: the
+// environment is not at fault.
+type ImageError struct {
+	Image string
+	Err   error
+	// Remedy tells the user what to do about it, when there is something to do.
+	Remedy string
+}
+
+func (e *ImageError) Error() string { return fmt.Sprintf("get image %s: %v", e.Image, e.Err) }
+
+func (e *ImageError) Unwrap() error { return e.Err }
+
 // imageSource is a container engine that may have the user's image.
 type imageSource struct {
 	name   string
@@ -56,7 +69,7 @@ func (p *Provider) Load(ctx context.Context, env *clusters.Environment, image, s
 // findLoadable gets the image from an archive, or else from the first engine that has it.
 func findLoadable(ctx context.Context, sources []imageSource, image, scratch string, task clusters.Task) (*images.Loadable, error) {
 	refused := func(err error, remedy string) error {
-		return &clusters.EnvironmentError{Doing: "get image " + image, Err: err, Remedy: remedy}
+		return &ImageError{Image: image, Err: err, Remedy: remedy}
 	}
 	info, err := os.Stat(image)
 	switch {

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/images"
 )
 
@@ -60,8 +59,9 @@ func TestAnImageToLoadComesFromAnEngineOrAnArchive(t *testing.T) {
 		first.asked, second.asked = nil, nil
 		loadable, err := findLoadable(t.Context(), row.sources, row.image, t.TempDir(), quiet{})
 		if row.says != "" {
-			if err == nil || !strings.Contains(err.Error(), row.says) || !strings.Contains(clusters.Remedy(err), row.remedy) {
-				t.Errorf("%s: error %v with remedy %q", row.image, err, clusters.Remedy(err))
+			refused, ok := errors.AsType[*ImageError](err)
+			if !ok || !strings.Contains(err.Error(), row.says) || !strings.Contains(refused.Remedy, row.remedy) {
+				t.Errorf("%s: error %v, %+v", row.image, err, refused)
 			}
 			if slices.Contains(first.asked, "pull") || slices.Contains(second.asked, "pull") {
 				t.Errorf("%s: something was pulled", row.image)

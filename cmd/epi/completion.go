@@ -20,11 +20,11 @@ import (
 	"github.com/podidentity/epi/suites"
 )
 
-// defaultName is the environment that commands are about if nothing is said.
-const defaultName = "epi"
+// usualName is the environment that commands are about if nothing is said.
+const usualName = "epi"
 
 func (a *app) environmentNameFlag(cmd *cobra.Command, name *string) {
-	cmd.Flags().StringVar(name, "name", defaultName, "name of the environment")
+	cmd.Flags().StringVar(name, "name", usualName, "name of the environment")
 }
 
 // completer offers the words that may go on from what was typed.

@@ -24,6 +24,10 @@ const (
 	configVariable    = variablePrefix + "CONFIG"
 )
 
+// fromVariable annotates flags that a variable has set: variables are about all commands in a shell, and one
+// may be for another command than this.
+const fromVariable = "epi-variable"
+
 var (
 	// onlyTyped are flags that neither a file nor a variable sets: what removes or lists is asked for
 	// each time.
@@ -89,6 +93,7 @@ func (a *app) configure(cmd *cobra.Command) error {
 				return
 			}
 			a.origins[flag.Name] = "variable " + variable
+			_ = cmd.Flags().SetAnnotation(flag.Name, fromVariable, nil) // it exists
 			if err := flag.Value.Set(value); err != nil {
 				problems = append(problems, fmt.Errorf("variable %s: %q: %w", variable, value, cause(flag, err)))
 			}

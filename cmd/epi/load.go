@@ -22,7 +22,8 @@ without a registry. It is one that your container engine has, or an archive: of 
 save, or an OCI layout in a tar archive; compressed with gzip or not. Nothing is pulled.
 
 Pods use it by the name that is printed, with imagePullPolicy IfNotPresent or Never: for
-a tag :latest the default is to pull.
+a tag :latest the default is to pull. The exit code is 2 if there is no such image, or it
+is not for the nodes; 3 if the environment is not up, or does not take it.
 
 Where epi runs a container engine of its own, epi aws sets DOCKER_HOST to it.`,
 		Example: `  docker build -t my/app:dev . && epi load my/app:dev
@@ -58,7 +59,13 @@ Where epi runs a container engine of its own, epi aws sets DOCKER_HOST to it.`,
 			steps := a.newSteps(nil)
 			refs, err := kind.New(dirs).Load(cmd.Context(), env, args[0], scratch, steps)
 			steps.Close()
-			if err := errors.Join(err, os.RemoveAll(scratch)); err != nil {
+			if err := os.RemoveAll(scratch); err != nil {
+				return fmt.Errorf("remove what was unpacked of the image: %w", err)
+			}
+			if refused, ok := errors.AsType[*kind.ImageError](err); ok {
+				return usageError("%w%s", refused, asHint(refused.Remedy))
+			}
+			if err != nil {
 				return err
 			}
 			for _, ref := range refs {
@@ -77,4 +84,12 @@ Where epi runs a container engine of its own, epi aws sets DOCKER_HOST to it.`,
 	}
 	a.environmentNameFlag(cmd, &name)
 	return cmd
+}
+
+// asHint is a remedy as a line of its own below an error.
+func asHint(remedy string) string {
+	if remedy == "" {
+		return ""
+	}
+	return "\nHint: " + remedy
 }

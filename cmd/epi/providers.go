@@ -51,8 +51,10 @@ func (f *environmentFlags) checkProvider(flags *pflag.FlagSet) error {
 			continue
 		}
 		for _, name := range names {
-			// The configuration that a run writes down has every flag, most with their defaults.
-			if flag := flags.Lookup(name); flag.Value.String() != flag.DefValue {
+			// The configuration that a run writes down has every flag, most with their defaults; and epi aws
+			// sets variables that are also those of flags.
+			flag := flags.Lookup(name)
+			if _, ambient := flag.Annotations[fromVariable]; !ambient && flag.Value.String() != flag.DefValue {
 				problems = append(problems, fmt.Errorf("flag --%s goes with --provider %s, not with %s", name, provider, f.provider))
 			}
 		}

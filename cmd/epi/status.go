@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -157,6 +158,9 @@ func look(ctx context.Context, dirs clusters.Dirs, name string) (environmentStat
 	group.Wait()
 	status.Parts = append(append(status.Parts, cluster...), emulator)
 	status.judge()
+	if paused := slices.IndexFunc(containers, func(c kind.Container) bool { return c.State == "paused" }); paused >= 0 {
+		status.Remedy = fmt.Sprintf("let it go on with: epi aws --name %s -- %s unpause %s", name, found.Name, containers[paused].Name)
+	}
 	return status, nil
 }
 
@@ -171,7 +175,7 @@ func (s environmentStatus) left(dirs clusters.Dirs, containers []kind.Container)
 	}
 	s.State, s.Remedy = stateIncomplete, "if no other epi is bringing it up or down now, remove what is left with: epi down --name "+s.Name
 	for _, container := range containers {
-		s.Parts = append(s.Parts, health.Part{Name: "container " + container.Name, State: container.Since})
+		s.Parts = append(s.Parts, health.Part{Name: "container " + container.Name, Healthy: container.State == "running", State: container.Since})
 	}
 	if slices.Contains(names, s.Name) {
 		s.Parts = append(s.Parts, health.Part{Name: "record", State: "its folder is there, and does not say that it is up"})
@@ -252,8 +256,11 @@ func environmentNames(dirs clusters.Dirs) ([]string, error) {
 	return names, nil
 }
 
+// nameShape is that of the names of environments.
+var nameShape = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$`)
+
 func checkName(name string) error {
-	if !dnsLabel.MatchString(name) {
+	if !nameShape.MatchString(name) {
 		return usageError("argument %q is not a name of 1 to 32 lower-case letters, digits and '-', starting with a letter", name)
 	}
 	return nil
@@ -305,7 +312,7 @@ func (a *app) printStatus(status environmentStatus) error {
 
 // nameSuffix is the flag by which a command is about an environment.
 func nameSuffix(name string) string {
-	if name == defaultName {
+	if name == usualName {
 		return ""
 	}
 	return " --name " + name

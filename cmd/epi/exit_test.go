@@ -1,0 +1,38 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/podidentity/epi/clusters"
+)
+
+// A home that cannot be written to, as in many containers, is no dead end: epi takes other folders.
+func TestHintAtOtherFolders(t *testing.T) {
+	dirs := clusters.Dirs{State: "/home/me/.local/state/epi", Cache: "/home/me/.cache/epi"}
+	at := func(path string, err error) error {
+		return fmt.Errorf("start container engine: %w", &fs.PathError{Op: "mkdir", Path: path, Err: err})
+	}
+	for _, row := range []struct {
+		err  error
+		hint bool
+	}{
+		{at("/home/me/.local", syscall.EROFS), true},
+		{at("/home/me/.local/state/epi/clusters/epi", syscall.EACCES), true},
+		{at("/home/me/.cache/epi", syscall.EPERM), true},
+		{at("/home/me", syscall.ENOENT), true},
+		{at("/home/me/.local/state/epi/engine", syscall.ENOSPC), true},
+		{at("/somewhere/else", syscall.EROFS), false},
+		{at("/home/me/.local/state/epi", syscall.EISDIR), false},
+		{errors.New("out of luck"), false},
+	} {
+		hint := hintAboutFolders(row.err, dirs)
+		if row.hint != strings.Contains(hint, "--state-dir") || row.hint != strings.Contains(hint, "EPI_STATE_DIR") {
+			t.Errorf("%v: hint %q", row.err, hint)
+		}
+	}
+}
