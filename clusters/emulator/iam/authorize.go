@@ -33,7 +33,7 @@ func (a *Accounts) Authorize(ctx context.Context, caller *Caller, access Access)
 		decision = a.decide(caller, access, false)
 	case access.ResourcePolicy != nil:
 		o := &origin{
-			requester: byAnonymous, Environment: EnvironmentFrom(ctx), now: a.now().UTC(),
+			requester: byAnonymous, Environment: EnvironmentFrom(ctx), now: a.now().UTC(), principal: &Principal{},
 			resourceAccount: access.ResourceAccount, organized: a.organized,
 		}
 		decision = policy.Evaluate(&policy.Request{
@@ -143,7 +143,7 @@ func (a *Accounts) decideActions(accountID string, trust Trust, role *view) (dec
 	setTags(keys, "iam:ResourceTag/", role.tags)
 	if trust.Caller == nil {
 		o := &origin{
-			requester: byWebIdentity, Environment: &trust.Environment, now: a.now().UTC(), provider: trust.Provider,
+			requester: byWebIdentity, Environment: &trust.Environment, now: a.now().UTC(), principal: &Principal{}, provider: trust.Provider,
 			service: trust.Service, sourceARN: trust.SourceARN, sourceAccount: trust.SourceAccount,
 			resourceAccount: accountID, organized: a.organized,
 		}

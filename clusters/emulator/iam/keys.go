@@ -76,8 +76,8 @@ type origin struct {
 	requester
 	*Environment
 	now time.Time
-	// principal signed the request; zero if nobody did. via are the services that pass it on.
-	principal Principal
+	// principal signed the request; a zero one if nobody did. via are the services that pass it on.
+	principal *Principal
 	via       []string
 	// service is the service principal's name, sourceARN and sourceAccount are the resource's on whose
 	// behalf it acts; "" for none.
@@ -247,13 +247,16 @@ func lowered(keys []globalKey) []globalKey {
 	return keys
 }
 
+// usualKeys is about how many of the global condition keys a request has.
+const usualKeys = 18
+
 // context adds the global condition keys to the request's own, which cannot stand in for them.
 func (o *origin) context(own policy.Context) policy.Context {
-	principal := &o.principal
-	keys := make(policy.Context, len(own)+len(globalKeys)+len(principal.Tags)+len(principal.Keys))
+	principal := o.principal
+	keys := make(policy.Context, len(own)+usualKeys+len(principal.Tags)+len(principal.Keys))
 	maps.Copy(keys, own)
 	maps.Copy(keys, principal.Keys)
-	o.values = make([]string, 0, len(globalKeys)+len(principal.Tags))
+	o.values = make([]string, 0, usualKeys+len(principal.Tags))
 	for key, value := range principal.Tags {
 		keys["aws:principaltag/"+strings.ToLower(key)] = o.one(value)
 	}
@@ -273,7 +276,7 @@ func (a *Accounts) organized(account string) bool { return len(a.byID) > 1 && a.
 // signedOrigin is that of a caller's request.
 func (a *Accounts) signedOrigin(caller *Caller, resourceAccount string) *origin {
 	o := &origin{
-		requester: byUser, Environment: &caller.Environment, now: a.now().UTC(), principal: caller.Principal, via: caller.Via,
+		requester: byUser, Environment: &caller.Environment, now: a.now().UTC(), principal: &caller.Principal, via: caller.Via,
 		provider: caller.Principal.Provider, resourceAccount: resourceAccount, organized: a.organized,
 	}
 	if o.principal.Type == AssumedRolePrincipal {
