@@ -84,10 +84,15 @@ func TestAbsences(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				part, other := &fake{}, &fake{}
+				var mu sync.Mutex
 				var told []string
 				w := Start(t.Context(), Options{
 					Environment: "blue", Parts: []Part{{Name: "node blue", Ask: part.ask}, {Name: "the AWS emulator", Ask: other.ask}},
-					Changed: func(absence Absence) { told = append(told, absence.String()) },
+					Changed: func(absence Absence) {
+						mu.Lock()
+						defer mu.Unlock()
+						told = append(told, absence.String())
+					},
 				})
 				defer w.Close()
 				time.Sleep(10*time.Second + 100*time.Millisecond)
@@ -127,8 +132,11 @@ func TestAbsences(t *testing.T) {
 						t.Error("it counts as there")
 					}
 				}
-				if noticed := len(w.Absences()) > 0; noticed != row.noticed || noticed && len(told) == 0 {
-					t.Errorf("absences %v, told %q", w.Absences(), told)
+				mu.Lock()
+				heard := len(told)
+				mu.Unlock()
+				if noticed := len(w.Absences()) > 0; noticed != row.noticed || noticed && heard == 0 {
+					t.Errorf("absences %v, told %d", w.Absences(), heard)
 				}
 				if !row.gone && row.lasts < never {
 					if reason, _ := w.Settle(t.Context(), time.Now().Add(-30*time.Second), time.Now(), true); reason != "" && row.takes < askTime {
