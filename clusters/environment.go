@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -182,35 +181,39 @@ func (e *Environment) Has(c Capability) bool { return slices.Contains(e.Capabili
 // ErrNoEnvironment is returned by LoadEnvironment when nothing of that name is up.
 var ErrNoEnvironment = errors.New("no such environment")
 
-// EnvironmentDir is the folder of everything epi keeps about the named environment.
-func (d Dirs) EnvironmentDir(name string) string { return filepath.Join(d.State, "clusters", name) }
-
-// EngineDir is the folder of the private container engine.
-func (d Dirs) EngineDir() string { return filepath.Join(d.State, "engine") }
-
 // SaveEnvironment writes env under dirs, atomically, readable by its owner only.
 func SaveEnvironment(dirs Dirs, env *Environment) error {
-	dir := dirs.EnvironmentDir(env.Name)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if _, err := MakeEnvironmentDir(dirs, env.Name, env.Provider); err != nil {
+		return err
+	}
+	root, _, err := openEnvironment(dirs, env.Name)
+	if err != nil {
 		return fmt.Errorf("save environment %s: %w", env.Name, err)
 	}
+	defer func() { _ = root.Close() }() // what is written is closed by then
 	data, err := json.MarshalIndent(env, "", "  ")
 	if err != nil {
 		return fmt.Errorf("save environment %s: %w", env.Name, err)
 	}
-	file := filepath.Join(dir, "environment.json")
-	if err := os.WriteFile(file+".new", append(data, '\n'), 0o600); err != nil {
+	if err := root.WriteFile(environmentFile+".new", append(data, '\n'), 0o600); err != nil {
 		return fmt.Errorf("save environment %s: %w", env.Name, err)
 	}
-	if err := os.Rename(file+".new", file); err != nil {
+	if err := root.Rename(environmentFile+".new", environmentFile); err != nil {
 		return fmt.Errorf("save environment %s: %w", env.Name, err)
 	}
 	return nil
 }
 
-// LoadEnvironment reads what SaveEnvironment wrote; ErrNoEnvironment if there is nothing.
+// LoadEnvironment reads what SaveEnvironment wrote; ErrNoEnvironment if there is nothing, a *NameError if
+// name is none. What was written for another name or by another provider than the folder's is refused, and
+// the kubeconfig is the one in the folder, whatever the file says.
 func LoadEnvironment(dirs Dirs, name string) (*Environment, error) {
-	data, err := os.ReadFile(filepath.Join(dirs.EnvironmentDir(name), "environment.json"))
+	root, mark, err := openEnvironment(dirs, name)
+	if err != nil {
+		return nil, foreign("load environment "+name, err)
+	}
+	defer func() { _ = root.Close() }() // read only
+	data, err := root.ReadFile(environmentFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("load environment %s: %w", name, ErrNoEnvironment)
 	}
@@ -218,8 +221,20 @@ func LoadEnvironment(dirs Dirs, name string) (*Environment, error) {
 		return nil, fmt.Errorf("load environment %s: %w", name, err)
 	}
 	var env Environment
-	if err := json.Unmarshal(data, &env); err != nil {
-		return nil, fmt.Errorf("load environment %s: %w", name, err)
+	err = json.Unmarshal(data, &env)
+	switch {
+	case err != nil:
+	case env.Name != name:
+		err = fmt.Errorf("it is of environment %q", env.Name)
+	case mark.Provider != "" && env.Provider != mark.Provider:
+		err = fmt.Errorf("it is of provider %q, and the environment of %q", env.Provider, mark.Provider)
 	}
+	if err != nil {
+		return nil, &EnvironmentError{
+			Doing:  fmt.Sprintf("read %s of environment %q", environmentFile, name),
+			Remedy: "remove the environment with: epi down --name " + name, Err: err,
+		}
+	}
+	env.Kubeconfig = filepath.Join(root.Name(), kubeconfigFile)
 	return &env, nil
 }

@@ -6,18 +6,26 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"time"
 )
 
 // latest is the name of the link to the run that ended last.
 const latest = "latest"
 
+// runID is the name of a run's folder.
+var runID = regexp.MustCompile(`^[0-9]{8}-[0-9]{6}(-[0-9]+)?$`)
+
 // NewDir makes a folder for a run below artifacts, named after its start, and returns its absolute path.
+// A "latest" there that is not a link to a run is an error, and nothing is made.
 func NewDir(artifacts string, started time.Time) (string, error) {
 	id := started.UTC().Format("20060102-150405")
 	dir, err := filepath.Abs(filepath.Join(artifacts, id))
 	if err != nil {
 		return "", fmt.Errorf("find folder of artifacts: %w", err)
+	}
+	if err := checkLatest(filepath.Join(filepath.Dir(dir), latest)); err != nil {
+		return "", err
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return "", fmt.Errorf("make folder of artifacts: %w", err)
@@ -39,10 +47,34 @@ func NewDir(artifacts string, started time.Time) (string, error) {
 	}
 }
 
+// checkLatest refuses a file, a folder or a link of the user's in the place of the link to the last run.
+func checkLatest(link string) error {
+	info, err := os.Lstat(link)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look at folder of artifacts: %w", err)
+	}
+	target := ""
+	if info.Mode().Type() == fs.ModeSymlink {
+		if target, err = os.Readlink(link); err != nil {
+			return fmt.Errorf("look at folder of artifacts: %w", err)
+		}
+	}
+	if !runID.MatchString(target) {
+		return fmt.Errorf("%s is no link to a run, and is left alone: choose another folder with --artifacts, or move it away", link)
+	}
+	return nil
+}
+
 // PointLatest makes the link "latest" beside dir, the folder of a run that has ended, point to it. The link
 // is replaced at once: others see the former or the new one, also if several runs end together.
 func PointLatest(dir string) error {
 	link := filepath.Join(filepath.Dir(dir), latest)
+	if err := checkLatest(link); err != nil {
+		return err
+	}
 	next := fmt.Sprintf("%s.%s", link, filepath.Base(dir)) // no other run's
 	err := os.Symlink(filepath.Base(dir), next)
 	if errors.Is(err, fs.ErrExist) {

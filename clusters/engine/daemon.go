@@ -88,8 +88,8 @@ func (p private) start(ctx context.Context, found *Engine) (err error) {
 		if err := p.unmount(); err != nil {
 			return fmt.Errorf("start engine: %w", err)
 		}
-		if err := os.RemoveAll(p.run); err != nil {
-			return fmt.Errorf("start engine: %w", err)
+		if err := p.removeRun(); err != nil {
+			return err
 		}
 	}
 	for _, stale := range []string{p.pidFile(), p.socket(), p.containerdSocket()} {
@@ -99,6 +99,10 @@ func (p private) start(ctx context.Context, found *Engine) (err error) {
 	}
 	if err := os.MkdirAll(p.run, 0o711); err != nil {
 		return fmt.Errorf("start engine: %w", err)
+	}
+	// As it is meant to be, whatever was done to the files or whichever epi wrote them.
+	if err := p.writeConfig(); err != nil {
+		return err
 	}
 	before, err := readFirewalls(ctx)
 	if err != nil {

@@ -118,6 +118,9 @@ func Ensure(ctx context.Context, options Options, progress clusters.Progress) (*
 
 func ensure(ctx context.Context, options Options, task clusters.Task) (*Engine, error) {
 	private := newPrivate(options)
+	if _, err := private.ours(); err != nil {
+		return nil, err
+	}
 	release, err := private.lock(ctx, func() { task.Detail("waiting for another epi to start the engine") })
 	if err != nil {
 		return nil, err

@@ -7,14 +7,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
 
+	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/internal/apt"
 	"github.com/podidentity/epi/clusters/internal/lockfile"
+	"github.com/podidentity/epi/clusters/internal/ownfolder"
 )
 
 // addressPool is where the private engine takes the networks' IPv4 subnets from: not where Docker
@@ -32,11 +35,53 @@ type private struct {
 	// run holds sockets and the pid file.
 	run     string
 	wrapper string
+	dirs    clusters.Dirs
 }
 
 func newPrivate(options Options) private {
 	dir := options.Dirs.EngineDir()
-	return private{dir: dir, run: runDir(dir), wrapper: options.RuntimeWrapper}
+	return private{dir: dir, run: runDir(dir), wrapper: options.RuntimeWrapper, dirs: options.Dirs}
+}
+
+// folder is dir as one that says that it is epi's.
+func (p private) folder() ownfolder.Folder {
+	return ownfolder.Folder{
+		Base: filepath.Dir(p.dir), Below: []string{filepath.Base(p.dir)},
+		Mark: ownfolder.Mark{Folder: "engine"}, Older: p.isOlder,
+	}
+}
+
+// isOlder knows the folder of an engine that an epi made which did not mark it: by a configuration that
+// names its own folder, or, of one that never ran, by what is written down before anything changes.
+func (p private) isOlder(root *os.Root) bool {
+	data, err := root.ReadFile(filepath.Base(p.configFile()))
+	if err == nil {
+		var config struct {
+			Data string `json:"data-root"`
+			PID  string `json:"pidfile"`
+		}
+		return json.Unmarshal(data, &config) == nil && config.Data == p.dataDir() && config.PID == p.pidFile()
+	}
+	if data, err = root.ReadFile(filepath.Base(p.beforeFile())); err != nil {
+		return false
+	}
+	var state before
+	return json.Unmarshal(data, &state) == nil && state.Firewalls != nil && state.Sysctls != nil
+}
+
+// ours reports whether there is a folder of the engine. What is at its place and not epi's is an error.
+func (p private) ours() (bool, error) {
+	root, _, err := p.folder().Open()
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, &clusters.EnvironmentError{
+			Doing: "look for epi's own container engine", Err: err,
+			Remedy: "give epi a folder of its own with --state-dir; epi leaves this one alone",
+		}
+	}
+	return true, root.Close()
 }
 
 func runDir(dir string) string {
@@ -64,8 +109,11 @@ func (p private) engine() *Engine {
 	return &Engine{Name: "docker", Host: "unix://" + p.socket(), Private: true}
 }
 
-// exists reports whether there is a private engine, running or not.
+// exists reports whether there is a private engine, running or not. One that is not epi's is none.
 func (p private) exists() bool {
+	if ours, err := p.ours(); err != nil || !ours {
+		return false
+	}
 	_, err := os.Stat(p.configFile())
 	return err == nil
 }
@@ -73,6 +121,9 @@ func (p private) exists() bool {
 // lock keeps two processes from starting two engines. The file is beside the folder, which is
 // removed as a whole.
 func (p private) lock(ctx context.Context, waiting func()) (release func(), err error) {
+	if err := p.dirs.MakeState(); err != nil {
+		return nil, err
+	}
 	return lockfile.Acquire(ctx, p.lockFile(), waiting)
 }
 
@@ -132,10 +183,11 @@ func (p private) create(ctx context.Context, tell detail) (*Engine, error) {
 }
 
 func (p private) createStarted(ctx context.Context, tell detail) (*Engine, error) {
-	for _, dir := range []string{p.dir, p.dataDir()} {
-		if err := os.MkdirAll(dir, 0o711); err != nil {
-			return nil, fmt.Errorf("make folder of the engine: %w", err)
-		}
+	if err := p.folder().Make(0o711); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(p.dataDir(), 0o711); err != nil {
+		return nil, fmt.Errorf("make folder of the engine: %w", err)
 	}
 	// What is to be put back one day is written down before anything changes.
 	if err := saveBefore(ctx, p.beforeFile()); err != nil {
@@ -161,6 +213,9 @@ func (p private) createStarted(ctx context.Context, tell detail) (*Engine, error
 // proven reports whether a privileged container was seen to start. Without it, whoever made the
 // engine was killed before it knew.
 func (p private) proven() bool {
+	if !p.exists() {
+		return false
+	}
 	_, err := os.Stat(p.provenFile())
 	return err == nil
 }

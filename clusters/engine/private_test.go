@@ -147,3 +147,47 @@ func TestRemoveOfNoEngineLeavesNothing(t *testing.T) {
 		}
 	}
 }
+
+func TestAnEngineOfOthersIsLeftAlone(t *testing.T) {
+	for name, files := range map[string]map[string]string{
+		"a source tree":                   {"engine.go": "package engine"},
+		"a configuration of another":      {"daemon.json": `{"data-root":"/var/lib/docker","pidfile":"/run/docker.pid"}`},
+		"a mark of something else":        {".epi.json": `{"folder":"environment","name":"x"}`, "file": ""},
+		"what is written down, of others": {"before.json": `{"sysctls":{"../../etc/passwd":"x"}}`},
+	} {
+		dirs := clusters.Dirs{State: t.TempDir()}
+		t.Setenv("PATH", t.TempDir())
+		if err := os.MkdirAll(dirs.EngineDir(), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for file, content := range files {
+			if err := os.WriteFile(filepath.Join(dirs.EngineDir(), file), []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := Remove(t.Context(), Options{Dirs: dirs}, silent{}); err == nil || clusters.Remedy(err) == "" {
+			t.Errorf("%s: removed: %v", name, err)
+		}
+		if _, err := Ensure(t.Context(), Options{Dirs: dirs}, silent{}); err == nil || !strings.Contains(err.Error(), "not epi's") {
+			t.Errorf("%s: used: %v", name, err)
+		}
+		if found, err := Find(t.Context(), Options{Dirs: dirs}); found != nil || err != nil {
+			t.Errorf("%s: found %v, %v", name, found, err)
+		}
+		for file := range files {
+			if _, err := os.Stat(filepath.Join(dirs.EngineDir(), file)); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}
+
+func TestAnEngineOfAnOlderEpiIsKnown(t *testing.T) {
+	p := testPrivate(t)
+	if err := p.writeConfig(); err != nil {
+		t.Fatal(err)
+	}
+	if ours, err := p.ours(); err != nil || !ours || !p.exists() {
+		t.Errorf("%t, %v", ours, err)
+	}
+}

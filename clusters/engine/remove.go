@@ -19,17 +19,21 @@ import (
 const removeTimeout = 2 * time.Minute
 
 // Remove removes the private engine with everything in it, and puts back what it had changed on
-// this machine. Without one it does nothing but to remove the state folder, if it is empty. Its
+// this machine. Without one it does nothing but to remove the state folder, if nothing is in it. Its
 // error says what is left.
 func Remove(ctx context.Context, options Options, progress clusters.Progress) error {
 	p := newPrivate(options)
 	// It holds environments, too: only when they are gone, nothing is left of epi but its cache.
-	defer func() { _ = os.Remove(options.Dirs.State) }()
-	if _, err := os.Stat(p.dir); errors.Is(err, fs.ErrNotExist) {
+	defer func() { _ = options.Dirs.RemoveState() }()
+	ours, err := p.ours()
+	if err != nil {
+		return err
+	}
+	if !ours {
 		return removeLock(p)
 	}
 	task := progress.Start("Remove epi's own container engine")
-	err := func() error {
+	err = func() error {
 		release, err := p.lock(ctx, func() { task.Detail("waiting for another epi to be done with the engine") })
 		if err != nil {
 			return err
@@ -47,7 +51,11 @@ func Remove(ctx context.Context, options Options, progress clusters.Progress) er
 	return err
 }
 
+// removeLock removes the lock file, which is empty: any other is not epi's.
 func removeLock(p private) error {
+	if info, err := os.Lstat(p.lockFile()); err == nil && (!info.Mode().IsRegular() || info.Size() > 0) {
+		return nil
+	}
 	if err := os.Remove(p.lockFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove lock of the engine: %w", err)
 	}
@@ -85,12 +93,27 @@ func (p private) remove(ctx context.Context, tell detail) error {
 		// The folder says what there was: without it a next attempt would find nothing.
 		return err
 	}
-	for _, dir := range []string{p.run, p.dir} {
-		if err := os.RemoveAll(dir); err != nil {
-			note(fmt.Errorf("remove folder of the engine: %w", err))
-		}
+	if err := p.removeRun(); err != nil {
+		return err
 	}
-	return errors.Join(left...)
+	return p.folder().Remove()
+}
+
+// removeRun removes the run folder. Where it is outside the engine's folder its name is derived from that.
+func (p private) removeRun() error {
+	info, err := os.Lstat(p.run)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err == nil && !info.IsDir():
+		err = &clusters.ForeignError{Path: p.run, Why: "it is not a folder"}
+	case err == nil:
+		err = os.RemoveAll(p.run)
+	}
+	if err != nil {
+		return fmt.Errorf("remove run folder of the engine: %w", err)
+	}
+	return nil
 }
 
 // empty removes all containers and networks of the engine.
@@ -164,14 +187,19 @@ func (p private) restoreMachine(ctx context.Context) error {
 		return err
 	}
 	var left []error
-	for family, rules := range now {
+	for _, family := range families {
+		rules := now[family]
 		for _, args := range undo(state.Firewalls[family], rules) {
 			if _, err := command.New(family, append([]string{"--wait"}, args...)...).Output(ctx); err != nil {
 				left = append(left, fmt.Errorf("put back packet filter: %w", err))
 			}
 		}
 	}
-	for name, value := range state.Sysctls {
+	for _, name := range engineSysctls {
+		value, saved := state.Sysctls[name]
+		if !saved {
+			continue
+		}
 		file := filepath.Join("/proc/sys", name)
 		current, err := os.ReadFile(file)
 		if err != nil || strings.TrimSpace(string(current)) == value {
@@ -234,7 +262,7 @@ func undo(before, now ruleset) [][]string {
 			steps = append(steps, []string{"--table", name, "--delete-chain", chain})
 		}
 		was := old.Policies["FORWARD"]
-		if was == "" {
+		if was != "DROP" {
 			was = "ACCEPT" // the kernel's own
 		}
 		if policy := t.Policies["FORWARD"]; policy != "" && policy != was {

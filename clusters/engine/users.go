@@ -32,6 +32,18 @@ func findUsers(ctx context.Context) (*Engine, error) {
 	return nil, errors.Join(reasons...)
 }
 
+// Unanswered says why no engine of the user's own answers though there is the command line of one; nil
+// if there is none, or if one answers.
+func Unanswered(ctx context.Context) error {
+	for _, name := range clients {
+		if _, err := exec.LookPath(name); err == nil {
+			_, err := findUsers(ctx)
+			return err
+		}
+	}
+	return nil
+}
+
 // ping asks the engine for its version and fills it in.
 func (e *Engine) ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -56,24 +57,34 @@ func New(dirs clusters.Dirs, options Options) *Provider {
 // Up looks at the cluster and at AWS and writes the environment down; of spec it needs the name. The
 // kubeconfig is copied, reduced to the one context: the user's own is only read.
 func (p *Provider) Up(ctx context.Context, spec clusters.Spec, progress clusters.Progress) (*clusters.Environment, error) {
-	dir := p.dirs.EnvironmentDir(spec.Name)
-	if _, err := clusters.LoadEnvironment(p.dirs, spec.Name); !errors.Is(err, clusters.ErrNoEnvironment) {
+	if err := clusters.CheckName(spec.Name); err != nil {
+		return nil, err
+	}
+	switch _, err := clusters.LoadEnvironment(p.dirs, spec.Name); {
+	case errors.Is(err, clusters.ErrNoEnvironment):
+	case err != nil:
+		return nil, err
+	default:
 		return nil, &clusters.EnvironmentError{
-			Doing: fmt.Sprintf("take a cluster for environment %q", spec.Name), Err: errors.Join(errors.New("an environment of that name is up"), err),
+			Doing: fmt.Sprintf("take a cluster for environment %q", spec.Name), Err: errors.New("an environment of that name is up"),
 			Remedy: fmt.Sprintf("use it as it is, remove it with: epi down --name %s, or choose another --name", spec.Name),
 		}
+	}
+	dir, err := clusters.MakeEnvironmentDir(p.dirs, spec.Name, Name)
+	if err != nil {
+		return nil, err
 	}
 	env := &clusters.Environment{
 		Provider: Name, Name: spec.Name, Created: time.Now().UTC().Truncate(time.Second),
 		ClusterName: p.options.ClusterName, Kubeconfig: filepath.Join(dir, "kubeconfig"), ProbeImage: p.options.ProbeImage,
 		AWS: clusters.AWS{EndpointURL: p.options.EndpointURL, PodEndpointURL: p.options.PodEndpointURL},
 	}
-	err := p.look(ctx, env, progress)
+	err = p.look(ctx, env, progress)
 	if err == nil {
 		err = clusters.SaveEnvironment(p.dirs, env)
 	}
 	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
+		return nil, errors.Join(err, clusters.RemoveEnvironmentDir(p.dirs, spec.Name))
 	}
 	return env, nil
 }
@@ -168,27 +179,40 @@ const answerTime = 20 * time.Second
 // Down removes the namespaces that the suites left and what epi keeps about the environment. The
 // cluster, the agent and the webhook are the user's and stay.
 func (p *Provider) Down(ctx context.Context, name string, progress clusters.Progress) error {
-	task := progress.Start(fmt.Sprintf("Remove what the suites left in the cluster of %q", name))
-	err := p.remove(ctx, name)
-	task.End(err)
-	if err != nil {
-		return &clusters.EnvironmentError{
-			Doing: fmt.Sprintf("remove environment %q", name), Err: err,
-			Remedy: fmt.Sprintf("if the cluster is gone for good: rm -r %s", p.dirs.EnvironmentDir(name)),
-		}
-	}
-	return nil
-}
-
-func (p *Provider) remove(ctx context.Context, name string) error {
-	env, err := clusters.LoadEnvironment(p.dirs, name)
-	if errors.Is(err, clusters.ErrNoEnvironment) {
-		return nil
-	}
+	dir, err := p.dirs.EnvironmentDir(name)
 	if err != nil {
 		return err
 	}
-	config, err := clientcmd.BuildConfigFromFlags("", env.Kubeconfig)
+	task := progress.Start(fmt.Sprintf("Remove what the suites left in the cluster of %q", name))
+	err = p.remove(ctx, name, filepath.Join(dir, "kubeconfig"))
+	task.End(err)
+	if err != nil && clusters.Remedy(err) == "" {
+		return &clusters.EnvironmentError{
+			Doing: fmt.Sprintf("remove environment %q", name), Err: err,
+			Remedy: fmt.Sprintf("if the cluster is gone for good: rm -r %s", dir),
+		}
+	}
+	return err
+}
+
+// remove needs no more than the kubeconfig that epi copied: what else is written down may be lost.
+func (p *Provider) remove(ctx context.Context, name, kubeconfig string) error {
+	there, err := clusters.HasEnvironmentDir(p.dirs, name)
+	if err != nil || !there {
+		return err
+	}
+	info, err := os.Lstat(kubeconfig)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		// It was never reached, so nothing was made in it.
+		return clusters.RemoveEnvironmentDir(p.dirs, name)
+	case err == nil && !info.Mode().IsRegular():
+		err = errors.New("it is not a file of its own")
+	}
+	if err != nil {
+		return fmt.Errorf("read kubeconfig %s: %w", kubeconfig, err)
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
 		return fmt.Errorf("read kubeconfig: %w", err)
 	}
@@ -200,5 +224,5 @@ func (p *Provider) remove(ctx context.Context, name string) error {
 	if err := p.removeNamespaces(ctx, client, name); err != nil {
 		return err
 	}
-	return os.RemoveAll(p.dirs.EnvironmentDir(name))
+	return clusters.RemoveEnvironmentDir(p.dirs, name)
 }

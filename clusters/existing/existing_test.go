@@ -2,7 +2,6 @@ package existing
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -177,8 +176,8 @@ func TestAClusterThatDoesNotAnswerLeavesNothing(t *testing.T) {
 	if err == nil || !strings.Contains(clusters.Remedy(err), "--kubeconfig") {
 		t.Errorf("error %v, remedy %q", err, clusters.Remedy(err))
 	}
-	if _, err := os.Stat(dirs.EnvironmentDir("mine")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("something is left: %v", err)
+	if there, err := clusters.HasEnvironmentDir(dirs, "mine"); there || err != nil {
+		t.Errorf("something is left: %t, %v", there, err)
 	}
 }
 

@@ -2,11 +2,14 @@ package kind
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
+	"al.essio.dev/pkg/shellescape"
 	"sigs.k8s.io/kind/pkg/cluster"
 	"sigs.k8s.io/kind/pkg/exec"
 
@@ -19,13 +22,19 @@ const kindLabel = "io.x-k8s.kind.cluster"
 
 // Down removes everything the named environment left; see clusters.Provider.
 func (p *Provider) Down(ctx context.Context, name string, progress clusters.Progress) error {
+	if err := clusters.CheckName(name); err != nil {
+		return err
+	}
+	// What is at the place of its folder and not epi's is told before anything is removed.
+	if _, err := clusters.ProviderOf(p.dirs, name); err != nil && !errors.Is(err, clusters.ErrNoEnvironment) {
+		return err
+	}
 	found, err := engine.Find(ctx, engine.Options{Dirs: p.dirs})
 	if err != nil {
 		return environmentError("find container engine", err)
 	}
 	if found == nil {
-		// Without an engine there are no containers: what is left is the folder.
-		return p.forget(name)
+		return p.withoutEngine(ctx, name)
 	}
 	return p.remove(ctx, found, name, progress)
 }
@@ -34,53 +43,50 @@ func (p *Provider) remove(ctx context.Context, found *engine.Engine, name string
 	task := progress.Start(fmt.Sprintf("Remove cluster %q, its emulator and its network", name))
 	client := clientOf(found)
 	err := func() error {
-		ours, err := isOurs(ctx, client, p.dirs, name)
-		if err != nil {
-			return err
+		left, err := newRemoval(client, name, task).run(ctx)
+		if err != nil || len(left) > 0 {
+			return leftError(name, left, commandLine(found), err)
 		}
-		var left []error
-		if ours {
-			left = append(left, removeNodes(ctx, client, name))
-		}
-		// Each removal goes on past the error of another: what can be removed is.
-		left = append(left, removeContainers(ctx, client, name))
-		if err := errors.Join(left...); err != nil {
-			return err
-		}
-		if err := removeNetworks(ctx, client, name); err != nil {
-			return err
-		}
-		return p.forget(name)
+		return clusters.RemoveEnvironmentDir(p.dirs, name)
 	}()
 	task.End(err)
-	if err != nil {
+	if err != nil && clusters.Remedy(err) == "" {
 		return &clusters.EnvironmentError{
 			Doing:  fmt.Sprintf("remove environment %q", name),
-			Remedy: fmt.Sprintf("something of it is left: remove it with: epi down --name %s", name),
+			Remedy: "see what the engine says: " + shellescape.QuoteCommand(append(commandLine(found), "ps", "--all")),
 			Err:    err,
 		}
 	}
-	return nil
+	return err
 }
 
-func (p *Provider) forget(name string) error {
-	if err := os.RemoveAll(p.dirs.EnvironmentDir(name)); err != nil {
-		return fmt.Errorf("remove folder of environment %s: %w", name, err)
+// commandLine is the beginning of a command of the engine, as a user types it.
+func commandLine(found *engine.Engine) []string {
+	if found.Host == "" {
+		return []string{found.Name}
 	}
-	return nil
+	return []string{"env", "DOCKER_HOST=" + found.Host, found.Name}
 }
 
-// isOurs tells a cluster of epi's from a user's own kind cluster of the same name: ours has a
-// folder, which is made before anything else, or stands on its own network.
-func isOurs(ctx context.Context, engine containerEngine, dirs clusters.Dirs, name string) (bool, error) {
-	if _, err := os.Stat(dirs.EnvironmentDir(name)); err == nil {
-		return true, nil
+// withoutEngine removes the folder of an environment where no engine answers, unless there is one that has
+// containers of it.
+func (p *Provider) withoutEngine(ctx context.Context, name string) error {
+	there, err := clusters.HasEnvironmentDir(p.dirs, name)
+	if err != nil || !there {
+		return err
 	}
-	networks, err := engine.Output(ctx, "network", "ls", "--quiet", "--filter", "label="+environmentLabel+"="+name)
+	reason := engine.Unanswered(ctx)
+	if reason == nil {
+		return clusters.RemoveEnvironmentDir(p.dirs, name)
+	}
+	dir, err := p.dirs.EnvironmentDir(name)
 	if err != nil {
-		return false, fmt.Errorf("list networks of %s: %w", name, err)
+		return err
 	}
-	return strings.TrimSpace(networks) != "", nil
+	return &clusters.EnvironmentError{
+		Doing: fmt.Sprintf("remove environment %q", name), Err: fmt.Errorf("its container engine does not answer: %w", reason),
+		Remedy: "start the engine and try again; or, if it is gone for good, remove what epi keeps: rm -r " + shellescape.Quote(dir),
+	}
 }
 
 // clusterContainers returns the names of the containers of the kind cluster.
@@ -92,10 +98,71 @@ func clusterContainers(ctx context.Context, engine containerEngine, name string)
 	return strings.Fields(names), nil
 }
 
+// ownNodes returns those of the kind cluster's containers that epi made. kind lets nobody label them, but
+// epi's were made on the environment's own network, and a user's own cluster of the same name was not.
+func ownNodes(ctx context.Context, engine containerEngine, name string) ([]string, error) {
+	names, err := clusterContainers(ctx, engine, name)
+	if err != nil || len(names) == 0 {
+		return nil, err
+	}
+	foreign, err := hasForeignNetwork(ctx, engine, name)
+	if err != nil || foreign {
+		return nil, err
+	}
+	var own []string
+	for _, container := range names {
+		described, err := engine.Output(ctx, "container", "inspect", container)
+		if err != nil {
+			if still, listErr := clusterContainers(ctx, engine, name); listErr == nil && !slices.Contains(still, container) {
+				continue // it has just gone
+			}
+			return nil, fmt.Errorf("look at node %s: %w", container, err)
+		}
+		made, err := madeOnNetwork(described, networkName(name))
+		if err != nil {
+			return nil, fmt.Errorf("look at node %s: %w", container, err)
+		}
+		if made {
+			own = append(own, container)
+		}
+	}
+	return own, nil
+}
+
+// madeOnNetwork says whether the container that an engine's `container inspect` describes was made on the
+// network. Docker says it in the network mode; podman and nerdctl, whose mode is but "bridge", elsewhere.
+func madeOnNetwork(described, network string) (bool, error) {
+	var list []struct {
+		Config struct {
+			Labels map[string]string
+		}
+		HostConfig struct {
+			NetworkMode string
+		}
+		NetworkSettings struct {
+			Networks map[string]json.RawMessage
+		}
+	}
+	if err := json.Unmarshal([]byte(described), &list); err != nil || len(list) != 1 {
+		return false, fmt.Errorf("read the description of a container: %d described, %w", len(list), err)
+	}
+	container := list[0]
+	mode := container.HostConfig.NetworkMode
+	if mode != "" && mode != "bridge" && mode != "default" {
+		return mode == network, nil
+	}
+	if labelled, ok := container.Config.Labels["nerdctl/networks"]; ok {
+		var names []string
+		return json.Unmarshal([]byte(labelled), &names) == nil && slices.Contains(names, network), nil
+	}
+	_, on := container.NetworkSettings.Networks[network]
+	return on && len(container.NetworkSettings.Networks) == 1, nil
+}
+
 // removeNodes removes the nodes' containers, which is all that kind leaves: the kubeconfig is in
 // the environment's folder.
 func removeNodes(ctx context.Context, engine containerEngine, name string) error {
-	names, err := clusterContainers(ctx, engine, name)
+	names, err := ownNodes(ctx, engine, name)
 	if err != nil || len(names) == 0 {
 		return err
 	}
@@ -105,29 +172,17 @@ func removeNodes(ctx context.Context, engine containerEngine, name string) error
 	return nil
 }
 
-// Tidy removes the folders of state that are empty once every environment and the engine are gone.
-func (p *Provider) Tidy() {
-	for _, dir := range []string{p.dirs.EnvironmentDir(""), p.dirs.State} {
-		_ = os.Remove(dir) // fails where something is left, and then it must stay
-	}
-}
-
 // Names lists the environments of this machine, also those that are half up or half down.
 func (p *Provider) Names(ctx context.Context) ([]string, error) {
-	seen := map[string]bool{}
-	var names []string
+	names, err := clusters.EnvironmentNames(p.dirs)
+	if err != nil {
+		return nil, err
+	}
 	add := func(name string) {
-		if name != "" && !seen[name] {
-			seen[name] = true
+		// A label that is no name of an environment is not of epi's making.
+		if clusters.CheckName(name) == nil && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
-	}
-	entries, err := os.ReadDir(p.dirs.EnvironmentDir(""))
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("list environments: %w", err)
-	}
-	for _, entry := range entries {
-		add(entry.Name())
 	}
 	found, err := engine.Find(ctx, engine.Options{Dirs: p.dirs})
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"strings"
 
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/images"
@@ -98,18 +97,4 @@ func startEmulator(ctx context.Context, engine containerEngine, spec clusters.Sp
 	return &emulator{
 		ip: ip, endpoint: "http://127.0.0.1:" + published[0], control: "http://127.0.0.1:" + published[1],
 	}, nil
-}
-
-// removeContainers removes the containers of the environment that are not kind's; none is no error.
-func removeContainers(ctx context.Context, engine containerEngine, environment string) error {
-	ids, err := engine.Output(ctx, "ps", "--all", "--quiet", "--filter", "label="+environmentLabel+"="+environment)
-	if err != nil {
-		return fmt.Errorf("list containers of %s: %w", environment, err)
-	}
-	if list := strings.Fields(ids); len(list) > 0 {
-		if _, err := engine.Output(ctx, append([]string{"rm", "--force", "--volumes"}, list...)...); err != nil {
-			return fmt.Errorf("remove containers of %s: %w", environment, err)
-		}
-	}
-	return nil
 }

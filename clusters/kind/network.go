@@ -37,16 +37,18 @@ func uniqueLocalSubnet(name string) string {
 	return fmt.Sprintf("fd%02x:%02x%02x:%02x%02x:1::/64", sum[0], sum[1], sum[2], sum[3], sum[4])
 }
 
-// removeNetworks removes the networks of the environment; none is no error.
-func removeNetworks(ctx context.Context, engine containerEngine, environment string) error {
-	ids, err := engine.Output(ctx, "network", "ls", "--quiet", "--filter", "label="+environmentLabel+"="+environment)
+// hasForeignNetwork says whether there is a network by the name of the environment's that epi did not make.
+func hasForeignNetwork(ctx context.Context, engine containerEngine, environment string) (bool, error) {
+	// Engines match the name's beginning or any part of it, and have no way to ask for what lacks a label.
+	listed, err := engine.Output(ctx, "network", "ls", "--filter", "name="+networkName(environment), "--format", `{{.Name}} {{.Label "`+environmentLabel+`"}}`)
 	if err != nil {
-		return fmt.Errorf("list networks of %s: %w", environment, err)
+		return false, fmt.Errorf("list networks of %s: %w", environment, err)
 	}
-	for _, id := range strings.Fields(ids) {
-		if _, err := engine.Output(ctx, "network", "rm", id); err != nil {
-			return fmt.Errorf("remove network %s: %w", id, err)
+	for line := range strings.Lines(listed) {
+		name, label, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if name == networkName(environment) && label != environment {
+			return true, nil
 		}
 	}
-	return nil
+	return false, nil
 }

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -28,6 +29,9 @@ import (
 	"github.com/podidentity/epi/clusters/nodeimage"
 )
 
+// Name of the provider.
+const Name = "kind"
+
 const (
 	region    = "us-west-2"
 	accountID = "123456789012"
@@ -37,8 +41,9 @@ const (
 	memberAccessRole = "OrganizationAccountAccessRole"
 	nodeRole         = "epi-node"
 
-	timeoutNodes   = 2 * time.Minute
-	timeoutCleanup = time.Minute
+	timeoutNodes = 2 * time.Minute
+	// timeoutCleanup is that of a removal and what follows it.
+	timeoutCleanup = timeoutRemoval + 30*time.Second
 )
 
 // containerEngine runs the container engine's command line and returns what it prints.
@@ -62,19 +67,31 @@ func New(dirs clusters.Dirs) *Provider { return &Provider{dirs: dirs} }
 
 // Up creates the environment; see clusters.Provider.
 func (p *Provider) Up(ctx context.Context, spec clusters.Spec, progress clusters.Progress) (*clusters.Environment, error) {
+	if err := clusters.CheckName(spec.Name); err != nil {
+		return nil, err
+	}
+	if err := checkReferences(spec); err != nil {
+		return nil, err
+	}
 	found, err := engine.Ensure(ctx, engine.Options{Dirs: p.dirs, RuntimeWrapper: filepath.Join(spec.Binaries, "epi-runc")}, progress)
 	if err != nil {
 		return nil, environmentError("start container engine", err)
 	}
 	c := &creation{
-		dirs: p.dirs, dir: p.dirs.EnvironmentDir(spec.Name), spec: spec,
+		dirs: p.dirs, spec: spec,
 		found: found, engine: clientOf(found), progress: progress,
 	}
 	if err := c.refuseIfUp(ctx); err != nil {
 		return nil, err
 	}
+	if c.dir, err = clusters.MakeEnvironmentDir(p.dirs, spec.Name, Name); err != nil {
+		return nil, environmentError("make folder of environment", err)
+	}
 	env, err := c.run(ctx)
 	if err != nil {
+		if !c.claimed {
+			return nil, errors.Join(err, clusters.RemoveEnvironmentDir(p.dirs, spec.Name))
+		}
 		// What was made before the error, or before the user stopped it, must not stay; the
 		// context that ended may be why we are here.
 		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeoutCleanup)
@@ -92,6 +109,8 @@ type creation struct {
 	found    *engine.Engine
 	engine   containerEngine
 	progress clusters.Progress
+	// claimed says that what the engine has by the environment's name was made here.
+	claimed bool
 
 	secrets secrets
 	images  map[string]*images.Image
@@ -106,9 +125,6 @@ type creation struct {
 
 // run lists the steps of bringing an environment up.
 func (c *creation) run(ctx context.Context) (*clusters.Environment, error) {
-	if err := os.MkdirAll(c.dir, 0o700); err != nil {
-		return nil, environmentError("make folder of environment", err)
-	}
 	c.secrets = newSecrets()
 	if err := c.prepareClients(ctx); err != nil {
 		return nil, err
@@ -119,7 +135,7 @@ func (c *creation) run(ctx context.Context) (*clusters.Environment, error) {
 		do    func(context.Context) error
 	}{
 		{"prepare images", c.prepareImages},
-		{"create network", func(ctx context.Context) error { return createNetwork(ctx, c.engine, c.spec.Name) }},
+		{"create network", c.claim},
 		{"start AWS emulator", c.startEmulator},
 		{"create cluster", c.createCluster},
 		{"connect nodes", c.connectNodes},
@@ -151,12 +167,72 @@ func (c *creation) refuseIfUp(ctx context.Context) error {
 		return environmentError("look for a cluster of the same name", err)
 	}
 	if len(names) == 0 {
-		return nil
+		return c.refuseLeftovers(ctx)
+	}
+	own, err := ownNodes(ctx, c.engine, c.spec.Name)
+	if err != nil {
+		return environmentError("look for a cluster of the same name", err)
+	}
+	if len(own) == 0 {
+		return &clusters.EnvironmentError{
+			Doing:  fmt.Sprintf("create cluster %q", c.spec.Name),
+			Remedy: "choose another --name, or remove your own cluster with: kind delete cluster --name " + c.spec.Name,
+			Err:    fmt.Errorf("a kind cluster of that name exists that epi did not make (containers %q)", names),
+		}
 	}
 	return &clusters.EnvironmentError{
 		Doing:  fmt.Sprintf("create cluster %q", c.spec.Name),
 		Remedy: fmt.Sprintf("use it as it is, remove it with: epi down --name %s, or choose another --name", c.spec.Name),
 		Err:    fmt.Errorf("a kind cluster of that name exists (containers %q)", names),
+	}
+}
+
+// claim makes the network, of which an engine has one by a name. An epi with another state folder may have
+// come first since the last look; then it is that one's, with all that follows.
+func (c *creation) claim(ctx context.Context) error {
+	if err := c.refuseIfUp(ctx); err != nil {
+		return err
+	}
+	err := createNetwork(ctx, c.engine, c.spec.Name)
+	c.claimed = err == nil || !strings.Contains(err.Error(), "already exists")
+	return err
+}
+
+// refuseLeftovers keeps `up` from what is there of an environment of that name without nodes: it is left
+// of one that was killed, or belongs to one on its way up with another state folder.
+func (c *creation) refuseLeftovers(ctx context.Context) error {
+	name := c.spec.Name
+	foreign, err := hasForeignNetwork(ctx, c.engine, name)
+	if err != nil {
+		return environmentError("look for an environment of the same name", err)
+	}
+	if foreign {
+		return &clusters.EnvironmentError{
+			Doing: fmt.Sprintf("create network %s", networkName(name)), Err: errors.New("there is one that epi did not make"),
+			Remedy: "choose another --name",
+		}
+	}
+	var there []string
+	for _, kind := range []struct{ word, list string }{{"container", "ps --all"}, {"network", "network ls"}} {
+		format := "{{.Names}}"
+		if kind.word == "network" {
+			format = "{{.Name}}"
+		}
+		args := append(strings.Fields(kind.list), "--filter", "label="+environmentLabel+"="+name, "--format", format)
+		listed, err := c.engine.Output(ctx, args...)
+		if err != nil {
+			return environmentError("look for an environment of the same name", err)
+		}
+		for _, found := range strings.Fields(listed) {
+			there = append(there, kind.word+" "+found)
+		}
+	}
+	if len(there) == 0 {
+		return nil
+	}
+	return &clusters.EnvironmentError{
+		Doing: fmt.Sprintf("create environment %q", name), Err: fmt.Errorf("%s is left of one of that name", strings.Join(there, ", ")),
+		Remedy: fmt.Sprintf("remove it with: epi down --name %s, or choose another --name", name),
 	}
 }
 
@@ -198,7 +274,7 @@ func randomBase32(length int) string { return rand.Text()[:length] }
 
 func (c *creation) environment() *clusters.Environment {
 	return &clusters.Environment{
-		Provider:          "kind",
+		Provider:          Name,
 		Name:              c.spec.Name,
 		Created:           time.Now().UTC().Truncate(time.Second),
 		ClusterName:       c.spec.Name,

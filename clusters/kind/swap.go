@@ -58,12 +58,16 @@ func (p *Provider) Swapper(ctx context.Context, env *clusters.Environment, binar
 	if err != nil {
 		return nil, environmentError(doing, err)
 	}
+	dir, err := p.dirs.EnvironmentDir(env.Name)
+	if err != nil {
+		return nil, err
+	}
 	before, err := installer.AgentTemplate(ctx)
 	if err != nil {
 		return nil, environmentError(doing, err)
 	}
 	return &Swapper{
-		env: env, dir: p.dirs.EnvironmentDir(env.Name), binaries: binaries,
+		env: env, dir: dir, binaries: binaries,
 		engine: clientOf(reached.engine), called: reached.engine.Name, nodes: reached.nodes,
 		installer: installer, before: before,
 	}, nil

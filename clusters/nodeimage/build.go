@@ -155,6 +155,9 @@ func (b *build) build(ctx context.Context, progress clusters.Progress, task clus
 	for _, pattern := range []string{"work-*", "*.new"} {
 		stale, _ := filepath.Glob(filepath.Join(b.dir, pattern)) // the patterns are well-formed
 		for _, name := range stale {
+			if !isMade(filepath.Base(name)) {
+				continue
+			}
 			if err := os.RemoveAll(name); err != nil {
 				return fmt.Errorf("build node image: %w", err)
 			}

@@ -16,6 +16,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
@@ -197,6 +198,11 @@ func (b *build) load(ctx context.Context, task clusters.Task) error {
 	return nil
 }
 
+// made are the names that epi gives in its folder of the cache. Whatever else is there is somebody's own.
+var made = regexp.MustCompile(`^([0-9a-f]{12}\.tar\.zst|rootfs-[0-9a-f]{12}\.tar|bin-[0-9a-f]{12}|work-[0-9]+|([0-9a-f]{12}\.tar\.zst|rootfs-[0-9a-f]{12}\.tar)\.[0-9]+\.new)$`)
+
+func isMade(name string) bool { return made.MatchString(name) }
+
 // prune removes images and files of earlier ingredients: those of the pinned versions stay.
 func (b *build) prune(ctx context.Context) error {
 	keep := map[string]bool{"lock": true, filepath.Base(rootfsFile(b.dir, b.suite)): true}
@@ -217,7 +223,7 @@ func (b *build) prune(ctx context.Context) error {
 	}
 	var left []error
 	for _, entry := range entries {
-		if !keep[entry.Name()] {
+		if !keep[entry.Name()] && isMade(entry.Name()) {
 			left = append(left, os.RemoveAll(filepath.Join(b.dir, entry.Name())))
 		}
 	}

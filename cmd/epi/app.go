@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -278,6 +279,12 @@ func (a *app) dirs() (clusters.Dirs, error) {
 	dirs, err := clusters.FindDirs(clusters.Dirs{State: a.stateDir, Cache: a.cacheDir}, a.lookupEnv)
 	if err != nil {
 		return dirs, usageError("%w", err)
+	}
+	if err := dirs.CheckState(); err != nil {
+		return dirs, usageError("folder of epi's state, flag --state-dir: %w; give one that is for epi alone, such as --state-dir %s", err, filepath.Join(dirs.State, "epi"))
+	}
+	if info, err := os.Stat(dirs.Cache); err == nil && !info.IsDir() {
+		return dirs, usageError("folder of epi's cache, flag --cache-dir: %s is a file", dirs.Cache)
 	}
 	return dirs, nil
 }

@@ -60,7 +60,7 @@ Where kubectl is not installed, the node image's own is on the command's PATH.`,
 			return become(args, awsEnvironment(os.Environ(), env, dirs, ownEngine(env, dirs)))
 		},
 	}
-	cmd.Flags().StringVar(&name, "name", "epi", "name of the environment")
+	nameFlag(cmd.Flags(), &name, "name of the environment")
 	cmd.Flags().SetInterspersed(false)
 	return cmd
 }
@@ -105,7 +105,9 @@ func awsEnvironment(base []string, env *clusters.Environment, dirs clusters.Dirs
 		}
 	}
 	// Last on the path: a kubectl of the user's own comes first.
-	path += string(os.PathListSeparator) + filepath.Join(dirs.EnvironmentDir(env.Name), "bin")
+	if dir, err := dirs.EnvironmentDir(env.Name); err == nil {
+		path += string(os.PathListSeparator) + filepath.Join(dir, "bin")
+	}
 	return append(result,
 		"PATH="+path,
 		"KUBECONFIG="+env.Kubeconfig,

@@ -212,7 +212,7 @@ otherwise. A difference is information: it does not change the exit code.`,
 	cmd.Flags().BoolVar(&flags.ab, "ab", false, "measure two agents in turn, A and B, and say whether they differ")
 	cmd.Flags().StringVar(&flags.url, "url", "", "load this URL from here, without any environment, at --rate for --duration")
 	cmd.Flags().BoolVar(&flags.newConnections, "new-connections", false, "with --url: a connection for each request")
-	cmd.Flags().StringVar(&name, "name", "epi", "name of the environment")
+	nameFlag(cmd.Flags(), &name, "name of the environment")
 	cmd.Flags().StringVar(&artifacts, "artifacts", "_artifacts", "folder of the runs: each gets one below it, and latest points to the last")
 	cmd.Flags().BoolVar(&list, "list", false, "run nothing, list the scenarios that are selected, with their sizes")
 	a.outputFlag(cmd)

@@ -58,11 +58,10 @@ Debian packages that epi installed stay installed.`,
 			if err := errors.Join(problems...); err != nil {
 				return fmt.Errorf("remove everything: %w", err)
 			}
-			provider.Tidy()
-			return nil
+			return dirs.RemoveState()
 		},
 	}
-	cmd.Flags().StringVar(&name, "name", "epi", "name of the environment")
+	nameFlag(cmd.Flags(), &name, "name of the environment")
 	cmd.Flags().BoolVar(&all, "all", false, "every environment, and epi's own container engine")
 	return cmd
 }

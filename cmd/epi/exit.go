@@ -66,6 +66,9 @@ func exitCode(ctx context.Context, err error) int {
 	if coded, ok := errors.AsType[*codedError](err); ok {
 		return coded.code
 	}
+	if _, ok := errors.AsType[*clusters.NameError](err); ok {
+		return exitUsage
+	}
 	// Whatever else went wrong, there is no verdict about the subjects.
 	return exitEnvironment
 }

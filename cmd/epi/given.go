@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/kind"
 )
 
 // registerGiven registers the flags by which a user brings an agent or a webhook.
@@ -21,7 +22,7 @@ func registerGiven(flags *pflag.FlagSet, given *clusters.Given, role string) {
 
 // checkGiven returns every problem of these flags.
 func checkGiven(given clusters.Given, role string) error {
-	var problems []error
+	problems := []error{kind.CheckReference(role+"-image", given.Image)}
 	if !slices.Contains(clusters.Layouts(), given.Layout) {
 		problems = append(problems, fmt.Errorf("flag --%s-layout: %q is not one of %q", role, given.Layout, clusters.Layouts()))
 	} else if given.Layout == clusters.LayoutEKS && given.Image == "" {

@@ -14,7 +14,7 @@ import (
 	"github.com/podidentity/epi/framework"
 )
 
-const kindProvider = "kind"
+const kindProvider = kind.Name
 
 // providers that a user can ask for, with the flags that only they take.
 var providers = map[string][]string{
@@ -94,13 +94,13 @@ func (a *app) providerUp(name string) (clusters.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	env, err := clusters.LoadEnvironment(dirs, name)
+	provider, err := clusters.ProviderOf(dirs, name)
 	switch {
 	case errors.Is(err, clusters.ErrNoEnvironment):
 		return a.kind(dirs), nil
 	case err != nil:
 		return nil, err
-	case env.Provider == existing.Name:
+	case provider == existing.Name:
 		return existing.New(dirs, existing.Options{EnvironmentLabel: framework.LabelEnvironment}), nil
 	}
 	return a.kind(dirs), nil

@@ -198,7 +198,7 @@ else went wrong beside it), 3 the environment is gone or broke, so there is no v
 		},
 	}
 	flags.register(cmd)
-	cmd.Flags().StringVar(&name, "name", "epi", "name of the environment")
+	nameFlag(cmd.Flags(), &name, "name of the environment")
 	cmd.Flags().StringVar(&flags.list, "list", "", "run nothing, list what is selected: requirements (if nothing is said) or specs")
 	cmd.Flags().Lookup("list").NoOptDefVal = listRequirements
 	a.outputFlag(cmd)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -17,6 +16,7 @@ import (
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/clients"
 	"github.com/podidentity/epi/clusters/existing"
+	"github.com/podidentity/epi/clusters/kind"
 	"github.com/podidentity/epi/clusters/nodeimage"
 )
 
@@ -30,7 +30,7 @@ type environmentFlags struct {
 func (f *environmentFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.provider, "provider", "kind", "where to run: kind (this machine) or existing (a cluster that you run, such as on EKS)")
-	flags.StringVar(&f.spec.Name, "name", "epi", "name of the environment; also the EKS name of its cluster")
+	nameFlag(flags, &f.spec.Name, "name of the environment; also the EKS name of its cluster")
 	flags.IntVar(&f.spec.Nodes, "nodes", 1, "number of nodes, the control plane's included")
 	flags.StringVar(&f.spec.KubernetesVersion, "kubernetes-version", "", "Kubernetes version: "+strings.Join(nodeimage.Versions(), " or ")+" (default the first)")
 	flags.StringVar(&f.spec.NodeImage, "node-image", "", "node image to use as it is, such as kindest/node:v1.36.3")
@@ -44,21 +44,16 @@ func (f *environmentFlags) register(cmd *cobra.Command) {
 	registerExisting(flags, &f.existing)
 }
 
-var dnsLabel = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$`)
-
 // validate returns every problem of the flags at once, as a usage error.
 func (f *environmentFlags) validate(flags *pflag.FlagSet) error {
 	problems := []error{f.checkProvider(flags)}
-	if !dnsLabel.MatchString(f.spec.Name) {
-		problems = append(problems, fmt.Errorf("flag --name: %q is not a name of 1 to 32 lower-case letters, digits and '-', starting with a letter", f.spec.Name))
-	}
 	if f.spec.Nodes < 1 || f.spec.Nodes > 20 {
 		problems = append(problems, fmt.Errorf("flag --nodes: %d is not between 1 and 20", f.spec.Nodes))
 	}
 	if f.spec.IMDSHopLimit != 1 && f.spec.IMDSHopLimit != 2 {
 		problems = append(problems, fmt.Errorf("flag --imds-hop-limit: %d is not 1 or 2", f.spec.IMDSHopLimit))
 	}
-	problems = append(problems, checkGiven(f.spec.Agent, "agent"), checkGiven(f.spec.Webhook, "webhook"))
+	problems = append(problems, checkGiven(f.spec.Agent, "agent"), checkGiven(f.spec.Webhook, "webhook"), kind.CheckReference("node-image", f.spec.NodeImage))
 	if v := f.spec.KubernetesVersion; v != "" && f.spec.NodeImage == "" && !slices.Contains(nodeimage.Versions(), v) {
 		problems = append(problems, fmt.Errorf("flag --kubernetes-version: %q is not pinned; choose %s, or bring a --node-image", v, strings.Join(nodeimage.Versions(), " or ")))
 	}

@@ -46,7 +46,7 @@ func Acquire(ctx context.Context, file string, waiting func()) (release func(), 
 
 // try returns the locked file, or nil if another process holds its lock.
 func try(name string) (*os.File, error) {
-	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package engine
+package ownfolder
 
 import (
 	"strings"
@@ -16,7 +16,7 @@ func TestMountPoints(t *testing.T) {
 93 22 0:43 / /s/engine-of-another rw - tmpfs tmpfs rw
 broken
 `
-	got := mountPoints(mountinfo, func(point string) bool { return strings.HasPrefix(point, "/s/engine/") })
+	got := MountPoints(mountinfo, func(point string) bool { return strings.HasPrefix(point, "/s/engine/") })
 	want := []string{"/s/engine/data/overlay2/x/merged/a b", "/s/engine/data/overlay2/x/merged", "/s/engine/run/exec/netns/a"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -1,0 +1,91 @@
+package kind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// answers is a container engine that answers commands by their beginning, and keeps what it was told to remove.
+type answers struct {
+	replies map[string]string
+	fails   map[string]error
+	removed *[]string
+}
+
+func (a answers) Output(_ context.Context, args ...string) (string, error) {
+	command := strings.Join(args, " ")
+	if args[0] == "rm" || args[1] == "rm" || args[0] == "kill" {
+		*a.removed = append(*a.removed, command)
+	}
+	for prefix, err := range a.fails {
+		if strings.HasPrefix(command, prefix) {
+			return "", err
+		}
+	}
+	for prefix, reply := range a.replies {
+		if strings.HasPrefix(command, prefix) {
+			return reply, nil
+		}
+	}
+	return "", nil
+}
+
+func (a answers) Load(context.Context, io.Reader) error { return errors.New("it loads nothing") }
+
+func (a answers) With(...string) containerEngine { return a }
+
+// described is what `docker container inspect` prints, as far as it counts here.
+func described(mode, networks, labels string) string {
+	return fmt.Sprintf(`[{"Config":{"Labels":{%s}},"HostConfig":{"NetworkMode":%q},"NetworkSettings":{"Networks":{%s}}}]`, labels, mode, networks)
+}
+
+func TestAUsersOwnClusterOfTheSameNameStays(t *testing.T) {
+	for name, row := range map[string]struct {
+		described string
+		networks  string
+		own       bool
+	}{
+		"epi's":                              {described("epi-mine", `"epi-mine":{}`, ""), "epi-mine mine", true},
+		"epi's, whose network is gone":       {described("epi-mine", "", ""), "", true},
+		"the user's":                         {described("kind", `"kind":{}`, ""), "", false},
+		"the user's, beside an environment":  {described("kind", `"kind":{}`, ""), "epi-mine mine", false},
+		"the user's, connected to it":        {described("kind", `"kind":{},"epi-mine":{}`, ""), "epi-mine mine", false},
+		"the user's, in a network of theirs": {described("epi-mine", `"epi-mine":{}`, ""), "epi-mine ", false},
+		"in a network of another name":       {described("epi-mine", `"epi-mine":{}`, ""), "xepi-mine \nepi-mine-2 mine-2", true},
+		"podman's":                           {described("bridge", `"epi-mine":{}`, ""), "epi-mine mine", true},
+		"podman's, the user's":               {described("bridge", `"kind":{}`, ""), "", false},
+		"nerdctl's":                          {described("", `"unknown-eth0":{}`, `"nerdctl/networks":"[\"epi-mine\"]"`), "epi-mine mine", true},
+		"nerdctl's, the user's":              {described("", `"unknown-eth0":{}`, `"nerdctl/networks":"[\"kind\"]"`), "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var removed []string
+			engine := answers{removed: &removed, replies: map[string]string{
+				"ps --all --filter label=" + kindLabel: "mine-control-plane\n", "container inspect mine-control-plane": row.described, "network ls --filter name=": row.networks,
+			}}
+			if err := removeNodes(t.Context(), engine, "mine"); err != nil {
+				t.Fatal(err)
+			}
+			if got := slices.ContainsFunc(removed, func(command string) bool { return strings.Contains(command, "mine-control-plane") }); got != row.own {
+				t.Errorf("removed %q, want it removed: %t", removed, row.own)
+			}
+		})
+	}
+}
+
+func TestReferencesAreNoOptions(t *testing.T) {
+	for _, right := range []string{"", "my/agent:dev", "localhost:5000/a@sha256:0", "./-agent.tar", "/tmp/a b.tar"} {
+		if err := CheckReference("agent-image", right); err != nil {
+			t.Errorf("%q: %v", right, err)
+		}
+	}
+	for _, wrong := range []string{"-v", "--privileged", "-", " a", "a ", "a\nb", "a\x00"} {
+		if err := CheckReference("agent-image", wrong); err == nil || !strings.Contains(err.Error(), "--agent-image") || !strings.Contains(err.Error(), "my/agent:dev") {
+			t.Errorf("%q: error %v", wrong, err)
+		}
+	}
+}

@@ -1,0 +1,51 @@
+package kind
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+
+	"github.com/podidentity/epi/clusters"
+)
+
+// ReferenceError says why a text is not passed on to a container engine as the name of an image.
+type ReferenceError struct {
+	// Flag that the text was given with.
+	Flag string
+	Text string
+	Why  string
+}
+
+func (e *ReferenceError) Error() string {
+	return fmt.Sprintf("flag --%s: %q is not an image or an archive: %s; right is one such as my/agent:dev or ./agent.tar", e.Flag, e.Text, e.Why)
+}
+
+// checkReferences returns what is wrong with the images that the user names.
+func checkReferences(spec clusters.Spec) error {
+	return errors.Join(
+		CheckReference("node-image", spec.NodeImage),
+		CheckReference("agent-image", spec.Agent.Image),
+		CheckReference("webhook-image", spec.Webhook.Image),
+	)
+}
+
+// CheckReference returns a *ReferenceError if text, which was given with the flag, could be taken for
+// something else than the name of an image or a file, such as for an option of the container engine's
+// command line. Whether there is such an image the engine says.
+func CheckReference(flag, text string) error {
+	why := ""
+	switch {
+	case text == "":
+		return nil
+	case strings.HasPrefix(text, "-"):
+		why = "it starts with '-', as options do; a file of that name is ./" + text
+	case strings.TrimSpace(text) != text:
+		why = "it starts or ends with a space"
+	case strings.ContainsFunc(text, unicode.IsControl):
+		why = "it has a control character"
+	default:
+		return nil
+	}
+	return &ReferenceError{Flag: flag, Text: text, Why: why}
+}
