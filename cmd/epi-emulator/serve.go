@@ -170,8 +170,11 @@ func (f serveFlags) serve(ctx context.Context, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	s := &servers{log: f.Log}
-	defer s.closeListeners()
+	s := &servers{log: f.Log, removeAddress: func() error { return nil }}
+	defer func() {
+		s.closeListeners()
+		err = errors.Join(err, s.removeAddress())
+	}()
 	aws, err := s.listenSecurely(ctx, f.listen, secure, e.Handler())
 	if err != nil {
 		return err
@@ -224,6 +227,8 @@ type servers struct {
 	pairs   []pair
 	dns     *resolver.Server // nil for none
 	running bool
+	// removeAddress takes away the address that was added for instance metadata.
+	removeAddress func() error
 }
 
 type pair struct {
@@ -257,9 +262,11 @@ func (s *servers) listenSecurely(ctx context.Context, address string, secure *tl
 
 func (s *servers) listenMetadata(ctx context.Context, address string, hopLimit int, handler http.Handler) (*imds.Listener, error) {
 	if parsed, err := netip.ParseAddrPort(address); err == nil {
-		if err := imds.AddAddress(parsed.Addr()); err != nil {
+		remove, err := imds.AddAddress(parsed.Addr())
+		if err != nil {
 			return nil, err
 		}
+		s.removeAddress = remove
 	}
 	listener, err := imds.Listen(ctx, address, hopLimit)
 	if err != nil {

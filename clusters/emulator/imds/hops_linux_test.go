@@ -33,7 +33,7 @@ func TestHopLimitAcrossARouter(t *testing.T) {
 	service.do(t, func() error {
 		address := netip.MustParseAddr("169.254.169.254")
 		for range 2 { // the second time finds it there
-			if err := AddAddress(address); err != nil {
+			if _, err := AddAddress(address); err != nil {
 				return err
 			}
 		}
