@@ -1,0 +1,162 @@
+package lockfile
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Lock is a lock that this process holds, alone or with others.
+type Lock struct{ file *os.File }
+
+// Holder is a process that holds a lock, with the text that it gave.
+type Holder struct {
+	PID  int
+	Text string
+}
+
+// HeldError says that others hold a lock in a way that does not go with what was asked.
+type HeldError struct {
+	File string
+	// By are the holders that live, in the order in which they came. One that has just come may be missing.
+	By []Holder
+}
+
+func (e *HeldError) Error() string { return fmt.Sprintf("lock %s is held by %v", e.File, e.By) }
+
+// attempts are how often Try tries where a holder may be one that is only about to join or to leave.
+const attempts = 10
+
+// Try takes the lock of a file, which it makes, alone or with others that do not want it alone. It does
+// not wait for others: the error is a *HeldError if they hold it. The text, one line, tells others who holds it.
+func Try(file string, alone bool, text string) (*Lock, error) {
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return nil, fmt.Errorf("lock %s: %w", file, err)
+	}
+	for attempt := 1; ; attempt++ {
+		held, err := hold(file, alone, text)
+		if err != nil {
+			return nil, fmt.Errorf("lock %s: %w", file, err)
+		}
+		if held != nil {
+			return held, nil
+		}
+		by := holders(file)
+		if attempt == attempts {
+			return nil, &HeldError{File: file, By: by}
+		}
+		if len(by) > 0 {
+			// They have told who they are, so they hold it for long. A look of another at a lock that
+			// is free, or one's own leaving, is over in no time.
+			attempt = attempts - 1
+		}
+		time.Sleep(time.Duration(attempt) * time.Millisecond)
+	}
+}
+
+// hold makes one attempt: nil if others hold the lock.
+func hold(name string, alone bool, text string) (*Lock, error) {
+	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	locked, err := func() (bool, error) {
+		// Whoever is alone for a moment removes what those have told who are gone.
+		if free, err := flock(file, unix.LOCK_EX); err != nil || free {
+			if err != nil || !same(file, name) {
+				return false, err
+			}
+			if err := file.Truncate(0); err != nil {
+				return false, err
+			}
+			if !alone {
+				// It is given up for a moment here, and somebody else may come first.
+				if free, err := flock(file, unix.LOCK_SH); err != nil || !free {
+					return false, err
+				}
+			}
+		} else if alone {
+			return false, nil
+		} else if free, err := flock(file, unix.LOCK_SH); err != nil || !free {
+			return false, err
+		}
+		if !same(file, name) {
+			return false, nil
+		}
+		_, err := fmt.Fprintf(file, "%d %s %s\n", os.Getpid(), startOf(os.Getpid()), text)
+		return err == nil, err
+	}()
+	if !locked {
+		return nil, errors.Join(err, file.Close())
+	}
+	return &Lock{file: file}, nil
+}
+
+// flock takes a lock without waiting, and says whether it could.
+func flock(file *os.File, how int) (bool, error) {
+	err := unix.Flock(int(file.Fd()), how|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, unix.EINTR) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Release ends the lock. The file goes, unless another process holds its lock too: who opened it and waits
+// finds that it is not the file of that name any more.
+func (l *Lock) Release() {
+	if free, err := flock(l.file, unix.LOCK_EX); err == nil && free && same(l.file, l.file.Name()) {
+		_ = os.Remove(l.file.Name())               // it may stay: it locks nothing
+		_ = os.Remove(filepath.Dir(l.file.Name())) // refused unless it is empty
+	}
+	_ = l.file.Close() // closing is what releases
+}
+
+// holders are those that have told who they are and still live.
+func holders(name string) []Holder {
+	file, err := os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = file.Close() }() // read only
+	data, err := io.ReadAll(io.LimitReader(file, 1<<20))
+	if err != nil {
+		return nil
+	}
+	var list []Holder
+	for line := range bytes.Lines(data) {
+		fields := strings.SplitN(strings.TrimSpace(string(line)), " ", 3)
+		if len(fields) < 3 {
+			continue
+		}
+		pid, err := strconv.Atoi(fields[0])
+		if err != nil || pid <= 0 || startOf(pid) != fields[1] || errors.Is(unix.Kill(pid, 0), unix.ESRCH) {
+			continue
+		}
+		list = append(list, Holder{PID: pid, Text: fields[2]})
+	}
+	return list
+}
+
+// startOf tells a process from a later one of the same number: the time at which it started, in ticks
+// since the machine did (proc_pid_stat(5), field 22); "-" where that cannot be read.
+func startOf(pid int) string {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return "-"
+	}
+	// The name of the program, in parentheses, may have spaces itself.
+	_, after, _ := bytes.Cut(stat[bytes.LastIndexByte(stat, ')')+1:], []byte(" "))
+	fields := strings.Fields(string(after))
+	if len(fields) < 20 {
+		return "-"
+	}
+	return fields[19]
+}

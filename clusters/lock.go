@@ -1,0 +1,143 @@
+package clusters
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/podidentity/epi/clusters/internal/lockfile"
+)
+
+// Use is what a process does with an environment.
+type Use struct {
+	// Verb is the command, such as "up".
+	Verb string
+	// Makes says that it makes the environment, if need be with the state folder.
+	Makes bool
+	// Removes says that it removes the environment.
+	Removes bool
+	// All is the use of every environment and of the engine.
+	All bool
+}
+
+// InUseError says that another process uses an environment.
+type InUseError struct {
+	// Name of the environment; empty for all.
+	Name string
+	// Holders are the processes, the one that began first at the beginning. It is empty if they have
+	// just begun or just ended.
+	Holders []Holder
+}
+
+// Holder is a process that uses an environment.
+type Holder struct {
+	PID  int
+	Verb string
+	// Name of the environment; empty for all.
+	Name  string
+	Since time.Time
+	// Changes says that it makes or removes the environment.
+	Changes bool
+}
+
+func (h Holder) String() string {
+	what := "epi " + h.Verb
+	if h.Name != "" {
+		what += " --name " + h.Name
+	}
+	return fmt.Sprintf("process %d (%s) since %s", h.PID, what, h.Since.Local().Format(time.TimeOnly))
+}
+
+func (e *InUseError) Error() string {
+	what := "the environments of this machine are"
+	if e.Name != "" {
+		what = fmt.Sprintf("environment %q is", e.Name)
+	}
+	if len(e.Holders) == 0 {
+		return what + " in use by another epi"
+	}
+	var holders []string
+	for _, holder := range e.Holders {
+		holders = append(holders, holder.String())
+	}
+	return what + " in use by " + strings.Join(holders, ", ")
+}
+
+// Lock keeps others from using the named environment until release is called, or this process ends,
+// however it ends. It does not wait: the error is an *EnvironmentError of an *InUseError if others use it.
+// The name does not count for a use of all. Two uses of one environment never go together: specs make
+// AWS fail on purpose, so two runs of them would disturb each other, and both a measurement.
+//
+// Locks are files in the state folder; without one there is nothing to lock but for what makes it. A use
+// of one environment takes part in the lock of all.
+func Lock(dirs Dirs, name string, use Use) (release func(), err error) {
+	if use.All {
+		name = ""
+	} else if err := CheckName(name); err != nil {
+		return nil, err
+	}
+	if use.Makes {
+		err = dirs.MakeState()
+	} else if _, statErr := os.Stat(dirs.State); errors.Is(statErr, fs.ErrNotExist) {
+		return func() {}, nil
+	} else {
+		err = dirs.CheckState()
+	}
+	if err != nil {
+		return nil, err
+	}
+	all, err := take(filepath.Join(dirs.State, stateLock), name, use, use.All)
+	if err != nil {
+		return nil, err
+	}
+	releaseAll := func() {
+		all.Release()
+		_ = dirs.RemoveState() // it stays if somebody uses it
+	}
+	if use.All {
+		return releaseAll, nil
+	}
+	one, err := take(filepath.Join(dirs.State, locksFolder, name+".lock"), name, use, true)
+	if err != nil {
+		releaseAll()
+		return nil, err
+	}
+	return func() {
+		one.Release()
+		releaseAll()
+	}, nil
+}
+
+// take takes a lock for a use, alone or beside others.
+func take(file, name string, use Use, alone bool) (*lockfile.Lock, error) {
+	entry := fmt.Sprintf("%s %s %t %d", strings.ReplaceAll(use.Verb, " ", "_"), cmp.Or(name, "-"), use.Makes || use.Removes, time.Now().Unix())
+	lock, err := lockfile.Try(file, alone, entry)
+	held, busy := errors.AsType[*lockfile.HeldError](err)
+	if !busy {
+		if err != nil {
+			return nil, cannotKeepState(filepath.Dir(file), err)
+		}
+		return lock, nil
+	}
+	inUse := &InUseError{Name: name}
+	for _, by := range held.By {
+		holder := Holder{PID: by.PID}
+		var seconds int64
+		if _, err := fmt.Sscanf(by.Text, "%s %s %t %d", &holder.Verb, &holder.Name, &holder.Changes, &seconds); err == nil {
+			holder.Verb = strings.ReplaceAll(holder.Verb, "_", " ")
+			holder.Name = strings.TrimPrefix(holder.Name, "-")
+			holder.Since = time.Unix(seconds, 0)
+			inUse.Holders = append(inUse.Holders, holder)
+		}
+	}
+	remedy := "wait until it ends"
+	if len(inUse.Holders) > 0 {
+		remedy += fmt.Sprintf(", or stop it with: kill %d", inUse.Holders[0].PID)
+	}
+	return nil, &EnvironmentError{Doing: "epi " + use.Verb, Err: inUse, Remedy: remedy}
+}
