@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/podidentity/epi/clusters/internal/lockfile"
@@ -95,6 +96,9 @@ func Lock(dirs Dirs, name string, use Use) (release func(), err error) {
 	if err != nil {
 		return nil, err
 	}
+	if all == nil { // see take
+		return func() {}, nil
+	}
 	releaseAll := func() {
 		all.Release()
 		_ = dirs.RemoveState() // it stays if somebody uses it
@@ -108,17 +112,23 @@ func Lock(dirs Dirs, name string, use Use) (release func(), err error) {
 		return nil, err
 	}
 	return func() {
-		one.Release()
+		if one != nil {
+			one.Release()
+		}
 		releaseAll()
 	}, nil
 }
 
-// take takes a lock for a use, alone or beside others.
+// take takes a lock for a use, alone or beside others. It returns nil where a disk that is full or may not be
+// written to keeps what removes things from locking: nobody makes anything there meanwhile.
 func take(file, name string, use Use, alone bool) (*lockfile.Lock, error) {
 	entry := fmt.Sprintf("%s %s %t %d", strings.ReplaceAll(use.Verb, " ", "_"), cmp.Or(name, "-"), use.Makes || use.Removes, time.Now().Unix())
 	lock, err := lockfile.Try(file, alone, entry)
 	held, busy := errors.AsType[*lockfile.HeldError](err)
 	if !busy {
+		if use.Removes && (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EROFS)) {
+			return nil, nil
+		}
 		if err != nil {
 			return nil, cannotKeepState(filepath.Dir(file), err)
 		}

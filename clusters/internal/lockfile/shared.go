@@ -92,6 +92,9 @@ func hold(name string, alone bool, text string) (*Lock, error) {
 			return false, nil
 		}
 		_, err := fmt.Fprintf(file, "%d %s %s\n", os.Getpid(), startOf(os.Getpid()), text)
+		if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+			err = nil // it is locked; only who holds it cannot be told
+		}
 		return err == nil, err
 	}()
 	if !locked {
