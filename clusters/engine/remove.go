@@ -14,6 +14,8 @@ import (
 
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/internal/command"
+	"github.com/podidentity/epi/clusters/internal/freezer"
+	"github.com/podidentity/epi/clusters/internal/ownfolder"
 )
 
 const removeTimeout = 2 * time.Minute
@@ -40,9 +42,7 @@ func Remove(ctx context.Context, options Options, progress clusters.Progress) er
 		}
 		defer release()
 		if err := p.remove(ctx, task.Detail); err != nil {
-			return &clusters.EnvironmentError{
-				Doing: "remove epi's own container engine", Remedy: "try again with: epi down --all", Err: err,
-			}
+			return &clusters.EnvironmentError{Doing: "remove epi's own container engine", Remedy: p.byHand(), Err: err}
 		}
 		// While it is locked: who waits for it finds that it is not the file of that name any more.
 		return removeLock(p)
@@ -71,12 +71,16 @@ func (p private) remove(ctx context.Context, tell detail) error {
 		}
 	}
 	// The engine itself takes its links, mounts and rules away in order, so it is asked first, and
-	// started for it if it has ended.
+	// started for it if it has ended. What it cannot do is done without it.
+	var own networks
 	if p.exists() && len(missingPrograms()) == 0 {
 		found, err := p.ensureRunning(ctx, tell)
 		if err == nil {
+			own, _ = found.networks(ctx) // of an engine that does not say, nothing is known to be its own
 			tell("removing its containers and networks")
-			note(found.empty(ctx))
+			if err := found.empty(ctx); err != nil {
+				tell("ending what it could not remove: %s", lastWords(err))
+			}
 		} else if ctx.Err() != nil {
 			return err
 		}
@@ -86,7 +90,8 @@ func (p private) remove(ctx context.Context, tell detail) error {
 	note(p.killStragglers(ctx, slices.Concat(daemons, shims)...))
 	note(p.killContainers(ctx))
 	tell("putting back packet filter and kernel settings")
-	note(p.restoreMachine(ctx))
+	note(removeLinks(own.bridges))
+	note(p.restoreMachine(ctx, own))
 	tell("removing its files")
 	note(p.unmount())
 	if err := errors.Join(left...); err != nil {
@@ -97,6 +102,31 @@ func (p private) remove(ctx context.Context, tell detail) error {
 		return err
 	}
 	return p.folder().Remove()
+}
+
+// byHand is the command that removes the first thing of the engine that is left.
+func (p private) byHand() string {
+	containers, _ := os.ReadDir(filepath.Join(p.dataDir(), "containers")) // not there is none
+	processes := append(p.stragglers(slices.Concat(daemons, shims)), processesIn(containers)...)
+	if len(processes) > 0 {
+		words := []string{"kill", "-KILL"}
+		for _, pid := range processes {
+			words = append(words, strconv.Itoa(pid))
+		}
+		return "end its processes with: " + strings.Join(words, " ")
+	}
+	if data, err := os.ReadFile("/proc/self/mountinfo"); err == nil {
+		if points := ownfolder.MountPoints(string(data), p.isOurs); len(points) > 0 {
+			return "unmount what is left with: umount --lazy " + points[0]
+		}
+	}
+	return "nothing of it runs; remove its folder with: rm -r " + p.dir
+}
+
+// lastWords is the end of what an error says, which of a command is the program's own word.
+func lastWords(err error) string {
+	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
+	return lines[len(lines)-1]
 }
 
 // removeRun removes the run folder. Where it is outside the engine's folder its name is derived from that.
@@ -149,6 +179,12 @@ func (p private) killContainers(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list containers of the engine: %w", err)
 	}
+	var ids []string
+	for _, container := range containers {
+		ids = append(ids, container.Name())
+	}
+	// A process in a frozen control group takes no signal. Where thawing fails, killing tells.
+	_, _ = freezer.Thaw(ids...)
 	return killAll(ctx, "end containers", func() []int { return processesIn(containers) })
 }
 
@@ -174,9 +210,12 @@ func processesIn(containers []os.DirEntry) []int {
 
 // restoreMachine takes away what a Docker engine leaves behind when it ends: chains, the policy of
 // forwarding, kernel settings, empty control groups. Where another engine runs, these are its too.
-func (p private) restoreMachine(ctx context.Context) error {
+func (p private) restoreMachine(ctx context.Context, own networks) error {
 	state, err := loadBefore(p.beforeFile())
 	if err != nil || state == nil {
+		return err
+	}
+	if err := removeRules(ctx, own); err != nil {
 		return err
 	}
 	if otherEngineRuns() {
@@ -213,6 +252,33 @@ func (p private) restoreMachine(ctx context.Context) error {
 		groups, _ := filepath.Glob(pattern) // the pattern is well-formed
 		for _, group := range groups {
 			_ = os.Remove(group) // refused by the kernel unless it is empty
+		}
+	}
+	return errors.Join(left...)
+}
+
+// removeRules removes the rules of networks that the engine could not remove itself.
+func removeRules(ctx context.Context, own networks) error {
+	if len(own.bridges) == 0 {
+		return nil
+	}
+	now, err := readFirewalls(ctx)
+	if err != nil {
+		return err
+	}
+	var left []error
+	for family, rules := range now {
+		for name, t := range rules {
+			for _, rule := range t.Rules {
+				// By its link alone: a rule of the user's may be about addresses that the network's are among.
+				if !slices.ContainsFunc(strings.Fields(rule), func(word string) bool { return slices.Contains(own.bridges, word) }) {
+					continue
+				}
+				args := append([]string{"--wait", "--table", name, "--delete", chainOf(rule)}, ruleArguments(rule)...)
+				if _, err := command.New(family, args...).Output(ctx); err != nil {
+					left = append(left, fmt.Errorf("remove rule of a network: %w", err))
+				}
+			}
 		}
 	}
 	return errors.Join(left...)
