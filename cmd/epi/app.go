@@ -267,7 +267,8 @@ func exitCodesTopic() *cobra.Command {
        or a benchmark missed a threshold, or is worse than its baseline;
        also when something else went wrong beside it
   2    usage or configuration: what was typed cannot be done
-  3    no verdict: nothing failed, but the environment could not be brought up, or broke
+  3    no verdict: nothing failed, but the environment could not be brought up, broke, or is
+       in use by another epi
   130  interrupted with Ctrl-C, after cleaning up; a second Ctrl-C ends at once, and says
        what stays and the command that removes it
   143  ended by SIGTERM, 129 by SIGHUP (the terminal was closed), after cleaning up`,

@@ -184,10 +184,11 @@ otherwise. A difference is information: it does not change the exit code.`,
 			if err != nil {
 				return err
 			}
-			env, err := loadEnvironment(dirs, name)
+			env, release, err := use(dirs, name, cmd.Name())
 			if err != nil {
 				return err
 			}
+			defer release()
 			if flags.ab {
 				if err := canSwap(env); err != nil {
 					return err

@@ -12,7 +12,7 @@ import (
 
 func (a *app) downCommand() *cobra.Command {
 	var name string
-	var all bool
+	var all, force bool
 	cmd := &cobra.Command{
 		Use:     "down",
 		GroupID: "environment",
@@ -20,6 +20,12 @@ func (a *app) downCommand() *cobra.Command {
 		Long: `Down removes the cluster, the emulator, their network and the folder of an
 environment, also after a crash. Removing what is not there is no error. Of an
 existing cluster only what the suites left in it is removed.
+
+Nothing is removed that is not epi's own: a folder without its mark, a link, a kind
+cluster, container or network of yours that has the same name stays.
+
+While another epi uses the environment, down is refused with exit code 3 and says who
+that is. --force takes it away from a test or a benchmark, not from what makes it.
 
 With --all it removes every environment of this machine and epi's own container
 engine with its images. What was expensive to build stays in the cache folder;
@@ -36,33 +42,38 @@ Debian packages that epi installed stay installed.`,
 				again = a.commandLine("down", "--all")
 			}
 			a.interrupts.at(removing(again))
+			dirs, err := a.dirs()
+			if err != nil {
+				return err
+			}
+			if !all {
+				// What is not epi's is told first: its folder gets no lock.
+				provider, err := a.providerUp(name)
+				if err != nil {
+					return err
+				}
+				release, err := useToRemove(dirs, name, false, force)
+				if err != nil {
+					return err
+				}
+				defer release()
+				steps := a.newSteps(nil)
+				defer steps.Close()
+				return provider.Down(cmd.Context(), name, steps)
+			}
+			release, err := useToRemove(dirs, "", true, force)
+			if err != nil {
+				return err
+			}
+			defer release()
 			steps := a.newSteps(nil)
 			defer steps.Close()
-			if !all {
-				return a.downOne(cmd.Context(), name, steps)
-			}
-			provider, dirs, err := a.kindProvider()
-			if err != nil {
-				return err
-			}
-			names, err := provider.Names(cmd.Context())
-			if err != nil {
-				return err
-			}
-			var problems []error
-			for _, name := range names {
-				problems = append(problems, a.downOne(cmd.Context(), name, steps))
-			}
-			problems = append(problems, provider.RemoveImages(cmd.Context()))
-			problems = append(problems, engine.Remove(cmd.Context(), engine.Options{Dirs: dirs}, steps))
-			if err := errors.Join(problems...); err != nil {
-				return fmt.Errorf("remove everything: %w", err)
-			}
-			return dirs.RemoveState()
+			return a.downAll(cmd.Context(), steps)
 		},
 	}
 	nameFlag(cmd.Flags(), &name, "name of the environment")
 	cmd.Flags().BoolVar(&all, "all", false, "every environment, and epi's own container engine")
+	cmd.Flags().BoolVar(&force, "force", false, "also while a test or a benchmark runs in it, which then breaks")
 	return cmd
 }
 
@@ -70,6 +81,28 @@ Debian packages that epi installed stay installed.`,
 func removing(again string) work {
 	unfinished := func() string { return "what is not removed yet stays; finish with: " + again }
 	return work{doing: "ending the removal", ended: unfinished, left: unfinished}
+}
+
+// downAll removes everything of epi's on this machine but its cache. It goes on past errors.
+func (a *app) downAll(ctx context.Context, steps *steps) error {
+	provider, dirs, err := a.kindProvider()
+	if err != nil {
+		return err
+	}
+	names, err := provider.Names(ctx)
+	if err != nil {
+		return err
+	}
+	var problems []error
+	for _, name := range names {
+		problems = append(problems, a.downOne(ctx, name, steps))
+	}
+	problems = append(problems, provider.RemoveImages(ctx))
+	problems = append(problems, engine.Remove(ctx, engine.Options{Dirs: dirs}, steps))
+	if err := errors.Join(problems...); err != nil {
+		return fmt.Errorf("remove everything: %w", err)
+	}
+	return dirs.RemoveState()
 }
 
 func (a *app) downOne(ctx context.Context, name string, steps *steps) error {

@@ -120,6 +120,11 @@ func (a *app) runAll(ctx context.Context, cmd *cobra.Command, environment *envir
 	if err != nil {
 		return err
 	}
+	release, err := a.make(environment.spec.Name, cmd.Name())
+	if err != nil {
+		return err
+	}
+	defer release()
 	session, err := a.newSession(cmd, tests.artifacts, tests.selection())
 	if err != nil {
 		return err

@@ -181,10 +181,11 @@ else went wrong beside it), 3 the environment is gone or broke, so there is no v
 			if err := flags.validate(ctx); err != nil {
 				return err
 			}
-			env, err := loadEnvironment(dirs, name)
+			env, release, err := use(dirs, name, cmd.Name())
 			if err != nil {
 				return err
 			}
+			defer release()
 			session, err := a.newSession(cmd, flags.artifacts, flags.selection())
 			if err != nil {
 				return err

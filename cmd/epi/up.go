@@ -111,6 +111,11 @@ archive of docker save. Images that are made like EKS's own are called as EKS ca
 			if err != nil {
 				return err
 			}
+			release, err := a.make(flags.spec.Name, cmd.Name())
+			if err != nil {
+				return err
+			}
+			defer release()
 			a.interrupts.at(a.makingEnvironment(flags.spec.Name, dirs))
 			steps := a.newSteps(nil)
 			env, err := a.up(cmd.Context(), &flags, steps)

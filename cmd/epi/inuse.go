@@ -1,0 +1,61 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/podidentity/epi/clusters"
+)
+
+// use loads a running environment and keeps others from using it until release is called.
+func use(dirs clusters.Dirs, name, verb string) (env *clusters.Environment, release func(), err error) {
+	// Of one that is not there nothing is locked.
+	if env, err = loadEnvironment(dirs, name); err != nil {
+		return nil, nil, err
+	}
+	if release, err = clusters.Lock(dirs, name, clusters.Use{Verb: verb}); err != nil {
+		return nil, nil, err
+	}
+	// It may have gone, or come anew, before it was locked.
+	if env, err = loadEnvironment(dirs, name); err != nil {
+		release()
+		return nil, nil, err
+	}
+	return env, release, nil
+}
+
+// make keeps others from using the environment that a command is about to make.
+func (a *app) make(name, verb string) (release func(), err error) {
+	dirs, err := a.dirs()
+	if err != nil {
+		return nil, err
+	}
+	return clusters.Lock(dirs, name, clusters.Use{Verb: verb, Makes: true})
+}
+
+// useToRemove keeps others from using what down removes: an environment, or all of them. With force it
+// goes on beside a process that only uses what is removed, such as a test that does not end. What makes or
+// removes an environment is never disturbed: two of them would take away what the other makes.
+func useToRemove(dirs clusters.Dirs, name string, all, force bool) (release func(), err error) {
+	verb, again := "down", "epi down --force --name "+name
+	if all {
+		verb, again = "down --all", "epi down --force --all"
+	}
+	release, err = clusters.Lock(dirs, name, clusters.Use{Verb: verb, Removes: true, All: all})
+	inUse, busy := errors.AsType[*clusters.InUseError](err)
+	if !busy {
+		return release, err
+	}
+	for _, holder := range inUse.Holders {
+		if holder.Changes {
+			return nil, err
+		}
+	}
+	if force && len(inUse.Holders) > 0 {
+		return func() {}, nil
+	}
+	return nil, &clusters.EnvironmentError{
+		Doing: "epi " + verb, Err: inUse,
+		Remedy: fmt.Sprintf("%s, or take it away all the same with: %s", clusters.Remedy(err), again),
+	}
+}
