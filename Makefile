@@ -44,6 +44,14 @@ mutate: bin/epi-mutate ## Show that the suites notice each mutant of suites/muta
 bin/epi-mutate: build
 	CGO_ENABLED=0 go build $(GOFLAGS_BUILD) -ldflags '-s -w' -o bin/ ./cmd/epi-mutate
 
+.PHONY: kills
+kills: bin/epi-kills ## End epi run in every way and show that epi down leaves nothing (ARGS='--only REGEX', see ARGS=--help)
+	bin/epi-kills $(ARGS)
+
+.PHONY: bin/epi-kills
+bin/epi-kills: build
+	CGO_ENABLED=0 go build $(GOFLAGS_BUILD) -ldflags '-s -w' -o bin/ ./cmd/epi-kills
+
 .PHONY: images
 images: build ## The images of agent, webhook, emulator and probe as one archive, bin/images.tar
 	bin/epi images --file bin/images.tar

@@ -23,6 +23,7 @@ var mayImport = map[string][]string{
 	"cmd/epi-agent":                        {"clusters/agent/..."},
 	"cmd/epi-webhook":                      {"clusters/webhook/..."},
 	"cmd/epi-emulator":                     {"clusters/emulator/..."},
+	"cmd/epi-kills":                        {},
 	"cmd/epi-mutate":                       {"suites", "suites/mutation", "clusters", "clusters/kind", "reports"},
 	"cmd/epi-probe":                        {"framework/probe", "bench/load", "bench/meter"},
 	"cmd/epi-runc":                         {"clusters/engine/ociruntime"},
