@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -254,6 +255,10 @@ func lastLines(text string, n int) string {
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
+// ownImage is the name of an image that epi makes: of the emulator, a node, or the trial of an engine, each
+// with a tag of its own form. One that a user has tagged otherwise is the user's.
+var ownImage = regexp.MustCompile(`^localhost/(epi-emulator:[0-9a-f]{12}|epi-node:v[0-9.]+-[0-9a-f]{12}|epi-engine-check:[0-9]+)$`)
+
 // RemoveImages removes epi's own images from the container engine, also from a user's: they can be
 // made again from the cache folder. Images of the user's choice are left alone.
 func (p *Provider) RemoveImages(ctx context.Context) error {
@@ -266,12 +271,16 @@ func (p *Provider) RemoveImages(ctx context.Context) error {
 	}
 	client := clientOf(found)
 	var refs []string
-	for _, repository := range []string{"localhost/" + emulatorProgram, "localhost/epi-node"} {
+	for _, repository := range []string{"localhost/" + emulatorProgram, "localhost/epi-node", "localhost/epi-engine-check"} {
 		listed, err := client.Output(ctx, "image", "ls", "--filter", "reference="+repository, "--format", "{{.Repository}}:{{.Tag}}")
 		if err != nil {
 			return fmt.Errorf("list images of %s: %w", repository, err)
 		}
-		refs = append(refs, strings.Fields(listed)...)
+		for _, ref := range strings.Fields(listed) {
+			if ownImage.MatchString(ref) {
+				refs = append(refs, ref)
+			}
+		}
 	}
 	if len(refs) == 0 {
 		return nil

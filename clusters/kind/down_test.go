@@ -89,3 +89,14 @@ func TestReferencesAreNoOptions(t *testing.T) {
 		}
 	}
 }
+
+func TestOnlyImagesOfEpisMakingAreItsOwn(t *testing.T) {
+	for ref, own := range map[string]bool{
+		"localhost/epi-emulator:0123456789ab": true, "localhost/epi-node:v1.36.3-26f1d4a43c9f": true, "localhost/epi-engine-check:4711": true,
+		"localhost/epi-emulator:mine": false, "localhost/epi-node:latest": false, "localhost/epi-node:<none>": false, "registry/localhost/epi-node:v1-0123456789ab": false,
+	} {
+		if got := ownImage.MatchString(ref); got != own {
+			t.Errorf("%s: %t, want %t", ref, got, own)
+		}
+	}
+}
