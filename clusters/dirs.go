@@ -22,26 +22,18 @@ func FindDirs(given Dirs, lookupEnv func(string) (string, bool)) (Dirs, error) {
 			if err != nil {
 				return given, fmt.Errorf("find folder %s: %w", *place.dir, err)
 			}
-			*place.dir = resolved(absolute)
+			*place.dir = absolute
 			continue
 		}
 		if base, ok := lookupEnv(place.variable); ok && filepath.IsAbs(base) {
-			*place.dir = resolved(filepath.Join(base, "epi"))
+			*place.dir = filepath.Join(base, "epi")
 			continue
 		}
 		home, err := os.UserHomeDir()
 		if err != nil {
 			return given, fmt.Errorf("find a folder for epi's state: %w; set --state-dir and --cache-dir", err)
 		}
-		*place.dir = resolved(filepath.Join(home, place.inHome, "epi"))
+		*place.dir = filepath.Join(home, place.inHome, "epi")
 	}
 	return given, nil
-}
-
-// resolved is a folder without links in its path, so that it has one name. Below it epi follows no link.
-func resolved(dir string) string {
-	if target, err := filepath.EvalSymlinks(dir); err == nil {
-		return target
-	}
-	return dir
 }

@@ -25,10 +25,15 @@ const (
 // ForeignError says that what is at a place of epi's is not epi's. It was not touched.
 type ForeignError = ownfolder.ForeignError
 
-// stateFolder is the state folder as one that says that it is epi's.
+// stateFolder is the state folder as one that says that it is epi's. The user's way to it may lead through
+// links; below it epi follows none.
 func (d Dirs) stateFolder() ownfolder.Folder {
+	dir := d.State
+	if target, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = target
+	}
 	return ownfolder.Folder{
-		Base: filepath.Dir(d.State), Below: []string{filepath.Base(d.State)},
+		Base: filepath.Dir(dir), Below: []string{filepath.Base(dir)},
 		Mark: ownfolder.Mark{Folder: "state"}, Older: hasOnlyState,
 	}
 }

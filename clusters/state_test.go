@@ -197,6 +197,18 @@ func TestStateFolders(t *testing.T) {
 			}
 		})
 	}
+	dir := t.TempDir()
+	lay(t, dir, map[string]string{"real/": "", "link": "-> real"})
+	dirs := Dirs{State: filepath.Join(dir, "link")}
+	if _, err := MakeEnvironmentDir(dirs, "mine", "kind"); err != nil {
+		t.Errorf("a state folder behind a link of the user's: %v", err)
+	}
+	if err := errors.Join(RemoveEnvironmentDir(dirs, "mine"), dirs.RemoveState()); err != nil {
+		t.Error(err)
+	}
+	if got := tree(t, dir); strings.Count(got, "\n") != 2 {
+		t.Errorf("it was changed:\n%s", got)
+	}
 	if err := (Dirs{State: "/"}).CheckState(); err == nil {
 		t.Error("the root of the file system is taken for epi's")
 	}
