@@ -164,7 +164,7 @@ func TestStateFolders(t *testing.T) {
 		"a file system of its own":      {files: map[string]string{"s/lost+found/": ""}, marked: true},
 		"an older epi's":                {files: map[string]string{"s/clusters/": "", "s/engine/": "", "s/engine.lock": ""}, marked: true},
 		"marked, with a file of others": {files: map[string]string{"s/.epi.json": `{"folder":"state"}`, "s/notes.txt": ""}, marked: true},
-		"the user's home":               {files: map[string]string{"s/.bashrc": "", "s/work/": ""}, says: "no .epi.json"},
+		"the user's home":               {files: map[string]string{"s/.bashrc": "", "s/src/": ""}, says: "no .epi.json"},
 		"a source tree":                 {files: map[string]string{"s/clusters/engine/engine.go": "", "s/go.mod": ""}, says: "no .epi.json"},
 		"a file":                        {files: map[string]string{"s": ""}, says: "not a folder"},
 		"the folder of an environment":  {files: map[string]string{"s/.epi.json": `{"folder":"environment","name":"x"}`, "s/x": ""}, says: `environment "x"`},

@@ -56,6 +56,12 @@ func (a *attempt) last() string {
 	return ""
 }
 
+func (a *attempt) all() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return strings.Join(a.said, "\n")
+}
+
 // told returns the line that says most: a hint or an error, else the last.
 func (a *attempt) told() string {
 	a.mu.Lock()
@@ -140,8 +146,8 @@ func cases(moments int) []kill {
 		kill{name: "SIGTERM, cluster on its way", after: "AWS emulator", later: 4 * time.Second, do: signals(0, syscall.SIGTERM), codes: []string{"130", "143"}},
 		kill{name: "SIGHUP, cluster on its way", after: "AWS emulator", later: 4 * time.Second, do: signals(0, syscall.SIGHUP), codes: []string{"130", "129"}},
 		kill{name: "SIGHUP, specs under way", after: "Pod Identity agent", later: 10 * time.Second, do: signals(0, syscall.SIGHUP), codes: []string{"130", "129"}},
-		kill{name: "the same name twice at once", do: second, codes: []string{"0", "1"}},
-		kill{name: "down while it runs", after: "AWS emulator", do: downMeanwhile, codes: []string{"0", "1"}},
+		kill{name: "the same name twice at once", do: second, codes: []string{"3", "130"}},
+		kill{name: "down while it runs", after: "AWS emulator", do: downMeanwhile, codes: []string{"130"}},
 		kill{name: "node paused", after: "Pod Identity agent", later: 10 * time.Second, do: onContainer("pause", name+"-control-plane"), codes: []string{"3"}},
 		kill{name: "node killed", after: "Pod Identity agent", later: 10 * time.Second, do: onContainer("kill", name+"-control-plane"), codes: []string{"3"}},
 		kill{name: "emulator killed", after: "Pod Identity agent", later: 10 * time.Second, do: onContainer("kill", name+"-emulator"), codes: []string{"3"}},
@@ -390,21 +396,37 @@ func (m *matrix) newly(ctx context.Context) []string {
 	return list
 }
 
-// second starts another run of the same name at the same instant.
-func second(ctx context.Context, m *matrix, _ *attempt) error {
-	output, err := m.command(ctx, "run", "--name", name, "--bench", "none", "--artifacts", m.artifacts()).CombinedOutput()
-	if exitOf(err) != "3" || !bytes.Contains(output, []byte("in use by process")) {
-		return fmt.Errorf("the second ends with %s: %s", exitOf(err), lastLine(output))
+// second starts another run of the same name at the same instant. One of the two is refused at once, by
+// the other's name; that one is interrupted when it is known.
+func second(ctx context.Context, m *matrix, a *attempt) error {
+	b, err := m.start(ctx, []string{"run", "--name", name, "--bench", "none", "--artifacts", m.artifacts()})
+	if err != nil {
+		return err
+	}
+	refused, other := a, b
+	select {
+	case <-a.ended:
+	case <-b.ended:
+		refused, other = b, a
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	interrupt := other.cmd.Process.Signal(syscall.SIGINT)
+	if b == other {
+		<-b.ended
+	}
+	if refused.code() != "3" || !strings.Contains(refused.all(), "in use by process") || interrupt != nil {
+		return fmt.Errorf("one ends with %s: %s, the other cannot be interrupted: %v", refused.code(), refused.told(), interrupt)
 	}
 	return nil
 }
 
-func downMeanwhile(ctx context.Context, m *matrix, _ *attempt) error {
+func downMeanwhile(ctx context.Context, m *matrix, a *attempt) error {
 	output, err := m.command(ctx, "down", "--name", name).CombinedOutput()
 	if exitOf(err) != "3" || !bytes.Contains(output, []byte("in use by process")) {
 		return fmt.Errorf("down ends with %s: %s", exitOf(err), lastLine(output))
 	}
-	return nil
+	return a.cmd.Process.Signal(syscall.SIGINT)
 }
 
 // fullArtifacts makes a file system that is full soon.
