@@ -152,7 +152,7 @@ func cases(moments int) []kill {
 		kill{name: "node killed", after: "Pod Identity agent", later: 10 * time.Second, do: onContainer("kill", name+"-control-plane"), codes: []string{"3"}},
 		kill{name: "emulator killed", after: "Pod Identity agent", later: 10 * time.Second, do: onContainer("kill", name+"-emulator"), codes: []string{"3"}},
 		kill{name: "emulator removed, cluster on its way", after: "AWS emulator", later: 2 * time.Second, do: onContainer("rm", "--force", name+"-emulator"), codes: []string{"3"}},
-		kill{name: "artifacts' disk full", prepare: fullArtifacts, codes: []string{"2", "3"}},
+		kill{name: "artifacts' disk full", prepare: fullArtifacts, codes: []string{"1", "2", "3"}},
 		kill{name: "frozen control group", after: "Pod Identity agent", later: 5 * time.Second, do: freeze, codes: []string{"3", "killed"}},
 		kill{name: "engine killed", after: "Pod Identity agent", later: 10 * time.Second, do: killEngine, codes: []string{"3", "0", "1"}},
 		kill{name: "engine stopped (SIGSTOP), run killed", after: "Nodes Ready", do: stopEngine, codes: []string{"killed"}},
@@ -438,7 +438,8 @@ func fullArtifacts(_ context.Context, m *matrix) ([]string, func(), error) {
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=256k"); err != nil {
 		return nil, nil, fmt.Errorf("mount a small file system: %w", err)
 	}
-	return []string{"--artifacts", filepath.Join(dir, "runs")}, func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) }, nil
+	// Some specs are enough to fill it.
+	return []string{"--artifacts", filepath.Join(dir, "runs"), "--suites", "injection"}, func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) }, nil
 }
 
 // freeze freezes a control group in the node, as the creation of a pod that is cut off does, and kills the run.
