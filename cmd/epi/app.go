@@ -141,7 +141,7 @@ func (a *app) makingEnvironment(name string, dirs clusters.Dirs) work {
 // leftOf says what stays of an environment, and the command that removes it; "" if nothing does. Its folder is
 // the first thing that is made of it and the last that is removed.
 func (a *app) leftOf(name string, dirs clusters.Dirs) string {
-	if _, err := os.Lstat(dirs.EnvironmentDir(name)); err != nil {
+	if there, err := clusters.HasEnvironmentDir(dirs, name); err == nil && !there {
 		return ""
 	}
 	return fmt.Sprintf("environment %q, whole or in part; remove it with: %s", name, a.commandLine("down", "--name", name))
