@@ -11,6 +11,7 @@ import (
 
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/existing"
+	"github.com/podidentity/epi/clusters/kind"
 	"github.com/podidentity/epi/framework"
 )
 
