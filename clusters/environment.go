@@ -206,7 +206,7 @@ func SaveEnvironment(dirs Dirs, env *Environment) error {
 
 // LoadEnvironment reads what SaveEnvironment wrote; ErrNoEnvironment if there is nothing, a *NameError if
 // name is none. What was written for another name or by another provider than the folder's is refused, and
-// the kubeconfig is the one in the folder, whatever the file says.
+// where the folder has a kubeconfig, that is the environment's, whatever the file says.
 func LoadEnvironment(dirs Dirs, name string) (*Environment, error) {
 	root, mark, err := openEnvironment(dirs, name)
 	if err != nil {
@@ -235,6 +235,8 @@ func LoadEnvironment(dirs Dirs, name string) (*Environment, error) {
 			Remedy: "remove the environment with: epi down --name " + name, Err: err,
 		}
 	}
-	env.Kubeconfig = filepath.Join(root.Name(), kubeconfigFile)
+	if info, err := root.Lstat(kubeconfigFile); err == nil && info.Mode().IsRegular() {
+		env.Kubeconfig = filepath.Join(root.Name(), kubeconfigFile)
+	}
 	return &env, nil
 }

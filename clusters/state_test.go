@@ -145,7 +145,7 @@ func TestAnEnvironmentFileFromElsewhere(t *testing.T) {
 		}
 	}
 	dirs := Dirs{State: t.TempDir()}
-	lay(t, dirs.State, map[string]string{"clusters/mine/.epi.json": mark, "clusters/mine/environment.json": `{"provider":"kind","name":"mine","kubeconfig":"/etc/kubernetes/admin.conf"}`})
+	lay(t, dirs.State, map[string]string{"clusters/mine/.epi.json": mark, "clusters/mine/kubeconfig": "", "clusters/mine/environment.json": `{"provider":"kind","name":"mine","kubeconfig":"/etc/kubernetes/admin.conf"}`})
 	env, err := LoadEnvironment(dirs, "mine")
 	if want := filepath.Join(dirs.State, "clusters/mine/kubeconfig"); err != nil || env.Kubeconfig != want {
 		t.Errorf("%+v, %v; want the kubeconfig %s", env, err, want)

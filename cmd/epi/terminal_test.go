@@ -57,8 +57,7 @@ func beEpi() {
 type staged struct{ dirs clusters.Dirs }
 
 func (p staged) Up(ctx context.Context, spec clusters.Spec, progress clusters.Progress) (*clusters.Environment, error) {
-	dir := p.dirs.EnvironmentDir(spec.Name)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if _, err := clusters.MakeEnvironmentDir(p.dirs, spec.Name, "staged"); err != nil {
 		return nil, err
 	}
 	if err := p.play(ctx, progress); err != nil {
@@ -106,7 +105,7 @@ func (p staged) Down(_ context.Context, name string, progress clusters.Progress)
 	if os.Getenv(variableStuck) != "" {
 		select {}
 	}
-	err := os.RemoveAll(p.dirs.EnvironmentDir(name))
+	err := clusters.RemoveEnvironmentDir(p.dirs, name)
 	task.End(err)
 	return err
 }
@@ -152,7 +151,7 @@ func (p *program) state() string { return filepath.Join(p.dir, "state") }
 
 // environment is the folder of the environment that the program brings up.
 func (p *program) environment() string {
-	return clusters.Dirs{State: p.state()}.EnvironmentDir("epi")
+	return filepath.Join(p.state(), "clusters", "epi")
 }
 
 // withCluster gives the program the environment of an API server that is ready and answers everything else by handle.
