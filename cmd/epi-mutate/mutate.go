@@ -72,7 +72,7 @@ func examine(ctx context.Context, f flags, mutants []mutation.Mutant, provider *
 		Grown: func(matrix *mutation.Matrix) { unwritten = write(matrix, dir) },
 	}.Do(ctx)
 	_, tellErr := fmt.Fprintf(errOut, "%[1]s%[3]c%[2]s\n%[1]s%[3]c%[4]s\n", dir, mutation.File, filepath.Separator, mutation.PageFile)
-	return matrix, errors.Join(err, unwritten, write(matrix, dir), tellErr)
+	return matrix, errors.Join(err, unwritten, write(matrix, dir), reports.PointLatest(dir), tellErr)
 }
 
 // write writes the matrix to dir; each file holds the one before or this one, whole.
