@@ -165,7 +165,10 @@ func (p *program) withCluster(t *testing.T, handle http.HandlerFunc) *program {
 		}
 		handle(w, r)
 	}))
-	t.Cleanup(server.Close)
+	t.Cleanup(func() {
+		server.CloseClientConnections() // of a program that was stopped while it asked
+		server.Close()
+	})
 	kubeconfig, file := filepath.Join(p.dir, "kubeconfig"), filepath.Join(p.dir, "environment.json")
 	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 	env := &clusters.Environment{
@@ -474,6 +477,7 @@ func TestControlCIsAnsweredAndCleanedUpAfterInEveryPhase(t *testing.T) {
 	t.Cleanup(func() { close(blocked) })
 	wait := func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost { // removal is refused at once
+			_, _ = io.Copy(io.Discard, r.Body) // before that the server does not notice that the client is gone
 			select {
 			case <-blocked:
 			case <-r.Context().Done():
