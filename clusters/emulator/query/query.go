@@ -48,6 +48,8 @@ type Service struct {
 	// Known are the names of all operations that AWS has, sorted. Those that are not among Operations are
 	// refused as what they are.
 	Known []string
+	// EC2 says that answers are written in the EC2 variant of the protocol.
+	EC2 bool
 }
 
 // maxForm bounds the body of an unsigned request; signed ones were read before.
@@ -60,8 +62,15 @@ var actionName = regexp.MustCompile(`^[A-Za-z0-9]{1,128}$`)
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	call := journal.FromContext(r.Context())
 	action, result, err := s.do(w, r, call)
-	if err != nil {
+	switch {
+	case err != nil && s.EC2:
+		WriteEC2Error(w, call, err)
+		return
+	case err != nil:
 		WriteError(w, r, s.Namespace, err)
+		return
+	case s.EC2:
+		writeEC2(w, call, s.Namespace, action, result)
 		return
 	}
 	type metadata struct {
@@ -172,10 +181,7 @@ type errorResponse struct {
 // journal's call of r.
 func WriteError(w http.ResponseWriter, r *http.Request, namespace string, err error) {
 	call := journal.FromContext(r.Context())
-	refusal, ok := errors.AsType[*Error](err)
-	if !ok {
-		refusal = Errorf("InternalFailure", http.StatusInternalServerError, "The request processing has failed because of an unknown error, exception or failure.")
-	}
+	refusal := asError(err)
 	call.ErrorCode = refusal.Code
 	fault := "Sender"
 	if refusal.Status >= http.StatusInternalServerError {
@@ -215,6 +221,14 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_, _ = w.Write(text) // the client is gone: nobody is left to tell
+}
+
+// asError is err, or an internal failure for what is no *Error: its text is not for callers.
+func asError(err error) *Error {
+	if refusal, ok := errors.AsType[*Error](err); ok {
+		return refusal
+	}
+	return Errorf("InternalFailure", http.StatusInternalServerError, "The request processing has failed because of an unknown error, exception or failure.")
 }
 
 func write(w http.ResponseWriter, status int, body any) {
