@@ -1,0 +1,270 @@
+package cloudformation
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// kind is a type of resource.
+type kind struct {
+	// properties that it takes; any other is refused by its name.
+	properties []string
+	// create makes the resource and returns what it is called.
+	create func(*operationOn) (result, error)
+	// ready tells whether it is there, once it was made or changed, with what is known of it only then; nil
+	// if it is there at once.
+	ready func(*operationOn) (attributes map[string]string, ready bool, err error)
+	// find looks for a resource whose request may have been answered: no physical ID for one that is not
+	// there. nil if create takes a token, or makes the same again.
+	find func(*operationOn) (result, error)
+	// update changes the resource to the operation's properties; nil if it cannot.
+	update func(o *operationOn, old map[string]any) error
+	// remove deletes it, and tells whether it is gone; one that is not there is gone.
+	remove func(*operationOn) (gone bool, err error)
+	// iam says that it needs the capability CAPABILITY_IAM, and CAPABILITY_NAMED_IAM if it has the property named.
+	iam   bool
+	named string
+}
+
+// result is a resource that was made: what Ref gives, and what Fn::GetAtt does.
+type result struct {
+	physical   string
+	attributes map[string]string
+}
+
+// known refuses properties that the type does not take.
+func (k kind) known(properties map[string]any) error {
+	for _, name := range slices.Sorted(maps.Keys(properties)) {
+		if !slices.Contains(k.properties, name) {
+			return fmt.Errorf("Encountered unsupported property %s", name) //nolint:staticcheck // shown as AWS shows it
+		}
+	}
+	return nil
+}
+
+// operationOn is a request about one resource of a stack.
+type operationOn struct {
+	ctx        context.Context
+	service    *Service
+	stack      *stack
+	resource   *resource
+	caller     Caller
+	tags       map[string]string
+	properties map[string]any
+}
+
+func (s *Service) operationOn(ctx context.Context, st *stack, r *resource) *operationOn {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return &operationOn{ctx, s, st, r, st.Caller, maps.Clone(st.Tags), r.Properties}
+}
+
+// callError is a refusal of a service.
+type callError struct {
+	Service, Code, Message string
+	Status                 int
+}
+
+// Error has the form that CloudFormation gives its reasons.
+func (e *callError) Error() string {
+	return fmt.Sprintf("%s (Service: %s, Status Code: %d, Error Code: %s)", e.Message, e.Service, e.Status, e.Code)
+}
+
+func hasCode(err error, codes ...string) bool {
+	refusal, ok := errors.AsType[*callError](err)
+	return ok && slices.Contains(codes, refusal.Code)
+}
+
+func isDependency(err error) bool { return hasCode(err, "DependencyViolation") }
+
+// isMissing: the resource that a request is about does not exist.
+func isMissing(err error) bool {
+	refusal, ok := errors.AsType[*callError](err)
+	return ok && (strings.HasSuffix(refusal.Code, ".NotFound") || strings.HasSuffix(refusal.Code, "NotFoundException") ||
+		refusal.Code == "NoSuchEntity" || refusal.Code == "NatGatewayNotFound")
+}
+
+// gone is the end of a deletion: what is not there is gone.
+func gone(err error) (bool, error) {
+	if isMissing(err) {
+		err = nil
+	}
+	return err == nil, err
+}
+
+// node is an element of an answer in XML.
+type node struct {
+	XMLName xml.Name
+	Text    string `xml:",chardata"`
+	Nodes   []node `xml:",any"`
+}
+
+// at follows a path of element names; an empty node if there is none.
+func (n node) at(path ...string) node {
+	for _, name := range path {
+		next := node{}
+		for _, child := range n.Nodes {
+			if child.XMLName.Local == name {
+				next = child
+				break
+			}
+		}
+		n = next
+	}
+	return n
+}
+
+func (n node) text(path ...string) string { return n.at(path...).Text }
+
+var queryVersions = map[string]string{"ec2": "2016-11-15", "iam": "2010-05-08"}
+
+// query sends a request to EC2 or IAM.
+func (o *operationOn) query(service, action string, parameters url.Values) (node, error) {
+	form := url.Values{"Action": {action}, "Version": {queryVersions[service]}}
+	maps.Copy(form, parameters)
+	request, err := http.NewRequestWithContext(o.ctx, http.MethodPost, "/", strings.NewReader(form.Encode()))
+	if err != nil {
+		return node{}, err
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
+	status, _, body := o.service.options.Requests.Send(o.ctx, o.caller, service, request)
+	var answer node
+	if err := xml.Unmarshal(body, &answer); err != nil {
+		return node{}, &callError{title(service), "InternalFailure", "The service did not answer.", status}
+	}
+	if status >= http.StatusBadRequest {
+		failure := answer.at("Error")
+		if answer.XMLName.Local == "Response" {
+			failure = answer.at("Errors", "Error")
+		}
+		return node{}, &callError{title(service), failure.text("Code"), failure.text("Message"), status}
+	}
+	if service == "iam" {
+		return answer.at(action + "Result"), nil
+	}
+	return answer, nil
+}
+
+// rest sends a request to EKS.
+func (o *operationOn) rest(method, path string, in any) (map[string]any, error) {
+	var body []byte
+	if in != nil {
+		var err error
+		if body, err = json.Marshal(in); err != nil {
+			return nil, err
+		}
+	}
+	request, err := http.NewRequestWithContext(o.ctx, method, path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	status, header, answer := o.service.options.Requests.Send(o.ctx, o.caller, "eks", request)
+	fields := map[string]any{}
+	if err := json.Unmarshal(answer, &fields); err != nil {
+		return nil, &callError{"Eks", "InternalFailure", "The service did not answer.", status}
+	}
+	if status >= http.StatusBadRequest {
+		message, _ := fields["message"].(string)
+		return nil, &callError{"Eks", header.Get("x-amzn-ErrorType"), message, status}
+	}
+	return fields, nil
+}
+
+func title(service string) string { return strings.ToUpper(service[:1]) + service[1:] }
+
+// text is a property as a text; "" if it is not there.
+func (o *operationOn) text(name string) string {
+	text, _ := scalar(o.properties[name])
+	return text
+}
+
+// texts is a property that is a list of texts.
+func texts(v any) []string {
+	list, _ := v.([]any)
+	var out []string
+	for _, item := range list {
+		if text, ok := scalar(item); ok {
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
+// number is a value as a number, if it is one.
+func number(v any) any {
+	if text, ok := v.(string); ok {
+		if n, err := strconv.Atoi(text); err == nil {
+			return n
+		}
+	}
+	return v
+}
+
+// merged are the tags of a resource: its own, the stack's and, unless the service refuses them, those that tell where
+// it comes from (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-resource-tags.html).
+func (o *operationOn) merged(property any, system bool) map[string]string {
+	tags := maps.Clone(o.tags)
+	if tags == nil {
+		tags = map[string]string{}
+	}
+	switch own := property.(type) {
+	case map[string]any:
+		for key, value := range own {
+			tags[key], _ = scalar(value)
+		}
+	case []any:
+		for _, item := range own {
+			if fields, ok := item.(map[string]any); ok {
+				key, _ := scalar(fields["Key"])
+				tags[key], _ = scalar(fields["Value"])
+			}
+		}
+	}
+	if system {
+		tags["aws:cloudformation:stack-name"], tags["aws:cloudformation:stack-id"], tags["aws:cloudformation:logical-id"] = o.stack.Name, o.stack.ID, o.resource.ID
+	}
+	return tags
+}
+
+// specification are tags as EC2 takes them.
+func (o *operationOn) specification(kind string, form url.Values) url.Values {
+	form.Set("TagSpecification.1.ResourceType", kind)
+	tags := o.merged(o.properties["Tags"], true)
+	for n, key := range slices.Sorted(maps.Keys(tags)) {
+		at := "TagSpecification.1.Tag." + strconv.Itoa(n+1)
+		form.Set(at+".Key", key)
+		form.Set(at+".Value", tags[key])
+	}
+	return form
+}
+
+// tagged finds the resource of EC2 that has the tags of this one: what describe answers, its set and the
+// name of its ID.
+func tagged(describe, set, id string, build func(node) result) func(*operationOn) (result, error) {
+	return func(o *operationOn) (result, error) {
+		answer, err := o.query("ec2", describe, url.Values{
+			"Filter.1.Name": {"tag:aws:cloudformation:stack-id"}, "Filter.1.Value.1": {o.stack.ID},
+			"Filter.2.Name": {"tag:aws:cloudformation:logical-id"}, "Filter.2.Value.1": {o.resource.ID},
+		})
+		if err != nil {
+			return result{}, err
+		}
+		for _, item := range answer.at(set).Nodes {
+			if state := item.text("state"); item.text(id) != "" && state != "deleting" && state != "deleted" {
+				return build(item), nil
+			}
+		}
+		return result{}, nil
+	}
+}
