@@ -46,20 +46,25 @@ func (a authorizer) Authorize(ctx context.Context, action, resource string, keys
 // accountEKS has the EKS of each account by its ID: callers meet that of their own.
 type accountEKS map[string]*eks.Service
 
-// newEKS makes them. Clusters are registered with options.Account only, so the members' have nothing
-// to keep.
-func newEKS(options Options, accounts *iam.Accounts, table store.Table) (accountEKS, error) {
+// newEKS makes them. Clusters are registered with options.Account only.
+func newEKS(options Options, accounts *iam.Accounts, networks accountEC2, tables map[string]store.Table) (accountEKS, error) {
 	all := accountEKS{}
 	for _, account := range append([]string{options.Account}, options.Members...) {
+		table := tables["eks"]
+		if account != options.Account {
+			table = tables[memberTable("eks", account)]
+		}
 		var err error
 		all[account], err = eks.New(eks.Options{
 			Region: options.Region, Account: account, Authorizer: authorizer{accounts, account}, Roles: roles{accounts},
+			Networks: network{networks[account]}, Caller: principalARN, Internal: byService,
+			// Nobody makes the clusters of other accounts.
+			Backed: options.ClustersBacked && account == options.Account, Unbacked: options.Unbacked,
 			Now: options.Now, AssociationLimit: options.AssociationLimit, Table: table,
 		})
 		if err != nil {
 			return nil, err
 		}
-		table = nil
 	}
 	return all, nil
 }
@@ -83,6 +88,21 @@ func (r roles) CheckTrust(_ context.Context, roleARN string) error {
 	}
 	if !trust.MayAllow(policy.Principal{Service: eks.Principal}, "sts:AssumeRole") {
 		return eks.ErrTrust
+	}
+	return nil
+}
+
+func (r roles) CheckRole(_ context.Context, roleARN, service string) error {
+	role, ok := r.accounts.Role(roleARN)
+	if !ok {
+		return eks.ErrNoRole
+	}
+	trust, err := policy.Parse([]byte(role.TrustPolicy))
+	if err != nil {
+		return fmt.Errorf("read trust policy of %s: %w", roleARN, err)
+	}
+	if !trust.MayAllow(policy.Principal{Service: service}, "sts:AssumeRole") {
+		return fmt.Errorf("role does not trust %s", service)
 	}
 	return nil
 }

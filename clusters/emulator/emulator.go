@@ -63,6 +63,10 @@ type Options struct {
 	JournalSize int
 	// AssociationLimit of a cluster; 0 means 5000.
 	AssociationLimit int
+	// ClustersBacked says that somebody makes the EKS clusters that are asked for, and reports through
+	// the control API. Otherwise they become ACTIVE by themselves, as Unbacked says.
+	ClustersBacked bool
+	Unbacked       eks.Unbacked
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Log gets each call at level debug; nil discards.
@@ -98,6 +102,10 @@ type cloud struct {
 	accounts *iam.Accounts
 	verifier *sigv4.Verifier
 	eks      *eks.Service
+	// managers and networks are those of all accounts; eks is the first's.
+	managers accountEKS
+	networks accountEC2
+	stacks   accountStacks
 	// services by the name in the credential scope.
 	services map[string]service
 }
@@ -127,10 +135,14 @@ func (e *Emulator) faultServices() []string {
 	return append(slices.Collect(maps.Keys(e.cloud.Load().services)), imds.ServiceName)
 }
 
-// openTables opens the tables of all services.
-func openTables(state *store.Store) (map[string]store.Table, error) {
+// openTables opens the tables of all services. Those of a member account have its ID in their name.
+func openTables(state *store.Store, members []string) (map[string]store.Table, error) {
 	tables := map[string]store.Table{}
-	for _, name := range []string{"iam", "eks", "s3 buckets", "s3 objects", "s3 contents", "s3 uploads"} {
+	names := []string{"iam", "eks", "ec2", "cloudformation", "s3 buckets", "s3 objects", "s3 contents", "s3 uploads"}
+	for _, member := range members {
+		names = append(names, memberTable("eks", member), memberTable("ec2", member), memberTable("cloudformation", member))
+	}
+	for _, name := range names {
 		var err error
 		if tables[name], err = state.Table(name); err != nil {
 			return nil, err
@@ -139,10 +151,12 @@ func openTables(state *store.Store) (map[string]store.Table, error) {
 	return tables, nil
 }
 
+func memberTable(service, account string) string { return service + " of " + account }
+
 // newCloud reads the state, or begins anew where there is none. sessionKey may be nil.
 func (e *Emulator) newCloud(sessionKey []byte) (*cloud, error) {
 	options := e.options
-	tables, err := openTables(options.State)
+	tables, err := openTables(options.State, options.Members)
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +182,11 @@ func (e *Emulator) newCloud(sessionKey []byte) (*cloud, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make S3: %w", err)
 	}
-	managers, err := newEKS(options, accounts, tables["eks"])
+	networks, err := newEC2(options, accounts, tables)
+	if err != nil {
+		return nil, fmt.Errorf("make EC2: %w", err)
+	}
+	managers, err := newEKS(options, accounts, networks, tables)
 	if err != nil {
 		return nil, fmt.Errorf("make EKS: %w", err)
 	}
@@ -176,18 +194,25 @@ func (e *Emulator) newCloud(sessionKey []byte) (*cloud, error) {
 	verifier := sigv4.NewVerifier(accounts, sigv4.Options{
 		Now: options.Now, MaxBody: map[string]int64{"s3": objects.MaxSize}, PresignedLife: map[string]time.Duration{"sts": sts.PresignedLife},
 	})
-	c := &cloud{accounts: accounts, verifier: verifier, eks: clusters}
+	c := &cloud{accounts: accounts, verifier: verifier, eks: clusters, managers: managers, networks: networks}
 	security := sts.NewHandler(sts.Options{Accounts: accounts, Issuers: issuers{options.Issuers, clusters}, Now: options.Now})
 	tokens := eksauth.New(eksauth.Options{
 		Account: options.Account, Clusters: clusters, Authorizer: authorizer{accounts, options.Account}, Sessions: sessions{accounts, options.Region}, Now: options.Now,
 	})
+	stacks, err := e.newStacks(c, tables)
+	if err != nil {
+		return nil, fmt.Errorf("make CloudFormation: %w", err)
+	}
+	c.stacks = stacks
 	c.services = map[string]service{
 		"eks":      {handler: managers, refuse: refuseJSON, requestID: jsonRequestID, regions: []string{options.Region}},
 		"eks-auth": {handler: tokens, refuse: refuseJSON, requestID: jsonRequestID, regions: []string{options.Region}},
 		// IAM is signed for us-east-1, and for the client's own region by SDKs that were given an
 		// endpoint; STS likewise, by way of its global endpoint.
-		"iam": {handler: accounts.Handler(), refuse: iam.WriteSignatureError, requestID: jsonRequestID, regions: []string{options.Region, globalRegion}},
-		"sts": {handler: security, refuse: sts.WriteSignatureError, requestID: jsonRequestID, regions: []string{options.Region, globalRegion}},
+		"iam":            {handler: accounts.Handler(), refuse: iam.WriteSignatureError, requestID: jsonRequestID, regions: []string{options.Region, globalRegion}},
+		"sts":            {handler: security, refuse: sts.WriteSignatureError, requestID: jsonRequestID, regions: []string{options.Region, globalRegion}},
+		"ec2":            {handler: networks, refuse: refuseEC2, requestID: jsonRequestID, regions: []string{options.Region}},
+		"cloudformation": {handler: stacks, refuse: refuseStacks, requestID: jsonRequestID, regions: []string{options.Region}},
 		// S3 has an answer of its own to a wrong region.
 		"s3": {handler: storage, refuse: s3.WriteSignatureError, requestID: s3RequestID},
 	}
@@ -244,7 +269,7 @@ func (e *Emulator) MetadataHandler() http.Handler { return e.metadata }
 func (e *Emulator) ControlHandler(limiter control.HopLimiter) (http.Handler, error) {
 	options := control.Options{
 		Token: e.options.ControlToken, SyncToken: e.options.SyncToken,
-		Clusters: clusters{e}, Journal: e.journal, Faults: e.faults, Quotas: quotas{e}, Resetter: e,
+		Clusters: clusters{e}, Makers: makers{e}, TokenReviews: e.tokenReviews, Journal: e.journal, Faults: e.faults, Quotas: quotas{e}, Resetter: e,
 	}
 	if listener, ok := limiter.(*imds.Listener); ok {
 		if err := e.metadata.Attach(listener); err != nil {

@@ -3,7 +3,9 @@ package emulator
 import (
 	"net/http"
 
+	"github.com/podidentity/epi/clusters/emulator/iam"
 	"github.com/podidentity/epi/clusters/emulator/journal"
+	"github.com/podidentity/epi/clusters/emulator/query"
 	"github.com/podidentity/epi/clusters/emulator/restjson"
 	"github.com/podidentity/epi/clusters/emulator/sigv4"
 )
@@ -25,6 +27,25 @@ var jsonRefusals = map[sigv4.Kind]restjson.Error{
 	sigv4.BodyMismatch:          {Code: "InvalidSignatureException", Status: http.StatusForbidden},
 	sigv4.TooLarge:              {Code: "RequestEntityTooLargeException", Status: http.StatusRequestEntityTooLarge},
 	sigv4.BadBody:               {Code: "InvalidRequestException", Status: http.StatusBadRequest},
+}
+
+// ec2Refusals are the codes and statuses of EC2 where they are not those of Query services
+// (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html).
+var ec2Refusals = map[sigv4.Kind]query.Error{
+	sigv4.UnknownAccessKey:  {Code: "AuthFailure", Status: http.StatusUnauthorized, Message: "AWS was not able to validate the provided access credentials"},
+	sigv4.InvalidToken:      {Code: "AuthFailure", Status: http.StatusUnauthorized, Message: "AWS was not able to validate the provided access credentials"},
+	sigv4.ExpiredToken:      {Code: "RequestExpired", Status: http.StatusBadRequest, Message: "Request has expired."},
+	sigv4.Skewed:            {Code: "RequestExpired", Status: http.StatusBadRequest, Message: "Request has expired."},
+	sigv4.PresignedExpired:  {Code: "RequestExpired", Status: http.StatusBadRequest, Message: "Request has expired."},
+	sigv4.SignatureMismatch: {Code: "AuthFailure", Status: http.StatusUnauthorized, Message: "AWS was not able to validate the provided access credentials"},
+}
+
+func refuseEC2(w http.ResponseWriter, r *http.Request, err *sigv4.Error) {
+	refusal, ok := ec2Refusals[err.Kind]
+	if !ok {
+		refusal = *iam.SignatureError(err)
+	}
+	query.WriteEC2Error(w, journal.FromContext(r.Context()), &refusal)
 }
 
 // refuseJSON answers for EKS and EKS Auth.

@@ -130,7 +130,7 @@ func (o *cloud) caller(r *http.Request, identity *sigv4.Identity, call *journal.
 		// "IAM calls are always made to the us-east-1 Region" (aws:RequestedRegion).
 		region = globalRegion
 	}
-	return &iam.Caller{Principal: principal, AccessKeyID: identity.AccessKeyID, Environment: iam.EnvironmentOf(r, region), Time: call.Time}, true
+	return &iam.Caller{Principal: principal, AccessKeyID: identity.AccessKeyID, SessionToken: identity.SessionToken, Environment: iam.EnvironmentOf(r, region), Time: call.Time}, true
 }
 
 // unsigned serves what has no readable signature. STS and S3 have something to say to anonymous
@@ -172,7 +172,7 @@ func guessService(r *http.Request) string {
 	return "s3"
 }
 
-// guessQueryService tells IAM from STS by the API version that Query requests carry, and leaves the
+// guessQueryService tells the services that speak Query apart by the API version that Query requests carry, and leaves the
 // body as it was; false if the body cannot be read.
 func guessQueryService(w http.ResponseWriter, r *http.Request) (name string, ok bool) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
@@ -181,13 +181,16 @@ func guessQueryService(w http.ResponseWriter, r *http.Request) (name string, ok 
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	form, _ := url.ParseQuery(string(body)) // what could be parsed is enough to guess
-	if form.Get("Version") == stsVersion || r.URL.Query().Get("Version") == stsVersion {
-		return "sts", true
+	for _, version := range []string{form.Get("Version"), r.URL.Query().Get("Version")} {
+		if name, ok := queryServices[version]; ok {
+			return name, true
+		}
 	}
 	return "iam", true
 }
 
-const stsVersion = "2011-06-15"
+// queryServices by their API version.
+var queryServices = map[string]string{"2011-06-15": "sts", "2016-11-15": "ec2", "2010-05-15": "cloudformation"}
 
 // statusRecorder remembers the status of the answer.
 type statusRecorder struct {

@@ -43,7 +43,8 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 		Use:   "epi-emulator",
 		Short: "The AWS side of EKS Pod Identity on one machine",
 		Long: `epi-emulator implements what AWS documents of the APIs that EKS Pod Identity touches:
-EKS, EKS Auth, IAM, STS and S3 on one port, and the instance metadata service
+EKS, EKS Auth, IAM, STS and S3 on one port, what eksctl needs of EC2 and
+CloudFormation, and the instance metadata service
 (IMDSv2) of the nodes. It verifies signatures, tokens and policies as AWS does.
 It is not AWS: what it does not know it refuses.`,
 		SilenceUsage: true, SilenceErrors: true,

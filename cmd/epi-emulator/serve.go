@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strings"
 	"time"
 
@@ -30,6 +31,7 @@ type serveFlags struct {
 	verbose                           bool
 	state                             string
 	clusters, issuers                 []string
+	clusterCA                         string
 	tls                               tlsFlags
 	hosts                             hostFlags
 	emulator.Options
@@ -53,7 +55,11 @@ a restart finds users, roles, policies, sessions, associations, add-ons and obje
 again. --member-account adds an account, with the role OrganizationAccountAccessRole
 that the first account may assume: for roles in a second account.
 
---listen serves EKS, EKS Auth, IAM, STS and S3; a request goes to the service that it
+Clusters can also be asked for as on AWS, by CreateCluster or by eksctl, whose stacks
+are made with the caller's own rights. Nothing runs for them unless --cluster-maker says
+that a maker does: they become ACTIVE after --cluster-delay, with --cluster-endpoint.
+
+--listen serves EKS, EKS Auth, EC2, CloudFormation, IAM, STS and S3; a request goes to the service that it
 is signed for. --tls serves them over TLS, by a CA that is made at the first start and
 written to --tls-ca-file (AWS_CA_BUNDLE for clients).
 
@@ -118,6 +124,10 @@ Keys and tokens are never logged.`,
 	flags.StringVar(&f.state, "state", "", "file that keeps what is made; empty keeps it in memory")
 	flags.StringArrayVar(&f.clusters, "cluster", nil, "cluster as name=NAME,issuer=URL[,jwks=FILE|URL]; without jwks the issuer is asked; may be repeated")
 	flags.StringArrayVar(&f.issuers, "oidc-issuer", nil, "token issuer for STS as issuer=URL[,jwks=FILE|URL]; may be repeated")
+	flags.BoolVar(&f.ClustersBacked, "cluster-maker", false, "a maker makes the EKS clusters that are asked for, and reports to the control API")
+	flags.DurationVar(&f.Unbacked.After, "cluster-delay", 0, "without a maker: how long clusters and node groups take to be ACTIVE, and to go (default 300ms)")
+	flags.StringVar(&f.Unbacked.Endpoint, "cluster-endpoint", "", "without a maker: URL of one API server for all clusters; empty for names that nobody serves")
+	flags.StringVar(&f.clusterCA, "cluster-ca-file", "", "without a maker: file with the API server's certificate authority in PEM")
 	f.tls.register(flags)
 	f.hosts.register(flags)
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log each call")
@@ -140,6 +150,18 @@ func (f *serveFlags) complete(env func(string) string) error {
 	}
 	if f.hopLimit < imds.MinHopLimit || f.hopLimit > imds.MaxHopLimit {
 		problems = append(problems, fmt.Errorf("flag --imds-hop-limit: %d is not %d to %d", f.hopLimit, imds.MinHopLimit, imds.MaxHopLimit))
+	}
+	if f.Unbacked.After < 0 {
+		problems = append(problems, fmt.Errorf("flag --cluster-delay: %s is negative", f.Unbacked.After))
+	}
+	if f.ClustersBacked && (f.Unbacked.After != 0 || f.Unbacked.Endpoint != "" || f.clusterCA != "") {
+		problems = append(problems, errors.New("flag --cluster-maker: the other flags that begin with --cluster- are for clusters without a maker"))
+	}
+	if f.clusterCA != "" {
+		var err error
+		if f.Unbacked.CertificateAuthority, err = os.ReadFile(f.clusterCA); err != nil {
+			problems = append(problems, fmt.Errorf("flag --cluster-ca-file: %w", err))
+		}
 	}
 	return errors.Join(append(problems, f.tls.check(f.hosts.listen), f.hosts.check())...)
 }
@@ -218,7 +240,10 @@ func (f serveFlags) serve(ctx context.Context, out io.Writer) (err error) {
 	if _, err := fmt.Fprintf(out, "Serving account %s, region %s: %s\n", f.Account, f.Region, strings.Join(where, ", ")); err != nil {
 		return fmt.Errorf("say where it listens: %w", err)
 	}
-	return s.run(ctx)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return e.Run(ctx) })
+	group.Go(func() error { return s.run(ctx) })
+	return group.Wait()
 }
 
 // servers are the listeners of one process.

@@ -1,6 +1,8 @@
 package compat
 
 import (
+	"github.com/podidentity/epi/clusters/emulator/cloudformation"
+	"github.com/podidentity/epi/clusters/emulator/ec2"
 	"github.com/podidentity/epi/clusters/emulator/eks"
 	"github.com/podidentity/epi/clusters/emulator/eksauth"
 	"github.com/podidentity/epi/clusters/emulator/iam"
@@ -15,7 +17,10 @@ func operations() map[string][]string {
 		"eks-auth": eksauth.Operations(),
 		"iam":      iam.Operations(),
 		"sts":      sts.Operations(),
-		"s3":       s3.Operations(),
+		"ec2":      ec2.Operations(),
+
+		"cloudformation": cloudformation.Operations(),
+		"s3":             s3.Operations(),
 		"imds": {
 			"PUT /latest/api/token", "GET /latest/meta-data/iam/security-credentials/epi-node", "GET /latest/meta-data/iam/info",
 			"GET /latest/meta-data/network/interfaces/macs/", "GET /latest/dynamic/instance-identity/document",

@@ -78,6 +78,10 @@ func code(header http.Header, status int, body []byte) string {
 		Error   struct {
 			Code string `xml:"Code"`
 		} `xml:"Error"`
+		// Errors is EC2's.
+		Errors struct {
+			Code string `xml:"Error>Code"`
+		} `xml:"Errors"`
 	}
 	if xml.Unmarshal(body, &failure) == nil {
 		switch failure.XMLName.Local {
@@ -85,6 +89,8 @@ func code(header http.Header, status int, body []byte) string {
 			return failure.Code
 		case "ErrorResponse":
 			return failure.Error.Code
+		case "Response":
+			return failure.Errors.Code
 		}
 	}
 	var fields struct {
@@ -108,6 +114,7 @@ func TestCode(t *testing.T) {
 		{"", `<Error><Code>InternalError</Code></Error>`, 200, "InternalError"},
 		{"", `<ErrorResponse xmlns="x"><Error><Type>Sender</Type><Code>NoSuchEntity</Code></Error></ErrorResponse>`, 404, "NoSuchEntity"},
 		{"", `<GetRoleResponse><Code>no error</Code></GetRoleResponse>`, 200, ""},
+		{"", `<Response><Errors><Error><Code>InvalidVpcID.NotFound</Code></Error></Errors></Response>`, 400, "InvalidVpcID.NotFound"},
 		{"", ``, 404, ""},
 		{"", `an object`, 200, ""},
 	} {

@@ -42,6 +42,19 @@ type V1Switch interface {
 	SetV1Enabled(enabled bool) error
 }
 
+// ErrStale is what Makers returns for a report about something that is not there any more.
+var ErrStale = errors.New("stale report")
+
+// Makers is for those who make what EKS is asked for.
+type Makers interface {
+	// Wanted waits, if after is the current revision, for another one or until ctx ends.
+	Wanted(ctx context.Context, after string) Wanted
+	// Observe and the others take reports; an error is the caller's fault.
+	Observe(cluster string, report Observed) error
+	ObserveNodegroup(cluster, name string, report ObservedPart) error
+	ObserveAddon(cluster, name string, report ObservedPart) error
+}
+
 // Quotas are those that can be set.
 type Quotas interface {
 	AssociationLimit() int
@@ -68,7 +81,12 @@ type Options struct {
 	// Token opens everything; SyncToken only the identities. Both are needed, and must differ.
 	Token, SyncToken string
 	Clusters         Clusters
-	Journal          Journal
+	// Makers is nil if the emulator's EKS is asked for nothing.
+	Makers Makers
+	// TokenReviews answers the TokenReviews of a cluster's API server; nil if there is nobody to
+	// authenticate.
+	TokenReviews func(cluster string) http.Handler
+	Journal      Journal
 	// Faults is nil if the emulator sets none.
 	Faults *faults.Set
 	// IMDS is nil if the emulator serves no instance metadata; IMDSv1 then, or if it is fixed.
@@ -98,15 +116,23 @@ func NewHandler(options Options) (http.Handler, error) {
 	}})
 	// The token to sync opens one thing; all the rest is the harness's.
 	mux.Handle("/v1/clusters/{name}/identities", methods{http.MethodGet: s.guard(s.identities, s.token, s.syncToken)})
+	// An API server authenticates with the token to sync: what it learns it has been shown.
+	mux.Handle("/v1/clusters/{name}/tokenreviews", methods{http.MethodPost: s.guard(s.tokenReview, s.token, s.syncToken)})
 	for path, byMethod := range map[string]methods{
 		"/v1/clusters/{name}": {http.MethodPut: s.registerCluster, http.MethodDelete: s.unregisterCluster},
-		"/v1/imds":            {http.MethodGet: s.getMetadata, http.MethodPut: s.putMetadata},
-		"/v1/quotas":          {http.MethodGet: s.getQuotas, http.MethodPut: s.putQuotas},
-		"/v1/calls":           {http.MethodGet: s.calls, http.MethodDelete: s.clearCalls},
-		"/v1/counts":          {http.MethodGet: s.counts},
-		"/v1/faults":          {http.MethodGet: s.faults, http.MethodPost: s.addFault, http.MethodDelete: s.clearFaults},
-		"/v1/faults/{id}":     {http.MethodDelete: s.removeFault},
-		"/v1/reset":           {http.MethodPost: s.reset},
+		"/v1/wanted":          {http.MethodGet: s.wanted},
+
+		"/v1/observed/{cluster}":                   {http.MethodPut: s.observe},
+		"/v1/observed/{cluster}/nodegroups/{name}": {http.MethodPut: s.observePart(Makers.ObserveNodegroup)},
+		"/v1/observed/{cluster}/addons/{name}":     {http.MethodPut: s.observePart(Makers.ObserveAddon)},
+
+		"/v1/imds":        {http.MethodGet: s.getMetadata, http.MethodPut: s.putMetadata},
+		"/v1/quotas":      {http.MethodGet: s.getQuotas, http.MethodPut: s.putQuotas},
+		"/v1/calls":       {http.MethodGet: s.calls, http.MethodDelete: s.clearCalls},
+		"/v1/counts":      {http.MethodGet: s.counts},
+		"/v1/faults":      {http.MethodGet: s.faults, http.MethodPost: s.addFault, http.MethodDelete: s.clearFaults},
+		"/v1/faults/{id}": {http.MethodDelete: s.removeFault},
+		"/v1/reset":       {http.MethodPost: s.reset},
 	} {
 		for method, handler := range byMethod {
 			byMethod[method] = s.guard(handler, s.token)
@@ -162,7 +188,7 @@ func (s *server) guard(next http.HandlerFunc, accepted ...[sha256.Size]byte) htt
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			refuse(w, http.StatusUnauthorized, errors.New("a bearer token of the control API is needed"))
 		case allowed == 0:
-			refuse(w, http.StatusForbidden, errors.New("this token may only watch identities"))
+			refuse(w, http.StatusForbidden, errors.New("this token may only watch identities and review tokens"))
 		default:
 			next(w, r)
 		}
@@ -210,6 +236,14 @@ func (s *server) identities(w http.ResponseWriter, r *http.Request) {
 	default:
 		reply(w, http.StatusOK, identities)
 	}
+}
+
+func (s *server) tokenReview(w http.ResponseWriter, r *http.Request) {
+	if s.TokenReviews == nil {
+		refuse(w, http.StatusNotFound, errors.New("the emulator authenticates nobody for clusters"))
+		return
+	}
+	s.TokenReviews(r.PathValue("name")).ServeHTTP(w, r)
 }
 
 func (s *server) reset(w http.ResponseWriter, r *http.Request) {

@@ -14,8 +14,8 @@ import (
 // nothing is deployed, and the time is there so that clients have something to wait for.
 const addonChange = 300 * time.Millisecond
 
-// addon is an EKS add-on of a cluster: what the API says of it. Nothing is deployed to the cluster,
-// and nothing that is there is looked at; so no add-on is ever degraded and no change fails later.
+// addon is an EKS add-on of a cluster: what the API says of it. The service deploys nothing to the
+// cluster; where nobody else does, no add-on is ever degraded and no change fails later.
 type addon struct {
 	Cluster, Name, ID, Version, Namespace string
 	// Configuration is what the client gave, JSON or YAML; RoleARN is for IAM roles for service accounts.
@@ -26,6 +26,10 @@ type addon struct {
 	Change  addonStatus
 	Settled time.Time
 	Updates []addonUpdate
+
+	// Found is what was reported of it, when that is not ACTIVE; Issues are the reasons.
+	Found  addonStatus
+	Issues []Issue
 
 	// Token and Fingerprint belong to the request that created it.
 	Token, Fingerprint string
@@ -54,6 +58,7 @@ const (
 	addonUpdating addonStatus = "UPDATING"
 	addonDeleting addonStatus = "DELETING"
 	addonActive   addonStatus = "ACTIVE"
+	addonDegraded addonStatus = "DEGRADED"
 )
 
 // addonUpdate is one change of an add-on.
@@ -70,12 +75,15 @@ func (a *addon) status(now time.Time) addonStatus {
 	if now.Before(a.Settled) {
 		return a.Change
 	}
+	if a.Found != "" {
+		return a.Found
+	}
 	return addonActive
 }
 
 // gone tells that the add-on's deletion is done.
 func (a *addon) gone(now time.Time) bool {
-	return a.Change == addonDeleting && !now.Before(a.Settled)
+	return a.Change == addonDeleting && a.Found == "" && !now.Before(a.Settled)
 }
 
 // addon finds an add-on that is there or the API's error. The caller holds the state's mu.
@@ -120,7 +128,7 @@ type addonShape struct {
 	ClusterName             string            `json:"clusterName"`
 	Status                  addonStatus       `json:"status"`
 	AddonVersion            string            `json:"addonVersion"`
-	Health                  addonHealth       `json:"health"`
+	Health                  healthShape       `json:"health"`
 	AddonARN                string            `json:"addonArn"`
 	CreatedAt               restjson.Time     `json:"createdAt"`
 	ModifiedAt              restjson.Time     `json:"modifiedAt"`
@@ -131,10 +139,6 @@ type addonShape struct {
 	NamespaceConfig         namespaceConfig   `json:"namespaceConfig"`
 	Owner                   string            `json:"owner"`
 	Publisher               string            `json:"publisher"`
-}
-
-type addonHealth struct {
-	Issues []struct{} `json:"issues"`
 }
 
 type namespaceConfig struct {
@@ -156,7 +160,7 @@ func (s *Service) answerAddon(c *cluster, a *addon) addonAnswer {
 	}
 	return addonAnswer{addonShape{
 		AddonName: a.Name, ClusterName: a.Cluster, Status: a.status(s.options.Now()), AddonVersion: a.Version,
-		Health: addonHealth{[]struct{}{}}, AddonARN: arn, CreatedAt: restjson.Time(a.Created), ModifiedAt: restjson.Time(a.Modified),
+		Health: health(a.Issues), AddonARN: arn, CreatedAt: restjson.Time(a.Created), ModifiedAt: restjson.Time(a.Modified),
 		ServiceAccountRoleARN: a.RoleARN, Tags: tags, ConfigurationValues: a.Configuration, PodIdentityAssociations: owned,
 		NamespaceConfig: namespaceConfig{a.Namespace}, Owner: addonOwner, Publisher: addonPublisher,
 	}}

@@ -88,7 +88,7 @@ func (s *Service) create(r *http.Request, in createAddonRequest) (any, error) {
 	a := &addon{
 		Cluster: name, Name: in.AddonName, ID: id, Version: version, Namespace: namespace,
 		Configuration: in.ConfigurationValues, RoleARN: in.ServiceAccountRoleARN, Tags: in.Tags,
-		Created: now, Modified: now, Change: addonCreating, Settled: now.Add(addonChange),
+		Created: now, Modified: now, Change: addonCreating, Settled: s.settles(c, now),
 		Token: in.ClientRequestToken, Fingerprint: fingerprint(asked),
 	}
 	undo, err := s.own(c, a, in.PodIdentityAssociations)

@@ -19,6 +19,8 @@ type addonRecord struct {
 	Change        addonStatus         `json:"change"`
 	Settled       time.Time           `json:"settled"`
 	Updates       []addonUpdateRecord `json:"updates,omitempty"`
+	Found         addonStatus         `json:"found,omitempty"`
+	Issues        []Issue             `json:"issues,omitempty"`
 	Token         string              `json:"token,omitempty"`
 	Fingerprint   string              `json:"fingerprint,omitempty"`
 }
@@ -39,12 +41,16 @@ func (s *Service) putAddon(a *addon) error {
 	record := addonRecord{
 		Cluster: a.Cluster, Name: a.Name, ID: a.ID, Version: a.Version, Namespace: a.Namespace, Configuration: a.Configuration,
 		RoleARN: a.RoleARN, Tags: a.Tags, Created: a.Created, Modified: a.Modified, Change: a.Change, Settled: a.Settled,
-		Token: a.Token, Fingerprint: a.Fingerprint,
+		Found: a.Found, Issues: a.Issues, Token: a.Token, Fingerprint: a.Fingerprint,
 	}
 	for _, u := range a.Updates {
 		record.Updates = append(record.Updates, addonUpdateRecord(u))
 	}
-	return s.put(recordKey(addonRecords, a.Cluster, a.Name), record)
+	if err := s.put(recordKey(addonRecords, a.Cluster, a.Name), record); err != nil {
+		return err
+	}
+	s.state.wantedChanged()
+	return nil
 }
 
 func (s *Service) loadAddon(value []byte) error {
@@ -59,7 +65,7 @@ func (s *Service) loadAddon(value []byte) error {
 	a := &addon{
 		Cluster: r.Cluster, Name: r.Name, ID: r.ID, Version: r.Version, Namespace: r.Namespace, Configuration: r.Configuration,
 		RoleARN: r.RoleARN, Tags: r.Tags, Created: r.Created, Modified: r.Modified, Change: r.Change, Settled: r.Settled,
-		Token: r.Token, Fingerprint: r.Fingerprint,
+		Found: r.Found, Issues: r.Issues, Token: r.Token, Fingerprint: r.Fingerprint,
 	}
 	for _, u := range r.Updates {
 		a.Updates = append(a.Updates, addonUpdate(u))

@@ -86,7 +86,7 @@ func (s *Service) updateAddon(r *http.Request) (any, error) {
 		return update.answer(now), nil
 	}
 	// As EKS was seen to answer (eksctl-io/eksctl issue 8091).
-	if status := known.status(now); status != addonActive {
+	if status := known.status(now); status == addonCreating || status == addonUpdating || status == addonDeleting {
 		return nil, restjson.Errorf(codeInUse, http.StatusConflict, "Addon %s cannot be updated as it is currently in %s state", known.Name, status)
 	}
 	changed := *known
@@ -94,10 +94,11 @@ func (s *Service) updateAddon(r *http.Request) (any, error) {
 		return nil, err
 	}
 	update := addonUpdate{
-		ID: uuid.NewString(), Created: now, Settled: now.Add(addonChange), Params: in.params(known.Namespace),
+		ID: uuid.NewString(), Created: now, Settled: s.settles(c, now), Params: in.params(known.Namespace),
 		Token: in.ClientRequestToken, Fingerprint: fingerprint(asked),
 	}
 	changed.Modified, changed.Change, changed.Settled = now, addonUpdating, update.Settled
+	changed.Found, changed.Issues = "", nil
 	changed.Updates = append(changed.Updates[:len(changed.Updates):len(changed.Updates)], update)
 	var undo changes
 	if in.PodIdentityAssociations != nil {
@@ -194,7 +195,12 @@ func (s *Service) deleteAddon(r *http.Request) (any, error) {
 		return s.answerAddon(c, known), nil
 	}
 	changed := *known
-	changed.Modified, changed.Change, changed.Settled = now, addonDeleting, now.Add(addonChange)
+	changed.Modified, changed.Change, changed.Settled = now, addonDeleting, s.settles(c, now)
+	changed.Found, changed.Issues = "", nil
+	if preserve {
+		// What runs in the cluster stays: there is nothing that anybody has to do.
+		changed.Settled = now.Add(addonChange)
+	}
 	var undo changes
 	if preserve {
 		undo, err = s.disown(c, s.addonARN(known.Cluster, known.Name, known.ID))

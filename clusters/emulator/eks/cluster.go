@@ -57,9 +57,12 @@ func (s *Service) RegisterCluster(c Cluster) error {
 	}
 	s.state.mu.Lock()
 	defer s.state.mu.Unlock()
-	var tags map[string]string
+	record := newCluster(c, keys)
 	if known, ok := s.state.clusters[c.Name]; ok {
-		tags = known.tags
+		if known.made != nil {
+			return fmt.Errorf("register cluster %s: EKS made a cluster of that name: report what became of it instead", c.Name)
+		}
+		record.tags, record.access = known.tags, known.access
 		if c.Created.IsZero() {
 			c.Created = known.Created
 		}
@@ -67,7 +70,8 @@ func (s *Service) RegisterCluster(c Cluster) error {
 	if c.Created.IsZero() {
 		c.Created = s.options.Now()
 	}
-	if err := s.putCluster(c, tags); err != nil {
+	record.Cluster = c
+	if err := s.saveCluster(record); err != nil {
 		return fmt.Errorf("register cluster %s: %w", c.Name, err)
 	}
 	s.register(c, keys)
@@ -93,6 +97,15 @@ func (s *Service) UnregisterCluster(name string) error {
 	if !ok {
 		return nil
 	}
+	if c.made != nil {
+		return fmt.Errorf("unregister cluster %s: EKS made it: DeleteCluster deletes it", name)
+	}
+	return s.unregister(c)
+}
+
+// unregister removes a cluster with all that is in it. The caller holds mu for writing.
+func (s *Service) unregister(c *cluster) error {
+	name := c.Name
 	// The cluster's own record comes last: what a process leaves that ends in between has a cluster.
 	var keys []string
 	for _, a := range c.byID {
@@ -101,12 +114,16 @@ func (s *Service) UnregisterCluster(name string) error {
 	for _, a := range c.addons {
 		keys = append(keys, recordKey(addonRecords, a.Cluster, a.Name))
 	}
+	for _, g := range c.nodegroups {
+		keys = append(keys, recordKey(nodegroupRecords, g.Cluster, g.Name))
+	}
 	for _, key := range append(keys, recordKey(clusterRecords, name)) {
 		if err := s.options.Table.Delete(key); err != nil {
 			return fmt.Errorf("unregister cluster %s: %w", name, err)
 		}
 	}
 	delete(s.state.clusters, name)
+	s.state.wantedChanged()
 	c.announce() // lets those go who wait for its identities
 	return nil
 }
@@ -116,7 +133,7 @@ func (s *Service) Verifier(cluster string) (*podtoken.Verifier, bool) {
 	s.state.mu.RLock()
 	defer s.state.mu.RUnlock()
 	c, ok := s.state.clusters[cluster]
-	if !ok {
+	if !ok || c.keys.pods == nil {
 		return nil, false
 	}
 	return c.keys.pods, true
@@ -130,7 +147,7 @@ func (s *Service) IssuerKeys(issuer string) (*oidc.Keys, bool) {
 	defer s.state.mu.RUnlock()
 	var found *cluster
 	for _, c := range s.state.clusters {
-		if c.Issuer == issuer && (found == nil || c.Name < found.Name) {
+		if c.Issuer == issuer && c.keys.all != nil && (found == nil || c.Name < found.Name) {
 			found = c
 		}
 	}

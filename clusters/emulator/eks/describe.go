@@ -9,8 +9,8 @@ import (
 )
 
 // clusterShape is Cluster on the wire
-// (https://docs.aws.amazon.com/eks/latest/APIReference/API_Cluster.html), less what only a cluster has
-// that EKS itself made: its role, its encryption, Auto Mode, outposts.
+// (https://docs.aws.amazon.com/eks/latest/APIReference/API_Cluster.html), less what the emulator does not
+// have: encryption, Auto Mode, outposts.
 type clusterShape struct {
 	Name                 string               `json:"name"`
 	ARN                  string               `json:"arn"`
@@ -23,6 +23,7 @@ type clusterShape struct {
 	Identity             clusterIdentityShape `json:"identity"`
 	AccessConfig         accessShape          `json:"accessConfig"`
 	UpgradePolicy        upgradeShape         `json:"upgradePolicy"`
+	RoleARN              string               `json:"roleArn,omitempty"`
 	Network              networkShape         `json:"kubernetesNetworkConfig"`
 	VPC                  vpcShape             `json:"resourcesVpcConfig"`
 	Logging              loggingShape         `json:"logging"`
@@ -44,7 +45,7 @@ type clusterIdentityShape struct {
 
 type accessShape struct {
 	AuthenticationMode string `json:"authenticationMode"`
-	// CreatorIsAdmin is false: no IAM principal created the cluster.
+	// CreatorIsAdmin is false for a registered cluster: no IAM principal created it.
 	CreatorIsAdmin bool `json:"bootstrapClusterCreatorAdminPermissions"`
 }
 
@@ -58,8 +59,10 @@ type networkShape struct {
 	ServiceIPv6 string `json:"serviceIpv6Cidr,omitempty"`
 }
 
-// vpcShape has no VPC: the cluster is in none.
+// vpcShape has no VPC for a registered cluster: it is in none.
 type vpcShape struct {
+	VPCID                 string   `json:"vpcId,omitempty"`
+	ClusterGroup          string   `json:"clusterSecurityGroupId,omitempty"`
 	SubnetIDs             []string `json:"subnetIds"`
 	SecurityGroupIDs      []string `json:"securityGroupIds"`
 	EndpointPublicAccess  bool     `json:"endpointPublicAccess"`
@@ -77,7 +80,14 @@ type logShape struct {
 }
 
 type healthShape struct {
-	Issues []struct{} `json:"issues"`
+	Issues []Issue `json:"issues"`
+}
+
+func health(issues []Issue) healthShape {
+	if issues == nil {
+		issues = []Issue{}
+	}
+	return healthShape{issues}
 }
 
 func (s *Service) describeCluster(r *http.Request) (any, error) {
@@ -107,11 +117,31 @@ func (s *Service) shape(c *cluster) clusterShape {
 			EndpointPublicAccess: true, PublicAccessCIDRs: []string{"0.0.0.0/0"},
 		},
 		Logging: loggingShape{[]logShape{{Types: []string{"api", "audit", "authenticator", "controllerManager", "scheduler"}}}},
-		Health:  healthShape{[]struct{}{}}, Tags: map[string]string{},
+		Health:  health(nil), Tags: map[string]string{},
+	}
+	if c.made != nil {
+		shape.made(c.made)
 	}
 	shape.Identity.OIDC.Issuer = c.Issuer
 	maps.Copy(shape.Tags, c.tags)
 	return shape
+}
+
+// made tells what CreateCluster was asked for, and what became of it.
+func (shape *clusterShape) made(m *made) {
+	shape.RoleARN, shape.Status, shape.Health = m.RoleARN, string(m.Status), health(m.Issues)
+	shape.AccessConfig = accessShape{AuthenticationMode: m.AuthMode, CreatorIsAdmin: m.CreatorAdmin}
+	shape.UpgradePolicy, shape.DeletionProtection = upgradeShape{m.SupportType}, m.DeletionProtection
+	shape.VPC = vpcShape{
+		VPCID: m.VPC, ClusterGroup: m.Group, SubnetIDs: m.Subnets, SecurityGroupIDs: m.Groups,
+		EndpointPublicAccess: m.Public, EndpointPrivateAccess: m.Private, PublicAccessCIDRs: m.CIDRs,
+	}
+	if shape.VPC.SecurityGroupIDs == nil {
+		shape.VPC.SecurityGroupIDs = []string{}
+	}
+	if len(m.Logging) > 0 {
+		shape.Logging.Cluster = []logShape{{Types: m.Logging, Enabled: true}}
+	}
 }
 
 func network(services string) networkShape {

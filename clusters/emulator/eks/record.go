@@ -12,6 +12,7 @@ const (
 	clusterRecords     = "cluster"
 	associationRecords = "association"
 	addonRecords       = "addon"
+	nodegroupRecords   = "nodegroup"
 )
 
 type clusterRecord struct {
@@ -25,6 +26,9 @@ type clusterRecord struct {
 	Services string            `json:"services,omitempty"`
 	Addons   []string          `json:"addons,omitempty"`
 	Tags     map[string]string `json:"tags,omitempty"`
+	// Made is what CreateCluster was asked for; registered clusters have none.
+	Made   *made                  `json:"made,omitempty"`
+	Access map[string]accessEntry `json:"access,omitempty"`
 }
 
 type associationRecord struct {
@@ -60,11 +64,16 @@ func (s *Service) put(key string, record any) error {
 	return s.options.Table.Put(key, value)
 }
 
-func (s *Service) putCluster(c Cluster, tags map[string]string) error {
-	return s.put(recordKey(clusterRecords, c.Name), clusterRecord{
+// saveCluster writes a cluster's record. The caller holds mu for writing.
+func (s *Service) saveCluster(c *cluster) error {
+	err := s.put(recordKey(clusterRecords, c.Name), clusterRecord{
 		Name: c.Name, Issuer: c.Issuer, JWKS: c.JWKS, Created: c.Created, Endpoint: c.Endpoint, Version: c.Version,
-		CA: c.CertificateAuthority, Services: c.ServiceCIDR, Addons: c.Addons, Tags: tags,
+		CA: c.CertificateAuthority, Services: c.ServiceCIDR, Addons: c.Addons, Tags: c.tags, Made: c.made, Access: c.access,
 	})
+	if err == nil && c.made != nil {
+		s.state.wantedChanged()
+	}
+	return err
 }
 
 func (s *Service) putAssociation(a *Association) error {
@@ -121,16 +130,27 @@ func (s *Service) loadCluster(kind, _ string, value []byte) error {
 	if err := json.Unmarshal(value, &r); err != nil {
 		return err
 	}
-	keys, err := readKeys(r.Issuer, r.JWKS)
-	if err != nil {
-		return err
+	var keys clusterKeys
+	if r.Made == nil || r.Issuer != "" {
+		// One that EKS made has no issuer before it is ACTIVE.
+		var err error
+		if keys, err = readKeys(r.Issuer, r.JWKS); err != nil {
+			return err
+		}
 	}
 	c := Cluster{
 		Name: r.Name, Issuer: r.Issuer, JWKS: r.JWKS, Created: r.Created, Endpoint: r.Endpoint, Version: r.Version,
 		CertificateAuthority: r.CA, ServiceCIDR: r.Services, Addons: r.Addons,
 	}
 	s.register(c, keys)
-	s.state.clusters[r.Name].tags = r.Tags
+	known := s.state.clusters[r.Name]
+	known.tags, known.made = r.Tags, r.Made
+	if r.Access != nil {
+		known.access = r.Access
+	}
+	if r.Made != nil {
+		s.schedule(r.Made.Settled)
+	}
 	return nil
 }
 
@@ -143,8 +163,24 @@ func (s *Service) loadContent(kind, _ string, value []byte) error {
 		return s.loadAssociation(value)
 	case addonRecords:
 		return s.loadAddon(value)
+	case nodegroupRecords:
+		return s.loadNodegroup(value)
 	}
 	return fmt.Errorf("unknown kind of record %q", kind)
+}
+
+func (s *Service) loadNodegroup(value []byte) error {
+	var g nodegroup
+	if err := json.Unmarshal(value, &g); err != nil {
+		return err
+	}
+	c, ok := s.state.clusters[g.Cluster]
+	if !ok {
+		return ErrNoCluster
+	}
+	c.nodegroups[g.Name] = &g
+	s.schedule(g.Settled)
+	return nil
 }
 
 func (s *Service) loadAssociation(value []byte) error {

@@ -1,5 +1,6 @@
-// Package eks is the part of the EKS API that Pod Identity needs: clusters to describe, their pod
-// identity associations, and add-ons, of which only the state is kept: nothing is deployed. Wire forms, codes and limits are those of
+// Package eks is the part of the EKS API that Pod Identity and eksctl need: clusters, node groups, access
+// entries, pod identity associations and add-ons. It keeps what is wanted and what is; clusters and nodes
+// are made by somebody else, who tells, or by nobody: then they become ACTIVE by themselves. Wire forms, codes and limits are those of
 // https://docs.aws.amazon.com/eks/latest/APIReference/; what the reference leaves open is marked
 // in comments with what was chosen.
 package eks
@@ -12,6 +13,7 @@ import (
 	"net/http"
 	"path"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/podidentity/epi/clusters/emulator/faults"
@@ -43,6 +45,8 @@ type Roles interface {
 	CheckTrust(ctx context.Context, roleARN string) error
 	// CheckSessionPolicy tells what is wrong with a policy document, for its author.
 	CheckSessionPolicy(document string) error
+	// CheckRole returns ErrNoRole, or an error that tells that the role does not trust the service.
+	CheckRole(ctx context.Context, roleARN, service string) error
 }
 
 // Options of a Service.
@@ -56,6 +60,17 @@ type Options struct {
 	// AssociationLimit is the number of associations a cluster may have, to begin with; 0 means 5000,
 	// as https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html has it.
 	AssociationLimit int
+	// Networks is nil if what clusters are given of a network is taken as it is.
+	Networks Networks
+	// Caller is the ARN of the IAM user or role whose request it is; nil means the account's root.
+	Caller func(ctx context.Context) string
+	// Internal tells of a caller that it is an AWS service, which alone may set tags whose keys begin
+	// with "aws:"; nil means that none is.
+	Internal func(ctx context.Context) bool
+	// Backed says that somebody makes the clusters that are wanted, and tells what became of them.
+	// Otherwise they become what they are to be by themselves, as Unbacked says.
+	Backed   bool
+	Unbacked Unbacked
 	// Table keeps clusters and what is in them; nil keeps them in memory only.
 	Table store.Table
 }
@@ -66,6 +81,8 @@ type Service struct {
 	mux     *http.ServeMux
 	pages   pages
 	state   state
+	// next is when Settle has something to do, in nanoseconds of the epoch; 0 for nothing.
+	next atomic.Int64
 }
 
 // New makes a service that knows what its table does.
@@ -75,6 +92,9 @@ func New(options Options) (*Service, error) {
 	}
 	if options.AssociationLimit == 0 {
 		options.AssociationLimit = 5000
+	}
+	if options.Unbacked.After == 0 {
+		options.Unbacked.After = addonChange
 	}
 	options.Table = store.OrNowhere(options.Table)
 	s := &Service{options: options, mux: http.NewServeMux(), pages: newPages()}
@@ -99,10 +119,30 @@ func (s *Service) routes() []route {
 	const (
 		associations = "/clusters/{clusterName}/pod-identity-associations"
 		addons       = "/clusters/{clusterName}/addons"
+		nodegroups   = "/clusters/{clusterName}/node-groups"
+		entries      = "/clusters/{clusterName}/access-entries"
+		entry        = entries + "/{principalArn}"
 	)
 	return []route{
 		{"GET /clusters", "ListClusters", s.listClusters},
 		{"GET /clusters/{clusterName}", "DescribeCluster", s.describeCluster},
+		{"POST /clusters", "CreateCluster", s.createCluster},
+		{"DELETE /clusters/{clusterName}", "DeleteCluster", s.deleteCluster},
+		{"GET /cluster-versions", "DescribeClusterVersions", s.describeClusterVersions},
+		{"POST " + nodegroups, "CreateNodegroup", s.createNodegroup},
+		{"GET " + nodegroups, "ListNodegroups", s.listNodegroups},
+		{"GET " + nodegroups + "/{nodegroupName}", "DescribeNodegroup", s.describeNodegroup},
+		{"DELETE " + nodegroups + "/{nodegroupName}", "DeleteNodegroup", s.deleteNodegroup},
+		{"GET /clusters/{clusterName}/fargate-profiles", "ListFargateProfiles", s.listFargateProfiles},
+		{"POST " + entries, "CreateAccessEntry", s.createAccessEntry},
+		{"GET " + entries, "ListAccessEntries", s.listAccessEntries},
+		{"GET " + entry, "DescribeAccessEntry", s.describeAccessEntry},
+		{"POST " + entry, "UpdateAccessEntry", s.updateAccessEntry},
+		{"DELETE " + entry, "DeleteAccessEntry", s.deleteAccessEntry},
+		{"POST " + entry + "/access-policies", "AssociateAccessPolicy", s.associateAccessPolicy},
+		{"GET " + entry + "/access-policies", "ListAssociatedAccessPolicies", s.listAssociatedAccessPolicies},
+		{"DELETE " + entry + "/access-policies/{policyArn}", "DisassociateAccessPolicy", s.disassociateAccessPolicy},
+		{"GET /access-policies", "ListAccessPolicies", s.listAccessPolicies},
 		{"POST " + associations, "CreatePodIdentityAssociation", s.createAssociation},
 		{"GET " + associations, "ListPodIdentityAssociations", s.listAssociations},
 		{"GET " + associations + "/{associationId}", "DescribePodIdentityAssociation", s.describeAssociation},
@@ -160,6 +200,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		unknownOperation(w, r)
 		return
 	}
+	s.Settle()
 	s.mux.ServeHTTP(w, r)
 }
 

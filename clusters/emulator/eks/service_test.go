@@ -61,6 +61,13 @@ func (roles) CheckTrust(_ context.Context, arn string) error {
 	return nil
 }
 
+func (roles) CheckRole(_ context.Context, arn, _ string) error {
+	if strings.HasSuffix(arn, "/gone") {
+		return ErrNoRole
+	}
+	return nil
+}
+
 func (roles) CheckSessionPolicy(document string) error {
 	if !json.Valid([]byte(document)) {
 		return errors.New("1:1: not JSON")

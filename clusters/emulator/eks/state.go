@@ -48,14 +48,22 @@ type state struct {
 	clusters map[string]*cluster
 	// associationLimit of a cluster.
 	associationLimit int
+	// wanted counts changes of what is wanted of clusters; wantedNews is closed by the next one.
+	wanted     uint64
+	wantedNews chan struct{}
 }
 
 type cluster struct {
 	Cluster
-	keys  clusterKeys
-	tags  map[string]string
-	byID  map[string]*Association
-	byPod map[identity]*Association
+	keys clusterKeys
+	// made is nil for a cluster that was registered.
+	made *made
+	// access entries by principal, and node groups by name.
+	access     map[string]accessEntry
+	nodegroups map[string]*nodegroup
+	tags       map[string]string
+	byID       map[string]*Association
+	byPod      map[identity]*Association
 	// byToken has the associations that were created with a client request token.
 	byToken map[string]*Association
 	// addons by name; those that are gone stay until the name is used again.
@@ -71,10 +79,14 @@ func (st *state) register(c Cluster, keys clusterKeys) {
 		known.Cluster, known.keys = c, keys
 		return
 	}
-	st.clusters[c.Name] = &cluster{
+	st.clusters[c.Name] = newCluster(c, keys)
+}
+
+func newCluster(c Cluster, keys clusterKeys) *cluster {
+	return &cluster{
 		Cluster: c, keys: keys,
 		byID: map[string]*Association{}, byPod: map[identity]*Association{}, byToken: map[string]*Association{},
-		addons:  map[string]*addon{},
+		addons: map[string]*addon{}, access: map[string]accessEntry{}, nodegroups: map[string]*nodegroup{},
 		changed: make(chan struct{}),
 	}
 }
@@ -85,6 +97,16 @@ func (st *state) cluster(name string) (*cluster, error) {
 		return c, nil
 	}
 	return nil, restjson.Errorf(codeNotFound, http.StatusNotFound, "No cluster found for name: %s.", name)
+}
+
+// made counts the clusters that EKS made: registered ones do not count for its quota. The caller holds mu.
+func (st *state) made() (n int) {
+	for _, c := range st.clusters {
+		if c.made != nil {
+			n++
+		}
+	}
+	return n
 }
 
 // association finds an association or the API's error. The caller holds the state's mu.
@@ -192,13 +214,15 @@ func (s *Service) Identities(ctx context.Context, cluster, after string) (revisi
 	}
 }
 
-// Clusters are the registered clusters, in no order.
+// Clusters are the registered clusters, without those that EKS made, in no order.
 func (s *Service) Clusters() []Cluster {
 	s.state.mu.RLock()
 	defer s.state.mu.RUnlock()
 	var clusters []Cluster
 	for _, c := range s.state.clusters {
-		clusters = append(clusters, c.Cluster)
+		if c.made == nil {
+			clusters = append(clusters, c.Cluster)
+		}
 	}
 	return clusters
 }

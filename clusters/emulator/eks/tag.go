@@ -37,6 +37,26 @@ func (s *Service) tagged(arn string) (tagged, error) {
 				return tagged{a.Tags, func(tags map[string]string) error { return s.tagAddon(a, tags) }}, nil
 			}
 		}
+	case name[0] == "nodegroup" && len(name) == 4:
+		if c, ok := s.state.clusters[name[1]]; ok && c.nodegroups[name[2]] != nil && c.nodegroups[name[2]].ID == name[3] {
+			g := c.nodegroups[name[2]]
+			return tagged{g.Tags, func(tags map[string]string) error {
+				changed := *g
+				changed.Tags = tags
+				return s.putNodegroup(c, changed)
+			}}, nil
+		}
+	case name[0] == "access-entry" && len(name) == 6:
+		if c, ok := s.state.clusters[name[1]]; ok {
+			for _, e := range c.access {
+				if e.ID == name[5] {
+					return tagged{e.Tags, func(tags map[string]string) error {
+						e.Tags = tags
+						return s.putAccess(c, e)
+					}}, nil
+				}
+			}
+		}
 	case name[0] == "podidentityassociation" && len(name) == 3:
 		if c, ok := s.state.clusters[name[1]]; ok && c.byID[name[2]] != nil {
 			a := c.byID[name[2]]
@@ -47,7 +67,9 @@ func (s *Service) tagged(arn string) (tagged, error) {
 }
 
 func (s *Service) tagCluster(c *cluster, tags map[string]string) error {
-	if err := s.putCluster(c.Cluster, tags); err != nil {
+	changed := *c
+	changed.tags = tags
+	if err := s.saveCluster(&changed); err != nil {
 		return err
 	}
 	c.tags = tags
@@ -83,7 +105,10 @@ func (s *Service) tagResource(r *http.Request) (any, error) {
 			return err
 		}
 		maps.Copy(tags, in.Tags)
-		return asBadRequest(checkTags(tags))
+		// Those of a service are not the caller's, and are not counted.
+		own := maps.Clone(tags)
+		maps.DeleteFunc(own, func(key, _ string) bool { return strings.HasPrefix(key, "aws:") })
+		return asBadRequest(checkTags(own))
 	})
 }
 

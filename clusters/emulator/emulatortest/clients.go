@@ -2,6 +2,8 @@ package emulatortest
 
 import (
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eksauth"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -17,6 +19,9 @@ type Clients struct {
 	IAM     *iam.Client
 	STS     *sts.Client
 	S3      *s3.Client
+	EC2     *ec2.Client
+
+	CloudFormation *cloudformation.Client
 }
 
 // NewClients makes the clients; S3's addresses buckets in the path, because the endpoint is an IP address.
@@ -24,5 +29,6 @@ func NewClients(config aws.Config) *Clients {
 	return &Clients{
 		Config: config, EKS: eks.NewFromConfig(config), EKSAuth: eksauth.NewFromConfig(config), IAM: iam.NewFromConfig(config),
 		STS: sts.NewFromConfig(config), S3: s3.NewFromConfig(config, func(o *s3.Options) { o.UsePathStyle = true }),
+		EC2: ec2.NewFromConfig(config), CloudFormation: cloudformation.NewFromConfig(config),
 	}
 }

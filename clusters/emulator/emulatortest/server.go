@@ -3,6 +3,7 @@
 package emulatortest
 
 import (
+	"context"
 	"crypto/elliptic"
 	"net/http"
 	"net/http/httptest"
@@ -76,6 +77,13 @@ func StartWith(t testing.TB, change func(*emulator.Options)) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Emulator.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		<-done
+	})
 	s.tokens = oidctest.Issuer{Key: oidctest.EC(elliptic.P256())}
 	s.URL = listen(t, s.Emulator.Handler()).URL
 	s.MetadataURL = listen(t, s.Emulator.MetadataHandler()).URL

@@ -12,6 +12,8 @@ import (
 type Caller struct {
 	Principal   Principal
 	AccessKeyID string
+	// SessionToken came with temporary credentials; empty for a user's access key.
+	SessionToken string
 	Environment
 	// Time of the request, by the emulator's clock.
 	Time time.Time

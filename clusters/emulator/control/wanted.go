@@ -1,0 +1,123 @@
+package control
+
+// Wanted are the clusters that EKS was asked for, for whoever makes them: it compares them with what
+// there is, acts, and reports. It needs to keep nothing: a report may come any number of times.
+type Wanted struct {
+	// Revision changes whenever something may have changed.
+	Revision string          `json:"revision"`
+	Clusters []WantedCluster `json:"clusters"`
+}
+
+// WantedCluster is a cluster that CreateCluster made, until a report says that it is gone.
+type WantedCluster struct {
+	Name string `json:"name"`
+	// ID tells the cluster from an earlier one with the same name.
+	ID  string `json:"id"`
+	ARN string `json:"arn"`
+	// Version such as "1.36", ServiceCIDR such as "10.100.0.0/16".
+	Version     string `json:"version"`
+	ServiceCIDR string `json:"serviceCidr"`
+	RoleARN     string `json:"roleArn"`
+	// Creator is the IAM user or role that made it.
+	Creator string `json:"creator"`
+	// Status is what EKS tells of it now; Delete says that it is to go.
+	Status     string            `json:"status"`
+	Delete     bool              `json:"delete,omitempty"`
+	Nodegroups []WantedNodegroup `json:"nodegroups"`
+	Addons     []WantedAddon     `json:"addons"`
+}
+
+// WantedNodegroup is a node group of a cluster.
+type WantedNodegroup struct {
+	Name   string `json:"name"`
+	ID     string `json:"id"`
+	ARN    string `json:"arn"`
+	Status string `json:"status"`
+	Delete bool   `json:"delete,omitempty"`
+	// Size is the number of nodes.
+	Size          int               `json:"size"`
+	Labels        map[string]string `json:"labels,omitempty"`
+	Taints        []Taint           `json:"taints,omitempty"`
+	InstanceTypes []string          `json:"instanceTypes,omitempty"`
+	Spot          bool              `json:"spot,omitempty"`
+	RoleARN       string            `json:"roleArn"`
+	// HopLimit (1 to 64) and HTTPTokens ("optional" or "required") are those of new nodes, by the launch
+	// template. Each instance has a hop limit of its own, which can be changed since.
+	HopLimit   int    `json:"hopLimit"`
+	HTTPTokens string `json:"httpTokens"`
+	// Instances are those that were reported, in the order of the report.
+	Instances []WantedInstance `json:"instances"`
+}
+
+// WantedInstance is a node that was reported.
+type WantedInstance struct {
+	ID       string `json:"id"`
+	HopLimit int    `json:"hopLimit"`
+}
+
+// Taint of nodes; Effect is NO_SCHEDULE, NO_EXECUTE or PREFER_NO_SCHEDULE.
+type Taint struct {
+	Key    string `json:"key"`
+	Value  string `json:"value,omitempty"`
+	Effect string `json:"effect"`
+}
+
+// WantedAddon is an add-on of a cluster.
+type WantedAddon struct {
+	Name string `json:"name"`
+	ID   string `json:"id"`
+	ARN  string `json:"arn"`
+	// Version such as "v1.3.10-eksbuild.1", Configuration in JSON or YAML of the add-on's schema.
+	Version       string `json:"version"`
+	Namespace     string `json:"namespace"`
+	Configuration string `json:"configuration,omitempty"`
+	RoleARN       string `json:"roleArn,omitempty"`
+	Status        string `json:"status"`
+	Delete        bool   `json:"delete,omitempty"`
+}
+
+// What a report says.
+const (
+	Active   = "ACTIVE"
+	Degraded = "DEGRADED"
+	Failed   = "FAILED"
+	// Gone is the answer to Delete.
+	Gone = "GONE"
+)
+
+// Issue is a health issue; its codes are those of ClusterIssue, Issue and AddonIssue of the EKS API.
+type Issue struct {
+	Code        string   `json:"code,omitempty"`
+	Message     string   `json:"message,omitempty"`
+	ResourceIDs []string `json:"resourceIds,omitempty"`
+}
+
+// Observed is what became of a cluster.
+type Observed struct {
+	// ID is the wanted cluster's; a report about an earlier one is stale. "" is not compared.
+	ID string `json:"id,omitempty"`
+	// Status is Active, Failed or Gone.
+	Status string  `json:"status"`
+	Issues []Issue `json:"issues,omitempty"`
+	// Cluster is needed with Active.
+	Cluster *Cluster `json:"cluster,omitempty"`
+}
+
+// ObservedPart is what became of a node group or an add-on.
+type ObservedPart struct {
+	// ID is the wanted one's; a report about an earlier one is stale. "" is not compared.
+	ID string `json:"id,omitempty"`
+	// Status is Active, Degraded, Failed or Gone.
+	Status string  `json:"status"`
+	Issues []Issue `json:"issues,omitempty"`
+	// Instances are the nodes of a node group; those that are not named are gone.
+	Instances []ObservedInstance `json:"instances,omitempty"`
+}
+
+// ObservedInstance is a node.
+type ObservedInstance struct {
+	// ID such as "i-0123456789abcdef0"; "" has one made.
+	ID         string `json:"id,omitempty"`
+	PrivateIP  string `json:"privateIp,omitempty"`
+	PrivateDNS string `json:"privateDns,omitempty"`
+}
