@@ -30,6 +30,10 @@ test: ## Every unit, integration, fuzz-seed and browser test, with the race dete
 clients: ## Install the AWS clients (AWS CLI, SDK for JavaScript) that test the emulator, as far as this machine can
 	go run ./clusters/emulator/clienttest/install
 
+.PHONY: eksctl
+eksctl: ## Build the eksctl that tests the emulator into the cache (about 7 minutes of processor time)
+	go run ./clusters/eksctl/install
+
 .PHONY: build
 build: ## The runner and the programs that go into its images, into bin/
 	CGO_ENABLED=0 go build $(GOFLAGS_BUILD) -ldflags '$(LDFLAGS)' -o bin/ ./cmd/epi

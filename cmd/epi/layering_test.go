@@ -53,6 +53,7 @@ var mayImport = map[string][]string{
 	"clusters/emulator":                    {"clusters/emulator/..."},
 	"clusters/emulator/control":            {"clusters/emulator/faults", "clusters/emulator/journal"},
 	"clusters/emulator/clienttest/install": {"clusters/emulator/clienttest", "clusters/internal/apt"},
+	"clusters/eksctl":                      {"clusters/eksctl"},
 	"manifests":                            {},
 	"reports":                              {},
 }

@@ -1,0 +1,82 @@
+// Package eksctl finds eksctl (https://github.com/eksctl-io/eksctl), or builds the version that is pinned
+// here from the Go module proxy. Its modules never enter epi's own: the pins are a nested module.
+package eksctl
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+)
+
+// Version is the pinned one.
+const Version = "v0.215.0"
+
+// sources are go.mod and go.sum under the version's name, since a file go.mod here would end epi's module.
+//
+//go:embed all:_eksctl
+var sources embed.FS
+
+// ErrNone is returned by Find when there is no eksctl.
+var ErrNone = errors.New("no eksctl on the PATH or in the cache: make eksctl builds it, which takes about 7 minutes of processor time")
+
+// file is where the pinned version is kept in a cache folder such as ~/.cache/epi.
+func file(cache string) string {
+	return filepath.Join(cache, "eksctl", "eksctl-"+Version+"-"+runtime.GOOS+"-"+runtime.GOARCH)
+}
+
+// Find returns the path of the pinned eksctl in the cache folder or else, of any, on the PATH.
+func Find(cache string) (string, error) {
+	if info, err := os.Stat(file(cache)); err == nil && info.Mode().IsRegular() {
+		return file(cache), nil
+	}
+	if path, err := exec.LookPath("eksctl"); err == nil {
+		return path, nil
+	}
+	return "", ErrNone
+}
+
+// Build returns the path of the pinned eksctl in the cache folder. The first time it compiles it there,
+// which needs Go, the module proxy and about 7 minutes of processor time.
+func Build(ctx context.Context, cache string) (string, error) {
+	target := file(cache)
+	if info, err := os.Stat(target); err == nil && info.Mode().IsRegular() {
+		return target, nil
+	}
+	folder := filepath.Dir(target)
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return "", fmt.Errorf("build eksctl: %w", err)
+	}
+	// It is renamed when it is whole: nobody sees a half one, and two may build one each.
+	work, err := os.MkdirTemp(folder, "building-")
+	if err != nil {
+		return "", fmt.Errorf("build eksctl: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(work) }() // what is left of a failure
+	for _, name := range []string{"mod", "sum"} {
+		content, err := sources.ReadFile("_eksctl/" + Version + "." + name)
+		if err != nil {
+			return "", fmt.Errorf("build eksctl: %w", err)
+		}
+		if err := os.WriteFile(filepath.Join(work, "go."+name), content, 0o644); err != nil {
+			return "", fmt.Errorf("build eksctl: %w", err)
+		}
+	}
+	built := filepath.Join(work, "eksctl")
+	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", built, "github.com/weaveworks/eksctl/cmd/eksctl")
+	command.Dir = work
+	// Not what a workspace or a flag of epi's own build says.
+	command.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=", "CGO_ENABLED=0")
+	if output, err := command.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build eksctl %s: %w\n%s", Version, err, bytes.TrimSpace(output))
+	}
+	if err := os.Rename(built, target); err != nil {
+		return "", fmt.Errorf("keep eksctl: %w", err)
+	}
+	return target, nil
+}

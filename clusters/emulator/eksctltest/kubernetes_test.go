@@ -1,0 +1,108 @@
+package eksctltest
+
+import (
+	"encoding/json"
+	"encoding/pem"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// apiServer answers what eksctl asks of Kubernetes: discovery, one Ready node for each label that it looks
+// for, and empty lists. It lets in who the emulator's webhook for tokens knows.
+type apiServer struct {
+	*httptest.Server
+	// authenticate tells the groups of a token's bearer; nil for nobody.
+	authenticate func(token string) []string
+
+	mu sync.Mutex
+	// asked are the requests that were let in, refused those that were not.
+	asked, refused []string
+}
+
+func newAPIServer(t *testing.T) *apiServer {
+	s := &apiServer{}
+	s.Server = httptest.NewTLSServer(http.HandlerFunc(s.serve))
+	t.Cleanup(s.Close)
+	return s
+}
+
+// certificate is the server's own, in PEM.
+func (s *apiServer) certificate() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+}
+
+func (s *apiServer) note(list *[]string, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	*list = append(*list, r.Method+" "+r.URL.Path)
+}
+
+func (s *apiServer) serve(w http.ResponseWriter, r *http.Request) {
+	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+	groups := s.authenticate(token)
+	if len(groups) == 0 {
+		s.note(&s.refused, r)
+		answer(w, http.StatusUnauthorized, map[string]any{"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Unauthorized", "code": 401})
+		return
+	}
+	s.note(&s.asked, r)
+	if !known(w, r) {
+		answer(w, http.StatusNotFound, map[string]any{"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404})
+	}
+}
+
+// known answers what there is; false for anything else.
+func known(w http.ResponseWriter, r *http.Request) bool {
+	switch path := r.URL.Path; {
+	case path == "/version":
+		answer(w, http.StatusOK, map[string]string{"major": "1", "minor": "36", "gitVersion": "v1.36.3-eks-0000000"})
+	case path == "/api":
+		answer(w, http.StatusOK, map[string]any{"kind": "APIVersions", "versions": []string{"v1"}})
+	case path == "/apis":
+		answer(w, http.StatusOK, map[string]any{"kind": "APIGroupList", "apiVersion": "v1", "groups": []any{}})
+	case path == "/api/v1":
+		answer(w, http.StatusOK, map[string]any{"kind": "APIResourceList", "groupVersion": "v1", "resources": []any{
+			map[string]any{"name": "nodes", "kind": "Node", "namespaced": false, "verbs": []string{"get", "list", "watch"}},
+			map[string]any{"name": "services", "kind": "Service", "namespaced": true, "verbs": []string{"get", "list"}},
+		}})
+	case path == "/api/v1/nodes" && r.URL.Query().Get("watch") != "":
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(map[string]any{"type": "ADDED", "object": node(r)}) // eksctl may have gone
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	case path == "/api/v1/nodes":
+		answer(w, http.StatusOK, map[string]any{"kind": "NodeList", "apiVersion": "v1", "metadata": map[string]string{"resourceVersion": "1"}, "items": []any{node(r)}})
+	case r.Method == http.MethodGet && strings.Count(path, "/") <= 4:
+		kind := map[string]string{"services": "ServiceList", "pods": "PodList", "serviceaccounts": "ServiceAccountList", "ingresses": "IngressList"}[path[strings.LastIndexByte(path, '/')+1:]]
+		if kind == "" {
+			return false
+		}
+		answer(w, http.StatusOK, map[string]any{"kind": kind, "apiVersion": "v1", "metadata": map[string]string{"resourceVersion": "1"}, "items": []any{}})
+	default:
+		return false
+	}
+	return true
+}
+
+// node has the label that the request selects.
+func node(r *http.Request) map[string]any {
+	labels := map[string]string{}
+	for selector := range strings.SplitSeq(r.URL.Query().Get("labelSelector"), ",") {
+		if key, value, ok := strings.Cut(selector, "="); ok {
+			labels[key] = value
+		}
+	}
+	return map[string]any{
+		"kind": "Node", "apiVersion": "v1", "metadata": map[string]any{"name": "ip-192-168-0-4.us-west-2.compute.internal", "labels": labels, "resourceVersion": "1"},
+		"status": map[string]any{"conditions": []any{map[string]string{"type": "Ready", "status": "True"}}, "nodeInfo": map[string]string{"kubeletVersion": "v1.36.3-eks-0000000"}},
+	}
+}
+
+func answer(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // eksctl may have gone
+}
