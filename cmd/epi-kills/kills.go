@@ -191,6 +191,9 @@ func (m *matrix) command(ctx context.Context, args ...string) *exec.Cmd {
 
 // docker runs a command of the engine that the environment is in.
 func (m *matrix) docker(ctx context.Context, args ...string) (string, error) {
+	// An engine that is stopped answers never.
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
 	cmd := exec.CommandContext(ctx, "docker", args...)
 	if _, err := os.Stat(filepath.Join(m.state(), "engine")); err == nil {
 		cmd.Env = append(os.Environ(), "DOCKER_HOST=unix://"+m.socket())
