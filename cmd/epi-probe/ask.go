@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"os"
@@ -124,6 +127,7 @@ func (a *asker) one(ctx context.Context, client *http.Client) probe.Answer {
 		return answer
 	}
 	answer.Status, answer.Header, answer.Body = status, map[string]string{}, probe.Redact(body)
+	answer.RepeatsToken = probe.PiecesOf(a.request.Token).In(body)
 	for name := range header {
 		answer.Header[name] = header.Get(name)
 	}
@@ -139,7 +143,8 @@ func (a *asker) one(ctx context.Context, client *http.Client) probe.Answer {
 	}
 	answer.Credentials = &probe.Credentials{
 		AccessKeyID: probe.Fingerprint(found.AccessKeyID), SecretAccessKey: probe.Fingerprint(found.SecretAccessKey),
-		Token: probe.Fingerprint(found.Token), AccountID: found.AccountID, Expiration: found.Expiration,
+		Token: probe.Fingerprint(found.Token), Pieces: probe.PiecesOf(found.SecretAccessKey, found.Token),
+		AccountID: found.AccountID, Expiration: found.Expiration,
 		Left: found.Expiration.Sub(began.Add(answer.Took)),
 	}
 	if a.request.Identify {
@@ -179,7 +184,11 @@ func (a *asker) exchange(ctx context.Context, client *http.Client) (int, http.He
 	if token != "" {
 		request.Header.Set("Authorization", token)
 	}
-	response, err := client.Do(request)
+	send := client.Do
+	if a.request.WithoutHost {
+		send = sendWithoutHost
+	}
+	response, err := send(request)
 	if err != nil {
 		return 0, nil, "", err
 	}
@@ -189,6 +198,41 @@ func (a *asker) exchange(ctx context.Context, client *http.Client) (int, http.He
 		err = errors.New("answer is too large to be redacted")
 	}
 	return response.StatusCode, response.Header, string(body), err
+}
+
+// sendWithoutHost sends a request as HTTP/1.0, where a request needs no Host header:
+// https://www.rfc-editor.org/rfc/rfc1945#section-5. The answer's body ends with the connection.
+func sendWithoutHost(request *http.Request) (*http.Response, error) {
+	address := request.URL.Host
+	if request.URL.Port() == "" {
+		address = net.JoinHostPort(request.URL.Hostname(), "80")
+	}
+	connection, err := (&net.Dialer{}).DialContext(request.Context(), "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = connection.Close() }()
+	stop := context.AfterFunc(request.Context(), func() { _ = connection.Close() })
+	defer stop()
+	var head bytes.Buffer
+	fmt.Fprintf(&head, "%s %s HTTP/1.0\r\n", request.Method, request.URL.RequestURI())
+	if err := request.Header.Write(&head); err != nil {
+		return nil, err
+	}
+	head.WriteString("\r\n")
+	if _, err := connection.Write(head.Bytes()); err != nil {
+		return nil, err
+	}
+	response, err := http.ReadResponse(bufio.NewReader(connection), request)
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxResponse+1))
+	if err != nil {
+		return nil, err
+	}
+	response.Body = io.NopCloser(bytes.NewReader(body))
+	return response, nil
 }
 
 // identify asks AWS whose credentials these are.

@@ -187,3 +187,34 @@ func TestAskRefusesWhatItCannotDo(t *testing.T) {
 		}
 	}
 }
+
+func TestAskWithoutHost(t *testing.T) {
+	var seen *http.Request
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen = r
+		http.Error(w, "no host", http.StatusForbidden)
+	}))
+	defer server.Close()
+	answer := askProbe(t, probe.Batch{Requests: []probe.Request{{URL: server.URL + "/v1?a=b", Token: "raw", WithoutHost: true}}})[0][0]
+	if seen == nil || seen.Proto != "HTTP/1.0" || seen.Host != "" || seen.URL.String() != "/v1?a=b" || seen.Header.Get("Authorization") != "raw" {
+		t.Errorf("the server saw %+v", seen)
+	}
+	if answer.Status != http.StatusForbidden || answer.Body != "no host\n" {
+		t.Errorf("answer %+v", answer)
+	}
+}
+
+// A refusal that repeats its token gives it to whoever reads the client's log.
+func TestAskTellsWhetherTheAnswerRepeatsTheToken(t *testing.T) {
+	const token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJlLW9mLXRoZS10b2tlbg"
+	for text, want := range map[string]bool{
+		"cannot be parsed": false, "cannot be parsed: " + token: true, "signature c2lnbmF0dXJlLW9mLXRoZS10b2tlbg": true,
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, text, http.StatusBadRequest) }))
+		answer := askProbe(t, probe.Batch{Requests: []probe.Request{{URL: server.URL, Token: token}}})[0][0]
+		server.Close()
+		if answer.RepeatsToken != want {
+			t.Errorf("%q: repeats the token: %t", text, answer.RepeatsToken)
+		}
+	}
+}

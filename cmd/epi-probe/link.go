@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"syscall"
 
 	"github.com/vishvananda/netlink"
 
@@ -54,6 +56,30 @@ func (c *check) forsake(ctx context.Context, operands []string) any {
 		return probe.Links{Failure: &probe.Failure{Class: probe.NetworkError, Operation: "RemoveAddress", Message: err.Error()}}
 	}
 	return c.links(ctx, nil)
+}
+
+// spareDummy makes a bridge of the name where the kernel has no links of type dummy: an agent that can
+// make those alone takes the link that is there. A bridge without ports serves as well.
+func (c *check) spareDummy(ctx context.Context, operands []string) any {
+	if err := makeSpare(operands[0]); err != nil {
+		return probe.Links{Failure: &probe.Failure{Class: probe.NetworkError, Operation: "MakeLink", Message: err.Error()}}
+	}
+	return c.links(ctx, nil)
+}
+
+func makeSpare(name string) error {
+	trial := &netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Name: "epi-trial"}}
+	err := netlink.LinkAdd(trial)
+	if err == nil {
+		return netlink.LinkDel(trial)
+	}
+	if !errors.Is(err, syscall.EOPNOTSUPP) {
+		return fmt.Errorf("try to make a link of type dummy: %w", err)
+	}
+	if err := netlink.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: name}}); err != nil {
+		return fmt.Errorf("make bridge %s: %w", name, err)
+	}
+	return nil
 }
 
 func removeAddress(unwanted net.IP) error {

@@ -39,6 +39,12 @@ func TestLinksAndForsake(t *testing.T) {
 	if after := doProbe[probe.Links](t, probe.OpForsake, "192.0.2.1"); after.Failure != nil || has(after.Links) {
 		t.Errorf("afterwards: %+v", after)
 	}
+	if made := doProbe[probe.Links](t, probe.OpSpareDummy, "spare"); made.Failure != nil {
+		t.Errorf("a spare link: %+v", made)
+	} else if dummies := netlink.LinkAdd(&netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Name: "known"}}) == nil; dummies ==
+		slices.ContainsFunc(made.Links, func(l probe.Link) bool { return l.Name == "spare" }) {
+		t.Errorf("the kernel has links of type dummy: %t; links %+v", dummies, made.Links)
+	}
 	if again := doProbe[probe.Links](t, probe.OpForsake, "192.0.2.1"); again.Failure == nil {
 		t.Errorf("what is not there was removed: %+v", again)
 	}

@@ -189,6 +189,7 @@ var operations = map[string]operation{
 	probe.OpLinks:         {0, 0, "no operand", (*check).links},
 	probe.OpClock:         {0, 0, "no operand", (*check).clock},
 	probe.OpForsake:       {1, 1, "IP", (*check).forsake},
+	probe.OpSpareDummy:    {1, 1, "NAME", (*check).spareDummy},
 	probe.OpRefresh:       {1, 1, "TIMES", (*check).refresh},
 }
 

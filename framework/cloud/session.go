@@ -23,6 +23,8 @@ type Session struct {
 	*framework.Clients
 	// ARN is arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION.
 	ARN string
+	// Expires is when the credentials end, as AWS said.
+	Expires time.Time
 	// PackedSize is how much of the space for tags and policies it takes, in percent, where STS told.
 	PackedSize int32
 	env        *framework.Env
@@ -38,7 +40,7 @@ func AssumeForPod(ctx context.Context, env *framework.Env, cluster, token string
 	given := answer.Credentials
 	return &Session{
 		Clients: env.AsKey(aws.ToString(given.AccessKeyId), aws.ToString(given.SecretAccessKey), aws.ToString(given.SessionToken)),
-		ARN:     aws.ToString(answer.AssumedRoleUser.Arn), env: env,
+		ARN:     aws.ToString(answer.AssumedRoleUser.Arn), Expires: aws.ToTime(given.Expiration), env: env,
 	}, nil
 }
 
@@ -96,7 +98,7 @@ func (s *Session) Assume(ctx context.Context, role *Role, tags map[string]string
 func newSession(env *framework.Env, given *ststypes.Credentials, user *ststypes.AssumedRoleUser, packed *int32) *Session {
 	return &Session{
 		Clients: env.AsKey(aws.ToString(given.AccessKeyId), aws.ToString(given.SecretAccessKey), aws.ToString(given.SessionToken)),
-		ARN:     aws.ToString(user.Arn), PackedSize: aws.ToInt32(packed), env: env,
+		ARN:     aws.ToString(user.Arn), Expires: aws.ToTime(given.Expiration), PackedSize: aws.ToInt32(packed), env: env,
 	}
 }
 

@@ -45,6 +45,8 @@ type Request struct {
 	Every time.Duration `json:"every,omitempty"`
 	// KeepAlive uses a connection again; otherwise each request has one of its own.
 	KeepAlive bool `json:"keepAlive,omitempty"`
+	// WithoutHost sends the request as HTTP/1.0 and without a Host header, on a connection of its own.
+	WithoutHost bool `json:"withoutHost,omitempty"`
 	// Identify asks AWS whose the credentials are that were answered.
 	Identify bool `json:"identify,omitempty"`
 	// Timeout of one request; 0 means 5 s.
@@ -59,6 +61,9 @@ type Answer struct {
 	Took time.Duration `json:"took"`
 	// Reused says that the connection had served a request before.
 	Reused bool `json:"reused,omitempty"`
+	// RepeatsToken says that the answer has the token of the request in it, or a part or an encoding of
+	// it. The token itself is redacted from Body.
+	RepeatsToken bool `json:"repeatsToken,omitempty"`
 	// Credentials are in the answer, if it has some: their fingerprints.
 	Credentials *Credentials `json:"credentials,omitempty"`
 	// Identity of the credentials, where it was asked for.
@@ -71,6 +76,8 @@ type Credentials struct {
 	AccessKeyID     string `json:"accessKeyID"`
 	SecretAccessKey string `json:"secretAccessKey"`
 	Token           string `json:"token"`
+	// Pieces of the two secrets above, by which parts of them are found in a text.
+	Pieces Pieces `json:"pieces"`
 	// AccountID and Expiration are no secrets.
 	AccountID  string    `json:"accountID"`
 	Expiration time.Time `json:"expiration"`

@@ -4,6 +4,9 @@ package probe
 const (
 	OpLinks   = "links"   // the network's links
 	OpForsake = "forsake" // take an address off the network; it needs NET_ADMIN
+	// OpSpareDummy makes a bridge of the name that follows where the kernel has no links of type dummy;
+	// where it has, it makes nothing. It needs NET_ADMIN.
+	OpSpareDummy = "spare-dummy"
 )
 
 // Links of a network, in the kernel's order.

@@ -74,6 +74,23 @@ func (a AgentUnderTest) Initializing(name string) Option {
 	}
 }
 
+// Linked adds, before the containers that initialize, what the installation does on a node for an agent
+// that makes links of type dummy alone: where the kernel has none, a bridge of the link's name is there
+// already. The reference makes its bridge by itself, so for it nothing is added.
+func (a AgentUnderTest) Linked(env *framework.Env, link string) Option {
+	return func(pod *corev1.Pod) {
+		for _, subject := range env.Subjects {
+			if subject.Role == "agent" && subject.Reference {
+				return
+			}
+		}
+		prepare := container(pod, "link", "do", "--output", corev1.TerminationMessagePathDefault, probe.OpSpareDummy, link)
+		root := int64(0) // an added capability is in effect for root alone
+		prepare.SecurityContext = &corev1.SecurityContext{RunAsUser: &root, Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"NET_ADMIN"}}}
+		pod.Spec.InitContainers = append([]corev1.Container{prepare}, pod.Spec.InitContainers...)
+	}
+}
+
 // own is a container without what ties it to its node: ports and the kubelet's probes of the loopback
 // address. PodIP is in its environment, for flags to name.
 func (a AgentUnderTest) own(container corev1.Container, name string) corev1.Container {

@@ -10,6 +10,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/framework"
 	"github.com/podidentity/epi/framework/cloud"
 	. "github.com/podidentity/epi/framework/matchers"
@@ -17,6 +18,31 @@ import (
 	. "github.com/podidentity/epi/framework/requirement"
 	"github.com/podidentity/epi/framework/workload"
 )
+
+const (
+	invalidAddress = `^Access Denied. Called agent through invalid address`
+)
+
+// outOfTime are times that make a token bad. The agent allows no leeway: clocks of a node and its cluster
+// are kept together, and a token that just expired is refused by EKS Auth as well.
+var outOfTime = []struct {
+	claim string
+	from  time.Duration
+	says  string
+}{
+	{"exp", -time.Hour, "token is expired"},
+	{"exp", -time.Minute, "token is expired"},
+	{"exp", -3 * time.Second, "token is expired"},
+	{"nbf", time.Minute, "token is not valid yet"},
+	{"nbf", time.Hour, "token is not valid yet"},
+}
+
+// strangeHosts are no addresses of the agent: what a page can rebind, and neighbours of the addresses.
+var strangeHosts = []string{
+	"evil.example", "evil.example:80", "localhost", "127.0.0.1", "169.254.170.2", "169.254.170.231", "1169.254.170.23",
+	"169.254.170.23.evil.example", "evil.example.169.254.170.23", "x169.254.170.23", "169.254.170.23.", "169.254.169.254",
+	"[fd00:ec2::254]", "[fd00:ec2::2]", "[fd00:ec2::231]", "[::1]",
+}
 
 // start makes a pod to ask from, and a tenant whose token it may present. The pod itself is nobody's.
 func start(ctx context.Context, env *framework.Env) (*workload.Probe, *workload.Tenant) {
@@ -43,8 +69,29 @@ var _ = Describe("The agent", func() {
 				MatchRegexp(`"Expiration": ?"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9:]+)"`), // RFC 3339
 				MatchRegexp(`"SecretAccessKey": ?"`), MatchRegexp(`"Token": ?"`)))
 			Expect(answer.Credentials.AccountID).To(Equal(env.AccountID))
-			Expect(answer.Credentials.Expiration).To(BeTemporally(">", time.Now()))
+			Expect(answer.Credentials.Expiration).To(BeTemporally("~", workload.NewSession(ctx, env, tenant.Pod).Expires, time.Minute),
+				"when the credentials end, beside those that EKS Auth gives for another token of the pod")
 			Expect(answer.Identity.ARN).To(ContainSubstring(":assumed-role/"+tenant.Association.Role.Name+"/"), "whose AWS says that the credentials are")
+		})
+
+	It("tells the account of the target role, where there is one", Covers("AGT-01"), Needs(clusters.SecondAccount),
+		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			namespace, serviceAccount := workload.NewNamespace(ctx, env), "reader"
+			workload.NewServiceAccount(ctx, env, namespace, serviceAccount)
+			source := cloud.NewRole(ctx, env)
+			target := cloud.NewRoleElsewhere(ctx, env, cloud.TrustRole(source, cloud.ExternalID(env, namespace, serviceAccount)))
+			source.Put(ctx, env, cloud.Allow([]string{target.ARN}, "sts:AssumeRole", "sts:TagSession"))
+			cloud.Associate(ctx, env, namespace, serviceAccount, source, cloud.WithTarget(target))
+			stranger := workload.NewBystander(ctx, env, namespace, serviceAccount)
+			workload.NewSession(ctx, env, stranger) // waits until EKS Auth knows association and roles
+			pod := workload.Start(ctx, env, workload.NewPod(env, namespace, ""))
+
+			By("asking for the credentials of an association whose target role is in another account")
+			answer := pod.AskOnce(ctx, workload.AgentRequest(workload.NewToken(ctx, env, stranger)))
+
+			Expect(answer).To(GrantCredentials())
+			Expect(answer.Credentials.AccountID).To(Equal(env.SecondAccount.ID))
 		})
 
 	It("refuses a request without a token, and one whose token it cannot read", Covers("AGT-02"),
@@ -65,6 +112,7 @@ var _ = Describe("The agent", func() {
 			}
 			for _, unreadable := range answers[2:] {
 				Expect(unreadable[0]).To(RefuseWith(http.StatusBadRequest, `^Service account token cannot be parsed`))
+				Expect(unreadable[0].RepeatsToken).To(BeFalse(), "whether the refusal repeats the token")
 			}
 		})
 
@@ -72,20 +120,20 @@ var _ = Describe("The agent", func() {
 		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			pod, tenant := start(ctx, env)
-			outside := map[string]workload.Token{}
-			for what, change := range map[string]func(claims map[string]any){
-				"token is expired":       func(claims map[string]any) { claims["exp"] = time.Now().Add(-time.Minute).Unix() },
-				"token is not valid yet": func(claims map[string]any) { claims["nbf"] = time.Now().Add(time.Hour).Unix() },
-			} {
-				outside[what] = workload.Forge(env, tenant.Token, func(_, claims map[string]any) { change(claims) })
+			var outside []workload.Token
+			for _, row := range outOfTime {
+				outside = append(outside, workload.Forge(env, tenant.Token, func(_, claims map[string]any) { claims[row.claim] = time.Now().Add(row.from).Unix() }))
 			}
 
-			By("presenting a token that has expired, and one that is not valid yet")
-			for what, token := range outside {
-				Expect(pod.AskOnce(ctx, workload.AgentRequest(token))).To(
-					RefuseWith(http.StatusBadRequest, `^Service account token failed basic claim validations: .*`+what))
+			By("presenting a token that is in its time, then tokens that have expired or are not valid yet")
+			Expect(pod.AskOnce(ctx, tenant.AgentRequest())).To(GrantCredentials())
+			for i, row := range outOfTime {
+				answer := pod.AskOnce(ctx, workload.AgentRequest(outside[i]))
+				Expect(answer).To(RefuseWith(http.StatusBadRequest, `^Service account token failed basic claim validations: .*`+row.says),
+					"a token whose %s is %s from now", row.claim, row.from)
+				Expect(answer.RepeatsToken).To(BeFalse(), "whether the refusal repeats the token")
 				if env.Control != nil {
-					Expect(cloud.SessionCalls(ctx, env, string(token))).To(BeEmpty(), "EKS Auth was asked all the same")
+					Expect(cloud.SessionCalls(ctx, env, string(outside[i]))).To(BeEmpty(), "EKS Auth was asked all the same")
 				}
 			}
 		})
@@ -106,9 +154,20 @@ var _ = Describe("The agent", func() {
 			}
 
 			By("naming what a page could have rebound to the agent, and addresses that are nearly its own")
-			for _, answer := range pod.Ask(ctx, under("evil.example"), under("evil.example:80"), under("localhost"), under("169.254.170.2"),
-				under("169.254.170.23.evil.example"), under("[fd00:ec2::254]")) {
-				Expect(answer[0]).To(RefuseWith(http.StatusForbidden, `^Access Denied. Called agent through invalid address`))
+			var strange []probe.Request
+			for _, host := range strangeHosts {
+				strange = append(strange, under(host))
+			}
+			for i, answer := range pod.Ask(ctx, strange...) {
+				Expect(answer[0]).To(RefuseWith(http.StatusForbidden, invalidAddress), "Host: %s", strangeHosts[i])
+			}
+
+			By("naming no host, and naming a strange one with a token that would be refused as well")
+			nameless, without, garbage := tenant.AgentRequest(), under("evil.example"), under("evil.example")
+			nameless.WithoutHost = true
+			without.Token, garbage.Token = "", "garbage"
+			for i, answer := range pod.Ask(ctx, nameless, without, garbage) {
+				Expect(answer[0]).To(RefuseWith(http.StatusForbidden, invalidAddress), []string{"no Host", "no token", "no readable token"}[i])
 			}
 		})
 
@@ -121,7 +180,8 @@ var _ = Describe("The agent", func() {
 			}
 
 			By("asking for other paths with a token that would be good")
-			for _, answer := range pod.Ask(ctx, at("/"), at("/v1"), at("/v1/credentials/"), at("/v1/credentials/x"), at("/v2/credentials"), at("/metrics"), at("/healthz")) {
+			for _, answer := range pod.Ask(ctx, at("/"), at("/v1"), at("/v1/credentials/"), at("/v1/credentials/x"), at("/v1/credential"), at("/v1/credentialss"),
+				at("/V1/credentials"), at("/v1/Credentials"), at("/V1/CREDENTIALS"), at("/v2/credentials"), at("/credentials"), at("/metrics"), at("/healthz"), at("/readyz")) {
 				Expect(answer[0]).To(RefuseWith(http.StatusNotFound, ``))
 			}
 			Expect(pod.AskOnce(ctx, at("/v1/credentials?a=b"))).To(GrantCredentials())

@@ -19,9 +19,9 @@ import (
 const (
 	// A flood of two times half, at once, is more than the pods of a node ask.
 	half = 1000
-	// slowly is how long EKS Auth takes meanwhile: long enough for the flood to arrive, and less than
-	// an agent waits for it.
-	slowly = 900 * time.Millisecond
+	// slowly is how long EKS Auth takes meanwhile, so that many wait at once. It is far less than an agent
+	// waits for EKS Auth: upstream's gives up after a second.
+	slowly = 300 * time.Millisecond
 	// bounded is the time that an answer may take. A request that gets none fails after it.
 	bounded = 10 * time.Second
 )

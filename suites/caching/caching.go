@@ -14,6 +14,7 @@ import (
 	"github.com/podidentity/epi/framework"
 	"github.com/podidentity/epi/framework/cloud"
 	. "github.com/podidentity/epi/framework/matchers"
+	"github.com/podidentity/epi/framework/probe"
 	. "github.com/podidentity/epi/framework/requirement"
 	"github.com/podidentity/epi/framework/workload"
 )
@@ -27,6 +28,12 @@ const (
 	onTheWay = time.Second
 	// second is how long nothing more may happen.
 	second = time.Second
+	// manyTokens is more than a node has pods, 250 at most on EKS
+	// (https://docs.aws.amazon.com/eks/latest/userguide/choosing-instance-type.html), and far less than an
+	// agent's cache has room for.
+	manyTokens = 250
+	// half a minute is the agent's time for an answer.
+	half = 30 * time.Second
 	// atOnce is how many ask for one token at the same time.
 	atOnce = 50
 )
@@ -56,6 +63,34 @@ var _ = Describe("The agent", func() {
 			if env.Control != nil {
 				calls := func() int { return len(cloud.SessionCalls(ctx, env, string(tenant.Token))) }
 				Consistently(calls).WithContext(ctx).Within(second).Should(Equal(1), "calls to EKS Auth")
+			}
+		})
+
+	It("keeps the credentials of every token of many", Covers("AGT-08"),
+		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			pod, tenant := start(ctx, env)
+			var requests []probe.Request
+			for range manyTokens {
+				request := workload.AgentRequest(workload.NewToken(ctx, env, tenant.Pod))
+				request.Timeout = half
+				requests = append(requests, request)
+			}
+
+			By("asking with each of 250 tokens, and with each once more")
+			first, second := pod.Ask(ctx, requests...), pod.Ask(ctx, requests...)
+
+			owners := map[string]int{}
+			for n := range requests {
+				Expect(first[n][0]).To(GrantCredentials(), "token %d", n+1)
+				Expect(second[n][0]).To(GrantTheSameAs(first[n][0]), "token %d", n+1)
+				Expect(owners).NotTo(HaveKey(first[n][0].Credentials.AccessKeyID), "token %d has the credentials of another", n+1)
+				owners[first[n][0].Credentials.AccessKeyID] = n
+			}
+			if env.Control != nil {
+				for n, request := range requests {
+					Expect(cloud.SessionCalls(ctx, env, request.Token)).To(HaveLen(1), "calls to EKS Auth for token %d", n+1)
+				}
 			}
 		})
 

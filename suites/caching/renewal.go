@@ -2,6 +2,7 @@ package caching
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -17,48 +18,78 @@ import (
 	"github.com/podidentity/epi/framework/workload"
 )
 
-// renewed is the time in which what is due is renewed: agents may look for it once a minute, as
-// upstream's does, and retries of what fails take seconds.
-const renewed = 100 * time.Second
+// renewed is the time in which what is due is renewed. Agents may look for it once a minute, and put off
+// what their limiter of renewals does not let through, as upstream's does, by up to two minutes more.
+const renewed = 5 * time.Minute
+
+// final are the errors of EKS Auth by which a token is good for no credentials any more, passing the
+// others: https://github.com/aws/eks-pod-identity-agent/blob/main/internal/cloud/eksauth/errors.go.
+var (
+	final = []control.Refusal{
+		{Code: "AccessDeniedException", Status: 400}, {Code: "ResourceNotFoundException", Status: 404},
+		{Code: "ExpiredTokenException", Status: 400}, {Code: "InvalidTokenException", Status: 400},
+	}
+	passing = []control.Refusal{
+		{Code: "InternalServerException", Status: 500}, {Code: "ThrottlingException", Status: 429}, {Code: "ServiceUnavailableException", Status: 503},
+	}
+)
 
 var _ = Describe("The agent's cache", func() {
 	It("is renewed without anyone asking, and drops what EKS Auth refuses for good", Covers("AGT-11", "AGT-20"),
 		Needs(clusters.EmulatorControl, clusters.HostNetworkPods), Slow(3*time.Minute),
-		SpecTimeout(5*time.Minute), func(ctx SpecContext) {
+		SpecTimeout(12*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			namespace, role := workload.NewNamespace(ctx, env), cloud.NewRole(ctx, env)
-			tenants := map[string]*workload.Tenant{}
-			for _, name := range []string{"steady", "failing", "refused", "gone"} {
-				tenants[name] = workload.NewTenant(ctx, env, namespace, role)
+			steady, gone := workload.NewTenant(ctx, env, namespace, role), workload.NewTenant(ctx, env, namespace, role)
+			var refused, failing []*workload.Tenant
+			for range final {
+				refused = append(refused, workload.NewTenant(ctx, env, namespace, role))
+			}
+			for range passing {
+				failing = append(failing, workload.NewTenant(ctx, env, namespace, role))
 			}
 			flags, address := workload.HostPorts()
 
 			By("asking an agent of one's own that renews after ten seconds")
 			pod := workload.Start(ctx, env, workload.NewPod(env, namespace, "", workload.OnHostNetwork(),
-				workload.NewAgentUnderTest(ctx, env).Serving("agent", append(flags, "--max-credential-retention-before-renewal", "10s", "--max-cache-size", "20")...)))
+				workload.NewAgentUnderTest(ctx, env).Serving("agent", append(flags,
+					"--max-credential-retention-before-renewal", "10s", "--max-cache-size", "20", "--max-service-qps", "50")...)))
 			pod.AwaitAgent(ctx, address)
-			ask := func(ctx context.Context, name string) probe.Answer {
-				return pod.AskOnce(ctx, workload.RequestTo(address, tenants[name].Token))
+			ask := func(ctx context.Context, tenant *workload.Tenant) probe.Answer {
+				request := workload.RequestTo(address, tenant.Token)
+				request.Identify = true
+				return pod.AskOnce(ctx, request)
 			}
-			first := map[string]probe.Answer{}
-			for name := range tenants {
-				first[name] = ask(ctx, name)
-				Expect(first[name]).To(GrantCredentials(), name)
+			first := map[*workload.Tenant]probe.Answer{}
+			for _, tenant := range slices.Concat([]*workload.Tenant{steady, gone}, refused, failing) {
+				first[tenant] = ask(ctx, tenant)
+				Expect(first[tenant]).To(GrantCredentials())
 			}
 
-			By("making EKS Auth fail for one account and refuse another, deleting the pod of a third, and waiting")
-			cloud.AddFault(ctx, env, control.Fault{Association: tenants["failing"].Association.ID, Error: &control.Refusal{Kind: control.Internal}})
-			cloud.AddFault(ctx, env, control.Fault{Association: tenants["refused"].Association.ID, Error: &control.Refusal{Kind: control.AccessDenied}})
-			workload.Delete(ctx, env, tenants["gone"].Pod)
-			calls := func(name string) int { return len(cloud.SessionCalls(ctx, env, string(tenants[name].Token))) }
-			for name, least := range map[string]int{"steady": 2, "refused": 2, "failing": 4} { // failures are tried three times
-				Eventually(calls).WithArguments(name).WithContext(ctx).Within(renewed).Should(BeNumerically(">=", least), "calls to EKS Auth for the account that is "+name)
+			By("making EKS Auth refuse some accounts and fail for others, deleting the pod of another, and waiting")
+			refuse := func(tenants []*workload.Tenant, refusals []control.Refusal) {
+				for i, refusal := range refusals {
+					refusal.Message = "no session any more"
+					cloud.AddFault(ctx, env, control.Fault{Association: tenants[i].Association.ID, Error: &refusal})
+				}
+			}
+			refuse(refused, final)
+			refuse(failing, passing)
+			workload.Delete(ctx, env, gone.Pod)
+			calls := func(tenant *workload.Tenant) int { return len(cloud.SessionCalls(ctx, env, string(tenant.Token))) }
+			for _, tenant := range slices.Concat([]*workload.Tenant{steady}, refused, failing) {
+				Eventually(calls).WithArguments(tenant).WithContext(ctx).Within(renewed).Should(BeNumerically(">=", 2), "calls to EKS Auth without anyone asking")
 			}
 
 			By("asking again")
-			Expect(ask(ctx, "steady")).To(GrantOthersThan(first["steady"]))
-			Expect(ask(ctx, "failing")).To(GrantTheSameAs(first["failing"]))
-			Eventually(ask).WithArguments("refused").WithContext(ctx).Within(renewed).Should(RefuseWith(400, `AccessDeniedException`))
-			AddReportEntry("calls to EKS Auth for a pod that was deleted after the first", calls("gone")-1)
+			Eventually(ask).WithArguments(steady).WithContext(ctx).Within(renewed).Should(GrantOthersThan(first[steady]))
+			Expect(ask(ctx, steady).Identity.ARN).To(ContainSubstring(":assumed-role/"+role.Name+"/"), "whose the renewed credentials are")
+			for i, tenant := range failing {
+				Expect(ask(ctx, tenant)).To(GrantTheSameAs(first[tenant]), "after %s", passing[i].Code)
+			}
+			for i, tenant := range refused {
+				Eventually(ask).WithArguments(tenant).WithContext(ctx).Within(renewed).Should(RefuseWith(final[i].Status, final[i].Code), "after %s", final[i].Code)
+			}
+			AddReportEntry("calls to EKS Auth for a pod that was deleted after the first", calls(gone)-1)
 		})
 })

@@ -1,6 +1,7 @@
 package injection
 
 import (
+	"context"
 	"strings"
 	"time"
 
@@ -8,12 +9,17 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/podidentity/epi/framework"
+	"github.com/podidentity/epi/framework/cloud"
 	. "github.com/podidentity/epi/framework/requirement"
 	"github.com/podidentity/epi/framework/workload"
 )
 
 // maxLabel is how long a DNS label may be, and with it the name of a namespace.
 const maxLabel = 63
+
+// manyAssociations are more than the pages of 100 in which EKS lists them:
+// https://docs.aws.amazon.com/eks/latest/APIReference/API_ListPodIdentityAssociations.html.
+const manyAssociations = 150
 
 var _ = Describe("The webhook", func() {
 	It("leaves pods of other service accounts of the same namespace alone", Covers("INJ-05"),
@@ -56,6 +62,23 @@ var _ = Describe("The webhook", func() {
 			workload.AwaitAssociation(ctx, env, associateIn(ctx, env, short, "x-"+account))
 
 			Expect(workload.Injected(workload.Admit(ctx, env, workload.NewPod(env, long, account)))).To(BeEmpty())
+		})
+
+	It("serves each of many associations", Covers("INJ-01"),
+		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			many := cloud.NewCrowd(env, cloud.NewRole(ctx, env))
+			workload.NewNamespaceNamed(ctx, env, many.Namespace)
+
+			By("making 150 associations, and asking for pods of the first, of the hundredth, of the one behind it and of the last")
+			many.Grow(ctx, manyAssociations)
+			for _, n := range []int{0, 99, 100, manyAssociations - 1} {
+				workload.NewServiceAccount(ctx, env, many.Namespace, many.ServiceAccount(n))
+				injected := func(ctx context.Context) []string {
+					return workload.Injected(workload.Admit(ctx, env, workload.NewPod(env, many.Namespace, many.ServiceAccount(n))))
+				}
+				Eventually(injected).WithContext(ctx).Within(env.Timeouts.AssociationVisible).ShouldNot(BeEmpty(), "association %d", n+1)
+			}
 		})
 
 	It("serves namespaces and service accounts of unusual names", Covers("INJ-01"),

@@ -48,12 +48,15 @@ var _ = Describe("The webhook", func() {
 				Should(BeEquivalentTo(600), "of the service account: 60")
 
 			for annotation, want := range map[string]int64{
-				"1300": 1300,
-				"600":  600,
-				"599":  600, // Kubernetes takes no less
-				"-1":   600,
-				"1h":   1200, // no number of seconds
-				"":     1200,
+				"1300":  1300,
+				"600":   600,
+				"3601":  3601,
+				"43200": 43200,
+				"86399": 86399,
+				"599":   600, // Kubernetes takes no less
+				"-1":    600,
+				"1h":    1200, // no number of seconds
+				"":      1200,
 			} {
 				Expect(admit(account, withAnnotation(workload.ExpirationAnnotation, annotation))).To(Equal(want), "of the pod: %q; of the service account: 1200", annotation)
 			}

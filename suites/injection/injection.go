@@ -131,6 +131,28 @@ var _ = Describe("The webhook", func() {
 			}
 		})
 
+	It("serves the service account that every namespace has, and every container of many", Covers("INJ-01", "INJ-02", "INJ-03"),
+		SpecTimeout(time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			namespace := workload.NewNamespace(ctx, env)
+			association := cloud.Associate(ctx, env, namespace, "default", cloud.NewRole(ctx, env))
+			many := everyKind()
+			for _, name := range []string{"third", "fourth", "fifth"} {
+				many = append(many, workload.WithContainer(name), workload.WithInit("init-"+name, probe.OpToken), workload.WithSidecar("sidecar-"+name))
+			}
+
+			pod := workload.AwaitAssociation(ctx, env, association, many...)
+			Expect(pod.Spec.ServiceAccountName).To(Equal("default"))
+			for _, container := range workload.Containers(pod) {
+				Expect(workload.Variable(container, workload.CredentialsVariable)).To(Equal(workload.CredentialsURL), "container "+container.Name)
+				Expect(workload.Variable(container, workload.TokenFileVariable)).To(Equal(tokenFile), "container "+container.Name)
+				Expect(tokenMounts(container)).To(HaveLen(1), "container "+container.Name)
+			}
+
+			By("admitting a pod that names no service account")
+			Expect(workload.Injected(workload.Admit(ctx, env, workload.NewPod(env, namespace, "")))).NotTo(BeEmpty())
+		})
+
 	It("labels the pods that it changed", Covers("INJ-09"),
 		SpecTimeout(time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
@@ -149,11 +171,19 @@ var _ = Describe("The webhook", func() {
 			workload.AwaitAssociation(ctx, env, association)
 
 			pod := workload.Admit(ctx, env, workload.NewPod(env, association.Namespace, account,
-				withoutVariables(), workload.WithContainer(second), withVariable(second, workload.RegionVariable, "elsewhere")))
+				withoutVariables(), workload.WithContainer(second), workload.WithContainer("third"), workload.WithContainer("fourth"),
+				withVariable(second, workload.RegionVariable, "elsewhere"), withVariable("third", workload.DefaultRegionVariable, "elsewhere"),
+				withVariable("fourth", workload.STSVariable, "legacy")))
 
-			Expect(variables(pod, workload.RegionVariable)).To(Equal(map[string]string{workload.Main: env.Region, second: "elsewhere"}))
-			Expect(variables(pod, workload.DefaultRegionVariable)).To(Equal(map[string]string{workload.Main: env.Region, second: ""}))
-			Expect(variables(pod, workload.STSVariable)).To(Equal(inEveryContainer("regional")))
+			Expect(variables(pod, workload.RegionVariable)).To(Equal(map[string]string{
+				workload.Main: env.Region, second: "elsewhere", "third": "", "fourth": env.Region}))
+			Expect(variables(pod, workload.DefaultRegionVariable)).To(Equal(map[string]string{
+				workload.Main: env.Region, second: "", "third": "elsewhere", "fourth": env.Region}))
+			Expect(variables(pod, workload.STSVariable)).To(Equal(map[string]string{
+				workload.Main: "regional", second: "regional", "third": "regional", "fourth": "legacy"}))
+			for _, container := range pod.Spec.Containers {
+				Expect(values(container, workload.CredentialsVariable)).To(Equal([]string{workload.CredentialsURL}), "container "+container.Name)
+			}
 		})
 
 	It("lets containers of every kind read their token, also those that do not run as root", Covers("INJ-04", "TOK-06"),

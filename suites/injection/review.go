@@ -21,7 +21,11 @@ import (
 	"github.com/podidentity/epi/framework/workload"
 )
 
-const contentType = "application/json"
+const (
+	contentType = "application/json"
+	// counted is the time in which the webhook counts what it was asked.
+	counted = 15 * time.Second
+)
 
 var _ = Describe("The webhook's endpoint", func() {
 	It("answers a review in its own version and with its own uid", Covers("INJ-12"), Needs(clusters.WebhookInCluster),
@@ -67,12 +71,25 @@ var _ = Describe("The webhook's endpoint", func() {
 	It("tells its health and what it did", Covers("OPS-03"), Needs(clusters.WebhookInCluster),
 		SpecTimeout(time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
-			workload.AwaitAssociation(ctx, env, associate(ctx, env))
+			association := associate(ctx, env)
+			workload.AwaitAssociation(ctx, env, association)
+
+			By("asking for a pod whose service account is not there: a series may appear with what it counts")
+			workload.AskWebhook(ctx, env, contentType, encode(admissionv1.AdmissionReview{
+				TypeMeta: metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: "AdmissionReview"},
+				Request: &admissionv1.AdmissionRequest{
+					UID: "missing", Namespace: association.Namespace, Operation: admissionv1.Create,
+					Kind:   metav1.GroupVersionKind{Version: "v1", Kind: "Pod"},
+					Object: runtime.RawExtension{Raw: encode(workload.NewPod(env, association.Namespace, "not-there"))},
+				},
+			}))
 
 			health := workload.WebhookHealth(ctx, env)
 			Expect(health).To(AnswerWith(http.StatusOK))
 			Expect(health.Body).To(Equal("ok"))
 
+			Eventually(func() string { return workload.WebhookMetrics(ctx, env).Body }).WithContext(ctx).Within(counted).
+				Should(MatchRegexp(`(?m)^pod_identity_webhook_missing_sa_count(\{.*\})? `))
 			metrics := workload.WebhookMetrics(ctx, env)
 			Expect(metrics).To(AnswerWith(http.StatusOK))
 			for _, series := range []string{
@@ -84,7 +101,6 @@ var _ = Describe("The webhook's endpoint", func() {
 			} {
 				Expect(metrics.Body).To(MatchRegexp(`(?m)^`+series+` [1-9]`), "counted once at least")
 			}
-			Expect(metrics.Body).To(MatchRegexp(`(?m)^pod_identity_webhook_missing_sa_count `))
 		})
 })
 

@@ -33,7 +33,7 @@ var _ = Describe("The agent's preparation of a network", func() {
 
 			By("preparing a pod's own network twice, then starting an agent in it")
 			pod := workload.Start(ctx, env, workload.NewPod(env, workload.NewNamespace(ctx, env), "",
-				agent.Initializing("first"), agent.Initializing("second"), agent.Serving("agent")))
+				agent.Linked(env, link), agent.Initializing("first"), agent.Initializing("second"), agent.Serving("agent")))
 			links := pod.Links(ctx)
 
 			Expect(links).To(ContainElement(MatchFields(IgnoreExtras, Fields{

@@ -1,7 +1,8 @@
 package security
 
 import (
-	"regexp"
+	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,43 +26,63 @@ var _ = Describe("The agent's log", func() {
 			tenant := workload.NewTenant(ctx, env, namespace, cloud.NewRole(ctx, env))
 			agent := workload.NewAgentUnderTest(ctx, env)
 			flags, address := workload.HostPorts()
+			quietFlags, quietAddress := workload.HostPorts()
 
-			By("asking an agent that logs all it can, with good tokens and bad ones")
-			pod := workload.Start(ctx, env, workload.NewPod(env, namespace, "", workload.OnHostNetwork(), agent.Serving("agent", append(flags, "--verbosity", "trace")...)))
-			pod.AwaitAgent(ctx, address)
+			By("asking an agent that logs all it can, and one that logs as by default, with good tokens and bad ones")
+			pod := workload.Start(ctx, env, workload.NewPod(env, namespace, "", workload.OnHostNetwork(),
+				agent.Serving(loud, append(flags, "--verbosity", "trace")...), agent.Serving(quiet, quietFlags...)))
 			tokens := []workload.Token{
 				tenant.Token, "Bearer " + tenant.Token, workload.NewToken(ctx, env, tenant.Pod, "sts.amazonaws.com"),
 				workload.Forge(env, tenant.Token, func(_, _ map[string]any) {}),
 				workload.Forge(env, tenant.Token, func(_, claims map[string]any) { claims["exp"] = time.Now().Add(-time.Minute).Unix() }),
+				tenant.Token[:len(tenant.Token)-40],
 			}
-			var requests []probe.Request
+			secrets := probe.Pieces{}
 			for _, token := range tokens {
-				requests = append(requests, workload.RequestTo(address, token))
+				claims, signature := parts(token)
+				secrets = append(secrets, probe.PiecesOf(claims, signature)...)
 			}
-			granted := pod.Ask(ctx, requests...)[0][0]
-			Expect(granted).To(GrantCredentials())
+			for _, at := range []string{address, quietAddress} {
+				pod.AwaitAgent(ctx, at)
+				var requests []probe.Request
+				for _, token := range tokens {
+					requests = append(requests, workload.RequestTo(at, token))
+				}
+				answers := pod.Ask(ctx, requests...)
+				Expect(answers[0][0]).To(GrantCredentials())
+				secrets = append(secrets, answers[0][0].Credentials.Pieces...)
+				for n, answer := range answers[1:] {
+					Expect(answer[0]).To(GrantNothing(), "token %d", n+2)
+					Expect(answer[0].RepeatsToken).To(BeFalse(), "whether the refusal of token %d repeats it", n+2)
+				}
+			}
 
-			By("looking for them in what it logged")
-			log := workload.Log(ctx, env, pod.Pod, "agent")
-			Expect(log).NotTo(BeEmpty(), "the agent's log")
-			for _, token := range tokens {
-				parts := strings.Split(string(token), ".")
-				Expect(strings.Contains(log, parts[2])).To(BeFalse(), "the log has the signature of a token")
-				Expect(strings.Contains(log, parts[1])).To(BeFalse(), "the log has the claims of a token")
+			By("looking for them in what the agents logged, and in their metrics")
+			for _, name := range []string{loud, quiet} {
+				log := workload.Log(ctx, env, pod.Pod, name)
+				Expect(log).NotTo(BeEmpty(), "the log of the agent that is %s", name)
+				Expect(secrets.In(log)).To(BeFalse(), "whether the log of the agent that is %s has a part of a token or of credentials", name)
 			}
-			Expect(fingerprints(log)).NotTo(ContainElement(granted.Credentials.SecretAccessKey), "the log has a secret access key")
-			Expect(fingerprints(log)).NotTo(ContainElement(granted.Credentials.Token), "the log has a session token")
+			for _, metrics := range pod.Ask(ctx, probe.Request{URL: metricsURL(flags)}, probe.Request{URL: metricsURL(quietFlags)}) {
+				Expect(metrics[0].Status).To(Equal(http.StatusOK), "GET /metrics")
+				Expect(metrics[0].Body).To(ContainSubstring("pod_identity_"))
+				Expect(secrets.In(metrics[0].Body)).To(BeFalse(), "whether the metrics have a part of a token or of credentials")
+			}
 		})
 })
 
-// word is what a secret access key or a session token can be made of.
-var word = regexp.MustCompile(`[A-Za-z0-9+/=_-]{20,}`)
+// The agents of the spec's pod.
+const loud, quiet = "loud", "quiet"
 
-// fingerprints are those of all that could be a secret in a text.
-func fingerprints(text string) []string {
-	var found []string
-	for _, candidate := range word.FindAllString(text, -1) {
-		found = append(found, probe.Fingerprint(candidate))
-	}
-	return found
+// parts of a token that are its owner's alone: the claims and the signature.
+func parts(token workload.Token) (claims, signature string) {
+	GinkgoHelper()
+	list := strings.Split(string(token), ".")
+	Expect(list).To(HaveLen(3), "parts of a token")
+	return list[1], list[2]
+}
+
+// metricsURL is where an agent with the flags of workload.HostPorts has its metrics.
+func metricsURL(flags []string) string {
+	return "http://127.0.0.1:" + flags[slices.Index(flags, "--metrics-port")+1] + "/metrics"
 }

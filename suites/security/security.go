@@ -3,13 +3,16 @@ package security
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 
+	"github.com/podidentity/epi/clusters/emulator/control"
 	"github.com/podidentity/epi/framework"
 	"github.com/podidentity/epi/framework/cloud"
 	. "github.com/podidentity/epi/framework/matchers"
@@ -36,6 +39,15 @@ func start(ctx context.Context, env *framework.Env) world {
 		pod:       workload.Start(ctx, env, workload.NewPod(env, namespace, "")),
 	}
 }
+
+const (
+	// crowdSize is how many pods of one service account ask at once.
+	crowdSize   = 8
+	halfASecond = 500 * time.Millisecond
+)
+
+// podName is a short name, so that AWS leaves it whole in the name of the session.
+func podName(n int) string { return fmt.Sprintf("pod%d", n) }
 
 // identified asks AWS too whose the credentials are.
 func identified(request probe.Request) probe.Request {
@@ -73,6 +85,37 @@ var _ = Describe("Credentials", func() {
 
 			Expect(answers[0][0]).To(GrantCredentials())
 			Expect(answers[1][0]).To(GrantOthersThan(answers[0][0]))
+		})
+
+	It("are each pod's own when many ask at the same time for the first time", Covers("SEC-06"),
+		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			w := start(ctx, env)
+			if env.Control != nil { // the longer the calls to EKS Auth, the more of them are under way together
+				cloud.AddFault(ctx, env, control.Fault{Association: w.alice.Association.ID, Latency: &control.Latency{Fixed: control.Duration(halfASecond)}})
+			}
+			var requests []probe.Request
+			for n := range crowdSize {
+				pod := workload.NewBystander(ctx, env, w.namespace, w.alice.Association.ServiceAccount, func(pod *corev1.Pod) { pod.GenerateName, pod.Name = "", podName(n) })
+				requests = append(requests, identified(workload.AgentRequest(workload.NewToken(ctx, env, pod))))
+			}
+			requests = append(requests, identified(w.bob.AgentRequest()))
+
+			By("asking at once as eight pods of one service account and one of another, and once more")
+			for range 2 {
+				seen := map[string]bool{}
+				for n, answer := range w.pod.AskTogether(ctx, requests...) {
+					Expect(answer[0]).To(GrantCredentials())
+					seen[answer[0].Credentials.AccessKeyID] = true
+					if n == crowdSize {
+						Expect(answer[0].Identity.ARN).To(ContainSubstring(":assumed-role/" + w.bob.Association.Role.Name + "/"))
+						continue
+					}
+					Expect(answer[0].Identity.ARN).To(And(ContainSubstring(":assumed-role/"+w.alice.Association.Role.Name+"/"), ContainSubstring("-"+podName(n)+"-")),
+						"the session of pod %s", podName(n))
+				}
+				Expect(seen).To(HaveLen(len(requests)), "credentials that differ")
+			}
 		})
 
 	It("are not mixed up between namespaces", Covers("SEC-08"),
@@ -146,13 +189,26 @@ var _ = Describe("Credentials", func() {
 			rebound := w.alice.AgentRequest()
 			rebound.Header = map[string]string{"Host": "rebound.example", "Origin": "http://rebound.example"}
 
+			preflight, scripted := w.alice.AgentRequest(), w.alice.AgentRequest()
+			scripted.Header = map[string]string{"Origin": "http://rebound.example"}
+			preflight.Method, preflight.Header = http.MethodOptions, map[string]string{
+				"Origin": "http://rebound.example", "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization",
+			}
+
 			By("asking properly, then without a header of one's own, then under a foreign name")
 			answers := w.pod.Ask(ctx, w.alice.AgentRequest(), bare, rebound)
 
 			Expect(answers[0][0]).To(GrantCredentials())
-			Expect(answers[0][0].Header).NotTo(HaveKey("Access-Control-Allow-Origin"))
 			Expect(answers[1][0]).To(GrantNothing(), "a request without a token")
 			Expect(answers[2][0]).To(GrantNothing(), "a request under a foreign name")
+
+			By("asking as the script of a page does, which a browser lets read what the answer's headers allow")
+			for _, answer := range append(answers, w.pod.Ask(ctx, scripted, preflight)...) {
+				Expect(answer[0].Failure).To(BeNil())
+				for name := range answer[0].Header {
+					Expect(name).NotTo(HavePrefix("Access-Control-"))
+				}
+			}
 		})
 
 	It("are not to be had from outside the node's own addresses", Covers("SEC-05"),
@@ -164,10 +220,12 @@ var _ = Describe("Credentials", func() {
 				return probe.Request{URL: url, Token: string(w.alice.Token), Header: header, Timeout: time.Second}
 			}
 
-			By("asking at the address of the node, under its name and under the agent's")
+			By("asking at the agent's own address, then at the address of the node, under its name and under the agent's")
+			Expect(w.pod.AskOnce(ctx, w.alice.AgentRequest())).To(GrantCredentials())
 			for _, answers := range w.pod.AskTogether(ctx,
 				at("http://"+node+"/v1/credentials", nil), at("http://"+node+"/v1/credentials", map[string]string{"Host": "169.254.170.23"})) {
 				Expect(answers[0]).To(GrantNothing())
 			}
+			Expect(w.pod.AskOnce(ctx, w.alice.AgentRequest())).To(GrantCredentials(), "the agent's own address, afterwards")
 		})
 })
