@@ -15,7 +15,7 @@ import (
 // noRole is an imds.Role that EC2 may not assume.
 type noRole struct{}
 
-func (noRole) InstanceCredentials(context.Context, string) (imds.Credentials, error) {
+func (noRole) InstanceCredentials(context.Context, imds.Delivery) (imds.Credentials, error) {
 	return imds.Credentials{}, imds.ErrNotTrusted
 }
 
