@@ -22,8 +22,9 @@ const (
 	// slowly is how long EKS Auth takes meanwhile, so that many wait at once. It is far less than an agent
 	// waits for EKS Auth: upstream's gives up after a second.
 	slowly = 300 * time.Millisecond
-	// bounded is the time that an answer may take. A request that gets none fails after it.
-	bounded = 10 * time.Second
+	// bounded is the time that an answer may take: the agent's server has no more for it. A request that
+	// gets no answer fails after it.
+	bounded = serverTimeout
 )
 
 var _ = Describe("The agent", func() {
