@@ -84,7 +84,7 @@ only half up or half down, or if there is none of that name.`,
 			if err != nil {
 				return err
 			}
-			status, err := look(cmd.Context(), dirs, name)
+			status, err := lookAt(cmd.Context(), dirs, name)
 			if err != nil {
 				return err
 			}
@@ -116,8 +116,8 @@ func (a *app) nameOf(flag string, args []string) (string, error) {
 	return args[0], checkName(args[0])
 }
 
-// look finds out how an environment is.
-func look(ctx context.Context, dirs clusters.Dirs, name string) (environmentStatus, error) {
+// lookAt finds out how an environment is.
+func lookAt(ctx context.Context, dirs clusters.Dirs, name string) (environmentStatus, error) {
 	status := environmentStatus{Name: name, Parts: []health.Part{}}
 	env, err := clusters.LoadEnvironment(dirs, name)
 	if err != nil && !errors.Is(err, clusters.ErrNoEnvironment) {
@@ -384,7 +384,7 @@ func lookAtAll(ctx context.Context, dirs clusters.Dirs) ([]environmentStatus, er
 	var group sync.WaitGroup
 	for i, name := range names {
 		group.Go(func() {
-			status, err := look(ctx, dirs, name)
+			status, err := lookAt(ctx, dirs, name)
 			if err != nil {
 				status.State, status.Parts = stateIncomplete, []health.Part{{Name: "record", State: firstLine(err.Error())}}
 				status.Remedy = clusters.Remedy(err)
