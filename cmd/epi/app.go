@@ -187,6 +187,10 @@ wins over a variable, a variable over the file. See: epi help configuration.`,
 			a.helpErr = unknownCommand(root, word)
 			return
 		}
+		if words := cmd.Flags().Args(); !cmd.Runnable() && len(words) > 0 {
+			a.helpErr = usageError("%s has no %q\nSee: %[1]s --help", cmd.CommandPath(), words[0])
+			return
+		}
 		help(cmd, args)
 	})
 	flags := root.PersistentFlags()
@@ -207,6 +211,13 @@ wins over a variable, a variable over the file. See: epi help configuration.`,
 		root.AddCommand(command)
 	}
 	a.registerCompletions(root)
+	root.SetOut(a.out) // where the script of completion goes is settled now
+	root.InitDefaultCompletionCmd()
+	for _, command := range root.Commands() {
+		for _, below := range command.Commands() {
+			below.Args = usageArgs(below.Args)
+		}
+	}
 	return root
 }
 

@@ -69,7 +69,7 @@ func (a *app) configure(cmd *cobra.Command) error {
 	}
 	if file, ok := a.lookupEnv(configVariable); ok && !a.typed["config"] {
 		if file == "" {
-			return usageError("variable %s is empty: unset it, or give it a file", configVariable)
+			return usageError("variable %s: it is empty; unset it, or give it a file", configVariable)
 		}
 		a.config = file
 	}
@@ -88,14 +88,14 @@ func (a *app) configure(cmd *cobra.Command) error {
 				// As an unset one only where that is the default anyway: a variable that is empty by mistake
 				// must not lead to another environment or folder.
 				if harmless := flag.DefValue == "" || flag.DefValue == "[]"; !harmless || slices.Contains(never, flag.Name) {
-					problems = append(problems, fmt.Errorf("variable %s is empty: unset it, or give it a value", variable))
+					problems = append(problems, fmt.Errorf("variable %s: it is empty; unset it, or give it a value", variable))
 				}
 				return
 			}
 			a.origins[flag.Name] = "variable " + variable
 			_ = cmd.Flags().SetAnnotation(flag.Name, fromVariable, nil) // it exists
 			if err := flag.Value.Set(value); err != nil {
-				problems = append(problems, fmt.Errorf("variable %s: %q: %w", variable, value, cause(flag, err)))
+				problems = append(problems, fmt.Errorf("variable %s: %w", variable, cause(flag, value, err)))
 			}
 			flag.Changed = true
 			return
@@ -126,7 +126,7 @@ func (a *app) emptyFlags(cmd *cobra.Command) error {
 			return
 		}
 		origin := cmp.Or(a.origins[flag.Name], "flag --"+flag.Name)
-		problems = append(problems, fmt.Errorf("%s is empty: leave it out, or give it a value", origin))
+		problems = append(problems, fmt.Errorf("%s: it is empty; leave it out, or give it a value", origin))
 	})
 	return errors.Join(problems...)
 }
@@ -157,11 +157,11 @@ func set(flag *pflag.Flag, value configfile.Value) error {
 		return fmt.Errorf("%q is a list, want one value", value.Words)
 	case value.List:
 		if err := slice.Replace(value.Words); err != nil {
-			return fmt.Errorf("%q: %w", value.Words, cause(flag, err))
+			return cause(flag, strings.Join(value.Words, ", "), err)
 		}
 	default:
 		if err := flag.Value.Set(value.Words[0]); err != nil {
-			return fmt.Errorf("%q: %w", value.Words[0], cause(flag, err))
+			return cause(flag, value.Words[0], err)
 		}
 	}
 	flag.Changed = true
@@ -174,10 +174,11 @@ var kinds = map[string]string{
 	"duration": "a duration, such as 5s or 1m30s", "float64Slice": "numbers, such as 100,300",
 }
 
-// cause is the error of a flag's Set, without the names of Go's functions.
-func cause(flag *pflag.Flag, err error) error {
+// cause is the error of a flag's Set, without the names of Go's functions. The flags of epi's own types name
+// the value themselves.
+func cause(flag *pflag.Flag, value string, err error) error {
 	if kind, known := kinds[flag.Value.Type()]; known {
-		return errors.New("want " + kind)
+		return fmt.Errorf("%q: want %s", value, kind)
 	}
 	return err
 }

@@ -85,7 +85,7 @@ func TestAWrongFileIsToldWithThePlace(t *testing.T) {
 		"a: 1\nnodes: two":            `epi.yaml:2:1: key nodes: "two": want a whole number`,
 		"keep: yes":                   `epi.yaml:1:1: key keep: "yes": want true or false`,
 		"duration: 5":                 `epi.yaml:1:1: key duration: "5": want a duration, such as 5s`,
-		"rate: [1, fast]":             `epi.yaml:1:1: key rate: ["1" "fast"]: want numbers`,
+		"rate: [1, fast]":             `epi.yaml:1:1: key rate: "1, fast": want numbers`,
 		"agent-image: [a, b]":         "key agent-image: [\"a\" \"b\"] is a list, want one value",
 		"nodes: {a: b}":               "epi.yaml:1:1: key nodes: want one value, found keys below it",
 		"- nodes":                     "epi.yaml:1:1: want keys with values, such as nodes: 2, found a list",
@@ -105,7 +105,7 @@ func TestAWrongFileIsToldWithThePlace(t *testing.T) {
 		"nodess: 1\nnodez: 1\nall: 1": "epi.yaml:3:1: key all",
 		"output: xml":                 `epi.yaml:1:1: key output: "xml" is not text or json`,
 		strings.Repeat("x: 1\n", 20):  "and 10 more",
-		"color: ''":                   "epi.yaml:1:1: key color is empty",
+		"color: ''":                   "epi.yaml:1:1: key color: it is empty",
 		"state-dir: ''":               "", // typed in this test
 	} {
 		code, _, stderr := inFolder(t, content, nil, "test", "--list", "--suites", "isolation")
@@ -209,11 +209,11 @@ func TestKeysBelongToCommands(t *testing.T) {
 
 func TestVariablesThatAreEmptyOrWrong(t *testing.T) {
 	for variable, says := range map[string]string{
-		"EPI_NAME=":             "variable EPI_NAME is empty",
-		"EPI_NODES=":            "variable EPI_NODES is empty",
-		"EPI_ARTIFACTS=":        "variable EPI_ARTIFACTS is empty",
-		"EPI_CONFIG=":           "variable EPI_CONFIG is empty",
-		"EPI_CLIENTS=":          "variable EPI_CLIENTS is empty",
+		"EPI_NAME=":             "variable EPI_NAME: it is empty",
+		"EPI_NODES=":            "variable EPI_NODES: it is empty",
+		"EPI_ARTIFACTS=":        "variable EPI_ARTIFACTS: it is empty",
+		"EPI_CONFIG=":           "variable EPI_CONFIG: it is empty",
+		"EPI_CLIENTS=":          "variable EPI_CLIENTS: it is empty",
 		"EPI_NODES=two":         `variable EPI_NODES: "two": want a whole number`,
 		"EPI_KEEP=maybe":        `variable EPI_KEEP: "maybe": want true or false`,
 		"EPI_NODES=99":          "variable EPI_NODES: 99 is not between 1 and 20",

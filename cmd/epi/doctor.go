@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
+	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/engine"
 	"github.com/podidentity/epi/clusters/nodeimage"
 	"github.com/podidentity/epi/cmd/epi/configfile"
@@ -23,7 +26,7 @@ func (a *app) doctorCommand() *cobra.Command {
 		Short:   "Show what this machine has and lacks, each with its remedy",
 		Long: `Doctor looks at each thing that an environment on this machine needs: the container
 engine, the kernel, the tools for building a node image, the network; and whether epi's
-own programs are beside it, and epi.yaml here is right. It changes
+own programs are beside it, its folders can be written, and epi.yaml is right. It changes
 nothing but for a trial container, which it removes. The exit code is 3 if something
 is missing that epi cannot provide by itself.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -38,7 +41,7 @@ is missing that epi cannot provide by itself.`,
 			if dir, err := binaries(); err == nil {
 				options.RuntimeWrapper = wrapper(dir)
 			}
-			checks := slices.Concat([]engine.Check{programsCheck()}, a.configurationCheck(), engine.Checks(cmd.Context(), options), nodeimage.Checks(cmd.Context(), dirs))
+			checks := slices.Concat([]engine.Check{programsCheck()}, a.configurationCheck(), foldersChecks(dirs), engine.Checks(cmd.Context(), options), nodeimage.Checks(cmd.Context(), dirs))
 			if err := a.printChecks(checks); err != nil {
 				return err
 			}
@@ -69,6 +72,24 @@ func programsCheck() engine.Check {
 	}
 	check.OK, check.State = true, "in "+dir
 	return check
+}
+
+// foldersChecks say whether epi may write to its folders, as it may not where a home is read-only.
+func foldersChecks(dirs clusters.Dirs) []engine.Check {
+	var checks []engine.Check
+	for _, folder := range []struct{ name, flag, dir string }{{"state folder", "state-dir", dirs.State}, {"cache folder", "cache-dir", dirs.Cache}} {
+		check := engine.Check{Name: folder.name, OK: true, State: folder.dir}
+		there := folder.dir
+		for !fileExists(there) && there != filepath.Dir(there) {
+			there = filepath.Dir(there)
+		}
+		if err := unix.Access(there, unix.W_OK|unix.X_OK); err != nil {
+			check.OK, check.State = false, fmt.Sprintf("%s: cannot be written: %s: %v", folder.dir, there, err)
+			check.Remedy = fmt.Sprintf("give another one: --%s DIR, or %s", folder.flag, variableOf(folder.flag))
+		}
+		checks = append(checks, check)
+	}
+	return checks
 }
 
 // configurationCheck says what is wrong with epi.yaml; nothing where there is none.

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -34,5 +36,24 @@ func TestHintAtOtherFolders(t *testing.T) {
 		if row.hint != strings.Contains(hint, "--state-dir") || row.hint != strings.Contains(hint, "EPI_STATE_DIR") {
 			t.Errorf("%v: hint %q", row.err, hint)
 		}
+	}
+}
+
+func TestFoldersThatCannotBeWrittenAreTold(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	checks := foldersChecks(clusters.Dirs{State: filepath.Join(t.TempDir(), "not", "there", "yet"), Cache: filepath.Join(file, "cache")})
+	if len(checks) != 2 || !checks[0].OK || checks[1].OK || !strings.Contains(checks[1].Remedy, "EPI_CACHE_DIR") {
+		t.Errorf("%+v", checks)
+	}
+}
+
+// A binary that was copied alone says what it lacks, and where it comes from.
+func TestACopiedBinarySaysWhatItLacks(t *testing.T) {
+	check := programsCheck() // this test's program stands alone
+	if check.OK || !strings.Contains(check.State, "epi-agent") || !strings.Contains(check.State, "epi-runc") || !strings.Contains(check.Remedy, "make build") {
+		t.Errorf("%+v", check)
 	}
 }

@@ -68,7 +68,7 @@ func (a *app) flagError(cmd *cobra.Command, err error) error {
 	see := fmt.Sprintf("\nSee: %s --help", cmd.CommandPath())
 	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
 		flag := invalid.GetFlag()
-		return usageError("flag --%s: %q: %w%s", flag.Name, invalid.GetValue(), cause(flag, invalid.Unwrap()), see)
+		return usageError("flag --%s: %w%s", flag.Name, cause(flag, invalid.GetValue(), invalid.Unwrap()), see)
 	}
 	if !ok || unknown.GetSpecifiedShortnames() != "" {
 		return usageError("%w%s", err, see)
