@@ -228,13 +228,13 @@ type atTerminal struct {
 	more chan struct{}
 }
 
-// look is how a terminal is.
-type look struct {
+// terminalKind is how a terminal is.
+type terminalKind struct {
 	columns, rows uint16
 	variables     []string
 }
 
-var usual = look{80, 24, []string{"TERM=xterm-256color"}}
+var usual = terminalKind{80, 24, []string{"TERM=xterm-256color"}}
 
 func (p *program) command(args []string, variables ...string) *exec.Cmd {
 	if !slices.Contains(args, "aws") {
@@ -247,7 +247,7 @@ func (p *program) command(args []string, variables ...string) *exec.Cmd {
 }
 
 // start starts the program at a terminal of its own, which controls it.
-func (p *program) start(t *testing.T, look look, args ...string) *atTerminal {
+func (p *program) start(t *testing.T, look terminalKind, args ...string) *atTerminal {
 	t.Helper()
 	r := &atTerminal{t: t, command: p.command(args, look.variables...), ended: make(chan struct{}), more: make(chan struct{}, 1)}
 	var err error
@@ -408,20 +408,20 @@ func TestEveryVerbEndsAtATerminal(t *testing.T) {
 func TestEveryTerminalGetsWhatItKnows(t *testing.T) {
 	for _, row := range []struct {
 		name                  string
-		look                  look
+		look                  terminalKind
 		color                 string
 		redrawn, coloured, at bool
 	}{
 		{"usual", usual, "auto", true, true, true},
-		{"no size", look{0, 0, usual.variables}, "auto", false, true, true},
-		{"narrow", look{5, 3, usual.variables}, "auto", true, true, true},
-		{"one row", look{80, 1, usual.variables}, "auto", false, true, true},
-		{"dumb", look{80, 24, []string{"TERM=dumb"}}, "auto", false, false, true},
-		{"unnamed", look{80, 24, nil}, "auto", false, false, true},
-		{"NO_COLOR", look{80, 24, append([]string{"NO_COLOR=1"}, usual.variables...)}, "auto", true, false, true},
-		{"NO_COLOR empty", look{80, 24, append([]string{"NO_COLOR="}, usual.variables...)}, "auto", true, true, true},
+		{"no size", terminalKind{0, 0, usual.variables}, "auto", false, true, true},
+		{"narrow", terminalKind{5, 3, usual.variables}, "auto", true, true, true},
+		{"one row", terminalKind{80, 1, usual.variables}, "auto", false, true, true},
+		{"dumb", terminalKind{80, 24, []string{"TERM=dumb"}}, "auto", false, false, true},
+		{"unnamed", terminalKind{80, 24, nil}, "auto", false, false, true},
+		{"NO_COLOR", terminalKind{80, 24, append([]string{"NO_COLOR=1"}, usual.variables...)}, "auto", true, false, true},
+		{"NO_COLOR empty", terminalKind{80, 24, append([]string{"NO_COLOR="}, usual.variables...)}, "auto", true, true, true},
 		{"never", usual, "never", false, false, true},
-		{"always", look{80, 24, append([]string{"NO_COLOR=1"}, usual.variables...)}, "always", true, true, true},
+		{"always", terminalKind{80, 24, append([]string{"NO_COLOR=1"}, usual.variables...)}, "always", true, true, true},
 		{"piped", usual, "auto", false, false, false},
 		{"piped, always", usual, "always", false, true, false},
 	} {
@@ -503,7 +503,7 @@ func TestControlCIsAnsweredAndCleanedUpAfterInEveryPhase(t *testing.T) {
 			if row.block != "" {
 				p.variables = append(p.variables, variableBlock+"="+row.block)
 			}
-			r := p.start(t, look{80, 24, []string{"TERM=xterm", "NO_COLOR=1"}}, row.args...)
+			r := p.start(t, terminalKind{80, 24, []string{"TERM=xterm", "NO_COLOR=1"}}, row.args...)
 			r.await(row.at)
 			r.press(controlC)
 			r.await("Interrupted: removing what was made")
