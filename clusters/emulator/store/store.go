@@ -3,12 +3,15 @@
 package store
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -21,6 +24,10 @@ const lockWait = time.Second
 // Store is a file of named tables. It is safe for concurrent use.
 type Store struct {
 	db *bbolt.DB
+	// file is the same file again, for its size.
+	file *os.File
+	// size is how large it was last. bbolt never makes it smaller.
+	size atomic.Int64
 }
 
 // Open opens the file at path, or makes it and its folder. Records survive the end of the process,
@@ -29,6 +36,9 @@ type Store struct {
 func Open(path string) (*Store, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("open state: %w", err)
+	}
+	if err := check(path); err != nil {
+		return nil, err
 	}
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
 		Timeout: lockWait, NoSync: true, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType,
@@ -43,7 +53,72 @@ func Open(path string) (*Store, error) {
 	case err != nil:
 		return nil, fmt.Errorf("open state %s: %w", path, err)
 	}
-	return &Store{db}, nil
+	s := &Store{db: db}
+	if s.file, err = os.Open(path); err == nil {
+		err = s.sealOld()
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open state %s: %w", path, err), db.Close())
+	}
+	return s, nil
+}
+
+// sealOld gives the records of a file from before there were checksums theirs.
+func (s *Store) sealOld() error {
+	return s.guarded(func() error {
+		return s.db.Update(func(tx *bbolt.Tx) error {
+			return tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
+				if b.Sequence() != 0 {
+					return nil
+				}
+				together := uint64(emptyTable)
+				sealed := map[string][]byte{}
+				if err := b.ForEach(func(key, value []byte) error {
+					record, own := seal(string(name), key, value)
+					sealed[string(key)] = record
+					together ^= own
+					return nil
+				}); err != nil {
+					return err
+				}
+				for key, record := range sealed {
+					if err := b.Put([]byte(key), record); err != nil {
+						return err
+					}
+				}
+				return b.SetSequence(together)
+			})
+		})
+	})
+}
+
+var errCut = errors.New("something else has cut the state file")
+
+// guarded does something with the file, which is in memory as it is on disk: to read where it was cut meanwhile
+// is a fault of memory, which bbolt does not survive.
+func (s *Store) guarded(do func() error) (err error) {
+	if err := s.checkSize(); err != nil {
+		return err
+	}
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = fmt.Errorf("something else has changed the state file: %v", fault)
+		}
+	}()
+	return do()
+}
+
+func (s *Store) checkSize() error {
+	info, err := s.file.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Size() < s.size.Load() {
+		return errCut
+	}
+	s.size.Store(info.Size())
+	return nil
 }
 
 // Close flushes the file and lets go of it.
@@ -51,7 +126,7 @@ func (s *Store) Close() error {
 	if err := s.db.Sync(); err != nil {
 		return fmt.Errorf("flush state: %w", err)
 	}
-	if err := s.db.Close(); err != nil {
+	if err := errors.Join(s.db.Close(), s.file.Close()); err != nil {
 		return fmt.Errorf("close state: %w", err)
 	}
 	return nil
@@ -59,7 +134,7 @@ func (s *Store) Close() error {
 
 // Clear removes all tables but those to keep. The others become unusable where they are open.
 func (s *Store) Clear(keep ...string) error {
-	err := s.db.Update(func(tx *bbolt.Tx) error {
+	err := s.update(func(tx *bbolt.Tx) error {
 		var names [][]byte
 		if err := tx.ForEach(func(name []byte, _ *bbolt.Bucket) error {
 			if !slices.Contains(keep, string(name)) {
@@ -87,37 +162,89 @@ func (s *Store) Table(name string) (Table, error) {
 	if s == nil {
 		return Nowhere{}, nil
 	}
-	err := s.db.Update(func(tx *bbolt.Tx) error {
-		_, err := tx.CreateBucketIfNotExists([]byte(name))
+	err := s.update(func(tx *bbolt.Tx) error {
+		b, err := tx.CreateBucketIfNotExists([]byte(name))
+		if err == nil && b.Sequence() == 0 {
+			err = b.SetSequence(emptyTable)
+		}
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open table %s: %w", name, err)
 	}
-	return &table{db: s.db, name: name}, nil
+	return &table{s, name}, nil
+}
+
+func (s *Store) update(do func(*bbolt.Tx) error) error {
+	return s.guarded(func() error { return s.db.Update(do) })
 }
 
 // table is a Table of the file. Each visits in the order of the keys.
 type table struct {
-	db   *bbolt.DB
-	name string
+	store *Store
+	name  string
 }
 
+// RecordError is the error of a record that the one who wrote it cannot read.
+type RecordError struct {
+	Table, Key string
+	Err        error
+}
+
+func (e *RecordError) Error() string {
+	return fmt.Sprintf("record %q of %s: %v", e.Key, e.Table, e.Err)
+}
+
+func (e *RecordError) Unwrap() error { return e.Err }
+
 func (t *table) Put(key string, value []byte) error {
-	return t.update("write", key, func(b *bbolt.Bucket) error { return b.Put([]byte(key), value) })
+	return t.update("write", key, func(b *bbolt.Bucket) error {
+		record, own := seal(t.name, []byte(key), value)
+		together, err := t.without(b, key)
+		if err != nil {
+			return err
+		}
+		if err := b.Put([]byte(key), record); err != nil {
+			return err
+		}
+		return b.SetSequence(together ^ own)
+	})
 }
 
 func (t *table) Delete(key string) error {
-	return t.update("delete", key, func(b *bbolt.Bucket) error { return b.Delete([]byte(key)) })
+	return t.update("delete", key, func(b *bbolt.Bucket) error {
+		together, err := t.without(b, key)
+		if err != nil {
+			return err
+		}
+		if err := b.Delete([]byte(key)); err != nil {
+			return err
+		}
+		return b.SetSequence(together)
+	})
+}
+
+// without is the table's sequence without a record.
+func (t *table) without(b *bbolt.Bucket, key string) (uint64, error) {
+	record := b.Get([]byte(key))
+	if record == nil {
+		return b.Sequence(), nil
+	}
+	if len(record) < sumSize {
+		return 0, errSum
+	}
+	return b.Sequence() ^ binary.LittleEndian.Uint64(record), nil
 }
 
 func (t *table) update(verb, key string, do func(*bbolt.Bucket) error) error {
-	err := t.db.Update(func(tx *bbolt.Tx) error {
-		bucket := tx.Bucket([]byte(t.name))
-		if bucket == nil {
-			return bolt.ErrBucketNotFound
-		}
-		return do(bucket)
+	err := t.store.guarded(func() error {
+		return t.store.db.Update(func(tx *bbolt.Tx) error {
+			bucket := tx.Bucket([]byte(t.name))
+			if bucket == nil {
+				return bolt.ErrBucketNotFound
+			}
+			return do(bucket)
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("%s record %q of %s: %w", verb, key, t.name, err)
@@ -126,11 +253,22 @@ func (t *table) update(verb, key string, do func(*bbolt.Bucket) error) error {
 }
 
 func (t *table) Each(visit func(key string, value []byte) error) error {
-	return t.db.View(func(tx *bbolt.Tx) error {
-		bucket := tx.Bucket([]byte(t.name))
-		if bucket == nil {
-			return fmt.Errorf("read table %s: %w", t.name, bolt.ErrBucketNotFound)
-		}
-		return bucket.ForEach(func(key, value []byte) error { return visit(string(key), append([]byte(nil), value...)) })
+	return t.store.guarded(func() error {
+		return t.store.db.View(func(tx *bbolt.Tx) error {
+			bucket := tx.Bucket([]byte(t.name))
+			if bucket == nil {
+				return fmt.Errorf("read table %s: %w", t.name, bolt.ErrBucketNotFound)
+			}
+			return bucket.ForEach(func(key, record []byte) error {
+				value, _, err := unseal(t.name, key, record)
+				if err != nil {
+					return fmt.Errorf("read record %q of %s: %w", key, t.name, err)
+				}
+				if err := visit(string(key), append([]byte(nil), value...)); err != nil {
+					return &RecordError{t.name, string(key), err}
+				}
+				return nil
+			})
+		})
 	})
 }
