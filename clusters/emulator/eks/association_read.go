@@ -1,8 +1,9 @@
 package eks
 
 import (
-	"fmt"
+	"cmp"
 	"net/http"
+	"strconv"
 )
 
 func (s *Service) describeAssociation(r *http.Request) (any, error) {
@@ -83,21 +84,32 @@ func (s *Service) listAssociations(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var found []*Association
-	for _, a := range c.byID {
-		if matches(query.Get("namespace"), a.Namespace) && matches(query.Get("serviceAccount"), a.ServiceAccount) {
-			found = append(found, a)
-		}
-	}
-	order := func(a *Association) string { return fmt.Sprintf("%020d", a.seq) }
-	page, next, err := paginate(s.pages, r, found, order)
+	asked, err := s.pages.page(r)
 	if err != nil {
 		return nil, err
 	}
-	summaries := make([]associationSummary, 0, len(page))
-	for _, a := range page {
-		summaries = append(summaries, associationSummary{a.Cluster, a.Namespace, a.ServiceAccount, a.ARN, a.ID, a.OwnerARN})
+	// A token of this list holds such a number.
+	after, err := strconv.ParseUint(cmp.Or(asked.after, "0"), 10, 64)
+	if err != nil {
+		return nil, invalidParameter("The parameter nextToken is not one that this list returned.")
 	}
+	var next *string
+	namespace, account := query.Get("namespace"), query.Get("serviceAccount")
+	summaries := make([]associationSummary, 0, asked.limit)
+	last := after
+	c.bySeq.Ascend(after+1, func(seq uint64, a *Association) bool {
+		if !matches(namespace, a.Namespace) || !matches(account, a.ServiceAccount) {
+			return true
+		}
+		if len(summaries) == asked.limit {
+			token := s.pages.token(r, strconv.FormatUint(last, 10))
+			next = &token
+			return false
+		}
+		last = seq
+		summaries = append(summaries, associationSummary{a.Cluster, a.Namespace, a.ServiceAccount, a.ARN, a.ID, a.OwnerARN})
+		return true
+	})
 	return struct {
 		Associations []associationSummary `json:"associations"`
 		NextToken    *string              `json:"nextToken"`

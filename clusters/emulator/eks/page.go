@@ -59,29 +59,43 @@ func (p pages) seen(r *http.Request, token string) (string, bool) {
 	return seen, hmac.Equal([]byte(token), []byte(p.token(r, seen)))
 }
 
+// page is what maxResults and nextToken ask for.
+type page struct {
+	limit int
+	// after is the key of the last item that was seen; "" before the first.
+	after string
+}
+
+func (p pages) page(r *http.Request) (page, error) {
+	asked, query := page{limit: maxPage}, r.URL.Query()
+	if query.Has("maxResults") {
+		var err error
+		if asked.limit, err = strconv.Atoi(query.Get("maxResults")); err != nil || asked.limit < 1 || asked.limit > maxPage {
+			return page{}, invalidParameter("The parameter maxResults must be between 1 and %d.", maxPage)
+		}
+	}
+	if token := query.Get("nextToken"); token != "" {
+		var ok bool
+		if asked.after, ok = p.seen(r, token); !ok {
+			return page{}, invalidParameter("The parameter nextToken is not one that this list returned.")
+		}
+	}
+	return asked, nil
+}
+
 // paginate sorts items by key and cuts the page that maxResults and nextToken ask for out of them. The
 // token holds the key of the last item seen, so items that come and go between two pages shift nothing.
-func paginate[T any](p pages, r *http.Request, items []T, key func(T) string) (page []T, next *string, err error) {
-	query, limit := r.URL.Query(), maxPage
-	if query.Has("maxResults") {
-		limit, err = strconv.Atoi(query.Get("maxResults"))
-		if err != nil || limit < 1 || limit > maxPage {
-			return nil, nil, invalidParameter("The parameter maxResults must be between 1 and %d.", maxPage)
-		}
+func paginate[T any](p pages, r *http.Request, items []T, key func(T) string) (found []T, next *string, err error) {
+	asked, err := p.page(r)
+	if err != nil {
+		return nil, nil, err
 	}
 	slices.SortFunc(items, func(a, b T) int { return strings.Compare(key(a), key(b)) })
-	start := 0
-	if token := query.Get("nextToken"); token != "" {
-		seen, ok := p.seen(r, token)
-		if !ok {
-			return nil, nil, invalidParameter("The parameter nextToken is not one that this list returned.")
-		}
-		start = sort.Search(len(items), func(n int) bool { return key(items[n]) > seen })
-	}
-	page = items[start:min(start+limit, len(items))]
-	if start+limit < len(items) {
-		token := p.token(r, key(page[len(page)-1]))
+	start := sort.Search(len(items), func(n int) bool { return key(items[n]) > asked.after })
+	found = items[start:min(start+asked.limit, len(items))]
+	if start+asked.limit < len(items) {
+		token := p.token(r, key(found[len(found)-1]))
 		next = &token
 	}
-	return page, next, nil
+	return found, next, nil
 }

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tidwall/btree"
+
 	"github.com/podidentity/epi/clusters/emulator/restjson"
 )
 
@@ -64,6 +66,9 @@ type cluster struct {
 	tags       map[string]string
 	byID       map[string]*Association
 	byPod      map[identity]*Association
+	// bySeq has the associations in the order of their creation, which is that of lists: a page costs what is
+	// on it.
+	bySeq btree.Map[uint64, *Association]
 	// byToken has the associations that were created with a client request token.
 	byToken map[string]*Association
 	// addons by name; those that are gone stay until the name is used again.
@@ -121,6 +126,7 @@ func (c *cluster) association(id string) (*Association, error) {
 // add and remove keep the indexes and wake who waits. The caller holds the state's mu for writing.
 func (c *cluster) add(a *Association) {
 	c.byID[a.ID] = a
+	c.bySeq.Set(a.seq, a)
 	c.byPod[identity{a.Namespace, a.ServiceAccount}] = a
 	if a.token != "" {
 		c.byToken[a.token] = a
@@ -130,6 +136,7 @@ func (c *cluster) add(a *Association) {
 
 func (c *cluster) remove(a *Association) {
 	delete(c.byID, a.ID)
+	c.bySeq.Delete(a.seq)
 	delete(c.byPod, identity{a.Namespace, a.ServiceAccount})
 	delete(c.byToken, a.token)
 	c.announce()
