@@ -55,7 +55,7 @@ It is not AWS: what it does not know it refuses.`,
 	root.SetErr(errOut)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	env := func(name string) string { value, _ := lookup(name); return value }
-	root.AddCommand(serveCommand(env, errOut), syncCommand(env, errOut), versionCommand()) //nolint:contextcheck // cobra hands the context on
+	root.AddCommand(serveCommand(env, errOut), syncCommand(env, errOut), recoverCommand(out), versionCommand()) //nolint:contextcheck // cobra hands the context on
 	command, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return 0
