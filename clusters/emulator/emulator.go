@@ -22,6 +22,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/iam"
 	"github.com/podidentity/epi/clusters/emulator/imds"
 	"github.com/podidentity/epi/clusters/emulator/journal"
+	"github.com/podidentity/epi/clusters/emulator/limits"
 	"github.com/podidentity/epi/clusters/emulator/oidc"
 	"github.com/podidentity/epi/clusters/emulator/s3"
 	"github.com/podidentity/epi/clusters/emulator/s3/objects"
@@ -67,6 +68,8 @@ type Options struct {
 	// the control API. Otherwise they become ACTIVE by themselves, as Unbacked says.
 	ClustersBacked bool
 	Unbacked       eks.Unbacked
+	// Limits bound what unknown clients take, of the listeners too; nil means the default ones.
+	Limits *limits.Limits
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Log gets each call at level debug; nil discards.
@@ -91,6 +94,7 @@ type Emulator struct {
 	faults   *faults.Set
 	metadata *imds.Service
 	hops     hops
+	limits   *limits.Limits
 
 	// cloud is what Reset replaces when no request is being served.
 	cloud atomic.Pointer[cloud]
@@ -116,7 +120,7 @@ func New(options Options) (*Emulator, error) {
 	if err := options.complete(); err != nil {
 		return nil, fmt.Errorf("make emulator: %w", err)
 	}
-	e := &Emulator{options: options, journal: journal.NewRing(options.JournalSize)}
+	e := &Emulator{options: options, journal: journal.NewRing(options.JournalSize), limits: options.Limits}
 	e.faults = faults.New(faults.Options{Now: options.Now, Services: e.faultServices})
 	first, err := e.newCloud(nil)
 	if err != nil {
@@ -173,8 +177,12 @@ func (e *Emulator) newCloud(sessionKey []byte) (*cloud, error) {
 	if _, err := accounts.CreateServiceRole(options.NodeRole, ec2Principal, iam.WorkerNodePolicyARN); err != nil {
 		return nil, fmt.Errorf("make node role: %w", err)
 	}
+	c := &cloud{accounts: accounts}
+	c.verifier = sigv4.NewVerifier(accounts, sigv4.Options{
+		Now: options.Now, MaxBody: map[string]int64{"s3": objects.MaxSize}, PresignedLife: map[string]time.Duration{"sts": sts.PresignedLife},
+	})
 	storage, err := s3.NewHandler(s3.Options{
-		Authorizer: accounts, Region: options.Region, Now: options.Now,
+		Authorizer: accounts, Region: options.Region, Now: options.Now, Forms: forms{c},
 		Tables: objects.Tables{
 			Buckets: tables["s3 buckets"], Objects: tables["s3 objects"], Contents: tables["s3 contents"], Uploads: tables["s3 uploads"],
 		},
@@ -191,10 +199,7 @@ func (e *Emulator) newCloud(sessionKey []byte) (*cloud, error) {
 		return nil, fmt.Errorf("make EKS: %w", err)
 	}
 	clusters := managers[options.Account]
-	verifier := sigv4.NewVerifier(accounts, sigv4.Options{
-		Now: options.Now, MaxBody: map[string]int64{"s3": objects.MaxSize}, PresignedLife: map[string]time.Duration{"sts": sts.PresignedLife},
-	})
-	c := &cloud{accounts: accounts, verifier: verifier, eks: clusters, managers: managers, networks: networks}
+	c.eks, c.managers, c.networks = clusters, managers, networks
 	security := sts.NewHandler(sts.Options{Accounts: accounts, Issuers: issuers{options.Issuers, clusters}, Now: options.Now})
 	tokens := eksauth.New(eksauth.Options{
 		Account: options.Account, Clusters: clusters, Authorizer: authorizer{accounts, options.Account}, Sessions: sessions{accounts, options.Region}, Now: options.Now,
@@ -241,6 +246,9 @@ func (o *Options) complete() error {
 	if o.JournalSize == 0 {
 		o.JournalSize = 100_000
 	}
+	if o.Limits == nil {
+		o.Limits = limits.New(limits.Options{})
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -259,10 +267,10 @@ func (e *Emulator) RegisterCluster(name string, cluster control.Cluster) error {
 func (e *Emulator) Services() []string { return e.cloud.Load().names() }
 
 // Handler serves all AWS services.
-func (e *Emulator) Handler() http.Handler { return http.HandlerFunc(e.serve) }
+func (e *Emulator) Handler() http.Handler { return e.limits.Handler(http.HandlerFunc(e.serve)) }
 
 // MetadataHandler serves the instance metadata; the caller's address is the instance.
-func (e *Emulator) MetadataHandler() http.Handler { return e.metadata }
+func (e *Emulator) MetadataHandler() http.Handler { return e.limits.Handler(e.metadata) }
 
 // ControlHandler serves the control API. limiter is the listener of the instance metadata, or nil; a
 // reset sets it to the hop limit that it has now.
@@ -270,6 +278,7 @@ func (e *Emulator) ControlHandler(limiter control.HopLimiter) (http.Handler, err
 	options := control.Options{
 		Token: e.options.ControlToken, SyncToken: e.options.SyncToken,
 		Clusters: clusters{e}, Makers: makers{e}, TokenReviews: e.tokenReviews, Journal: e.journal, Faults: e.faults, Quotas: quotas{e}, Resetter: e,
+		Known: limits.Known,
 	}
 	if listener, ok := limiter.(*imds.Listener); ok {
 		if err := e.metadata.Attach(listener); err != nil {
@@ -280,5 +289,9 @@ func (e *Emulator) ControlHandler(limiter control.HopLimiter) (http.Handler, err
 		e.hops = hops{limiter, limiter.HopLimit()}
 		options.IMDS, options.IMDSv1 = limiter, e.metadata
 	}
-	return control.NewHandler(options)
+	handler, err := control.NewHandler(options)
+	if err != nil {
+		return nil, err
+	}
+	return e.limits.Handler(handler), nil
 }

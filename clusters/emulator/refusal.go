@@ -27,6 +27,8 @@ var jsonRefusals = map[sigv4.Kind]restjson.Error{
 	sigv4.BodyMismatch:          {Code: "InvalidSignatureException", Status: http.StatusForbidden},
 	sigv4.TooLarge:              {Code: "RequestEntityTooLargeException", Status: http.StatusRequestEntityTooLarge},
 	sigv4.BadBody:               {Code: "InvalidRequestException", Status: http.StatusBadRequest},
+	sigv4.Slow:                  {Code: "RequestTimeoutException", Status: http.StatusRequestTimeout},
+	sigv4.Busy:                  {Code: "ServiceUnavailableException", Status: http.StatusServiceUnavailable},
 }
 
 // ec2Refusals are the codes and statuses of EC2 where they are not those of Query services

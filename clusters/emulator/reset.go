@@ -22,6 +22,8 @@ var keptTables = []string{"tls"}
 func (e *Emulator) Reset(context.Context) error {
 	// Requests that a fault holds would be waited for.
 	e.faults.Clear()
+	// So would those whose bodies are on their way.
+	e.limits.Interrupt()
 	e.reset.Lock()
 	defer e.reset.Unlock()
 	old := e.cloud.Load()

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/faults"
 	"github.com/podidentity/epi/clusters/emulator/iam"
 	"github.com/podidentity/epi/clusters/emulator/journal"
+	"github.com/podidentity/epi/clusters/emulator/limits"
 	"github.com/podidentity/epi/clusters/emulator/sigv4"
 )
 
@@ -68,6 +70,10 @@ func (e *Emulator) record(r *http.Request, call *journal.Call, status int) {
 	call.Status = status
 	call.Duration = e.options.Now().Sub(call.Time)
 	e.journal.Add(*call)
+	if call.Cause != "" {
+		e.options.Log.LogAttrs(r.Context(), slog.LevelError, "internal error", slog.String("service", call.Service),
+			slog.String("operation", call.Operation), slog.String("cause", call.Cause), slog.String("request", call.RequestID))
+	}
 	e.options.Log.LogAttrs(r.Context(), slog.LevelDebug, "call",
 		slog.String("service", call.Service), slog.String("operation", call.Operation), slog.Int("status", status),
 		slog.String("error", call.ErrorCode), slog.String("principal", call.Principal), slog.String("source", call.SourceIP),
@@ -95,11 +101,12 @@ func (o *cloud) route(w http.ResponseWriter, r *http.Request, call *journal.Call
 		target.refuse(w, r, &sigv4.Error{Kind: sigv4.WrongScope, Message: "Credential should be scoped to a valid region, such as " + home + "."})
 		return
 	}
-	identity, err := o.verifier.Verify(r)
+	identity, err := o.verifier.VerifyHead(r)
 	if err != nil {
 		target.refuse(w, r, signatureError(err))
 		return
 	}
+	limits.Known(r.Context())
 	caller, ok := o.caller(r, identity, call)
 	if !ok {
 		// The key was there a moment ago, when its signature was verified.
@@ -133,15 +140,32 @@ func (o *cloud) caller(r *http.Request, identity *sigv4.Identity, call *journal.
 	return &iam.Caller{Principal: principal, AccessKeyID: identity.AccessKeyID, SessionToken: identity.SessionToken, Environment: iam.EnvironmentOf(r, region), Time: call.Time}, true
 }
 
+// forms finds who signed an upload by an HTML form.
+type forms struct{ cloud *cloud }
+
+// FormCaller implements s3.Forms.
+func (f forms) FormCaller(r *http.Request, post sigv4.Post) (*iam.Caller, error) {
+	identity, err := f.cloud.verifier.VerifyPost(r.Context(), post)
+	if err != nil {
+		return nil, signatureError(err)
+	}
+	limits.Known(r.Context())
+	caller, ok := f.cloud.caller(r, identity, journal.FromContext(r.Context()))
+	if !ok {
+		return nil, &sigv4.Error{Kind: sigv4.UnknownAccessKey, Message: "access key ID " + identity.AccessKeyID + " does not exist"}
+	}
+	return caller, nil
+}
+
 // unsigned serves what has no readable signature. STS and S3 have something to say to anonymous
 // callers; all other services refuse them.
 func (o *cloud) unsigned(w http.ResponseWriter, r *http.Request, call *journal.Call, home string) {
 	name := guessService(r)
 	if name == "iam" {
-		var ok bool
-		if name, ok = guessQueryService(w, r); !ok {
+		var refusal *sigv4.Error
+		if name, refusal = guessQueryService(r); refusal != nil {
 			w.Header().Set(jsonRequestID, call.RequestID)
-			iam.WriteSignatureError(w, r, &sigv4.Error{Kind: sigv4.TooLarge, Message: "the body is too large or broke off"})
+			iam.WriteSignatureError(w, r, refusal)
 			return
 		}
 	}
@@ -155,7 +179,6 @@ func (o *cloud) unsigned(w http.ResponseWriter, r *http.Request, call *journal.C
 		target.refuse(w, r, refusal)
 		return
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	environment := iam.EnvironmentOf(r, home)
 	target.handler.ServeHTTP(w, r.WithContext(iam.WithEnvironment(r.Context(), &environment)))
 }
@@ -172,21 +195,28 @@ func guessService(r *http.Request) string {
 	return "s3"
 }
 
-// guessQueryService tells the services that speak Query apart by the API version that Query requests carry, and leaves the
-// body as it was; false if the body cannot be read.
-func guessQueryService(w http.ResponseWriter, r *http.Request) (name string, ok bool) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
-	if err != nil {
-		return "", false
+// guessQueryService tells the services that speak Query apart by the API version that Query requests carry,
+// and leaves the body as it was; it refuses a body that cannot be read.
+func guessQueryService(r *http.Request) (name string, refusal *sigv4.Error) {
+	body, err := limits.ReadAll(r.Body, r.ContentLength, maxForm)
+	switch {
+	case limits.IsTooLarge(err):
+		return "", &sigv4.Error{Kind: sigv4.TooLarge, Message: err.Error()}
+	case errors.Is(err, limits.ErrMemory), errors.Is(err, limits.ErrInterrupted):
+		return "", &sigv4.Error{Kind: sigv4.Busy, Message: err.Error() + "; try again later"}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return "", &sigv4.Error{Kind: sigv4.Slow, Message: "the body stood still or came too slowly"}
+	case err != nil:
+		return "", &sigv4.Error{Kind: sigv4.BadBody, Message: "the body broke off"}
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	form, _ := url.ParseQuery(string(body)) // what could be parsed is enough to guess
 	for _, version := range []string{form.Get("Version"), r.URL.Query().Get("Version")} {
 		if name, ok := queryServices[version]; ok {
-			return name, true
+			return name, nil
 		}
 	}
-	return "iam", true
+	return "iam", nil
 }
 
 // queryServices by their API version.

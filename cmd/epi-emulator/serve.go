@@ -20,6 +20,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator"
 	"github.com/podidentity/epi/clusters/emulator/control"
 	"github.com/podidentity/epi/clusters/emulator/imds"
+	"github.com/podidentity/epi/clusters/emulator/limits"
 	"github.com/podidentity/epi/clusters/emulator/resolver"
 	"github.com/podidentity/epi/clusters/emulator/store"
 )
@@ -52,7 +53,8 @@ func serveCommand(env func(string) string, errOut io.Writer) *cobra.Command {
 
 What is made is gone with the process, unless --state names a file to keep it in: then
 a restart finds users, roles, policies, sessions, associations, add-ons and objects
-again. --member-account adds an account, with the role OrganizationAccountAccessRole
+again. A file that is damaged is not served: epi-emulator recover writes what can be
+read of it to a new one. --member-account adds an account, with the role OrganizationAccountAccessRole
 that the first account may assume: for roles in a second account.
 
 Clusters can also be asked for as on AWS, by CreateCluster or by eksctl, whose stacks
@@ -177,7 +179,11 @@ func (f serveFlags) serve(ctx context.Context, out io.Writer) (err error) {
 	if f.Issuers, err = readIssuers(ctx, f.issuers); err != nil {
 		return err
 	}
+	f.Limits = limits.New(limits.Options{})
 	e, err := emulator.New(f.Options)
+	if unreadable, ok := errors.AsType[*store.RecordError](err); ok {
+		return fmt.Errorf("state %s cannot be used, and was left as it is; move it away to begin anew: %w", f.state, unreadable)
+	}
 	if err != nil {
 		return usageError{err}
 	}
@@ -192,7 +198,7 @@ func (f serveFlags) serve(ctx context.Context, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	s := &servers{log: f.Log, removeAddress: func() error { return nil }}
+	s := &servers{log: f.Log, limits: f.Limits, removeAddress: func() error { return nil }}
 	defer func() {
 		s.closeListeners()
 		err = errors.Join(err, s.removeAddress())
@@ -249,6 +255,7 @@ func (f serveFlags) serve(ctx context.Context, out io.Writer) (err error) {
 // servers are the listeners of one process.
 type servers struct {
 	log     *slog.Logger
+	limits  *limits.Limits
 	pairs   []pair
 	dns     *resolver.Server // nil for none
 	running bool
@@ -267,7 +274,7 @@ func (s *servers) listen(ctx context.Context, address string, handler http.Handl
 	if err != nil {
 		return "", err // names the operation and the address
 	}
-	s.pairs = append(s.pairs, pair{listener, handler})
+	s.pairs = append(s.pairs, pair{s.limits.Listen(listener), handler})
 	return listener.Addr().String(), nil
 }
 
@@ -297,7 +304,7 @@ func (s *servers) listenMetadata(ctx context.Context, address string, hopLimit i
 	if err != nil {
 		return nil, err
 	}
-	s.pairs = append(s.pairs, pair{listener, handler})
+	s.pairs = append(s.pairs, pair{s.limits.Listen(listener), handler})
 	return listener, nil
 }
 
@@ -324,15 +331,8 @@ func (s *servers) run(ctx context.Context) error {
 		group.Go(func() error { return s.dns.Serve(ctx) })
 	}
 	for _, p := range s.pairs {
-		server := &http.Server{
-			Handler:           p.handler,
-			ReadHeaderTimeout: 10 * time.Second,
-			IdleTimeout:       2 * time.Minute,
-			MaxHeaderBytes:    64 << 10,
-			ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
-			// Long polls end with ctx, so they do not hold the shutdown up.
-			BaseContext: func(net.Listener) context.Context { return ctx },
-		}
+		// Long polls end with ctx, so they do not hold the shutdown up.
+		server := s.limits.Server(ctx, p.handler, s.log)
 		group.Go(func() error {
 			if err := server.Serve(p.listener); !errors.Is(err, http.ErrServerClosed) {
 				return fmt.Errorf("serve %s: %w", p.listener.Addr(), err)

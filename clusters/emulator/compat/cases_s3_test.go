@@ -16,7 +16,7 @@ const key = "a/b.txt"
 
 // s3Cases: https://docs.aws.amazon.com/AmazonS3/latest/API/.
 func s3Cases() []testCase {
-	return slices.Concat(s3CommonCases(), s3VersionCases(), s3SettingCases(), s3AccessCases(), s3InputCases())
+	return slices.Concat(s3CommonCases(), s3VersionCases(), s3SettingCases(), s3AccessCases(), s3InputCases(), s3ScopeCases(), s3FormCases())
 }
 
 func s3CommonCases() []testCase {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/podidentity/epi/clusters/emulator/s3"
 )
 
 // row is what one case observed.
@@ -49,7 +51,24 @@ func render(rows []row) string {
 		}
 		fmt.Fprintf(&summary, "| %s | %d | %d | %d |\n", titles[service], len(operations), accepted, len(own)-accepted)
 	}
-	return preamble + "\n| Service | Operations | Accepted inputs | Refused inputs |\n|---|---|---|---|\n" + summary.String() + tables.String()
+	return preamble + "\n| Service | Operations | Accepted inputs | Refused inputs |\n|---|---|---|---|\n" + summary.String() + scope(rows) + tables.String()
+}
+
+// scope lists what of S3 is not there, in a table that has S3.
+func scope(rows []row) string {
+	if !slices.ContainsFunc(rows, func(r row) bool { return r.service == "s3" }) {
+		return ""
+	}
+	var list strings.Builder
+	list.WriteString("\n## What of S3 is out of scope\n\nThese are refused with 501 NotImplemented, whoever asks. All other parameters of a query that an operation does not have\nare ignored, as S3 ignores them.\n\n| Feature | Refused |\n|---|---|\n")
+	for _, feature := range s3.Scope() {
+		var requests []string
+		for _, request := range feature.Requests {
+			requests = append(requests, request.Text())
+		}
+		fmt.Fprintf(&list, "| %s | %s |\n", feature.Feature, escape(strings.Join(requests, "; ")))
+	}
+	return list.String()
 }
 
 // class is 0 for accepted and 1 for refused.

@@ -96,6 +96,9 @@ type Options struct {
 	Quotas Quotas
 	// Resetter is nil if the emulator cannot be reset.
 	Resetter Resetter
+	// Known is called with the context of each request that bears a token that opens what it asks for; may
+	// be nil.
+	Known func(context.Context)
 }
 
 type server struct {
@@ -190,6 +193,9 @@ func (s *server) guard(next http.HandlerFunc, accepted ...[sha256.Size]byte) htt
 		case allowed == 0:
 			refuse(w, http.StatusForbidden, errors.New("this token may only watch identities and review tokens"))
 		default:
+			if s.Known != nil {
+				s.Known(r.Context())
+			}
 			next(w, r)
 		}
 	}

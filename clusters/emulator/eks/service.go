@@ -179,6 +179,7 @@ func (s *Service) handle(route route) {
 		call.Operation = route.operation
 		answer, err := serve(r, route)
 		if err != nil {
+			call.Cause = restjson.Cause(err)
 			call.ErrorCode = restjson.WriteError(w, about(r, err), codeServer)
 			return
 		}

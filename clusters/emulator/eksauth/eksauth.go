@@ -136,6 +136,7 @@ func (s *Service) assumeRoleForPodIdentity(w http.ResponseWriter, r *http.Reques
 	call.Operation = operation
 	answer, err := s.assume(r)
 	if err != nil {
+		call.Cause = restjson.Cause(err)
 		call.ErrorCode = restjson.WriteError(w, err, codeInternal)
 		return
 	}

@@ -48,6 +48,8 @@ var signatureErrors = map[sigv4.Kind]query.Error{
 	sigv4.BodyMismatch:          {Code: "SignatureDoesNotMatch", Status: http.StatusForbidden},
 	sigv4.TooLarge:              {Code: "RequestEntityTooLarge", Status: http.StatusRequestEntityTooLarge},
 	sigv4.BadBody:               {Code: "MalformedInput", Status: http.StatusBadRequest},
+	sigv4.Slow:                  {Code: "RequestTimeout", Status: http.StatusRequestTimeout},
+	sigv4.Busy:                  {Code: "ServiceUnavailable", Status: http.StatusServiceUnavailable},
 }
 
 // SignatureError is the answer of a Query service (IAM, STS) to a request whose signature was refused.

@@ -39,6 +39,8 @@ type Call struct {
 	Token string `json:"token,omitempty"`
 	// Fault is the ID of the rule that refused the request or delayed it.
 	Fault string `json:"fault,omitempty"`
+	// Cause is what went wrong inside the emulator when it answered with an internal error.
+	Cause string `json:"cause,omitempty"`
 }
 
 // NoAnswer is the error code of a call whose connection was ended before it was answered.

@@ -182,6 +182,9 @@ type errorResponse struct {
 func WriteError(w http.ResponseWriter, r *http.Request, namespace string, err error) {
 	call := journal.FromContext(r.Context())
 	refusal := asError(err)
+	if _, ok := errors.AsType[*Error](err); !ok {
+		call.Cause = err.Error()
+	}
 	call.ErrorCode = refusal.Code
 	fault := "Sender"
 	if refusal.Status >= http.StatusInternalServerError {

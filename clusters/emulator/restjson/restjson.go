@@ -68,6 +68,14 @@ func WriteError(w http.ResponseWriter, err error, internalCode string) string {
 	return refusal.Code
 }
 
+// Cause is the text of an error that WriteError does not tell; "" for an *Error.
+func Cause(err error) string {
+	if _, told := errors.AsType[*Error](err); told || err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
 func writeBody(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))

@@ -135,6 +135,7 @@ func TestEveryRoute(t *testing.T) {
 			}
 		}
 	}
+	seen["PostObject"] = true // is not signed in a header: TestFormsAreTheirSigners of package emulator has it
 	for _, operation := range s3.Operations() {
 		if !seen[operation] {
 			t.Errorf("%s has no row", operation)

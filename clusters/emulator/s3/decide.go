@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 
 	"github.com/podidentity/epi/clusters/emulator/iam"
@@ -101,15 +102,38 @@ func (h *handler) authorize(ctx context.Context, q *request, a access) error {
 		return h.authorizeAnonymous(ctx, wanted)
 	}
 	decision := h.authorizer.Authorize(ctx, q.caller, wanted)
-	switch {
-	case decision.Allowed:
+	if decision.Allowed {
 		return nil
+	}
+	hint := h.transportHint(ctx, q, wanted)
+	switch {
 	case wanted.ResourceAccount != q.caller.Principal.AccountID:
 		// Only callers of the same account are told why (troubleshoot-403-errors).
 		return errAccessDenied
 	}
 	wanted.Resource = `"` + a.resource + `"`
-	return &Error{Code: "AccessDenied", Status: http.StatusForbidden, Message: iam.DeniedMessage(q.caller, wanted, decision)}
+	return &Error{Code: "AccessDenied", Status: http.StatusForbidden, Message: iam.DeniedMessage(q.caller, wanted, decision) + hint}
+}
+
+// transportHint tells a caller whom only aws:SecureTransport keeps out what to do: a bucket that wants TLS of
+// everybody is locked for good where there is none. It is noted in the journal too.
+func (h *handler) transportHint(ctx context.Context, q *request, wanted iam.Access) string {
+	if q.http.TLS != nil {
+		return ""
+	}
+	call := journal.FromContext(ctx)
+	said := call.Decision
+	secure := *q.caller
+	secure.SecureTransport = true
+	wanted.Context = maps.Clone(wanted.Context)
+	allowed := h.authorizer.Authorize(ctx, &secure, wanted).Allowed
+	call.Decision = said
+	if !allowed {
+		return ""
+	}
+	const hint = " It would be allowed over TLS (aws:SecureTransport): serve the emulator with --tls, or reset it through the control API (POST /v1/reset)."
+	call.Decision += ";" + hint
+	return hint
 }
 
 // restricted tells whether RestrictPublicBuckets keeps the caller out: while the policy is public, everyone

@@ -14,14 +14,14 @@ import (
 const maxDeletes = 1000
 
 type deletedKey struct {
-	Key                   string
+	Key                   text
 	VersionID             string `xml:"VersionId,omitempty"`
 	DeleteMarker          bool   `xml:",omitempty"`
 	DeleteMarkerVersionID string `xml:"DeleteMarkerVersionId,omitempty"`
 }
 
 type failedKey struct {
-	Key       string
+	Key       text
 	VersionID string `xml:"VersionId,omitempty"`
 	Code      string
 	Message   string
@@ -65,7 +65,7 @@ func (h *handler) deleteObject(q *request) error {
 
 // deleteObjects decides on each key by itself: refused ones are told in the answer, the others go.
 func (h *handler) deleteObjects(q *request) error {
-	text, found, err := q.readBody(maxDocument, errMalformedXML)
+	document, found, err := q.readBody()
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (h *handler) deleteObjects(q *request) error {
 		Quiet  bool
 		Object []doomed
 	}
-	if err := parseXML(text, "Delete", &body); err != nil {
+	if err := parseXML(document, "Delete", &body); err != nil {
 		return err
 	}
 	if len(body.Object) == 0 || len(body.Object) > maxDeletes {
@@ -99,7 +99,7 @@ func (h *handler) deleteObjects(q *request) error {
 			if !ok {
 				return err
 			}
-			result.Failed = append(result.Failed, failedKey{one.Key, one.version(), refusal.Code, refusal.Message})
+			result.Failed = append(result.Failed, failedKey{text(one.Key), one.version(), refusal.Code, refusal.Message})
 		} else if !body.Quiet {
 			result.Deleted = append(result.Deleted, deleted)
 		}
@@ -128,7 +128,7 @@ func (h *handler) deleteOne(ctx context.Context, q *request, one doomed) (delete
 	if err != nil {
 		return deletedKey{}, q.refusal(err)
 	}
-	deleted := deletedKey{Key: one.Key, VersionID: id, DeleteMarker: done.Marker}
+	deleted := deletedKey{Key: text(one.Key), VersionID: id, DeleteMarker: done.Marker}
 	if done.Marker {
 		deleted.DeleteMarkerVersionID = done.VersionID
 	}

@@ -3,9 +3,42 @@ package s3
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/xml"
+	"fmt"
+	"strings"
 
 	"github.com/podidentity/epi/clusters/emulator/s3/checksum"
 )
+
+// text is a key or a part of one in an answer. It may have characters that XML 1.0 has not, which encoding/xml
+// would replace by others: S3 writes them as references, and clients that cannot read those ask for
+// encoding-type=url (object-keys, "XML related object key constraints").
+type text string
+
+// MarshalXML implements xml.Marshaler.
+func (t text) MarshalXML(encoder *xml.Encoder, start xml.StartElement) error {
+	if !strings.ContainsFunc(string(t), beyondXML) {
+		return encoder.EncodeElement(string(t), start)
+	}
+	var escaped strings.Builder
+	for _, c := range string(t) {
+		if beyondXML(c) {
+			fmt.Fprintf(&escaped, "&#x%x;", c)
+			continue
+		}
+		if err := xml.EscapeText(&escaped, []byte(string(c))); err != nil {
+			return err
+		}
+	}
+	return encoder.EncodeElement(struct {
+		Raw string `xml:",innerxml"`
+	}{escaped.String()}, start)
+}
+
+// beyondXML tells whether XML 1.0 lacks a character (https://www.w3.org/TR/xml/#charsets).
+func beyondXML(c rune) bool {
+	return c < ' ' && c != '\t' && c != '\n' && c != '\r' || c == 0xFFFE || c == 0xFFFF
+}
 
 const namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
 

@@ -100,9 +100,9 @@ func badDigest(message string) *Error {
 type errorBody struct {
 	XMLName             xml.Name `xml:"Error"`
 	Code                string
-	Message             string
+	Message             text
 	BucketName          string `xml:",omitempty"`
-	Key                 string `xml:",omitempty"`
+	Key                 text   `xml:",omitempty"`
 	VersionID           string `xml:"VersionId,omitempty"`
 	UploadID            string `xml:"UploadId,omitempty"`
 	Region              string `xml:",omitempty"`
@@ -123,6 +123,7 @@ func writeError(w http.ResponseWriter, r *http.Request, err error) {
 	if fault, faulty := errors.AsType[*faults.Error](err); faulty {
 		refusal = &Error{Code: fault.Code, Status: fault.Status, Message: fault.Message}
 	} else if !ok {
+		call.Cause = err.Error()
 		refusal = &Error{Code: "InternalError", Status: http.StatusInternalServerError, Message: "We encountered an internal error. Please try again."}
 	}
 	call.ErrorCode = refusal.Code
@@ -131,7 +132,7 @@ func writeError(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	body, err := xml.Marshal(errorBody{
-		Code: refusal.Code, Message: refusal.Message, BucketName: refusal.Bucket, Key: refusal.Key, VersionID: refusal.VersionID,
+		Code: refusal.Code, Message: text(refusal.Message), BucketName: refusal.Bucket, Key: text(refusal.Key), VersionID: refusal.VersionID,
 		UploadID: refusal.UploadID, Region: refusal.Region, Header: refusal.Header,
 		RangeRequested: refusal.RangeRequested, ActualObjectSize: refusal.ActualObjectSize,
 		PartNumberRequested: refusal.PartNumberRequested, ActualPartCount: refusal.ActualPartCount,
@@ -167,11 +168,18 @@ var signatureErrors = map[sigv4.Kind]Error{
 	sigv4.BodyMismatch:          {Code: "XAmzContentSHA256Mismatch", Status: http.StatusBadRequest},
 	sigv4.TooLarge:              {Code: "EntityTooLarge", Status: http.StatusBadRequest, Message: "Your proposed upload exceeds the maximum allowed size"},
 	sigv4.BadBody:               {Code: "IncompleteBody", Status: http.StatusBadRequest},
+	sigv4.Version2:              {Code: "InvalidRequest", Status: http.StatusBadRequest},
+	sigv4.Slow:                  {Code: "RequestTimeout", Status: http.StatusBadRequest},
+	sigv4.Busy:                  {Code: "SlowDown", Status: http.StatusServiceUnavailable},
 }
 
 // WriteSignatureError answers a request whose signature was refused, in S3's XML and wording, and
 // notes the code in the journal's call of r.
 func WriteSignatureError(w http.ResponseWriter, r *http.Request, err *sigv4.Error) {
+	writeError(w, r, signatureError(r, err))
+}
+
+func signatureError(r *http.Request, err *sigv4.Error) *Error {
 	refusal, ok := signatureErrors[err.Kind]
 	if !ok {
 		refusal = signatureErrors[sigv4.Incomplete]
@@ -182,5 +190,5 @@ func WriteSignatureError(w http.ResponseWriter, r *http.Request, err *sigv4.Erro
 	if refusal.Message == "" {
 		refusal.Message = err.Message
 	}
-	writeError(w, r, &refusal)
+	return &refusal
 }

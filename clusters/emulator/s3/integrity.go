@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/podidentity/epi/clusters/emulator/s3/checksum"
@@ -40,10 +41,49 @@ func declaredChecksum(header http.Header) (declared, error) {
 	return found, nil
 }
 
+// unserved are the algorithms that S3 has and that are not here.
+var unserved = []string{"MD5", "SHA512", "XXHASH64", "XXHASH3", "XXHASH128"}
+
+// parseAlgorithm reads the value of a header that names an algorithm.
+func parseAlgorithm(name, header string, unknown *Error) (checksum.Algorithm, error) {
+	algorithm, ok := checksum.Parse(name)
+	switch {
+	case ok:
+		return algorithm, nil
+	case slices.Contains(unserved, strings.ToUpper(name)):
+		return "", notImplemented(fmt.Sprintf("The checksum algorithm %s is not implemented: %s", strings.ToUpper(name), header))
+	}
+	return "", unknown
+}
+
+// checkAnnounced wants the checksum that x-amz-sdk-checksum-algorithm announces (PutObject,
+// "x-amz-sdk-checksum-algorithm": "there must be a corresponding x-amz-checksum-algorithm or x-amz-trailer
+// header sent").
+func checkAnnounced(header http.Header, found declared) error {
+	const name = "X-Amz-Sdk-Checksum-Algorithm"
+	announced := header.Get(name)
+	if announced == "" {
+		return nil
+	}
+	algorithm, err := parseAlgorithm(announced, strings.ToLower(name), invalidRequest("Value for x-amz-sdk-checksum-algorithm header is invalid."))
+	switch {
+	case err != nil:
+		return err
+	case found.algorithm == "":
+		return invalidRequest("x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.")
+	case found.algorithm != algorithm:
+		return invalidRequest("Value for x-amz-sdk-checksum-algorithm header is invalid.")
+	}
+	return nil
+}
+
 // checkBody compares the body with what is declared of it.
 func checkBody(header http.Header, body []byte) (declared, error) {
 	found, err := declaredChecksum(header)
 	if err != nil {
+		return found, err
+	}
+	if err := checkAnnounced(header, found); err != nil {
 		return found, err
 	}
 	if a := found.algorithm; a != "" {

@@ -27,6 +27,9 @@ func (h *handler) keys(q *request) policy.Context {
 	if q.caller != nil {
 		keys["s3:signatureversion"] = []string{"AWS4-HMAC-SHA256"}
 		keys["s3:authtype"] = []string{"REST-HEADER"}
+		if q.form != nil {
+			keys["s3:authtype"] = []string{"POST"}
+		}
 		if q.presigned {
 			keys["s3:authtype"] = []string{"REST-QUERY-STRING"}
 			if at, err := time.Parse("20060102T150405Z", q.signed); err == nil {
@@ -68,7 +71,7 @@ func (q *request) addKeys(keys policy.Context) {
 				keys["s3:"+name] = values
 			}
 		}
-	case "PutObject", "CopyObject", "CompleteMultipartUpload":
+	case "PutObject", "PostObject", "CopyObject", "CompleteMultipartUpload":
 		keys["s3:objectcreationoperation"] = []string{"true"}
 		for _, name := range writing {
 			if values := q.http.Header[name]; len(values) > 0 {
@@ -125,7 +128,7 @@ func (q *request) further(keys policy.Context) []access {
 	need := func(action string) { more = append(more, access{action, q.resource(), keys, q.target}) }
 	header := q.http.Header
 	switch q.name {
-	case "PutObject", "CreateMultipartUpload", "CopyObject", "CompleteMultipartUpload":
+	case "PutObject", "PostObject", "CreateMultipartUpload", "CopyObject", "CompleteMultipartUpload":
 		if len(q.tags) > 0 {
 			need("s3:PutObjectTagging")
 		}

@@ -16,11 +16,11 @@ const maxPage = 1000
 
 // limit reads how many items a page may have.
 func (q *request) limit(name string, most int) (int, error) {
-	text, ok := q.query[name]
-	if !ok || text[0] == "" {
+	values, ok := q.query[name]
+	if !ok || values[0] == "" {
 		return most, nil
 	}
-	n, err := strconv.ParseInt(text[0], 10, 32)
+	n, err := strconv.ParseInt(values[0], 10, 32)
 	if err != nil || n < 0 {
 		return 0, invalidArgument("Argument " + name + " must be an integer between 0 and 2147483647")
 	}
@@ -48,11 +48,11 @@ func (e encoding) name() string {
 	return ""
 }
 
-func (e encoding) text(key string) string {
+func (e encoding) text(key string) text {
 	if !e {
-		return key
+		return text(key)
 	}
-	return strings.ReplaceAll(url.QueryEscape(key), "%2F", "/")
+	return text(strings.ReplaceAll(url.QueryEscape(key), "%2F", "/"))
 }
 
 // listRequest reads what the listings of keys have in common.
@@ -65,10 +65,10 @@ func (q *request) listRequest() (list objects.List, e encoding, err error) {
 	return list, e, err
 }
 
-type commonPrefix struct{ Prefix string }
+type commonPrefix struct{ Prefix text }
 
 type content struct {
-	Key               string
+	Key               text
 	LastModified      string
 	ETag              string
 	ChecksumAlgorithm checksum.Algorithm
@@ -81,8 +81,8 @@ type content struct {
 // listed is what answers of ListObjects and ListObjectsV2 have in common.
 type listed struct {
 	Name           string
-	Prefix         string
-	Delimiter      string `xml:",omitempty"`
+	Prefix         text
+	Delimiter      text `xml:",omitempty"`
 	MaxKeys        int
 	EncodingType   string `xml:",omitempty"`
 	IsTruncated    bool
@@ -127,8 +127,8 @@ func (h *handler) listObjects(q *request) error {
 	body := struct {
 		XMLName xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ ListBucketResult"`
 		listed
-		Marker     string
-		NextMarker string `xml:",omitempty"`
+		Marker     text
+		NextMarker text `xml:",omitempty"`
 	}{listed: answer, Marker: e.text(list.After)}
 	if answer.IsTruncated && list.Delimiter != "" {
 		body.NextMarker = e.text(last) // without a delimiter, the last key is
@@ -160,7 +160,7 @@ func (h *handler) listObjectsV2(q *request) error {
 		XMLName xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ ListBucketResult"`
 		listed
 		KeyCount              int
-		StartAfter            string `xml:",omitempty"`
+		StartAfter            text   `xml:",omitempty"`
 		ContinuationToken     string `xml:",omitempty"`
 		NextContinuationToken string `xml:",omitempty"`
 	}{listed: answer, KeyCount: len(answer.Contents) + len(answer.CommonPrefixes), StartAfter: e.text(startAfter), ContinuationToken: token}
@@ -179,8 +179,8 @@ func tokenAfter(last string) string {
 }
 
 func readToken(token string) (string, error) {
-	text, err := base64.URLEncoding.DecodeString(token)
-	last, ok := strings.CutPrefix(string(text), tokenPrefix)
+	decoded, err := base64.URLEncoding.DecodeString(token)
+	last, ok := strings.CutPrefix(string(decoded), tokenPrefix)
 	if err != nil || !ok {
 		return "", invalidArgument("The continuation token provided is incorrect")
 	}
@@ -188,7 +188,7 @@ func readToken(token string) (string, error) {
 }
 
 type version struct {
-	Key               string
+	Key               text
 	VersionID         string `xml:"VersionId"`
 	IsLatest          bool
 	LastModified      string
@@ -221,11 +221,11 @@ func (v versions) MarshalXML(encoder *xml.Encoder, _ xml.StartElement) error {
 type versionsResult struct {
 	XMLName             xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ ListVersionsResult"`
 	Name                string
-	Prefix              string
-	Delimiter           string `xml:",omitempty"`
-	KeyMarker           string
+	Prefix              text
+	Delimiter           text `xml:",omitempty"`
+	KeyMarker           text
 	VersionIDMarker     string `xml:"VersionIdMarker"`
-	NextKeyMarker       string `xml:",omitempty"`
+	NextKeyMarker       text   `xml:",omitempty"`
 	NextVersionIDMarker string `xml:"NextVersionIdMarker,omitempty"`
 	MaxKeys             int
 	EncodingType        string `xml:",omitempty"`

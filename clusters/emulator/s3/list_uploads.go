@@ -21,7 +21,7 @@ func initiatorOf(u *objects.Upload) *initiator {
 }
 
 type listedUpload struct {
-	Key               string
+	Key               text
 	UploadID          string `xml:"UploadId"`
 	Initiator         *initiator
 	Owner             *owner
@@ -34,12 +34,12 @@ type listedUpload struct {
 type uploadsResult struct {
 	XMLName            xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ ListMultipartUploadsResult"`
 	Bucket             string
-	KeyMarker          string
+	KeyMarker          text
 	UploadIDMarker     string `xml:"UploadIdMarker"`
-	NextKeyMarker      string `xml:",omitempty"`
+	NextKeyMarker      text   `xml:",omitempty"`
 	NextUploadIDMarker string `xml:"NextUploadIdMarker,omitempty"`
-	Prefix             string
-	Delimiter          string `xml:",omitempty"`
+	Prefix             text
+	Delimiter          text   `xml:",omitempty"`
 	EncodingType       string `xml:",omitempty"`
 	MaxUploads         int
 	IsTruncated        bool
@@ -98,7 +98,7 @@ type listedPart struct {
 type partsResult struct {
 	XMLName              xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ ListPartsResult"`
 	Bucket               string
-	Key                  string
+	Key                  text
 	UploadID             string `xml:"UploadId"`
 	PartNumberMarker     int
 	NextPartNumberMarker int
@@ -118,8 +118,8 @@ func (h *handler) listParts(q *request) error {
 		return err
 	}
 	after := 0
-	if text := q.query.Get("part-number-marker"); text != "" {
-		if after, err = strconv.Atoi(text); err != nil || after < 0 {
+	if marker := q.query.Get("part-number-marker"); marker != "" {
+		if after, err = strconv.Atoi(marker); err != nil || after < 0 {
 			return invalidArgument("Argument part-number-marker must be an integer between 0 and 2147483647")
 		}
 		after = min(after, objects.MaxPartNumber)
@@ -129,7 +129,7 @@ func (h *handler) listParts(q *request) error {
 		return q.refusal(err)
 	}
 	body := partsResult{
-		Bucket: q.bucket, Key: q.key, UploadID: u.ID, PartNumberMarker: after, MaxParts: limit, IsTruncated: more,
+		Bucket: q.bucket, Key: text(q.key), UploadID: u.ID, PartNumberMarker: after, MaxParts: limit, IsTruncated: more,
 		Initiator: initiatorOf(u), Owner: ownerOf(q.target.Owner), StorageClass: classOf(u.StorageClass),
 	}
 	if u.Declared {

@@ -4,6 +4,7 @@ import (
 	"crypto/md5"
 	"encoding/hex"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -31,9 +32,10 @@ func (q *request) upload() (objects.Upload, error) {
 	}
 	header := q.http.Header
 	if name := header.Get("X-Amz-Checksum-Algorithm"); name != "" {
-		if u.Algorithm, u.Declared = checksum.Parse(name); !u.Declared {
-			return u, errChecksumAlgorithm
+		if u.Algorithm, err = parseAlgorithm(name, "x-amz-checksum-algorithm", errChecksumAlgorithm); err != nil {
+			return u, err
 		}
+		u.Declared = true
 	}
 	u.Type = u.Algorithm.DefaultType()
 	if kind := header.Get("X-Amz-Checksum-Type"); kind != "" {
@@ -50,7 +52,7 @@ func (q *request) upload() (objects.Upload, error) {
 type initiateResult struct {
 	XMLName  xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ InitiateMultipartUploadResult"`
 	Bucket   string
-	Key      string
+	Key      text
 	UploadID string `xml:"UploadId"`
 }
 
@@ -69,7 +71,7 @@ func (h *handler) createMultipartUpload(q *request) error {
 		header.Set("X-Amz-Checksum-Algorithm", string(u.Algorithm))
 		header.Set("X-Amz-Checksum-Type", string(u.Type))
 	}
-	return writeXML(q.w, initiateResult{Bucket: q.bucket, Key: q.key, UploadID: u.ID})
+	return writeXML(q.w, initiateResult{Bucket: q.bucket, Key: text(q.key), UploadID: u.ID})
 }
 
 func (h *handler) abortMultipartUpload(q *request) error {
@@ -89,7 +91,7 @@ func (h *handler) uploadPart(q *request) error {
 	if err != nil {
 		return q.refusal(err)
 	}
-	data, found, err := q.readBody(objects.MaxSize, errTooLarge)
+	data, found, err := q.readBody()
 	if err != nil {
 		return err
 	}
@@ -162,9 +164,9 @@ type completedPart struct {
 
 type completeResult struct {
 	XMLName  xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ CompleteMultipartUploadResult"`
-	Location string
+	Location text
 	Bucket   string
-	Key      string
+	Key      text
 	ETag     string
 	checksumElements
 }
@@ -175,18 +177,23 @@ func (h *handler) completeMultipartUpload(q *request) error {
 		return err
 	}
 	id := q.query.Get("uploadId")
-	u, parts, _, err := h.store.Parts(q.bucket, q.key, id, 0, objects.MaxPartNumber)
-	if err != nil {
-		return q.refusal(err)
+	u, parts, _, missing := h.store.Parts(q.bucket, q.key, id, 0, objects.MaxPartNumber)
+	if missing != nil && !errors.Is(missing, objects.ErrNoSuchUpload) {
+		return q.refusal(missing)
 	}
-	want, err := q.wantedChecksum(u)
-	if err != nil {
-		return err
+	want := ""
+	if missing == nil {
+		if want, err = q.wantedChecksum(u); err != nil {
+			return err
+		}
 	}
 	// The checksum header is the object's here, not the body's.
-	for _, algorithm := range checksum.Algorithms() {
-		q.http.Header.Del(algorithm.Header())
+	for name := range q.http.Header {
+		if suffix, ok := strings.CutPrefix(name, "X-Amz-Checksum-"); ok && suffix != "Mode" && suffix != "Type" && suffix != "Algorithm" {
+			q.http.Header.Del(name)
+		}
 	}
+	q.http.Header.Del("X-Amz-Sdk-Checksum-Algorithm")
 	var body struct {
 		Part []completedPart
 	}
@@ -195,6 +202,14 @@ func (h *handler) completeMultipartUpload(q *request) error {
 	}
 	if len(body.Part) == 0 {
 		return errMalformedXML
+	}
+	if missing != nil {
+		// It may have been completed, and the answer lost.
+		made, err := h.store.Completed(q.bucket, q.key, id, named(body.Part))
+		if err != nil {
+			return q.refusal(err)
+		}
+		return h.answerCompleted(q, made)
 	}
 	list, err := completed(u, body.Part)
 	if err != nil {
@@ -207,11 +222,24 @@ func (h *handler) completeMultipartUpload(q *request) error {
 	if err != nil {
 		return q.refusal(err)
 	}
+	return h.answerCompleted(q, made)
+}
+
+func (h *handler) answerCompleted(q *request, made *objects.Version) error {
 	q.setVersion(made)
 	q.w.Header().Set("X-Amz-Server-Side-Encryption", "AES256")
 	return writeXML(q.w, completeResult{
-		Location: h.location(q), Bucket: q.bucket, Key: q.key, ETag: quoted(made.ETag), checksumElements: elementsOf(made.Checksum),
+		Location: text(h.location(q)), Bucket: q.bucket, Key: text(q.key), ETag: quoted(made.ETag), checksumElements: elementsOf(made.Checksum),
 	})
+}
+
+// named are the parts by number and ETag alone.
+func named(parts []completedPart) []objects.CompletedPart {
+	list := make([]objects.CompletedPart, len(parts))
+	for n, part := range parts {
+		list[n] = objects.CompletedPart{Number: part.PartNumber, ETag: strings.Trim(part.ETag, `"`)}
+	}
+	return list
 }
 
 // location is the URL of an object.

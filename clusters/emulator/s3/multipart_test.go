@@ -152,7 +152,10 @@ func TestMultipartErrors(t *testing.T) {
 	if text, err := get(t.Context(), c, "empty"); err != nil || text != "" {
 		t.Errorf("%q, %v", text, err)
 	}
-	if status, body := raw(t, server, http.MethodPost, "/bucket/k?uploads", map[string]string{"X-Amz-Checksum-Algorithm": "MD5"}); status != 400 || !strings.Contains(body, "InvalidRequest") {
+	if status, body := raw(t, server, http.MethodPost, "/bucket/k?uploads", map[string]string{"X-Amz-Checksum-Algorithm": "MD4"}); status != 400 || !strings.Contains(body, "InvalidRequest") {
+		t.Errorf("%d %s", status, body)
+	}
+	if status, body := raw(t, server, http.MethodPost, "/bucket/k?uploads", map[string]string{"X-Amz-Checksum-Algorithm": "XXHASH64"}); status != 501 || !strings.Contains(body, "NotImplemented") {
 		t.Errorf("%d %s", status, body)
 	}
 }

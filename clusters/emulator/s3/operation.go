@@ -2,16 +2,12 @@ package s3
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/podidentity/epi/clusters/emulator/awshost"
-	"github.com/podidentity/epi/clusters/emulator/s3/checksum"
 )
 
 // operation is what a request asks for.
@@ -36,12 +32,6 @@ func bucketARN(bucket string) string { return "arn:aws:s3:::" + bucket }
 
 func objectARN(bucket, key string) string { return "arn:aws:s3:::" + bucket + "/" + key }
 
-// ignoredParameters belong to signing and to SDKs, not to the operation.
-var ignoredParameters = []string{
-	"x-id", "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature",
-	"X-Amz-Security-Token", "X-Amz-Content-Sha256", "X-Amz-Checksum-Mode", "x-amz-checksum-mode", "X-Amz-Sdk-Checksum-Algorithm",
-}
-
 // bucketName: bucketnamingrules. It has no slash, no wildcard and no variable of the policy language.
 var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 
@@ -56,8 +46,8 @@ func invalidURI() *Error {
 // journal: then that is returned too.
 func (h *handler) read(r *http.Request) (*operation, error) {
 	op := &operation{}
-	op.readPath(r.URL.Path, h.virtualBucket(r.Host))
-	if err := op.readQuery(r.URL.RawQuery); err != nil {
+	op.readPath(r.URL.Path, virtualBucket(r.Host))
+	if err := op.readQuery(r); err != nil {
 		return nil, err
 	}
 	copySource, copies := r.Header["X-Amz-Copy-Source"]
@@ -65,8 +55,9 @@ func (h *handler) read(r *http.Request) (*operation, error) {
 		if err := op.checkPath(); err != nil {
 			return nil, err
 		}
-		return nil, notImplemented("A query parameter or method you provided implies functionality that is not implemented")
+		return nil, op.unserved(r.Method)
 	}
+	op.keepKnown()
 	if !op.presigned {
 		op.signed = r.Header.Get("X-Amz-Date")
 	}
@@ -103,54 +94,6 @@ func (op *operation) checkQuery() error {
 		return invalidArgument("Version id cannot be the empty string")
 	}
 	return nil
-}
-
-// readQuery leaves in op.query what the operation is told by.
-func (op *operation) readQuery(raw string) error {
-	query, err := url.ParseQuery(raw)
-	if err != nil {
-		return invalidURI()
-	}
-	op.presigned = query.Has("X-Amz-Signature")
-	if op.presigned {
-		op.signed = query.Get("X-Amz-Date")
-		ignoreChecksums(query)
-	}
-	for _, name := range ignoredParameters {
-		delete(query, name)
-	}
-	op.query = query
-	return nil
-}
-
-// ignoreChecksums drops the checksums of a presigned URL, as S3 does: the AWS SDK for JavaScript puts that of
-// an empty body there, whatever will be uploaded (https://github.com/aws/aws-sdk/issues/480).
-func ignoreChecksums(query url.Values) {
-	for name := range query {
-		algorithm, ok := strings.CutPrefix(strings.ToLower(name), "x-amz-checksum-")
-		if _, known := checksum.Parse(algorithm); ok && known || strings.EqualFold(name, "x-amz-sdk-checksum-algorithm") {
-			delete(query, name)
-		}
-	}
-}
-
-// virtualBucket returns the bucket of a virtual-hosted request; "" for a path-style one.
-func (h *handler) virtualBucket(host string) string {
-	if name, ok := awshost.Parse(host); ok {
-		return name.Bucket
-	}
-	if at := strings.LastIndexByte(host, ':'); at >= 0 {
-		if name, _, err := net.SplitHostPort(host); err == nil {
-			host = name
-		}
-	}
-	host = strings.ToLower(host)
-	for _, base := range h.hosts {
-		if bucket, found := strings.CutSuffix(host, "."+base); found && !slices.Contains(h.hosts, host) {
-			return bucket
-		}
-	}
-	return ""
 }
 
 // readPath takes bucket and key from the decoded path: dots, repeated slashes and percent signs in a
@@ -206,6 +149,14 @@ func (op *operation) checkHeaders(header http.Header) error {
 		}
 	}
 	// Objects are encrypted with keys of S3, which is the default (default-encryption-faq), or not at all.
+	// Reads and parts do not take the header even so (GetObject, HeadObject: "you'll get an HTTP 400 Bad
+	// Request error"; UploadPart takes only what is for keys of customers).
+	switch op.name {
+	case "GetObject", "HeadObject", "UploadPart", "UploadPartCopy":
+		if header.Get("X-Amz-Server-Side-Encryption") != "" {
+			return invalidArgument("x-amz-server-side-encryption header is not supported for this operation.")
+		}
+	}
 	if encryption := header.Get("X-Amz-Server-Side-Encryption"); encryption != "" && encryption != "AES256" {
 		return unknownHeader("X-Amz-Server-Side-Encryption")
 	}

@@ -92,17 +92,27 @@ func (h *handler) putObject(q *request) error {
 	if q.http.ContentLength < 0 {
 		return &Error{Code: "MissingContentLength", Status: http.StatusLengthRequired, Message: "You must provide the Content-Length HTTP header."}
 	}
-	condition, err := q.writeCondition()
+	made, err := h.storeBody(q)
 	if err != nil {
 		return err
+	}
+	setChecksum(q.w.Header(), made.Checksum)
+	return nil
+}
+
+// storeBody makes an object of the body, and tells of it in the headers of the answer.
+func (h *handler) storeBody(q *request) (*objects.Version, error) {
+	condition, err := q.writeCondition()
+	if err != nil {
+		return nil, err
 	}
 	v, err := q.described()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	data, found, err := q.readBody(objects.MaxSize, errTooLarge)
+	data, found, err := q.readBody()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	v.Data, v.ETag = data, hex.EncodeToString(found.sum[:])
 	if found.algorithm != "" {
@@ -112,14 +122,13 @@ func (h *handler) putObject(q *request) error {
 	}
 	made, err := h.store.Put(q.bucket, v, condition)
 	if err != nil {
-		return q.refusal(err)
+		return nil, q.refusal(err)
 	}
 	q.setVersion(made)
 	header := q.w.Header()
 	header.Set("Etag", quoted(made.ETag))
 	header.Set("X-Amz-Server-Side-Encryption", "AES256")
-	setChecksum(header, made.Checksum)
-	return nil
+	return made, nil
 }
 
 // replaces reads a directive, which is COPY or REPLACE.
@@ -205,7 +214,8 @@ func (q *request) copied(from *objects.Version) (objects.Version, error) {
 		return v, err
 	}
 	if !replaces(header, "X-Amz-Metadata-Directive") {
-		if q.source.bucket == q.bucket && q.source.key == q.key && q.source.versionID == "" && v.StorageClass == from.StorageClass {
+		if q.source.bucket == q.bucket && q.source.key == q.key && q.source.versionID == "" && v.StorageClass == from.StorageClass &&
+			header.Get("X-Amz-Storage-Class") == "" && header.Get("X-Amz-Server-Side-Encryption") == "" {
 			return v, invalidRequest("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
 		}
 		v.Fields = from.Fields
@@ -220,9 +230,9 @@ func (q *request) copied(from *objects.Version) (objects.Version, error) {
 		v.Checksum = from.Checksum.Algorithm.Of(v.Data)
 	}
 	if name := header.Get("X-Amz-Checksum-Algorithm"); name != "" {
-		algorithm, ok := checksum.Parse(name)
-		if !ok {
-			return v, errChecksumAlgorithm
+		algorithm, err := parseAlgorithm(name, "x-amz-checksum-algorithm", errChecksumAlgorithm)
+		if err != nil {
+			return v, err
 		}
 		v.Checksum = algorithm.Of(v.Data)
 	}

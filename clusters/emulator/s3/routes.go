@@ -2,7 +2,6 @@ package s3
 
 import (
 	"net/http"
-	"net/url"
 	"slices"
 )
 
@@ -63,6 +62,8 @@ var routes = []route{
 	{method: http.MethodGet, level: onBucket, name: "ListObjects", action: "s3:ListBucket",
 		parameters: append([]string{"marker"}, listing...), serve: (*handler).listObjects},
 	{method: http.MethodPost, level: onBucket, subresource: "delete", name: "DeleteObjects", serve: (*handler).deleteObjects},
+
+	{method: http.MethodPost, level: onBucket, name: "PostObject", action: "s3:PutObject", serve: (*handler).postObject},
 
 	{method: http.MethodGet, level: onBucket, subresource: "policy", name: "GetBucketPolicy", action: "s3:GetBucketPolicy", serve: (*handler).getBucketPolicy},
 	{method: http.MethodPut, level: onBucket, subresource: "policy", name: "PutBucketPolicy", action: "s3:PutBucketPolicy", serve: (*handler).putBucketPolicy},
@@ -133,7 +134,7 @@ func (op *operation) level() level {
 	return onObject
 }
 
-// find returns the route that knows every parameter of the query.
+// find returns the route that the method, what the path names and the sub-resources of the query ask for.
 func (op *operation) find(method string, copies bool) *route {
 	at := op.level()
 	for i := range routes {
@@ -142,16 +143,4 @@ func (op *operation) find(method string, copies bool) *route {
 		}
 	}
 	return nil
-}
-
-func (r *route) knows(query url.Values) bool {
-	if r.subresource != "" && !query.Has(r.subresource) {
-		return false
-	}
-	for name := range query {
-		if name != r.subresource && (name != "versionId" || r.versioned == "") && !slices.Contains(r.parameters, name) {
-			return false
-		}
-	}
-	return true
 }

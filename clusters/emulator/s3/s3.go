@@ -19,6 +19,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/iam/policy"
 	"github.com/podidentity/epi/clusters/emulator/journal"
 	"github.com/podidentity/epi/clusters/emulator/s3/objects"
+	"github.com/podidentity/epi/clusters/emulator/sigv4"
 )
 
 // Authorizer decides whether a caller may do something, by the policies of both sides. A nil caller is
@@ -31,15 +32,19 @@ type Authorizer interface {
 	Shown(document *policy.Document) string
 }
 
+// Forms finds who signed the policy of a form, which must be signed in Region; the error is a *sigv4.Error.
+type Forms interface {
+	FormCaller(r *http.Request, post sigv4.Post) (*iam.Caller, error)
+}
+
 // Options of the handler.
 type Options struct {
 	Authorizer Authorizer
 	Region     string
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
-	// Hosts are the names below which a host BUCKET.NAME is a virtual-hosted bucket, besides AWS's own;
-	// nil means "localhost".
-	Hosts []string
+	// Forms finds who signed an upload by an HTML form; nil refuses all that are signed.
+	Forms Forms
 	// Tables keep what is stored; nil ones keep it in memory only.
 	Tables objects.Tables
 }
@@ -48,7 +53,7 @@ type Options struct {
 type handler struct {
 	authorizer Authorizer
 	region     string
-	hosts      []string
+	forms      Forms
 	now        func() time.Time
 	store      *objects.Store
 }
@@ -62,14 +67,11 @@ func NewHandler(options Options) (http.Handler, error) {
 	if options.Now == nil {
 		options.Now = time.Now
 	}
-	if options.Hosts == nil {
-		options.Hosts = []string{"localhost"}
-	}
 	store, err := objects.New(options.Tables, options.Now)
 	if err != nil {
 		return nil, fmt.Errorf("make S3 handler: %w", err)
 	}
-	return &handler{authorizer: options.Authorizer, region: options.Region, hosts: options.Hosts, now: options.Now, store: store}, nil
+	return &handler{authorizer: options.Authorizer, region: options.Region, forms: options.Forms, now: options.Now, store: store}, nil
 }
 
 // request is a request that is being served.
@@ -84,6 +86,11 @@ type request struct {
 	existing *objects.Version
 	// tags are those of the object to be, or those to be put on it or on the bucket to be.
 	tags []objects.Tag
+	// form is what an upload by an HTML form brought; nil for all other operations.
+	form *form
+	// body is the whole body once it is loaded.
+	body   []byte
+	loaded bool
 	// wantedBucket is the body of CreateBucket.
 	wantedBucket newBucket
 }
@@ -98,8 +105,7 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
 	call := journal.FromContext(r.Context())
 	caller := iam.CallerFrom(r.Context())
 	if caller != nil && caller.Region != h.region {
-		return &Error{Code: "AuthorizationHeaderMalformed", Status: http.StatusBadRequest, Region: h.region,
-			Message: fmt.Sprintf("The authorization header is malformed; the region '%s' is wrong; expecting '%s'", caller.Region, h.region)}
+		return h.wrongRegion(caller.Region)
 	}
 	op, err := h.read(r)
 	if op != nil {
@@ -119,13 +125,29 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
 	if err := h.findTarget(q); err != nil {
 		return err
 	}
+	if op.name == "PostObject" {
+		if err := h.readForm(q); err != nil {
+			return err
+		}
+		call.Subject = op.bucket + "/" + op.key
+	}
 	if err := q.prepare(); err != nil {
 		return err
 	}
 	if err := h.decide(r.Context(), q); err != nil {
 		return err
 	}
+	// All of a signed body is verified before anything is done.
+	q.trust()
+	if err := q.loadAny(); err != nil {
+		return err
+	}
 	return op.serve(h, q)
+}
+
+func (h *handler) wrongRegion(region string) *Error {
+	return &Error{Code: "AuthorizationHeaderMalformed", Status: http.StatusBadRequest, Region: h.region,
+		Message: fmt.Sprintf("The authorization header is malformed; the region '%s' is wrong; expecting '%s'", region, h.region)}
 }
 
 // findTarget answers for a missing bucket before any policy is asked: names are global.
@@ -152,6 +174,8 @@ func expectOwner(header http.Header, name string, bucket *objects.Bucket) error 
 func (q *request) prepare() error {
 	var err error
 	switch q.name {
+	case "PostObject":
+		q.tags, err = q.form.tags()
 	case "PutObject", "CopyObject", "CreateMultipartUpload":
 		if header := q.http.Header["X-Amz-Tagging"]; len(header) > 0 && (q.source == nil || replaces(q.http.Header, "X-Amz-Tagging-Directive")) {
 			q.tags, err = readTagging(header[0])

@@ -276,7 +276,7 @@ func TestFaults(t *testing.T) {
 		status int
 		code   string
 	}{
-		"/no-such-bucket/k": {503, "SlowDown"}, "/no-such-bucket/k?tagging": {404, "NoSuchBucket"}, "/no-such-bucket/k?nonsense": {501, "NotImplemented"},
+		"/no-such-bucket/k": {503, "SlowDown"}, "/no-such-bucket/k?tagging": {404, "NoSuchBucket"}, "/no-such-bucket/k?torrent": {501, "NotImplemented"},
 	} {
 		call := &journal.Call{Service: "s3"}
 		w := &sink{header: http.Header{}}

@@ -7,8 +7,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
+
+	"github.com/podidentity/epi/clusters/emulator/limits"
+	"github.com/podidentity/epi/clusters/emulator/s3/objects"
+	"github.com/podidentity/epi/clusters/emulator/sigv4"
 )
 
 // maxDocument is the largest XML or JSON document in bytes that a request may bring. The largest that SDKs
@@ -16,7 +21,9 @@ import (
 const maxDocument = 4 << 20
 
 // writeXML answers 200 with a document.
-func writeXML(w http.ResponseWriter, body any) error {
+func writeXML(w http.ResponseWriter, body any) error { return writeXMLStatus(w, http.StatusOK, body) }
+
+func writeXMLStatus(w http.ResponseWriter, status int, body any) error {
 	text, err := xml.Marshal(body)
 	if err != nil {
 		return fmt.Errorf("write answer: %w", err)
@@ -24,41 +31,86 @@ func writeXML(w http.ResponseWriter, body any) error {
 	text = append([]byte(xml.Header), text...)
 	w.Header().Set("Content-Type", "application/xml")
 	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+	w.WriteHeader(status)
 	_, _ = w.Write(text) // the client is gone: nobody is left to tell
 	return nil
 }
 
-// readBody reads the body and compares it with the checksums that the request declares.
-func (q *request) readBody(limit int64, tooLarge *Error) ([]byte, declared, error) {
-	var none declared
-	if q.caller == nil && strings.HasPrefix(q.http.Header.Get("X-Amz-Content-Sha256"), "STREAMING-") {
-		return nil, none, notImplemented("The aws-chunked coding is not implemented for unsigned requests") // who verifies a signature decodes it
+// bodyLimit is how large the body of an operation may be, and what is said of a larger one.
+func (q *request) bodyLimit() (int64, *Error) {
+	switch q.name {
+	case "PutObject", "UploadPart":
+		return objects.MaxSize, errTooLarge
+	case "DeleteObjects":
+		return maxDocument, errMalformedXML
 	}
-	if q.http.ContentLength > limit {
-		return nil, none, tooLarge
+	return maxDocument, &Error{Code: "MaxMessageLengthExceeded", Status: http.StatusBadRequest, Message: "Your request was too large."}
+}
+
+// whole is a body that is in memory when it is read: who verified the signature has read it.
+type whole interface{ Whole() ([]byte, error) }
+
+var errRequestTimeout = &Error{Code: "RequestTimeout", Status: http.StatusBadRequest,
+	Message: "Your socket connection to the server was not read from or written to within the timeout period. Idle connections will be closed."}
+
+// load reads the body once, into q.body. Before the decision that takes what unknown senders may take
+// together (package limits); after it, a body may be large and slow.
+func (q *request) load() error {
+	r := q.http
+	if q.loaded || r.Body == nil || r.Body == http.NoBody {
+		q.loaded = true
+		return nil
 	}
-	var data []byte
+	limit, tooLarge := q.bodyLimit()
+	if r.ContentLength > limit {
+		return tooLarge
+	}
+	if q.caller == nil && strings.HasPrefix(r.Header.Get("X-Amz-Content-Sha256"), "STREAMING-") {
+		return notImplemented("The aws-chunked coding is not implemented for unsigned requests") // who verifies a signature decodes it
+	}
 	var err error
-	if length := q.http.ContentLength; length >= 0 && q.caller != nil {
-		// As long as it says: who verified the signature has read it.
-		data = make([]byte, length)
-		_, err = io.ReadFull(q.http.Body, data)
+	if verified, ok := r.Body.(whole); ok {
+		q.body, err = verified.Whole()
 	} else {
-		data, err = io.ReadAll(io.LimitReader(q.http.Body, limit+1))
+		q.body, err = limits.ReadAll(r.Body, r.ContentLength, limit)
 	}
-	if _, over := errors.AsType[*http.MaxBytesError](err); over || int64(len(data)) > limit {
-		return nil, none, tooLarge
+	refusal, refused := errors.AsType[*sigv4.Error](err)
+	switch {
+	case refused:
+		return signatureError(r, refusal)
+	case limits.IsTooLarge(err), err == nil && int64(len(q.body)) > limit:
+		return tooLarge
+	case errors.Is(err, limits.ErrMemory), errors.Is(err, limits.ErrInterrupted):
+		return &Error{Code: "SlowDown", Status: http.StatusServiceUnavailable, Message: "Please reduce your request rate: " + err.Error()}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return errRequestTimeout
+	case err != nil, r.ContentLength >= 0 && int64(len(q.body)) < r.ContentLength:
+		return &Error{Code: "IncompleteBody", Status: http.StatusBadRequest, Message: "You did not provide the number of bytes specified by the Content-Length HTTP header"}
 	}
-	if err != nil {
-		return nil, none, &Error{Code: "IncompleteBody", Status: http.StatusBadRequest, Message: "You did not provide the number of bytes specified by the Content-Length HTTP header"}
+	q.loaded = true
+	r.ContentLength = int64(len(q.body))
+	return nil
+}
+
+// trust lets the body take its time: its sender may send it.
+func (q *request) trust() {
+	if body, ok := q.http.Body.(interface{ Trust() }); ok {
+		body.Trust()
 	}
-	found, err := checkBody(q.http.Header, data)
-	return data, found, err
+}
+
+// readBody returns the body, compared with the checksums that the request declares.
+func (q *request) readBody() ([]byte, declared, error) {
+	if err := q.load(); err != nil {
+		return nil, declared{}, err
+	}
+	found, err := checkBody(q.http.Header, q.body)
+	return q.body, found, err
 }
 
 // readDocument reads a document.
 func (q *request) readDocument() ([]byte, error) {
-	text, _, err := q.readBody(maxDocument, &Error{Code: "MaxMessageLengthExceeded", Status: http.StatusBadRequest, Message: "Your request was too large."})
+	text, _, err := q.readBody()
 	return text, err
 }
 

@@ -8,9 +8,12 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/podidentity/epi/clusters/emulator/limits"
 )
 
 // The values of x-amz-content-sha256 that are not a hash
@@ -150,9 +153,15 @@ func (b *body) isDeclared() bool {
 }
 
 // plainBody is a body in memory.
-type plainBody struct{ bytes.Reader }
+type plainBody struct {
+	bytes.Reader
+	data []byte
+}
 
 func (*plainBody) Close() error { return nil }
+
+// Whole returns the body.
+func (p *plainBody) Whole() ([]byte, error) { return p.data, nil }
 
 // replace hands the verified body on.
 func (b *body) replace() {
@@ -162,10 +171,16 @@ func (b *body) replace() {
 	if length == 0 {
 		r.Body = http.NoBody
 	} else {
-		plain := &plainBody{}
+		plain := &plainBody{data: b.plain}
 		plain.Reset(b.plain)
 		r.Body = plain
 	}
+	b.setLength(length)
+}
+
+// setLength tells handlers how long the body is.
+func (b *body) setLength(length int64) {
+	r := b.request
 	if r.ContentLength == length && r.Header["Content-Length"] == nil {
 		return // as it came
 	}
@@ -184,78 +199,98 @@ func (b *body) readPlain() error {
 		return nil
 	}
 	b.read = true
-	if b.request.ContentLength > b.limit {
+	length := b.request.ContentLength
+	data, err := limits.ReadAll(b.request.Body, length, b.limit)
+	switch {
+	case errors.Is(err, limits.ErrMemory), errors.Is(err, limits.ErrInterrupted):
+		return busy(err)
+	case limits.IsTooLarge(err) && length <= b.limit && length >= 0, err == nil && int64(len(data)) < length,
+		errors.Is(err, io.ErrUnexpectedEOF) && length >= 0:
+		return refuse(BadBody, "the body does not have the %d bytes of Content-Length", length)
+	case limits.IsTooLarge(err):
 		return b.tooLarge()
+	case err != nil:
+		return brokeOff(err, int64(len(data)))
 	}
-	if length := b.request.ContentLength; length >= 0 {
-		// One byte more tells whether the body is longer, which a server would not let happen.
-		b.plain = make([]byte, length+1)
-		n, err := io.ReadFull(b.request.Body, b.plain)
-		b.plain = b.plain[:n]
-		switch {
-		case err == nil || int64(n) < length || !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF):
-			return refuse(BadBody, "the body does not have the %d bytes of Content-Length", length)
-		default:
-			return nil
-		}
-	}
-	var buffer bytes.Buffer
-	n, err := buffer.ReadFrom(io.LimitReader(b.request.Body, b.limit+1))
-	if err != nil {
-		return refuse(BadBody, "the body broke off after %d bytes", n)
-	}
-	if n > b.limit {
-		return b.tooLarge()
-	}
-	b.plain = buffer.Bytes()
+	b.plain = data
 	return nil
+}
+
+func busy(err error) error { return refuse(Busy, "%v; try again later", err) }
+
+func brokeOff(err error, after int64) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return refuse(Slow, "the body stood still or came too slowly; %d bytes came", after)
+	}
+	return refuse(BadBody, "the body broke off after %d bytes", after)
 }
 
 // trailer tells whether a header may come after the body: the checksums that S3 takes after a body
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html). Any
-// other header could change what an already verified request means.
+// other header could change what an already verified request means. Whether a checksum is served is S3's
+// to say.
 func trailer(name string) bool {
-	switch name {
-	case "x-amz-checksum-crc32", "x-amz-checksum-crc32c", "x-amz-checksum-crc64nvme", "x-amz-checksum-sha1", "x-amz-checksum-sha256":
-		return true
+	switch strings.TrimPrefix(name, "x-amz-checksum-") {
+	case "crc32", "crc32c", "crc64nvme", "md5", "sha1", "sha256", "sha512", "xxhash64", "xxhash3", "xxhash128":
+		return strings.HasPrefix(name, "x-amz-checksum-")
 	}
 	return false
 }
 
-// decodeChunks decodes the aws-chunked content coding.
-func (b *body) decodeChunks(reader *bufio.Reader) error {
+// announced is what the headers say of a body in the aws-chunked content coding.
+type announced struct {
+	length   int64
+	trailers []string
+}
+
+func (b *body) announced() (announced, error) {
+	var a announced
 	r := b.request
 	if r.Body == nil || len(r.Header[decodedLengthHeader]) > 1 || len(r.Header[trailerHeader]) > 1 {
-		return refuse(BadBody, "a chunked body needs x-amz-decoded-content-length, and at most one x-amz-trailer")
+		return a, refuse(BadBody, "a chunked body needs x-amz-decoded-content-length, and at most one x-amz-trailer")
 	}
-	decodedLength, err := strconv.ParseUint(r.Header.Get(decodedLengthHeader), 10, 63)
+	length, err := strconv.ParseUint(r.Header.Get(decodedLengthHeader), 10, 63)
 	if err != nil {
-		return refuse(BadBody, "x-amz-decoded-content-length must be the length of the decoded body")
+		return a, refuse(BadBody, "x-amz-decoded-content-length must be the length of the decoded body")
 	}
-	if decodedLength > uint64(b.limit) {
-		return b.tooLarge()
+	if length > uint64(b.limit) {
+		return a, b.tooLarge()
 	}
-	if r.ContentLength >= 0 && uint64(r.ContentLength) < decodedLength {
-		return refuse(BadBody, "x-amz-decoded-content-length is more than Content-Length")
+	if r.ContentLength >= 0 && uint64(r.ContentLength) < length {
+		return a, refuse(BadBody, "x-amz-decoded-content-length is more than Content-Length")
 	}
-	var trailers []string
+	a.length = int64(length)
 	if header := r.Header.Get(trailerHeader); header != "" {
 		for name := range strings.SplitSeq(header, ",") {
 			name = strings.ToLower(strings.TrimSpace(name))
-			if !trailer(name) || slices.Contains(trailers, name) {
-				return refuse(BadBody, "only checksums can be trailing headers, each once")
+			if !trailer(name) || slices.Contains(a.trailers, name) {
+				return a, refuse(BadBody, "only checksums can be trailing headers, each once")
 			}
-			trailers = append(trailers, name)
+			a.trailers = append(a.trailers, name)
 		}
 	}
+	return a, nil
+}
+
+// decodeChunks decodes the aws-chunked content coding.
+func (b *body) decodeChunks(reader *bufio.Reader) error {
+	a, err := b.announced()
+	if err != nil {
+		return err
+	}
+	r := b.request
 	reader.Reset(r.Body)
-	decoder := newChunkDecoder(reader, b.signature, b.declared, int64(decodedLength))
-	found, err := decoder.decode(trailers)
+	decoder := newChunkDecoder(reader, b.signature, b.declared, a.length)
+	decoder.reserve = func(n int64) error { return limits.Reserve(r.Body, n) }
+	found, err := decoder.decode(a.trailers)
 	if err != nil {
 		if _, ok := errors.AsType[*Error](err); ok {
 			return err
 		}
-		return refuse(BadBody, "the body broke off")
+		if errors.Is(err, limits.ErrMemory) || errors.Is(err, limits.ErrInterrupted) {
+			return busy(err)
+		}
+		return brokeOff(err, int64(len(decoder.plain)))
 	}
 	b.plain, b.read = decoder.plain, true
 	for name, value := range found {

@@ -16,8 +16,8 @@ const (
 	minChunk     = 8 << 10
 	maxTrailer   = 2 << 10
 	maxChunkHead = 128
-	// growth is the most that is set aside for data that has not come yet.
-	growth = 1 << 20
+	// firstRoom is what is set aside before any data has come.
+	firstRoom = 8 << 10
 )
 
 // chunkDecoder reads "SIZE[;chunk-signature=SIGNATURE]\r\nDATA\r\n" chunks up to one of size 0, and
@@ -30,6 +30,8 @@ type chunkDecoder struct {
 	// want is the decoded length.
 	want  int64
 	plain []byte
+	// reserve takes memory for what is read.
+	reserve func(n int64) error
 	// previous is the signature that the next one continues.
 	previous string
 }
@@ -38,7 +40,7 @@ func newChunkDecoder(reader *bufio.Reader, s *signature, marker string, want int
 	return &chunkDecoder{
 		reader: reader, signature: s, want: want,
 		signed: marker != streamingUnsignedTrailer, trailer: marker != streamingSigned,
-		previous: s.claimed, plain: make([]byte, 0, min(want, growth)),
+		previous: s.claimed, reserve: func(int64) error { return nil },
 	}
 }
 
@@ -92,15 +94,30 @@ func (d *chunkDecoder) decode(names []string) (map[string]string, error) {
 // readData appends size bytes to plain, which grows as they come.
 func (d *chunkDecoder) readData(size int64) error {
 	for size > 0 {
-		part := int(min(size, growth))
+		if len(d.plain) == cap(d.plain) {
+			if err := d.grow(); err != nil {
+				return err
+			}
+		}
 		start := len(d.plain)
-		d.plain = slices.Grow(d.plain, part)[:start+part]
-		if _, err := io.ReadFull(d.reader, d.plain[start:]); err != nil {
-			d.plain = d.plain[:start]
+		part := int(min(size, int64(cap(d.plain)-start)))
+		n, err := io.ReadFull(d.reader, d.plain[start:start+part])
+		d.plain = d.plain[:start+n]
+		if err != nil {
 			return err
 		}
 		size -= int64(part)
 	}
+	return nil
+}
+
+// grow doubles the room for the data, up to the decoded length.
+func (d *chunkDecoder) grow() error {
+	room := min(max(2*int64(cap(d.plain)), firstRoom), d.want)
+	if err := d.reserve(room - int64(cap(d.plain))); err != nil {
+		return err
+	}
+	d.plain = append(make([]byte, 0, room), d.plain...)
 	return nil
 }
 
@@ -147,6 +164,11 @@ func parseSize(digits []byte) (size int64, ok bool) {
 // the next one is read.
 func (d *chunkDecoder) readLine(limit int) ([]byte, error) {
 	line, err := d.reader.ReadSlice('\n')
+	return d.endLine(line, err, limit)
+}
+
+// endLine checks a line and how it ended, and drops CRLF.
+func (d *chunkDecoder) endLine(line []byte, err error, limit int) ([]byte, error) {
 	switch {
 	case errors.Is(err, bufio.ErrBufferFull) || len(line) > limit+2:
 		return nil, refuse(BadBody, "a line between the chunks is too long")
@@ -160,6 +182,20 @@ func (d *chunkDecoder) readLine(limit int) ([]byte, error) {
 		return nil, refuse(BadBody, "a line between the chunks does not end with CRLF")
 	}
 	return line, nil
+}
+
+// readTrailerLine is readLine, but takes LF CRLF as an end too: so ends the only trailing header of minio-go,
+// as S3 accepts it (https://github.com/minio/minio-go/issues/1817).
+func (d *chunkDecoder) readTrailerLine(limit int) ([]byte, error) {
+	line, err := d.reader.ReadSlice('\n')
+	if err != nil || len(line) == 1 || line[len(line)-2] == '\r' {
+		return d.endLine(line, err, limit)
+	}
+	kept := append(make([]byte, 0, len(line)+1), line[:len(line)-1]...)
+	if rest, err := d.readLine(0); err != nil || len(rest) > 0 {
+		return nil, refuse(BadBody, "a trailing header does not end with CRLF")
+	}
+	return d.endLine(append(kept, "\r\n"...), nil, limit)
 }
 
 // continues checks a signature of the chain against what was begun, and makes it the previous one.
@@ -177,7 +213,7 @@ func (d *chunkDecoder) readTrailer(names []string) (map[string]string, error) {
 	var canonical strings.Builder
 	claimed, total := "", 0
 	for {
-		text, err := d.readLine(maxTrailer - total)
+		text, err := d.readTrailerLine(maxTrailer - total)
 		if errors.Is(err, io.EOF) && !d.trailer {
 			// The empty line after the last chunk is all that a body without trailer may lack.
 			break

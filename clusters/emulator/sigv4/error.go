@@ -34,6 +34,12 @@ const (
 	TooLarge Kind = "TooLarge"
 	// BadBody: the body broke off, or its chunks or their length are not as declared.
 	BadBody Kind = "BadBody"
+	// Version2: the request is signed with Signature Version 2.
+	Version2 Kind = "Version2"
+	// Slow: the body did not come within its time.
+	Slow Kind = "Slow"
+	// Busy: the body needs more memory than there is for it now.
+	Busy Kind = "Busy"
 )
 
 // Error is a refusal. Its message never holds a secret, a token or a signature.

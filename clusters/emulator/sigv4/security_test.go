@@ -62,7 +62,7 @@ func TestTamperedHeaderSignatures(t *testing.T) {
 		{"no value", setHeader("Authorization", ""), Incomplete},
 		{"Basic", setHeader("Authorization", "Basic QUtJQTpzZWNyZXQ="), Incomplete},
 		{"Bearer", setHeader("Authorization", "Bearer e30.e30.AA"), Incomplete},
-		{"signature version 2", setHeader("Authorization", "AWS AKIALONG:c2lnbmF0dXJl"), Incomplete},
+		{"signature version 2", setHeader("Authorization", "AWS AKIALONG:c2lnbmF0dXJl"), Version2},
 		{"signature version 3", swap(algorithm, "AWS3-HTTPS"), Incomplete},
 		{"signature version 4A", swap(algorithm, "AWS4-ECDSA-P256-SHA256"), Incomplete},
 		{"SHA-1", swap(algorithm, "AWS4-HMAC-SHA1"), Incomplete},

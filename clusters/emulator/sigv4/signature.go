@@ -84,6 +84,9 @@ func readSignature(r *http.Request) (*signature, error) {
 	if err != nil {
 		return nil, err
 	}
+	if version2(r, query) {
+		return nil, refuse(Version2, Version2Message)
+	}
 	headers := r.Header["Authorization"]
 	presigned := slices.ContainsFunc(query, func(p parameter) bool {
 		return p.name == queryAlgorithm || p.name == queryCredential || p.name == querySignature
@@ -97,6 +100,23 @@ func readSignature(r *http.Request) (*signature, error) {
 		return readHeader(r, headers[0], query)
 	}
 	return nil, refuse(MissingAuthentication, "the request is not signed")
+}
+
+// Version2Message says what is wrong and how to mend it.
+const Version2Message = "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256. " +
+	"This request has Signature Version 2, which AWS CLI 1 and Boto3 presign with by default: " +
+	"run aws configure set default.s3.signature_version s3v4, or make the client with Config(signature_version='s3v4'), and presign again."
+
+// version2 tells a request that is signed or presigned with Signature Version 2, which S3 does not take for
+// buckets made since 2020 (https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingAWSSDK.html,
+// "AWS Signature Version 2 turned off").
+func version2(r *http.Request, query parameters) bool {
+	if header := r.Header["Authorization"]; len(header) > 0 {
+		return strings.HasPrefix(header[0], "AWS ")
+	}
+	_, keys := query.get("AWSAccessKeyId")
+	_, signatures := query.get("Signature")
+	return keys > 0 && signatures > 0
 }
 
 func readHeader(r *http.Request, header string, query parameters) (*signature, error) {

@@ -6,12 +6,14 @@ package sigv4
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -105,6 +107,24 @@ func (v *Verifier) maxBody(service string) int64 {
 // unless the client chose an unsigned payload, which only S3 takes. The error is an *Error, or what
 // the store failed with.
 func (v *Verifier) Verify(r *http.Request) (*Identity, error) {
+	identity, err := v.VerifyHead(r)
+	if err != nil {
+		return nil, err
+	}
+	if later, ok := r.Body.(*Body); ok {
+		plain, err := later.Whole()
+		if err != nil {
+			return nil, err
+		}
+		(&body{request: r, plain: plain}).replace()
+	}
+	return identity, nil
+}
+
+// VerifyHead is Verify, but leaves the body of a request to S3 where it is: then r.Body is a *Body, which
+// reads and verifies all of it when it is read first. So it can be decided before whether the sender may
+// send it at all. The trailing headers are not there before that.
+func (v *Verifier) VerifyHead(r *http.Request) (*Identity, error) {
 	s, err := readSignature(r)
 	if err != nil {
 		return nil, err
@@ -131,7 +151,7 @@ func (v *Verifier) Verify(r *http.Request) (*Identity, error) {
 	text := v.texts.Get().(*[]byte)
 	s.text = *text
 	defer func() {
-		*text = s.text
+		*text, s.text = s.text, nil
 		v.texts.Put(text)
 	}()
 	scope := scope{secret, s.day, s.region, s.service}
@@ -144,18 +164,88 @@ func (v *Verifier) Verify(r *http.Request) (*Identity, error) {
 		v.keys.put(scope, key)
 	}
 	s.joinHeaders(r)
+	identity := &Identity{
+		AccessKeyID: s.accessKeyID, SessionToken: s.sessionToken, Region: s.region, Service: s.service, Time: s.time,
+		SignedHeaders: s.signedHeaders, Presigned: s.presigned,
+	}
+	if s.service == s3Service && r.Body != nil && r.Body != http.NoBody {
+		if err := v.deferBody(body); err != nil {
+			return nil, err
+		}
+		return identity, nil
+	}
+	if err := v.readBody(body); err != nil {
+		return nil, err
+	}
+	body.replace()
+	return identity, nil
+}
+
+func (v *Verifier) readBody(b *body) error {
 	reader := v.readers.Get().(*bufio.Reader)
 	defer func() {
 		reader.Reset(nil) // or it would keep the body
 		v.readers.Put(reader)
 	}()
-	if err := body.verify(reader); err != nil {
-		return nil, err
+	return b.verify(reader)
+}
+
+// deferBody puts a Body into the request, and tells how long it will be. It cannot fail when the body need
+// not be decoded.
+func (v *Verifier) deferBody(b *body) error {
+	r, received := b.request, *b.request // the headers are the same ones
+	b.request = &received
+	if b.chunked() {
+		a, err := b.announced()
+		if err != nil {
+			return err
+		}
+		(&body{request: r}).setLength(a.length)
 	}
-	return &Identity{
-		AccessKeyID: s.accessKeyID, SessionToken: s.sessionToken, Region: s.region, Service: s.service, Time: s.time,
-		SignedHeaders: s.signedHeaders, Presigned: s.presigned,
-	}, nil
+	r.Body, r.TransferEncoding = &Body{verifier: v, body: b, source: received.Body}, nil
+	return nil
+}
+
+// Body is the body of a request whose signature was verified. It is verified when it is read: nobody gets a
+// byte of a body that is not the one that was signed.
+type Body struct {
+	verifier *Verifier
+	body     *body
+	source   io.ReadCloser
+	done     bool
+	err      error
+	plain    bytes.Reader
+}
+
+// Whole returns the decoded body. The error is an *Error.
+func (b *Body) Whole() ([]byte, error) {
+	if !b.done {
+		b.done = true
+		b.err = b.verifier.readBody(b.body)
+		b.plain.Reset(b.body.plain)
+	}
+	if b.err != nil {
+		return nil, b.err
+	}
+	return b.body.plain, nil
+}
+
+// Read implements io.Reader.
+func (b *Body) Read(to []byte) (int, error) {
+	if _, err := b.Whole(); err != nil {
+		return 0, err
+	}
+	return b.plain.Read(to)
+}
+
+// Close implements io.Closer.
+func (b *Body) Close() error { return b.source.Close() }
+
+// Trust tells the source, if it wants to know, that the sender may send the body.
+func (b *Body) Trust() {
+	if source, ok := b.source.(interface{ Trust() }); ok {
+		source.Trust()
+	}
 }
 
 // secret looks up the secret access key of whom the signature claims to be from.

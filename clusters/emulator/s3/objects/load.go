@@ -101,7 +101,7 @@ func (s *Store) loadVersions(l *loading) error {
 		b.keys.Set(record.Key, append(versions, &Version{
 			Key: record.Key, ID: record.ID, number: record.Number, DeleteMarker: record.DeleteMarker, Modified: record.Modified,
 			ETag: record.ETag, Data: data, content: record.Content, Fields: record.Fields, Tags: record.Tags,
-			StorageClass: record.StorageClass, Checksum: record.Checksum, Parts: record.Parts,
+			StorageClass: record.StorageClass, Checksum: record.Checksum, Parts: record.Parts, upload: record.Upload,
 		}))
 		s.last = max(s.last, record.Number)
 		return nil

@@ -37,6 +37,7 @@ type versionRecord struct {
 	StorageClass string            `json:"storageClass,omitempty"`
 	Checksum     checksum.Checksum `json:"checksum"`
 	Parts        []Part            `json:"parts,omitempty"`
+	Upload       string            `json:"upload,omitempty"`
 }
 
 // uploadRecord is an upload or, with a Part, one of its parts.
@@ -88,7 +89,7 @@ func (s *Store) writeBucket(b *Bucket) error {
 func (s *Store) writeVersion(b *bucket, v *Version) error {
 	return s.write(s.tables.Objects, recordKey(b.config.Name, v.Key, v.ID), versionRecord{
 		Bucket: b.config.Name, Key: v.Key, ID: v.ID, Number: v.number, DeleteMarker: v.DeleteMarker, Modified: v.Modified,
-		ETag: v.ETag, Content: v.content, Fields: v.Fields, Tags: v.Tags, StorageClass: v.StorageClass, Checksum: v.Checksum, Parts: v.Parts,
+		ETag: v.ETag, Content: v.content, Fields: v.Fields, Tags: v.Tags, StorageClass: v.StorageClass, Checksum: v.Checksum, Parts: v.Parts, Upload: v.upload,
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -244,8 +245,32 @@ func (s *Store) Complete(bucketName, key, id string, parts []CompletedPart, want
 	return made, nil
 }
 
+// Completed finds the version that an upload was completed to with the same parts, as long as it is there: a
+// client that did not get the answer sends the request again (API_CompleteMultipartUpload). It fails with
+// ErrNoSuchBucket or ErrNoSuchUpload.
+func (s *Store) Completed(bucketName, key, id string, parts []CompletedPart) (*Version, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	b, err := s.find(bucketName)
+	if err != nil {
+		return nil, err
+	}
+	versions, _ := b.keys.Get(key)
+	at := slices.IndexFunc(versions, func(v *Version) bool { return v.upload == id })
+	if at < 0 || id == "" {
+		return nil, ErrNoSuchUpload
+	}
+	made := versions[at]
+	if !slices.EqualFunc(made.Parts, parts, func(part Part, wanted CompletedPart) bool {
+		return part.Number == wanted.Number && part.ETag == wanted.ETag && (wanted.Checksum == "" || wanted.Checksum == part.Checksum.Value)
+	}) {
+		return nil, ErrNoSuchUpload
+	}
+	return made, nil
+}
+
 func (u *upload) assemble(list []CompletedPart) (*Version, error) {
-	v := &Version{Key: u.Key, Fields: u.Fields, Tags: u.Tags, StorageClass: u.StorageClass}
+	v := &Version{Key: u.Key, Fields: u.Fields, Tags: u.Tags, StorageClass: u.StorageClass, upload: u.ID}
 	var size int64
 	chosen := make([]*part, len(list))
 	for n := 1; n < len(list); n++ {

@@ -46,6 +46,8 @@ type Version struct {
 
 	number  uint64
 	content string
+	// upload is the ID of the multipart upload that it was made by; "" for none.
+	upload string
 }
 
 // Condition of a write (conditional-writes). The zero value always holds.
