@@ -12,6 +12,7 @@ import (
 
 	"github.com/podidentity/epi/clusters/emulator/control"
 	"github.com/podidentity/epi/clusters/emulator/identityfile"
+	"github.com/podidentity/epi/clusters/emulator/limits"
 )
 
 // syncFlags are the flags of sync.
@@ -78,7 +79,7 @@ func (f *syncFlags) check(token string) error {
 func (f *syncFlags) run(ctx context.Context, follower *identityfile.Follower, errOut io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s := &servers{log: newLog(errOut, f.verbose)}
+	s := &servers{log: newLog(errOut, f.verbose), limits: limits.New(limits.Options{})}
 	if f.readyListen != "" {
 		if _, err := s.listen(ctx, f.readyListen, readiness(follower)); err != nil {
 			return err
