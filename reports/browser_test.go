@@ -194,7 +194,7 @@ func TestReportInBrowser(t *testing.T) {
 			}
 			p.expect("rows", rows, p.shown())
 			p.expect("failures", len(run.failures()), evaluate[int](p, `document.querySelectorAll("#failures article").length`))
-			p.expect("problems", len(run.Problems), evaluate[int](p, `document.querySelectorAll("#problems article").length`))
+			p.expect("problems", len(run.Problems)+len(run.Absences), evaluate[int](p, `document.querySelectorAll("#problems article").length`))
 			p.expect("specs", len(run.Specs), evaluate[int](p, `document.querySelectorAll(".spec-list tbody tr").length`))
 			p.expect("scenarios", benchCounts(run), evaluate[[]int](p, `[".scenario", ".plot:not(.low)", ".judged:first-of-type tbody tr"].map((at) => document.querySelectorAll("#bench " + at).length)`))
 			p.expect("dead links", "[]", evaluate[[]string](p, `[...document.querySelectorAll('a[href^="#"]')].map((a) => decodeURIComponent(a.hash.slice(1))).filter((id) => !document.getElementById(id))`))
