@@ -92,7 +92,13 @@ func Lock(dirs Dirs, name string, use Use) (release func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := take(filepath.Join(dirs.State, stateLock), name, use, use.All)
+	entry := use.entry(name)
+	// A use that is refused for its environment's sake has nothing written down in the lock of all.
+	first := entry
+	if !use.All {
+		first = ""
+	}
+	all, err := take(filepath.Join(dirs.State, stateLock), name, use, use.All, first)
 	if err != nil {
 		return nil, err
 	}
@@ -106,23 +112,32 @@ func Lock(dirs Dirs, name string, use Use) (release func(), err error) {
 	if use.All {
 		return releaseAll, nil
 	}
-	one, err := take(filepath.Join(dirs.State, locksFolder, name+".lock"), name, use, true)
+	one, err := take(filepath.Join(dirs.State, locksFolder, name+".lock"), name, use, true, entry)
 	if err != nil {
 		releaseAll()
 		return nil, err
 	}
-	return func() {
+	release = func() {
 		if one != nil {
 			one.Release()
 		}
 		releaseAll()
-	}, nil
+	}
+	if err := all.Tell(entry); err != nil {
+		release()
+		return nil, cannotKeepState(dirs.State, err)
+	}
+	return release, nil
+}
+
+// entry is what a lock tells of the use of the named environment.
+func (u Use) entry(name string) string {
+	return fmt.Sprintf("%s %s %t %d", strings.ReplaceAll(u.Verb, " ", "_"), cmp.Or(name, "-"), u.Makes || u.Removes, time.Now().Unix())
 }
 
 // take takes a lock for a use, alone or beside others. It returns nil where a disk that is full or may not be
 // written to keeps what removes things from locking: nobody makes anything there meanwhile.
-func take(file, name string, use Use, alone bool) (*lockfile.Lock, error) {
-	entry := fmt.Sprintf("%s %s %t %d", strings.ReplaceAll(use.Verb, " ", "_"), cmp.Or(name, "-"), use.Makes || use.Removes, time.Now().Unix())
+func take(file, name string, use Use, alone bool, entry string) (*lockfile.Lock, error) {
 	lock, err := lockfile.Try(file, alone, entry)
 	held, busy := errors.AsType[*lockfile.HeldError](err)
 	if !busy {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -35,16 +36,35 @@ func (e *HeldError) Error() string { return fmt.Sprintf("lock %s is held by %v",
 // attempts are how often Try tries where a holder may be one that is only about to join or to leave.
 const attempts = 10
 
+// mostVanished is how often the folder of a lock may be gone before it cannot be made at all.
+const mostVanished = 1000
+
 // Try takes the lock of a file, which it makes, alone or with others that do not want it alone. It does
-// not wait for others: the error is a *HeldError if they hold it. The text, one line, tells others who holds it.
+// not wait for others: the error is a *HeldError if they hold it. The text, one line, tells others who holds it;
+// with none the holder tells it later, by Tell.
 func Try(file string, alone bool, text string) (*Lock, error) {
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return nil, fmt.Errorf("lock %s: %w", file, err)
-	}
+	vanished := 0
 	for attempt := 1; ; attempt++ {
-		held, err := hold(file, alone, text)
+		err := os.MkdirAll(filepath.Dir(file), 0o755)
+		var held *Lock
+		if err == nil {
+			held, err = hold(file, alone)
+		}
+		// Release of another may take the folder away between two of these steps.
+		// That says nothing about a holder, so it is no attempt.
+		if (errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist)) && vanished < mostVanished {
+			vanished++
+			attempt--
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("lock %s: %w", file, err)
+		}
+		if held != nil && text != "" {
+			if err := held.Tell(text); err != nil {
+				held.Release()
+				return nil, err
+			}
 		}
 		if held != nil {
 			return held, nil
@@ -63,7 +83,7 @@ func Try(file string, alone bool, text string) (*Lock, error) {
 }
 
 // hold makes one attempt: nil if others hold the lock.
-func hold(name string, alone bool, text string) (*Lock, error) {
+func hold(name string, alone bool) (*Lock, error) {
 	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
@@ -88,19 +108,24 @@ func hold(name string, alone bool, text string) (*Lock, error) {
 		} else if free, err := flock(file, unix.LOCK_SH); err != nil || !free {
 			return false, err
 		}
-		if !same(file, name) {
-			return false, nil
-		}
-		_, err := fmt.Fprintf(file, "%d %s %s\n", os.Getpid(), startOf(os.Getpid()), text)
-		if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
-			err = nil // it is locked; only who holds it cannot be told
-		}
-		return err == nil, err
+		return same(file, name), nil
 	}()
 	if !locked {
 		return nil, errors.Join(err, file.Close())
 	}
 	return &Lock{file: file}, nil
+}
+
+// Tell writes down who holds the lock, one line, for others to read.
+func (l *Lock) Tell(text string) error {
+	_, err := fmt.Fprintf(l.file, "%d %s %s\n", os.Getpid(), startOf(os.Getpid()), text)
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return nil // it is locked; only who holds it cannot be told
+	}
+	if err != nil {
+		return fmt.Errorf("lock %s: %w", l.file.Name(), err)
+	}
+	return nil
 }
 
 // flock takes a lock without waiting, and says whether it could.
