@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -554,6 +555,11 @@ func TestControlCEndsAVerbThatMakesNothing(t *testing.T) {
 }
 
 func TestOtherSignalsCleanUpToo(t *testing.T) {
+	// A program started by nohup ignores SIGHUP, and so would those that it starts. What is caught here is
+	// as usual there.
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(hangups) })
 	for _, row := range []struct {
 		name string
 		send func(*atTerminal) error
