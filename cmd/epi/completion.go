@@ -20,13 +20,6 @@ import (
 	"github.com/podidentity/epi/suites"
 )
 
-// usualName is the environment that commands are about if nothing is said.
-const usualName = "epi"
-
-func (a *app) environmentNameFlag(cmd *cobra.Command, name *string) {
-	cmd.Flags().StringVar(name, "name", usualName, "name of the environment")
-}
-
 // completer offers the words that may go on from what was typed.
 type completer func(typed string) []cobra.Completion
 
@@ -71,7 +64,7 @@ func (a *app) completeEnvironments(string) []cobra.Completion {
 	if err != nil {
 		return nil
 	}
-	names, err := environmentNames(dirs)
+	names, err := clusters.EnvironmentNames(dirs)
 	if err != nil {
 		return nil
 	}

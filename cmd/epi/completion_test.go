@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/podidentity/epi/clusters"
 )
 
 // completed are the words that a shell is offered after a command line, without their descriptions, and
@@ -36,7 +38,7 @@ func TestCompletion(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
 	state := filepath.Join(dir, "state")
-	if err := os.MkdirAll(filepath.Join(state, "clusters", "mine"), 0o700); err != nil {
+	if _, err := clusters.MakeEnvironmentDir(clusters.Dirs{State: state}, "mine", kindProvider); err != nil {
 		t.Fatal(err)
 	}
 	variables := map[string]string{"EPI_STATE_DIR": state}

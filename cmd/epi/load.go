@@ -82,7 +82,7 @@ Where epi runs a container engine of its own, epi aws sets DOCKER_HOST to it.`,
 			return nil, cobra.ShellCompDirectiveDefault
 		},
 	}
-	a.environmentNameFlag(cmd, &name)
+	nameFlag(cmd.Flags(), &name, "name of the environment")
 	return cmd
 }
 

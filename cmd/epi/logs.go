@@ -89,7 +89,7 @@ The exit code is 3 if a part that was asked for cannot be read.`,
 		},
 		ValidArgsFunction: firstArgument(func(string) []cobra.Completion { return logParts }),
 	}
-	a.environmentNameFlag(cmd, &name)
+	nameFlag(cmd.Flags(), &name, "name of the environment")
 	cmd.Flags().IntVar(&tail, "tail", defaultTail, "how many of the last lines of each")
 	a.outputFlag(cmd)
 	return cmd

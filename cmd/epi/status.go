@@ -5,9 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -99,7 +96,7 @@ only half up or half down, or if there is none of that name.`,
 			return err
 		},
 	}
-	a.environmentNameFlag(cmd, &flag)
+	nameFlag(cmd.Flags(), &flag, "name of the environment")
 	a.outputFlag(cmd)
 	cmd.ValidArgsFunction = firstArgument(a.completeEnvironments)
 	return cmd
@@ -113,7 +110,10 @@ func (a *app) nameOf(flag string, args []string) (string, error) {
 	case a.typed["name"] && flag != args[0]:
 		return "", usageError("argument %q and flag --name=%s name two environments", args[0], flag)
 	}
-	return args[0], checkName(args[0])
+	if err := clusters.CheckName(args[0]); err != nil {
+		return "", usageError("argument: %w", err)
+	}
+	return args[0], nil
 }
 
 // lookAt finds out how an environment is.
@@ -166,7 +166,7 @@ func lookAt(ctx context.Context, dirs clusters.Dirs, name string) (environmentSt
 
 // left is an environment of which there is no record: what is there of it was left half way.
 func (s environmentStatus) left(dirs clusters.Dirs, containers []kind.Container) (environmentStatus, error) {
-	names, err := environmentNames(dirs)
+	names, err := clusters.EnvironmentNames(dirs)
 	if err != nil {
 		return s, err
 	}
@@ -238,34 +238,6 @@ func containerParts(containers []kind.Container, nodes int) []health.Part {
 	return parts
 }
 
-// environmentNames are the environments that have a folder, sorted.
-func environmentNames(dirs clusters.Dirs) ([]string, error) {
-	entries, err := os.ReadDir(filepath.Join(dirs.State, "clusters"))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("list environments: %w", err)
-	}
-	var names []string
-	for _, entry := range entries {
-		if entry.IsDir() {
-			names = append(names, entry.Name())
-		}
-	}
-	return names, nil
-}
-
-// nameShape is that of the names of environments.
-var nameShape = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$`)
-
-func checkName(name string) error {
-	if !nameShape.MatchString(name) {
-		return usageError("argument %q is not a name of 1 to 32 lower-case letters, digits and '-', starting with a letter", name)
-	}
-	return nil
-}
-
 func (a *app) printStatus(status environmentStatus) error {
 	headline := fmt.Sprintf("Environment %q is %s", status.Name, status.State)
 	if status.Since != nil {
@@ -312,7 +284,7 @@ func (a *app) printStatus(status environmentStatus) error {
 
 // nameSuffix is the flag by which a command is about an environment.
 func nameSuffix(name string) string {
-	if name == usualName {
+	if name == defaultName {
 		return ""
 	}
 	return " --name " + name
@@ -367,7 +339,7 @@ stopped is told as unhealthy.`,
 
 // lookAtAll finds out how all environments are, at once.
 func lookAtAll(ctx context.Context, dirs clusters.Dirs) ([]environmentStatus, error) {
-	names, err := environmentNames(dirs)
+	names, err := clusters.EnvironmentNames(dirs)
 	if err != nil {
 		return nil, err
 	}

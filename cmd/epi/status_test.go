@@ -92,7 +92,7 @@ func TestStatusSaysWhatIsNotHealthy(t *testing.T) {
 // What an interrupted up or down has left has a folder or containers, and no record.
 func TestStatusOfWhatIsHalfUp(t *testing.T) {
 	state := t.TempDir()
-	if err := os.MkdirAll(filepath.Join(state, "clusters", "half"), 0o700); err != nil {
+	if _, err := clusters.MakeEnvironmentDir(clusters.Dirs{State: state}, "half", kindProvider); err != nil {
 		t.Fatal(err)
 	}
 	code, stdout, _ := statusOf(t, state, "status", "half")
