@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,7 +16,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/podidentity/epi/clusters"
@@ -61,13 +61,7 @@ var _ = Describe("The webhook's answer to a review", func() {
 // reviewed is the pod, as JSON, after what the webhook's answer to a review of its creation changes.
 func reviewed(ctx SpecContext, env *framework.Env, namespace string, pod []byte) []byte {
 	GinkgoHelper()
-	reply := workload.AskWebhook(ctx, env, contentType, encode(admissionv1.AdmissionReview{
-		TypeMeta: metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: "AdmissionReview"},
-		Request: &admissionv1.AdmissionRequest{
-			UID: "every-field", Namespace: namespace, Operation: admissionv1.Create,
-			Kind: metav1.GroupVersionKind{Version: "v1", Kind: "Pod"}, Object: runtime.RawExtension{Raw: pod},
-		},
-	}))
+	reply := workload.AskWebhook(ctx, env, contentType, creation(admissionv1.SchemeGroupVersion.String(), "every-field", namespace, pod))
 	Expect(reply).To(AnswerWith(http.StatusOK))
 	review := answer(reply.Body)
 	Expect(review.Response).NotTo(BeNil(), "the review's response")
@@ -178,12 +172,7 @@ var maps = []string{
 // hasFields reports whether the object at the path has fields: a map has not.
 func hasFields(path string) bool {
 	last := path[strings.LastIndexByte(path, '.')+1:]
-	for _, name := range maps {
-		if last == name || strings.HasPrefix(last, "f:") {
-			return false
-		}
-	}
-	return true
+	return !slices.Contains(maps, last) && !strings.HasPrefix(last, "f:")
 }
 
 // findUnknown are the values that addUnknown added, as far as they are still there.

@@ -37,13 +37,7 @@ var _ = Describe("The webhook's endpoint", func() {
 
 			for _, version := range []string{admissionv1.SchemeGroupVersion.String(), admissionv1beta1.SchemeGroupVersion.String()} {
 				uid := types.UID("uid-of-" + version)
-				reply := workload.AskWebhook(ctx, env, contentType, encode(admissionv1.AdmissionReview{
-					TypeMeta: metav1.TypeMeta{APIVersion: version, Kind: "AdmissionReview"},
-					Request: &admissionv1.AdmissionRequest{
-						UID: uid, Namespace: association.Namespace, Operation: admissionv1.Create,
-						Kind: metav1.GroupVersionKind{Version: "v1", Kind: "Pod"}, Object: runtime.RawExtension{Raw: encode(pod)},
-					},
-				}))
+				reply := workload.AskWebhook(ctx, env, contentType, creation(version, uid, association.Namespace, encode(pod)))
 
 				Expect(reply).To(AnswerWith(http.StatusOK))
 				Expect(answer(reply.Body)).To(MatchFields(IgnoreExtras, Fields{
@@ -75,14 +69,8 @@ var _ = Describe("The webhook's endpoint", func() {
 			workload.AwaitAssociation(ctx, env, association)
 
 			By("asking for a pod whose service account is not there: a series may appear with what it counts")
-			workload.AskWebhook(ctx, env, contentType, encode(admissionv1.AdmissionReview{
-				TypeMeta: metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: "AdmissionReview"},
-				Request: &admissionv1.AdmissionRequest{
-					UID: "missing", Namespace: association.Namespace, Operation: admissionv1.Create,
-					Kind:   metav1.GroupVersionKind{Version: "v1", Kind: "Pod"},
-					Object: runtime.RawExtension{Raw: encode(workload.NewPod(env, association.Namespace, "not-there"))},
-				},
-			}))
+			workload.AskWebhook(ctx, env, contentType, creation(admissionv1.SchemeGroupVersion.String(), "missing", association.Namespace,
+				encode(workload.NewPod(env, association.Namespace, "not-there"))))
 
 			health := workload.WebhookHealth(ctx, env)
 			Expect(health).To(AnswerWith(http.StatusOK))
@@ -103,6 +91,17 @@ var _ = Describe("The webhook's endpoint", func() {
 			}
 		})
 })
+
+// creation is a review, in a version of the API, of the creation of a pod, which is JSON.
+func creation(version string, uid types.UID, namespace string, pod []byte) []byte {
+	return encode(admissionv1.AdmissionReview{
+		TypeMeta: metav1.TypeMeta{APIVersion: version, Kind: "AdmissionReview"},
+		Request: &admissionv1.AdmissionRequest{
+			UID: uid, Namespace: namespace, Operation: admissionv1.Create,
+			Kind: metav1.GroupVersionKind{Version: "v1", Kind: "Pod"}, Object: runtime.RawExtension{Raw: pod},
+		},
+	})
+}
 
 func encode(value any) []byte {
 	data, err := json.Marshal(value)
