@@ -251,7 +251,7 @@ func ProviderOf(dirs Dirs, name string) (string, error) {
 	}
 	var env Environment
 	if err := json.Unmarshal(data, &env); err != nil {
-		return "", nil //nolint:nilerr // what cannot be read says nothing
+		return "", nil // what cannot be read says nothing
 	}
 	return env.Provider, nil
 }

@@ -19,8 +19,8 @@ import (
 	"github.com/podidentity/epi/clusters/addons"
 )
 
-func node(name string, conditions ...corev1.NodeCondition) *corev1.Node {
-	return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}, Status: corev1.NodeStatus{Conditions: conditions}}
+func node(conditions ...corev1.NodeCondition) *corev1.Node {
+	return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "a"}, Status: corev1.NodeStatus{Conditions: conditions}}
 }
 
 func agentSet(ready, wanted int32) *appsv1.DaemonSet {
@@ -61,10 +61,10 @@ func TestPartsSayWhatIsWrong(t *testing.T) {
 		healthy bool
 		says    string
 	}{
-		{"node that is ready", onKind, []runtime.Object{node("a", ready)}, "node a", true, "Ready"},
-		{"node that is not", onKind, []runtime.Object{node("a", corev1.NodeCondition{Type: corev1.NodeReady, Status: corev1.ConditionUnknown, Message: "Kubelet stopped posting node status."})}, "node a", false, "not Ready: Kubelet stopped"},
-		{"node under pressure", onKind, []runtime.Object{node("a", corev1.NodeCondition{Type: corev1.NodeDiskPressure, Status: corev1.ConditionTrue, Message: "disk is full"}, ready)}, "node a", false, "DiskPressure: disk is full"},
-		{"node without a word", onKind, []runtime.Object{node("a")}, "node a", false, "says nothing"},
+		{"node that is ready", onKind, []runtime.Object{node(ready)}, "node a", true, "Ready"},
+		{"node that is not", onKind, []runtime.Object{node(corev1.NodeCondition{Type: corev1.NodeReady, Status: corev1.ConditionUnknown, Message: "Kubelet stopped posting node status."})}, "node a", false, "not Ready: Kubelet stopped"},
+		{"node under pressure", onKind, []runtime.Object{node(corev1.NodeCondition{Type: corev1.NodeDiskPressure, Status: corev1.ConditionTrue, Message: "disk is full"}, ready)}, "node a", false, "DiskPressure: disk is full"},
+		{"node without a word", onKind, []runtime.Object{node()}, "node a", false, "says nothing"},
 		{"node that is gone", onKind, nil, "nodes", false, "1 of 1 are not in the cluster"},
 		{"agent", onKind, []runtime.Object{agentSet(2, 2)}, "agent", true, "2 of 2 ready: my/agent:dev"},
 		{"agent on a part of the nodes", onKind, []runtime.Object{agentSet(1, 2), waitingPod()}, "agent", false, "1 of 2 ready: my/agent:dev; container agent of pod agent-x: CrashLoopBackOff: back-off"},

@@ -53,7 +53,7 @@ func containersOf(ctx context.Context, engine containerEngine, environment strin
 func Labelled(ctx context.Context, found *engine.Engine) ([]string, error) {
 	var names []string
 	for _, what := range [][]string{{"ps", "--all"}, {"network", "ls"}} {
-		args := append(what, "--filter", "label="+environmentLabel, "--format", `{{.Label "`+environmentLabel+`"}}`)
+		args := slices.Concat(what, []string{"--filter", "label=" + environmentLabel, "--format", `{{.Label "` + environmentLabel + `"}}`})
 		labels, err := clientOf(found).Output(ctx, args...)
 		if err != nil {
 			return nil, fmt.Errorf("list environments: %w", err)

@@ -102,7 +102,7 @@ func (r *removal) run(ctx context.Context) ([]leftover, error) {
 		}
 		r.task.Detail("waiting for %s %s: %s", left[0].kind, left[0].name, lastLine(left[0].err))
 		if err := r.pause(ctx, attempt); err != nil {
-			return left, nil //nolint:nilerr // what is left says more
+			return left, nil // what is left says more
 		}
 	}
 }

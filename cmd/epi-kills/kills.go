@@ -419,7 +419,7 @@ func second(ctx context.Context, m *matrix, a *attempt) error {
 		<-b.ended
 	}
 	if refused.code() != "3" || !strings.Contains(refused.all(), "in use by process") || interrupt != nil {
-		return fmt.Errorf("one ends with %s: %s, the other cannot be interrupted: %v", refused.code(), refused.told(), interrupt)
+		return fmt.Errorf("one ends with %s: %s, the other cannot be interrupted: %w", refused.code(), refused.told(), interrupt)
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 // use loads a running environment and keeps others from using it until release is called.
 func use(dirs clusters.Dirs, name, verb string) (env *clusters.Environment, release func(), err error) {
 	// Of one that is not there nothing is locked.
-	if env, err = loadEnvironment(dirs, name); err != nil {
+	if _, err = loadEnvironment(dirs, name); err != nil {
 		return nil, nil, err
 	}
 	if release, err = clusters.Lock(dirs, name, clusters.Use{Verb: verb}); err != nil {

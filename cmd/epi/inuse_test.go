@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -41,7 +42,7 @@ func TestAnEnvironmentInUseIsRefusedAtOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := snapshot(t, dir)
-		args := append(row.args, "--name", "mine", "--state-dir", dirs.State, "--cache-dir", filepath.Join(dir, "cache"), "--color", "never")
+		args := slices.Concat(row.args, []string{"--name", "mine", "--state-dir", dirs.State, "--cache-dir", filepath.Join(dir, "cache"), "--color", "never"})
 		code, stderr := perform(t, nil, args)
 		if code != row.code {
 			t.Errorf("%q beside %q: exit code %d, want %d:\n%s", row.args, row.holder.Verb, code, row.code, stderr)

@@ -241,7 +241,7 @@ func (p *program) command(args []string, variables ...string) *exec.Cmd {
 	if !slices.Contains(args, "aws") {
 		args = append(args, "--state-dir", p.state(), "--cache-dir", filepath.Join(p.dir, "cache"))
 	}
-	command := exec.Command(p.path, args...) //nolint:noctx // tests end it by what a terminal can do
+	command := exec.Command(p.path, args...) // tests end it by what a terminal can do
 	command.Dir = p.dir
 	command.Env = slices.Concat(p.variables, variables, []string{"EPI_STATE_DIR=" + p.state()})
 	return command
@@ -303,10 +303,10 @@ func (r *atTerminal) await(text string) {
 	}
 }
 
-// press types a key.
-func (r *atTerminal) press(key string) {
+// pressControlC types it.
+func (r *atTerminal) pressControlC() {
 	r.t.Helper()
-	if _, err := io.WriteString(r.master, key); err != nil {
+	if _, err := io.WriteString(r.master, controlC); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -442,7 +442,7 @@ func TestEveryTerminalGetsWhatItKnows(t *testing.T) {
 				if row.redrawn {
 					r.await("\x1b[J") // two drawings
 				}
-				r.press(controlC)
+				r.pressControlC()
 				code, text = r.wait()
 				if code != exitInterrupted {
 					t.Errorf("exit code %d, want %d", code, exitInterrupted)
@@ -506,7 +506,7 @@ func TestControlCIsAnsweredAndCleanedUpAfterInEveryPhase(t *testing.T) {
 			}
 			r := p.start(t, terminalKind{80, 24, []string{"TERM=xterm", "NO_COLOR=1"}}, row.args...)
 			r.await(row.at)
-			r.press(controlC)
+			r.pressControlC()
 			r.await("Interrupted: removing what was made")
 			code, text := r.wait()
 			if code != exitInterrupted {
@@ -529,10 +529,10 @@ func TestASecondControlCSaysWhatIsLeft(t *testing.T) {
 	p.variables = append(p.variables, variableBlock+"="+stepCluster, variableStuck+"=1")
 	r := p.start(t, usual, "up")
 	r.await(stepCluster + " (")
-	r.press(controlC)
+	r.pressControlC()
 	r.await("press Ctrl-C again")
 	r.await(stepRemove)
-	r.press(controlC)
+	r.pressControlC()
 	code, text := r.wait()
 	if want := "epi down --name epi --state-dir " + p.state(); code != exitInterrupted || !strings.Contains(text, "Left: environment \"epi\"") || !strings.Contains(text, want) {
 		t.Errorf("exit code %d, want %d and %q:\n%s", code, exitInterrupted, want, text)
@@ -546,7 +546,7 @@ func TestControlCEndsAVerbThatMakesNothing(t *testing.T) {
 	defer server.Close()
 	r := install(t).start(t, usual, "bench", "--url", server.URL, "--rate", "50", "--duration", "1m", "--repeats", "1")
 	r.await("Calibrate")
-	r.press(controlC)
+	r.pressControlC()
 	code, text := r.wait()
 	if code != exitInterrupted || !strings.Contains(text, "Interrupted") {
 		t.Errorf("exit code %d:\n%s", code, text)
@@ -686,8 +686,8 @@ func TestAnIgnoredSignalStaysIgnored(t *testing.T) {
 	}
 	p := install(t)
 	p.variables = append(p.variables, variableBlock+"="+stepCluster)
-	command := exec.Command(shell, "-c", `trap "" HUP; exec "$@"`, "sh", p.path, "up", "--state-dir", p.state(), "--color", "always") //nolint:noctx // as above
-	command.Dir, command.Env = p.dir, append(p.variables, usual.variables...)
+	command := exec.Command(shell, "-c", `trap "" HUP; exec "$@"`, "sh", p.path, "up", "--state-dir", p.state(), "--color", "always") // as above
+	command.Dir, command.Env = p.dir, slices.Concat(p.variables, usual.variables)
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

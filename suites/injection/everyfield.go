@@ -99,7 +99,7 @@ func (f *filler) fill(value reflect.Value, path string) {
 		value.Set(reflect.ValueOf(metav1.NewTime(time.Unix(f.count, 0).UTC())))
 		return
 	case metav1.FieldsV1:
-		value.Set(reflect.ValueOf(metav1.FieldsV1{Raw: fmt.Appendf(nil, `{"f:a-%d":{}}`, f.count)}))
+		value.Set(reflect.ValueOf(*metav1.NewFieldsV1(fmt.Sprintf(`{"f:a-%d":{}}`, f.count))))
 		return
 	case intstr.IntOrString:
 		value.Set(reflect.ValueOf(intstr.FromInt32(int32(f.count)))) //nolint:gosec // a small number

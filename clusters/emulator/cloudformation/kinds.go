@@ -166,7 +166,7 @@ func networkKinds() map[string]kind {
 			ready: func(o *operationOn) (map[string]string, bool, error) {
 				state, err := natState(o)
 				if err == nil && (state == "failed" || state == "deleted") {
-					err = fmt.Errorf("NatGateway %s is in state %s", o.resource.Physical, state) //nolint:staticcheck // shown as AWS shows it
+					err = fmt.Errorf("NatGateway %s is in state %s", o.resource.Physical, state) // shown as AWS shows it
 				}
 				return nil, state == "available", err
 			},
@@ -357,9 +357,9 @@ func identityKinds() map[string]kind {
 					}
 				}
 				was, _ := scalar(old["PermissionsBoundary"])
-				switch boundary := o.text("PermissionsBoundary"); {
-				case boundary == was:
-				case boundary == "":
+				switch boundary := o.text("PermissionsBoundary"); boundary {
+				case was:
+				case "":
 					if _, err := o.query("iam", "DeleteRolePermissionsBoundary", name); err != nil {
 						return err
 					}

@@ -174,7 +174,7 @@ func (e *environment) call(name string, argument any) (any, error) {
 		}
 		n, err := strconv.Atoi(index)
 		if err != nil || n < 0 || n >= len(texts) {
-			return nil, errors.New("Template error: Fn::Select cannot select nonexistent value at index " + index) //nolint:staticcheck // shown as AWS shows it
+			return nil, errors.New("Template error: Fn::Select cannot select nonexistent value at index " + index) // shown as AWS shows it
 		}
 		return texts[n], nil
 	case "Fn::Split":

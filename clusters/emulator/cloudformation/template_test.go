@@ -58,7 +58,7 @@ func TestFunctions(t *testing.T) {
 		attribute: func(id, name string) (string, error) { return id + "." + name, nil },
 		export: func(name string) (string, error) {
 			if name != "s::X" {
-				return "", errors.New("No export named " + name + " found.") //nolint:staticcheck // shown as AWS shows it
+				return "", errors.New("No export named " + name + " found.") // shown as AWS shows it
 			}
 			return "exported", nil
 		},

@@ -82,7 +82,7 @@ func StartWith(t testing.TB, change func(*emulator.Options)) *Server {
 	go func() { done <- s.Emulator.Run(ctx) }()
 	t.Cleanup(func() {
 		stop()
-		<-done
+		<-done //nolint:errcheck // how it ends is for the tests of Run
 	})
 	s.tokens = oidctest.Issuer{Key: oidctest.EC(elliptic.P256())}
 	s.URL = listen(t, s.Emulator.Handler()).URL

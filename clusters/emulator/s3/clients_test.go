@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"testing"
@@ -35,7 +36,7 @@ func TestParameters(t *testing.T) {
 	} {
 		op, err := h.read(&http.Request{Method: test.method, URL: &url.URL{Path: test.path, RawQuery: test.query}, Header: http.Header{}})
 		if test.name == "" {
-			refusal, ok := err.(*Error)
+			refusal, ok := errors.AsType[*Error](err)
 			if !ok || refusal.Status != http.StatusNotImplemented {
 				t.Errorf("%s %s?%s: %v", test.method, test.path, test.query, err)
 			}

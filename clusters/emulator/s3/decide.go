@@ -106,8 +106,7 @@ func (h *handler) authorize(ctx context.Context, q *request, a access) error {
 		return nil
 	}
 	hint := h.transportHint(ctx, q, wanted)
-	switch {
-	case wanted.ResourceAccount != q.caller.Principal.AccountID:
+	if wanted.ResourceAccount != q.caller.Principal.AccountID {
 		// Only callers of the same account are told why (troubleshoot-403-errors).
 		return errAccessDenied
 	}

@@ -88,7 +88,7 @@ func all(t *testing.T, data []byte) (map[string]map[string]string, error) {
 }
 
 func equal(a, b map[string]map[string]string) bool {
-	return maps.EqualFunc(a, b, func(x, y map[string]string) bool { return maps.Equal(x, y) })
+	return maps.EqualFunc(a, b, maps.Equal[map[string]string, map[string]string])
 }
 
 func TestFlippedBitsAreNoticedOrHarmless(t *testing.T) {

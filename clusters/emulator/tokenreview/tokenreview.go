@@ -131,7 +131,7 @@ func (v *Reviewer) request(ctx context.Context, cluster, token string) (*http.Re
 	case len(token) > maxToken:
 		return nil, errors.New("the token is too long")
 	case !ok:
-		return nil, errors.New("the token does not begin with " + tokenPrefix)
+		return nil, fmt.Errorf("the token does not begin with %q", tokenPrefix)
 	}
 	text, err := base64.RawURLEncoding.DecodeString(encoded)
 	if err != nil {

@@ -174,7 +174,7 @@ func (f Folder) read(root *os.Root) (Mark, error) {
 	err = json.Unmarshal(data, &mark)
 	switch {
 	case len(entries) == 1 && err != nil:
-		return Mark{}, nil
+		return Mark{}, nil //nolint:nilerr // nothing but a mark that was cut off
 	case err != nil:
 		return mark, &ForeignError{Path: f.Path(), Why: fmt.Sprintf("its %s cannot be read: %v", MarkFile, err)}
 	case !mark.is(f.Mark):

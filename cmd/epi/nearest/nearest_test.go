@@ -24,7 +24,7 @@ func TestWordFindsWhatWasMeant(t *testing.T) {
 		{"imds-hoplimit", flags, "imds-hop-limit"},
 		{"hop", flags, "imds-hop-limit"},
 		{"node", flags, "nodes"},
-		{"nmae", flags, "name"},
+		{"nmae", flags, "name"}, //nolint:misspell // misspelt on purpose
 		{"kubectl", commands, ""},
 		{"zzz", flags, ""},
 		{"", flags, ""},
