@@ -44,6 +44,8 @@ type Spec struct {
 	NodeImage string
 	// Agent and Webhook are the subjects under test; zero means epi's reference.
 	Agent, Webhook Given
+	// Compat tells the references to have the ways of another implementation; empty means their own.
+	Compat Compat
 	// IMDSHopLimit is the HttpPutResponseHopLimit of the nodes' instance metadata: 1 or 2.
 	IMDSHopLimit int
 	// WithoutAgent and WithoutWebhook leave a subject out, to see the suites notice.
@@ -56,6 +58,13 @@ type Spec struct {
 	// Binaries is the folder with the programs that go into epi's images.
 	Binaries string
 }
+
+// Compat is an implementation whose ways epi's reference agent and webhook can have, so that suites can be
+// tried on them: a requirement that fails there and not on the implementation itself is asked wrongly.
+type Compat string
+
+// CompatUpstream is AWS's own agent, v0.1.37, and webhook, of August 2026.
+const CompatUpstream Compat = "upstream"
 
 // Given is an image that the user brings in place of a reference implementation.
 type Given struct {

@@ -75,6 +75,11 @@ type Subject struct {
 	Reference bool `json:"reference"`
 	// Absent says that the subject was left out on purpose.
 	Absent bool `json:"absent,omitempty"`
+	// Product and Version are what the subject was recognised as, see package recognition; empty if it was not.
+	Product string `json:"product,omitempty"`
+	Version string `json:"version,omitempty"`
+	// Compat is whose ways a reference was told to have, see Spec.Compat.
+	Compat Compat `json:"compat,omitempty"`
 }
 
 // Client is an AWS client, one version of one SDK, in an environment.

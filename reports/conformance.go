@@ -53,6 +53,9 @@ type conformanceSubject struct {
 	Digest    string `yaml:"digest,omitempty"`
 	Reference bool   `yaml:"reference"`
 	Absent    bool   `yaml:"absent,omitempty"`
+	Product   string `yaml:"product,omitempty"`
+	Version   string `yaml:"version,omitempty"`
+	Compat    string `yaml:"compat,omitempty"`
 }
 
 type conformanceProfile struct {
@@ -76,16 +79,25 @@ type conformanceUndecided struct {
 }
 
 type conformanceRequirement struct {
-	ID        string   `yaml:"id"`
-	Level     string   `yaml:"level,omitempty"`
-	Profile   string   `yaml:"profile,omitempty"`
-	Statement string   `yaml:"statement,omitempty"`
-	Source    string   `yaml:"source,omitempty"`
-	Runs      string   `yaml:"runs,omitempty"`
-	Since     string   `yaml:"since,omitempty"`
-	Outcome   Outcome  `yaml:"outcome"`
-	Reason    string   `yaml:"reason,omitempty"`
-	Specs     []string `yaml:"specs,omitempty"`
+	ID        string  `yaml:"id"`
+	Level     string  `yaml:"level,omitempty"`
+	Profile   string  `yaml:"profile,omitempty"`
+	Statement string  `yaml:"statement,omitempty"`
+	Source    string  `yaml:"source,omitempty"`
+	Runs      string  `yaml:"runs,omitempty"`
+	Since     string  `yaml:"since,omitempty"`
+	Outcome   Outcome `yaml:"outcome"`
+	Reason    string  `yaml:"reason,omitempty"`
+	// Known are the subjects' known deviations that say why it failed.
+	Known []conformanceKnown `yaml:"known,omitempty"`
+	Specs []string           `yaml:"specs,omitempty"`
+}
+
+type conformanceKnown struct {
+	Of      string `yaml:"of"` // the version
+	Product string `yaml:"product"`
+	Does    string `yaml:"does"`
+	Link    string `yaml:"link"`
 }
 
 type conformanceProblem struct {
@@ -118,7 +130,8 @@ func WriteConformance(w io.Writer, run Run) error {
 	}
 	for _, subject := range run.Subjects {
 		report.Subjects = append(report.Subjects, conformanceSubject{
-			plain(subject.Role), plain(subject.Image), plain(subject.Digest), subject.Reference, subject.Absent})
+			plain(subject.Role), plain(subject.Image), plain(subject.Digest), subject.Reference, subject.Absent,
+			plain(subject.Product), plain(subject.Version), plain(subject.Compat)})
 	}
 	for _, profile := range run.ProfileResults() {
 		report.Profiles = append(report.Profiles, conformanceProfile{
@@ -129,6 +142,9 @@ func WriteConformance(w io.Writer, run Run) error {
 			ID: plain(result.ID), Level: plain(result.Level), Profile: plain(result.Profile),
 			Statement: plain(result.Statement), Source: plain(result.Source), Runs: plain(result.Runs), Since: plain(result.Since),
 			Outcome: result.Outcome, Reason: plain(result.Reason),
+		}
+		for _, known := range result.Known {
+			requirement.Known = append(requirement.Known, conformanceKnown{plain(known.Version), plain(known.Product), plain(known.Does), plain(known.Link)})
 		}
 		for _, spec := range result.Specs {
 			requirement.Specs = append(requirement.Specs, plain(spec.Suite+": "+spec.Name))

@@ -23,7 +23,22 @@ func (s Subject) describe() string {
 	if s.Reference {
 		text += " (reference)"
 	}
+	if version := s.recognised(); version != "" {
+		text += " " + version
+	}
 	return text
+}
+
+// recognised is what a subject was recognised as, in words; "" if it was not.
+func (s Subject) recognised() string {
+	switch {
+	case s.Compat != "":
+		return "like " + s.Product + " " + s.Version
+	case s.Version != "":
+		return s.Product + " " + s.Version
+	default:
+		return ""
+	}
 }
 
 // duration is how long the run took; 0 while it has not ended.

@@ -182,7 +182,17 @@ func (r Run) junitMessage(s Spec, kind string) *junitMessage {
 	if m.Message == "" {
 		m.Message = kind
 	}
+	known := r.known(s.Requirements...)
+	if s.Outcome != Fail {
+		known = nil
+	}
+	if len(known) > 0 {
+		m.Message = plain(knownOf(known)) + ": " + m.Message
+	}
 	var b strings.Builder
+	for _, deviation := range known {
+		fmt.Fprintf(&b, "%s %s: %s\n  %s\n\n", plain(deviation.Requirement), plain(deviation.knownOf()), plain(deviation.sentence()), plain(deviation.Link))
+	}
 	if s.Failure != nil {
 		b.WriteString(plain(clip(s.Failure.Message, messageLimit)))
 		if s.Failure.Location != "" {

@@ -50,6 +50,8 @@ type htmlSegment struct {
 type htmlSubject struct {
 	Role, Image, Digest string
 	Reference, Absent   bool
+	// Version is what it was recognised as, in words; empty if it was not.
+	Version string
 }
 
 type htmlFact struct{ Name, Value string }
@@ -82,10 +84,18 @@ type htmlRequirement struct {
 	Remark   string
 	Duration string
 	Specs    []htmlSpecLink
+	// Known are known deviations of the subjects, of a requirement that failed.
+	Known []htmlKnown
 	// Failure is the number of the failed spec that tells what happened; 0 if none failed.
 	Failure int
 	// Search is what the filter's text is looked for in.
 	Search string
+}
+
+// htmlKnown is a known deviation of a subject.
+type htmlKnown struct {
+	Mark, Does string
+	Link       []htmlText
 }
 
 // htmlText is a stretch of a text: code, a link, or neither.
@@ -173,7 +183,7 @@ func newHTMLPage(run Run) htmlPage {
 func (p *htmlPage) describe(run Run) {
 	for _, subject := range run.Subjects {
 		p.Subjects = append(p.Subjects, htmlSubject{
-			plain(subject.Role), plain(subject.Image), plain(subject.Digest), subject.Reference, subject.Absent})
+			plain(subject.Role), plain(subject.Image), plain(subject.Digest), subject.Reference, subject.Absent, plain(subject.recognised())})
 	}
 	p.clients(run)
 	environment := run.Environment
@@ -244,11 +254,14 @@ func (p *htmlPage) judge(run Run) {
 			Statement: code(plain(result.Statement)), Source: marked(plain(result.Source)), Specs: numbers[result.ID], Failure: told[result.ID],
 			Remark: plain(result.remark(releases > 1)),
 		}
+		for _, known := range result.Known {
+			requirement.Known = append(requirement.Known, htmlKnown{plain(known.knownOf()), plain(known.sentence()), marked(plain(known.Link))})
+		}
 		if result.Duration > 0 {
 			requirement.Duration = short(result.Duration)
 		}
 		requirement.Search = strings.ToLower(strings.Join([]string{requirement.ID, requirement.Level, requirement.Profile,
-			plain(result.Statement), plain(result.Source), requirement.Words, requirement.Reason}, " "))
+			plain(result.Statement), plain(result.Source), requirement.Words, requirement.Reason, plain(knownOf(result.Known))}, " "))
 		byID[result.ID] = requirement
 		p.Requirements = append(p.Requirements, requirement)
 	}

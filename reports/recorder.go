@@ -53,6 +53,11 @@ func (r *Recorder) Environment(environment Environment, subjects []Subject) erro
 	})
 }
 
+// Deviations records what the subjects are known not to do.
+func (r *Recorder) Deviations(deviations []Deviation) error {
+	return r.change(func(run *Run) { run.Deviations = slices.Clone(deviations) })
+}
+
 // Clients records the AWS clients of the client matrix.
 func (r *Recorder) Clients(clients []Client) error {
 	return r.change(func(run *Run) { run.Clients = slices.Clone(clients) })
@@ -123,6 +128,7 @@ func (r *Recorder) change(apply func(*Run)) error {
 // copied is the run with lists of its own.
 func (r Run) copied() Run {
 	r.Subjects = slices.Clone(r.Subjects)
+	r.Deviations = slices.Clone(r.Deviations)
 	r.Selection = slices.Clone(r.Selection)
 	r.Phases = slices.Clone(r.Phases)
 	r.Requirements = slices.Clone(r.Requirements)

@@ -13,6 +13,8 @@ type RequirementResult struct {
 	Outcome Outcome
 	// Reason says why the outcome is what it is, when the outcome alone does not.
 	Reason string
+	// Known are the subjects' known deviations, of a requirement that failed.
+	Known []Deviation
 	// Specs are the specs that cover it, sorted by suite and name.
 	Specs []Spec
 	// Duration is the sum of the specs' durations.
@@ -64,6 +66,9 @@ func (r Run) judge(requirement Requirement, specs []Spec) RequirementResult {
 			result.Outcome = outcome
 			break
 		}
+	}
+	if result.Outcome == Fail {
+		result.Known = r.known(requirement.ID)
 	}
 	switch {
 	case len(specs) == 0 && len(r.Specs) == 0:

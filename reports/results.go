@@ -35,6 +35,8 @@ type Run struct {
 	Epi         Epi         `json:"epi"`
 	Environment Environment `json:"environment"`
 	Subjects    []Subject   `json:"subjects"`
+	// Deviations are known ones of the versions of the subjects.
+	Deviations []Deviation `json:"deviations,omitempty"`
 	// Clients are the AWS clients of the client matrix.
 	Clients []Client `json:"clients,omitempty"`
 	// Selection is how specs were chosen, as flags: empty for all.
@@ -83,6 +85,12 @@ type Subject struct {
 	Digest    string `json:"digest,omitempty"`
 	Reference bool   `json:"reference"`
 	Absent    bool   `json:"absent,omitempty"`
+	// Product and Version are what the subject was recognised as, such as "eks-pod-identity-agent" and
+	// "v0.1.37"; empty if it was not.
+	Product string `json:"product,omitempty"`
+	Version string `json:"version,omitempty"`
+	// Compat is the product whose ways a reference was told to have, such as "upstream"; empty for its own.
+	Compat string `json:"compat,omitempty"`
 }
 
 // Phase is a step of the run with its time, such as "Control plane".

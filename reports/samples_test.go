@@ -205,7 +205,8 @@ func hostile() Run {
 	run.ID, run.Selection = h, []string{h}
 	run.Epi = Epi{h, h, h, h}
 	run.Environment = Environment{Provider: h, Name: h, Region: h, KubernetesVersion: h, NodeImage: h, NodeImageOrigin: h, Engine: h, AWS: h, Capabilities: []string{h}}
-	run.Subjects = []Subject{{Role: h, Image: h, Digest: h}}
+	run.Subjects = []Subject{{Role: h, Image: h, Digest: h, Product: h, Version: h, Compat: h}}
+	run.Deviations = []Deviation{{h, h, h, h, h, h}, {"UNLISTED-1", h, h, h, h, "javascript:alert(4)"}}
 	run.Phases = []Phase{{Name: h, Started: at(1), Duration: took(3), Error: h}}
 	run.Requirements = append(run.Requirements, Requirement{h, h, h, h, h, h, h})
 	run.Specs = append(run.Specs, Spec{
@@ -213,6 +214,28 @@ func hostile() Run {
 		Failure: &Failure{Message: h, Location: h, Cause: h}, Again: h, Steps: []Step{{h, took(1)}}, Output: h, Evidence: &Evidence{h, []Excerpt{{h, h}}},
 	}, Spec{Suite: "odd", Name: "-" + h, Outcome: "odd"})
 	run.Problems, run.Absences = []Problem{{h, h, h}}, []Absence{{h, h, at(3), at(4)}}
+	return run
+}
+
+// deviating is what a known version of an agent does, beside a failure that nobody knows of.
+func deviating() Run {
+	run := passing()
+	run.ID = "20261123-164500"
+	run.Subjects[1] = Subject{Role: "agent", Image: "eks-pod-identity-agent:v0.1.37", Digest: "sha256:" + strings.Repeat("0b5c", 16),
+		Product: "eks-pod-identity-agent", Version: "v0.1.37+dirty"}
+	run.Deviations = []Deviation{
+		{"AGT-10", "agent", "eks-pod-identity-agent", "v0.1.37+dirty", "It asks once for each that waits.", "https://example.org/cache.go"},
+		// What it is known not to do may hold here all the same, and is not mentioned then.
+		{"AGT-01", "agent", "eks-pod-identity-agent", "v0.1.37+dirty", "It leaves the account out.", "https://example.org/model.go"},
+	}
+	for i := range run.Specs {
+		switch spec := &run.Specs[i]; spec.Suite {
+		case "agent":
+			spec.Outcome, spec.Failure = Fail, &Failure{Message: "calls to EKS Auth\nExpected 50 to equal 1", Location: "suites/caching/caching.go:99"}
+		case "imds":
+			spec.Outcome, spec.Failure = Fail, &Failure{Message: "Expected no token", Location: "suites/isolation/isolation.go:31"}
+		}
+	}
 	return run
 }
 
@@ -245,7 +268,7 @@ func large() Run {
 // samples are all sample runs by name.
 func samples() map[string]Run {
 	return map[string]Run{
-		"passing": passing(), "failing": failing(), "errored": errored(), "undecided": undecided(), "interrupted": interrupted(),
+		"passing": passing(), "failing": failing(), "errored": errored(), "undecided": undecided(), "deviating": deviating(), "interrupted": interrupted(),
 		"crashed": crashed(), "empty": empty(), "hostile": hostile(), "large": large(),
 		"measured": measured(), "gated": gated(), "versus": versus(), "doubtful": doubtful(), "hostile-bench": hostileBench(),
 	}

@@ -95,6 +95,7 @@ func (s *summary) failures() {
 		if len(cause.specs) == 1 {
 			s.clipped(" ", mark, 1, titled(first), bold)
 			s.clipped("     ", "", maxStatementLines, strings.Join(cause.statement, " "), "")
+			s.known(cause)
 			s.pointers(first, s.run.rerun(first))
 			continue
 		}
@@ -106,9 +107,25 @@ func (s *summary) failures() {
 		if more := len(cause.specs) - maxListed; more > 0 {
 			s.text("     ", "", 5, fmt.Sprintf("… and %d more", more), dim)
 		}
+		s.known(cause)
 		s.pointers(first, s.run.rerunAll(cause.specs))
 	}
 	s.away()
+}
+
+// known tells which of the failures are known deviations of the subjects, each once.
+func (s *summary) known(cause *cause) {
+	if cause.outcome != Fail {
+		return
+	}
+	var ids []string
+	for _, spec := range cause.specs {
+		ids = append(ids, spec.Requirements...)
+	}
+	for _, deviation := range s.run.known(ids...) {
+		s.text("   ", "", 5, plain(fmt.Sprintf("%s (%s): %s", deviation.knownOf(), deviation.Requirement, deviation.Does)), yellow)
+		s.text("     ", "", 5, plain(deviation.Link), "")
+	}
 }
 
 // titled is a spec by what it decides and by its name.

@@ -17,6 +17,8 @@ type Verdict struct {
 	Specs, Requirements Counts
 	// Failed are the IDs of the requirements that failed, sorted.
 	Failed []string
+	// Known are known deviations of the subjects among them. They fail like the others.
+	Known []Deviation
 	// Scenarios and Thresholds of the benchmark count theirs; all zero without one.
 	Scenarios, Thresholds Counts
 	// Limited is how many scenarios measured their generator in a case, and Regressed how many measures
@@ -40,6 +42,7 @@ func (r Run) Verdict() Verdict {
 		v.Requirements.add(result.Outcome)
 		if result.Outcome == Fail {
 			v.Failed = append(v.Failed, result.ID)
+			v.Known = append(v.Known, result.Known...)
 		}
 	}
 	if r.Bench != nil {
@@ -178,6 +181,9 @@ func (v Verdict) specFindings() []string {
 		}
 	case counts.Failed > 0:
 		said := fmt.Sprintf("%d of %s %s not hold", counts.Failed, plural(counts.Decided(), "decided "+noun), do(counts.Failed))
+		if known := v.knownFailures(); known != "" && noun == "requirement" {
+			said += " (" + known + ")"
+		}
 		if counts.Passed > 0 {
 			said += fmt.Sprintf(", %d %s", counts.Passed, hold(counts.Passed))
 		}
@@ -189,6 +195,18 @@ func (v Verdict) specFindings() []string {
 		parts = append(parts, rest)
 	}
 	return parts
+}
+
+// knownFailures counts the failed requirements that are known deviations: "1 known of v0.1.37".
+func (v Verdict) knownFailures() string {
+	failed := map[string]bool{}
+	for _, deviation := range v.Known {
+		failed[deviation.Requirement] = true
+	}
+	if len(failed) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d %s", len(failed), knownOf(v.Known))
 }
 
 // benchFindings say what became of scenarios and thresholds.

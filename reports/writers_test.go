@@ -52,7 +52,7 @@ func written(t *testing.T, write func(io.Writer, Run) error, run Run) []byte {
 var embedded = regexp.MustCompile(`(?s)(<(?:style|script)>).*?(</(?:style|script)>)|'sha256-[^']*'`)
 
 func TestGolden(t *testing.T) {
-	for _, name := range []string{"passing", "failing", "errored", "undecided", "interrupted", "measured", "gated", "versus"} {
+	for _, name := range []string{"passing", "failing", "errored", "undecided", "deviating", "interrupted", "measured", "gated", "versus"} {
 		run := samples()[name]
 		for file, write := range writersOf(run) {
 			if file == HTMLFile && name != "failing" && name != "gated" {

@@ -17,7 +17,11 @@ import (
 	"github.com/spf13/pflag"
 	"sigs.k8s.io/yaml"
 
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
+
 	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/recognition"
 	"github.com/podidentity/epi/framework"
 	"github.com/podidentity/epi/framework/artifacts"
 	"github.com/podidentity/epi/framework/requirement"
@@ -128,11 +132,46 @@ func told(env *clusters.Environment) reports.Environment {
 
 // environment records what the run is about to test.
 func (s *session) environment(env *clusters.Environment) error {
+	return errors.Join(s.subjects(env, env.Subjects), s.recorder.Clients(clientsOf(env)))
+}
+
+// subjects records what is tested, and what its versions are known not to do.
+func (s *session) subjects(env *clusters.Environment, list []clusters.Subject) error {
 	var subjects []reports.Subject
-	for _, subject := range env.Subjects {
-		subjects = append(subjects, reports.Subject(subject))
+	var deviations []reports.Deviation
+	for _, subject := range list {
+		subjects = append(subjects, reports.Subject{
+			Role: subject.Role, Image: subject.Image, Digest: subject.Digest, Reference: subject.Reference, Absent: subject.Absent,
+			Product: subject.Product, Version: subject.Version, Compat: string(subject.Compat),
+		})
+		for _, known := range requirement.KnownOf(subject.Product, subject.Version) {
+			deviations = append(deviations, reports.Deviation{
+				Requirement: known.Requirement, Role: subject.Role, Product: subject.Product, Version: subject.Version, Does: known.Does, Link: known.Link,
+			})
+		}
 	}
-	return errors.Join(s.recorder.Environment(told(env), subjects), s.recorder.Clients(clientsOf(env)))
+	return errors.Join(s.recorder.Environment(told(env), subjects), s.recorder.Deviations(deviations))
+}
+
+// recognise records which versions the subjects are that somebody brought. It needs a cluster that answers.
+func (s *session) recognise(ctx context.Context, env *clusters.Environment) error {
+	config, err := clientcmd.BuildConfigFromFlags("", env.Kubeconfig)
+	if err != nil {
+		return fmt.Errorf("read the cluster's kubeconfig: %w", err)
+	}
+	cluster, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return fmt.Errorf("make a client of the cluster: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, reachTime)
+	defer cancel()
+	list := slices.Clone(env.Subjects)
+	for i := range list {
+		if err := recognition.Fill(ctx, cluster, &list[i]); err != nil {
+			return err
+		}
+	}
+	return s.subjects(env, list)
 }
 
 // clientsOf are the environment's AWS clients as the reports tell them.

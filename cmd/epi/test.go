@@ -228,6 +228,9 @@ func (a *app) runSuites(ctx context.Context, env *clusters.Environment, flags te
 	if err := reach(ctx, env); err != nil {
 		return err
 	}
+	if err := session.recognise(ctx, env); err != nil {
+		return err
+	}
 	options := flags.options
 	options.Environment, options.Run, options.Artifacts = env, session.id(), session.dir
 	specs, err := suites.List(ctx, options)

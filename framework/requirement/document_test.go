@@ -21,7 +21,7 @@ const document = "CATALOGUE.md"
 
 // What people read is what specs decide.
 func TestCatalogueDocumentIsInStep(t *testing.T) {
-	want := render(All())
+	want := append(render(All()), renderDeviations(Deviations())...)
 	if *update {
 		if err := os.WriteFile(document, want, 0o644); err != nil {
 			t.Fatal(err)
@@ -86,6 +86,20 @@ func render(list []Requirement) []byte {
 					strings.ToLower(r.ID), r.ID, escape(r.Statement), escape(sourceName(r.Source)), r.Source, where[r.Runs], r.Since)
 			}
 		}
+	}
+	return b.Bytes()
+}
+
+// renderDeviations makes the table of what known versions are known not to do.
+func renderDeviations(list []Deviation) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "\n## Known deviations\n\nWhat known versions of agents and webhooks are known not to do, from [deviations.yaml](deviations.yaml). "+
+		"Such a requirement fails like any other, and the exit code is 1: the mark `known of VERSION` stands beside it on the terminal, in JUnit, HTML and "+
+		"conformance.yaml. The version is what the program says of itself when it starts, else the tag of an image that has the product's name.\n\n"+
+		"| subject | version | requirement | what it does | link |\n|---|---|---|---|---|\n")
+	for _, d := range list {
+		fmt.Fprintf(&b, "| %s | %s | [%s](#%s) | %s | [%s](%s) |\n", d.Product, strings.Join(d.Versions, ", "), d.Requirement, strings.ToLower(d.Requirement),
+			escape(d.Does), escape(sourceName(d.Link)), d.Link)
 	}
 	return b.Bytes()
 }

@@ -1,0 +1,106 @@
+// Package recognition finds out which product, in which version, an agent or a webhook is that somebody
+// brought: by what the program says of itself when it starts, or by the name and tag of its image.
+package recognition
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path"
+	"regexp"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/podidentity/epi/clusters"
+)
+
+// The products, by the names of their repositories and images.
+const (
+	AgentProduct   = "eks-pod-identity-agent"
+	WebhookProduct = "amazon-eks-pod-identity-webhook"
+)
+
+const (
+	agentNamespace = "kube-system"
+	// agentName is that of its DaemonSet, here and in the EKS add-on.
+	agentName = "eks-pod-identity-agent"
+	// logHead is how much of a log is read: programs say who they are when they start.
+	logHead = 64 << 10
+)
+
+// said is the line that the agent logs when it starts to listen:
+// https://github.com/aws/eks-pod-identity-agent/blob/main/pkg/server/server.go.
+var said = regexp.MustCompile(`Pod Identity Agent version (v?\d+\.\d+\.\d+[0-9A-Za-z.+-]*)`)
+
+// tagged is a tag that is a version: those of EKS's registries, and those of others who leave the v out.
+var tagged = regexp.MustCompile(`^v?\d+\.\d+\.\d+([-+.].*)?$`)
+
+// Fill fills in the product and the version of a subject, as far as they can be told. What the program says
+// of itself wins over the image's tag, which anybody may choose. A subject that is epi's own, or not there,
+// stays as it is. The error says that the cluster did not answer; what is not recognised is none.
+func Fill(ctx context.Context, cluster kubernetes.Interface, subject *clusters.Subject) error {
+	if subject.Reference || subject.Absent {
+		return nil
+	}
+	subject.Product, subject.Version = ofImage(subject.Role, subject.Image)
+	if subject.Role != "agent" {
+		return nil
+	}
+	version, err := ofAgent(ctx, cluster)
+	if err != nil {
+		return fmt.Errorf("find out the version of the agent: %w", err)
+	}
+	if version != "" {
+		subject.Product, subject.Version = AgentProduct, version
+	}
+	return nil
+}
+
+// ofImage reads the name of an image such as registry/eks/eks-pod-identity-agent:v0.1.37-eksbuild.2.
+func ofImage(role, image string) (product, version string) {
+	image, _, _ = strings.Cut(image, "@")
+	name, tag, _ := strings.Cut(path.Base(image), ":")
+	want := map[string]string{"agent": AgentProduct, "webhook": WebhookProduct}[role]
+	if name != want || !tagged.MatchString(tag) {
+		return "", ""
+	}
+	return name, "v" + strings.TrimPrefix(tag, "v")
+}
+
+// ofAgent reads the beginning of the log of an agent that runs; "" if it does not say its version there.
+func ofAgent(ctx context.Context, cluster kubernetes.Interface) (string, error) {
+	pods, err := cluster.CoreV1().Pods(agentNamespace).List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=" + agentName})
+	if err != nil {
+		return "", err
+	}
+	for _, pod := range pods.Items {
+		if pod.Status.Phase != corev1.PodRunning {
+			continue
+		}
+		most := int64(logHead)
+		log, err := cluster.CoreV1().Pods(agentNamespace).GetLogs(pod.Name, &corev1.PodLogOptions{
+			Container: pod.Spec.Containers[0].Name, LimitBytes: &most,
+		}).Stream(ctx)
+		if err != nil {
+			continue // the pod may have gone, and its log with it
+		}
+		text, _ := io.ReadAll(io.LimitReader(log, logHead)) // what was read may say it
+		_ = log.Close()
+		if version := versionIn(text); version != "" {
+			return version, nil
+		}
+	}
+	return "", nil
+}
+
+// versionIn is the version that a log tells; "" if it tells none.
+func versionIn(log []byte) string {
+	found := said.FindSubmatch(log)
+	if found == nil {
+		return ""
+	}
+	return "v" + strings.TrimPrefix(string(found[1]), "v")
+}

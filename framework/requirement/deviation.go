@@ -1,0 +1,107 @@
+package requirement
+
+import (
+	_ "embed"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"sigs.k8s.io/yaml"
+)
+
+// Deviation is what known versions of a subject are known not to do. It explains a failure; it excuses none.
+type Deviation struct {
+	// Subject is its role: "agent" or "webhook".
+	Subject string `json:"subject"`
+	// Product is the name that the subject gives itself, Versions those that were tried, such as "v0.1.37".
+	Product  string   `json:"product"`
+	Versions []string `json:"versions"`
+	// Requirement is the ID of what does not hold.
+	Requirement string `json:"requirement"`
+	// Does says in a sentence what the subject does instead, and Link where that can be read.
+	Does string `json:"does"`
+	Link string `json:"link"`
+}
+
+//go:embed deviations.yaml
+var deviationsFile []byte
+
+var deviations = sync.OnceValue(func() []Deviation {
+	list, err := readDeviations(deviationsFile)
+	if err != nil {
+		panic(err)
+	}
+	return list
+})
+
+// Deviations returns the known deviations in the order of their file.
+func Deviations() []Deviation { return slices.Clone(deviations()) }
+
+// KnownOf returns the known deviations of a version of a product. What distributors and builds add to a
+// version makes no other one of it: v0.1.37+dirty and v0.1.37-eksbuild.2 are v0.1.37, as is 0.1.37.
+func KnownOf(product, version string) []Deviation {
+	var list []Deviation
+	for _, deviation := range deviations() {
+		if deviation.Product == product && slices.Contains(deviation.Versions, plainVersion(version)) {
+			list = append(list, deviation)
+		}
+	}
+	return list
+}
+
+var (
+	versionForm = regexp.MustCompile(`^v\d+\.\d+\.\d+$`)
+	// added is what a build or a distributor adds to a version: https://semver.org/#spec-item-10, and the
+	// suffix of EKS add-ons, https://docs.aws.amazon.com/eks/latest/userguide/eks-add-ons.html.
+	added = regexp.MustCompile(`(-eksbuild\.\d+)?(\+.*)?$`)
+)
+
+func plainVersion(version string) string {
+	return "v" + strings.TrimPrefix(added.ReplaceAllString(version, ""), "v")
+}
+
+// readDeviations reads the file and checks every entry; the error names each that is wrong.
+func readDeviations(data []byte) ([]Deviation, error) {
+	var list []Deviation
+	if err := yaml.UnmarshalStrict(data, &list); err != nil {
+		return nil, fmt.Errorf("read known deviations: %w", err)
+	}
+	var problems []string
+	for i, d := range list {
+		for _, problem := range d.problems() {
+			problems = append(problems, fmt.Sprintf("entry %d (%s): %s", i+1, d.Requirement, problem))
+		}
+	}
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("read known deviations: %s", strings.Join(problems, "; "))
+	}
+	return list, nil
+}
+
+func (d Deviation) problems() []string {
+	var problems []string
+	complain := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+	if d.Subject != string(Agent) && d.Subject != string(Webhook) {
+		complain("subject %q is not agent or webhook", d.Subject)
+	}
+	if d.Product == "" || len(d.Versions) == 0 {
+		complain("product or versions are missing")
+	}
+	for _, version := range d.Versions {
+		if !versionForm.MatchString(version) {
+			complain("version %q is not of the form v1.2.3", version)
+		}
+	}
+	if _, ok := Lookup(d.Requirement); !ok {
+		complain("the catalogue has no such requirement")
+	}
+	if !strings.HasSuffix(d.Does, ".") {
+		complain("does is not a sentence")
+	}
+	if !strings.HasPrefix(d.Link, "https://") {
+		complain("link is no address")
+	}
+	return problems
+}
