@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/podidentity/epi/clusters/emulator/s3/checksum"
 )
@@ -33,6 +34,25 @@ func (t text) MarshalXML(encoder *xml.Encoder, start xml.StartElement) error {
 	return encoder.EncodeElement(struct {
 		Raw string `xml:",innerxml"`
 	}{escaped.String()}, start)
+}
+
+// message is the text of an error, in which S3 leaves quotation marks as they are: minio-go's functional tests look
+// for them (https://github.com/minio/minio-go/blob/v7.4.1/functional_tests.go, testPresignedPostPolicyWrongFile).
+type message string
+
+var messageEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\r", "&#xd;")
+
+// MarshalXML implements xml.Marshaler.
+func (m message) MarshalXML(encoder *xml.Encoder, start xml.StartElement) error {
+	escaped := messageEscaper.Replace(strings.Map(func(c rune) rune {
+		if beyondXML(c) {
+			return utf8.RuneError
+		}
+		return c
+	}, string(m)))
+	return encoder.EncodeElement(struct {
+		Raw string `xml:",innerxml"`
+	}{escaped}, start)
 }
 
 // beyondXML tells whether XML 1.0 lacks a character (https://www.w3.org/TR/xml/#charsets).

@@ -100,7 +100,7 @@ func badDigest(message string) *Error {
 type errorBody struct {
 	XMLName             xml.Name `xml:"Error"`
 	Code                string
-	Message             text
+	Message             message
 	BucketName          string `xml:",omitempty"`
 	Key                 text   `xml:",omitempty"`
 	VersionID           string `xml:"VersionId,omitempty"`
@@ -132,7 +132,7 @@ func writeError(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	body, err := xml.Marshal(errorBody{
-		Code: refusal.Code, Message: text(refusal.Message), BucketName: refusal.Bucket, Key: text(refusal.Key), VersionID: refusal.VersionID,
+		Code: refusal.Code, Message: message(refusal.Message), BucketName: refusal.Bucket, Key: text(refusal.Key), VersionID: refusal.VersionID,
 		UploadID: refusal.UploadID, Region: refusal.Region, Header: refusal.Header,
 		RangeRequested: refusal.RangeRequested, ActualObjectSize: refusal.ActualObjectSize,
 		PartNumberRequested: refusal.PartNumberRequested, ActualPartCount: refusal.ActualPartCount,

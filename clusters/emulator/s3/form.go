@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/podidentity/epi/clusters/emulator/limits"
+	"github.com/podidentity/epi/clusters/emulator/s3/checksum"
 	"github.com/podidentity/epi/clusters/emulator/s3/objects"
 	"github.com/podidentity/epi/clusters/emulator/sigv4"
 )
@@ -114,7 +115,10 @@ func (f *form) read(reader *multipart.Reader) error {
 		if size += len(name) + len(value); size > maxFields {
 			return errFormTooLarge
 		}
-		if _, twice := f.fields[name]; twice || name == "" || strings.ContainsAny(name, "\r\n\x00: ") || name != "policy" && !validValue(string(value)) && name != "tagging" {
+		if name == "" {
+			return errFormBroken // RFC 7578, section 4.2: each part has a name
+		}
+		if _, twice := f.fields[name]; twice || strings.ContainsAny(name, "\r\n\x00: ") || name != "policy" && !validValue(string(value)) && name != "tagging" {
 			return invalidArgument("A field of the form is given twice or is malformed: " + name)
 		}
 		f.fields[name] = string(value)
@@ -254,6 +258,15 @@ type counted struct {
 
 func (c counted) Reserve(n int64) error { return c.gate.Reserve(n) }
 
+// declares tells whether the form has a checksum of its file, with which it is answered.
+func (f *form) declares() bool {
+	return slices.ContainsFunc(f.names, func(name string) bool {
+		suffix, ok := strings.CutPrefix(name, "x-amz-checksum-")
+		_, known := checksum.Parse(suffix)
+		return ok && known
+	})
+}
+
 type postResponse struct {
 	XMLName  xml.Name `xml:"PostResponse"`
 	Location text
@@ -267,6 +280,9 @@ func (h *handler) postObject(q *request) error {
 	made, err := h.storeBody(q)
 	if err != nil {
 		return err
+	}
+	if q.form.declares() {
+		setChecksum(q.w.Header(), made.Checksum)
 	}
 	location := h.location(q)
 	fields := q.form.fields

@@ -51,8 +51,8 @@ func (h *handler) getObject(q *request) error {
 		header["X-Amz-Tagging-Count"] = []string{strconv.Itoa(len(v.Tags))}
 	}
 	q.setVersion(v)
-	if strings.EqualFold(q.http.Header.Get("X-Amz-Checksum-Mode"), "ENABLED") && !wanted.partial {
-		setChecksum(header, v.Checksum)
+	if strings.EqualFold(q.http.Header.Get("X-Amz-Checksum-Mode"), "ENABLED") {
+		q.tellChecksum(header, v, wanted)
 	}
 	status := http.StatusOK
 	if wanted.partial {
@@ -68,6 +68,22 @@ func (h *handler) getObject(q *request) error {
 		_, _ = q.w.Write(v.Data[wanted.begin:wanted.end]) // the client is gone: nobody is left to tell
 	}
 	return nil
+}
+
+// tellChecksum tells the checksum of what is given: the whole object, or a part by its number. A part of several
+// has one of its own if the object's is composite (https://github.com/localstack/localstack/pull/12842); a range
+// has none.
+func (q *request) tellChecksum(header http.Header, v *objects.Version, wanted span) {
+	switch {
+	case !wanted.partial, wanted.end-wanted.begin == len(v.Data) && q.query.Has("partNumber") && v.Checksum.Type == checksum.FullObject:
+		setChecksum(header, v.Checksum)
+	case q.query.Has("partNumber") && v.Checksum.Type == checksum.Composite:
+		number, err := q.partNumber()
+		if err != nil || number > len(v.Parts) {
+			return // part has refused it
+		}
+		setChecksum(header, checksum.Checksum{Algorithm: v.Checksum.Algorithm, Value: v.Parts[number-1].Checksum.Value, Type: checksum.Composite})
+	}
 }
 
 func quoted(etag string) string { return `"` + etag + `"` }

@@ -148,17 +148,24 @@ func (op *operation) checkHeaders(header http.Header) error {
 			}
 		}
 	}
-	// Objects are encrypted with keys of S3, which is the default (default-encryption-faq), or not at all.
-	// Reads and parts do not take the header even so (GetObject, HeadObject: "you'll get an HTTP 400 Bad
-	// Request error"; UploadPart takes only what is for keys of customers).
+	return op.checkEncryption(header.Get("X-Amz-Server-Side-Encryption"))
+}
+
+// checkEncryption takes the header where an object is begun and nowhere else (GetObject, HeadObject: "you'll get
+// an HTTP 400 Bad Request error"; UploadPart: https://github.com/boto/botocore/issues/732; UploadPartCopy:
+// https://github.com/fog/fog-aws/pull/589; CompleteMultipartUpload: https://github.com/ClickHouse/ClickHouse/issues/64570;
+// listings: https://github.com/s3tools/s3cmd/issues/276). Objects are encrypted with keys of S3, which is the
+// default (default-encryption-faq), or not at all.
+func (op *operation) checkEncryption(encryption string) error {
 	switch op.name {
-	case "GetObject", "HeadObject", "UploadPart", "UploadPartCopy":
-		if header.Get("X-Amz-Server-Side-Encryption") != "" {
-			return invalidArgument("x-amz-server-side-encryption header is not supported for this operation.")
+	case "PutObject", "CopyObject", "CreateMultipartUpload", "PostObject":
+		if encryption != "" && encryption != "AES256" {
+			return unknownHeader("X-Amz-Server-Side-Encryption")
 		}
+		return nil
 	}
-	if encryption := header.Get("X-Amz-Server-Side-Encryption"); encryption != "" && encryption != "AES256" {
-		return unknownHeader("X-Amz-Server-Side-Encryption")
+	if encryption != "" {
+		return invalidArgument("x-amz-server-side-encryption header is not supported for this operation.")
 	}
 	return nil
 }

@@ -138,6 +138,15 @@ func TestChunks(t *testing.T) {
 		{"trailer not announced", documentedTrailer, edit("crc32c:", "sha1:"), BadBody},
 		{"trailer left out", documentedTrailer, edit("x-amz-checksum-crc32c:sOO8/Q==\r\n", ""), BadBody},
 		{"trailer signature left out", documentedTrailer, func(b string) string { head, _, _ := strings.Cut(b, "x-amz-trailer-signature"); return head + "\r\n" }, SignatureMismatch},
+
+		// minio-go ends a trailing header with LF CRLF, and AWS takes it: https://github.com/minio/minio-go/issues/1817
+		{"trailer of minio-go", documentedTrailer, edit("sOO8/Q==\r\n", "sOO8/Q==\n\r\n"), ""},
+		{"trailer with LF alone", documentedTrailer, edit("sOO8/Q==\r\n", "sOO8/Q==\n"), BadBody},
+		{"trailer with LF twice", documentedTrailer, edit("sOO8/Q==\r\n", "sOO8/Q==\n\n"), BadBody},
+		{"altered trailer of minio-go", documentedTrailer, edit("sOO8/Q==\r\n", "sOO9/Q==\n\r\n"), SignatureMismatch},
+		{"carriage return in a trailer of minio-go", documentedTrailer, edit("sOO8/Q==\r\n", "sOO8/\rQ==\n\r\n"), BadBody},
+		{"trailer of minio-go too long", documentedTrailer, edit("sOO8/Q==\r\n", strings.Repeat("s", maxTrailer)+"\n\r\n"), BadBody},
+		{"chunk with the line ends of minio-go's trailers", documentedChunks, edit("400;", "400\n;"), BadBody},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -186,6 +195,11 @@ func TestUnsignedChunks(t *testing.T) {
 		{"a signature of the trailer that nobody checks", strings.Replace(body, "AAAAAA==\r\n", "AAAAAA==\r\nx-amz-trailer-signature:00\r\n", 1), "66560", "x-amz-checksum-crc32", BadBody},
 		{"a header that is no checksum", "0\r\nx-amz-copy-source:b/k\r\n\r\n", "0", "x-amz-copy-source", BadBody},
 		{"empty", "0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n", "0", "x-amz-checksum-crc32", ""},
+		// https://github.com/minio/minio-go/issues/1817
+		{"as minio-go sends it", strings.Replace(body, "AAAAAA==\r\n", "AAAAAA==\n\r\n", 1), "66560", "x-amz-checksum-crc32", ""},
+		{"empty, as minio-go sends it", "0\r\nx-amz-checksum-crc32:AAAAAA==\n\r\n\r\n", "0", "x-amz-checksum-crc32", ""},
+		{"as minio-go sends it, without the last line", "0\r\nx-amz-checksum-crc32:AAAAAA==\n\r\n", "0", "x-amz-checksum-crc32", BadBody},
+		{"as minio-go sends it, and more", "0\r\nx-amz-checksum-crc32:AAAAAA==\n\r\n\r\nx", "0", "x-amz-checksum-crc32", BadBody},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -216,7 +230,7 @@ func TestTrailingChecksums(t *testing.T) {
 			r.Header.Set("X-Amz-Trailer", name)
 		})...)
 	}
-	for _, name := range []string{"crc32", "crc32c", "crc64nvme", "sha1", "sha256"} {
+	for _, name := range []string{"crc32", "crc32c", "crc64nvme", "md5", "sha1", "sha256", "sha512", "xxhash64", "xxhash3", "xxhash128"} {
 		r := request("x-amz-checksum-" + name)
 		if _, err := at(now).Verify(r); err != nil || r.Header.Get("X-Amz-Checksum-"+name) != "AA==" || r.Header.Get("X-Amz-Trailer") != "" {
 			t.Errorf("%s: %v, headers %v", name, err, r.Header)

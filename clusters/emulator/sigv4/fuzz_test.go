@@ -106,6 +106,7 @@ func FuzzSignedChunks(f *testing.F) {
 // FuzzUnsignedChunks feeds the decoder bodies that carry no signatures.
 func FuzzUnsignedChunks(f *testing.F) {
 	f.Add("3\r\nabc\r\n0\r\nx-amz-checksum-crc32:AA==\r\n\r\n", int64(3))
+	f.Add("3\r\nabc\r\n0\r\nx-amz-checksum-crc32:AA==\n\r\n\r\n", int64(3))
 	f.Add("0\r\n\r\n", int64(0))
 	f.Add("ffffffffffffffff\r\n", int64(1))
 	f.Add("2001\r\n", int64(8193))
