@@ -30,6 +30,10 @@ test: ## Every unit, integration, fuzz-seed and browser test, with the race dete
 clients: ## Install the AWS clients (AWS CLI, SDK for JavaScript) that test the emulator, as far as this machine can
 	go run ./clusters/emulator/clienttest/install
 
+.PHONY: minio
+minio: ## Run minio-go's functional tests against the emulator's S3 (about 3 minutes, and the Go module proxy once)
+	EPI_TEST_MINIO=1 go test -count=1 -timeout 20m -v -run '^TestMinIO$$' ./clusters/emulator/clienttest
+
 .PHONY: eksctl
 eksctl: ## Build the eksctl that tests the emulator into the cache (about 7 minutes of processor time)
 	go run ./clusters/eksctl/install
