@@ -97,11 +97,11 @@ func (a *app) prepareAB(ctx context.Context, env *clusters.Environment, given [2
 	if err != nil {
 		return prepared, variants, err
 	}
-	programs, err := binaries()
+	binaries, err := a.binaries(ctx, steps)
 	if err != nil {
 		return prepared, variants, err
 	}
-	if prepared.Swapper, err = provider.Swapper(ctx, env, programs); err != nil {
+	if prepared.Swapper, err = provider.Swapper(ctx, env, binaries); err != nil {
 		return prepared, variants, err
 	}
 	for i := range given {

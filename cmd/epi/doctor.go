@@ -16,6 +16,7 @@ import (
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/engine"
 	"github.com/podidentity/epi/clusters/nodeimage"
+	"github.com/podidentity/epi/clusters/programs"
 	"github.com/podidentity/epi/cmd/epi/configfile"
 )
 
@@ -38,10 +39,14 @@ is missing that epi cannot provide by itself.`,
 				return err
 			}
 			options := engine.Options{Dirs: dirs}
-			if dir, err := binaries(); err == nil {
+			finder, err := programs.New(dirs.Cache)
+			if err != nil {
+				return err
+			}
+			if dir, ok := finder.There(); ok {
 				options.RuntimeWrapper = wrapper(dir)
 			}
-			checks := slices.Concat([]engine.Check{programsCheck()}, a.configurationCheck(), foldersChecks(dirs), engine.Checks(cmd.Context(), options), nodeimage.Checks(cmd.Context(), dirs))
+			checks := slices.Concat([]engine.Check{programsCheck(finder)}, a.configurationCheck(), foldersChecks(dirs), engine.Checks(cmd.Context(), options), nodeimage.Checks(cmd.Context(), dirs))
 			if err := a.printChecks(checks); err != nil {
 				return err
 			}
@@ -61,17 +66,13 @@ is missing that epi cannot provide by itself.`,
 	return cmd
 }
 
-// programsCheck says whether what goes into epi's images is beside this program, which may have been copied
-// alone.
-func programsCheck() engine.Check {
-	check := engine.Check{Name: "epi's programs", Remedy: programsRemedy}
-	dir, err := binaries()
+// programsCheck says where what goes into epi's images is or comes from: epi may have been copied alone.
+func programsCheck(finder *programs.Finder) engine.Check {
+	state, err := finder.Look()
 	if err != nil {
-		check.State = firstLine(err.Error())
-		return check
+		return engine.Check{Name: "epi's programs", State: firstLine(err.Error()), Remedy: programs.Remedy}
 	}
-	check.OK, check.State = true, "in "+dir
-	return check
+	return engine.Check{Name: "epi's programs", OK: true, State: state}
 }
 
 // foldersChecks say whether epi may write to its folders, as it may not where a home is read-only.

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/programs"
 )
 
 // A home that cannot be written to, as in many containers, is no dead end: epi takes other folders.
@@ -52,7 +53,11 @@ func TestFoldersThatCannotBeWrittenAreTold(t *testing.T) {
 
 // A binary that was copied alone says what it lacks, and where it comes from.
 func TestACopiedBinarySaysWhatItLacks(t *testing.T) {
-	check := programsCheck() // this test's program stands alone
+	finder, err := programs.New(t.TempDir()) // this test's program stands alone
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := programsCheck(finder)
 	if check.OK || !strings.Contains(check.State, "epi-agent") || !strings.Contains(check.State, "epi-runc") || !strings.Contains(check.Remedy, "make build") {
 		t.Errorf("%+v", check)
 	}

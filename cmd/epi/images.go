@@ -21,11 +21,13 @@ archive of container images and prints their names. The same programs give the s
 archive, byte for byte. No container engine is needed.`,
 		Example: `  epi images --file images.tar && docker load --input images.tar
   kind load image-archive images.tar`,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			if file == "" {
 				return usageError("flag --file: no file given")
 			}
-			dir, err := binaries()
+			steps := a.newSteps(nil)
+			dir, err := a.binaries(cmd.Context(), steps)
+			steps.Close()
 			if err != nil {
 				return err
 			}

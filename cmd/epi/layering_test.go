@@ -46,6 +46,7 @@ var mayImport = map[string][]string{
 	"clusters/images":                      {},
 	"clusters/clients":                     {},
 	"clusters/clientimage":                 {"clusters", "clusters/clients", "clusters/images", "clusters/internal/..."},
+	"clusters/programs":                    {"clusters", "clusters/programs", "clusters/internal/..."},
 	"clusters/internal":                    {"clusters", "clusters/internal/..."},
 	"clusters/internal/lockfile":           {},
 	"clusters/internal/ownfolder":          {},

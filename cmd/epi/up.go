@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +17,7 @@ import (
 	"github.com/podidentity/epi/clusters/existing"
 	"github.com/podidentity/epi/clusters/kind"
 	"github.com/podidentity/epi/clusters/nodeimage"
+	"github.com/podidentity/epi/clusters/programs"
 )
 
 // environmentFlags are the flags of every command that brings an environment up.
@@ -148,44 +148,24 @@ func (a *app) up(ctx context.Context, flags *environmentFlags, steps *steps) (*c
 		return nil, err
 	}
 	if flags.provider == kindProvider {
-		if flags.spec.Binaries, err = binaries(); err != nil {
+		if flags.spec.Binaries, err = a.binaries(ctx, steps); err != nil {
 			return nil, err
 		}
 	}
 	return provider.Up(ctx, flags.spec, steps)
 }
 
-// binaries is the folder of the programs that go into epi's images: beside this one.
-func binaries() (string, error) {
-	self, err := os.Executable()
+// binaries is the folder of the programs that go into epi's images.
+func (a *app) binaries(ctx context.Context, progress clusters.Progress) (string, error) {
+	dirs, err := a.dirs()
 	if err != nil {
-		return "", fmt.Errorf("find this program: %w", err)
+		return "", err
 	}
-	if self, err = filepath.EvalSymlinks(self); err != nil {
-		return "", fmt.Errorf("find this program: %w", err)
+	finder, err := programs.New(dirs.Cache)
+	if err != nil {
+		return "", err
 	}
-	dir := filepath.Dir(self)
-	if missing := missingPrograms(dir); len(missing) > 0 {
-		return "", &clusters.EnvironmentError{
-			Doing:  "find epi's programs",
-			Remedy: programsRemedy,
-			Err:    fmt.Errorf("%s: not beside %s", strings.Join(missing, ", "), self),
-		}
-	}
-	return dir, nil
-}
-
-const programsRemedy = "copy them along with epi, or run make build, which puts all of them in bin/, and use bin/epi"
-
-// missingPrograms are those that epi puts into its environments and that are not in the folder.
-func missingPrograms(dir string) []string {
-	var missing []string
-	for _, program := range []string{"epi-agent", "epi-webhook", "epi-emulator", "epi-probe", "epi-runc"} {
-		if info, err := os.Stat(filepath.Join(dir, program)); err != nil || !info.Mode().IsRegular() {
-			missing = append(missing, program)
-		}
-	}
-	return missing
+	return finder.Find(ctx, progress)
 }
 
 // wrapper is the OCI runtime of a private engine among epi's programs.
