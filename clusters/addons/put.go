@@ -30,7 +30,10 @@ func (a Agent) Template(ctx context.Context) (corev1.PodTemplateSpec, error) {
 	}
 	for _, object := range objects {
 		if set, ok := object.(*appsv1.DaemonSet); ok {
-			return set.Spec.Template, a.edit(set)
+			if err := a.edit(set); err != nil {
+				return corev1.PodTemplateSpec{}, err
+			}
+			return set.Spec.Template, nil
 		}
 	}
 	return corev1.PodTemplateSpec{}, errNoAgentManifest

@@ -85,7 +85,7 @@ func command(serve func(context.Context, agent.Options, *slog.Logger) error, log
 			if err != nil {
 				return err
 			}
-			return link.Setup(log)
+			return link.Setup(cmd.Context(), log)
 		},
 	}
 	version := &cobra.Command{

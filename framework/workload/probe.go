@@ -3,7 +3,6 @@ package workload
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -101,10 +100,4 @@ func (p *Probe) links(ctx context.Context, args ...string) []probe.Link {
 		p.env.T.Fatalf("administer the network of pod %s/%s: %s", p.Pod.Namespace, p.Pod.Name, found.Failure)
 	}
 	return found.Links
-}
-
-// AskAgent asks the agent for credentials as an SDK does; the answer comes without them.
-func (p *Probe) AskAgent(ctx context.Context) probe.Response {
-	p.env.T.Helper()
-	return do[probe.Response](ctx, p, Main, "--token-file", fmt.Sprintf("%s/%s", TokenMountPath, TokenName), probe.OpHTTP, "GET", CredentialsURL)
 }

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -39,7 +40,7 @@ func families() []family {
 
 // Setup makes link, addresses and routes in the calling thread's network namespace, as far as they
 // are missing. What fails for IPv6 is logged; the error is about IPv4 or the link itself.
-func Setup(log *slog.Logger) error {
+func Setup(ctx context.Context, log *slog.Logger) error {
 	handle, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
 		return fmt.Errorf("open netlink: %w", err)
@@ -64,7 +65,7 @@ func Setup(log *slog.Logger) error {
 		return fmt.Errorf("set link %s up: %w", Name, err)
 	}
 	for _, f := range usable {
-		if err := route(handle, link, f); err != nil {
+		if err := route(ctx, handle, link, f); err != nil {
 			if !f.optional {
 				return err
 			}
@@ -154,8 +155,8 @@ func routesTo(handle *netlink.Handle, f family) ([]netlink.Route, error) {
 // route adds the route, after the kernel's own, which makes the address the node's. The kernel adds
 // that of IPv6 a little later than the address; a packet that found ours first would look for a
 // neighbour that has the address, in vain and for seconds.
-func route(handle *netlink.Handle, link netlink.Link, f family) error {
-	if err := awaitLocal(handle, f); err != nil {
+func route(ctx context.Context, handle *netlink.Handle, link netlink.Link, f family) error {
+	if err := awaitLocal(ctx, handle, f); err != nil {
 		return err
 	}
 	routes, err := routesTo(handle, f)
@@ -174,8 +175,10 @@ func route(handle *netlink.Handle, link netlink.Link, f family) error {
 	return nil
 }
 
-func awaitLocal(handle *netlink.Handle, f family) error {
-	for begin := time.Now(); ; time.Sleep(localPoll) {
+func awaitLocal(ctx context.Context, handle *netlink.Handle, f family) error {
+	poll := time.NewTicker(localPoll)
+	defer poll.Stop()
+	for begin := time.Now(); ; {
 		routes, err := handle.RouteListFiltered(f.number,
 			&netlink.Route{Dst: f.address, Table: unix.RT_TABLE_LOCAL}, netlink.RT_FILTER_DST|netlink.RT_FILTER_TABLE)
 		if err != nil {
@@ -186,6 +189,11 @@ func awaitLocal(handle *netlink.Handle, f family) error {
 		}
 		if waited := time.Since(begin); waited > localTimeout {
 			return fmt.Errorf("address %s is on link %s but not the node's after %s", f.address, Name, waited.Round(time.Second))
+		}
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for address %s on link %s: %w", f.address, Name, context.Cause(ctx))
 		}
 	}
 }

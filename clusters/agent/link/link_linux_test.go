@@ -28,7 +28,7 @@ func inNamespace(t *testing.T) {
 func setup(t *testing.T) string {
 	t.Helper()
 	var log bytes.Buffer
-	if err := Setup(slog.New(slog.NewTextHandler(&log, nil))); err != nil {
+	if err := Setup(t.Context(), slog.New(slog.NewTextHandler(&log, nil))); err != nil {
 		t.Fatalf("%v\n%s", err, &log)
 	}
 	return log.String()
@@ -189,7 +189,7 @@ func TestSetupRefusesWhatAnotherLinkHas(t *testing.T) {
 			if err := row.claim(t, addLink(t, "other")); err != nil {
 				t.Fatal(err)
 			}
-			if err := Setup(slog.New(slog.DiscardHandler)); err == nil || err.Error() != row.want {
+			if err := Setup(t.Context(), slog.New(slog.DiscardHandler)); err == nil || err.Error() != row.want {
 				t.Errorf("got  %v\nwant %s", err, row.want)
 			}
 		})

@@ -187,9 +187,15 @@ func setTTL(raw syscall.RawConn, ttl int) error {
 	var optionErr error
 	err := raw.Control(func(fd uintptr) {
 		optionErr = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_TTL, ttl)
-		if family, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_DOMAIN); err == nil && family == unix.AF_INET6 {
+		if address, err := unix.Getsockname(int(fd)); err == nil && isIPv6(address) {
 			optionErr = errors.Join(optionErr, unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, ttl))
 		}
 	})
 	return errors.Join(err, optionErr)
+}
+
+// isIPv6 says whether a socket that is bound there is an IPv6 one.
+func isIPv6(address unix.Sockaddr) bool {
+	_, ok := address.(*unix.SockaddrInet6)
+	return ok
 }
