@@ -12,10 +12,11 @@ LDFLAGS       := -s -w -X main.version=$(VERSION) -X main.revision=$(REVISION)
 PROGRAMS      := epi-agent epi-webhook epi-emulator epi-probe epi-runc
 
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GORELEASER    := github.com/goreleaser/goreleaser/v2@v2.15.1
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # epi is started without a shell between, so that a signal to make reaches it.
 .PHONY: e2e
@@ -68,6 +69,18 @@ images: build ## The images of agent, webhook, emulator and probe as one archive
 lint: ## golangci-lint, go vet included, as pinned here
 	go run $(GOLANGCI_LINT) run
 
+.PHONY: release-check
+release-check: ## Check the configuration of releases with goreleaser, as pinned here
+	go run $(GORELEASER) check --config .github/goreleaser.yaml
+
+.PHONY: snapshot
+snapshot: ## Build what a release has, unpublished, into dist/
+	go run $(GORELEASER) release --snapshot --clean --config .github/goreleaser.yaml
+
+.PHONY: release
+release: ## Build and draft a release of the tag that is checked out (CI does it)
+	go run $(GORELEASER) release --clean --config .github/goreleaser.yaml
+
 .PHONY: clean
 clean: ## Remove what make built here; running environments: bin/epi down --all
-	rm -rf bin _artifacts
+	rm -rf bin dist _artifacts clusters/programs/packed_*.tar.zst
