@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -32,6 +34,8 @@ type kill struct {
 	codes []string
 	// prepare changes how the run is started, and returns what undoes it.
 	prepare func(context.Context, *matrix) (args []string, undo func(), err error)
+	// says is what the run has to say once.
+	says string
 }
 
 // attempt is a run that is under way.
@@ -152,7 +156,17 @@ func cases(moments int) []kill {
 		kill{name: "node killed", after: "Pod Identity agent", later: 10 * time.Second, do: onContainer("kill", name+"-control-plane"), codes: []string{"3"}},
 		kill{name: "emulator killed", after: "Pod Identity agent", later: 10 * time.Second, do: onContainer("kill", name+"-emulator"), codes: []string{"3"}},
 		kill{name: "emulator removed, cluster on its way", after: "AWS emulator", later: 2 * time.Second, do: onContainer("rm", "--force", name+"-emulator"), codes: []string{"3"}},
-		kill{name: "artifacts' disk full", prepare: fullArtifacts, codes: []string{"1", "2", "3"}},
+		kill{name: "emulator removed, specs under way", after: "Pod Identity agent", later: 10 * time.Second, do: onContainer("rm", "--force", name+"-emulator"), codes: []string{"3"}},
+		kill{name: "node removed, specs under way", after: "Pod Identity agent", later: 10 * time.Second, do: onContainer("rm", "--force", name+"-control-plane"), codes: []string{"3"}},
+		kill{name: "artifacts' disk full, from the start", prepare: smallArtifacts("64k"), codes: []string{"3"}, says: "is full"},
+		kill{name: "artifacts' disk full, cluster on its way", prepare: smallArtifacts("64m"), after: "AWS emulator", do: fill, codes: []string{"3"}, says: "is full"},
+		kill{name: "artifacts' disk full, specs under way", prepare: smallArtifacts("64m"), after: "Pod Identity agent", later: 10 * time.Second, do: fill, codes: []string{"3"}, says: "is full"},
+		kill{name: "artifacts' disk read-only, specs under way", prepare: smallArtifacts("64m"), after: "Pod Identity agent", later: 10 * time.Second, do: makeReadOnly, codes: []string{"3"}, says: "read-only"},
+		kill{name: "artifacts removed, specs under way", after: "Pod Identity agent", later: 10 * time.Second, do: removeArtifacts, codes: []string{"3"}, says: "was removed"},
+		kill{name: "state's disk full, from the start", prepare: smallState("64k"), codes: []string{"3"}, says: "is full"},
+		kill{name: "state's disk full, cluster on its way", prepare: smallState("8g"), after: "AWS emulator", later: 2 * time.Second, do: fill, codes: []string{"3"}, says: "is full"},
+		kill{name: "state's disk full, specs under way", prepare: smallState("8g"), after: "Pod Identity agent", later: 10 * time.Second, do: fill, codes: []string{"3"}, says: "is full"},
+		kill{name: "cache's disk full", prepare: smallCache, codes: []string{"3"}, says: "is full"},
 		kill{name: "frozen control group", after: "Pod Identity agent", later: 5 * time.Second, do: freeze, codes: []string{"3", "killed"}},
 		kill{name: "engine killed", after: "Pod Identity agent", later: 10 * time.Second, do: killEngine, codes: []string{"3", "0", "1"}},
 		kill{name: "engine stopped (SIGSTOP), run killed", after: "Nodes Ready", do: stopEngine, codes: []string{"killed"}},
@@ -173,14 +187,25 @@ type matrix struct {
 	errs      io.Writer
 	clean     map[string]bool
 	mu        sync.Mutex
+	// small is the small file system of a case; ownState says that its state folder is in it.
+	small    string
+	ownState bool
 	// bridges are the links of networks that this state folder's engine had.
 	bridges map[string]bool
 	// wrong is what a case has seen that should not be.
 	wrong string
 }
 
-func (m *matrix) state() string     { return filepath.Join(m.work, "state") }
 func (m *matrix) artifacts() string { return filepath.Join(m.work, "artifacts") }
+
+func (m *matrix) state() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ownState {
+		return filepath.Join(m.small, "state")
+	}
+	return filepath.Join(m.work, "state")
+}
 
 func (m *matrix) command(ctx context.Context, args ...string) *exec.Cmd {
 	args = append(args, "--state-dir", m.state(), "--color", "never")
@@ -205,40 +230,53 @@ func (m *matrix) docker(ctx context.Context, args ...string) (string, error) {
 	return string(output), nil
 }
 
-// all does the cases, in an engine that is there before the first and goes after the last, so that what it
-// brings along counts for none.
-func (m *matrix) all(ctx context.Context, list []kill) ([]result, error) {
+// each does the cases, in an engine that is there before the first, so that what it brings along counts
+// for none, and tells what becomes of each. It begins none after the time.
+func (m *matrix) each(ctx context.Context, list []kill, until time.Time, tell func(result) error) error {
 	if err := os.MkdirAll(m.work, 0o755); err != nil {
-		return nil, err
+		return err
 	}
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
 	go m.watchLinks(watching)
-	before := m.left(ctx, true)
-	m.clean = set(before)
-	var results []result
+	m.clean = set(m.left(ctx, false))
 	for _, k := range list {
-		if ctx.Err() != nil {
-			break
+		if ctx.Err() != nil || !until.IsZero() && time.Now().After(until) {
+			return nil
 		}
 		r, err := m.one(ctx, k)
 		if err != nil {
-			return results, fmt.Errorf("%s: %w", k.name, err)
+			return fmt.Errorf("%s: %w", k.name, err)
 		}
-		_, _ = fmt.Fprintf(m.errs, "%s: at %q, exit %s, before down %q, down %s, after %q %s; said %q\n", r.name, r.at, r.code, r.before, r.down, r.after, r.wrong, r.said)
-		results = append(results, r)
+		_, _ = fmt.Fprintf(m.errs, "%s: at %q, exit %s, before down %q, down %s, after %q %s; said %q\n", r.Case, r.At, r.Code, r.Before, r.Down, r.After, r.Wrong, r.Said)
+		if err := tell(r); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// lastCase is the name of the removal of everything, after all cases.
+const lastCase = "down --all"
+
+// downAll removes everything.
+func (m *matrix) downAll(ctx context.Context) result {
 	began := time.Now()
-	cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Minute)
 	defer cancel()
-	output, err := m.command(cleanup, "down", "--all").CombinedOutput()
-	r := result{name: "down --all", took: time.Since(began), code: exitOf(err), down: exitOf(err), said: lastLine(output)}
-	for _, item := range m.left(cleanup, true) {
-		if !m.clean[item] {
-			r.after = append(r.after, item)
+	output, err := m.command(ctx, "down", "--all").CombinedOutput()
+	r := result{Case: lastCase, Took: time.Since(began), Code: exitOf(err), Down: exitOf(err), Said: lastLine(output)}
+	for range 20 {
+		r.After = m.left(ctx, true)
+		if len(r.After) == 0 {
+			break
 		}
+		wait(ctx, 100*time.Millisecond)
 	}
-	return append(results, r), nil
+	if r.Down != "0" {
+		r.Wrong = "down: " + lastLine(output)
+	}
+	return r
 }
 
 func exitOf(err error) string {
@@ -270,7 +308,7 @@ const longest = 6 * time.Minute
 // one does a case.
 func (m *matrix) one(ctx context.Context, k kill) (result, error) {
 	m.wrong = ""
-	r := result{name: k.name}
+	r := result{Case: k.name}
 	args := []string{"run", "--name", name, "--bench", "none", "--artifacts", m.artifacts()}
 	if k.prepare != nil {
 		more, undo, err := k.prepare(ctx, m)
@@ -295,7 +333,7 @@ func (m *matrix) one(ctx context.Context, k kill) (result, error) {
 		case <-running.Done():
 		}
 		timer.Stop()
-		r.at = a.last()
+		r.At = a.last()
 		if k.do != nil {
 			if err := k.do(running, m, a); err != nil {
 				m.wrong = err.Error()
@@ -309,22 +347,29 @@ func (m *matrix) one(ctx context.Context, k kill) (result, error) {
 		<-a.ended
 		m.wrong = "it did not end by itself"
 	}
-	r.took, r.code, r.said = time.Since(began), a.code(), a.told()
-	r.before = m.newly(ctx)
+	r.Took, r.Code, r.Said = time.Since(began), a.code(), a.told()
+	r.Before = m.newly(ctx)
 	output, err := m.command(ctx, "down", "--name", name).CombinedOutput()
-	if r.down = exitOf(err); r.down != "0" {
-		r.wrong = "down: " + lastLine(output)
+	if r.Down = exitOf(err); r.Down != "0" {
+		r.Wrong = "down: " + lastLine(output)
 	}
-	r.after = m.newly(ctx)
+	r.After = m.newly(ctx)
 	again, err := m.command(ctx, "down", "--name", name).CombinedOutput()
 	if exitOf(err) != "0" {
-		r.wrong += " second down: " + lastLine(again)
+		r.Wrong += " second down: " + lastLine(again)
 	}
-	if len(k.codes) > 0 && !set(k.codes)[r.code] {
-		r.wrong += fmt.Sprintf(" exit %s, want %v", r.code, k.codes)
+	if len(k.codes) > 0 && !set(k.codes)[r.Code] {
+		r.Wrong += fmt.Sprintf(" exit %s, want %v", r.Code, k.codes)
+	}
+	if told := strings.Count(a.all(), k.says); k.says != "" && told != 1 {
+		r.Wrong += fmt.Sprintf(" says %q %d times", k.says, told)
 	}
 	if m.wrong != "" {
-		r.wrong += " " + m.wrong
+		r.Wrong += " " + m.wrong
+	}
+	if m.ownState {
+		all := m.downAll(ctx)
+		r.After, r.Wrong = append(r.After, all.After...), r.Wrong+all.Wrong
 	}
 	return r, nil
 }
@@ -430,19 +475,6 @@ func downMeanwhile(ctx context.Context, m *matrix, a *attempt) error {
 		return fmt.Errorf("down ends with %s: %s", exitOf(err), lastLine(output))
 	}
 	return a.cmd.Process.Signal(syscall.SIGINT)
-}
-
-// fullArtifacts makes a file system that is full soon.
-func fullArtifacts(_ context.Context, m *matrix) ([]string, func(), error) {
-	dir := filepath.Join(m.work, "small")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, nil, err
-	}
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=256k"); err != nil {
-		return nil, nil, fmt.Errorf("mount a small file system: %w", err)
-	}
-	// Some specs are enough to fill it.
-	return []string{"--artifacts", filepath.Join(dir, "runs"), "--suites", "injection"}, func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) }, nil
 }
 
 // freeze freezes a control group in the node, as the creation of a pod that is cut off does, and kills the run.

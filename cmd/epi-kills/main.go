@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command epi-kills ends `epi run` in every way that a person or a machine does, and shows what is left
 // before and after `epi down`: after, nothing may be. It is a tool for this repository.
 //
@@ -7,6 +9,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -14,9 +17,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"syscall"
-	"text/tabwriter"
 	"time"
 )
 
@@ -39,6 +40,8 @@ func run(ctx context.Context, args []string, out, errs io.Writer) (int, error) {
 	moments := flags.Int("moments", 20, "how many moments of a run SIGKILL is sent at")
 	work := flags.String("work", "", "folder for state, artifacts and logs (default a temporary one, which is removed)")
 	list := flags.Bool("list", false, "list the cases and do none")
+	file := flags.String("table", "", "file that keeps what became of each case: one that was clean is not done again")
+	most := flags.Duration("for", 0, "begin no case after this time; the next call with the same --table and --work goes on (default no limit)")
 	if err := flags.Parse(args); err != nil {
 		return 2, nil // it has been told
 	}
@@ -61,85 +64,40 @@ func run(ctx context.Context, args []string, out, errs io.Writer) (int, error) {
 	if *program, err = filepath.Abs(*program); err != nil {
 		return 3, err
 	}
-	if *work == "" {
+	switch {
+	case *work != "":
+		if *work, err = filepath.Abs(*work); err != nil {
+			return 3, err
+		}
+	case *most > 0:
+		return 2, errors.New("flag --for wants a --work, where the next call goes on")
+	default:
 		if *work, err = os.MkdirTemp("", "epi-kills-"); err != nil {
 			return 3, err
 		}
 		defer func() { _ = os.RemoveAll(*work) }() // made here
 	}
+	t, err := openTable(*file)
+	if err != nil {
+		return 3, err
+	}
 	m := &matrix{epi: *program, work: *work, errs: errs, bridges: map[string]bool{}}
-	results, err := m.all(ctx, chosen)
-	report(out, results)
-	switch {
+	var until time.Time
+	if *most > 0 {
+		until = time.Now().Add(*most)
+	}
+	err = m.each(ctx, t.missing(chosen), until, t.add)
+	if missing := t.missing(chosen); *most == 0 || len(missing) == 0 || ctx.Err() != nil {
+		err = errors.Join(err, t.add(m.downAll(ctx)))
+	}
+	t.report(out)
+	switch missing := t.undone(chosen); {
 	case err != nil:
 		return 3, err
-	case len(results) < len(chosen):
-		return 3, fmt.Errorf("%d of %d cases were done", len(results), len(chosen))
-	}
-	for _, r := range results {
-		if len(r.after) > 0 || r.wrong != "" {
-			return 1, nil
-		}
+	case missing > 0:
+		return 3, fmt.Errorf("%d of %d cases are still to be done", missing, len(chosen))
+	case !t.clean():
+		return 1, nil
 	}
 	return 0, nil
-}
-
-// result is what became of one case.
-type result struct {
-	name string
-	// at is how far the run was.
-	at   string
-	code string
-	took time.Duration
-	// said is the last thing that the run said.
-	said string
-	// before and after down, and what down ended with.
-	before, after []string
-	down          string
-	// wrong is what should not be, beside what is left.
-	wrong string
-}
-
-func report(out io.Writer, results []result) {
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "case\tended at\texit\tafter\tleft before down\tdown\tleft after\tlast said")
-	for _, r := range results {
-		after := "0"
-		if len(r.after) > 0 {
-			after = strings.Join(r.after, ", ")
-		}
-		if r.wrong != "" {
-			after += " WRONG: " + r.wrong
-		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%.0fs\t%s\t%s\t%s\t%s\n", r.name, short(r.at, 34), r.code, r.took.Seconds(), summary(r.before), r.down, after, short(r.said, 110))
-	}
-	_ = table.Flush()
-}
-
-// summary counts leftovers by their kind.
-func summary(list []string) string {
-	if len(list) == 0 {
-		return "0"
-	}
-	var kinds []string
-	counts := map[string]int{}
-	for _, item := range list {
-		kind, _, _ := strings.Cut(item, " ")
-		if counts[kind] == 0 {
-			kinds = append(kinds, kind)
-		}
-		counts[kind]++
-	}
-	for i, kind := range kinds {
-		kinds[i] = fmt.Sprintf("%d %s", counts[kind], kind)
-	}
-	return strings.Join(kinds, ", ")
-}
-
-func short(text string, most int) string {
-	text = strings.TrimSpace(text)
-	if letters := []rune(text); len(letters) > most {
-		return string(letters[:most-1]) + "…"
-	}
-	return text
 }
