@@ -2,6 +2,7 @@ package reports
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -85,12 +86,17 @@ func writeFile(dir, name string, write func(io.Writer, Run) error, run Run) (err
 	}
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("write %s: %w", name, errors.Join(err, os.Remove(temporary.Name())))
+			_ = os.Remove(temporary.Name()) // the first error counts
+			err = fmt.Errorf("write %s: %w", name, err)
 		}
 	}()
 	buffer := bufio.NewWriter(temporary)
-	err = errors.Join(write(buffer, run), buffer.Flush(), temporary.Chmod(0o644), temporary.Close())
-	if err != nil {
+	// One cause is told once: a file that could not be written cannot be closed either.
+	if err = cmp.Or(write(buffer, run), buffer.Flush(), temporary.Chmod(0o644)); err != nil {
+		_ = temporary.Close() // of no use
+		return err
+	}
+	if err = temporary.Close(); err != nil {
 		return err
 	}
 	return os.Rename(temporary.Name(), filepath.Join(dir, name))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -22,6 +23,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/room"
 )
 
 // Inspect says what is known, below Kubernetes and AWS, about a machine or program of the environment by its
@@ -41,9 +43,16 @@ const mostNodes = 20
 // store was slow for 10 seconds.
 const restarts = 5 * time.Minute
 
+// Folder is one that has to be there and to take more.
+type Folder struct {
+	Path string
+	// Remedy is what a user can do when it does not.
+	Remedy string
+}
+
 // Parts are those of a running environment. inspect may be nil: then only what the API server and the emulator
-// answer is known. dirs are folders whose file systems must have room.
-func Parts(ctx context.Context, env *clusters.Environment, inspect Inspect, dirs ...string) ([]Part, error) {
+// answer is known.
+func Parts(ctx context.Context, env *clusters.Environment, inspect Inspect, dirs ...Folder) ([]Part, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", env.Kubeconfig)
 	if err != nil {
 		return nil, fmt.Errorf("read kubeconfig of environment %s: %w", env.Name, err)
@@ -76,7 +85,7 @@ func Parts(ctx context.Context, env *clusters.Environment, inspect Inspect, dirs
 		})})
 	}
 	for _, dir := range dirs {
-		parts = append(parts, Part{Name: "the file system of " + dir, Ask: func(context.Context) error { return room(dir) }})
+		parts = append(parts, Part{Name: "the folder " + dir.Path, Bearable: roomTime, Remedy: dir.Remedy, Ask: kept(dir.Path)})
 	}
 	return append(parts, Part{Name: "this machine's clock", Ask: newJump(time.Now).ask}), nil
 }
@@ -251,9 +260,6 @@ func asAway(err error) error {
 	return err
 }
 
-// full is how little room, in bytes, a file system may have.
-const full = 16 << 20
-
 // jump tells when the clock of the wall goes another way than the monotonic one, which stands still while the
 // machine sleeps and which nobody sets.
 type jump struct {
@@ -284,16 +290,24 @@ func leapt(wall, monotonic time.Duration) error {
 	return nil
 }
 
-// room says whether the file system of dir is full.
-func room(dir string) error {
-	free, err := available(dir)
-	switch {
-	case errors.Is(err, errors.ErrUnsupported), errors.Is(err, os.ErrNotExist):
-		return ErrUnsupported
-	case err != nil:
-		return err
-	case free < full:
-		return &AwayError{Why: fmt.Sprintf("it is full: %d MiB are left", free>>20)}
+// roomTime is how long a folder's disk may be full: what cannot be written down is lost.
+const roomTime = 8 * time.Second
+
+// kept asks whether a folder is there and can take more.
+func kept(dir string) func(context.Context) error {
+	_, err := os.Stat(dir)
+	was := err == nil
+	return func(context.Context) error {
+		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+			if was {
+				return &AwayError{Why: "it was removed", Final: true}
+			}
+			return nil
+		}
+		was = true
+		if full, ok := errors.AsType[*room.Error](room.Check(dir)); ok {
+			return &AwayError{Why: full.Why}
+		}
+		return nil
 	}
-	return nil
 }

@@ -24,6 +24,8 @@ type Part struct {
 	Behind string
 	// Bearable is how long the part may be away before the environment counts as gone; 0 means 30 s.
 	Bearable time.Duration
+	// Remedy is what a user can do when it is gone; "" means to bring the environment up again.
+	Remedy string
 }
 
 // AwayError says that a part is not there.
@@ -350,19 +352,27 @@ const longestWhy = 120
 // lost says what is gone: what is known best, since the rest follows from it.
 func (w *Watch) lost() error {
 	var list []string
-	best := 0
+	best, remedy := 0, ""
 	for _, absence := range w.absences {
 		switch {
 		case !absence.To.IsZero() || absence.rank < best:
 			continue
 		case absence.rank > best:
-			best, list = absence.rank, nil
+			best, list, remedy = absence.rank, nil, ""
 		}
 		list = append(list, absence.String())
+		for _, p := range w.parts {
+			if p.Name == absence.Part && remedy == "" {
+				remedy = p.Remedy
+			}
+		}
+	}
+	if remedy == "" {
+		remedy = fmt.Sprintf("bring it up again with: epi down --name %[1]s && epi up --name %[1]s", w.options.Environment)
 	}
 	return &clusters.EnvironmentError{
 		Doing: fmt.Sprintf("watch environment %q", w.options.Environment), Err: errors.New(strings.Join(list, "; ")),
-		Remedy: fmt.Sprintf("bring it up again with: epi down --name %[1]s && epi up --name %[1]s", w.options.Environment),
+		Remedy: remedy,
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -385,8 +387,25 @@ func TestIllness(t *testing.T) {
 	}
 }
 
-func TestRoom(t *testing.T) {
-	if err := room(t.TempDir()); err != nil && !errors.Is(err, ErrUnsupported) {
-		t.Error(err)
+func TestAFolderMayNotGoAway(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "dir")
+	later, there := kept(dir), error(nil)
+	if there = later(t.Context()); there != nil {
+		t.Errorf("one that is not made yet: %v", there)
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	before := kept(dir)
+	if err := errors.Join(later(t.Context()), before(t.Context())); err != nil {
+		t.Errorf("one that is there: %v", err)
+	}
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	for _, ask := range []func(context.Context) error{later, before} {
+		if away, ok := errors.AsType[*AwayError](ask(t.Context())); !ok || !away.Final || away.Why != "it was removed" {
+			t.Errorf("one that was removed: %v", away)
+		}
 	}
 }

@@ -93,7 +93,11 @@ func (a *app) broken(cause any) int {
 // describe renders the error of a command, with a hint at other folders where it cannot write to its own.
 func (a *app) describe(err error) string {
 	if dirs, dirsErr := a.dirs(); dirsErr == nil {
-		if hint := hintAboutFolders(err, dirs); hint != "" {
+		hint := remedyForDisk(err, statePlace(dirs), cachePlace(dirs), temporaryPlace())
+		if hint == "" {
+			hint = hintAboutFolders(err, dirs)
+		}
+		if hint != "" {
 			return fmt.Sprintf("Error: %s\nHint: %s\n", strings.TrimSpace(err.Error()), hint)
 		}
 	}
@@ -281,7 +285,7 @@ func exitCodesTopic() *cobra.Command {
        the same. To leave it out: --label-filter '!AGT-13'
   2    usage or configuration: what was typed cannot be done
   3    no verdict: nothing failed, but the environment could not be brought up, broke, or is
-       in use by another epi
+       in use by another epi; or what was found could not be written, as on a full disk
   130  interrupted with Ctrl-C, after cleaning up; a second Ctrl-C ends at once, and says
        what stays and the command that removes it
   143  ended by SIGTERM, 129 by SIGHUP (the terminal was closed), after cleaning up`,

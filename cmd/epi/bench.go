@@ -204,7 +204,7 @@ otherwise. A difference is information: it does not change the exit code.`,
 			if flags.ab {
 				run = a.runAB(agents)
 			}
-			session.problem("run benchmark", run(ctx, env, flags, scenarios, session, steps))
+			session.problem("run benchmark", run(session.bound(ctx), env, flags, scenarios, session, steps))
 			steps.Close()
 			return session.finish(ctx)
 		},

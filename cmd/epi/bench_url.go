@@ -21,7 +21,7 @@ func (a *app) benchURL(cmd *cobra.Command, flags benchFlags, artifacts string) e
 	}
 	a.interrupts.at(work{doing: "ending the load and writing what was measured"})
 	ctx, steps := cmd.Context(), a.newSteps(session.phase)
-	session.problem("run benchmark", playURL(ctx, load, flags.gates, session, steps))
+	session.problem("run benchmark", playURL(session.bound(ctx), load, flags.gates, session, steps))
 	steps.Close()
 	return session.finish(ctx)
 }

@@ -28,7 +28,7 @@ func meaning(code int) string {
 	case exitFailed:
 		return "a requirement or a threshold failed"
 	case exitEnvironment:
-		return "no verdict, the environment did not come up or broke"
+		return "no verdict, the environment did not come up or broke, or the run could not be recorded"
 	case exitInterrupted:
 		return "interrupted"
 	default:

@@ -30,6 +30,9 @@ func (a *app) make(name, verb string) (release func(), err error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := a.checkRoom(statePlace(dirs), cachePlace(dirs)); err != nil {
+		return nil, err
+	}
 	return clusters.Lock(dirs, name, clusters.Use{Verb: verb, Makes: true})
 }
 

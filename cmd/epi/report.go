@@ -44,7 +44,7 @@ that is named after its start: this makes the reports of it.`,
 				return usageError("%w", err)
 			}
 			if err := reports.WriteDir(dir, run); err != nil {
-				return usageError("write reports: %w", err)
+				return a.cannotStart("write reports", err, storage{dir, "a copy of the folder elsewhere"})
 			}
 			if _, err := fmt.Fprintln(a.out, run.Verdict().Sentence()); err != nil {
 				return err

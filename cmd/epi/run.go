@@ -130,6 +130,7 @@ func (a *app) runAll(ctx context.Context, cmd *cobra.Command, environment *envir
 		return err
 	}
 	session.junit = tests.junit
+	asked, ctx := ctx, session.bound(ctx)
 	a.interrupts.at(a.makingEnvironment(environment.spec.Name, dirs))
 	steps := a.newSteps(session.phase)
 	env, err := a.up(ctx, environment, steps)
@@ -145,11 +146,11 @@ func (a *app) runAll(ctx context.Context, cmd *cobra.Command, environment *envir
 			session.problem("run benchmark", measure(ctx, env, session, steps))
 		}
 		if !keep {
-			session.problem("remove environment", a.downAfterRun(ctx, env.Name, steps))
+			session.problem(removingEnvironment, a.downAfterRun(ctx, env.Name, steps))
 		}
 	}
 	steps.Close()
-	err = session.finish(ctx)
+	err = session.finish(asked)
 	if keep && env != nil && a.output != "json" { // the results are the one document
 		return errors.Join(err, a.printEnvironment(env))
 	}

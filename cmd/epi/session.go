@@ -39,14 +39,36 @@ type session struct {
 	recorder *reports.Recorder
 	// junit is a file that gets the JUnit report as well; "" for none.
 	junit string
+	// end ends the context of the run when it cannot be recorded any more.
+	end context.CancelCauseFunc
 
-	mu     sync.Mutex
+	mu sync.Mutex
+	// broken is the first error of the record.
 	broken error
+}
+
+// errUnrecorded is why a run ends that cannot be recorded; what keeps it from being is told with the verdict.
+var errUnrecorded = fmt.Errorf("the run cannot be recorded any more: %w", context.Canceled)
+
+// bound is the context of what is recorded: it ends with ctx, and when the record cannot be written. What
+// nobody can read afterwards is not worth its time.
+func (s *session) bound(ctx context.Context) context.Context {
+	ctx, end := context.WithCancelCause(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.end = end
+	if s.broken != nil {
+		end(errUnrecorded)
+	}
+	return ctx
 }
 
 // newSession starts the record of a run of cmd in a folder of its own below artifacts.
 func (a *app) newSession(cmd *cobra.Command, artifacts string, selection []string) (*session, error) {
 	started := a.now()
+	if err := a.checkRoom(artifactsPlace(artifacts)); err != nil {
+		return nil, err
+	}
 	dir, err := reports.NewDir(artifacts, started)
 	if err != nil {
 		return nil, usageError("flag --artifacts: %w", err)
@@ -55,11 +77,11 @@ func (a *app) newSession(cmd *cobra.Command, artifacts string, selection []strin
 		ID: filepath.Base(dir), Started: started, Epi: build(), Selection: selection,
 		Requirements: catalogue(),
 	})
-	if err != nil {
-		return nil, usageError("start record of the run: %w", err)
+	if err == nil {
+		err = writeConfig(filepath.Join(dir, defaultConfigFile), cmd)
 	}
-	if err := writeConfig(filepath.Join(dir, defaultConfigFile), cmd); err != nil {
-		return nil, err
+	if err != nil {
+		return nil, a.cannotStart("start record of the run", err, artifactsPlace(dir))
 	}
 	return &session{app: a, dir: dir, recorder: recorder}, nil
 }
@@ -82,7 +104,7 @@ func writeConfig(file string, cmd *cobra.Command) error {
 		return fmt.Errorf("write configuration: %w", err)
 	}
 	if err := os.WriteFile(file, data, 0o644); err != nil {
-		return usageError("write configuration: %w", err)
+		return fmt.Errorf("write configuration: %w", err)
 	}
 	return nil
 }
@@ -198,10 +220,13 @@ func (s *session) phase(p phase) {
 // spec records what became of a spec.
 func (s *session) spec(spec reports.Spec) { s.keep(s.recorder.Add(spec)) }
 
+// removingEnvironment is the last part of a run.
+const removingEnvironment = "remove environment"
+
 // problem records an error of the run itself; nil is none.
 func (s *session) problem(doing string, err error) {
-	if err == nil {
-		return
+	if err == nil || s.unrecorded() != nil && doing != removingEnvironment {
+		return // what ends a run that cannot be recorded is told with the verdict
 	}
 	s.keep(s.recorder.Problem(reports.Problem{Doing: doing, Message: err.Error(), Remedy: clusters.Remedy(err)}))
 }
@@ -225,28 +250,62 @@ func (s *session) logs(ctx context.Context, env *clusters.Environment) {
 	}
 }
 
-// keep remembers that the record could not be written, for finish to tell.
+// keep remembers that the record could not be written, for finish to tell, and ends the run. The first error
+// is the one that counts: the others follow from it.
 func (s *session) keep(err error) {
+	if err == nil {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.broken = errors.Join(s.broken, err)
+	if s.broken != nil {
+		return
+	}
+	s.broken = firstOf(err)
+	if s.end != nil {
+		s.end(errUnrecorded)
+	}
+}
+
+// firstOf is the first of joined errors.
+func firstOf(err error) error {
+	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // what is wrapped is one error
+	if !ok || len(joined.Unwrap()) == 0 {
+		return err
+	}
+	return firstOf(joined.Unwrap()[0])
+}
+
+// unrecorded is what is wrong with the record; nil if nothing is.
+func (s *session) unrecorded() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.broken
 }
 
 // finish writes the reports, prints the verdict and turns it into the error of the command: nil if
 // all held.
 func (s *session) finish(ctx context.Context) error {
+	if s.end != nil {
+		s.end(nil)
+	}
 	run, err := s.recorder.Finish(ctx.Err() != nil)
 	s.keep(err)
-	if s.junit != "" {
-		s.keep(reports.WriteJUnitFile(s.junit, run))
-	}
+	// What could not be written down is told with the verdict, and only there.
 	if s.broken != nil {
-		err = fmt.Errorf("write reports: %w", s.broken)
+		run.Problems = append(run.Problems, s.app.unwritten("record the run", s.broken, artifactsPlace(s.dir)))
 	}
-	if err := reports.PointLatest(s.dir); err != nil {
-		_, _ = fmt.Fprintf(s.app.err, "Warning: %v\n", err) // the reports are there all the same
+	if s.junit != "" {
+		if err := reports.WriteJUnitFile(s.junit, run); err != nil {
+			run.Problems = append(run.Problems, s.app.unwritten("write JUnit report", err, storage{filepath.Dir(s.junit), "another file with --junit-report"}))
+		}
 	}
-	err = errors.Join(err, s.print(run))
+	if s.broken == nil {
+		if err := reports.PointLatest(s.dir); err != nil {
+			_, _ = fmt.Fprintf(s.app.err, "Warning: %v\n", err) // the reports are there all the same
+		}
+	}
+	err = s.print(run)
 	verdict := run.Verdict()
 	switch {
 	case err == nil && verdict.ExitCode() != exitHeld:
@@ -267,7 +326,9 @@ func (s *session) print(run reports.Run) error {
 	// Not by way of the link latest: another run may have ended since.
 	var files []string
 	for _, name := range reports.Files(run) {
-		files = append(files, s.app.relative(filepath.Join(s.dir, name)))
+		if file := filepath.Join(s.dir, name); fileExists(file) {
+			files = append(files, s.app.relative(file))
+		}
 	}
 	options := reports.SummaryOptions{Dir: s.app.relative(s.dir), Files: files, Width: s.app.width()}
 	options.Color = s.app.colourOn(s.app.out)

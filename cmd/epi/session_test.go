@@ -54,7 +54,7 @@ func TestFinishExitsByTheVerdict(t *testing.T) {
 			if code := exitCode(t.Context(), err); code != row.code {
 				t.Errorf("exit code %d, want %d: %v", code, row.code, err)
 			}
-			if row.lost != (err != nil && strings.Contains(err.Error(), "write reports")) {
+			if row.lost != (err != nil && strings.Contains(err.Error(), "was removed")) {
 				t.Errorf("error: %v", err)
 			}
 			if !strings.Contains(out.String(), "Specs: ") {

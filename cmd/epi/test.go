@@ -193,7 +193,7 @@ else went wrong beside it), 3 the environment is gone or broke, so there is no v
 			session.junit = flags.junit
 			a.interrupts.at(a.inEnvironmentWork(env.Name))
 			steps := a.newSteps(session.phase)
-			session.problem("run suites", a.runSuites(ctx, env, flags, session, steps))
+			session.problem("run suites", a.runSuites(session.bound(ctx), env, flags, session, steps))
 			steps.Close()
 			return session.finish(ctx)
 		},

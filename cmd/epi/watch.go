@@ -23,10 +23,11 @@ func (a *app) startWatch(ctx context.Context, env *clusters.Environment, session
 	if err != nil {
 		return nil, nil, err
 	}
-	folders := []string{session.dir}
+	folder := func(p storage) watch.Folder { return watch.Folder{Path: p.dir, Remedy: p.remedy("full")} }
+	folders := []watch.Folder{folder(artifactsPlace(session.dir))}
 	var inspect watch.Inspect
 	if env.Provider == kindProvider {
-		folders = append(folders, dirs.State)
+		folders = append(folders, folder(statePlace(dirs)))
 		if inspect, err = kind.New(dirs).Inspect(ctx, env); err != nil {
 			return nil, nil, err
 		}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/room"
+	"github.com/podidentity/epi/reports"
+)
+
+// storage is a folder that epi writes to, and what a user can give epi in its stead, such as "another folder with
+// --artifacts".
+type storage struct{ dir, instead string }
+
+func artifactsPlace(dir string) storage {
+	if absolute, err := filepath.Abs(dir); err == nil {
+		dir = absolute
+	}
+	return storage{dir, "another folder with --artifacts"}
+}
+
+func statePlace(dirs clusters.Dirs) storage {
+	return storage{dirs.State, fmt.Sprintf("another folder with --state-dir, or %s", variableOf("state-dir"))}
+}
+
+func cachePlace(dirs clusters.Dirs) storage {
+	return storage{dirs.Cache, fmt.Sprintf("another folder with --cache-dir, or %s", variableOf("cache-dir"))}
+}
+
+func temporaryPlace() storage { return storage{os.TempDir(), "another folder in TMPDIR"} }
+
+// remedy says what to do about a place whose disk takes no more, for a reason in words.
+func (p storage) remedy(why string) string {
+	if strings.Contains(why, "full") || strings.Contains(why, "quota") {
+		return fmt.Sprintf("free space there, or give epi %s", p.instead)
+	}
+	return "give epi " + p.instead
+}
+
+// checkRoom refuses to begin where the disk is full or read-only: what would be found out could not be kept.
+func (a *app) checkRoom(places ...storage) error {
+	for _, p := range places {
+		if full, ok := errors.AsType[*room.Error](room.Check(p.dir)); ok {
+			return &clusters.EnvironmentError{Doing: "look for room on disks", Err: full, Remedy: p.remedy(full.Why)}
+		}
+	}
+	return nil
+}
+
+// diskTrouble is what is wrong with where something was to be written.
+type diskTrouble struct {
+	// path of what could not be written; "" if only a text says what is wrong.
+	path string
+	// why as it follows the name of a folder, such as "its disk is full".
+	why string
+}
+
+// troubles are the errors of disks, with their words. Programs that epi calls tell theirs in text alone.
+var troubles = []struct {
+	is    syscall.Errno
+	words string
+	why   string
+}{
+	{syscall.ENOSPC, "no space left on device", "its disk is full"},
+	{syscall.EDQUOT, "disk quota exceeded", "your quota of its disk is used up"},
+	{syscall.EROFS, "read-only file system", "its disk is read-only"},
+	{syscall.EIO, "input/output error", "its disk is broken"},
+}
+
+// findTrouble looks for an error of a disk in a chain of errors; nil if there is none.
+func findTrouble(err error) *diskTrouble {
+	if err == nil {
+		return nil
+	}
+	path := ""
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
+		path = failed.Path
+	} else if failed, ok := errors.AsType[*os.LinkError](err); ok {
+		path = failed.New
+	}
+	for _, trouble := range troubles {
+		if errors.Is(err, trouble.is) {
+			return &diskTrouble{path: path, why: trouble.why}
+		}
+	}
+	text := strings.ToLower(err.Error())
+	for _, trouble := range troubles {
+		if strings.Contains(text, trouble.words) {
+			return &diskTrouble{why: trouble.why}
+		}
+	}
+	return nil
+}
+
+// remedyForDisk says what can be done about an error of a disk; "" if it is none.
+func remedyForDisk(err error, places ...storage) string {
+	trouble := findTrouble(err)
+	if trouble == nil {
+		return ""
+	}
+	for _, p := range places {
+		if trouble.path != "" && (within(trouble.path, p.dir) || within(p.dir, trouble.path)) {
+			return fmt.Sprintf("%s: %s; %s", p.dir, trouble.why, p.remedy(trouble.why))
+		}
+	}
+	if trouble.path != "" {
+		dir := filepath.Dir(trouble.path)
+		return fmt.Sprintf("%s: %s; %s", dir, trouble.why, storage{dir, "another place"}.remedy(trouble.why))
+	}
+	// Which disk it was the text does not say, but one that is full is one.
+	for _, p := range places {
+		if full, ok := errors.AsType[*room.Error](room.Check(p.dir)); ok {
+			return fmt.Sprintf("%s: %s; %s", p.dir, full.Why, p.remedy(full.Why))
+		}
+	}
+	return "free space where the container engine keeps its data (docker info --format '{{.DockerRootDir}}')"
+}
+
+// unwritten is what could not be written as a problem of the run.
+func (a *app) unwritten(doing string, err error, where storage) reports.Problem {
+	problem := reports.Problem{Doing: doing, Message: firstOf(err).Error(), Remedy: remedyForDisk(err, where)}
+	dir := a.relative(where.dir)
+	trouble := findTrouble(err)
+	switch {
+	case trouble != nil:
+		problem.Message = fmt.Sprintf("%s: %s", dir, trouble.why)
+		problem.Remedy = where.remedy(trouble.why)
+	case errors.Is(err, fs.ErrNotExist) && !fileExists(where.dir):
+		problem.Message = fmt.Sprintf("%s was removed", dir)
+		problem.Remedy = "run it again, and leave the folder alone meanwhile"
+	case errors.Is(err, fs.ErrPermission):
+		problem.Remedy = fmt.Sprintf("make %s writable for you, or give epi %s", dir, where.instead)
+	}
+	return problem
+}
+
+// cannotStart is the error of a command that cannot write where it was told to: the user's mistake, if it is the
+// place that is wrong, and the environment's, if it is the disk.
+func (a *app) cannotStart(doing string, err error, where storage) error {
+	if remedy := remedyForDisk(err, where); remedy != "" {
+		return &clusters.EnvironmentError{Doing: doing, Err: firstOf(err), Remedy: remedy}
+	}
+	return usageError("%s: %w", doing, firstOf(err))
+}
