@@ -106,6 +106,9 @@ func Lock(dirs Dirs, name string, use Use) (release func(), err error) {
 		return func() {}, nil
 	}
 	releaseAll := func() {
+		if use.All {
+			removeStaleLocks(dirs)
+		}
 		all.Release()
 		_ = dirs.RemoveState() // it stays if somebody uses it
 	}
@@ -128,6 +131,24 @@ func Lock(dirs Dirs, name string, use Use) (release func(), err error) {
 		return nil, cannotKeepState(dirs.State, err)
 	}
 	return release, nil
+}
+
+// removeStaleLocks removes the locks of environments that nobody holds: their holders were killed. The caller
+// holds the lock of all, so nobody takes one meanwhile.
+func removeStaleLocks(dirs Dirs) {
+	entries, err := os.ReadDir(filepath.Join(dirs.State, locksFolder))
+	if err != nil {
+		return // there are none
+	}
+	for _, entry := range entries {
+		name, is := strings.CutSuffix(entry.Name(), ".lock")
+		if !is || CheckName(name) != nil || !entry.Type().IsRegular() {
+			continue
+		}
+		if lock, err := lockfile.Try(filepath.Join(dirs.State, locksFolder, entry.Name()), true, ""); err == nil {
+			lock.Release() // which removes it
+		}
+	}
 }
 
 // entry is what a lock tells of the use of the named environment.

@@ -40,6 +40,11 @@ func mutate(ctx context.Context, f flags, mutants []mutation.Mutant, out, errOut
 	defer func() { _ = os.RemoveAll(work) }()
 	progress := newLines(errOut)
 	provider := kind.New(dirs)
+	release, err := clusters.Lock(dirs, f.name, clusters.Use{Verb: "mutate", Makes: true})
+	if err != nil {
+		return err
+	}
+	defer release()
 	env, down, err := environment(ctx, provider, dirs, f.name, binaries, progress)
 	if err != nil {
 		return err

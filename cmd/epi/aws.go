@@ -32,6 +32,9 @@ on its nodes, EPI_AWS_CLI_IMAGE one of the AWS CLI there, with Boto3 for its pyt
 (epi up --clients default,aws-cli@trixie). Where epi runs a container engine of its own,
 DOCKER_HOST is that one. Your own AWS profile and session are hidden from the command.
 
+The command may run beside a test, and a shell for days: the environment is not kept from
+others meanwhile, and epi down takes it away.
+
 epi becomes the command: its exit code is the command's, and a signal is its. It is 127 if
 there is no such command, and 126 if it cannot be run, as in a shell.
 

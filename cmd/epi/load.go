@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/kind"
 )
 
@@ -24,6 +26,9 @@ save, or an OCI layout in a tar archive; compressed with gzip or not. Nothing is
 Pods use it by the name that is printed, with imagePullPolicy IfNotPresent or Never: for
 a tag :latest the default is to pull. The exit code is 2 if there is no such image, or it
 is not for the nodes; 3 if the environment is not up, or does not take it.
+
+One epi uses an environment at a time: while a test or a benchmark runs in it, load is
+refused with exit code 3.
 
 Where epi runs a container engine of its own, epi aws sets DOCKER_HOST to it.`,
 		Example: `  docker build -t my/app:dev . && epi load my/app:dev
@@ -45,16 +50,17 @@ Where epi runs a container engine of its own, epi aws sets DOCKER_HOST to it.`,
 			if err != nil {
 				return err
 			}
-			env, err := loadEnvironment(dirs, name)
+			env, release, err := use(dirs, name, cmd.Name())
 			if err != nil {
 				return err
 			}
+			defer release()
 			if env.Provider != kindProvider {
 				return usageError("environment %q is a cluster of yours (provider %s): push the image to a registry that its nodes pull from", env.Name, env.Provider)
 			}
-			scratch, err := os.MkdirTemp("", "epi-load-")
+			scratch, err := scratchFolder(dirs, name)
 			if err != nil {
-				return fmt.Errorf("make a folder for the image: %w", err)
+				return err
 			}
 			steps := a.newSteps(nil)
 			refs, err := kind.New(dirs).Load(cmd.Context(), env, args[0], scratch, steps)
@@ -62,7 +68,7 @@ Where epi runs a container engine of its own, epi aws sets DOCKER_HOST to it.`,
 			if err := os.RemoveAll(scratch); err != nil {
 				return fmt.Errorf("remove what was unpacked of the image: %w", err)
 			}
-			if refused, ok := errors.AsType[*kind.ImageError](err); ok {
+			if refused, ok := errors.AsType[*kind.ImageError](err); ok && findTrouble(err) == nil {
 				return usageError("%w%s", refused, asHint(refused.Remedy))
 			}
 			if err != nil {
@@ -84,6 +90,23 @@ Where epi runs a container engine of its own, epi aws sets DOCKER_HOST to it.`,
 	}
 	nameFlag(cmd.Flags(), &name, "name of the environment")
 	return cmd
+}
+
+// scratchFolder makes a folder for what is unpacked of an image, below the environment's own, so that down removes
+// what a killed load leaves. Whoever makes it is alone with the environment.
+func scratchFolder(dirs clusters.Dirs, name string) (string, error) {
+	dir, err := dirs.EnvironmentDir(name)
+	if err != nil {
+		return "", err
+	}
+	scratch := filepath.Join(dir, "load")
+	if err := os.RemoveAll(scratch); err != nil {
+		return "", fmt.Errorf("remove what an earlier load left: %w", err)
+	}
+	if err := os.Mkdir(scratch, 0o700); err != nil {
+		return "", fmt.Errorf("make a folder for the image: %w", err)
+	}
+	return scratch, nil
 }
 
 // asHint is a remedy as a line of its own below an error.
