@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -61,76 +60,149 @@ func TestChooseABIsSmall(t *testing.T) {
 	}
 }
 
-// half is what one turn of scenario x measured.
-func half(metrics ...reports.Metric) reports.Scenario {
-	return reports.Scenario{Name: "x", Outcome: reports.Pass, Cases: []reports.Case{{Name: "rate=9", Metrics: metrics}}}
+// turn is what one turn of scenario x measured.
+func turn(metrics ...reports.Metric) reports.Scenario {
+	return reports.Scenario{Name: "x", Outcome: reports.Pass, Cases: []reports.Case{{Name: "rate=9", Requests: []int64{100}, Metrics: metrics}}}
 }
 
 func metric(name, better string, value float64) reports.Metric {
 	return reports.Metric{Name: name, Unit: "sec", Better: better, Value: value, Samples: []float64{value}}
 }
 
-func TestDifferencesAreBetweenPairs(t *testing.T) {
-	x := &contest{}
-	broken := &contest{over: true}
-	for range 8 {
-		x.records[0] = append(x.records[0], half(metric("p99", "lower", 4), metric("max", "lower", 9), metric("calls", "lower", 0), metric("pods", "higher", 5), metric("width", "", 1)))
-		x.records[1] = append(x.records[1], half(metric("p99", "lower", 2), metric("max", "lower", 1), metric("calls", "lower", 3), metric("pods", "higher", 5), metric("width", "", 2)))
-		broken.records[0] = append(broken.records[0], half(metric("p99", "lower", 1)))
+func countOf(name string, events, of int64) reports.Metric {
+	m := metric(name, "lower", float64(events)/float64(of))
+	m.Counts = []reports.Count{{Events: events, Of: of}}
+	return m
+}
+
+// comparisonOf is a comparison of so many pairs of turns of scenario x, with these primary measures, that has been
+// looked at once.
+func comparisonOf(pairs int, primary []string, turns func(pair int) (a, b reports.Scenario)) *comparison {
+	x := scenario.Scenario{Name: "x"}
+	for _, name := range primary {
+		x.Primary = append(x.Primary, scenario.Primary{Case: "rate=*", Metric: name})
 	}
-	shown, err := differences([]*contest{x, broken})
-	if err != nil {
-		t.Fatal(err)
+	c := newComparison([]scenario.Scenario{x}, DefaultWithin)
+	for pair := range pairs {
+		a, b := turns(pair)
+		c.trials[0].records[0] = append(c.trials[0].records[0], a)
+		c.trials[0].records[1] = append(c.trials[0].records[1], b)
 	}
-	p := 4 * 2 / 256. // four comparisons, eight pairs that agree
-	want := []reports.Difference{
-		{Scenario: "x", Case: "rate=9", Metric: "p99", Unit: "sec", Old: 4, New: 2, Ratio: .5, Low: .5, High: .5, P: p, Verdict: "better"},
-		{Scenario: "x", Case: "rate=9", Metric: "calls", Unit: "sec", Old: 0, New: 3, P: p, Verdict: "worse"}, // no ratio to nothing
-		{Scenario: "x", Case: "rate=9", Metric: "pods", Unit: "sec", Old: 5, New: 5, Ratio: 1, Low: 1, High: 1, P: 1, Verdict: "no difference shown"},
-		{Scenario: "x", Case: "rate=9", Metric: "width", Unit: "sec", Old: 1, New: 2, Ratio: 2, Low: 2, High: 2, P: p, Verdict: "different"},
+	return c
+}
+
+func TestWhatALookConcludes(t *testing.T) {
+	c := comparisonOf(4, []string{"p50", "failed", "calls"}, func(pair int) (a, b reports.Scenario) {
+		noise := 1 + 0.01*float64(pair%2)
+		return turn(metric("p50", "lower", noise), countOf("failed", 0, 500), countOf("calls", 1, 1), metric("max", "lower", 9), metric("rss", "lower", 10), metric("pods", "higher", 5)),
+			turn(metric("p50", "lower", 1), countOf("failed", 150, 500), countOf("calls", 100, 1), metric("max", "lower", 1), metric("rss", "lower", 30), metric("pods", "higher", 5))
+	})
+	c.look(false)
+	verdicts := map[string]string{}
+	for _, d := range c.differences() {
+		verdicts[d.Metric] = d.Verdict
+		if d.Primary != (d.Metric == "p50" || d.Metric == "failed" || d.Metric == "calls") || d.Pairs != 4 {
+			t.Errorf("%+v", d)
+		}
+		if d.Metric == "failed" && (d.Old != 0 || d.New != 0.3 || d.Change == nil || d.Change.Low <= 0 || d.Change.High >= 1) {
+			t.Errorf("failed: %+v, change %+v", d, d.Change)
+		}
 	}
-	for i := range shown {
-		shown[i].P = math.Round(shown[i].P*1e9) / 1e9
+	// All are concluded after four pairs; what tells the same again, as the slowest request does, is not compared.
+	want := map[string]string{"p50": "the same", "failed": "worse", "calls": "worse", "rss": "worse", "pods": "no difference shown"}
+	if !reflect.DeepEqual(verdicts, want) {
+		t.Errorf("%v\nwant %v", verdicts, want)
 	}
-	if !reflect.DeepEqual(shown, want) {
-		t.Errorf("%+v\nwant %+v", shown, want)
+	if c.open() {
+		t.Error("the run would go on")
 	}
-	if text := method([]*contest{x, broken}); !strings.Contains(text, "pairs: 8") || !strings.Contains(text, "4 measures") || strings.Contains(text, "too few") {
-		t.Errorf("method: %s", text)
+	if state := c.state(); state != "3 of 3 primary measures concluded" {
+		t.Error(state)
 	}
-	for variant := range x.records {
-		x.records[variant] = x.records[variant][:7]
+}
+
+// What is not concluded keeps its scenario open, and says what it takes; what is, stays as it was found.
+func TestARunGoesOnUntilAllIsConcluded(t *testing.T) {
+	c := comparisonOf(4, []string{"p50", "cpu"}, func(pair int) (a, b reports.Scenario) {
+		noise := []float64{0.7, 1.5, 1.1, 0.8}[pair]
+		return turn(metric("p50", "lower", 1), metric("cpu", "lower", 1)), turn(metric("p50", "lower", 9), metric("cpu", "lower", noise))
+	})
+	c.look(false)
+	if state := c.state(); !c.open() || !strings.HasPrefix(state, "1 of 2 primary measures concluded, open: x/rate=9 cpu (about ") {
+		t.Errorf("open %t, %s", c.open(), state)
 	}
-	few, err := differences([]*contest{x})
-	if err != nil || few[0].Verdict != "too few measurements" || few[0].Low != 0 || few[0].High != 0 {
-		t.Errorf("seven pairs for four measures: %+v, %v", few[0], err)
+	found := c.found["x/rate=9 p50"]
+	for variant, value := range []float64{1, 1} {
+		c.trials[0].records[variant] = append(c.trials[0].records[variant], turn(metric("p50", "lower", value), metric("cpu", "lower", 1)))
 	}
-	if text := method([]*contest{x}); !strings.Contains(text, "too few: so many measures need 8") {
-		t.Errorf("method: %s", text)
+	c.look(true)
+	if again := c.found["x/rate=9 p50"]; again != found || again.Pairs != 4 {
+		t.Errorf("%+v, was %+v", again, found)
+	}
+	if d := c.found["x/rate=9 cpu"]; d.Verdict != "no difference shown" || d.Pairs != 5 || c.share != 0.5 {
+		t.Errorf("%+v, with %g of the error", d, c.share)
+	}
+}
+
+// A scenario that did not pass is not compared, and not played again.
+func TestABrokenTrialIsNotCompared(t *testing.T) {
+	c := comparisonOf(4, []string{"p50"}, func(int) (a, b reports.Scenario) {
+		return turn(metric("p50", "lower", 1)), turn(metric("p50", "lower", 9))
+	})
+	c.trials[0].broken = true
+	c.look(false)
+	if got := c.differences(); len(got) != 0 || c.open() {
+		t.Errorf("%+v", got)
 	}
 }
 
 // A measure that a turn lacks, such as CPU time that could not be read once, has no pairs.
 func TestAMeasureThatATurnLacksIsNotCompared(t *testing.T) {
-	x := &contest{}
-	for i := range 8 {
-		x.records[0] = append(x.records[0], half(metric("p99", "lower", 4), metric("cpu", "lower", 1)))
-		if x.records[1] = append(x.records[1], half(metric("p99", "lower", 4), metric("cpu", "lower", 1))); i == 3 {
-			x.records[1][i].Cases[0].Metrics = x.records[1][i].Cases[0].Metrics[:1]
+	c := comparisonOf(4, []string{"p50"}, func(pair int) (a, b reports.Scenario) {
+		a, b = turn(metric("p50", "lower", 4), metric("cpu", "lower", 1)), turn(metric("p50", "lower", 4), metric("cpu", "lower", 1))
+		if pair == 3 {
+			b.Cases[0].Metrics = b.Cases[0].Metrics[:1]
 		}
-	}
-	if list := measures([]*contest{x}); len(list) != 1 || list[0].Metric != "p99" {
+		return a, b
+	})
+	if list := c.trials[0].measures(); len(list) != 1 || list[0].Metric != "p50" {
 		t.Errorf("compared: %+v", list)
 	}
 }
 
-func TestProgressOfPairs(t *testing.T) {
-	for want, ab := range map[string]AB{"1": {}, "1 of 4": {Pairs: 4}} {
-		if got := ab.progress(0, max(ab.Pairs, 1)); got != want {
-			t.Errorf("first of %d: %q, want %q", ab.Pairs, got, want)
+// A measure that may be 0 or less, such as growth, has no ratios.
+func TestMeasuresWithoutRatiosAreNotConcluded(t *testing.T) {
+	c := comparisonOf(4, []string{"growth"}, func(int) (a, b reports.Scenario) {
+		return turn(metric("growth", "lower", 0)), turn(metric("growth", "lower", -1))
+	})
+	c.look(true)
+	if got := c.differences(); len(got) != 1 || got[0].Verdict != "too few measurements" {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestThePlanSaysWhatWillBeDone(t *testing.T) {
+	list, err := ChooseAB(nil, scenario.Size{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan := strings.Join(AB{Options: Options{Scenarios: list}, Time: DefaultTime, Within: DefaultWithin}.plan(), "\n")
+	for _, want := range []string{"at the latest after 5m0s (--time)", "Primary measures, 9 in all", "herd-same: delay=200ms p50, delay=200ms calls, refused calls", "the same within 25%", "after 4 pairs ×"} {
+		if !strings.Contains(plan, want) {
+			t.Errorf("the plan does not say %q:\n%s", want, plan)
 		}
 	}
-	if got := (AB{}).progress(2, 8); got != "3 of 8" {
-		t.Errorf("third: %q", got)
+	for pairs, want := range map[int]string{1: "One pair shows nothing", 3: "3 pairs of turns. It ends after 3 pairs"} {
+		if plan := strings.Join(AB{Options: Options{Scenarios: list}, Pairs: pairs, Time: DefaultTime, Within: DefaultWithin}.plan(), "\n"); !strings.Contains(plan, want) {
+			t.Errorf("%d pairs: the plan does not say %q:\n%s", pairs, want, plan)
+		}
+	}
+}
+
+func TestProgressOfPairs(t *testing.T) {
+	for want, ab := range map[string]AB{"3": {}, "3 of 8": {Pairs: 8}} {
+		if got := ab.progress(2); got != want {
+			t.Errorf("third of %d: %q, want %q", ab.Pairs, got, want)
+		}
 	}
 }

@@ -103,6 +103,14 @@ type Metric struct {
 	Value float64 `json:"value"`
 	// Samples are the values of the repeats, in order.
 	Samples []float64 `json:"samples"`
+	// Counts are what was counted in the repeats, in order, if the metric is a rate of that.
+	Counts []Count `json:"counts,omitempty"`
+}
+
+// Count is how many of how many, such as requests that failed of those that were made.
+type Count struct {
+	Events int64 `json:"events"`
+	Of     int64 `json:"of"`
 }
 
 // Quantile is a point of a distribution.
@@ -171,20 +179,35 @@ type Difference struct {
 	Case     string `json:"case,omitempty"`
 	Metric   string `json:"metric"`
 	Unit     string `json:"unit"`
-	// Old and New are medians: of A and B in an A/B run.
+	// Old and New are medians; in an A/B run the middle of A's and B's pairs, and of counts the rates of all
+	// repeats together.
 	Old float64 `json:"old"`
 	New float64 `json:"new"`
-	// Ratio of New to Old, 0 if Old is 0; Low and High, where both are given, are its interval of 95% confidence.
+	// Ratio of New to Old, 0 if Old is 0; Low and High, where both are given, are its interval of 95% confidence,
+	// in an A/B run of all primary measures together.
 	Ratio float64 `json:"ratio"`
 	Low   float64 `json:"low,omitempty"`
 	High  float64 `json:"high,omitempty"`
+	// Change is, of counts, the interval of New less Old in place of that of the ratio.
+	Change *Change `json:"change,omitempty"`
 	// P of a difference at least as large if there were none.
 	P float64 `json:"p"`
-	// Verdict is "no difference shown", "better", "worse", "different" where neither is better, or
+	// Verdict is "no difference shown", "better", "worse", "different" where neither is better, "the same" or
 	// "too few measurements".
 	Verdict string `json:"verdict"`
+	// Within is what "the same" means: at most this share more or less; of counts so much more or less, in Unit.
+	Within float64 `json:"within,omitempty"`
+	// Primary says that the run was made to tell this; Pairs of turns that it took.
+	Primary bool `json:"primary,omitempty"`
+	Pairs   int  `json:"pairs,omitempty"`
 	// Regressed says that it is shown to be worse than the baseline with the tolerance on top.
 	Regressed bool `json:"regressed,omitempty"`
 	// Limited says why nobody can tell whether it did regress: the generator was the limit.
 	Limited string `json:"limited,omitempty"`
+}
+
+// Change is what New less Old lies within, in the metric's unit.
+type Change struct {
+	Low  float64 `json:"low"`
+	High float64 `json:"high"`
 }

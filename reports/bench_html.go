@@ -100,7 +100,7 @@ func (b *htmlBench) compare(bench *Bench) {
 			silent[d.Verdict]++
 			continue
 		}
-		shown := htmlDifference{About: plain(d.About()), Told: d.told(), Verdict: plain(d.Verdict), Outcome: Skipped}
+		shown := htmlDifference{About: d.about(), Told: d.told(), Verdict: d.verdict(), Outcome: Skipped}
 		switch {
 		case d.Regressed:
 			shown.Outcome = Fail

@@ -86,6 +86,7 @@ func (s Scenario) copied() Scenario {
 		s.Cases[i].Metrics = slices.Clone(c.Metrics)
 		for k, metric := range c.Metrics {
 			s.Cases[i].Metrics[k].Samples = slices.Clone(metric.Samples)
+			s.Cases[i].Metrics[k].Counts = slices.Clone(metric.Counts)
 		}
 		s.Cases[i].Requests = slices.Clone(c.Requests)
 		s.Cases[i].Errors = maps.Clone(c.Errors)

@@ -85,7 +85,7 @@ func (s *summary) differences(bench Bench) {
 		case difference.Verdict == "worse":
 			mark = s.paint(yellow, "!")
 		}
-		s.text(" ", mark, 3, fmt.Sprintf("%s: %s, %s", plain(difference.About()), plain(difference.Verdict), difference.told()), "")
+		s.text(" ", mark, 3, fmt.Sprintf("%s: %s, %s", difference.about(), difference.verdict(), difference.told()), "")
 	}
 	for _, verdict := range []string{"no difference shown", "too few measurements"} {
 		if n := unseen[verdict]; n > 0 {
@@ -95,9 +95,9 @@ func (s *summary) differences(bench Bench) {
 	s.out.WriteByte('\n')
 }
 
-// silent says that a comparison showed nothing: such are counted, not listed.
+// silent says that a comparison showed nothing: such are counted, not listed, unless the run was made for them.
 func (d Difference) silent() bool {
-	return d.Verdict == "no difference shown" || d.Verdict == "too few measurements"
+	return !d.Primary && (d.Verdict == "no difference shown" || d.Verdict == "too few measurements")
 }
 
 // compared names what the differences are between.

@@ -185,9 +185,15 @@ func (d Difference) told() string {
 			text += fmt.Sprintf(" [%.3g to %.3g]", d.Low, d.High)
 		}
 	}
+	if d.Change != nil {
+		text += fmt.Sprintf(" [%s to %s%s]", signed(s, d.Change.Low), signed(s, d.Change.High), plain(unit))
+	}
 	p := fmt.Sprintf("p=%.3f", d.P)
 	if d.P < 0.0005 {
 		p = "p<0.001"
+	}
+	if d.Pairs > 0 {
+		p += fmt.Sprintf(", pairs: %d", d.Pairs)
 	}
 	text += " (" + p + ")"
 	if d.Limited != "" {
@@ -195,6 +201,39 @@ func (d Difference) told() string {
 	}
 	return text
 }
+
+// signed is a change with its sign.
+func signed(s scale, change float64) string {
+	if change < 0 {
+		return "−" + s.format(-change)
+	}
+	return "+" + s.format(change)
+}
+
+// about is what it is about, and that an A/B run was not made to tell it, if so.
+func (d Difference) about() string {
+	if d.Pairs > 0 && !d.Primary {
+		return plain(d.About()) + " (secondary)"
+	}
+	return plain(d.About())
+}
+
+// verdict is the difference's in words, such as "the same within 25%".
+func (d Difference) verdict() string {
+	switch {
+	case d.Primary && d.Verdict == "no difference shown":
+		return "not concluded"
+	case d.Verdict != verdictSame || d.Within <= 0:
+		return plain(d.Verdict)
+	case d.Change != nil:
+		return fmt.Sprintf("%s within %s", verdictSame, plain(Quantity(d.Within, d.Unit)))
+	default:
+		return fmt.Sprintf("%s within %.3g%%", verdictSame, 100*d.Within)
+	}
+}
+
+// verdictSame is the verdict of what is shown to be the same.
+const verdictSame = "the same"
 
 // About names what the difference is about, such as "warm/rate=900 p99".
 func (d Difference) About() string {

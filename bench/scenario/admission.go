@@ -45,6 +45,7 @@ var Admission = Scenario{
 	Needs:   []clusters.Capability{clusters.WebhookInCluster, clusters.EmulatorControl},
 	Size:    Size{Rates: []float64{200, 500}, Duration: 750 * time.Millisecond, Repeats: 4, Identities: 10_000},
 	Metrics: []string{Pods.Name},
+	Primary: []Primary{{"associations=*/rate=*", P50.Name}, {"associations=*/rate=*", CPU.Name}, {"associations=*/rate=*", Failed.Name}},
 	Run: func(ctx context.Context, s *Stage) {
 		a := newAdmission(ctx, s)
 		for _, stop := range itinerary([]int{10, 1000}, s.Size.Identities, s.Size.Repeats) {

@@ -113,7 +113,7 @@ func (c *Case) Add(sample Sample) {
 		c.Record(RSS, float64(sample.RSS))
 	}
 	if sample.Calls >= 0 && sample.Identities > 0 {
-		c.Record(Calls, float64(sample.Calls)/float64(sample.Identities))
+		c.recordCount(Calls, int64(sample.Calls), int64(sample.Identities))
 	}
 	c.samples++
 	if sample.Limited != "" {
@@ -151,7 +151,7 @@ func (c *Case) load(result *load.Result) {
 	if took := (ended - begun).Seconds(); took > 0 {
 		c.Record(Rate, float64(requests-failed)/took)
 	}
-	c.Record(Failed, float64(failed)/float64(requests))
+	c.recordCount(Failed, failed, requests)
 	if c.latency == nil {
 		c.latency = latency
 		c.series = series(result)
@@ -166,6 +166,10 @@ func (c *Case) merge(other *Case) {
 	for _, metric := range other.metrics {
 		for _, sample := range metric.Samples {
 			c.Record(Metric{Name: metric.Name, Unit: metric.Unit, Better: metric.Better}, sample)
+		}
+		i := slices.IndexFunc(c.metrics, func(m *reports.Metric) bool { return m.Name == metric.Name })
+		if i >= 0 {
+			c.metrics[i].Counts = append(c.metrics[i].Counts, metric.Counts...)
 		}
 	}
 	switch {
@@ -202,6 +206,13 @@ func (c *Case) Record(metric Metric, value float64) {
 	c.metrics = append(c.metrics, &reports.Metric{Name: metric.Name, Unit: metric.Unit, Better: metric.Better, Samples: []float64{value}})
 }
 
+// recordCount adds a sample of a metric that is so many of so many.
+func (c *Case) recordCount(metric Metric, events, of int64) {
+	c.Record(metric, float64(events)/float64(of))
+	i := slices.IndexFunc(c.metrics, func(m *reports.Metric) bool { return m.Name == metric.Name })
+	c.metrics[i].Counts = append(c.metrics[i].Counts, reports.Count{Events: events, Of: of})
+}
+
 // RecordLatencies is a repeat of latencies that were not measured by a load generator.
 func (c *Case) RecordLatencies(latencies []time.Duration) {
 	if len(latencies) == 0 {
@@ -235,7 +246,7 @@ func (c *Case) RecordFailures(requests int, failed map[string]int) {
 		c.errors[kind] += int64(count)
 	}
 	c.requests, c.failed = c.requests+int64(requests), c.failed+int64(sum)
-	c.Record(Failed, float64(sum)/float64(requests))
+	c.recordCount(Failed, int64(sum), int64(requests))
 }
 
 // percentiles that so many requests can tell: the slowest of ten is no 99th percentile.

@@ -39,6 +39,7 @@ var Ghost = Scenario{
 	Needs:   []clusters.Capability{clusters.EmulatorControl, clusters.HostNetworkPods},
 	Size:    Size{Duration: 7 * time.Second, Repeats: 4, Pods: 10},
 	Metrics: []string{RenewalsGone.Name, RenewalsLiving.Name, LogLines.Name},
+	Primary: []Primary{{"", RenewalsGone.Name}},
 	Run: func(ctx context.Context, s *Stage) {
 		half := max(s.Size.Pods/2, 1)
 		h := newHaunt(ctx, s)

@@ -27,6 +27,7 @@ var PodStart = Scenario{
 	Source:  "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html",
 	Subject: "agent",
 	Size:    Size{Rates: []float64{5}, Pods: 10, Repeats: 4},
+	Primary: []Primary{{"rate=*/step=" + hasIdentity, P50.Name}},
 	Run: func(ctx context.Context, s *Stage) {
 		app := s.newApplication(ctx)
 		s.compareClocks(ctx)

@@ -15,6 +15,7 @@ var Rotation = Scenario{
 	Source:  "https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#serviceaccount-token-volume-projection",
 	Subject: "agent",
 	Size:    Size{Rates: []float64{500}, Duration: 2 * time.Second, Repeats: 5, Identities: 200},
+	Primary: []Primary{{"tokens=new/rate=*", P99.Name}, {"tokens=new/rate=*", Failed.Name}, {"tokens=new/rate=*", Calls.Name}},
 	Run: func(ctx context.Context, s *Stage) {
 		tokens := s.Tokens(ctx, s.Size.Identities)
 		s.Warm(ctx, tokens)

@@ -18,6 +18,7 @@ var S3 = Scenario{
 	Source:  "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html",
 	Subject: "agent",
 	Size:    Size{Rates: []float64{100, 500}, Duration: 2 * time.Second, Repeats: 4},
+	Primary: []Primary{{"object=own/rate=*", P50.Name}, {"object=own/rate=*", Failed.Name}},
 	Run: func(ctx context.Context, s *Stage) {
 		app := s.newApplication(ctx)
 		s.Progress("starting a pod")

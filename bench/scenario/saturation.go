@@ -30,6 +30,7 @@ var Saturation = Scenario{
 	Subject: "agent",
 	Size:    Size{Rates: []float64{500}, Duration: time.Second, Repeats: 2},
 	Metrics: []string{Saturated.Name},
+	Primary: []Primary{{"p99=*", Saturated.Name}},
 	Run: func(ctx context.Context, s *Stage) {
 		tokens := s.Tokens(ctx, 1)
 		s.Warm(ctx, tokens)

@@ -24,8 +24,12 @@ type Scenario struct {
 	Size Size
 	// Smoke is its size in the smoke set; nil: it has no part in it.
 	Smoke *Size
+	// Turn is its size in a turn of an A/B run, of which there are many; nil: Smoke, or else Size.
+	Turn *Size
 	// Metrics that it records beside the Standard ones.
 	Metrics []string
+	// Primary are the one to three measures that it is about.
+	Primary []Primary
 	// Run does it. What breaks ends it through the stage's T, as in a spec.
 	Run func(ctx context.Context, s *Stage)
 }

@@ -42,6 +42,7 @@ var Soak = Scenario{
 	Subject: "agent",
 	Size:    Size{Rates: []float64{250}, Duration: 36 * time.Second, Repeats: 4, Identities: 20},
 	Metrics: []string{RSSGrowth.Name, GoroutineGrowth.Name},
+	Primary: []Primary{{"rate=*", RSSGrowth.Name}, {"rate=*", Failed.Name}},
 	Run: func(ctx context.Context, s *Stage) {
 		for _, rate := range s.Size.Rates {
 			newSoak(ctx, s, rate).run(ctx, s.Case("rate=%g", rate))

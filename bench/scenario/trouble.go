@@ -17,6 +17,7 @@ var Throttled = Scenario{
 	Subject: "agent",
 	Needs:   []clusters.Capability{clusters.EmulatorControl},
 	Size:    Size{Identities: 500, Repeats: 3},
+	Primary: []Primary{{"", Failed.Name}, {"", P50.Name}, {"", Calls.Name}},
 	Run: func(ctx context.Context, s *Stage) {
 		for range s.Size.Repeats {
 			half := control.Fault{Operation: assume, Probability: 0.5, Error: &control.Refusal{Kind: control.Throttling}}
@@ -34,6 +35,7 @@ var SlowAuth = Scenario{
 	Subject: "agent",
 	Needs:   []clusters.Capability{clusters.EmulatorControl},
 	Size:    Size{Rates: []float64{50}, Identities: 50, Repeats: 3},
+	Primary: []Primary{{"delay=1.5s/rate=*", P50.Name}, {"delay=1.5s/rate=*", Failed.Name}, {"delay=1.5s/rate=*", Calls.Name}},
 	Run: func(ctx context.Context, s *Stage) {
 		ask := func(delay time.Duration, rate float64) Sample {
 			tokens := s.Tokens(ctx, s.Size.Identities)
@@ -60,6 +62,7 @@ var Outage = Scenario{
 	Subject: "agent",
 	Needs:   []clusters.Capability{clusters.EmulatorControl},
 	Size:    Size{Rates: []float64{900}, Duration: time.Second, Repeats: 3, Identities: 20},
+	Primary: []Primary{{"tokens=known/rate=*", Failed.Name}, {"tokens=unknown", P50.Name}, {"tokens=unknown/restored", Failed.Name}},
 	Run: func(ctx context.Context, s *Stage) {
 		known := s.Tokens(ctx, s.Size.Identities)
 		s.Warm(ctx, known)

@@ -18,6 +18,7 @@ var Warm = Scenario{
 	Subject: "agent",
 	Size:    Size{Rates: []float64{900, 2000, 5000}, Duration: 2 * time.Second, Repeats: 5},
 	Smoke:   &Size{Rates: []float64{900}, Duration: time.Second, Repeats: 1},
+	Primary: []Primary{{"rate=*", P50.Name}, {"rate=*", CPU.Name}, {"rate=*", Failed.Name}},
 	Run: func(ctx context.Context, s *Stage) {
 		tokens := s.Tokens(ctx, 1)
 		s.Warm(ctx, tokens)

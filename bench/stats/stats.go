@@ -1,5 +1,9 @@
-// Package stats says whether two sets of measurements differ: by benchstat's own packages, which
-// assume nothing about how measurements are distributed, and never by two averages.
+// Package stats says whether two sets of measurements differ, and never by two averages.
+//
+// Two runs are compared by benchstat's own packages, which assume nothing about how measurements are
+// distributed (Compare). Two programs that were measured in turn in one run are compared by the ratios of
+// their pairs (Paired), and what is counted by its rates with the over-dispersion of the repeats (Counts).
+// Such a run may look as often as it likes (Spend), and is wrong no more often for it.
 package stats
 
 import (
@@ -26,6 +30,8 @@ const (
 	NoDifference Verdict = "no difference shown"
 	Better       Verdict = "better"
 	Worse        Verdict = "worse"
+	// Same: what difference there is, is within what was said not to matter.
+	Same Verdict = "the same"
 	// TooFew: with so few measurements nothing could be shown.
 	TooFew Verdict = "too few measurements"
 )
@@ -56,12 +62,9 @@ func Summarize(sample []float64) Summary {
 // Difference is what a comparison showed.
 type Difference struct {
 	Old, New Summary
-	// Ratio of New to Old, by their medians; in a paired comparison the median of the pairs' ratios,
-	// and Low and High are its interval. Infinite if Old is 0 and New is not, and so are Low and High
-	// for too few pairs.
-	Ratio, Low, High float64
-	// P is the probability of a difference at least as large if there were none; in a paired comparison,
-	// of one among all that are made.
+	// Ratio of New to Old, by their medians. Infinite if Old is 0 and New is not.
+	Ratio float64
+	// P is the probability of a difference at least as large if there were none.
 	P       float64
 	Verdict Verdict
 }

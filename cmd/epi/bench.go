@@ -24,8 +24,11 @@ type benchFlags struct {
 	size      scenario.Size
 	seed      uint64
 	workers   int
-	// ab says that two agents, the arguments, are measured in turn.
-	ab bool
+	// ab says that two agents, the arguments, are measured in turn, for time at most; within is what does
+	// not matter.
+	ab     bool
+	time   time.Duration
+	within share
 	// url is loaded instead of an environment, with newConnections one for each request.
 	url            string
 	newConnections bool
@@ -37,7 +40,7 @@ func (f *benchFlags) register(cmd *cobra.Command) {
 	flags.StringSliceVar(&f.scenarios, "scenario", nil, "scenarios to run, by name, or smoke (default all; epi bench --list)")
 	flags.Float64SliceVar(&f.size.Rates, "rate", nil, "requests a second, each a case of its own, where a scenario has rates")
 	flags.DurationVar(&f.size.Duration, "duration", 0, "length of one repeat, where a scenario has one (default the scenario's)")
-	flags.IntVar(&f.size.Repeats, "repeats", 0, "repeats of each case, samples for a comparison; with --ab pairs of turns (default the scenario's)")
+	flags.IntVar(&f.size.Repeats, "repeats", 0, "repeats of each case, samples for a comparison; with --ab pairs of turns (default the scenario's; with --ab as many as it takes)")
 	flags.IntVar(&f.size.Identities, "identities", 0, "tokens, associations or requests at once, where a scenario is about some (default the scenario's)")
 	flags.IntVar(&f.size.Pods, "pods", 0, "pods that are created, where a scenario does (default the scenario's)")
 	flags.IntVar(&f.workers, "workers", 0, "pods that make load (default one a node, up to ten)")
@@ -53,12 +56,19 @@ const (
 	maxIdentities = 100_000
 	maxBenchPods  = 1000
 	maxWorkers    = 100
+	maxABTime     = 24 * time.Hour
 )
 
 // choose returns the scenarios with their sizes, or what is wrong with the flags.
 func (f *benchFlags) choose() ([]scenario.Scenario, error) {
 	if err := f.checkSize(); err != nil {
 		return nil, err
+	}
+	if f.ab && (f.time <= 0 || f.time > maxABTime) {
+		return nil, usageError("flag --time: %s is not within 1s to %s", f.time, maxABTime)
+	}
+	if f.ab && (f.within <= 0 || f.within > 10) {
+		return nil, usageError("flag --within: %s is not within 0.1%% to 1000%%: nothing can be shown to be exactly the same", &f.within)
 	}
 	if f.ab && f.baseline != "" {
 		return nil, usageError("flags --ab and --baseline exclude each other: two agents are compared, or a run with an earlier one")
@@ -143,12 +153,13 @@ other tools. It is asked for --rate requests a second (900) for --duration (5s),
 With --ab two agents are measured in turn in one run, A B B A and so on, each started
 anew for each turn; at the end the one that ran before is put back. A and B are images
 that your engine has or can pull, archives of docker save, or the word reference for
-epi's own agent; arguments for the agent may follow in the same word. What is told is
-the ratio of B to A with its interval, and "no difference shown" where there is none:
-all intervals of a run hold together with 95% confidence, so that the same agent twice
-shows any difference in at most one run of twenty. That takes more pairs the more
-measures are compared: as many are made as all of them need, if --repeats does not say
-otherwise. A difference is information: it does not change the exit code.`,
+epi's own agent; arguments for the agent may follow in the same word. The plan is
+printed first. The run goes on until each primary measure of its scenarios (--list) is
+concluded, or for --time: B is better or worse, with the ratio and its interval, or
+the same within --within. All intervals of a run hold together with 95% confidence, so
+that the same agent twice shows a difference in at most one run of twenty. All other
+measures are told as secondary. --repeats N makes N pairs instead, and looks once. A
+difference is information: it does not change the exit code.`,
 		Example: `  epi bench
   epi bench --list
   epi bench --scenario warm --rate 900,5000 --duration 12s --repeats 3
@@ -211,6 +222,9 @@ otherwise. A difference is information: it does not change the exit code.`,
 	}
 	flags.register(cmd)
 	cmd.Flags().BoolVar(&flags.ab, "ab", false, "measure two agents in turn, A and B, and say whether they differ")
+	cmd.Flags().DurationVar(&flags.time, "time", bench.DefaultTime, "with --ab: how long the turns may take until all primary measures are concluded")
+	flags.within = bench.DefaultWithin
+	cmd.Flags().Var(&flags.within, "within", "with --ab: a difference up to this share does not matter, and is told as the same")
 	cmd.Flags().StringVar(&flags.url, "url", "", "load this URL from here, without any environment, at --rate for --duration")
 	cmd.Flags().BoolVar(&flags.newConnections, "new-connections", false, "with --url: a connection for each request")
 	nameFlag(cmd.Flags(), &name, "name of the environment")
@@ -234,7 +248,7 @@ func (a *app) newBenchSession(cmd *cobra.Command, artifacts string, flags benchF
 // a subject, is at fault.
 func (a *app) runBench(ctx context.Context, env *clusters.Environment, flags benchFlags, scenarios []scenario.Scenario, session *session, steps *steps) error {
 	return a.inEnvironment(ctx, env, session, steps, func(watch *watch.Watch) error {
-		sink := &measured{session: session}
+		sink := &measured{session: session, say: steps.Print}
 		err := bench.Run(ctx, flags.options(env, session, scenarios, watch), steps, sink)
 		if ctx.Err() == nil {
 			flags.judge(sink.bench, session, told(env), steps.Print)
@@ -274,6 +288,8 @@ func (a *app) inEnvironment(ctx context.Context, env *clusters.Environment, sess
 type measured struct {
 	*session
 	bench reports.Bench
+	// say prints a line between the steps.
+	say func(line string)
 }
 
 // Generators implements bench.Sink.
@@ -286,6 +302,13 @@ func (m *measured) Generators(seed uint64, machines []reports.Machine, generator
 func (m *measured) Scenario(record reports.Scenario) {
 	m.bench.Scenarios = append(m.bench.Scenarios, record)
 	m.keep(m.recorder.Scenario(record))
+}
+
+// Plan implements bench.ABSink.
+func (m *measured) Plan(lines []string) {
+	for _, line := range lines {
+		m.say(line)
+	}
 }
 
 // Differences implements bench.ABSink.
@@ -307,7 +330,9 @@ type listedScenario struct {
 	Identities int       `json:"identities,omitempty"`
 	Pods       int       `json:"pods,omitempty"`
 	Metrics    []string  `json:"metrics"`
-	Needs      []string  `json:"needs,omitempty"`
+	// Primary are the measures that it is about, as "CASES METRIC".
+	Primary []string `json:"primary"`
+	Needs   []string `json:"needs,omitempty"`
 }
 
 // listScenarios prints scenarios with what they show.
@@ -323,6 +348,9 @@ func (a *app) listScenarios(list []scenario.Scenario) error {
 				row.Metrics = append(row.Metrics, metric.Name)
 			}
 			row.Metrics = append(row.Metrics, s.Metrics...)
+			for _, primary := range s.Primary {
+				row.Primary = append(row.Primary, primary.String())
+			}
 			for _, capability := range s.Needs {
 				row.Needs = append(row.Needs, string(capability))
 			}
@@ -332,7 +360,11 @@ func (a *app) listScenarios(list []scenario.Scenario) error {
 	}
 	table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	for _, s := range list {
-		if _, err := fmt.Fprintf(table, "%s\t%s\t%s\n", s.Name, s.Subject, s.Title); err != nil {
+		var primary []string
+		for _, p := range s.Primary {
+			primary = append(primary, p.String())
+		}
+		if _, err := fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", s.Name, s.Subject, s.Title, strings.Join(primary, ", ")); err != nil {
 			return err
 		}
 	}

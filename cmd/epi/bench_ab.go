@@ -66,9 +66,9 @@ func (a *app) runAB(given [2]clusters.Given) func(context.Context, *clusters.Env
 			}
 			ab := bench.AB{
 				Options: flags.options(env, session, scenarios, watch), Variants: variants,
-				Swapper: swapped, Pairs: flags.size.Repeats,
+				Swapper: swapped, Pairs: flags.size.Repeats, Time: flags.time, Within: float64(flags.within),
 			}
-			sink := &measured{session: session, bench: reports.Bench{Variants: variants[:]}}
+			sink := &measured{session: session, say: steps.Print, bench: reports.Bench{Variants: variants[:]}}
 			err = bench.RunAB(ctx, ab, steps, sink)
 			if ctx.Err() == nil {
 				flags.judge(sink.bench, session, told(env), steps.Print)

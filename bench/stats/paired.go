@@ -1,0 +1,109 @@
+package stats
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/aclements/go-moremath/stats"
+)
+
+// leastSpread is the smallest spread of the ratios of pairs that is believed, as a standard deviation of
+// their logarithms: of four pairs, or of a measure that has a few values only, such as pages of memory,
+// some agree by chance.
+const leastSpread = 0.03
+
+// Interval is an estimate with what it can be told to lie within.
+type Interval struct{ Estimate, Low, High float64 }
+
+// Paired are measures made in turn, A B B A A B B A: A of a pair beside B. What slows the machine for a
+// while slows both of a pair, and leaves their ratio alone; what slows it more and more slows A of one
+// pair and B of the next.
+type Paired struct {
+	n            int
+	mean, spread float64 // of the logarithms of the ratios
+}
+
+// NewPaired takes the measures of A and B, pair by pair. Measures that are not above 0 have no ratio: an
+// error.
+//
+// The ratios are compared by Student's t test on their logarithms. Where A and B are the same program the
+// logarithm of a ratio is as likely to be x as -x, whatever the measure's own distribution; and of
+// distributions that are symmetric those with long tails make the test find less than it is permitted to
+// and never more (Efron, Student's t-test under symmetry conditions, JASA 64, 1969). A test by ranks would
+// not need that, and would need nine pairs before it can tell 30% from nothing.
+func NewPaired(before, after []float64) (Paired, error) {
+	if err := errors.Join(check("old", before), check("new", after)); err != nil {
+		return Paired{}, err
+	}
+	if len(before) != len(after) {
+		return Paired{}, fmt.Errorf("compare pairs: %d measurements and %d", len(before), len(after))
+	}
+	p := Paired{n: len(before)}
+	logs := make([]float64, p.n)
+	for i := range before {
+		if before[i] <= 0 || after[i] <= 0 {
+			return Paired{}, fmt.Errorf("compare pairs: %g and %g have no ratio", before[i], after[i])
+		}
+		logs[i] = math.Log(after[i] / before[i])
+		p.mean += logs[i] / float64(p.n)
+	}
+	for _, l := range logs {
+		p.spread += (l - p.mean) * (l - p.mean)
+	}
+	p.spread = math.Max(math.Sqrt(p.spread/float64(max(p.n-1, 1))), leastSpread)
+	return p, nil
+}
+
+// Interval of the ratio of B to A that is wrong with the probability level. One pair says nothing.
+func (p Paired) Interval(level float64) Interval {
+	if p.n < 2 {
+		return Interval{math.Exp(p.mean), 0, math.Inf(1)}
+	}
+	return p.interval(critical(level, float64(p.n-1)))
+}
+
+// interval is that of the ratio, t standard errors wide.
+func (p Paired) interval(t float64) Interval {
+	half := t * p.error()
+	return Interval{math.Exp(p.mean), math.Exp(p.mean - half), math.Exp(p.mean + half)}
+}
+
+// P is the probability of a difference at least as large if there were none.
+func (p Paired) P() float64 {
+	if p.n < 2 {
+		return 1
+	}
+	return 2 * stats.TDist{V: float64(p.n - 1)}.CDF(-math.Abs(p.mean)/p.error())
+}
+
+// error is the standard error of the mean.
+func (p Paired) error() float64 { return p.spread / math.Sqrt(float64(p.n)) }
+
+// More is how many pairs, beside those there are, would make the interval at the level as narrow as a
+// factor of 1+within either way, if they are spread as those were.
+func (p Paired) More(level, within float64) int {
+	n := p.n
+	for ; n < manyPairs; n++ {
+		if n > 1 && critical(level, float64(n-1))*p.spread/math.Sqrt(float64(n)) <= math.Log1p(within) {
+			break
+		}
+	}
+	return n - p.n
+}
+
+// manyPairs is where planning ends.
+const manyPairs = 1000
+
+// Detectable is the ratio, above 1, that so many pairs with that spread tell from 1 four times of five.
+func Detectable(pairs int, spread, level float64) float64 {
+	freedom := float64(pairs - 1)
+	return math.Exp((critical(level, freedom) + critical(2*(1-power), freedom)) * spread / math.Sqrt(float64(pairs)))
+}
+
+const power = 0.8
+
+// critical is what a variable of Student's t distribution exceeds, either way, with the probability level.
+func critical(level, freedom float64) float64 {
+	return -stats.InvCDF(stats.TDist{V: freedom})(level / 2)
+}

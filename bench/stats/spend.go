@@ -1,0 +1,60 @@
+package stats
+
+import "math"
+
+// Spend is the share of the permitted error that the look number k, from 1, may use. All shares together
+// are 1, however many looks there are, so that a run that looks again and again, until it can conclude or
+// its time is over, is wrong no more often than one that looks once. That holds by the union bound alone,
+// whatever the looks have to do with each other, and so also for the t distribution with few degrees of
+// freedom, for which the boundaries of group sequential designs (Pocock, O'Brien-Fleming) are not made.
+// The first look gets half: what is plain is told at once.
+//
+// Source of the idea of spending: Lan and DeMets, Discrete sequential boundaries for clinical trials,
+// Biometrika 70 (1983).
+func Spend(k int) float64 { return 1 / float64(k*(k+1)) }
+
+// SpendRest is all that is left for look k if it is the last one, because the time is over or no other was
+// to be.
+func SpendRest(k int) float64 { return 1 / float64(k) }
+
+// firstLook is the number of pairs at which a run looks first: with fewer, the spread of the pairs is a
+// guess, and only what is a hundred times as much could be told.
+const firstLook = 4
+
+// Looks are the numbers of pairs, up to most, after which a run looks: each has half as many again as the
+// one before.
+func Looks(most int) []int {
+	var looks []int
+	for n := firstLook; n <= most; n += (n + 1) / 2 {
+		looks = append(looks, n)
+	}
+	return looks
+}
+
+// Level is the error that one comparison of so many may have at a look with this share of it.
+func Level(share float64, comparisons int) float64 {
+	return significance * share / float64(max(comparisons, 1))
+}
+
+// Discoveries says which of several P values are believed so that of those that are, one in twenty is
+// wrong on average, and none with 95% where there is no difference at all (Benjamini and Hochberg,
+// Controlling the False Discovery Rate, Journal of the Royal Statistical Society B 57, 1995).
+func Discoveries(p []float64) []bool {
+	bound := 0.0
+	for _, candidate := range p {
+		rank := 0
+		for _, other := range p {
+			if other <= candidate {
+				rank++
+			}
+		}
+		if candidate <= significance*float64(rank)/float64(len(p)) {
+			bound = math.Max(bound, candidate)
+		}
+	}
+	believed := make([]bool, len(p))
+	for i, value := range p {
+		believed[i] = value <= bound && value <= significance
+	}
+	return believed
+}
