@@ -76,14 +76,15 @@ func ChooseAB(names []string, size scenario.Size) ([]scenario.Scenario, error) {
 		return nil, fmt.Errorf("scenario %s is not about the agent, which is what changes", strings.Join(others, ", "))
 	}
 	for i, s := range list {
+		repeats := 1
 		switch {
 		case s.Turn != nil:
-			s.Size = *s.Turn
+			s.Size, repeats = *s.Turn, s.Turn.Repeats
 		case s.Smoke != nil:
 			s.Size = *s.Smoke
 		}
 		list[i].Size = size.Or(s.Size)
-		list[i].Size.Repeats = 1 // a turn is one
+		list[i].Size.Repeats = repeats // those that the user gave are of turns
 	}
 	return list, nil
 }
@@ -146,10 +147,8 @@ func (ab AB) play(ctx context.Context, act *scenario.Act, comparison *comparison
 		if !over && !ab.looks(pair+1) {
 			continue
 		}
-		task := progress.Start(fmt.Sprintf("Look at %s", plural(pair+1, "pair")))
 		comparison.look(over)
-		task.Detail("%s", comparison.state())
-		task.End(nil)
+		progress.Start(fmt.Sprintf("After %s: %s", plural(pair+1, "pair"), comparison.state())).End(nil)
 		if over {
 			return
 		}

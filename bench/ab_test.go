@@ -22,7 +22,7 @@ func TestPairsAlternate(t *testing.T) {
 	}
 }
 
-// Each of many turns plays the smoke size once, unless the user wants more of it.
+// Each of many turns plays a small size, also if the user wants many turns.
 func TestChooseABIsSmall(t *testing.T) {
 	for name, row := range map[string]struct {
 		names []string
@@ -41,7 +41,7 @@ func TestChooseABIsSmall(t *testing.T) {
 		var names []string
 		for _, s := range list {
 			names = append(names, s.Name)
-			if s.Size.Repeats != 1 {
+			if s.Size.Repeats > 2 {
 				t.Errorf("%s: %s plays %d times a turn", name, s.Name, s.Size.Repeats)
 			}
 		}

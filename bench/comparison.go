@@ -171,11 +171,15 @@ func (t *trial) measures() []measure {
 				for _, record := range records[:pairs] {
 					if in, found, ok := find(record, c.Name, metric.Name); ok {
 						m.values[variant] = append(m.values[variant], found.Value)
+						var turn stats.Count // of all its repeats: what they have in common is the turn's
 						for i, count := range found.Counts {
-							m.counts[variant] = append(m.counts[variant], stats.Count{Events: float64(count.Events), Of: float64(count.Of)})
+							turn.Events, turn.Of = turn.Events+float64(count.Events), turn.Of+float64(count.Of)
 							if i < len(in.Requests) {
 								requests, identities = requests+in.Requests[i], identities+count.Of
 							}
+						}
+						if len(found.Counts) > 0 {
+							m.counts[variant] = append(m.counts[variant], turn)
 						}
 					}
 				}

@@ -225,6 +225,61 @@ func (h *HTTP) Do(ctx context.Context, n uint64) string {
 	}
 }
 
+// readyRequest is one on a connection of its own that is open.
+type readyRequest struct {
+	target *HTTP
+	n      uint64
+	c      *connection
+	began  chan time.Time // of 1
+}
+
+// prepare implements preparer. Connections that are made before a herd begins are no part of its latencies,
+// neither of those that are kept nor of new ones: what is asked of a server at once are requests.
+func (h *HTTP) prepare(ctx context.Context, n uint64) (prepared, error) {
+	c, err := h.dial(ctx, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	c.request = h.append(c.request[:0], n)
+	return &readyRequest{target: h, n: n, c: c, began: make(chan time.Time, 1)}, nil
+}
+
+// begin implements prepared. What it could not send, end finds out.
+func (r *readyRequest) begin() {
+	began := time.Now()
+	r.began <- began
+	_ = r.c.SetDeadline(began.Add(r.target.options.Timeout))
+	_, _ = r.c.Write(r.c.request)
+}
+
+// end implements prepared.
+func (r *readyRequest) end(ctx context.Context) string {
+	err := r.c.response.ReadLimitBody(r.c.reader, maxAnswer)
+	select {
+	case <-r.began:
+	default: // the connection ended before it was asked for anything
+		select {
+		case <-r.began:
+		case <-ctx.Done():
+			r.c.close()
+			return Unfinished
+		}
+	}
+	switch {
+	case err == nil:
+		kind := r.target.kind(&r.c.response)
+		r.target.release(r.c)
+		return kind
+	case errors.Is(err, io.EOF) && ctx.Err() == nil:
+		// The server had closed the connection that waited, and answered nothing: once more, as SDKs do.
+		r.c.close()
+		return r.target.Do(ctx, r.n)
+	default:
+		r.c.close()
+		return KindOf(err)
+	}
+}
+
 func (h *HTTP) kind(response *fasthttp.Response) string {
 	if status := response.StatusCode(); status < fasthttp.StatusOK || status >= fasthttp.StatusMultipleChoices {
 		return strconv.Itoa(status)

@@ -80,6 +80,18 @@ func Run(ctx context.Context, schedule Schedule, target Target, options Options)
 		return nil, fmt.Errorf("run load: %w", err)
 	}
 	defer pace.close()
+	g := &generator{options: options, target: target}
+	for range min(runtime.GOMAXPROCS(0), maxShards) {
+		g.shards = append(g.shards, newRecorder(schedule))
+	}
+	requests, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var ready *flock
+	if target, ok := target.(preparer); ok {
+		if tickets := g.herd(schedule); len(tickets) > 0 {
+			ready = prepare(requests, target, tickets)
+		}
+	}
 	start := time.Now()
 	if !options.Start.IsZero() {
 		ahead := time.Until(options.Start)
@@ -89,15 +101,14 @@ func Run(ctx context.Context, schedule Schedule, target Target, options Options)
 		// By the monotonic clock from here on, which nobody sets.
 		start = start.Add(ahead)
 	}
-	requests, cancel := context.WithCancel(ctx)
-	defer cancel()
+	g.start = start
 	late := time.AfterFunc(time.Until(start)+schedule.Length()+options.Drain, cancel)
 	defer late.Stop()
-	g := &generator{options: options, target: target, start: start}
-	for range min(runtime.GOMAXPROCS(0), maxShards) {
-		g.shards = append(g.shards, newRecorder(schedule))
+	if ready != nil {
+		err = g.release(ctx, requests, ready, pace)
+	} else {
+		err = g.send(ctx, requests, schedule, pace)
 	}
-	err = g.send(ctx, requests, schedule, pace)
 	g.queue.close(err != nil)
 	g.workers.Wait()
 	result := g.shards[0].result

@@ -42,7 +42,7 @@ var HerdDistinct = Scenario{
 	Subject: "agent",
 	Needs:   []clusters.Capability{clusters.EmulatorControl},
 	Size:    Size{Identities: 500, Repeats: 4},
-	Turn:    &Size{Identities: 100, Repeats: 1}, // tokens take the API server longer than all else
+	Turn:    &Size{Identities: 100, Repeats: 2}, // tokens take the API server longer than all else
 	Primary: []Primary{{"delay=200ms", P50.Name}, {"delay=200ms", CPU.Name}, {"delay=200ms", Failed.Name}},
 	Run: func(ctx context.Context, s *Stage) {
 		for range s.Size.Repeats {
