@@ -4,11 +4,15 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 )
 
 // maxName is the length of the longest name: it is part of names of containers, networks, namespaces and
 // IAM roles, of which the shortest limit is 63 bytes (RFC 1123).
 const maxName = 32
+
+// longestShown is how much of a wrong name an error repeats, in characters.
+const longestShown = 60
 
 // validName is a DNS label (RFC 1123) that starts with a letter.
 var validName = regexp.MustCompile(`^[a-z]([a-z0-9-]*[a-z0-9])?$`)
@@ -21,8 +25,12 @@ type NameError struct {
 }
 
 func (e *NameError) Error() string {
+	shown := e.Name
+	if letters := []rune(shown); len(letters) > longestShown {
+		shown = string(letters[:longestShown]) + "…"
+	}
 	return fmt.Sprintf("%q is not a name of an environment: %s; right is one such as %q: 1 to %d lower-case letters, digits and '-', starting with a letter",
-		e.Name, e.Why, e.example(), maxName)
+		shown, e.Why, e.example(), maxName)
 }
 
 // example is a right name, as near as can be to the wrong one.
@@ -52,9 +60,9 @@ func CheckName(name string) error {
 	switch {
 	case name == "":
 		why = "it is empty"
-	case len(name) > maxName:
-		why = fmt.Sprintf("it has %d characters", len(name))
-	case validName.MatchString(name):
+	case utf8.RuneCountInString(name) > maxName:
+		why = fmt.Sprintf("it has %d characters", utf8.RuneCountInString(name))
+	case len(name) <= maxName && validName.MatchString(name):
 		return nil
 	case strings.ContainsAny(name, `/\`):
 		why = "it is a path"

@@ -64,6 +64,9 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 		}
 	}
 	_, usage := errors.AsType[usageError](err)
+	if _, wrong := errors.AsType[*clusters.NameError](err); wrong {
+		usage = true
+	}
 	switch {
 	case ctx.Err() != nil:
 		_, _ = fmt.Fprintln(errOut, "Interrupted.")
