@@ -137,7 +137,14 @@ func (c *creation) createCluster(ctx context.Context) error {
 		select {
 		case result := <-created:
 			if result.err != nil {
-				return c.explain(ctx, result.err)
+				// kind's commands are in this process's group: a terminal's Ctrl-C ends them by itself, perhaps before
+				// this process has heard of it.
+				select {
+				case <-ctx.Done():
+					return context.Cause(ctx)
+				case <-time.After(time.Second):
+					return c.explain(ctx, result.err)
+				}
 			}
 		case <-ctx.Done():
 			// kind knows no context. Without its containers it ends with an error soon, and only
@@ -159,6 +166,7 @@ func (c *creation) createCluster(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		c.kube.Wrap(func(next http.RoundTripper) http.RoundTripper { return until{ctx, next} })
 		return os.Chmod(c.kubeconfig(), 0o600)
 	}()
 	task.End(err)
