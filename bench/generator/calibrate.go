@@ -70,9 +70,5 @@ func (f *Fleet) own(newConnections bool) load.Own {
 
 // Limited says why the result of a job is the generators' and not the subject's; "" if it is not.
 func (f *Fleet) Limited(job load.Job, result *load.Result) string {
-	rate := 0.0
-	for _, phase := range job.Phases {
-		rate = max(rate, phase.From, phase.To)
-	}
-	return load.Limited(result, f.own(job.Target.HTTP != nil && job.Target.HTTP.NewConnections), rate)
+	return load.Limited(result, f.own(job.Target.HTTP != nil && job.Target.HTTP.NewConnections), job.Peak())
 }

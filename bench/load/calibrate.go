@@ -34,22 +34,23 @@ const (
 )
 
 // Calibrate measures both modes for 3 s each. The target is a null handler; its NewConnections has no
-// meaning here. An answer that is not right is an error.
-func Calibrate(ctx context.Context, target HTTPOptions, rate float64) (*Calibration, error) {
+// meaning here. An answer that is not right is an error. The open loop is within pacing, which gives the
+// generator the priority that it has in loads of that rate, and returns what takes it back.
+func Calibrate(ctx context.Context, target HTTPOptions, rate float64, pacing func() (restore func())) (*Calibration, error) {
 	c := &Calibration{Rate: rate}
 	for _, mode := range []struct {
 		anew bool
 		own  *Own
 	}{{false, &c.Kept}, {true, &c.New}} {
 		target.NewConnections = mode.anew
-		if err := mode.own.measure(ctx, target, rate); err != nil {
+		if err := mode.own.measure(ctx, target, rate, pacing); err != nil {
 			return nil, fmt.Errorf("calibrate load: %w", err)
 		}
 	}
 	return c, nil
 }
 
-func (o *Own) measure(ctx context.Context, options HTTPOptions, rate float64) error {
+func (o *Own) measure(ctx context.Context, options HTTPOptions, rate float64, pacing func() (restore func())) error {
 	plan, err := NewPlan(1, Phase{Name: "pace", From: rate, Lasts: paces, Arrivals: Poisson})
 	if err != nil {
 		return err
@@ -63,7 +64,9 @@ func (o *Own) measure(ctx context.Context, options HTTPOptions, rate float64) er
 	if err != nil {
 		return err
 	}
+	restore := pacing()
 	paced, err := run(ctx, plan, target, 0)
+	restore()
 	if err != nil {
 		return err
 	}

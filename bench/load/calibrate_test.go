@@ -43,7 +43,7 @@ func TestLimitedSaysWhoseAResultIs(t *testing.T) {
 func TestCalibrateMeasuresBothModes(t *testing.T) {
 	server := httptest.NewServer(Null())
 	defer server.Close()
-	c, err := Calibrate(t.Context(), HTTPOptions{URL: server.URL, Expect: Credentials}, 200)
+	c, err := Calibrate(t.Context(), HTTPOptions{URL: server.URL, Expect: Credentials}, 200, asItIs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +60,23 @@ func TestCalibrateMeasuresBothModes(t *testing.T) {
 func TestCalibrateRefusesAHandlerThatDoesSomething(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	defer server.Close()
-	if _, err := Calibrate(t.Context(), HTTPOptions{URL: server.URL}, 200); err == nil || !strings.HasSuffix(err.Error(), " 404") || strings.Contains(err.Error(), "map[") {
+	if _, err := Calibrate(t.Context(), HTTPOptions{URL: server.URL}, 200, asItIs); err == nil || !strings.HasSuffix(err.Error(), " 404") || strings.Contains(err.Error(), "map[") {
 		t.Errorf("error %v, want the status", err)
+	}
+}
+
+func asItIs() (restore func()) { return func() {} }
+
+// The generator goes before others while it is paced, in both modes, and not while it is saturated.
+func TestCalibrationIsPacedWithPriority(t *testing.T) {
+	server := httptest.NewServer(Null())
+	defer server.Close()
+	raised, restored := 0, 0
+	_, err := Calibrate(t.Context(), HTTPOptions{URL: server.URL, Expect: Credentials}, 100, func() func() {
+		raised++
+		return func() { restored++ }
+	})
+	if err != nil || raised != 2 || restored != 2 {
+		t.Errorf("raised %d times, restored %d times, %v", raised, restored, err)
 	}
 }

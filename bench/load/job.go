@@ -103,6 +103,18 @@ func (j Job) check() error {
 	return j.Target.check()
 }
 
+// GeneratorVariable is set in pods that are made for load alone, and may go before all else on their node.
+const GeneratorVariable = "EPI_LOAD_GENERATOR"
+
+// Peak is the largest rate of the job, in requests a second; 0 of herds, which are over at once.
+func (j Job) Peak() float64 {
+	rate := 0.0
+	for _, phase := range j.Phases {
+		rate = max(rate, phase.From, phase.To)
+	}
+	return rate
+}
+
 // Run makes the requests of a job whose target is HTTP. Beside a result that was interrupted there is
 // an error.
 func (j Job) Run(ctx context.Context) (*Result, error) {

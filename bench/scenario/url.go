@@ -67,7 +67,7 @@ func (u URL) Calibrate(ctx context.Context) (load.Own, reports.Generator, error)
 		<-served
 	}()
 	rate := u.Size.Rates[0]
-	calibration, err := load.Calibrate(ctx, load.HTTPOptions{URL: "http://" + listener.Addr().String(), Expect: load.Credentials}, rate)
+	calibration, err := load.Calibrate(ctx, load.HTTPOptions{URL: "http://" + listener.Addr().String(), Expect: load.Credentials}, rate, unraised)
 	if err != nil {
 		return load.Own{}, reports.Generator{}, err
 	}
@@ -115,3 +115,6 @@ func (u URL) measure(ctx context.Context, act *Act, rate float64, own load.Own) 
 	}
 	return Sample{Result: result, Calls: -1, Limited: load.Limited(result, own, rate)}
 }
+
+// unraised leaves a generator in the user's own process as it is.
+func unraised() (restore func()) { return func() {} }
