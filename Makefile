@@ -53,6 +53,10 @@ mutate: bin/epi-mutate ## Show that the suites notice each mutant of suites/muta
 bin/epi-mutate: build
 	CGO_ENABLED=0 go build $(GOFLAGS_BUILD) -ldflags '-s -w' -o bin/ ./cmd/epi-mutate
 
+.PHONY: compat
+compat: build ## Show that the suites fail nothing but known deviations on an agent and a webhook that do as AWS's do
+	bin/epi run --name compat --compat upstream --bench none --label-filter '!AGT-13 && !INJ-17' $(ARGS)
+
 .PHONY: kills
 kills: bin/epi-kills ## End epi run in every way and show that epi down leaves nothing (ARGS='--only REGEX', see ARGS=--help)
 	bin/epi-kills $(ARGS)

@@ -66,6 +66,17 @@ type Compat string
 // CompatUpstream is AWS's own agent, v0.1.37, and webhook, of August 2026.
 const CompatUpstream Compat = "upstream"
 
+// Version is one of a product.
+type Version struct{ Product, Version string }
+
+// Upstream are the versions that CompatUpstream is like, by role.
+func Upstream() map[string]Version {
+	return map[string]Version{
+		"agent":   {"eks-pod-identity-agent", "v0.1.37"},
+		"webhook": {"amazon-eks-pod-identity-webhook", "3bf80a34"},
+	}
+}
+
 // Given is an image that the user brings in place of a reference implementation.
 type Given struct {
 	// Image is a name that the container engine has or can pull, or the path of an archive as

@@ -11,12 +11,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/podidentity/epi/clusters/agent/cache"
 	"github.com/podidentity/epi/clusters/agent/credentials"
 	"github.com/podidentity/epi/clusters/agent/neighbors"
 	"github.com/podidentity/epi/clusters/agent/probe"
+	"github.com/podidentity/epi/clusters/agent/upstream"
 	"github.com/podidentity/epi/clusters/agent/validation"
 )
 
@@ -56,6 +59,9 @@ type Options struct {
 	Waiting int
 	// Calls of requests to EKS Auth at once; more wait for one of them.
 	Calls int
+	// Upstream has the agent do as the EKS agent v0.1.37 does, also where that is worse: see package
+	// upstream. Waiting and Calls are no limits then.
+	Upstream bool
 }
 
 // Run serves until ctx ends, then lets requests under way finish.
@@ -68,6 +74,9 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 		return err
 	}
 	registry := newRegistry()
+	if options.Upstream {
+		return runUpstream(ctx, cfg, options, registry, log)
+	}
 	store, err := cache.New(credentials.NewClient(cfg, options.Cluster, options.Endpoint), cache.Options{
 		Entries: options.CacheSize, Retention: options.Retention, RenewalsPerSecond: options.RenewalsPerSecond,
 		Waiting: options.Waiting, Calls: options.Calls, Neighbors: neighbors.New(),
@@ -76,9 +85,36 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	handler := newHandler(store, newResponses(registry, "200"), log)
+	return run(ctx, cfg.Region, options, registry, log, func() http.Handler { return handler },
+		store.Run, func(ctx context.Context) { trim(ctx, store.Idle(), returnMemory) })
+}
+
+// runUpstream serves each address from a cache of its own, as the EKS agent does.
+func runUpstream(ctx context.Context, cfg aws.Config, options Options, registry *prometheus.Registry, log *slog.Logger) error {
+	client := credentials.NewClient(cfg, options.Cluster, options.Endpoint, credentials.Upstream)
+	metrics, responses := upstream.NewMetrics(registry), newResponses(registry)
+	var caches errgroup.Group
+	defer func() { _ = caches.Wait() }() // they report for themselves
+	return run(ctx, cfg.Region, options, registry, log, func() http.Handler {
+		store := upstream.New(client, upstream.Options{
+			Entries: options.CacheSize, Retention: options.Retention, RenewalsPerSecond: options.RenewalsPerSecond, Metrics: metrics, Log: log,
+		})
+		caches.Go(func() error {
+			store.Run(ctx)
+			return nil
+		})
+		return upstream.Limit(newHandler(store, responses, log))
+	})
+}
+
+// run serves pods, each address by a handler that newHandler makes, probes and metrics.
+func run(ctx context.Context, region string, options Options, registry *prometheus.Registry, log *slog.Logger,
+	newHandler func() http.Handler, background ...func(context.Context),
+) error {
 	var s servers
 	defer s.close()
-	pods, err := s.listenForPods(ctx, options, newHandler(store, registry, log), log)
+	pods, err := s.listenForPods(ctx, options, newHandler, log)
 	if err != nil {
 		return err
 	}
@@ -97,8 +133,8 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 	if err := s.listen(ctx, net.JoinHostPort(options.MetricsAddress, port(options.MetricsPort)), metrics, log); err != nil {
 		return err
 	}
-	log.InfoContext(ctx, "Serving credentials", "addresses", pods, "cluster", options.Cluster, "region", cfg.Region)
-	return s.serve(ctx, store.Run, func(ctx context.Context) { trim(ctx, store.Idle(), returnMemory) })
+	log.InfoContext(ctx, "Serving credentials", "addresses", pods, "cluster", options.Cluster, "region", region, "upstream", options.Upstream)
+	return s.serve(ctx, background...)
 }
 
 func port(number uint16) string { return strconv.Itoa(int(number)) }
@@ -110,7 +146,7 @@ type servers struct {
 }
 
 // listenForPods returns the addresses that pods are served on.
-func (s *servers) listenForPods(ctx context.Context, options Options, handler http.Handler, log *slog.Logger) ([]string, error) {
+func (s *servers) listenForPods(ctx context.Context, options Options, newHandler func() http.Handler, log *slog.Logger) ([]string, error) {
 	hosts, optional := options.Hosts, ""
 	if len(hosts) == 0 {
 		hosts, optional = []string{validation.IPv4, validation.IPv6}, validation.IPv6
@@ -118,7 +154,7 @@ func (s *servers) listenForPods(ctx context.Context, options Options, handler ht
 	var serving []string
 	for _, host := range hosts {
 		address := net.JoinHostPort(strings.Trim(host, "[]"), port(options.Port))
-		err := s.listen(ctx, address, handler, log)
+		err := s.listen(ctx, address, newHandler(), log)
 		switch {
 		case err == nil:
 			serving = append(serving, address)

@@ -115,7 +115,7 @@ func TestHosts(t *testing.T) {
 	defer func() { _ = taken.Close() }()
 	var s servers
 	defer s.close()
-	serving, err := s.listenForPods(t.Context(), Options{Hosts: []string{"[::1]"}, Port: freePort(t)}, http.NotFoundHandler(), slog.New(slog.DiscardHandler))
+	serving, err := s.listenForPods(t.Context(), Options{Hosts: []string{"[::1]"}, Port: freePort(t)}, http.NotFoundHandler, slog.New(slog.DiscardHandler))
 	if err != nil && strings.Contains(err.Error(), "cannot assign") {
 		t.Skipf("this machine has no IPv6: %v", err)
 	}

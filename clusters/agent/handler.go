@@ -8,8 +8,6 @@ import (
 	"net/netip"
 	"strconv"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/podidentity/epi/clusters/agent/cache"
 	"github.com/podidentity/epi/clusters/agent/credentials"
 	"github.com/podidentity/epi/clusters/agent/validation"
@@ -18,19 +16,23 @@ import (
 // CredentialsPath is where pods ask for credentials.
 const CredentialsPath = "/v1/credentials"
 
+// store has the JSON documents of credentials for tokens.
+type store interface {
+	// Cached is what may be served for a token, as it came, at once.
+	Cached(token string, from netip.Addr) ([]byte, bool)
+	// Get may take a call to EKS Auth. The error is cache.ErrBusy where too many wait already.
+	Get(ctx context.Context, token validation.Token, from netip.Addr) ([]byte, error)
+}
+
 // handler answers pods. It is one for all listeners.
 type handler struct {
-	cache     *cache.Cache
+	cache     store
 	responses responses
 	log       *slog.Logger
 }
 
-func newHandler(c *cache.Cache, registerer prometheus.Registerer, log *slog.Logger) *handler {
-	return &handler{
-		cache:     c,
-		responses: newResponses(registerer),
-		log:       log,
-	}
+func newHandler(s store, r responses, log *slog.Logger) *handler {
+	return &handler{cache: s, responses: r, log: log}
 }
 
 // ServeHTTP answers every method alike, as upstream does. Every other path is 404, which the
@@ -50,7 +52,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, subject, err)
 		return
 	}
-	h.responses.ok.Inc()
+	h.responses.count(http.StatusOK)
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(document)))
 	_, _ = w.Write(document) // the pod may have gone

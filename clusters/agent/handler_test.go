@@ -79,7 +79,7 @@ func newAgent(t testing.TB, upstream http.Handler, log io.Writer) http.Handler {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", metricsHandler(registry))
-	mux.Handle("/", newHandler(store, registry, logger))
+	mux.Handle("/", newHandler(store, newResponses(registry, "200"), logger))
 	return mux
 }
 

@@ -21,17 +21,31 @@ func metricsHandler(registry *prometheus.Registry) http.Handler {
 
 // responses counts answers to requests for credentials.
 type responses struct {
-	ok  prometheus.Counter
+	ok  prometheus.Counter // nil: it is there when it first counts
 	all *prometheus.CounterVec
 }
 
-func newResponses(registerer prometheus.Registerer) responses {
+// newResponses tells the series of codes also before they first count.
+func newResponses(registerer prometheus.Registerer, codes ...string) responses {
 	all := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "pod_identity_http_response",
 		Help: "Answers to requests for credentials, by HTTP status code.",
 	}, []string{"code"})
 	registerer.MustRegister(all)
-	return responses{ok: all.WithLabelValues("200"), all: all}
+	r := responses{all: all}
+	for _, code := range codes {
+		counter := all.WithLabelValues(code)
+		if code == strconv.Itoa(http.StatusOK) {
+			r.ok = counter // what nearly all answers are is not looked up
+		}
+	}
+	return r
 }
 
-func (r responses) count(status int) { r.all.WithLabelValues(strconv.Itoa(status)).Inc() }
+func (r responses) count(status int) {
+	if status == http.StatusOK && r.ok != nil {
+		r.ok.Inc()
+		return
+	}
+	r.all.WithLabelValues(strconv.Itoa(status)).Inc()
+}

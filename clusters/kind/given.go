@@ -86,7 +86,11 @@ func (c *creation) loadGiven(node nodes.Node) error {
 // addon is what is installed for a role: epi's program, or what the user gave.
 func (c *creation) addon(program string, given clusters.Given, image *images.Given) addons.Subject {
 	if image == nil {
-		return addons.Subject{Image: c.images[program].Ref, Layout: clusters.LayoutEntrypoint, Args: given.Args, Env: given.Env}
+		args := given.Args
+		if c.spec.Compat != "" {
+			args = append([]string{"--compat=" + string(c.spec.Compat)}, args...)
+		}
+		return addons.Subject{Image: c.images[program].Ref, Layout: clusters.LayoutEntrypoint, Args: args, Env: given.Env}
 	}
 	return addons.Subject{Image: image.Ref, Layout: layoutOf(given.Layout, image), Args: given.Args, Env: given.Env}
 }

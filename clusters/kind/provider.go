@@ -312,7 +312,12 @@ func (c *creation) subject(role, program string, given *images.Given, absent boo
 		return clusters.Subject{Role: role, Image: given.Ref, Digest: given.Digest, Absent: absent}
 	}
 	image := c.images[program]
-	return clusters.Subject{Role: role, Image: image.Ref, Digest: image.Digest, Reference: true, Absent: absent}
+	subject := clusters.Subject{Role: role, Image: image.Ref, Digest: image.Digest, Reference: true, Absent: absent}
+	if c.spec.Compat == clusters.CompatUpstream {
+		like := clusters.Upstream()[role]
+		subject.Compat, subject.Product, subject.Version = c.spec.Compat, like.Product, like.Version
+	}
+	return subject
 }
 
 // linkKubectl offers the kubectl of a built node image in the folder that `epi aws` adds to the path.

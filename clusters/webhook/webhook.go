@@ -58,6 +58,9 @@ type Options struct {
 	// AccountGrace is how long a pod waits for a service account that is not known yet.
 	AccountGrace time.Duration
 	Injection    injection.Settings
+	// Upstream has the webhook do as the EKS webhook of August 2026 does, also where that is worse: a
+	// metric is there when it first counts, and containers lose fields of a Kubernetes that is not known.
+	Upstream bool
 }
 
 // accounts are all that Run needs of service accounts.
@@ -105,10 +108,15 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 		}
 		return 0
 	}))
+	options.Injection.KnownFieldsOnly = options.Upstream
 	injector := injection.New(list, known, options.Injection)
+	newAdmission := admission.New
+	if options.Upstream {
+		newAdmission = admission.NewUpstream
+	}
 
 	secure := http.NewServeMux()
-	secure.Handle("/mutate", instrument("/mutate", admission.New(injector, registry, log), registry))
+	secure.Handle("/mutate", instrument("/mutate", newAdmission(injector, registry, log), registry))
 	secure.HandleFunc("/healthz", healthy)
 	secure.HandleFunc("/readyz", func(w http.ResponseWriter, r *http.Request) {
 		switch {

@@ -49,6 +49,7 @@ func command(serve func(context.Context, agent.Options, *slog.Logger) error, log
 	root.PersistentFlags().StringVarP(&verbosity, "verbosity", "v", "info", "log level: trace, debug, info, warn or error")
 
 	options := agent.Options{}
+	var compat string
 	server := &cobra.Command{
 		Use:   "server",
 		Short: "Serve credentials to the pods of this node",
@@ -57,6 +58,9 @@ func command(serve func(context.Context, agent.Options, *slog.Logger) error, log
 			log, err := logger()
 			if err != nil {
 				return err
+			}
+			if options.Upstream = compat == compatUpstream; compat != "" && !options.Upstream {
+				return fmt.Errorf("flag --compat: %q is not %s", compat, compatUpstream)
 			}
 			tune(options)
 			return serve(cmd.Context(), options, log)
@@ -75,6 +79,7 @@ func command(serve func(context.Context, agent.Options, *slog.Logger) error, log
 	flags.IntVar(&options.RenewalsPerSecond, "max-service-qps", 3, "renewals a second at most")
 	flags.IntVar(&options.Waiting, "max-waiting", 750, "requests at most that wait for EKS Auth, others get 429; 0 means no bound")
 	flags.IntVar(&options.Calls, "max-calls", 512, "calls to EKS Auth at once for requests, others wait; 0 means no bound")
+	flags.StringVar(&compat, "compat", "", compatUpstream+": do as the EKS agent v0.1.37 does, also where that is worse; to try suites on")
 
 	initialize := &cobra.Command{
 		Use:   "initialize",
@@ -104,6 +109,8 @@ func command(serve func(context.Context, agent.Options, *slog.Logger) error, log
 	root.AddCommand(server, initialize, version)
 	return root
 }
+
+const compatUpstream = "upstream"
 
 func levelOf(name string) (slog.Level, error) {
 	if name == "trace" {

@@ -25,7 +25,7 @@ func serving(t *testing.T, args string) (agent.Options, *slog.Logger, error) {
 	return got, log, err
 }
 
-// The names and defaults are those of the EKS agent, which lacks the last two.
+// The names and defaults are those of the EKS agent, which lacks the last two and --compat.
 func TestFlags(t *testing.T) {
 	defaults := agent.Options{
 		Cluster: "epi", Port: 80, ProbePort: 2703, MetricsAddress: "0.0.0.0", MetricsPort: 2705,
@@ -48,9 +48,18 @@ func TestFlags(t *testing.T) {
 	}
 }
 
+func TestCompatIsUpstream(t *testing.T) {
+	for args, want := range map[string]bool{"server -c epi": false, "server -c epi --compat=upstream": true} {
+		if got, _, err := serving(t, args); err != nil || got.Upstream != want {
+			t.Errorf("%s: %+v, %v", args, got, err)
+		}
+	}
+}
+
 func TestWrongFlagsAreNamed(t *testing.T) {
 	for args, want := range map[string]string{
 		"server -c epi -v loud":           "--verbosity",
+		"server -c epi --compat upstraem": "--compat",
 		"server -c epi --port 70000":      "--port",
 		"server -c epi --no-such-flag":    "unknown flag",
 		"server -c epi something":         "something",

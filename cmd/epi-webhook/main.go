@@ -52,7 +52,7 @@ const debugVerbosity = 4
 
 func command(run func(context.Context, webhook.Options, *slog.Logger) error, logTo io.Writer) *cobra.Command {
 	options := webhook.Options{Injection: injection.DefaultSettings()}
-	var minTLS, level string
+	var minTLS, level, compat string
 	var inCluster bool
 	var verbosity int
 	cmd := &cobra.Command{
@@ -77,6 +77,9 @@ Flags of the EKS webhook that do nothing here are taken; the log says so.`,
 				return errors.New("flag --watch-container-credentials-config: no file given")
 			case tlsVersions[minTLS] == 0:
 				return fmt.Errorf("flag --tls-min-version: %q is not 1.2 or 1.3", minTLS)
+			}
+			if options.Upstream = compat == compatUpstream; compat != "" && !options.Upstream {
+				return fmt.Errorf("flag --compat: %q is not %s", compat, compatUpstream)
 			}
 			options.MinTLSVersion = tlsVersions[minTLS]
 			var least slog.Level
@@ -123,9 +126,12 @@ Flags of the EKS webhook that do nothing here are taken; the log says so.`,
 	flags.BoolVar(&inCluster, "in-cluster", false, "must be false: the certificate is given by files")
 	flags.StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	flags.IntVarP(&verbosity, "v", "v", 0, "klog's verbosity: 4 and more is --log-level debug")
+	flags.StringVar(&compat, "compat", "", compatUpstream+": do as the EKS webhook of August 2026 does, also where that is worse; to try suites on")
 	ignore(flags)
 	return cmd
 }
+
+const compatUpstream = "upstream"
 
 // ignoredFlag annotates the flags that do nothing.
 const ignoredFlag = "ignored"

@@ -36,6 +36,7 @@ func (f *environmentFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.spec.NodeImage, "node-image", "", "node image to use as it is, such as kindest/node:v1.36.3")
 	registerGiven(flags, &f.spec.Agent, "agent")
 	registerGiven(flags, &f.spec.Webhook, "webhook")
+	flags.StringVar((*string)(&f.spec.Compat), "compat", "", "upstream: epi's own agent and webhook do as AWS's agent v0.1.37 and webhook of August 2026 do, also where that is worse")
 	flags.IntVar(&f.spec.IMDSHopLimit, "imds-hop-limit", 1, "hop limit of the nodes' instance metadata: 1 keeps pods out, 2 lets them in")
 	flags.BoolVar(&f.spec.RedirectAWS, "redirect-aws", false, "lead pods that know nothing of epi to the emulator: AWS's host names in cluster DNS, and AWS_ENDPOINT_URL")
 	flags.StringSliceVar(&f.spec.Clients, "clients", []string{clients.SelectDefault}, "AWS clients for the client matrix: all, none, default (what costs little), or names such as js-v3")
@@ -54,6 +55,13 @@ func (f *environmentFlags) validate(flags *pflag.FlagSet) error {
 		problems = append(problems, fmt.Errorf("flag --imds-hop-limit: %d is not 1 or 2", f.spec.IMDSHopLimit))
 	}
 	problems = append(problems, checkGiven(f.spec.Agent, "agent"), checkGiven(f.spec.Webhook, "webhook"), kind.CheckReference("node-image", f.spec.NodeImage))
+	switch {
+	case f.spec.Compat == "":
+	case f.spec.Compat != clusters.CompatUpstream:
+		problems = append(problems, fmt.Errorf("flag --compat: %q is not %s", f.spec.Compat, clusters.CompatUpstream))
+	case f.provider != kindProvider:
+		problems = append(problems, fmt.Errorf("flag --compat: it is about epi's own agent and webhook, and with --provider %s there are others", f.provider))
+	}
 	if v := f.spec.KubernetesVersion; v != "" && f.spec.NodeImage == "" && !slices.Contains(nodeimage.Versions(), v) {
 		problems = append(problems, fmt.Errorf("flag --kubernetes-version: %q is not pinned; choose %s, or bring a --node-image", v, strings.Join(nodeimage.Versions(), " or ")))
 	}
@@ -99,6 +107,7 @@ archive of docker save. Images that are made like EKS's own are called as EKS ca
   epi up --nodes 2 --imds-hop-limit 2
   epi up --name pr-17 --agent-image my/agent:dev --agent-arg=--max-cache-size=500
   epi up --redirect-aws
+  epi up --compat upstream
   epi up --provider existing --cluster-name blue --probe-image registry/epi-probe:v1`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := flags.validate(cmd.Flags()); err != nil {

@@ -44,7 +44,7 @@ func Deviations() []Deviation { return slices.Clone(deviations()) }
 func KnownOf(product, version string) []Deviation {
 	var list []Deviation
 	for _, deviation := range deviations() {
-		if deviation.Product == product && slices.Contains(deviation.Versions, plainVersion(version)) {
+		if deviation.Product == product && (slices.Contains(deviation.Versions, plainVersion(version)) || slices.Contains(deviation.Versions, version)) {
 			list = append(list, deviation)
 		}
 	}
@@ -52,7 +52,8 @@ func KnownOf(product, version string) []Deviation {
 }
 
 var (
-	versionForm = regexp.MustCompile(`^v\d+\.\d+\.\d+$`)
+	// versionForm is a release, or the beginning of a commit's hash where there was none.
+	versionForm = regexp.MustCompile(`^(v\d+\.\d+\.\d+|[0-9a-f]{7,12})$`)
 	// added is what a build or a distributor adds to a version: https://semver.org/#spec-item-10, and the
 	// suffix of EKS add-ons, https://docs.aws.amazon.com/eks/latest/userguide/eks-add-ons.html.
 	added = regexp.MustCompile(`(-eksbuild\.\d+)?(\+.*)?$`)

@@ -17,6 +17,8 @@ func TestKnownOfAVersion(t *testing.T) {
 		// How EKS names add-ons: https://docs.aws.amazon.com/eks/latest/userguide/eks-add-ons.html.
 		{"eks-pod-identity-agent", "v0.1.37-eksbuild.2", true},
 		{"eks-pod-identity-agent", "v0.1.37-eksbuild.2+dirty", true},
+		{"amazon-eks-pod-identity-webhook", "3bf80a34", true},
+		{"amazon-eks-pod-identity-webhook", "3bf80a35", false},
 		// Not tried, so not known: a later one may have mended it, a pre-release may be another program.
 		{"eks-pod-identity-agent", "v0.1.38", false},
 		{"eks-pod-identity-agent", "v0.1.3", false},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/eksauth"
 )
@@ -34,7 +35,7 @@ type Client struct {
 // NewClient makes a client of EKS Auth. An empty endpoint means AWS's own for cfg's region, or
 // AWS_ENDPOINT_URL_EKS_AUTH. An attempt takes four seconds at most. There are at most three, and ten
 // where EKS Auth throttles.
-func NewClient(cfg aws.Config, cluster, endpoint string) *Client {
+func NewClient(cfg aws.Config, cluster, endpoint string, more ...func(*eksauth.Options)) *Client {
 	transport := awshttp.NewBuildableClient().
 		WithTimeout(attemptTimeout).
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout }).
@@ -45,8 +46,22 @@ func NewClient(cfg aws.Config, cluster, endpoint string) *Client {
 			o.BaseEndpoint = aws.String(endpoint)
 		}
 		o.Retryer = newRetryer()
+		for _, change := range more {
+			change(o)
+		}
 	})
 	return &Client{api: api, node: cfg.Credentials, cluster: cluster}
+}
+
+// upstreamTimeout is the EKS agent's for an attempt:
+// https://github.com/aws/eks-pod-identity-agent/blob/main/internal/cloud/eksauth/service.go.
+const upstreamTimeout = time.Second
+
+// Upstream makes a client as patient as the EKS agent's: an attempt takes a second at most, and the SDK's
+// own retryer decides about others.
+func Upstream(o *eksauth.Options) {
+	o.HTTPClient = awshttp.NewBuildableClient().WithTimeout(upstreamTimeout).WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout })
+	o.Retryer = retry.NewStandard()
 }
 
 // Fetch exchanges a service account token for credentials. A failed call is an *Error, which holds

@@ -33,23 +33,37 @@ type Injector interface {
 }
 
 type handler struct {
-	injector Injector
-	injected *prometheus.CounterVec
-	log      *slog.Logger
+	injector    Injector
+	injected    *prometheus.CounterVec
+	log         *slog.Logger
+	contentType string
 }
 
 // New answers reviews with the injector's decisions. It registers the counter
 // pod_identity_webhook_pod_count{method} of injected pods.
 func New(injector Injector, registerer prometheus.Registerer, log *slog.Logger) http.Handler {
+	h := newReviewer(injector, registerer, log)
+	for _, method := range []injection.Method{injection.ContainerCredentials, injection.WebIdentity} {
+		h.injected.WithLabelValues(string(method)) // 0 is told as well
+	}
+	return h
+}
+
+// NewUpstream is New with what upstream's webhook does worse: it tells no counter before it first counts,
+// and says that its answers are text.
+func NewUpstream(injector Injector, registerer prometheus.Registerer, log *slog.Logger) http.Handler {
+	h := newReviewer(injector, registerer, log)
+	h.contentType = "text/plain; charset=utf-8"
+	return h
+}
+
+func newReviewer(injector Injector, registerer prometheus.Registerer, log *slog.Logger) *handler {
 	pods := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "pod_identity_webhook_pod_count",
 		Help: "Pods that were injected, by method.",
 	}, []string{"method"})
 	registerer.MustRegister(pods)
-	for _, method := range []injection.Method{injection.ContainerCredentials, injection.WebIdentity} {
-		pods.WithLabelValues(string(method)) // 0 is told as well
-	}
-	return &handler{injector: injector, injected: pods, log: log}
+	return &handler{injector: injector, injected: pods, log: log, contentType: "application/json"}
 }
 
 // bodies are read into buffers that are used again. Nothing of a body outlives its request.
@@ -79,7 +93,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer := h.review(r.Context(), body.Bytes())
-	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Type", h.contentType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(answer))) // or it would go in chunks
 	_, _ = w.Write(answer)                                      // the API server may have given up
 }

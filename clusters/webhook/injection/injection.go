@@ -145,9 +145,23 @@ func (i *Injector) patch(granted grant, metadata, spec object) ([]operation, err
 				container.set("resources", json.RawMessage("{}"))
 			}
 		}
+		if i.settings.KnownFieldsOnly {
+			known, err := knownContainers(containers.elements)
+			if err != nil {
+				return nil, malformed(field, err)
+			}
+			patch = append(patch, operation{"add", "/spec/" + field, known})
+			continue
+		}
 		patch = append(patch, operation{"add", "/spec/" + field, containers.elements})
 	}
 	return patch, nil
+}
+
+// knownContainers are containers as the Go type has them: without the fields that it does not know.
+func knownContainers(elements []object) ([]corev1.Container, error) {
+	var known []corev1.Container
+	return known, json.Unmarshal(appendObjects(nil, elements), &known)
 }
 
 // pointer escapes a name for a JSON pointer (RFC 6901).

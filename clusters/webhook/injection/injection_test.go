@@ -380,3 +380,31 @@ func TestNamesOfAnotherCase(t *testing.T) {
 		}
 	}
 }
+
+// Upstream's webhook decodes containers and writes them back, so what its types do not know is lost; the
+// rest of the pod is not written back. epi's own loses nothing.
+func TestKnownFieldsOnly(t *testing.T) {
+	pod := []byte(`{"metadata":{"labels":{}},"spec":{"later":1,"serviceAccountName":"bench-3","containers":[{"name":"a","later":2,"image":"i"}]}}`)
+	for _, only := range []bool{false, true} {
+		result, err := newInjector(func(s *Settings) { s.KnownFieldsOnly = only }).Inject(t.Context(), "bench", pod)
+		if err != nil {
+			t.Fatal(err)
+		}
+		patch, err := jsonpatch.DecodePatch(result.Patch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		patched, err := patch.Apply(pod)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kept := strings.Contains(string(patched), `"later":2`); kept == only {
+			t.Errorf("known fields only: %t, but the container's unknown field is there: %t", only, kept)
+		}
+		for _, want := range []string{`"later":1`, `"image":"i"`, "AWS_CONTAINER_CREDENTIALS_FULL_URI"} {
+			if !strings.Contains(string(patched), want) {
+				t.Errorf("known fields only: %t, %s is not there:\n%s", only, want, patched)
+			}
+		}
+	}
+}

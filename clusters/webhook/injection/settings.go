@@ -49,6 +49,9 @@ type Settings struct {
 	// RegionalSTS sets AWS_STS_REGIONAL_ENDPOINTS in containers that do not, unless the service
 	// account's annotation says otherwise.
 	RegionalSTS bool
+	// KnownFieldsOnly takes fields out of containers that this webhook's version of the Kubernetes API has
+	// not, as upstream's does.
+	KnownFieldsOnly bool
 	// Random returns a number of [0,n).
 	Random func(n int64) int64
 }
