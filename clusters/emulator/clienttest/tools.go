@@ -1,14 +1,15 @@
 // Package clienttest has the tests that real AWS clients pass against the emulator: the AWS SDK for Go,
-// the AWS SDK for JavaScript under Node.js, the AWS CLI of Debian, and the AWS CLI in PATH if that is
-// another one.
+// the AWS SDK for JavaScript under Node.js, the AWS CLI of Debian, the AWS CLI in PATH if that is another
+// one, and of others' clients of S3 Debian's Boto3, rclone and s3cmd. minio-go's functional tests take
+// minutes: make minio runs them.
 //
 // A client that this machine lacks is skipped with what to do; with EPI_REQUIRE_CLIENTS=1 that is a
 // failure. Either is for a machine of its own:
 //
 //	go run ./clusters/emulator/clienttest/install
 //
-// installs what can be installed: Debian's packages awscli, nodejs and npm, as root, and the npm packages
-// of javascript/package-lock.json into the user's cache folder.
+// installs what can be installed: Debian's packages awscli, nodejs, npm, python3-boto3, rclone and s3cmd, as
+// root, and the npm packages of javascript/package-lock.json into the user's cache folder.
 package clienttest
 
 import (
@@ -36,6 +37,27 @@ func FindDebianCLI() (path string, err error) {
 		return "", fmt.Errorf("there is no %s: apt-get install awscli", DebianCLI)
 	}
 	return DebianCLI, nil
+}
+
+// debianPython is the Python that Debian's packages are for.
+const debianPython = "/usr/bin/python3"
+
+// Packages are Debian's packages of other clients.
+var Packages = []string{"python3-boto3", "rclone", "s3cmd"}
+
+// FindPackage returns the program of one of Packages, or says how to get it.
+func FindPackage(ctx context.Context, name string) (path string, err error) {
+	missing := fmt.Errorf("there is no %s: apt-get install %s", name, name)
+	if name == "python3-boto3" {
+		if err := exec.CommandContext(ctx, debianPython, "-c", "import boto3").Run(); err != nil {
+			return "", missing
+		}
+		return debianPython, nil
+	}
+	if path, err = exec.LookPath(name); err != nil {
+		return "", missing
+	}
+	return path, nil
 }
 
 // FindOtherCLI returns the AWS CLI in PATH if it is not Debian's.

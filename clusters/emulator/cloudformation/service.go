@@ -7,6 +7,7 @@ package cloudformation
 
 import (
 	"context"
+	_ "embed"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -93,12 +94,17 @@ func New(options Options) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load CloudFormation state: %w", err)
 	}
-	s.handler = &query.Service{Version: version, Namespace: namespace, Operations: s.operations()}
+	s.handler = &query.Service{Version: version, Namespace: namespace, Operations: s.operations(), Known: strings.Fields(known)}
 	return s, nil
 }
 
 // ServeHTTP answers a request whose signature was verified.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// known are the names of all operations that CloudFormation has, as of the AWS SDK for Go.
+//
+//go:embed operations.txt
+var known string
 
 // Operations are the names of all operations that a Service serves, sorted.
 func Operations() []string { return slices.Sorted(maps.Keys(new(Service).operations())) }

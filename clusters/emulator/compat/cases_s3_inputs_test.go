@@ -2,11 +2,14 @@ package compat
 
 import (
 	"context"
+	"net/http"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/podidentity/epi/clusters/emulator/emulatortest"
 )
 
 // s3InputCases: conditions, ranges, checksums and limits.
@@ -78,6 +81,22 @@ func s3InputCases() []testCase {
 			}
 			return last(f.Admin().S3.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{Bucket: &f.Name, Key: aws.String(key), UploadId: upload, MultipartUpload: &types.CompletedMultipartUpload{Parts: parts}}))
 		}},
+		{"s3", "CompleteMultipartUpload", "the same again", accepted, func(ctx context.Context, f *fixture) error {
+			upload := f.upload()
+			part, err := f.Admin().S3.UploadPart(ctx, &s3.UploadPartInput{Bucket: &f.Name, Key: aws.String(key), UploadId: upload, PartNumber: aws.Int32(1), Body: strings.NewReader("x")})
+			f.must(err)
+			in := &s3.CompleteMultipartUploadInput{Bucket: &f.Name, Key: aws.String(key), UploadId: upload,
+				MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{PartNumber: aws.Int32(1), ETag: part.ETag}}}}
+			f.must(last(f.Admin().S3.CompleteMultipartUpload(ctx, in)))
+			return last(f.Admin().S3.CompleteMultipartUpload(ctx, in))
+		}},
+		{"s3", "CopyObject", "onto itself, encrypted", accepted, cp(func(in *s3.CopyObjectInput) {
+			in.Key, in.ServerSideEncryption = aws.String(key), types.ServerSideEncryptionAes256
+		})},
+		{"s3", "PutObject", "x-amz-sdk-checksum-algorithm without a checksum", refused(400, "InvalidRequest"), withHeader("PUT", "", "X-Amz-Sdk-Checksum-Algorithm", "CRC32")},
+		{"s3", "GetObject", "a header that asks for encryption", refused(400, "InvalidArgument"), withHeader("GET", "", encryptionHeader, "AES256")},
+		{"s3", "UploadPart", "a header that asks for encryption", refused(400, "InvalidArgument"), withHeader("PUT", "?partNumber=1&uploadId=x", encryptionHeader, "AES256")},
+		{"s3", "CompleteMultipartUpload", "a header that asks for encryption", refused(400, "InvalidArgument"), withHeader("POST", "?uploadId=x", encryptionHeader, "AES256")},
 		{"s3", "UploadPart", "part 10001", refused(400, "InvalidArgument"), func(ctx context.Context, f *fixture) error {
 			return last(f.Admin().S3.UploadPart(ctx, &s3.UploadPartInput{Bucket: &f.Name, Key: aws.String(key), UploadId: f.upload(), PartNumber: aws.Int32(10001), Body: strings.NewReader("x")}))
 		}},
@@ -93,5 +112,14 @@ func s3InputCases() []testCase {
 		{"s3", "DeleteObjects", "no keys", refused(400, "MalformedXML"), func(ctx context.Context, f *fixture) error {
 			return last(f.Admin().S3.DeleteObjects(ctx, &s3.DeleteObjectsInput{Bucket: aws.String(f.Bucket()), Delete: &types.Delete{Objects: []types.ObjectIdentifier{}}}))
 		}},
+	}
+}
+
+const encryptionHeader = "X-Amz-Server-Side-Encryption"
+
+// withHeader sends a request about an object with a header that the SDK would not send.
+func withHeader(method, query, header, value string) func(context.Context, *fixture) error {
+	return func(ctx context.Context, f *fixture) error {
+		return f.Send(ctx, f.Admin(), emulatortest.Request{Service: "s3", Method: method, Path: "/" + *f.object() + "/" + key + query, Header: http.Header{header: {value}}})
 	}
 }

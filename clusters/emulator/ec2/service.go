@@ -8,6 +8,7 @@ package ec2
 import (
 	"context"
 	"crypto/rand"
+	_ "embed"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -90,12 +91,17 @@ func New(options Options) (*Service, error) {
 	if err := s.load(); err != nil {
 		return nil, fmt.Errorf("load EC2 state: %w", err)
 	}
-	s.handler = &query.Service{Version: version, Namespace: namespace, Operations: s.operations(), EC2: true}
+	s.handler = &query.Service{Version: version, Namespace: namespace, Operations: s.operations(), Known: strings.Fields(known), EC2: true}
 	return s, nil
 }
 
 // ServeHTTP answers a request whose signature was verified.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// known are the names of all operations that EC2 has, as of the AWS SDK for Go.
+//
+//go:embed operations.txt
+var known string
 
 // Operations are the names of all operations that a Service serves, sorted.
 func Operations() []string { return slices.Sorted(maps.Keys(new(Service).operations())) }

@@ -125,12 +125,24 @@ func schema(properties ...string) string {
 	return string(data)
 }
 
+// unsupported is what EKS says of an add-on that a cluster cannot have. A cluster's version is not always known.
+func unsupported(name, cluster string) string {
+	if cluster == "" {
+		return fmt.Sprintf("Addon %s specified is not supported", name)
+	}
+	return fmt.Sprintf("Addon %s specified is not supported in %s kubernetes version", name, cluster)
+}
+
 // offered finds an add-on and its version for a cluster of a Kubernetes version; no version asks for
 // the default one. A cluster whose version is not known takes all.
 func offered(name, version, cluster string) (*offer, string, error) {
 	o, ok := findOffer(name)
 	if !ok {
-		return nil, "", invalidParameter("Addon %s specified is not supported in %s kubernetes version", name, cluster)
+		var names []string
+		for _, o := range offers() {
+			names = append(names, o.name)
+		}
+		return nil, "", invalidParameter("%s. The emulator offers the add-ons %s", unsupported(name, cluster), strings.Join(names, ", "))
 	}
 	for _, v := range o.versions {
 		if (version == "" || version == v.version) && (cluster == "" || slices.Contains(v.clusters, cluster)) {
@@ -138,7 +150,7 @@ func offered(name, version, cluster string) (*offer, string, error) {
 		}
 	}
 	if version == "" {
-		return nil, "", invalidParameter("Addon %s specified is not supported in %s kubernetes version", name, cluster)
+		return nil, "", invalidParameter("%s", unsupported(name, cluster))
 	}
 	// AWS says no more than the first words; which versions there are, its users look up.
 	var others []string

@@ -75,7 +75,7 @@ func (roles) CheckSessionPolicy(document string) error {
 	return nil
 }
 
-func open(t *testing.T, options Options) *Service {
+func open(t testing.TB, options Options) *Service {
 	t.Helper()
 	s, err := New(options)
 	if err != nil {
@@ -93,7 +93,7 @@ type fixture struct {
 }
 
 // newFixture serves the cluster blue.
-func newFixture(t *testing.T) *fixture {
+func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	f := newFixtureWith(t, Options{})
 	f.register(t)
@@ -101,7 +101,7 @@ func newFixture(t *testing.T) *fixture {
 }
 
 // newFixtureWith sets the options that all tests have in common.
-func newFixtureWith(t *testing.T, options Options) *fixture {
+func newFixtureWith(t testing.TB, options Options) *fixture {
 	t.Helper()
 	f := &fixture{rights: &rights{}, now: created}
 	options.Region, options.Account, options.Authorizer, options.Roles = "us-west-2", account, f.rights, roles{}
@@ -114,7 +114,7 @@ func newFixtureWith(t *testing.T, options Options) *fixture {
 	return f
 }
 
-func (f *fixture) register(t *testing.T) {
+func (f *fixture) register(t testing.TB) {
 	t.Helper()
 	err := f.service.RegisterCluster(Cluster{
 		Name: "blue", Issuer: "https://issuer", JWKS: jwks(), Created: created, Endpoint: "https://10.0.0.1:6443", Version: "1.36",

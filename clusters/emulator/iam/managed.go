@@ -58,6 +58,10 @@ func (s awsStatement) when(operator, key, value string) awsStatement {
 const (
 	anyVolume   = "arn:aws:ec2:*:*:volume/*"
 	anySnapshot = "arn:aws:ec2:*:*:snapshot/*"
+
+	// clusterTag is on all that EKS Auto Mode makes for a cluster, and on the sessions that it makes it with.
+	clusterTag = "eks:eks-cluster-name"
+	ownCluster = "${aws:PrincipalTag/" + clusterTag + "}"
 )
 
 // ebsCSIDriver lets the driver make and change what it tagged itself, or a user for it.
@@ -161,6 +165,29 @@ var awsPolicies = []struct {
 	{"arn:aws:iam::aws:policy/AmazonEKSFargatePodExecutionRolePolicy", "Lets Fargate pull the images of pods.", allow(
 		"ecr:GetAuthorizationToken", "ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage",
 	)},
+	// The four of EKS Auto Mode's cluster roles allow what the cluster has tagged itself; here, in short, what its own tag names.
+	{"arn:aws:iam::aws:policy/AmazonEKSComputePolicy", "Lets EKS Auto Mode run the nodes of a cluster.", []awsStatement{
+		on([]string{"arn:aws:ec2:*:*:capacity-reservation/*", "arn:aws:ec2:*::image/*", "arn:aws:ec2:*:*:security-group/*", "arn:aws:ec2:*:*:subnet/*"}, "ec2", "CreateFleet", "RunInstances"),
+		on("arn:aws:ec2:*:*:launch-template/*", "ec2", "CreateFleet", "RunInstances").when("StringEquals", "aws:ResourceTag/"+clusterTag, ownCluster),
+		on("*", "ec2", "CreateFleet", "RunInstances", "CreateLaunchTemplate").when("StringEquals", "aws:RequestTag/"+clusterTag, ownCluster),
+	}},
+	{"arn:aws:iam::aws:policy/AmazonEKSBlockStoragePolicy", "Lets EKS Auto Mode manage the volumes of a cluster.", []awsStatement{
+		on([]string{anyVolume, "arn:aws:ec2:*:*:instance/*"}, "ec2", "AttachVolume", "DetachVolume", "ModifyVolume").when("StringEquals", "aws:ResourceTag/"+clusterTag, ownCluster),
+		on(anyVolume, "ec2", "CreateVolume").when("StringEquals", "aws:RequestTag/"+clusterTag, ownCluster),
+		on([]string{anyVolume, anySnapshot}, "ec2", "DeleteVolume", "DeleteSnapshot").when("StringEquals", "aws:ResourceTag/"+clusterTag, ownCluster),
+	}},
+	{"arn:aws:iam::aws:policy/AmazonEKSLoadBalancingPolicy", "Lets EKS Auto Mode manage the load balancers of a cluster.", []awsStatement{
+		on("*", "elasticloadbalancing", "CreateLoadBalancer", "CreateTargetGroup", "CreateListener", "CreateRule").when("StringEquals", "aws:RequestTag/"+clusterTag, ownCluster),
+		on("*", "ec2", "CreateSecurityGroup").when("StringEquals", "aws:RequestTag/"+clusterTag, ownCluster),
+		on("arn:aws:ec2:*:*:vpc/*", "ec2", "CreateSecurityGroup"),
+		on("arn:aws:elasticloadbalancing:*:*:targetgroup/*/*", "elasticloadbalancing", "RegisterTargets").when("StringEquals", "aws:ResourceTag/"+clusterTag, ownCluster),
+	}},
+	{"arn:aws:iam::aws:policy/AmazonEKSNetworkingPolicy", "Lets EKS Auto Mode manage the network interfaces of a cluster.", []awsStatement{
+		on([]string{"arn:aws:ec2:*:*:security-group/*", "arn:aws:ec2:*:*:subnet/*"}, "ec2", "CreateNetworkInterface"),
+		on("arn:aws:ec2:*:*:network-interface/*", "ec2", "CreateNetworkInterface").when("StringEquals", "aws:RequestTag/"+clusterTag, ownCluster),
+		on("*", "ec2", "UnassignPrivateIpAddresses", "AssignPrivateIpAddresses", "ModifyNetworkInterfaceAttribute", "AttachNetworkInterface", "DetachNetworkInterface", "DeleteNetworkInterface").
+			when("StringEquals", "aws:ResourceTag/"+clusterTag, ownCluster),
+	}},
 	{"arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly", "Provides read-only access to Amazon EC2 Container Registry repositories.", allow(pullImages...)},
 	{"arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly", "Provides the permissions to pull images.", allow(
 		"ecr:GetAuthorizationToken", "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchImportUpstreamImage",

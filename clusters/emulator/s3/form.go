@@ -108,15 +108,15 @@ func (f *form) read(reader *multipart.Reader) error {
 			f.filename, f.file = part.FileName(), part
 			return nil
 		}
+		if name == "" {
+			return errFormBroken // RFC 7578, section 4.2: each part has a name
+		}
 		value, err := io.ReadAll(io.LimitReader(part, maxFields+1))
 		if err != nil {
 			return f.refusal(err)
 		}
 		if size += len(name) + len(value); size > maxFields {
 			return errFormTooLarge
-		}
-		if name == "" {
-			return errFormBroken // RFC 7578, section 4.2: each part has a name
 		}
 		if _, twice := f.fields[name]; twice || strings.ContainsAny(name, "\r\n\x00: ") || name != "policy" && !validValue(string(value)) && name != "tagging" {
 			return invalidArgument("A field of the form is given twice or is malformed: " + name)

@@ -153,9 +153,9 @@ func (op *operation) checkHeaders(header http.Header) error {
 
 // checkEncryption takes the header where an object is begun and nowhere else (GetObject, HeadObject: "you'll get
 // an HTTP 400 Bad Request error"; UploadPart: https://github.com/boto/botocore/issues/732; UploadPartCopy:
-// https://github.com/fog/fog-aws/pull/589; CompleteMultipartUpload: https://github.com/ClickHouse/ClickHouse/issues/64570;
-// listings: https://github.com/s3tools/s3cmd/issues/276). Objects are encrypted with keys of S3, which is the
-// default (default-encryption-faq), or not at all.
+// https://github.com/fog/fog-aws/pull/589; CompleteMultipartUpload: https://github.com/ClickHouse/ClickHouse/issues/64570,
+// and minio-go leaves the header out there for AWS; listings: https://github.com/s3tools/s3cmd/issues/276). Objects are
+// encrypted with keys of S3, which is the default (default-encryption-faq), or not at all.
 func (op *operation) checkEncryption(encryption string) error {
 	switch op.name {
 	case "PutObject", "CopyObject", "CreateMultipartUpload", "PostObject":

@@ -30,6 +30,11 @@ func install(ctx context.Context) error {
 	if _, err := clienttest.FindDebianCLI(); err != nil {
 		problems = append(problems, apt.Install(ctx, []string{"awscli"}, nil, line))
 	}
+	for _, name := range clienttest.Packages {
+		if _, err := clienttest.FindPackage(ctx, name); err != nil {
+			problems = append(problems, apt.Install(ctx, []string{name}, nil, line))
+		}
+	}
 	node, npm, err := clienttest.FindNode(ctx)
 	if err != nil {
 		if err := apt.Install(ctx, []string{"nodejs", "npm"}, nil, line); err != nil {
