@@ -97,7 +97,7 @@ func TestRclone(t *testing.T) {
 	rclone := found(t, "rclone")
 	w := newWorld(t)
 	variables := []string{
-		"RCLONE_CONFIG=" + filepath.Join(t.TempDir(), "none"), "RCLONE_CONFIG_EMU_TYPE=s3", "RCLONE_CONFIG_EMU_PROVIDER=Other", "RCLONE_CONFIG_EMU_ENV_AUTH=true",
+		"RCLONE_CONFIG=" + write(t, "rclone.conf", nil), "RCLONE_CONFIG_EMU_TYPE=s3", "RCLONE_CONFIG_EMU_PROVIDER=Other", "RCLONE_CONFIG_EMU_ENV_AUTH=true",
 		"RCLONE_CONFIG_EMU_REGION=" + emulatortest.Region, "RCLONE_CONFIG_EMU_LOCATION_CONSTRAINT=" + emulatortest.Region, "RCLONE_CONFIG_EMU_ENDPOINT=" + w.URL,
 		"RCLONE_RETRIES=1", "RCLONE_LOW_LEVEL_RETRIES=1", "AWS_CA_BUNDLE=", // this version of rclone cannot have one
 	}

@@ -18,7 +18,7 @@ type row struct {
 
 // titles are the services' names for people, by which the table is sorted.
 var titles = map[string]string{
-	"eks": "EKS", "eks-auth": "EKS Auth", "iam": "IAM", "sts": "STS", "s3": "S3", "imds": "Instance metadata",
+	"cloudformation": "CloudFormation", "ec2": "EC2", "eks": "EKS", "eks-auth": "EKS Auth", "iam": "IAM", "sts": "STS", "s3": "S3", "imds": "Instance metadata",
 }
 
 const preamble = `# What the emulator accepts and refuses
@@ -39,6 +39,9 @@ func render(rows []row) string {
 	})
 	var summary, tables strings.Builder
 	for service := range slices.Values(services(rows)) {
+		if titles[service] == "" {
+			panic("service " + service + " has no title: its rows would be mixed with others'")
+		}
 		own := slices.DeleteFunc(slices.Clone(rows), func(r row) bool { return r.service != service })
 		operations, accepted := map[string]bool{}, 0
 		fmt.Fprintf(&tables, "\n## %s\n\n| Operation | Input | Status | Code |\n|---|---|---|---|\n", titles[service])

@@ -71,6 +71,9 @@ type Accounts struct {
 	// holds another account's lock could not take.
 	named sync.Map
 
+	// scratches has a *scratch for each decision that is being made.
+	scratches sync.Pool
+
 	randMu sync.Mutex
 	rand   io.Reader
 }
@@ -98,6 +101,7 @@ type account struct {
 // policies that the emulator knows and, members, their MemberAccessRole.
 func NewAccounts(options Options) (*Accounts, error) {
 	a := &Accounts{options: options, now: options.Now, rand: options.Rand, table: store.OrNowhere(options.Table), byID: map[string]*account{}}
+	a.scratches.New = func() any { return &scratch{keys: make(policy.Context, 2*usualKeys)} }
 	if a.now == nil {
 		a.now = time.Now
 	}

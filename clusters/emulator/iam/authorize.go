@@ -64,11 +64,18 @@ func (a *Accounts) decide(caller *Caller, access Access, trust bool) policy.Deci
 	if resourceAccount == "" {
 		resourceAccount = who.AccountID
 	}
-	return policy.Evaluate(&policy.Request{
+	o, s := a.signedOrigin(caller, resourceAccount), a.scratches.Get().(*scratch)
+	o.values = s.values
+	o.fill(s.keys, access.Context)
+	decision := policy.Evaluate(&policy.Request{
 		Principal: policy.Principal{AccountID: who.AccountID, ARN: who.ARN, RoleARN: who.RoleARN, ID: id},
 		Action:    access.Action, Resource: access.Resource, ResourceAccount: resourceAccount, ResourceMustAllow: trust,
-		Context: a.signedOrigin(caller, resourceAccount).context(access.Context),
+		Context: s.keys,
 	}, &policies)
+	s.values = o.values
+	s.clean()
+	a.scratches.Put(s)
+	return decision
 }
 
 // DeniedMessage is AWS's wording of a refusal (troubleshoot_access-denied): "User: ARN is not

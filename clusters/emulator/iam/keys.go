@@ -252,11 +252,17 @@ const usualKeys = 18
 
 // context adds the global condition keys to the request's own, which cannot stand in for them.
 func (o *origin) context(own policy.Context) policy.Context {
+	keys := make(policy.Context, len(own)+usualKeys+len(o.principal.Tags)+len(o.principal.Keys))
+	o.values = make([]string, 0, usualKeys+len(o.principal.Tags))
+	o.fill(keys, own)
+	return keys
+}
+
+// fill is context for a map that is there.
+func (o *origin) fill(keys, own policy.Context) {
 	principal := o.principal
-	keys := make(policy.Context, len(own)+usualKeys+len(principal.Tags)+len(principal.Keys))
 	maps.Copy(keys, own)
 	maps.Copy(keys, principal.Keys)
-	o.values = make([]string, 0, usualKeys+len(principal.Tags))
 	for key, value := range principal.Tags {
 		keys["aws:principaltag/"+strings.ToLower(key)] = o.one(value)
 	}
@@ -267,7 +273,19 @@ func (o *origin) context(own policy.Context) policy.Context {
 			}
 		}
 	}
-	return keys
+}
+
+// scratch is what a decision about a signed request is made in. Nothing of it is kept with the decision.
+type scratch struct {
+	keys   policy.Context
+	values []string
+}
+
+// clean forgets what the last decision was about.
+func (s *scratch) clean() {
+	clear(s.keys)
+	clear(s.values)
+	s.values = s.values[:0]
 }
 
 // organized tells whether an account is in the organisation: all are, if there is more than one.

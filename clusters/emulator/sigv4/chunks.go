@@ -16,8 +16,9 @@ const (
 	minChunk     = 8 << 10
 	maxTrailer   = 2 << 10
 	maxChunkHead = 128
-	// firstRoom is what is set aside before any data has come.
-	firstRoom = 8 << 10
+	// firstRoom is what is set aside before any data has come: two chunks as SDKs send them. The headers are
+	// verified by then.
+	firstRoom = 128 << 10
 )
 
 // chunkDecoder reads "SIZE[;chunk-signature=SIGNATURE]\r\nDATA\r\n" chunks up to one of size 0, and

@@ -140,7 +140,7 @@ func (v *Verifier) VerifyHead(r *http.Request) (*Identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	body := &body{request: r, signature: s, limit: v.maxBody(s.service)}
+	body := body{request: r, signature: s, limit: v.maxBody(s.service)}
 	if err := body.declare(); err != nil {
 		return nil, err
 	}
@@ -169,12 +169,13 @@ func (v *Verifier) VerifyHead(r *http.Request) (*Identity, error) {
 		SignedHeaders: s.signedHeaders, Presigned: s.presigned,
 	}
 	if s.service == s3Service && r.Body != nil && r.Body != http.NoBody {
-		if err := v.deferBody(body); err != nil {
+		kept := body // only a body that is read later outlives this call
+		if err := v.deferBody(&kept); err != nil {
 			return nil, err
 		}
 		return identity, nil
 	}
-	if err := v.readBody(body); err != nil {
+	if err := v.readBody(&body); err != nil {
 		return nil, err
 	}
 	body.replace()
