@@ -53,7 +53,7 @@ func (r Run) ClientResults() []ClientResult {
 		results = append(results, r.judgeClient(client))
 	}
 	slices.SortStableFunc(results, func(a, b ClientResult) int {
-		return cmp.Or(strings.Compare(a.SDK, b.SDK), compareIDs(b.Version, a.Version), strings.Compare(a.Name, b.Name))
+		return cmp.Or(strings.Compare(a.SDK, b.SDK), CompareIDs(b.Version, a.Version), strings.Compare(a.Name, b.Name))
 	})
 	return results
 }
@@ -110,14 +110,14 @@ func (r Run) judgeClient(client Client) ClientResult {
 // limits are what a client that works is known not to do.
 func (r ClientResult) limits() string {
 	var list []string
-	for _, id := range slices.SortedFunc(maps.Keys(r.Limits), compareIDs) {
+	for _, id := range slices.SortedFunc(maps.Keys(r.Limits), CompareIDs) {
 		list = append(list, "not "+id+": "+r.Limits[id])
 	}
 	return strings.Join(list, "; ")
 }
 
 func distinct(ids []string) []string {
-	slices.SortFunc(ids, compareIDs)
+	slices.SortFunc(ids, CompareIDs)
 	return slices.Compact(ids)
 }
 

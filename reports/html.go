@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"io/fs"
 )
 
 //go:embed html
@@ -15,29 +16,50 @@ var htmlFiles embed.FS
 // WriteHTML writes the run as one HTML page for people. It holds its style and its script, loads
 // nothing, and forbids the browser by its content security policy to load or run anything else.
 func WriteHTML(w io.Writer, run Run) error {
-	style, err := htmlFiles.ReadFile("html/report.css")
-	if err != nil {
-		return fmt.Errorf("write HTML: %w", err)
-	}
 	script, err := htmlFiles.ReadFile("html/report.js")
 	if err != nil {
 		return fmt.Errorf("write HTML: %w", err)
 	}
-	page, err := template.ParseFS(htmlFiles, "html/*.tmpl")
+	return Page{Template: "report.tmpl", Script: script}.Write(w, newHTMLPage(run))
+}
+
+// Page is a kind of HTML page in the look of the reports: one file with its style and its script, which loads
+// nothing and forbids the browser to load or run anything else.
+type Page struct {
+	// Templates to add to those of the reports; nil for none. Template is the name of the page's.
+	Templates fs.FS
+	Template  string
+	// Style to add to that of the reports.
+	Style []byte
+	// Script of the page; empty for none.
+	Script []byte
+}
+
+// Write writes the page about data, which its template sees as .Data, with .Policy, .Style and .Script beside it.
+func (p Page) Write(w io.Writer, data any) error {
+	style, err := htmlFiles.ReadFile("html/report.css")
 	if err != nil {
 		return fmt.Errorf("write HTML: %w", err)
 	}
-	data := struct {
-		htmlPage
+	style = append(style, p.Style...)
+	page, err := template.ParseFS(htmlFiles, "html/*.tmpl")
+	if err == nil && p.Templates != nil {
+		page, err = page.ParseFS(p.Templates, "*.tmpl")
+	}
+	if err != nil {
+		return fmt.Errorf("write HTML: %w", err)
+	}
+	policy := "default-src 'none'; img-src data:; style-src '" + digest(style) + "'; base-uri 'none'; form-action 'none'"
+	if len(p.Script) > 0 {
+		policy += "; script-src '" + digest(p.Script) + "'"
+	}
+	err = page.ExecuteTemplate(w, p.Template, struct {
+		Data   any
 		Policy string
 		Style  template.CSS
 		Script template.JS
-	}{
-		newHTMLPage(run),
-		"default-src 'none'; img-src data:; style-src '" + digest(style) + "'; script-src '" + digest(script) + "'; base-uri 'none'; form-action 'none'",
-		template.CSS(style), template.JS(script),
-	}
-	if err := page.ExecuteTemplate(w, "report.tmpl", data); err != nil {
+	}{data, policy, template.CSS(style), template.JS(p.Script)})
+	if err != nil {
 		return fmt.Errorf("write HTML: %w", err)
 	}
 	return nil

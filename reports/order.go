@@ -44,7 +44,7 @@ func (r Run) sorted() Run {
 	}
 	for i, spec := range r.Specs {
 		r.Specs[i].Started = spec.Started.UTC()
-		ids := orEmpty(slices.SortedFunc(slices.Values(spec.Requirements), compareIDs))
+		ids := orEmpty(slices.SortedFunc(slices.Values(spec.Requirements), CompareIDs))
 		r.Specs[i].Requirements = slices.Compact(ids)
 	}
 	return r
@@ -59,7 +59,7 @@ func orEmpty[T any](list []T) []T {
 }
 
 func compareRequirements(a, b Requirement) int {
-	return cmp.Or(compareProfiles(a.Profile, b.Profile), compareIDs(a.ID, b.ID))
+	return cmp.Or(compareProfiles(a.Profile, b.Profile), CompareIDs(a.ID, b.ID))
 }
 
 func compareProfiles(a, b string) int {
@@ -72,9 +72,9 @@ func compareProfiles(a, b string) int {
 	return cmp.Or(cmp.Compare(rank(a), rank(b)), strings.Compare(a, b))
 }
 
-// compareIDs orders requirement IDs by their prefix, then by their number, so that AGT-9 comes
+// CompareIDs orders requirement IDs by their prefix, then by their number, so that AGT-9 comes
 // before AGT-10 however many digits there are.
-func compareIDs(a, b string) int {
+func CompareIDs(a, b string) int {
 	aPrefix, aNumber := splitID(a)
 	bPrefix, bNumber := splitID(b)
 	return cmp.Or(strings.Compare(aPrefix, bPrefix), cmp.Compare(aNumber, bNumber), strings.Compare(a, b))

@@ -59,6 +59,7 @@ var mayImport = map[string][]string{
 	"clusters/eksctl":                      {"clusters/eksctl"},
 	"manifests":                            {},
 	"reports":                              {},
+	"reports/history":                      {"reports", "reports/history/..."},
 }
 
 func TestImportsFollowTheTable(t *testing.T) {
