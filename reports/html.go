@@ -49,10 +49,11 @@ func (p Page) Write(w io.Writer, data any) error {
 	if err != nil {
 		return fmt.Errorf("write HTML: %w", err)
 	}
-	policy := "default-src 'none'; img-src data:; style-src '" + digest(style) + "'; base-uri 'none'; form-action 'none'"
+	policy := "default-src 'none'; img-src data:; style-src '" + digest(style) + "'"
 	if len(p.Script) > 0 {
 		policy += "; script-src '" + digest(p.Script) + "'"
 	}
+	policy += "; base-uri 'none'; form-action 'none'"
 	err = page.ExecuteTemplate(w, p.Template, struct {
 		Data   any
 		Policy string

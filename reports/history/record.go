@@ -175,16 +175,6 @@ func (r Record) OutcomeOf(id string) reports.Outcome {
 	return ""
 }
 
-// outcomes are those of all requirements.
-func (r Record) outcomes() map[string]reports.Outcome {
-	all := map[string]reports.Outcome{}
-	for outcome, ids := range r.Requirements {
-		for _, id := range ids {
-			all[id] = outcome
-		}
-	}
-	return all
-}
 
 // Key names the run among all: by its start, and by its results.
 func (r Record) Key() string {
