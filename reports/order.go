@@ -22,7 +22,7 @@ func (r Run) sorted() Run {
 		return cmp.Or(strings.Compare(a.Role, b.Role), strings.Compare(a.Image, b.Image))
 	}))
 	r.Deviations = slices.SortedStableFunc(slices.Values(r.Deviations), func(a, b Deviation) int {
-		return cmp.Or(compareIDs(a.Requirement, b.Requirement), strings.Compare(a.Role, b.Role))
+		return cmp.Or(CompareIDs(a.Requirement, b.Requirement), strings.Compare(a.Role, b.Role))
 	})
 	r.Phases = orEmpty(slices.SortedStableFunc(slices.Values(r.Phases), func(a, b Phase) int {
 		return cmp.Or(a.Started.Compare(b.Started), strings.Compare(a.Name, b.Name), cmp.Compare(a.Duration, b.Duration))
