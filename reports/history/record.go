@@ -175,7 +175,6 @@ func (r Record) OutcomeOf(id string) reports.Outcome {
 	return ""
 }
 
-
 // Key names the run among all: by its start, and by its results.
 func (r Record) Key() string {
 	return r.Started.UTC().Format("20060102-150405") + "-" + r.Results[:min(len(r.Results), 12)]
