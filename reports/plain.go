@@ -62,3 +62,11 @@ func clip(s string, limit int) string {
 	head, tail = strings.ToValidUTF8(head, ""), strings.ToValidUTF8(tail, "")
 	return fmt.Sprintf("%s\n[… %d bytes left out here; all of it is in results.json …]\n%s", head, len(s)-len(head)-len(tail), tail)
 }
+
+// Plain is a text of at most about limit bytes that is safe to show: see plain.
+func Plain(s string, limit int) string {
+	if len(s) > limit {
+		s = strings.ToValidUTF8(s[:limit], "") + " …"
+	}
+	return plain(s)
+}

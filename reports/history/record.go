@@ -275,3 +275,14 @@ func orNone(text string) string {
 	}
 	return text
 }
+
+// Outcomes are what the run found about each requirement.
+func (r Record) Outcomes() map[string]reports.Outcome {
+	all := map[string]reports.Outcome{}
+	for outcome, ids := range r.Requirements {
+		for _, id := range ids {
+			all[id] = outcome
+		}
+	}
+	return all
+}

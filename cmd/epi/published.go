@@ -1,0 +1,82 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/podidentity/epi/reports/published"
+)
+
+func (a *app) badgeCommand() *cobra.Command {
+	var endpoint bool
+	cmd := &cobra.Command{
+		Use:     "badge RUN",
+		GroupID: "main",
+		Short:   "Print a run's badge, such as Pod Identity conformance: 118/118",
+		Long: `Badge prints how many of the requirements that a run decided hold, as SVG, or with
+--endpoint as JSON for shields.io's endpoint badge.`,
+		Example: `  epi badge _artifacts/latest > badge.svg
+  epi badge _artifacts/latest --endpoint > badge.json`,
+		Args:              exactly("a run"),
+		ValidArgsFunction: completeRuns(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			run, err := openRun(args[0])
+			if err != nil {
+				return err
+			}
+			if endpoint {
+				return run.Badge().WriteEndpoint(a.out)
+			}
+			return run.Badge().WriteSVG(a.out)
+		},
+	}
+	cmd.Flags().BoolVar(&endpoint, "endpoint", false, "print JSON for shields.io's endpoint badge")
+	return cmd
+}
+
+func (a *app) verifyCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "verify DIR",
+		GroupID: "main",
+		Short:   "Check published conformance reports against the results they were made of",
+		Long: `Verify looks for reports below DIR, which are kept as SUBJECT/VERSION/conformance.yaml
+with the results.json of the run beside each, and makes each report again. What a report
+says has to be what its results say, its subject and version have to be those that its
+folders name, and the run has to have come to its end with nothing damaged on purpose
+and nothing left out.
+
+The exit code is 0 if all hold, 1 if one does not.`,
+		Example: `  epi verify conformance`,
+		Args:    exactly("the folder of published reports"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			checked, err := published.Verify(args[0])
+			if err != nil {
+				return usageError("%w", err)
+			}
+			bad := 0
+			for _, c := range checked {
+				mark := "✓"
+				if len(c.Problems) > 0 {
+					mark = "✗"
+					bad++
+				}
+				if _, err := fmt.Fprintf(a.out, " %s %s: %s\n", mark, a.relative(filepath.Join(args[0], c.Dir)), c.Summary); err != nil {
+					return err
+				}
+				for _, problem := range c.Problems {
+					if _, err := fmt.Fprintf(a.out, "   %s\n", problem); err != nil {
+						return err
+					}
+				}
+			}
+			if bad > 0 {
+				return &codedError{code: exitFailed, err: errors.New("a report does not say what its results say"), reported: true}
+			}
+			return nil
+		},
+	}
+	return cmd
+}
