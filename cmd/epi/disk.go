@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -108,6 +109,9 @@ func remedyForDisk(err error, places ...storage) string {
 		if trouble.path != "" && (within(trouble.path, p.dir) || within(p.dir, trouble.path)) {
 			return fmt.Sprintf("%s: %s; %s", p.dir, trouble.why, p.remedy(trouble.why))
 		}
+	}
+	if slices.Contains([]string{os.Stdout.Name(), os.Stderr.Name()}, trouble.path) {
+		return fmt.Sprintf("where the output goes, %s; free space there, or send it elsewhere", strings.Replace(trouble.why, "its", "the", 1))
 	}
 	if trouble.path != "" {
 		dir := filepath.Dir(trouble.path)

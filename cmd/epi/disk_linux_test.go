@@ -144,6 +144,7 @@ func TestErrorsOfDisksGetARemedy(t *testing.T) {
 		{at(dirs.Cache, syscall.EIO), []string{dirs.Cache, "broken", "--cache-dir"}},
 		{at(filepath.Join(os.TempDir(), "epi-load-1/x"), syscall.ENOSPC), []string{os.TempDir(), "is full", "TMPDIR"}},
 		{at("/elsewhere/images.tar", syscall.ENOSPC), []string{"/elsewhere", "is full", "another place"}},
+		{&fs.PathError{Op: "write", Path: "/dev/stdout", Err: syscall.ENOSPC}, []string{"where the output goes, the disk is full"}},
 		{&os.LinkError{Op: "rename", Old: "/a", New: dirs.State + "/b", Err: syscall.ENOSPC}, []string{dirs.State, "--state-dir"}},
 		{errors.New("docker load: exit status 1\nError processing tar file: write /usr/bin/x: no space left on device"), []string{"container engine", "docker info"}},
 		{errors.New("apt-get: E: Write error - write (122: Disk quota exceeded)"), []string{"free space"}},

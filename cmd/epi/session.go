@@ -310,7 +310,11 @@ func (s *session) finish(ctx context.Context) error {
 	switch {
 	case err == nil && verdict.ExitCode() != exitHeld:
 		// Who calls epi through another program, such as make, may see another one.
-		_, _ = fmt.Fprintf(s.app.err, "Exit code %d: %s\n", verdict.ExitCode(), meaning(verdict.ExitCode()))
+		code, means := verdict.ExitCode(), meaning(verdict.ExitCode())
+		if ctx.Err() != nil {
+			code, means = exitCode(ctx, nil), meaning(exitInterrupted)
+		}
+		_, _ = fmt.Fprintf(s.app.err, "Exit code %d: %s\n", code, means)
 		return &codedError{code: verdict.ExitCode(), err: errors.New(verdict.Sentence()), reported: true}
 	case err != nil && verdict.ExitCode() == exitFailed: // what failed has failed, whatever became of its report
 		return &codedError{code: exitFailed, err: err}

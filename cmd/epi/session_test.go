@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -61,5 +63,28 @@ func TestFinishExitsByTheVerdict(t *testing.T) {
 				t.Errorf("the summary lacks:\n%s", &out)
 			}
 		})
+	}
+}
+
+// TestAnInterruptedRunTellsItsOwnExitCode: the program's, not that of a verdict that there is none of.
+func TestAnInterruptedRunTellsItsOwnExitCode(t *testing.T) {
+	for _, row := range []struct {
+		signal syscall.Signal
+		says   string
+	}{
+		{syscall.SIGINT, "Exit code 130: interrupted"}, {syscall.SIGTERM, "Exit code 143: interrupted"}, {syscall.SIGHUP, "Exit code 129: interrupted"},
+	} {
+		var out, errs bytes.Buffer
+		a := newApp(&out, &errs, func(string) (string, bool) { return "", false })
+		session, err := a.newSession(&cobra.Command{}, filepath.Join(t.TempDir(), "runs"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, interrupt := context.WithCancelCause(t.Context())
+		interrupt(&interruptedError{signal: row.signal})
+		_ = session.finish(ctx) // the signal decides
+		if !strings.Contains(errs.String(), row.says) || strings.Contains(errs.String(), "Exit code 3") {
+			t.Errorf("%v: lacks %q:\n%s", row.signal, row.says, &errs)
+		}
 	}
 }
