@@ -33,10 +33,14 @@ type Name struct {
 func Parse(host string) (Name, bool) {
 	host = canonical(host)
 	for _, suffix := range suffixes {
-		if host == suffix {
+		rest, found := strings.CutSuffix(host, suffix)
+		if !found {
+			continue
+		}
+		if rest == "" {
 			return Name{}, true
 		}
-		if prefix, found := strings.CutSuffix(host, "."+suffix); found {
+		if prefix, found := strings.CutSuffix(rest, "."); found {
 			return parse(strings.Split(prefix, ".")), true
 		}
 	}

@@ -79,13 +79,24 @@ func (r *route) has(name string) bool {
 	return name == r.subresource || name == "versionId" && r.versioned != "" || slices.Contains(r.parameters, name)
 }
 
+// asked are the sub-resources in the query.
+func (op *operation) asked() []string {
+	var names []string
+	for name := range op.query {
+		if subresources[name] {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // knows tells whether the route is the one that the sub-resources of a query ask for.
-func (r *route) knows(query url.Values) bool {
+func (r *route) knows(query url.Values, asked []string) bool {
 	if r.subresource != "" && !query.Has(r.subresource) {
 		return false
 	}
-	for name := range query {
-		if subresources[name] && !r.has(name) {
+	for _, name := range asked {
+		if !r.has(name) {
 			return false
 		}
 	}
@@ -99,12 +110,7 @@ func (op *operation) keepKnown() {
 
 // unserved refuses what no route fits, and says what it is.
 func (op *operation) unserved(method string) *Error {
-	var asked []string
-	for name := range op.query {
-		if subresources[name] {
-			asked = append(asked, name)
-		}
-	}
+	asked := op.asked()
 	if len(asked) == 0 {
 		return notImplemented("A method you provided implies functionality that is not implemented: " + method)
 	}

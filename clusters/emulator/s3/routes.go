@@ -136,9 +136,9 @@ func (op *operation) level() level {
 
 // find returns the route that the method, what the path names and the sub-resources of the query ask for.
 func (op *operation) find(method string, copies bool) *route {
-	at := op.level()
+	at, asked := op.level(), op.asked()
 	for i := range routes {
-		if r := &routes[i]; r.method == method && r.level == at && r.copies == copies && r.knows(op.query) {
+		if r := &routes[i]; r.level == at && r.copies == copies && r.method == method && r.knows(op.query, asked) {
 			return r
 		}
 	}
