@@ -12,12 +12,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/podidentity/epi/suites/mutation"
+	"github.com/podidentity/epi/suites/mutation/mechanical"
 )
 
 // flags are what a run can be told.
 type flags struct {
 	name, mutants, scope, artifacts, root string
-	procs                                 int
+	procs, sample, skip                   int
+	seed                                  uint64
 	list, slow                            bool
 }
 
@@ -27,6 +29,9 @@ func (f *flags) register(cmd *cobra.Command) {
 	set.StringVar(&f.mutants, "mutants", "", "regular expression on the names of mutants (default all)")
 	set.StringVar(&f.scope, "scope", string(mutation.ScopeReached), "specs to run on each mutant: declared, reached or all")
 	set.IntVar(&f.procs, "procs", 4, "how many specs run at once")
+	set.IntVar(&f.sample, "sample", 0, "instead of the mutants of the repository, so many drawn at random from the source of agent and webhook")
+	set.Uint64Var(&f.seed, "seed", 1, "seed of --sample: the same draws the same mutants")
+	set.IntVar(&f.skip, "skip", 0, "leave out so many of the sample, which were examined before")
 	set.BoolVar(&f.slow, "slow", false, "also run specs that take minutes, where a mutant declares what they decide")
 	set.StringVar(&f.artifacts, "artifacts", "_artifacts", "folder of the runs: each gets one below it, and latest points to the last")
 	set.StringVar(&f.root, "root", ".", "folder of the repository")
@@ -43,6 +48,14 @@ func (f *flags) choose() ([]mutation.Mutant, error) {
 	if !slices.Contains(mutation.Scopes(), mutation.Scope(f.scope)) {
 		problems = append(problems, fmt.Errorf("flag --scope: %q is not one of %q", f.scope, mutation.Scopes()))
 	}
+	switch {
+	case f.sample < 0, f.skip < 0:
+		problems = append(problems, fmt.Errorf("flags --sample and --skip: %d and %d, want no less than 0", f.sample, f.skip))
+	case f.sample > 0 && f.scope == string(mutation.ScopeDeclared):
+		problems = append(problems, fmt.Errorf("flag --scope: a sample declares nothing; choose %s or %s", mutation.ScopeReached, mutation.ScopeAll))
+	case f.skip > 0 && f.skip >= f.sample:
+		problems = append(problems, fmt.Errorf("flag --skip: %d leaves nothing of a sample of %d", f.skip, f.sample))
+	}
 	if f.procs < 1 {
 		problems = append(problems, fmt.Errorf("flag --procs: %d is less than 1", f.procs))
 	}
@@ -53,7 +66,11 @@ func (f *flags) choose() ([]mutation.Mutant, error) {
 	if err := errors.Join(problems...); err != nil {
 		return nil, usageError{err}
 	}
-	mutants, err := mutation.Read(os.DirFS(dir))
+	read := f.declared
+	if f.sample > 0 {
+		read = f.drawn
+	}
+	mutants, err := read(dir)
 	if err != nil {
 		return nil, usageError{err}
 	}
@@ -62,4 +79,22 @@ func (f *flags) choose() ([]mutation.Mutant, error) {
 		return nil, usageError{fmt.Errorf("flag --mutants: no mutant is called %s; see: epi-mutate --list", strings.TrimSpace(f.mutants))}
 	}
 	return mutants, nil
+}
+
+func (f *flags) declared(dir string) ([]mutation.Mutant, error) { return mutation.Read(os.DirFS(dir)) }
+
+// drawn is the sample, with what was judged of it before.
+func (f *flags) drawn(string) ([]mutation.Mutant, error) {
+	mutants, err := mechanical.Draw(os.DirFS(f.root), f.sample, f.seed, mutation.Agent, mutation.Webhook)
+	if err != nil {
+		return nil, err
+	}
+	judged, err := os.ReadFile(filepath.Join(f.root, "suites", "mutation", "mechanical", "judged.yaml"))
+	if err != nil {
+		return nil, fmt.Errorf("read judged mutants: %w", err)
+	}
+	if err := mechanical.Judged(mutants, judged); err != nil {
+		return nil, err
+	}
+	return mutants[min(f.skip, len(mutants)):], nil
 }

@@ -100,10 +100,17 @@ Without a mutant every spec must hold first. In the end the reference is back.
                      once, on the reference, before the first mutant
   --scope all        every spec
 
+With --sample N the mutants are drawn at random, by --seed, from the source of agent and
+webhook: operators, conditions, statements, constants and error paths. They declare
+nothing, and are killed by whatever fails, or when the subject does not come up. What does
+not compile, and what suites/mutation/mechanical/judged.yaml calls equivalent, is left out
+of the score. --skip K goes on where an earlier run of the sample ended.
+
 An environment that is up is used as it is, brought to what the source is now; else one
 is brought up and removed in the end. Run it in the repository, after make build.`,
 		Example: `  epi-mutate --name mine --mutants 'agent-' --scope declared
   epi-mutate --list --mutants webhook
+  epi-mutate --name mine --sample 40 --seed 7 --scope all
   make mutate                     the matrix: all mutants, on a cluster of its own`,
 		SilenceErrors: true,
 		SilenceUsage:  true,

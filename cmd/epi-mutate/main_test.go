@@ -23,6 +23,10 @@ func TestUsageErrorsNameTheFlag(t *testing.T) {
 		{[]string{"--mutants", "^nobody$"}, "no mutant is called ^nobody$"},
 		{[]string{"--scope", "some"}, `flag --scope: "some"`},
 		{[]string{"--procs", "0"}, "flag --procs"},
+		{[]string{"--sample", "-1"}, "flags --sample"},
+		{[]string{"--sample", "5", "--scope", "declared"}, "flag --scope"},
+		{[]string{"--sample", "5", "--skip", "5"}, "flag --skip"},
+		{[]string{"--skip", "1"}, "flag --skip"},
 		{[]string{"--nonsense"}, "--nonsense"},
 		{[]string{"word"}, "word"},
 	} {

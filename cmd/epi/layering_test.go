@@ -24,7 +24,7 @@ var mayImport = map[string][]string{
 	"cmd/epi-webhook":                      {"clusters/webhook/..."},
 	"cmd/epi-emulator":                     {"clusters/emulator/..."},
 	"cmd/epi-kills":                        {},
-	"cmd/epi-mutate":                       {"suites", "suites/mutation", "clusters", "clusters/kind", "reports"},
+	"cmd/epi-mutate":                       {"suites", "suites/mutation", "suites/mutation/mechanical", "clusters", "clusters/kind", "reports"},
 	"cmd/epi-probe":                        {"framework/probe", "bench/load", "bench/meter"},
 	"cmd/epi-runc":                         {"clusters/engine/ociruntime"},
 	"suites":                               {"suites/...", "framework/...", "clusters", "clusters/clients", "clusters/emulator/control", "reports"},

@@ -91,6 +91,11 @@ func judge(m Mutant, specs []reports.Spec) Result {
 			result.Specs = append(result.Specs, finding(spec))
 		}
 	}
+	if m.Mechanical {
+		result.Collateral = []string{} // it declares nothing, so nothing is beside it
+		result.Verdict, result.Problem = mechanical(result)
+		return result
+	}
 	result.Verdict = Killed
 	var held, undecided, skipped []string
 	for _, id := range m.Violates {
@@ -118,6 +123,20 @@ func judge(m Mutant, specs []reports.Spec) Result {
 	return result
 }
 
+// mechanical judges a mutant that declares nothing: whatever fails kills it.
+func mechanical(result Result) (Verdict, string) {
+	switch {
+	case len(result.Failed) > 0:
+		return Killed, ""
+	case result.Ran == 0:
+		return Undone, "no spec ran"
+	case slices.ContainsFunc(result.Specs, func(f Finding) bool { return f.Outcome == reports.Error }):
+		return Undone, "nothing failed, and no verdict about " + strings.Join(result.Undecided, " ")
+	default:
+		return Survived, "nothing failed"
+	}
+}
+
 // enough says that more specs would not change what is said of the mutant: everything declared failed,
 // and either nothing else is asked for or so much failed beside that the mutant is a blunt one.
 func enough(m Mutant, scope Scope, specs []reports.Spec) bool {
@@ -125,7 +144,7 @@ func enough(m Mutant, scope Scope, specs []reports.Spec) bool {
 	if result.Verdict != Killed {
 		return false
 	}
-	return scope == ScopeDeclared || len(result.Collateral) > manyCollateral
+	return m.Mechanical || scope == ScopeDeclared || len(result.Collateral) > manyCollateral
 }
 
 func finding(spec reports.Spec) Finding {

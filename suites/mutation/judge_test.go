@@ -64,3 +64,26 @@ func TestJudgeWarnsOfBluntMutants(t *testing.T) {
 		t.Errorf("verdict %s, warning %q with much collateral", got.Verdict, got.Warning)
 	}
 }
+
+// A mutant that was drawn declares nothing: any failure kills it, an error says nothing.
+func TestJudgeOfWhatDeclaresNothing(t *testing.T) {
+	m := Mutant{Name: "agent-operator-1", Mechanical: true}
+	for name, row := range map[string]struct {
+		specs []reports.Spec
+		want  Verdict
+		stop  bool
+	}{
+		"one failed":          {[]reports.Spec{spec(reports.Pass, "A-01"), spec(reports.Fail, "A-02")}, Killed, true},
+		"one failed of a few": {[]reports.Spec{spec(reports.Error, "A-01"), spec(reports.Fail, "A-02")}, Killed, true},
+		"all held":            {[]reports.Spec{spec(reports.Pass, "A-01"), spec(reports.Skipped, "A-02")}, Survived, false},
+		"one is an error":     {[]reports.Spec{spec(reports.Pass, "A-01"), spec(reports.Error, "A-02")}, Undone, false},
+		"nothing ran":         {nil, Undone, false},
+	} {
+		if got := judge(m, row.specs); got.Verdict != row.want || len(got.Collateral) > 0 || got.Warning != "" {
+			t.Errorf("%s: %+v", name, got)
+		}
+		if got := enough(m, ScopeAll, row.specs); got != row.stop {
+			t.Errorf("%s: enough %t", name, got)
+		}
+	}
+}

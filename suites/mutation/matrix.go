@@ -99,10 +99,18 @@ func (m *Matrix) WriteText(w io.Writer) error {
 	m.writeProblems(&b)
 	fmt.Fprintf(&b, "\n%d mutants: %d killed, %d survived, %d errors, %d left out; scope %s, %s\n", len(m.Mutants),
 		m.Count(Killed), m.Count(Survived), m.Count(Undone), m.Count(LeftOut), m.Scope, (time.Duration(m.Seconds) * time.Second).String())
+	if killed, survived := m.Count(Killed), m.Count(Survived); m.mechanical() && killed+survived > 0 {
+		fmt.Fprintf(&b, "score: %d of %d killed, %.1f%%\n", killed, killed+survived, 100*float64(killed)/float64(killed+survived))
+	}
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write matrix of mutants: %w", err)
 	}
 	return nil
+}
+
+// mechanical says that the mutants were drawn at random: none declares anything.
+func (m *Matrix) mechanical() bool {
+	return !slices.ContainsFunc(m.Mutants, func(r Result) bool { return len(r.Declared) > 0 })
 }
 
 // line is the mutant in the table: what it declares with a mark each, then what failed beside.

@@ -41,6 +41,10 @@ type Mutant struct {
 	// Violates are the IDs of the requirements that must fail.
 	Violates []string `json:"violates"`
 	Edits    []Edit   `json:"edits"`
+	// Mechanical says that the mutant was drawn at random and declares nothing: whatever fails kills it.
+	Mechanical bool `json:"-"`
+	// Equivalent says why nobody can tell the mutant from the reference; it is not run then.
+	Equivalent string `json:"-"`
 }
 
 // Edit replaces text that occurs exactly once in a file of the repository.

@@ -214,7 +214,11 @@ func (r Run) build(ctx context.Context, mutants []Mutant) <-chan built {
 		defer close(ready)
 		for _, m := range mutants {
 			started := time.Now()
-			dir, err := r.Builder.Build(ctx, m)
+			var dir string
+			var err error
+			if m.Equivalent == "" {
+				dir, err = r.Builder.Build(ctx, m)
+			}
 			select {
 			case ready <- built{mutant: m, dir: dir, took: time.Since(started), err: err}:
 			case <-ctx.Done():
@@ -277,12 +281,25 @@ func (r Run) examineAll(ctx context.Context, mutants []Mutant, choose func(Mutan
 func (r Run) examine(ctx context.Context, next built, choose func(Mutant) (Selection, error), task clusters.Task) (Result, error) {
 	result := judge(next.mutant, nil)
 	result.Verdict, result.Problem = Undone, ""
+	if next.mutant.Equivalent != "" {
+		result.Verdict, result.Problem = LeftOut, "equivalent: "+next.mutant.Equivalent
+		return result, nil
+	}
 	err := next.err
+	if _, broken := errors.AsType[*BuildError](err); broken && next.mutant.Mechanical {
+		result.Verdict, result.Problem = LeftOut, "it does not compile"
+		return result, nil
+	}
 	began := time.Now()
 	if err == nil {
 		err = r.Cluster.Replace(ctx, next.mutant.Subject.Program(), next.dir, task)
 	}
 	swapped := time.Now()
+	if err != nil && next.err == nil && next.mutant.Mechanical && ctx.Err() == nil {
+		result.Verdict, result.Problem = Killed, "the "+string(next.mutant.Subject)+" does not come up: "+firstLine(reports.Redact(err.Error()))
+		result.Took = Took{Build: next.took.Seconds(), Swap: swapped.Sub(began).Seconds()}
+		return result, err // the reference is put back
+	}
 	var selection Selection
 	if err == nil {
 		selection, err = choose(next.mutant)

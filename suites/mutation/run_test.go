@@ -3,6 +3,7 @@ package mutation
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -239,5 +240,32 @@ func TestEnoughIsKnown(t *testing.T) {
 		if got := enough(weakAgent, row.scope, row.specs); got != row.want {
 			t.Errorf("%s: %t", row.name, got)
 		}
+	}
+}
+
+func TestRunOfMutantsThatDeclareNothing(t *testing.T) {
+	w := newWorld()
+	w.broken["agent-seen"] = []string{"TOK-01"}
+	w.refuses = []string{"agent-dead"}
+	matrix, err := w.run(t, ScopeAll,
+		Mutant{Name: "agent-seen", Subject: Agent, Mechanical: true}, Mutant{Name: "agent-unseen", Subject: Agent, Mechanical: true},
+		Mutant{Name: "agent-broken", Subject: Agent, Mechanical: true}, Mutant{Name: "agent-dead", Subject: Agent, Mechanical: true},
+		Mutant{Name: "agent-same", Subject: Agent, Mechanical: true, Equivalent: "nobody reads the value"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]Verdict{"agent-seen": Killed, "agent-unseen": Survived, "agent-broken": LeftOut, "agent-dead": Killed, "agent-same": LeftOut}
+	if got := verdicts(matrix); !maps.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if slices.Contains(w.replaced, "epi-agent agent-same") || w.runs["epi-agent"] != "reference" {
+		t.Errorf("replaced %q", w.replaced)
+	}
+	var text strings.Builder
+	if err := matrix.WriteText(&text); err != nil {
+		t.Fatal(err)
+	}
+	if want := "score: 2 of 3 killed, 66.7%"; !strings.Contains(text.String(), want) {
+		t.Errorf("no %q in\n%s", want, text.String())
 	}
 }
