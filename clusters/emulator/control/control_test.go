@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -281,5 +282,20 @@ func TestWaitHealthyTellsWhatItSaw(t *testing.T) {
 	defer server.Close()
 	if err := New(server.URL, token).WaitHealthy(t.Context(), 500*time.Millisecond); err == nil || !strings.Contains(err.Error(), "503: starting") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestSecretOf: the token comes as a bearer's or as a password, and nothing else counts.
+func TestSecretOf(t *testing.T) {
+	basic := func(text string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(text)) }
+	for header, want := range map[string]string{
+		"Bearer secret": "secret", basic("api-server:secret"): "secret", basic(":secret"): "secret", basic("secret"): "", basic("secret:"): "",
+		"": "", "secret": "", "Basic secret": "", "Bearer": "", "Digest secret": "",
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
+		r.Header.Set("Authorization", header)
+		if got := secretOf(r); got != want {
+			t.Errorf("%q: got %q, want %q", header, got, want)
+		}
 	}
 }

@@ -179,8 +179,7 @@ func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // may not do this.
 func (s *server) guard(next http.HandlerFunc, accepted ...[sha256.Size]byte) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		bearer, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		given := sha256.Sum256([]byte(bearer))
+		given := sha256.Sum256([]byte(secretOf(r)))
 		known := subtle.ConstantTimeCompare(given[:], s.token[:]) | subtle.ConstantTimeCompare(given[:], s.syncToken[:])
 		allowed := 0
 		for _, token := range accepted {
@@ -199,6 +198,16 @@ func (s *server) guard(next http.HandlerFunc, accepted ...[sha256.Size]byte) htt
 			next(w, r)
 		}
 	}
+}
+
+// secretOf is the token that a request bears: as such, or as the password of the Basic scheme, for an API server,
+// whose client sends no bearer token but over TLS and takes a password in a URL.
+func secretOf(r *http.Request) string {
+	if bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
+		return bearer
+	}
+	_, password, _ := r.BasicAuth()
+	return password
 }
 
 func (s *server) registerCluster(w http.ResponseWriter, r *http.Request) {
