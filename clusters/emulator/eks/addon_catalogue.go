@@ -70,6 +70,11 @@ func offers() []offer {
 			versions: kubeProxyVersions(all),
 		},
 		{
+			// One of those that eksctl installs by default, and does not make a cluster without.
+			name: "metrics-server", kind: "observability", namespace: "kube-system", schema: schema("affinity", "args", "nodeSelector", "podAnnotations", "podLabels", "replicas", "resources", "tolerations"),
+			versions: []offeredVersion{{"v0.8.0-eksbuild.2", all}},
+		},
+		{
 			name: "vpc-cni", kind: "networking", namespace: "kube-system", schema: schema("affinity", "enableNetworkPolicy", "env", "init", "podAnnotations", "podLabels", "resources", "tolerations"),
 			versions:   []offeredVersion{{"v1.20.1-eksbuild.1", all[2:]}, {"v1.19.5-eksbuild.1", all}},
 			identities: []podIdentityConfiguration{{"aws-node", []string{"arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy"}}},
