@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/podidentity/epi/clusters/webhook"
 	"github.com/podidentity/epi/clusters/webhook/injection"
@@ -52,7 +53,7 @@ const debugVerbosity = 4
 
 func command(run func(context.Context, webhook.Options, *slog.Logger) error, logTo io.Writer) *cobra.Command {
 	options := webhook.Options{Injection: injection.DefaultSettings()}
-	var minTLS, level, compat string
+	var minTLS, level, compat, kubeconfig string
 	var inCluster bool
 	var verbosity int
 	cmd := &cobra.Command{
@@ -95,7 +96,10 @@ Flags of the EKS webhook that do nothing here are taken; the log says so.`,
 					log.Warn("This flag does nothing here", "flag", f.Name)
 				}
 			})
-			config, err := rest.InClusterConfig()
+			config, err := apiServer(kubeconfig)
+			if err != nil && kubeconfig != "" {
+				return fmt.Errorf("flag --kubeconfig: %w", err)
+			}
 			if err != nil {
 				log.Warn("The API server is out of reach", "error", err)
 			}
@@ -123,6 +127,7 @@ Flags of the EKS webhook that do nothing here are taken; the log says so.`,
 	flags.StringVar(&minTLS, "tls-min-version", "1.2", "least TLS version: 1.2 or 1.3")
 	flags.Uint16Var(&options.Port, "port", 443, "port of /mutate, /healthz and /readyz")
 	flags.Uint16Var(&options.MetricsPort, "metrics-port", 9999, "port of /metrics and /healthz, without TLS")
+	flags.StringVar(&kubeconfig, "kubeconfig", "", "kubeconfig of the API server, for a webhook that runs in no pod (default the pod's own)")
 	flags.BoolVar(&inCluster, "in-cluster", false, "must be false: the certificate is given by files")
 	flags.StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	flags.IntVarP(&verbosity, "v", "v", 0, "klog's verbosity: 4 and more is --log-level debug")
@@ -133,12 +138,20 @@ Flags of the EKS webhook that do nothing here are taken; the log says so.`,
 
 const compatUpstream = "upstream"
 
+// apiServer is how the API server is reached: by a kubeconfig or, without one, as pods do.
+func apiServer(kubeconfig string) (*rest.Config, error) {
+	if kubeconfig == "" {
+		return rest.InClusterConfig()
+	}
+	return clientcmd.BuildConfigFromFlags("", kubeconfig)
+}
+
 // ignoredFlag annotates the flags that do nothing.
 const ignoredFlag = "ignored"
 
 // ignore takes the flags of the EKS webhook that do nothing here, so that its manifests can be used.
 func ignore(flags *pflag.FlagSet) {
-	texts := "kubeconfig kube-api namespace service-name tls-secret stderrthreshold"
+	texts := "kube-api namespace service-name tls-secret stderrthreshold"
 	switches := "enable-debugging-handlers logtostderr alsologtostderr"
 	for _, name := range strings.Fields(texts) {
 		flags.String(name, "", "")
