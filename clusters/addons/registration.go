@@ -46,3 +46,25 @@ func register(installed, wanted *admissionv1.MutatingWebhookConfiguration) {
 		}
 	}
 }
+
+// RegisterHostedWebhook makes the API server ask a webhook that runs beside it, as EKS's own does, at a URL.
+// caBundle, in PEM, is whom it trusts for that.
+func (i *Installer) RegisterHostedWebhook(ctx context.Context, url string, caBundle []byte) error {
+	objects, err := decoder.DecodeAllFiles(ctx, manifests.Webhook, "*/*.yaml")
+	if err != nil {
+		return fmt.Errorf("decode manifests of the webhook: %w", err)
+	}
+	for _, object := range objects {
+		configuration, ok := object.(*admissionv1.MutatingWebhookConfiguration)
+		if !ok {
+			continue
+		}
+		for n := range configuration.Webhooks {
+			configuration.Webhooks[n].ClientConfig = admissionv1.WebhookClientConfig{URL: &url, CABundle: caBundle}
+		}
+		if err := i.create(ctx, configuration); err != nil {
+			return err
+		}
+	}
+	return nil
+}
