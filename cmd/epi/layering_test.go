@@ -38,6 +38,7 @@ var mayImport = map[string][]string{
 	"clusters/kind":                        {"clusters", "clusters/engine", "clusters/nodeimage", "clusters/addons", "clusters/images", "clusters/clients", "clusters/clientimage", "clusters/internal/...", "clusters/emulator/control", "clusters/watch"},
 	"clusters/watch":                       {"clusters", "clusters/room"},
 	"clusters/room":                        {},
+	"clusters/region":                      {"clusters/emulator/control"},
 	"clusters/existing":                    {"clusters"},
 	"clusters/recognition":                 {"clusters"},
 	"clusters/engine":                      {"clusters", "clusters/engine/...", "clusters/internal/..."},
