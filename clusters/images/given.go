@@ -87,3 +87,6 @@ func (g *Given) Open() (io.ReadCloser, error) {
 	}
 	return archive, nil
 }
+
+// File is the archive.
+func (g *Given) File() string { return g.file }

@@ -110,16 +110,48 @@ func ownNodes(ctx context.Context, engine containerEngine, name string) ([]strin
 	if err != nil || foreign {
 		return nil, err
 	}
+	return onNetwork(ctx, engine, names, networkName(name))
+}
+
+// regionNodes returns the containers of the kind clusters of a region: of all whose names begin with the
+// region's, those that were made on the region's own network.
+func regionNodes(ctx context.Context, engine containerEngine, region string) ([]string, error) {
+	listed, err := engine.Output(ctx, "ps", "--all", "--filter", "label="+kindLabel, "--format", `{{.Names}}`+"\t"+`{{.Label "`+kindLabel+`"}}`)
+	if err != nil {
+		return nil, fmt.Errorf("list clusters of region %s: %w", region, err)
+	}
+	var names []string
+	for line := range strings.Lines(listed) {
+		container, cluster, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		if id, ok := strings.CutPrefix(cluster, region+"-"); ok && regionClusterID.MatchString(id) {
+			names = append(names, container)
+		}
+	}
+	if len(names) == 0 {
+		return nil, nil
+	}
+	foreign, err := hasForeignNetwork(ctx, engine, region)
+	if err != nil || foreign {
+		return nil, err
+	}
+	return onNetwork(ctx, engine, names, networkName(region))
+}
+
+// regionClusterID is what follows a region's name in the names of its kind clusters.
+var regionClusterID = regexp.MustCompile(`^[0-9a-f]{8}$`)
+
+// onNetwork returns those of the containers that were made on a network.
+func onNetwork(ctx context.Context, engine containerEngine, names []string, network string) ([]string, error) {
 	var own []string
 	for _, container := range names {
 		described, err := engine.Output(ctx, "container", "inspect", container)
 		if err != nil {
-			if still, listErr := clusterContainers(ctx, engine, name); listErr == nil && !slices.Contains(still, container) {
+			if listed, listErr := engine.Output(ctx, "ps", "--all", "--format", "{{.Names}}"); listErr == nil && !slices.Contains(strings.Fields(listed), container) {
 				continue // it has just gone
 			}
 			return nil, fmt.Errorf("look at node %s: %w", container, err)
 		}
-		made, err := madeOnNetwork(described, networkName(name))
+		made, err := madeOnNetwork(described, network)
 		if err != nil {
 			return nil, fmt.Errorf("look at node %s: %w", container, err)
 		}

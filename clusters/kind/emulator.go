@@ -54,9 +54,22 @@ func freePorts(ctx context.Context, count int) ([]string, error) {
 
 func emulatorName(environment string) string { return environment + "-emulator" }
 
-// startEmulator runs the emulator's container.
-func startEmulator(ctx context.Context, engine containerEngine, spec clusters.Spec, image *images.Image, s secrets) (*emulator, error) {
-	environment := spec.Name
+// serveArgs are those of the emulator of an environment.
+func serveArgs(spec clusters.Spec) []string {
+	args := []string{"--region", region, "--imds-hop-limit", fmt.Sprint(spec.IMDSHopLimit)}
+	if spec.RedirectAWS {
+		args = append(args, hostArgs()...)
+	}
+	return args
+}
+
+// hostArgs have the emulator serve AWS's own host names, and lead there who asks it for them.
+func hostArgs() []string {
+	return []string{"--hosts-listen", ":443", "--tls-ca-file", emulatorCA, "--dns-listen", ":53"}
+}
+
+// startEmulator runs the emulator's container with more arguments to serve.
+func startEmulator(ctx context.Context, engine containerEngine, environment string, image *images.Image, s secrets, more []string) (*emulator, error) {
 	name := emulatorName(environment)
 	// A variable without a value is passed on from the environment of the engine's client: the
 	// secrets appear on no command line.
@@ -80,14 +93,11 @@ func startEmulator(ctx context.Context, engine containerEngine, spec clusters.Sp
 		"--env", "EPI_EMULATOR_CONTROL_TOKEN", "--env", "EPI_EMULATOR_SYNC_TOKEN",
 		image.Ref, "serve",
 		"--listen", ":" + emulatorPort, "--control-listen", ":" + emulatorControlPort,
-		"--imds-listen", metadataAddress + ":80", "--imds-hop-limit", fmt.Sprint(spec.IMDSHopLimit),
-		"--region", region, "--account", accountID, "--member-account", memberAccountID, "--node-role", nodeRole,
+		"--imds-listen", metadataAddress + ":80",
+		"--account", accountID, "--member-account", memberAccountID, "--node-role", nodeRole,
 		"--state", emulatorState,
 	}
-	if spec.RedirectAWS {
-		args = append(args, "--hosts-listen", ":443", "--tls-ca-file", emulatorCA, "--dns-listen", ":53")
-	}
-	if _, err := engine.Output(ctx, args...); err != nil {
+	if _, err := engine.Output(ctx, append(args, more...)...); err != nil {
 		return nil, fmt.Errorf("start AWS emulator: %w", err)
 	}
 	ip, err := addressOf(ctx, engine, name)

@@ -113,12 +113,16 @@ func (r *removal) containers(ctx context.Context) ([]leftover, error) {
 	if err != nil {
 		return nil, err
 	}
+	made, err := regionNodes(ctx, r.engine, r.environment)
+	if err != nil {
+		return nil, err
+	}
 	listed, err := r.engine.Output(ctx, "ps", "--all", "--no-trunc", "--filter", "label="+environmentLabel+"="+r.environment, "--format", "{{.Names}}")
 	if err != nil {
 		return nil, fmt.Errorf("list containers of %s: %w", r.environment, err)
 	}
 	var found []leftover
-	for _, name := range slices.Concat(nodes, strings.Fields(listed)) {
+	for _, name := range slices.Concat(nodes, made, strings.Fields(listed)) {
 		// One that is being removed may have lost its name's neighbours; a list of names is comma-separated.
 		name, _, _ = strings.Cut(name, ",")
 		if !slices.ContainsFunc(found, func(l leftover) bool { return l.name == name }) {

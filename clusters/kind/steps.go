@@ -84,9 +84,13 @@ func (c *creation) buildImages(ctx context.Context) error {
 }
 
 func (c *creation) startEmulator(ctx context.Context) error {
+	return c.startEmulatorWith(ctx, serveArgs(c.spec))
+}
+
+func (c *creation) startEmulatorWith(ctx context.Context, args []string) error {
 	task := c.progress.Start("AWS emulator")
 	err := func() (err error) {
-		c.emulator, err = startEmulator(ctx, c.engine, c.spec, c.images[emulatorProgram], c.secrets)
+		c.emulator, err = startEmulator(ctx, c.engine, c.spec.Name, c.images[emulatorProgram], c.secrets, args)
 		if err != nil {
 			return err
 		}
