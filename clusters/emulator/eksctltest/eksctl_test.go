@@ -39,6 +39,9 @@ func newRegion(t *testing.T) *region {
 	}
 	program, err := eksctl.Find(filepath.Join(cache, "epi"))
 	if err != nil {
+		if os.Getenv("EPI_REQUIRE_EKSCTL") != "" {
+			t.Fatal(err)
+		}
 		t.Skip(err)
 	}
 	if testing.Short() {

@@ -80,7 +80,11 @@ func known(w http.ResponseWriter, r *http.Request) bool {
 		if kind == "" {
 			return false
 		}
-		answer(w, http.StatusOK, map[string]any{"kind": kind, "apiVersion": "v1", "metadata": map[string]string{"resourceVersion": "1"}, "items": []any{}})
+		version := "v1"
+		if group, ok := strings.CutPrefix(path, "/apis/"); ok {
+			version = strings.Join(strings.SplitN(group, "/", 3)[:2], "/")
+		}
+		answer(w, http.StatusOK, map[string]any{"kind": kind, "apiVersion": version, "metadata": map[string]string{"resourceVersion": "1"}, "items": []any{}})
 	default:
 		return false
 	}
