@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -103,6 +104,16 @@ func (a *app) providerUp(name string) (clusters.Provider, error) {
 		return nil, err
 	case provider == existing.Name:
 		return existing.New(dirs, existing.Options{EnvironmentLabel: framework.LabelEnvironment}), nil
+	case provider == kind.RegionName:
+		return regionProvider{kind.NewRegions(dirs)}, nil
 	}
 	return a.kind(dirs), nil
+}
+
+// regionProvider removes regions: epi cloud up brings them up.
+type regionProvider struct{ *kind.Regions }
+
+// Up implements clusters.Provider.
+func (regionProvider) Up(context.Context, clusters.Spec, clusters.Progress) (*clusters.Environment, error) {
+	return nil, usageError("a region is brought up with: epi cloud up")
 }

@@ -1,0 +1,533 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"al.essio.dev/pkg/shellescape"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/emulator/control"
+	"github.com/podidentity/epi/clusters/engine"
+	"github.com/podidentity/epi/clusters/health"
+	"github.com/podidentity/epi/clusters/kind"
+	"github.com/podidentity/epi/clusters/nodeimage"
+	"github.com/podidentity/epi/clusters/region"
+)
+
+const (
+	// defaultCloud is the name of a region that was given none.
+	defaultCloud = "cloud"
+	// makerStart is how long a cluster maker may take to begin.
+	makerStart = 20 * time.Second
+)
+
+var regionName = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
+
+func (a *app) cloudCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "cloud",
+		GroupID: "environment",
+		Short:   "An AWS region on this machine, in which EKS clusters are real",
+		Long: `Cloud is an AWS region without AWS: epi's emulator of EKS, EC2, CloudFormation, IAM,
+STS and S3, and beside it a cluster maker, which makes a kind cluster of each EKS
+cluster that is asked for. eksctl, the AWS CLI, kubectl and the AWS SDKs work against
+it as against AWS, from any terminal:
+
+  epi cloud up
+  eval "$(epi cloud env)"
+  eksctl create cluster --name demo --managed -N 1
+  aws eks create-addon --cluster-name demo --addon-name eks-pod-identity-agent
+  kubectl get daemonset -n kube-system eks-pod-identity-agent
+  eksctl delete cluster --name demo --wait
+  epi cloud down
+
+Node groups become nodes that join and leave, add-ons are deployed or say why not, and
+--disable-pod-imds keeps pods from instance metadata. kubectl authenticates by tokens of
+aws eks get-token; who makes a cluster is its administrator, others have access entries.
+Pods reach the region's AWS by its own host names and by AWS_ENDPOINT_URL.
+
+What the region does not have: the VPC CNI, Auto Mode, Fargate, load balancers, and
+Kubernetes versions other than that of its nodes.`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("%s has no %q", cmd.CommandPath(), args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(a.cloudUpCommand(), a.cloudEnvCommand(), a.cloudStatusCommand(), a.cloudDownCommand(), a.cloudMakerCommand())
+	return cmd
+}
+
+// cloudNameFlag registers the flag --name of a command about a region.
+func cloudNameFlag(flags *pflag.FlagSet, name *string) {
+	*name = defaultCloud
+	flags.Var((*environmentName)(name), "name", "name of the region on this machine")
+}
+
+func (a *app) cloudUpCommand() *cobra.Command {
+	var spec kind.RegionSpec
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Bring a region up, or what has stopped of it",
+		Long: `Up starts a container engine if there is none, the AWS emulator, and the cluster maker,
+which goes on in the background when up has ended. On a region that is up it starts what
+has stopped: the emulator, or the cluster maker, which then settles what it finds.
+
+The account is 123456789012, and its credentials belong to the user epi-admin.`,
+		Example: `  epi cloud up
+  epi cloud up --region eu-west-1 --agent-image my/agent:dev`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := validateRegion(spec); err != nil {
+				return err
+			}
+			dirs, err := a.dirs()
+			if err != nil {
+				return err
+			}
+			release, err := clusters.Lock(dirs, spec.Name, clusters.Use{Verb: "cloud up", Makes: true})
+			if err != nil {
+				return err
+			}
+			defer release()
+			a.interrupts.at(a.makingRegion(spec.Name, dirs))
+			steps := a.newSteps(nil)
+			defer steps.Close()
+			if spec.Binaries, err = a.binaries(cmd.Context(), steps); err != nil {
+				return err
+			}
+			env, err := a.cloudUp(cmd.Context(), dirs, spec, steps)
+			steps.Close()
+			if err != nil {
+				return err
+			}
+			return a.printRegion(env)
+		},
+	}
+	flags := cmd.Flags()
+	cloudNameFlag(flags, &spec.Name)
+	flags.StringVar(&spec.Region, "region", "us-east-1", "AWS region that it is")
+	flags.StringVar(&spec.KubernetesVersion, "kubernetes-version", "", "Kubernetes version of its clusters: "+strings.Join(nodeimage.Versions(), " or ")+" (default the first)")
+	flags.StringVar(&spec.NodeImage, "node-image", "", "node image to use as it is, such as kindest/node:v1.36.3")
+	flags.DurationVar(&spec.PropagationDelay, "iam-propagation-delay", 0, "how long a change in IAM takes to count, as on AWS it takes seconds")
+	registerGiven(flags, &spec.Agent, "agent")
+	return cmd
+}
+
+func validateRegion(spec kind.RegionSpec) error {
+	problems := []error{checkGiven(spec.Agent, "agent"), kind.CheckReference("node-image", spec.NodeImage)}
+	if !regionName.MatchString(spec.Region) {
+		problems = append(problems, fmt.Errorf("flag --region: %q is not the name of an AWS region such as us-east-1", spec.Region))
+	}
+	if spec.PropagationDelay < 0 {
+		problems = append(problems, fmt.Errorf("flag --iam-propagation-delay: %s is negative", spec.PropagationDelay))
+	}
+	if v := spec.KubernetesVersion; v != "" && spec.NodeImage == "" && !slices.Contains(nodeimage.Versions(), v) {
+		problems = append(problems, fmt.Errorf("flag --kubernetes-version: %q is not pinned; choose %s, or bring a --node-image", v, strings.Join(nodeimage.Versions(), " or ")))
+	}
+	if err := errors.Join(problems...); err != nil {
+		return usageError("%w", err)
+	}
+	return nil
+}
+
+// makingRegion is the work of a command that brings up a region.
+func (a *app) makingRegion(name string, dirs clusters.Dirs) work {
+	left := func() string {
+		if there, err := clusters.HasEnvironmentDir(dirs, name); err == nil && !there {
+			return ""
+		}
+		return fmt.Sprintf("region %q, whole or in part; remove it with: %s", name, a.commandLine("cloud", "down", "--name", name))
+	}
+	return work{
+		doing: "removing what was made",
+		ended: func() string {
+			if text := left(); text != "" {
+				return "left is " + text
+			}
+			return "what this command had made is removed."
+		},
+		left: left,
+	}
+}
+
+// cloudUp lists the steps of bringing a region up.
+func (a *app) cloudUp(ctx context.Context, dirs clusters.Dirs, spec kind.RegionSpec, progress clusters.Progress) (*clusters.Environment, error) {
+	regions := kind.NewRegions(dirs)
+	env, err := regions.Up(ctx, spec, progress)
+	if err != nil {
+		return nil, err
+	}
+	task := progress.Start("Cluster maker")
+	err = a.startMaker(ctx, dirs, regions, spec.Name)
+	task.End(err)
+	if err != nil {
+		return nil, &clusters.EnvironmentError{Doing: "start cluster maker", Err: err, Remedy: "try again: " + a.commandLine("cloud", "up", "--name", spec.Name)}
+	}
+	return env, nil
+}
+
+// startMaker starts the cluster maker in a session of its own, unless one runs, and waits until it does.
+func (a *app) startMaker(ctx context.Context, dirs clusters.Dirs, regions *kind.Regions, name string) error {
+	if pid, err := regions.Maker(name); err != nil || pid != 0 {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program: %w", err)
+	}
+	dir, err := dirs.EnvironmentDir(name)
+	if err != nil {
+		return err
+	}
+	log, err := os.OpenFile(filepath.Join(dir, kind.MakerLog), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = log.Close() }() // the maker has its own
+	// It outlives this command and its terminal, so not the command's context.
+	command := exec.Command(self, "cloud", "maker", "--name", name, "--state-dir", dirs.State, "--cache-dir", dirs.Cache) //nolint:noctx // see above
+	command.Stdout, command.Stderr = log, log
+	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := command.Start(); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- command.Wait() }()
+	deadline := time.After(makerStart)
+	for {
+		if pid, err := regions.Maker(name); err == nil && pid == command.Process.Pid {
+			return nil
+		}
+		select {
+		case err := <-ended:
+			return fmt.Errorf("it has ended: %w; its log is %s", err, log.Name())
+		case <-deadline:
+			_ = command.Process.Kill() // it is of no use
+			return fmt.Errorf("it has not begun within %v; its log is %s", makerStart, log.Name())
+		case <-ctx.Done():
+			_ = command.Process.Kill() // nobody wants it any more
+			return context.Cause(ctx)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+func (a *app) printRegion(env *clusters.Environment) error {
+	name := ""
+	if env.Name != defaultCloud {
+		name = " --name " + env.Name
+	}
+	_, err := fmt.Fprintf(a.out, `
+Region %s is up, account %s, Kubernetes %s
+
+  eval "$(epi cloud env%[4]s)"       AWS of this shell is the region, until it ends
+  eksctl create cluster --name demo --version %[5]s --managed -N 1
+  aws eks update-kubeconfig --name demo
+  epi cloud status%[4]s              what is in it, and whether it is well
+  epi cloud down%[4]s                remove it with all its clusters
+`, env.Region, env.AccountID, env.KubernetesVersion, name, minorOf(env.KubernetesVersion))
+	return err
+}
+
+// minorOf is a version of Kubernetes as EKS has them: "1.36" of "v1.36.3".
+func minorOf(version string) string {
+	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
+	return strings.Join(parts[:min(2, len(parts))], ".")
+}
+
+// loadRegion loads a region that is up; its error says how to bring one up.
+func loadRegion(dirs clusters.Dirs, name string) (*clusters.Environment, error) {
+	env, err := clusters.LoadEnvironment(dirs, name)
+	doing := fmt.Sprintf("use region %q", name)
+	switch {
+	case errors.Is(err, clusters.ErrNoEnvironment):
+		return nil, &clusters.EnvironmentError{Doing: doing, Err: errors.New("there is none of that name"), Remedy: "bring it up with: epi cloud up --name " + name}
+	case err != nil:
+		return nil, err
+	case env.Provider != kind.RegionName:
+		return nil, &clusters.EnvironmentError{Doing: doing, Err: fmt.Errorf("it is an environment of provider %s", env.Provider), Remedy: "bring up a region with another --name: epi cloud up --name NAME"}
+	}
+	return env, nil
+}
+
+func (a *app) cloudEnvCommand() *cobra.Command {
+	var name string
+	cmd := &cobra.Command{
+		Use:   "env",
+		Short: "Print what makes a shell's AWS the region: eval \"$(epi cloud env)\"",
+		Long: `Env prints commands of a POSIX shell that set AWS_ENDPOINT_URL, AWS_REGION,
+AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that hide your own profile and session.
+KUBECONFIG becomes a file of the region's own: yours is not touched. Where kubectl is not
+installed, the node image's own comes last on the PATH. In fish: epi cloud env | source`,
+		Example: `  eval "$(epi cloud env)"`,
+		RunE: func(*cobra.Command, []string) error {
+			dirs, err := a.dirs()
+			if err != nil {
+				return err
+			}
+			env, err := loadRegion(dirs, name)
+			if err != nil {
+				return err
+			}
+			dir, err := dirs.EnvironmentDir(name)
+			if err != nil {
+				return err
+			}
+			var text strings.Builder
+			for _, variable := range regionVariables(env, dir) {
+				fmt.Fprintf(&text, "export %s=%s\n", variable[0], shellescape.Quote(variable[1]))
+			}
+			fmt.Fprintf(&text, "export PATH=\"$PATH\":%s\n", shellescape.Quote(filepath.Join(dir, "bin")))
+			fmt.Fprintln(&text, "unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN AWS_ROLE_ARN AWS_WEB_IDENTITY_TOKEN_FILE AWS_CA_BUNDLE")
+			_, err = fmt.Fprint(a.out, text.String())
+			return err
+		},
+	}
+	cloudNameFlag(cmd.Flags(), &name)
+	return cmd
+}
+
+// regionVariables are those that make AWS the region's.
+func regionVariables(env *clusters.Environment, dir string) [][2]string {
+	return [][2]string{
+		{"AWS_ENDPOINT_URL", env.AWS.EndpointURL}, {"AWS_REGION", env.Region}, {"AWS_DEFAULT_REGION", env.Region},
+		{"AWS_ACCESS_KEY_ID", env.AWS.AccessKeyID}, {"AWS_SECRET_ACCESS_KEY", env.AWS.SecretAccessKey},
+		{"AWS_EC2_METADATA_DISABLED", "true"}, {"AWS_CONFIG_FILE", os.DevNull}, {"AWS_SHARED_CREDENTIALS_FILE", os.DevNull},
+		{"KUBECONFIG", filepath.Join(dir, "kubeconfig.user")},
+	}
+}
+
+// regionCluster is a cluster of a region as programs read it.
+type regionCluster struct {
+	Name       string       `json:"name"`
+	Version    string       `json:"version"`
+	Status     string       `json:"status"`
+	Nodegroups []regionPart `json:"nodegroups"`
+	Addons     []regionPart `json:"addons"`
+}
+
+// regionPart is a node group or an add-on.
+type regionPart struct {
+	Name   string `json:"name"`
+	Status string `json:"status"`
+	// Nodes that a node group wants.
+	Nodes int `json:"nodes,omitempty"`
+}
+
+// regionStatus is a region as it is now.
+type regionStatus struct {
+	Name    string `json:"name"`
+	Region  string `json:"region"`
+	Healthy bool   `json:"healthy"`
+	// EndpointURL is where AWS is.
+	EndpointURL string          `json:"endpointURL"`
+	Parts       []health.Part   `json:"parts"`
+	Clusters    []regionCluster `json:"clusters"`
+	Remedy      string          `json:"remedy,omitempty"`
+}
+
+func (a *app) cloudStatusCommand() *cobra.Command {
+	var name string
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "What is in a region, and whether it is well",
+		Long: `Status looks at the container engine, the AWS emulator and the cluster maker of a
+region, and lists its clusters. It changes and starts nothing. The exit code is 0 if all
+three are well, and 3 if one is not or there is no region of that name.`,
+		Example: `  epi cloud status
+  epi cloud status -o json`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.checkOutput(); err != nil {
+				return err
+			}
+			dirs, err := a.dirs()
+			if err != nil {
+				return err
+			}
+			env, err := loadRegion(dirs, name)
+			if err != nil {
+				return err
+			}
+			status := a.lookAtRegion(cmd.Context(), dirs, env)
+			if a.output == "json" {
+				err = a.printJSON(status)
+			} else {
+				err = a.printRegionStatus(status)
+			}
+			if err == nil && !status.Healthy {
+				return &codedError{code: exitEnvironment, err: fmt.Errorf("region %q is not healthy", name), reported: true}
+			}
+			return err
+		},
+	}
+	cloudNameFlag(cmd.Flags(), &name)
+	a.outputFlag(cmd)
+	return cmd
+}
+
+// lookAtRegion finds out how a region is.
+func (a *app) lookAtRegion(ctx context.Context, dirs clusters.Dirs, env *clusters.Environment) regionStatus {
+	status := regionStatus{Name: env.Name, Region: env.Region, EndpointURL: env.AWS.EndpointURL, Clusters: []regionCluster{}}
+	found, err := engine.Running(ctx, engine.Options{Dirs: dirs})
+	status.Parts = append(status.Parts, enginePart(found, err), health.Emulator(ctx, env), makerPart(dirs, env.Name))
+	status.Healthy = !slices.ContainsFunc(status.Parts, func(p health.Part) bool { return !p.Healthy })
+	if !status.Healthy {
+		status.Remedy = "start what has stopped with: " + a.commandLine("cloud", "up", "--name", env.Name)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	wanted, err := control.New(env.Control.URL, env.Control.Token).Wanted(ctx, "", 0)
+	if err != nil {
+		return status // the emulator's part says why
+	}
+	for _, c := range wanted.Clusters {
+		listed := regionCluster{Name: c.Name, Version: c.Version, Status: c.Status, Nodegroups: []regionPart{}, Addons: []regionPart{}}
+		for _, g := range c.Nodegroups {
+			listed.Nodegroups = append(listed.Nodegroups, regionPart{g.Name, g.Status, g.Size})
+		}
+		for _, addon := range c.Addons {
+			listed.Addons = append(listed.Addons, regionPart{Name: addon.Name, Status: addon.Status})
+		}
+		status.Clusters = append(status.Clusters, listed)
+	}
+	return status
+}
+
+// makerPart says whether the cluster maker of a region runs.
+func makerPart(dirs clusters.Dirs, name string) health.Part {
+	part := health.Part{Name: "cluster maker"}
+	pid, err := kind.NewRegions(dirs).Maker(name)
+	switch {
+	case err != nil:
+		part.State = firstLine(err.Error())
+	case pid == 0:
+		part.State = "does not run"
+	default:
+		part.Healthy, part.State = true, fmt.Sprintf("runs, process %d", pid)
+	}
+	return part
+}
+
+func (a *app) printRegionStatus(status regionStatus) error {
+	state := stateUp
+	if !status.Healthy {
+		state = stateUnhealthy
+	}
+	table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintf(table, "Region %q is %s: %s at %s\n", status.Name, state, status.Region, status.EndpointURL)
+	for _, part := range status.Parts {
+		mark := "✓"
+		if !part.Healthy {
+			mark = "✗"
+		}
+		_, _ = fmt.Fprintf(table, "  %s %s\t%s\n", mark, part.Name, part.State)
+	}
+	if len(status.Clusters) == 0 {
+		_, _ = fmt.Fprintln(table, "No clusters.")
+	} else {
+		_, _ = fmt.Fprintln(table, "\nCLUSTER\tVERSION\tSTATUS\tNODE GROUPS\tADD-ONS")
+	}
+	for _, c := range status.Clusters {
+		var groups, addons []string
+		for _, g := range c.Nodegroups {
+			groups = append(groups, fmt.Sprintf("%s (%d) %s", g.Name, g.Nodes, g.Status))
+		}
+		for _, addon := range c.Addons {
+			addons = append(addons, addon.Name+" "+addon.Status)
+		}
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", c.Name, c.Version, c.Status, strings.Join(groups, ", "), strings.Join(addons, ", "))
+	}
+	if status.Remedy != "" {
+		_, _ = fmt.Fprintf(table, "Hint: %s\n", status.Remedy)
+	}
+	return table.Flush()
+}
+
+func (a *app) cloudDownCommand() *cobra.Command {
+	var name string
+	cmd := &cobra.Command{
+		Use:   "down",
+		Short: "Remove a region with all its clusters",
+		Long: `Down ends the cluster maker and removes the region's clusters, emulator, network and
+folder, also after a crash. Removing what is not there is no error. Nothing is removed
+that is not epi's own.`,
+		Example: `  epi cloud down`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			a.interrupts.at(removing(a.commandLine("cloud", "down", "--name", name)))
+			dirs, err := a.dirs()
+			if err != nil {
+				return err
+			}
+			provider, err := clusters.ProviderOf(dirs, name)
+			if err != nil && !errors.Is(err, clusters.ErrNoEnvironment) {
+				return err
+			}
+			if err == nil && provider != "" && provider != kind.RegionName {
+				return &clusters.EnvironmentError{
+					Doing: fmt.Sprintf("remove region %q", name), Err: fmt.Errorf("it is an environment of provider %s", provider), Remedy: "remove that with: epi down --name " + name,
+				}
+			}
+			release, err := useToRemove(dirs, name, false, false)
+			if err != nil {
+				return err
+			}
+			defer release()
+			steps := a.newSteps(nil)
+			defer steps.Close()
+			return kind.NewRegions(dirs).Down(cmd.Context(), name, steps)
+		},
+	}
+	cloudNameFlag(cmd.Flags(), &name)
+	return cmd
+}
+
+// cloudMakerCommand is the cluster maker, which up starts.
+func (a *app) cloudMakerCommand() *cobra.Command {
+	var name string
+	cmd := &cobra.Command{
+		Use:    "maker",
+		Short:  "Make the clusters of a region until a signal comes",
+		Hidden: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			dirs, err := a.dirs()
+			if err != nil {
+				return err
+			}
+			regions := kind.NewRegions(dirs)
+			release, err := regions.LockMaker(name)
+			if err != nil {
+				return &clusters.EnvironmentError{Doing: "make clusters", Err: err, Remedy: "one maker is enough"}
+			}
+			defer release()
+			level := slog.LevelInfo
+			if a.verbose {
+				level = slog.LevelDebug
+			}
+			log := slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
+			made, err := regions.Clusters(cmd.Context(), name, log, region.ErrLost, region.ErrUnsupported)
+			if err != nil {
+				return err
+			}
+			region.New(region.Options{Control: made.Control(), Backend: made, Log: log}).Run(cmd.Context())
+			return nil
+		},
+	}
+	cloudNameFlag(cmd.Flags(), &name)
+	return cmd
+}
