@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -259,7 +258,7 @@ func cliDecisions(t *testing.T, c *cli) {
 	c.as(t, c.invalid, "s3", "ls", "s3://"+c.bucket).refused(t, "InvalidToken")
 
 	url := c.as(t, c.getter, "s3", "presign", "s3://"+c.bucket+"/"+ownKey, "--expires-in", "60").succeeded(t)
-	response := fetch(t.Context(), t, c.world, http.MethodGet, strings.TrimSpace(url))
+	response := fetch(t.Context(), t, c.world, strings.TrimSpace(url))
 	if body, err := io.ReadAll(response.Body); err != nil || response.StatusCode != 200 || string(body) != "for default" {
 		t.Errorf("presigned: %s %s, %v", response.Status, body, err)
 	}

@@ -189,14 +189,14 @@ func TestGoS3Presigned(t *testing.T) {
 		{"another key", strings.Replace(url(w.admin, ownKey), "default", "hoge", 1), 403, "<Code>SignatureDoesNotMatch</Code>"},
 		{"longer life", strings.Replace(url(w.admin, ownKey), "X-Amz-Expires=60", "X-Amz-Expires=600", 1), 403, "<Code>SignatureDoesNotMatch</Code>"},
 	} {
-		response := fetch(ctx, t, w, http.MethodGet, test.url)
+		response := fetch(ctx, t, w, test.url)
 		if body, err := io.ReadAll(response.Body); err != nil || response.StatusCode != test.status || !strings.Contains(string(body), test.body) {
 			t.Errorf("%s: %s %s, %v", test.name, response.Status, body, err)
 		}
 	}
 	old := url(w.admin, ownKey)
 	w.SetClock(2 * time.Minute)
-	if response := fetch(ctx, t, w, http.MethodGet, old); response.StatusCode != http.StatusForbidden {
+	if response := fetch(ctx, t, w, old); response.StatusCode != http.StatusForbidden {
 		t.Errorf("URL after its expiry: %s", response.Status)
 	}
 	w.SetClock(0)

@@ -120,7 +120,7 @@ func TestRclone(t *testing.T) {
 	run("sync", "emu:rclone/tree", back)
 	sameTree(t, folder, back)
 	link := strings.TrimSpace(run("link", "--expire", "1h", "emu:rclone/tree/ü.txt"))
-	if response := fetch(t.Context(), t, w, "GET", link); response.StatusCode != 200 {
+	if response := fetch(t.Context(), t, w, link); response.StatusCode != 200 {
 		t.Errorf("link %s: %s", link, response.Status)
 	}
 	run("purge", "emu:rclone")
@@ -154,7 +154,7 @@ func TestS3cmd(t *testing.T) {
 	run("sync", "s3://s3cmd/tree/", back+"/")
 	sameTree(t, folder, back)
 	// signurl has Signature Version 2 alone.
-	response := fetch(t.Context(), t, w, "GET", strings.TrimSpace(run("signurl", "s3://s3cmd/moved", "+600")))
+	response := fetch(t.Context(), t, w, strings.TrimSpace(run("signurl", "s3://s3cmd/moved", "+600")))
 	if response.StatusCode != 400 {
 		t.Errorf("signurl: %s", response.Status)
 	}
@@ -181,7 +181,7 @@ func TestPresignWithVersion2(t *testing.T) {
 		if strings.Contains(url, "X-Amz-Algorithm=AWS4-HMAC-SHA256") {
 			test.status = 200 // version 2 of the CLI
 		}
-		response := fetch(t.Context(), t, c.world, "GET", url)
+		response := fetch(t.Context(), t, c.world, url)
 		var body bytes.Buffer
 		if _, err := body.ReadFrom(response.Body); err != nil || response.StatusCode != test.status {
 			t.Errorf("%s: %s %s, %v", name, response.Status, body.String(), err)

@@ -152,9 +152,9 @@ func require(t *testing.T, missing error) {
 }
 
 // fetch gets a URL without any AWS client.
-func fetch(ctx context.Context, t *testing.T, w *world, method, url string) *http.Response {
+func fetch(ctx context.Context, t *testing.T, w *world, url string) *http.Response {
 	t.Helper()
-	request, err := http.NewRequestWithContext(ctx, method, url, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
