@@ -15,6 +15,7 @@ import (
 	"github.com/podidentity/epi/bench/scenario"
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/watch"
+	"github.com/podidentity/epi/cmd/epi/timeline"
 	"github.com/podidentity/epi/reports"
 )
 
@@ -302,6 +303,9 @@ func (m *measured) Generators(seed uint64, machines []reports.Machine, generator
 func (m *measured) Scenario(record reports.Scenario) {
 	m.bench.Scenarios = append(m.bench.Scenarios, record)
 	m.keep(m.recorder.Scenario(record))
+	if record.Duration > 0 {
+		m.timeline.Add(timeline.Span{Track: "scenarios", Name: record.Name, Started: record.Started, Took: record.Duration, Failed: record.Outcome == reports.Fail})
+	}
 }
 
 // Plan implements bench.ABSink.

@@ -20,6 +20,7 @@ var mayImport = map[string][]string{
 	"cmd/epi/configfile":                   {},
 	"cmd/epi/nearest":                      {},
 	"cmd/epi/screen":                       {},
+	"cmd/epi/timeline":                     {},
 	"cmd/epi-agent":                        {"clusters/agent/..."},
 	"cmd/epi-webhook":                      {"clusters/webhook/..."},
 	"cmd/epi-emulator":                     {"clusters/emulator/..."},

@@ -22,6 +22,7 @@ import (
 
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/recognition"
+	"github.com/podidentity/epi/cmd/epi/timeline"
 	"github.com/podidentity/epi/framework"
 	"github.com/podidentity/epi/framework/artifacts"
 	"github.com/podidentity/epi/framework/requirement"
@@ -39,6 +40,9 @@ type session struct {
 	recorder *reports.Recorder
 	// junit is a file that gets the JUnit report as well; "" for none.
 	junit string
+	// timeline is what the run did when, and what used the processors until unwatch.
+	timeline *timeline.Timeline
+	unwatch  func()
 	// end ends the context of the run when it cannot be recorded any more.
 	end context.CancelCauseFunc
 
@@ -83,7 +87,11 @@ func (a *app) newSession(cmd *cobra.Command, artifacts string, selection []strin
 	if err != nil {
 		return nil, a.cannotStart("start record of the run", err, artifactsPlace(dir))
 	}
-	return &session{app: a, dir: dir, recorder: recorder}, nil
+	s := &session{app: a, dir: dir, recorder: recorder, timeline: &timeline.Timeline{}}
+	var ctx context.Context // also what an interrupted run still does is told
+	ctx, s.unwatch = context.WithCancel(context.Background())
+	go s.timeline.Watch(ctx)
+	return s, nil
 }
 
 // writeConfig writes the effective configuration of cmd as a file that --config takes. Where the folders of
@@ -215,10 +223,28 @@ func (s *session) phase(p phase) {
 		recorded.Error = p.err.Error()
 	}
 	s.keep(s.recorder.Phase(recorded))
+	s.timeline.Add(timeline.Span{Track: "steps", Name: p.name, Started: p.started, Took: p.took, Failed: p.err != nil})
 }
 
 // spec records what became of a spec.
-func (s *session) spec(spec reports.Spec) { s.keep(s.recorder.Add(spec)) }
+func (s *session) spec(spec reports.Spec) {
+	s.keep(s.recorder.Add(spec))
+	if spec.Duration > 0 {
+		s.timeline.Add(timeline.Span{Track: "specs", Name: spec.Name, Started: spec.Started, Took: spec.Duration, Failed: spec.Outcome == reports.Fail})
+	}
+}
+
+// traceFile is the timeline in the folder of a run.
+const traceFile = "trace.json"
+
+// writeTimeline writes the timeline beside the reports.
+func (s *session) writeTimeline() error {
+	file, err := os.Create(filepath.Join(s.dir, traceFile))
+	if err != nil {
+		return fmt.Errorf("write timeline: %w", err)
+	}
+	return errors.Join(s.timeline.Write(file), file.Close())
+}
 
 // removingEnvironment is the last part of a run.
 const removingEnvironment = "remove environment"
@@ -289,6 +315,7 @@ func (s *session) finish(ctx context.Context) error {
 	if s.end != nil {
 		s.end(nil)
 	}
+	s.unwatch()
 	run, err := s.recorder.Finish(ctx.Err() != nil)
 	s.keep(err)
 	// What could not be written down is told with the verdict, and only there.
@@ -301,6 +328,9 @@ func (s *session) finish(ctx context.Context) error {
 		}
 	}
 	if s.broken == nil {
+		if err := s.writeTimeline(); err != nil {
+			_, _ = fmt.Fprintf(s.app.err, "Warning: %v\n", err)
+		}
 		if err := reports.PointLatest(s.dir); err != nil {
 			_, _ = fmt.Fprintf(s.app.err, "Warning: %v\n", err) // the reports are there all the same
 		}

@@ -1,0 +1,167 @@
+// Package timeline writes what a command did when, and what used the processors meanwhile, as a file that
+// trace viewers open, such as Perfetto and chrome://tracing: JSON in the trace event format
+// (https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU).
+package timeline
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Span is something that took time, on a track of its kind.
+type Span struct {
+	// Track such as "steps" or "specs"; spans of one that overlap are shown below each other.
+	Track, Name string
+	Started     time.Time
+	Took        time.Duration
+	// Failed says that it ended with an error.
+	Failed bool
+}
+
+// Sample is how many processors each program used since the sample before, by the name of its processes.
+type Sample struct {
+	At    time.Time
+	Cores map[string]float64
+}
+
+// Timeline collects spans and samples. It is safe for concurrent use.
+type Timeline struct {
+	mu      sync.Mutex
+	spans   []Span
+	samples []Sample
+}
+
+// Add adds a span.
+func (t *Timeline) Add(span Span) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.spans = append(t.spans, span)
+}
+
+// every is how often the processors are looked at: often enough for a step of some seconds, and seldom enough
+// to cost a hundredth of a core.
+const every = 2 * time.Second
+
+// mostSamples bounds the memory of a run that takes days.
+const mostSamples = 50_000
+
+// Watch samples what uses the processors until ctx ends. Where the kernel does not tell it returns at once.
+func (t *Timeline) Watch(ctx context.Context) {
+	before, err := read("/proc")
+	if err != nil {
+		return
+	}
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		now, err := read("/proc")
+		if err != nil {
+			return
+		}
+		t.mu.Lock()
+		if len(t.samples) < mostSamples {
+			t.samples = append(t.samples, now.since(before))
+		}
+		t.mu.Unlock()
+		before = now
+	}
+}
+
+// event is one of the format's; times are in microseconds.
+type event struct {
+	Name  string         `json:"name"`
+	Phase string         `json:"ph"`
+	At    int64          `json:"ts"`
+	Took  int64          `json:"dur,omitempty"`
+	PID   int            `json:"pid"`
+	TID   int            `json:"tid"`
+	Args  map[string]any `json:"args,omitempty"`
+}
+
+// mostPrograms are told apart; the others are one.
+const mostPrograms = 12
+
+// Write writes what was collected. Times count from the first span.
+func (t *Timeline) Write(w io.Writer) error {
+	t.mu.Lock()
+	spans, samples := slices.Clone(t.spans), slices.Clone(t.samples)
+	t.mu.Unlock()
+	slices.SortStableFunc(spans, func(a, b Span) int { return a.Started.Compare(b.Started) })
+	var events []event
+	var start time.Time
+	if len(spans) > 0 {
+		start = spans[0].Started
+	} else if len(samples) > 0 {
+		start = samples[0].At
+	}
+	tracks, lanes := map[string]int{}, map[string][]time.Time{}
+	for _, span := range spans {
+		pid, known := tracks[span.Track]
+		if !known {
+			pid = len(tracks) + 1
+			tracks[span.Track] = pid
+			events = append(events, event{Name: "process_name", Phase: "M", PID: pid, Args: map[string]any{"name": span.Track}})
+		}
+		// The first lane that is free: viewers show spans of one lane that overlap as calls of each other.
+		lane := slices.IndexFunc(lanes[span.Track], func(busy time.Time) bool { return !busy.After(span.Started) })
+		if lane < 0 {
+			lane = len(lanes[span.Track])
+			lanes[span.Track] = append(lanes[span.Track], time.Time{})
+		}
+		lanes[span.Track][lane] = span.Started.Add(span.Took)
+		shown := event{
+			Name: span.Name, Phase: "X", PID: pid, TID: lane + 1,
+			At: span.Started.Sub(start).Microseconds(), Took: max(span.Took.Microseconds(), 1),
+		}
+		if span.Failed {
+			shown.Args = map[string]any{"failed": true}
+		}
+		events = append(events, shown)
+	}
+	events = append(events, counters(samples, start)...)
+	if err := json.NewEncoder(w).Encode(map[string]any{"displayTimeUnit": "ms", "traceEvents": events}); err != nil {
+		return fmt.Errorf("write timeline: %w", err)
+	}
+	return nil
+}
+
+// counters are the samples as one stacked series.
+func counters(samples []Sample, start time.Time) []event {
+	total := map[string]float64{}
+	for _, sample := range samples {
+		for program, cores := range sample.Cores {
+			total[program] += cores
+		}
+	}
+	programs := slices.SortedFunc(maps.Keys(total), func(a, b string) int {
+		return cmp.Or(cmp.Compare(total[b], total[a]), cmp.Compare(a, b))
+	})
+	programs = programs[:min(len(programs), mostPrograms)]
+	var events []event
+	for _, sample := range samples {
+		args, rest := map[string]any{}, 0.0
+		for program, cores := range sample.Cores {
+			if !slices.Contains(programs, program) {
+				rest += cores
+			}
+		}
+		for _, program := range programs {
+			args[program] = sample.Cores[program]
+		}
+		args["all others"] = rest
+		events = append(events, event{Name: "cores", Phase: "C", At: max(sample.At.Sub(start).Microseconds(), 0), Args: args})
+	}
+	return events
+}
