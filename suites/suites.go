@@ -50,6 +50,8 @@ type Options struct {
 	Focus, LabelFilter string
 	// Suites by name; empty: all.
 	Suites []string
+	// Seed draws the order of the specs; 0 is 1.
+	Seed int64
 	// Profile names profiles, one of Levels, or both; empty means All.
 	Profile []string
 	// Slow also runs the specs that take minutes; else they are recorded as skipped.
@@ -188,7 +190,7 @@ func (o Options) runner() runner.Options {
 	}
 	options := runner.Options{
 		Command: append([]string{o.Executable}, o.Arguments...), Procs: procs,
-		Focus: o.Focus, LabelFilter: o.LabelFilter,
+		Focus: o.Focus, LabelFilter: o.LabelFilter, Seed: o.Seed,
 		Check:       o.checkSuites,
 		Decide:      o.Decide,
 		Environment: o.Watch, FailFast: o.FailFast,

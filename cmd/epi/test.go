@@ -46,6 +46,7 @@ func (f *testFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.options.LabelFilter, "label-filter", "", "expression on requirements, such as 'INJ-01 || TOK-01'")
 	flags.IntVar(&f.options.Procs, "procs", 4, "how many specs run at once")
 	flags.BoolVar(&f.options.FailFast, "fail-fast", false, "end after the first spec that fails; the rest is recorded as not run")
+	flags.Int64Var(&f.options.Seed, "order", 1, "seed of the order of the specs; each time of --repeat has the next one")
 	flags.IntVar(&f.repeat, "repeat", 1, "run the specs so many times, until one fails; what is recorded is the last time")
 	flags.StringVar(&f.junit, "junit-report", "", "also write the JUnit report to this file")
 	flags.StringVar(&f.artifacts, "artifacts", "_artifacts", "folder of the runs: each gets one below it, and latest points to the last")
@@ -66,6 +67,9 @@ func (f *testFlags) validate(ctx context.Context) error {
 	f.options.Executable, f.options.Arguments = self, []string{suiteProcess}
 	if f.options.Procs < 1 {
 		return usageError("flag --procs: %d is less than 1", f.options.Procs)
+	}
+	if f.options.Seed < 1 {
+		return usageError("flag --order: %d is less than 1", f.options.Seed)
 	}
 	if f.repeat < 1 || f.repeat > mostRepeats {
 		return usageError("flag --repeat: %d is not within 1 to %d", f.repeat, mostRepeats)
@@ -248,6 +252,7 @@ func (a *app) runSuites(ctx context.Context, env *clusters.Environment, flags te
 		if !held || err != nil || time >= flags.repeat || ctx.Err() != nil {
 			break
 		}
+		options.Seed++
 	}
 	unwatch()
 	if watch.Err() == nil {

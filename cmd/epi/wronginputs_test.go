@@ -156,6 +156,7 @@ func TestWrongInputs(t *testing.T) {
 		{args: []string{"up", "--nodes", "-1"}, says: []string{"--nodes", "-1"}},
 		{args: []string{"up", "--nodes", "two"}, says: []string{"--nodes", "two", "whole number"}},
 		{args: []string{"up", "--nodes", "99999999999999999999"}, says: []string{"--nodes", "whole number"}},
+		{args: []string{"test", "--order", "0"}, says: []string{"--order", "0", "less than 1"}},
 		{args: []string{"up", "--compat", "upstraem"}, says: []string{"--compat", "upstraem", "upstream"}},
 		{args: []string{"run", "--provider", "existing", "--compat", "upstream"}, says: []string{"--compat", "existing"}},
 		{args: []string{"up", "--imds-hop-limit", "3"}, says: []string{"--imds-hop-limit", "3", "1 or 2"}},

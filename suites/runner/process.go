@@ -2,6 +2,7 @@ package runner
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -126,7 +127,8 @@ func preview(o order) (plan, error) {
 
 func configuration(o order) (types.SuiteConfig, types.ReporterConfig) {
 	suite := types.NewDefaultSuiteConfig()
-	suite.RandomSeed = 1 // the same order in every process; which process gets a spec is for the parent
+	// The same order in every process; which process gets a spec is for the parent.
+	suite.RandomSeed = cmp.Or(o.Seed, 1)
 	suite.GracePeriod = gracePeriod
 	suite.Timeout = 0
 	suite.LabelFilter = o.LabelFilter

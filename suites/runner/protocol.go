@@ -44,6 +44,8 @@ type order struct {
 	// all. The parent grants only what both choose.
 	Focus       string `json:"focus,omitempty"`
 	LabelFilter string `json:"labelFilter,omitempty"`
+	// Seed draws the order of the specs; 0 is 1.
+	Seed int64 `json:"seed,omitempty"`
 	// Payload is for whoever opens the harness in the process.
 	Payload json.RawMessage `json:"payload,omitempty"`
 }

@@ -21,6 +21,8 @@ type Options struct {
 	// Focus is a regular expression on the whole text of specs, LabelFilter an expression on labels
 	// in Ginkgo's syntax. Empty ones choose all.
 	Focus, LabelFilter string
+	// Seed draws the order of the specs, of those that run alone apart; 0 is 1.
+	Seed int64
 	// Decide, if set, decides further what becomes of the specs that Focus and LabelFilter choose.
 	Decide func(Planned) Decision
 	// Check, if set, may refuse the selection when the whole tree is known.
@@ -305,7 +307,7 @@ func (r *run) process(ctx context.Context, number int) (again bool, _ error) {
 	if interrupted(ctx) {
 		return false, nil
 	}
-	c, err := start(ctx, r.options, order{Process: number, LabelFilter: r.options.LabelFilter})
+	c, err := start(ctx, r.options, order{Process: number, LabelFilter: r.options.LabelFilter, Seed: r.options.Seed})
 	if err != nil {
 		return false, err
 	}

@@ -361,6 +361,31 @@ func TestVerdicts(t *testing.T) {
 }
 
 // A spec that takes minutes and begins last is what the others wait for.
+// Specs that only hold in one order are found by others: each seed has one of its own, and always the same.
+func TestSeedDrawsTheOrder(t *testing.T) {
+	order := func(seed int64) string {
+		o, d := options(t, "quiet")
+		o.Procs, o.Seed = 1, seed
+		if records, err := collect(t, t.Context(), o); err != nil || len(records) != 14 {
+			t.Fatalf("%d records, %v", len(records), err)
+		}
+		var begun []string
+		for _, line := range d.lines(t) {
+			if _, name, ok := strings.Cut(line, " begin "); ok {
+				begun = append(begun, name)
+			}
+		}
+		return strings.Join(begun, ", ")
+	}
+	first, second := order(0), order(2)
+	if first == second {
+		t.Errorf("seeds 1 and 2 both have the order %s", first)
+	}
+	if again := order(1); again != first {
+		t.Errorf("seed 1 has the orders %s and %s", first, again)
+	}
+}
+
 func TestSlowSpecsBeginFirst(t *testing.T) {
 	o, d := options(t, "slow")
 	o.Procs = 1
