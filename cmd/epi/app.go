@@ -97,6 +97,9 @@ func (a *app) describe(err error) string {
 		if hint == "" {
 			hint = hintAboutFolders(err, dirs)
 		}
+		if hint == "" {
+			hint = a.remedyOf(err)
+		}
 		if hint != "" {
 			return fmt.Sprintf("Error: %s\nHint: %s\n", strings.TrimSpace(err.Error()), hint)
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -126,11 +127,29 @@ func remedyForDisk(err error, places ...storage) string {
 	return "free space where the container engine keeps its data (docker info --format '{{.DockerRootDir}}')"
 }
 
+// remedyOf is what a user can do about an error: about the disk, if that is what is wrong.
+func (a *app) remedyOf(err error) string {
+	remedy := ""
+	if dirs, dirsErr := a.dirs(); dirsErr == nil {
+		remedy = remedyForDisk(err, statePlace(dirs), cachePlace(dirs), temporaryPlace())
+		if _, environment := errors.AsType[*clusters.EnvironmentError](err); environment && remedy == "" && clusters.Remedy(err) == "" {
+			// A program of another's may have said no word about it, as the engine's in a node.
+			if full, ok := errors.AsType[*clusters.EnvironmentError](a.checkRoom(statePlace(dirs), cachePlace(dirs))); ok {
+				return fmt.Sprintf("%v; %s", full.Err, full.Remedy)
+			}
+		}
+	}
+	return cmp.Or(remedy, clusters.Remedy(err))
+}
+
 // unwritten is what could not be written as a problem of the run.
 func (a *app) unwritten(doing string, err error, where storage) reports.Problem {
 	problem := reports.Problem{Doing: doing, Message: firstOf(err).Error(), Remedy: remedyForDisk(err, where)}
 	dir := a.relative(where.dir)
 	trouble := findTrouble(err)
+	if full, ok := errors.AsType[*room.Error](err); ok {
+		trouble = &diskTrouble{why: full.Why}
+	}
 	switch {
 	case trouble != nil:
 		problem.Message = fmt.Sprintf("%s: %s", dir, trouble.why)

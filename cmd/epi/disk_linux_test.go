@@ -83,6 +83,32 @@ func TestARunThatCannotBeRecordedEnds(t *testing.T) {
 	}
 }
 
+// TestARunEndsAlsoWhereNothingIsRecordedForLong: as during a scenario, or while a cluster comes up.
+func TestARunEndsAlsoWhereNothingIsRecordedForLong(t *testing.T) {
+	for says, damage := range map[string]func(t *testing.T, s *session, small string){
+		"its disk is full": func(t *testing.T, _ *session, small string) { fillDisk(t, small) },
+		"was removed": func(t *testing.T, s *session, _ string) {
+			if err := os.RemoveAll(s.dir); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		small := smallDisk(t, "32m")
+		var out, errs bytes.Buffer
+		a := newApp(&out, &errs, func(string) (string, bool) { return "", false })
+		session, err := a.newSession(&cobra.Command{}, filepath.Join(small, "runs"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx := session.bound(t.Context())
+		damage(t, session, small)
+		<-ctx.Done()
+		if code := exitCode(t.Context(), session.finish(t.Context())); code != exitEnvironment || !strings.Contains(strings.Join(strings.Fields(out.String()), " "), says) {
+			t.Errorf("%s: exit code %d:\n%s%s", says, code, &out, &errs)
+		}
+	}
+}
+
 // TestAFullDiskIsToldBeforeMinutesGoIntoAnEnvironment: whichever of epi's folders is on it.
 func TestAFullDiskIsToldBeforeMinutesGoIntoAnEnvironment(t *testing.T) {
 	t.Setenv("PATH", "") // no container engine
@@ -125,6 +151,28 @@ func TestAFullDiskIsToldBeforeMinutesGoIntoAnEnvironment(t *testing.T) {
 	}
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {
 		t.Errorf("it leaves %v, %v", entries, err)
+	}
+}
+
+// TestAProblemOfARunTellsTheFullDiskOfItsState: by the error's own words, or where they say nothing of it, as when
+// a node does not start, by the disk.
+func TestAProblemOfARunTellsTheFullDiskOfItsState(t *testing.T) {
+	small := smallDisk(t, "32m")
+	var out, errs bytes.Buffer
+	variables := map[string]string{"XDG_STATE_HOME": small, "XDG_CACHE_HOME": t.TempDir()}
+	a := newApp(&out, &errs, func(key string) (string, bool) { value, ok := variables[key]; return value, ok })
+	silent := &clusters.EnvironmentError{Doing: "create cluster", Err: errors.New("command docker run failed: exit status 125")}
+	if remedy := a.remedyOf(silent); remedy != "" {
+		t.Errorf("with room on the disk: %q", remedy)
+	}
+	fillDisk(t, small)
+	for _, err := range []error{silent, errors.New("docker: mkdir /x: no space left on device")} {
+		if remedy := a.remedyOf(err); !strings.Contains(remedy, "its disk is full") || !strings.Contains(remedy, "--state-dir") {
+			t.Errorf("%v: %q", err, remedy)
+		}
+	}
+	if remedy := a.remedyOf(&clusters.EnvironmentError{Doing: "x", Err: errors.New("y"), Remedy: "its own"}); remedy != "its own" {
+		t.Errorf("of another cause: %q", remedy)
 	}
 }
 

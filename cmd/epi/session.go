@@ -22,6 +22,7 @@ import (
 
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/recognition"
+	"github.com/podidentity/epi/clusters/room"
 	"github.com/podidentity/epi/cmd/epi/timeline"
 	"github.com/podidentity/epi/framework"
 	"github.com/podidentity/epi/framework/artifacts"
@@ -64,7 +65,32 @@ func (s *session) bound(ctx context.Context) context.Context {
 	if s.broken != nil {
 		end(errUnrecorded)
 	}
+	go s.watchFolder(ctx)
 	return ctx
+}
+
+// lookAtFolder is how often the folder of a run is looked at: minutes may pass between two records.
+const lookAtFolder = time.Second
+
+// watchFolder ends the run when its folder is removed, or its disk takes no more.
+func (s *session) watchFolder(ctx context.Context) {
+	ticker := time.NewTicker(lookAtFolder)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		_, err := os.Stat(s.dir)
+		if err == nil {
+			err = room.Check(s.dir)
+		}
+		if err != nil {
+			s.keep(err)
+			return
+		}
+	}
 }
 
 // newSession starts the record of a run of cmd in a folder of its own below artifacts.
@@ -254,7 +280,7 @@ func (s *session) problem(doing string, err error) {
 	if err == nil || s.unrecorded() != nil && doing != removingEnvironment {
 		return // what ends a run that cannot be recorded is told with the verdict
 	}
-	s.keep(s.recorder.Problem(reports.Problem{Doing: doing, Message: err.Error(), Remedy: clusters.Remedy(err)}))
+	s.keep(s.recorder.Problem(reports.Problem{Doing: doing, Message: err.Error(), Remedy: s.app.remedyOf(err)}))
 }
 
 // logs keeps what the cluster's own programs said and the calls that AWS got. Logs are no verdict:
