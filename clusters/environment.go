@@ -58,6 +58,12 @@ type Environment struct {
 	// Clients are the AWS clients that the client matrix runs here.
 	Clients []Client `json:"clients,omitempty"`
 	AWS     AWS      `json:"aws"`
+	// Expires is when a sweeper may remove what is in AWS; zero for an environment that has nothing there.
+	Expires time.Time `json:"expires,omitzero"`
+	// PermissionsBoundary is the ARN of the policy that bounds roles which are made; empty for none.
+	PermissionsBoundary string `json:"permissionsBoundary,omitempty"`
+	// Journal is the file of what is made in AWS; empty where AWS goes with the environment.
+	Journal string `json:"journal,omitempty"`
 	// SecondAccount is set with the capability of that name.
 	SecondAccount *Account `json:"secondAccount,omitempty"`
 	// Control is set where the AWS side has epi's control API.
@@ -242,6 +248,9 @@ func LoadEnvironment(dirs Dirs, name string) (*Environment, error) {
 	}
 	if info, err := root.Lstat(kubeconfigFile); err == nil && info.Mode().IsRegular() {
 		env.Kubeconfig = filepath.Join(root.Name(), kubeconfigFile)
+	}
+	if env.Journal != "" { // likewise
+		env.Journal = filepath.Join(root.Name(), JournalFile)
 	}
 	return &env, nil
 }

@@ -20,6 +20,8 @@ const (
 	stateLock          = "state.lock"
 	environmentFile    = "environment.json"
 	kubeconfigFile     = "kubeconfig"
+	// JournalFile is what has been made in AWS for an environment, in its folder.
+	JournalFile = "aws-journal.jsonl"
 )
 
 // ForeignError says that what is at a place of epi's is not epi's. It was not touched.

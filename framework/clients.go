@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/podidentity/epi/clusters/ownership"
 )
 
 // Clients of AWS's services, all of one caller.
@@ -21,9 +23,11 @@ type Clients struct {
 	config aws.Config
 }
 
-func newClients(cfg aws.Config, emulated bool) Clients {
+func newClients(cfg aws.Config, emulated bool, stamp ownership.Stamp) Clients {
+	unstamped := cfg.Copy()
+	stamp.On(&cfg)
 	return Clients{
-		config: cfg,
+		config: unstamped,
 		EKS:    eks.NewFromConfig(cfg), EKSAuth: eksauth.NewFromConfig(cfg), IAM: iam.NewFromConfig(cfg), STS: sts.NewFromConfig(cfg),
 		S3: s3.NewFromConfig(cfg, func(o *s3.Options) {
 			// A bucket's own host name exists only below AWS's domain.
@@ -41,11 +45,14 @@ func (*Clients) String() string { return "AWS clients" }
 // GomegaString implements format.GomegaStringer, for the same reason.
 func (c *Clients) GomegaString() string { return c.String() }
 
-// As are clients of another caller.
-func (e *Env) As(provider aws.CredentialsProvider) *Clients {
+// As are clients of another caller of the environment's account.
+func (e *Env) As(provider aws.CredentialsProvider) *Clients { return e.AsOf(e.AccountID, provider) }
+
+// AsOf are clients of a caller of an account.
+func (e *Env) AsOf(account string, provider aws.CredentialsProvider) *Clients {
 	cfg := e.config.Copy()
 	cfg.Credentials = aws.NewCredentialsCache(provider)
-	clients := newClients(cfg, e.AWS.EndpointURL != "")
+	clients := newClients(cfg, e.AWS.EndpointURL != "", e.stamp(account))
 	return &clients
 }
 

@@ -9,11 +9,12 @@ import (
 	"github.com/onsi/gomega/format"
 
 	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/ownership"
 )
 
 // What a failed expectation prints goes into reports.
 func TestClientsShowNoCredentials(t *testing.T) {
-	env := &Env{Environment: &clusters.Environment{}, Clients: newClients(aws.Config{Region: "us-west-2"}, true)}
+	env := &Env{Environment: &clusters.Environment{}, Clients: newClients(aws.Config{Region: "us-west-2"}, true, ownership.Stamp{})}
 	session := env.AsKey("ASIAEXAMPLE", "secret-of-the-session", "token-of-the-session")
 	credentials, err := session.Credentials().Retrieve(t.Context())
 	if err != nil || credentials.SecretAccessKey != "secret-of-the-session" || credentials.SessionToken != "token-of-the-session" {

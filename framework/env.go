@@ -4,6 +4,7 @@
 package framework
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -23,6 +25,8 @@ import (
 
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/emulator/control"
+	"github.com/podidentity/epi/clusters/journal"
+	"github.com/podidentity/epi/clusters/ownership"
 )
 
 // T is how fixtures speak to whoever runs them: Ginkgo for suites, the run loop for benchmarks.
@@ -74,6 +78,8 @@ type Env struct {
 	// Control is the emulator's control API; nil without clusters.EmulatorControl.
 	Control *control.Client
 
+	owner ownership.Owner
+
 	mu         sync.Mutex
 	namespaces []string
 	names      []string
@@ -102,7 +108,11 @@ func New(ctx context.Context, environment *clusters.Environment, options Options
 	if err != nil {
 		return nil, err
 	}
-	env.Clients = newClients(cfg, environment.AWS.EndpointURL != "")
+	env.owner = ownership.Owner{Environment: environment.Name, Run: cmp.Or(labelValue(options.Run), unnamedRun), Expires: environment.Expires}
+	if env.owner.Expires.IsZero() {
+		env.owner.Expires = time.Now().Add(ownership.Lifetime).UTC().Truncate(time.Second)
+	}
+	env.Clients = newClients(cfg, environment.AWS.EndpointURL != "", env.stamp(environment.AccountID))
 	if environment.Has(clusters.EmulatorControl) && environment.Control != nil {
 		env.Control = control.New(environment.Control.URL, environment.Control.Token)
 	}
@@ -147,20 +157,30 @@ func From(ctx context.Context) *Env {
 	return env
 }
 
-// Labels of everything that is made, so that a sweeper that did not make it finds it: the name of
-// the environment and of the run. On AWS the same are tags.
-func (e *Env) Labels() map[string]string {
-	return map[string]string{
-		LabelEnvironment: e.Name,
-		LabelRun:         labelValue(e.Run),
+// stamp is what marks and writes down what clients of an account make.
+func (e *Env) stamp(account string) ownership.Stamp {
+	return ownership.Stamp{
+		Owner: e.owner, Account: account, Region: e.Region, PermissionsBoundary: e.PermissionsBoundary, Journal: journal.File(e.Journal),
 	}
 }
 
+// Labels of everything that is made in the cluster, so that a sweeper that did not make it finds it: the
+// name of the environment and of the run.
+func (e *Env) Labels() map[string]string {
+	return map[string]string{LabelEnvironment: e.Name, LabelRun: cmp.Or(labelValue(e.Run), unnamedRun)}
+}
+
+// Tags of everything that is made in AWS: Labels, and when it may be removed. Clients add them by themselves.
+func (e *Env) Tags() map[string]string { return e.owner.Tags() }
+
 // Keys of Labels.
 const (
-	LabelEnvironment = "epi.podidentity.dev/environment"
-	LabelRun         = "epi.podidentity.dev/run"
+	LabelEnvironment = ownership.TagEnvironment
+	LabelRun         = ownership.TagRun
 )
+
+// unnamedRun is the name of a run that has none.
+const unnamedRun = "none"
 
 var notInLabel = regexp.MustCompile(`[^A-Za-z0-9_.-]+`)
 

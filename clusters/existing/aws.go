@@ -2,35 +2,24 @@ package existing
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/sweep"
 )
 
 // lookAtAWS asks EKS for the cluster and STS for the account, with the user's own credentials.
 func (p *Provider) lookAtAWS(ctx context.Context, env *clusters.Environment, task clusters.Task) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	var options []func(*config.LoadOptions) error
-	if p.options.Region != "" {
-		options = append(options, config.WithRegion(p.options.Region))
-	}
-	if p.options.EndpointURL != "" {
-		options = append(options, config.WithBaseEndpoint(p.options.EndpointURL))
-	}
-	cfg, err := config.LoadDefaultConfig(ctx, options...)
+	cfg, err := sweep.LoadConfig(ctx, p.options.Region, p.options.EndpointURL)
 	if err != nil {
-		return fmt.Errorf("read AWS configuration: %w", err)
-	}
-	if cfg.Region == "" {
-		return errors.New("no AWS region: set --region or AWS_REGION")
+		return err
 	}
 	env.Region = cfg.Region
 	caller, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})

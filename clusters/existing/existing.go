@@ -1,6 +1,6 @@
 // Package existing takes a cluster that somebody else runs, with the agent and webhook that are in
 // it, such as an EKS cluster, for an environment. It creates nothing in the cluster; what the suites
-// leave there after a crash, Down removes.
+// leave there and in AWS after a crash, Down removes.
 package existing
 
 import (
@@ -19,6 +19,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/journal"
+	"github.com/podidentity/epi/clusters/sweep"
 )
 
 // Name of the provider.
@@ -37,8 +39,12 @@ type Options struct {
 	ProbeImage string
 	// EndpointURL of AWS for this machine and PodEndpointURL for pods; empty means AWS's own.
 	EndpointURL, PodEndpointURL string
+	// PermissionsBoundary is the ARN of the policy that bounds the roles that suites make; empty for none.
+	PermissionsBoundary string
 	// EnvironmentLabel marks the namespaces that Down removes; its value is the environment's name.
 	EnvironmentLabel string
+	// Poll is the time between two looks at what is being deleted; 0 leaves it to package sweep.
+	Poll time.Duration
 }
 
 // Provider takes running clusters for environments.
@@ -77,7 +83,8 @@ func (p *Provider) Up(ctx context.Context, spec clusters.Spec, progress clusters
 	env := &clusters.Environment{
 		Provider: Name, Name: spec.Name, Created: time.Now().UTC().Truncate(time.Second),
 		ClusterName: p.options.ClusterName, Kubeconfig: filepath.Join(dir, "kubeconfig"), ProbeImage: p.options.ProbeImage,
-		AWS: clusters.AWS{EndpointURL: p.options.EndpointURL, PodEndpointURL: p.options.PodEndpointURL},
+		AWS:                 clusters.AWS{EndpointURL: p.options.EndpointURL, PodEndpointURL: p.options.PodEndpointURL},
+		PermissionsBoundary: p.options.PermissionsBoundary, Journal: filepath.Join(dir, clusters.JournalFile),
 	}
 	err = p.look(ctx, env, progress)
 	if err == nil {
@@ -176,17 +183,28 @@ func (p *Provider) copyKubeconfig(file string) (*rest.Config, error) {
 // answerTime bounds each question to the cluster and to AWS.
 const answerTime = 20 * time.Second
 
-// Down removes the namespaces that the suites left and what epi keeps about the environment. The
+// Down removes what the suites left in the cluster and in AWS, and what epi keeps about the environment. The
 // cluster, the agent and the webhook are the user's and stay.
 func (p *Provider) Down(ctx context.Context, name string, progress clusters.Progress) error {
 	dir, err := p.dirs.EnvironmentDir(name)
 	if err != nil {
 		return err
 	}
+	there, err := clusters.HasEnvironmentDir(p.dirs, name)
+	if err != nil || !there {
+		return err
+	}
 	task := progress.Start(fmt.Sprintf("Remove what the suites left in the cluster of %q", name))
 	err = p.remove(ctx, name, filepath.Join(dir, "kubeconfig"))
 	task.End(err)
-	if err != nil && clusters.Remedy(err) == "" {
+	// What is in AWS goes also if the cluster is gone.
+	if awsErr := sweep.Environment(ctx, p.dirs, name, SuiteKinds(), sweep.Options{Poll: p.options.Poll}, progress); awsErr != nil {
+		err = errors.Join(err, awsErr)
+	}
+	if err == nil {
+		return clusters.RemoveEnvironmentDir(p.dirs, name)
+	}
+	if clusters.Remedy(err) == "" {
 		return &clusters.EnvironmentError{
 			Doing: fmt.Sprintf("remove environment %q", name), Err: err,
 			Remedy: fmt.Sprintf("if the cluster is gone for good: rm -r %s", dir),
@@ -197,15 +215,10 @@ func (p *Provider) Down(ctx context.Context, name string, progress clusters.Prog
 
 // remove needs no more than the kubeconfig that epi copied: what else is written down may be lost.
 func (p *Provider) remove(ctx context.Context, name, kubeconfig string) error {
-	there, err := clusters.HasEnvironmentDir(p.dirs, name)
-	if err != nil || !there {
-		return err
-	}
 	info, err := os.Lstat(kubeconfig)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		// It was never reached, so nothing was made in it.
-		return clusters.RemoveEnvironmentDir(p.dirs, name)
+		return nil // it was never reached, so nothing was made in it
 	case err == nil && !info.Mode().IsRegular():
 		err = errors.New("it is not a file of its own")
 	}
@@ -221,8 +234,10 @@ func (p *Provider) remove(ctx context.Context, name, kubeconfig string) error {
 	if err != nil {
 		return fmt.Errorf("read kubeconfig: %w", err)
 	}
-	if err := p.removeNamespaces(ctx, client, name); err != nil {
-		return err
-	}
-	return clusters.RemoveEnvironmentDir(p.dirs, name)
+	return p.removeNamespaces(ctx, client, name)
+}
+
+// SuiteKinds are the kinds of resources in AWS that the suites make.
+func SuiteKinds() []journal.Kind {
+	return []journal.Kind{journal.Association, journal.Provider, journal.Role, journal.Policy, journal.Bucket}
 }

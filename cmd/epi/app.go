@@ -211,7 +211,7 @@ wins over a variable, a variable over the file. See: epi help configuration.`,
 		&cobra.Group{ID: "environment", Title: "Environment:"},
 	)
 	for _, command := range []*cobra.Command{
-		a.runCommand(), a.upCommand(), a.testCommand(), a.benchCommand(), a.downCommand(),
+		a.runCommand(), a.upCommand(), a.testCommand(), a.benchCommand(), a.downCommand(), a.janitorCommand(),
 		a.listCommand(), a.statusCommand(), a.logsCommand(), a.loadCommand(), a.compareCommand(), a.reportCommand(), a.historyCommand(), a.badgeCommand(), a.verifyCommand(), a.awsCommand(), a.cloudCommand(), a.doctorCommand(), a.imagesCommand(), a.versionCommand(), a.suiteProcessCommand(), exitCodesTopic(), configurationTopic(), walkthroughTopic(),
 	} {
 		command.Args = usageArgs(command.Args)

@@ -31,10 +31,13 @@ const fromVariable = "epi-variable"
 var (
 	// onlyTyped are flags that neither a file nor a variable sets: what removes or lists is asked for
 	// each time.
-	onlyTyped = []string{"all", "list", "help", "version", "config"}
+	onlyTyped = []string{"all", "yes", "list", "help", "version", "config"}
 	// onlySettings are the flags that a file or a variable may set for a command that takes no others
 	// from there: which environment is removed, and where it is kept.
-	onlySettings = map[string][]string{"down": {"name", "state-dir", "cache-dir", "color", "verbose"}}
+	onlySettings = map[string][]string{
+		"down":    {"name", "state-dir", "cache-dir", "color", "verbose"},
+		"janitor": {"name", "region", "account", "aws-endpoint-url", "state-dir", "cache-dir", "color", "verbose"},
+	}
 	// wholeFile are the commands that long work begins with: they want all of the file to be right, also
 	// what other commands read. Every other one minds what it reads itself.
 	wholeFile = []string{"run", "up", "test", "bench"}

@@ -25,7 +25,7 @@ var providers = map[string][]string{
 		"agent-image", "agent-layout", "agent-arg", "agent-env", "webhook-image", "webhook-layout", "webhook-arg", "webhook-env",
 	},
 	existing.Name: {
-		"kubeconfig", "context", "cluster-name", "region", "node-role", "probe-image", "aws-endpoint-url", "pod-aws-endpoint-url",
+		"kubeconfig", "context", "cluster-name", "region", "node-role", "probe-image", "aws-endpoint-url", "pod-aws-endpoint-url", "permissions-boundary",
 	},
 }
 
@@ -38,6 +38,7 @@ func registerExisting(flags *pflag.FlagSet, o *existing.Options) {
 	flags.StringVar(&o.ProbeImage, "probe-image", "", "existing: epi-probe where the nodes can pull it (required); epi images writes it to an archive")
 	flags.StringVar(&o.EndpointURL, "aws-endpoint-url", "", "existing: AWS endpoint for this machine (default AWS's own)")
 	flags.StringVar(&o.PodEndpointURL, "pod-aws-endpoint-url", "", "existing: AWS endpoint for pods (default AWS's own)")
+	flags.StringVar(&o.PermissionsBoundary, "permissions-boundary", "", "existing: ARN of the policy that bounds the IAM roles that the suites make (default none)")
 	o.EnvironmentLabel = framework.LabelEnvironment
 }
 

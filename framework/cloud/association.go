@@ -92,7 +92,7 @@ func removeAssociation(env *framework.Env, cluster, id string) {
 
 func createAssociation(ctx context.Context, env *framework.Env, namespace, serviceAccount string, role *Role, options ...AssociationOption) (*ekstypes.PodIdentityAssociation, error) {
 	input := &eks.CreatePodIdentityAssociationInput{
-		ClusterName: &env.ClusterName, Namespace: &namespace, ServiceAccount: &serviceAccount, RoleArn: &role.ARN, Tags: env.Labels(),
+		ClusterName: &env.ClusterName, Namespace: &namespace, ServiceAccount: &serviceAccount, RoleArn: &role.ARN,
 	}
 	for _, option := range options {
 		option(input)

@@ -22,7 +22,7 @@ func Elsewhere(env *framework.Env) *framework.Clients {
 		env.T.Fatalf("use second account: the environment has none, though it says so")
 	}
 	role := fmt.Sprintf("arn:aws:iam::%s:role/%s", env.SecondAccount.ID, env.SecondAccount.AdministratorRole)
-	return env.As(stscreds.NewAssumeRoleProvider(env.STS, role, func(o *stscreds.AssumeRoleOptions) { o.RoleSessionName = sessionName }))
+	return env.AsOf(env.SecondAccount.ID, stscreds.NewAssumeRoleProvider(env.STS, role, func(o *stscreds.AssumeRoleOptions) { o.RoleSessionName = sessionName }))
 }
 
 // NewCaller makes a role with the policies, which are all that it may do, and returns clients that

@@ -154,9 +154,15 @@ func TestFixturesAreTaggedAndRemoved(t *testing.T) {
 	g.Expect(attached.AttachedPolicies).To(HaveLen(1))
 	known, err := env.EKS.DescribePodIdentityAssociation(ctx, &eks.DescribePodIdentityAssociationInput{ClusterName: &env.ClusterName, AssociationId: &association.ID})
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(known.Association.Tags).To(Equal(map[string]string{
-		framework.LabelEnvironment: "epi", framework.LabelRun: "20261123-1415",
-	}))
+	g.Expect(known.Association.Tags).To(Equal(env.Tags()))
+	g.Expect(env.Tags()).To(And(HaveKeyWithValue(framework.LabelEnvironment, "epi"), HaveKeyWithValue(framework.LabelRun, "20261123-1415"), HaveLen(3)))
+	made, err := env.IAM.GetRole(ctx, &iam.GetRoleInput{RoleName: &role.Name})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(made.Role.Path).To(HaveValue(Equal("/epi/epi/")))
+	g.Expect(made.Role.Tags).To(HaveLen(3))
+	tagging, err := env.S3.GetBucketTagging(ctx, &s3.GetBucketTaggingInput{Bucket: &bucket.Name})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(tagging.TagSet).To(HaveLen(3))
 	g.Expect([]string{bucket.Name, role.Name}).To(HaveEach(HavePrefix("epi-epi-")))
 
 	f.removeAll()

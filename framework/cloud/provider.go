@@ -32,9 +32,8 @@ func ClusterProvider(ctx context.Context, env *framework.Env) *Provider {
 	issuer := Issuer(ctx, env)
 	host := strings.TrimPrefix(issuer, "https://")
 	provider := &Provider{ARN: "arn:aws:iam::" + env.AccountID + ":oidc-provider/" + host, Host: host}
-	tags := []iamtypes.Tag{{Key: aws.String(framework.LabelEnvironment), Value: aws.String(env.Name)}}
 	_, err := env.IAM.CreateOpenIDConnectProvider(ctx, &iam.CreateOpenIDConnectProviderInput{
-		Url: &issuer, ClientIDList: []string{STSAudience}, Tags: tags,
+		Url: &issuer, ClientIDList: []string{STSAudience},
 	})
 	if _, exists := errors.AsType[*iamtypes.EntityAlreadyExistsException](err); exists {
 		_, err = env.IAM.AddClientIDToOpenIDConnectProvider(ctx, &iam.AddClientIDToOpenIDConnectProviderInput{

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -74,7 +73,7 @@ func newRole(ctx context.Context, env *framework.Env, client *iam.Client, trust 
 	env.T.Helper()
 	name := env.NewName()
 	created, err := client.CreateRole(ctx, &iam.CreateRoleInput{
-		RoleName: &name, AssumeRolePolicyDocument: encode(trust), Tags: iamTags(env),
+		RoleName: &name, AssumeRolePolicyDocument: encode(trust),
 		Description: aws.String("Made by epi for a conformance spec; safe to remove."),
 	})
 	if err != nil {
@@ -97,7 +96,7 @@ func newRole(ctx context.Context, env *framework.Env, client *iam.Client, trust 
 func (r *Role) attach(ctx context.Context, env *framework.Env, document Document) {
 	env.T.Helper()
 	name := env.NewName()
-	created, err := r.iam.CreatePolicy(ctx, &iam.CreatePolicyInput{PolicyName: &name, PolicyDocument: encode(document), Tags: iamTags(env)})
+	created, err := r.iam.CreatePolicy(ctx, &iam.CreatePolicyInput{PolicyName: &name, PolicyDocument: encode(document)})
 	if err != nil {
 		env.T.Fatalf("create policy %s: %v", name, err)
 	}
@@ -163,14 +162,4 @@ func encode(document Document) *string {
 		panic(err) // strings, lists and maps of strings
 	}
 	return aws.String(string(data))
-}
-
-// iamTags are the Env's labels as tags, in a fixed order.
-func iamTags(env *framework.Env) []iamtypes.Tag {
-	var tags []iamtypes.Tag
-	labels := env.Labels()
-	for _, key := range []string{framework.LabelEnvironment, framework.LabelRun} {
-		tags = append(tags, iamtypes.Tag{Key: aws.String(key), Value: aws.String(labels[key])})
-	}
-	return slices.Clip(tags)
 }

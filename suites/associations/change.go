@@ -47,7 +47,7 @@ var _ = Describe("A change of an association", func() {
 			Expect(second.Namespace).To(Equal(before.Namespace))
 			Expect(second.ServiceAccount).To(Equal(before.ServiceAccount))
 			Expect(second.CreatedAt).To(Equal(before.CreatedAt))
-			Expect(second.Tags).To(Equal(env.Labels()))
+			Expect(second.Tags).To(Equal(env.Tags()))
 		})
 
 	It("is refused when it changes nothing", Covers("ASC-06"),

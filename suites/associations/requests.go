@@ -97,7 +97,7 @@ var _ = Describe("The association API", func() {
 
 			again, err := env.EKS.CreatePodIdentityAssociation(ctx, &eks.CreatePodIdentityAssociationInput{
 				ClusterName: &env.ClusterName, Namespace: &association.Namespace, ServiceAccount: &association.ServiceAccount,
-				RoleArn: &association.Role.ARN, Tags: env.Labels(), ClientRequestToken: &token,
+				RoleArn: &association.Role.ARN, ClientRequestToken: &token,
 			})
 
 			Expect(err).NotTo(HaveOccurred())

@@ -1,0 +1,190 @@
+package ownership
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	cfntypes "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go/middleware"
+
+	"github.com/podidentity/epi/clusters/journal"
+)
+
+// Stamp says what creations get.
+type Stamp struct {
+	Owner Owner
+	// Account and Region of the clients, for the journal.
+	Account, Region string
+	// PermissionsBoundary is the ARN of the policy that bounds roles; empty for none.
+	PermissionsBoundary string
+	// Journal gets an entry before each creation; empty for none.
+	Journal journal.File
+}
+
+// On makes clients of cfg stamp what they create. What a request says itself stays: a tag of the same key, a
+// path, a boundary.
+func (s Stamp) On(cfg *aws.Config) {
+	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), func(stack *middleware.Stack) error {
+		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("epi ownership", func(
+			ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
+		) (middleware.InitializeOutput, middleware.Metadata, error) {
+			stamped, entry := s.stamp(in.Parameters)
+			if entry.Kind != "" {
+				if err := s.record(entry); err != nil {
+					return middleware.InitializeOutput{}, middleware.Metadata{}, err
+				}
+			}
+			in.Parameters = stamped
+			return next.HandleInitialize(ctx, in)
+		}), middleware.Before)
+	})
+}
+
+// Record writes down what is made by another way than stamped clients, such as by another program.
+func (s Stamp) Record(kind journal.Kind, name, cluster string) error {
+	return s.record(journal.Entry{Kind: kind, Name: name, Cluster: cluster})
+}
+
+func (s Stamp) record(entry journal.Entry) error {
+	if s.Journal == "" {
+		return nil
+	}
+	entry.Time, entry.Account, entry.Region = time.Now().UTC(), s.Account, s.Region
+	entry.Environment, entry.Run = s.Owner.Environment, s.Owner.Run
+	if err := s.Journal.Record(entry); err != nil {
+		return fmt.Errorf("write down %s %s before it is made: %w", entry.Kind, entry.Name, err)
+	}
+	return nil
+}
+
+// stamp returns a copy of the input of a creation with what shows whose it is, and the journal's entry
+// about it; any other input as it is, and no kind.
+func (s Stamp) stamp(input any) (any, journal.Entry) {
+	switch in := input.(type) {
+	case *iam.CreateRoleInput:
+		out := *in
+		out.Tags = iamTags(s.Owner, in.Tags)
+		if out.Path == nil {
+			out.Path = aws.String(s.Owner.Path())
+		}
+		if out.PermissionsBoundary == nil && s.PermissionsBoundary != "" {
+			out.PermissionsBoundary = &s.PermissionsBoundary
+		}
+		return &out, journal.Entry{Kind: journal.Role, Name: aws.ToString(in.RoleName)}
+	case *iam.CreatePolicyInput:
+		out := *in
+		out.Tags = iamTags(s.Owner, in.Tags)
+		if out.Path == nil {
+			out.Path = aws.String(s.Owner.Path())
+		}
+		return &out, journal.Entry{Kind: journal.Policy, Name: aws.ToString(out.Path) + aws.ToString(in.PolicyName)}
+	case *iam.CreateOpenIDConnectProviderInput:
+		out := *in
+		out.Tags = iamTags(s.Owner, in.Tags)
+		return &out, journal.Entry{Kind: journal.Provider, Name: aws.ToString(in.Url)}
+	case *s3.CreateBucketInput:
+		out := *in
+		configuration := s3types.CreateBucketConfiguration{}
+		if in.CreateBucketConfiguration != nil {
+			configuration = *in.CreateBucketConfiguration
+		}
+		configuration.Tags = bucketTags(s.Owner, configuration.Tags)
+		out.CreateBucketConfiguration = &configuration
+		return &out, journal.Entry{Kind: journal.Bucket, Name: aws.ToString(in.Bucket)}
+	case *eks.CreatePodIdentityAssociationInput:
+		out := *in
+		out.Tags = merge(s.Owner, in.Tags)
+		return &out, journal.Entry{
+			Kind: journal.Association, Name: aws.ToString(in.Namespace) + "/" + aws.ToString(in.ServiceAccount), Cluster: aws.ToString(in.ClusterName),
+		}
+	case *eks.CreateClusterInput:
+		out := *in
+		out.Tags = merge(s.Owner, in.Tags)
+		return &out, journal.Entry{Kind: journal.Cluster, Name: aws.ToString(in.Name)}
+	case *eks.CreateAddonInput:
+		out := *in
+		out.Tags = merge(s.Owner, in.Tags)
+		return &out, journal.Entry{Kind: journal.Addon, Name: aws.ToString(in.AddonName), Cluster: aws.ToString(in.ClusterName)}
+	case *cloudformation.CreateStackInput:
+		out := *in
+		out.Tags = stackTags(s.Owner, in.Tags)
+		return &out, journal.Entry{Kind: journal.Stack, Name: aws.ToString(in.StackName)}
+	case *ecr.CreateRepositoryInput:
+		out := *in
+		out.Tags = repositoryTags(s.Owner, in.Tags)
+		return &out, journal.Entry{Kind: journal.Repository, Name: aws.ToString(in.RepositoryName)}
+	}
+	return input, journal.Entry{}
+}
+
+// merge returns tags with those of the owner that they lack.
+func merge(owner Owner, tags map[string]string) map[string]string {
+	merged := owner.Tags()
+	maps.Copy(merged, tags)
+	return merged
+}
+
+// missing are the owner's tags whose keys are not among those that there are, sorted by key.
+func missing(owner Owner, there func(key string) bool) [][2]string {
+	var list [][2]string
+	for key, value := range owner.Tags() {
+		if !there(key) {
+			list = append(list, [2]string{key, value})
+		}
+	}
+	slices.SortFunc(list, func(a, b [2]string) int { return strings.Compare(a[0], b[0]) })
+	return list
+}
+
+func iamTags(owner Owner, tags []iamtypes.Tag) []iamtypes.Tag {
+	out := slices.Clone(tags)
+	for _, tag := range missing(owner, func(key string) bool {
+		return slices.ContainsFunc(tags, func(t iamtypes.Tag) bool { return aws.ToString(t.Key) == key })
+	}) {
+		out = append(out, iamtypes.Tag{Key: &tag[0], Value: &tag[1]})
+	}
+	return out
+}
+
+func bucketTags(owner Owner, tags []s3types.Tag) []s3types.Tag {
+	out := slices.Clone(tags)
+	for _, tag := range missing(owner, func(key string) bool {
+		return slices.ContainsFunc(tags, func(t s3types.Tag) bool { return aws.ToString(t.Key) == key })
+	}) {
+		out = append(out, s3types.Tag{Key: &tag[0], Value: &tag[1]})
+	}
+	return out
+}
+
+func stackTags(owner Owner, tags []cfntypes.Tag) []cfntypes.Tag {
+	out := slices.Clone(tags)
+	for _, tag := range missing(owner, func(key string) bool {
+		return slices.ContainsFunc(tags, func(t cfntypes.Tag) bool { return aws.ToString(t.Key) == key })
+	}) {
+		out = append(out, cfntypes.Tag{Key: &tag[0], Value: &tag[1]})
+	}
+	return out
+}
+
+func repositoryTags(owner Owner, tags []ecrtypes.Tag) []ecrtypes.Tag {
+	out := slices.Clone(tags)
+	for _, tag := range missing(owner, func(key string) bool {
+		return slices.ContainsFunc(tags, func(t ecrtypes.Tag) bool { return aws.ToString(t.Key) == key })
+	}) {
+		out = append(out, ecrtypes.Tag{Key: &tag[0], Value: &tag[1]})
+	}
+	return out
+}
