@@ -13,6 +13,7 @@ PROGRAMS      := epi-agent epi-webhook epi-emulator epi-probe epi-runc
 
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GORELEASER    := github.com/goreleaser/goreleaser/v2@v2.15.1
+ACTIONLINT    := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 .PHONY: help
 help: ## List the targets
@@ -70,8 +71,9 @@ images: build ## The images of agent, webhook, emulator and probe as one archive
 	bin/epi images --file bin/images.tar
 
 .PHONY: lint
-lint: ## golangci-lint, go vet included, as pinned here
+lint: ## golangci-lint, go vet included, and actionlint for the workflows, as pinned here
 	go run $(GOLANGCI_LINT) run
+	go run $(ACTIONLINT)
 
 .PHONY: release-check
 release-check: ## Check the configuration of releases with goreleaser, as pinned here

@@ -65,7 +65,7 @@ require (
 	sigs.k8s.io/yaml v1.6.0
 )
 
-require github.com/aws/aws-sdk-go-v2/service/ecr v1.67.6 // indirect
+require github.com/aws/aws-sdk-go-v2/service/ecr v1.67.6
 
 require (
 	github.com/BurntSushi/toml v1.4.0 // indirect

@@ -58,6 +58,8 @@ type Environment struct {
 	// Clients are the AWS clients that the client matrix runs here.
 	Clients []Client `json:"clients,omitempty"`
 	AWS     AWS      `json:"aws"`
+	// OwnCluster says that the cluster in AWS was made for the environment, and goes with it.
+	OwnCluster bool `json:"ownCluster,omitempty"`
 	// Expires is when a sweeper may remove what is in AWS; zero for an environment that has nothing there.
 	Expires time.Time `json:"expires,omitzero"`
 	// PermissionsBoundary is the ARN of the policy that bounds roles which are made; empty for none.

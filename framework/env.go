@@ -160,7 +160,7 @@ func From(ctx context.Context) *Env {
 // stamp is what marks and writes down what clients of an account make.
 func (e *Env) stamp(account string) ownership.Stamp {
 	return ownership.Stamp{
-		Owner: e.owner, Account: account, Region: e.Region, PermissionsBoundary: e.PermissionsBoundary, Journal: journal.File(e.Journal),
+		Owner: e.owner, Account: account, Region: e.Region, Endpoint: e.AWS.EndpointURL, PermissionsBoundary: e.PermissionsBoundary, Journal: journal.File(e.Journal),
 	}
 }
 

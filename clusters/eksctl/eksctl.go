@@ -12,6 +12,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/semver"
 )
 
 // Version is the pinned one.
@@ -79,4 +83,53 @@ func Build(ctx context.Context, cache string) (string, error) {
 		return "", fmt.Errorf("keep eksctl: %w", err)
 	}
 	return target, nil
+}
+
+// The versions of eksctl that epi works with: from the one that knows Pod Identity associations, zonal shift
+// and Auto Mode in its configuration, below the next one that nobody has tried.
+const (
+	oldest = "v0.205.0"
+	newest = "v0.300.0"
+)
+
+// Choose returns an eksctl: the one on the PATH if its version is known, else the pinned one, which it builds
+// if need be. building is called before it does.
+func Choose(ctx context.Context, cache string, building func(why string)) (path, version string, err error) {
+	why := "there is no eksctl on the PATH"
+	if found, lookErr := exec.LookPath("eksctl"); lookErr == nil {
+		has, err := versionOf(ctx, found)
+		switch {
+		case err != nil:
+			why = fmt.Sprintf("%s does not say its version: %v", found, err)
+		case semver.Compare(has, oldest) < 0 || semver.Compare(has, newest) >= 0:
+			why = fmt.Sprintf("%s is %s, and epi knows %s to below %s", found, has, oldest, newest)
+		default:
+			return found, has, nil
+		}
+	}
+	if _, err := os.Stat(file(cache)); err != nil {
+		building(why)
+	}
+	path, err = Build(ctx, cache)
+	if err != nil {
+		return "", "", fmt.Errorf("%s: %w", why, err)
+	}
+	return path, Version, nil
+}
+
+// versionOf asks an eksctl for its version, such as v0.215.0.
+func versionOf(ctx context.Context, path string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	output, err := exec.CommandContext(ctx, path, "version").Output()
+	if err != nil {
+		return "", err
+	}
+	// A build from source adds to it: 0.215.0-dev+ab12cd3.2026-01-01T00:00:00Z.
+	text, _, _ := strings.Cut(strings.TrimSpace(string(output)), "-")
+	version := "v" + strings.TrimPrefix(text, "v")
+	if !semver.IsValid(version) {
+		return "", fmt.Errorf("it says %.40q", output)
+	}
+	return version, nil
 }

@@ -34,7 +34,7 @@ func (p *Provider) lookAtAWS(ctx context.Context, env *clusters.Environment, tas
 	}
 	env.ClusterARN = aws.ToString(described.Cluster.Arn)
 	if env.NodeRole = p.options.NodeRole; env.NodeRole == "" {
-		if env.NodeRole, err = nodeRole(ctx, client, env.ClusterName); err != nil {
+		if env.NodeRole, err = NodeRole(ctx, client, env.ClusterName); err != nil {
 			return err
 		}
 	}
@@ -42,8 +42,8 @@ func (p *Provider) lookAtAWS(ctx context.Context, env *clusters.Environment, tas
 	return nil
 }
 
-// nodeRole is the name of the role of the cluster's first managed node group.
-func nodeRole(ctx context.Context, client *eks.Client, cluster string) (string, error) {
+// NodeRole is the name of the role of the cluster's first managed node group.
+func NodeRole(ctx context.Context, client *eks.Client, cluster string) (string, error) {
 	unknown := func(err error) error {
 		return &clusters.EnvironmentError{Doing: "find the role of the nodes", Err: err, Remedy: "name it: --node-role my-node-role"}
 	}

@@ -67,6 +67,23 @@ const (
 // controlPlane stands for the image of a webhook that runs where nobody can see it.
 const controlPlane = "run by the control plane"
 
+// Look fills in what nodes and subjects there are in a cluster.
+func Look(ctx context.Context, client kubernetes.Interface, env *clusters.Environment, task clusters.Task) error {
+	if err := mayMakeNamespaces(ctx, client); err != nil {
+		return err
+	}
+	version, err := client.Discovery().ServerVersion()
+	if err != nil {
+		return fmt.Errorf("ask the API server for its version: %w", err)
+	}
+	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("list nodes: %w", err)
+	}
+	env.KubernetesVersion, env.Nodes, env.Capabilities = version.GitVersion, len(nodes.Items), capabilitiesOf(nodes.Items)
+	return findSubjects(ctx, client, env, task)
+}
+
 // findSubjects tells what is under test. What is not there is told as absent: the suites say what
 // that breaks.
 func findSubjects(ctx context.Context, client kubernetes.Interface, env *clusters.Environment, task clusters.Task) error {

@@ -214,6 +214,11 @@ func (p *Provider) Down(ctx context.Context, name string, progress clusters.Prog
 }
 
 // remove needs no more than the kubeconfig that epi copied: what else is written down may be lost.
+// RemoveNamespaces removes what the suites left in the cluster of an environment, by its kubeconfig.
+func (p *Provider) RemoveNamespaces(ctx context.Context, name, kubeconfig string) error {
+	return p.remove(ctx, name, kubeconfig)
+}
+
 func (p *Provider) remove(ctx context.Context, name, kubeconfig string) error {
 	info, err := os.Lstat(kubeconfig)
 	switch {

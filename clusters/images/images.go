@@ -6,17 +6,20 @@ import (
 	"archive/tar"
 	"bytes"
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 
+	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/compression"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
@@ -168,6 +171,18 @@ func Archive(w io.Writer, list ...*Image) error {
 	}
 	if err := tarball.MultiWrite(refs, w); err != nil {
 		return fmt.Errorf("write image archive: %w", err)
+	}
+	return nil
+}
+
+// Push writes an image to a registry, by a name there such as 1.dkr.ecr.us-west-2.amazonaws.com/probe:v1.
+func Push(ctx context.Context, image *Image, ref string, auth authn.Authenticator) error {
+	target, err := name.ParseReference(ref)
+	if err != nil {
+		return fmt.Errorf("push image: %w", err)
+	}
+	if err := remote.Write(target, image.image, remote.WithAuth(auth), remote.WithContext(ctx)); err != nil {
+		return fmt.Errorf("push image %s: %w", ref, err)
 	}
 	return nil
 }

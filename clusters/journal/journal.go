@@ -50,6 +50,8 @@ type Entry struct {
 	// Account has twelve digits. Region is that of the request, also for what has none.
 	Account string `json:"account"`
 	Region  string `json:"region"`
+	// Endpoint is AWS's if it is not AWS's own.
+	Endpoint string `json:"endpoint,omitempty"`
 	// Environment and Run are those in the tags.
 	Environment string `json:"environment"`
 	Run         string `json:"run"`

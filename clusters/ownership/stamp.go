@@ -28,6 +28,8 @@ type Stamp struct {
 	Owner Owner
 	// Account and Region of the clients, for the journal.
 	Account, Region string
+	// Endpoint of AWS, if it is not AWS's own.
+	Endpoint string
 	// PermissionsBoundary is the ARN of the policy that bounds roles; empty for none.
 	PermissionsBoundary string
 	// Journal gets an entry before each creation; empty for none.
@@ -62,7 +64,7 @@ func (s Stamp) record(entry journal.Entry) error {
 	if s.Journal == "" {
 		return nil
 	}
-	entry.Time, entry.Account, entry.Region = time.Now().UTC(), s.Account, s.Region
+	entry.Time, entry.Account, entry.Region, entry.Endpoint = time.Now().UTC(), s.Account, s.Region, s.Endpoint
 	entry.Environment, entry.Run = s.Owner.Environment, s.Owner.Run
 	if err := s.Journal.Record(entry); err != nil {
 		return fmt.Errorf("write down %s %s before it is made: %w", entry.Kind, entry.Name, err)

@@ -95,6 +95,58 @@ func (s *Sweeper) clusters() kind {
 	}
 }
 
+// addons are those that epi put into clusters; their IDs here are CLUSTER/NAME.
+func (s *Sweeper) addons() kind {
+	return kind{
+		name: journal.Addon,
+		list: func(ctx context.Context, scope Scope) ([]string, error) {
+			names := scope.Clusters
+			if names == nil {
+				var err error
+				if names, err = s.clusterNames(ctx); err != nil {
+					return nil, err
+				}
+			}
+			var ids []string
+			for _, cluster := range names {
+				out, err := s.eks.ListAddons(ctx, &eks.ListAddonsInput{ClusterName: &cluster})
+				if ignore(err, resourceNotFound) != nil {
+					return nil, err
+				}
+				if err != nil {
+					continue
+				}
+				for _, name := range out.Addons { // EKS has about twenty
+					ids = append(ids, cluster+"/"+name)
+				}
+			}
+			return ids, nil
+		},
+		look: func(ctx context.Context, id string) (*Found, map[string]string, error) {
+			cluster, name, _ := strings.Cut(id, "/")
+			out, err := s.eks.DescribeAddon(ctx, &eks.DescribeAddonInput{ClusterName: &cluster, AddonName: &name})
+			if err != nil {
+				return nil, nil, ignore(err, resourceNotFound)
+			}
+			return &Found{Created: aws.ToTime(out.Addon.CreatedAt), State: string(out.Addon.Status)}, out.Addon.Tags, nil
+		},
+		remove: func(ctx context.Context, found Found, tell func(string)) error {
+			cluster, name, _ := strings.Cut(found.ID, "/")
+			if _, err := s.eks.DeleteAddon(ctx, &eks.DeleteAddonInput{ClusterName: &cluster, AddonName: &name}); err != nil {
+				return ignore(err, resourceNotFound)
+			}
+			return s.wait(ctx, func(ctx context.Context) (bool, error) {
+				out, err := s.eks.DescribeAddon(ctx, &eks.DescribeAddonInput{ClusterName: &cluster, AddonName: &name})
+				if err != nil {
+					return refusedAs(err, resourceNotFound), ignore(err, resourceNotFound)
+				}
+				tell("it is " + string(out.Addon.Status))
+				return false, nil
+			})
+		},
+	}
+}
+
 func (s *Sweeper) removeCluster(ctx context.Context, name string, tell func(string)) error {
 	return s.wait(ctx, func(ctx context.Context) (bool, error) {
 		groups, err := s.eks.ListNodegroups(ctx, &eks.ListNodegroupsInput{ClusterName: &name})

@@ -59,7 +59,7 @@ func Environment(ctx context.Context, dirs clusters.Dirs, name string, kinds []j
 			scope.Clusters = []string{env.ClusterName}
 		}
 	} else if len(own) > 0 {
-		place = own[0]
+		place, endpointURL = own[0], own[0].Endpoint
 	}
 	if place.Region == "" {
 		if damaged > 0 {

@@ -151,7 +151,7 @@ type kind struct {
 
 // kinds are in the order in which they are removed: what uses something goes before it.
 func (s *Sweeper) kinds() []kind {
-	return []kind{s.associations(), s.stacks(), s.clusters(), s.providers(), s.roles(), s.policies(), s.buckets(), s.repositories()}
+	return []kind{s.associations(), s.addons(), s.stacks(), s.clusters(), s.providers(), s.roles(), s.policies(), s.buckets(), s.repositories()}
 }
 
 // looksAtOnce is how many calls are under way at the same time.
@@ -228,13 +228,25 @@ func (s *Sweeper) own(ctx context.Context, kind kind, id string) (*Found, error)
 	return found, nil
 }
 
-// withoutParts leaves out clusters whose stack is there: they go with it.
+// withoutParts leaves out what goes with something else: clusters whose stack is there, and add-ons of
+// clusters that go.
 func withoutParts(all []Found) []Found {
-	return slices.DeleteFunc(all, func(f Found) bool {
-		return f.Kind == journal.Cluster && slices.ContainsFunc(all, func(other Found) bool {
-			return other.Kind == journal.Stack && strings.HasPrefix(stackName(other.ID), "eksctl-"+f.ID+"-")
+	going := func(cluster string, kinds ...journal.Kind) bool {
+		return slices.ContainsFunc(all, func(other Found) bool {
+			return slices.Contains(kinds, other.Kind) && (other.ID == cluster || strings.HasPrefix(stackName(other.ID), "eksctl-"+cluster+"-"))
 		})
-	})
+	}
+	var kept []Found
+	for _, f := range all {
+		cluster, _, _ := strings.Cut(f.ID, "/")
+		switch {
+		case f.Kind == journal.Cluster && going(f.ID, journal.Stack):
+		case f.Kind == journal.Addon && going(cluster, journal.Stack, journal.Cluster):
+		default:
+			kept = append(kept, f)
+		}
+	}
+	return kept
 }
 
 // LeftError says what is still there after a removal.

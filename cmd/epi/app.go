@@ -212,7 +212,7 @@ wins over a variable, a variable over the file. See: epi help configuration.`,
 	)
 	for _, command := range []*cobra.Command{
 		a.runCommand(), a.upCommand(), a.testCommand(), a.benchCommand(), a.downCommand(), a.janitorCommand(),
-		a.listCommand(), a.statusCommand(), a.logsCommand(), a.loadCommand(), a.compareCommand(), a.reportCommand(), a.historyCommand(), a.badgeCommand(), a.verifyCommand(), a.awsCommand(), a.cloudCommand(), a.doctorCommand(), a.imagesCommand(), a.versionCommand(), a.suiteProcessCommand(), exitCodesTopic(), configurationTopic(), walkthroughTopic(),
+		a.listCommand(), a.statusCommand(), a.logsCommand(), a.loadCommand(), a.compareCommand(), a.reportCommand(), a.historyCommand(), a.badgeCommand(), a.verifyCommand(), a.awsCommand(), a.cloudCommand(), a.doctorCommand(), a.imagesCommand(), a.versionCommand(), a.suiteProcessCommand(), a.tokenCommand(), exitCodesTopic(), eksTopic(), configurationTopic(), walkthroughTopic(),
 	} {
 		command.Args = usageArgs(command.Args)
 		root.AddCommand(command)

@@ -50,7 +50,7 @@ func TestWrongUsageExitsWithTwoAndSaysWhere(t *testing.T) {
 		{
 			name: "an existing cluster without what it takes, and with what only kind takes",
 			args: []string{"up", "--provider", "existing", "--nodes", "2", "--agent-image", "a"},
-			says: []string{"--cluster-name is required", "--probe-image is required", "--nodes goes with --provider kind", "--agent-image goes with"},
+			says: []string{"--cluster-name is required", "--probe-image is required", "--nodes goes with --provider eks or kind", "--agent-image goes with"},
 		},
 		{name: "flag of another provider", args: []string{"run", "--kubeconfig", "k"}, says: []string{"--kubeconfig goes with --provider existing"}},
 		{name: "argument too many", args: []string{"down", "epi"}, says: []string{"epi down --help"}},

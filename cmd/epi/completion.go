@@ -12,6 +12,7 @@ import (
 	"github.com/podidentity/epi/bench/scenario"
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/clients"
+	"github.com/podidentity/epi/clusters/eks"
 	"github.com/podidentity/epi/clusters/existing"
 	"github.com/podidentity/epi/clusters/nodeimage"
 	"github.com/podidentity/epi/cmd/epi/configfile"
@@ -151,7 +152,7 @@ func (a *app) completions() map[string]completer {
 	}
 	return map[string]completer{
 		"name":               a.completeEnvironments,
-		"provider":           words(kindProvider, existing.Name),
+		"provider":           words(kindProvider, eks.Name, existing.Name),
 		"color":              words("auto", "always", "never"),
 		"output":             words("text", "json"),
 		"list":               words(listRequirements, listSpecs),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/eks"
 	"github.com/podidentity/epi/clusters/existing"
 	"github.com/podidentity/epi/clusters/kind"
 	"github.com/podidentity/epi/framework"
@@ -27,18 +29,23 @@ var providers = map[string][]string{
 	existing.Name: {
 		"kubeconfig", "context", "cluster-name", "region", "node-role", "probe-image", "aws-endpoint-url", "pod-aws-endpoint-url", "permissions-boundary",
 	},
+	eks.Name: {
+		"cluster-name", "region", "node-role", "probe-image", "aws-endpoint-url", "pod-aws-endpoint-url", "permissions-boundary",
+		"nodes", "kubernetes-version", "imds-hop-limit", "without-agent", "agent-image", "agent-layout", "agent-arg", "agent-env",
+		"account", "instance-types", "agent-version", "agent-values", "expires-in", "yes",
+	},
 }
 
 func registerExisting(flags *pflag.FlagSet, o *existing.Options) {
 	flags.StringVar(&o.Kubeconfig, "kubeconfig", "", "existing: kubeconfig of the cluster (default KUBECONFIG or ~/.kube/config); it is only read")
 	flags.StringVar(&o.Context, "context", "", "existing: context in the kubeconfig (default its current one)")
-	flags.StringVar(&o.ClusterName, "cluster-name", "", "existing: EKS name of the cluster (required)")
-	flags.StringVar(&o.Region, "region", "", "existing: AWS region (default that of your AWS configuration)")
-	flags.StringVar(&o.NodeRole, "node-role", "", "existing: name of the nodes' IAM role (default that of the first managed node group)")
-	flags.StringVar(&o.ProbeImage, "probe-image", "", "existing: epi-probe where the nodes can pull it (required); epi images writes it to an archive")
-	flags.StringVar(&o.EndpointURL, "aws-endpoint-url", "", "existing: AWS endpoint for this machine (default AWS's own)")
-	flags.StringVar(&o.PodEndpointURL, "pod-aws-endpoint-url", "", "existing: AWS endpoint for pods (default AWS's own)")
-	flags.StringVar(&o.PermissionsBoundary, "permissions-boundary", "", "existing: ARN of the policy that bounds the IAM roles that the suites make (default none)")
+	flags.StringVar(&o.ClusterName, "cluster-name", "", "existing: EKS name of the cluster (required); eks: a cluster that is there (default: epi makes one)")
+	flags.StringVar(&o.Region, "region", "", "existing, eks: AWS region (default that of your AWS configuration)")
+	flags.StringVar(&o.NodeRole, "node-role", "", "existing, eks: name of the nodes' IAM role (default that of the first managed node group)")
+	flags.StringVar(&o.ProbeImage, "probe-image", "", "existing: epi-probe where the nodes can pull it (required; epi images writes it to an archive); eks: default an ECR repository of the environment")
+	flags.StringVar(&o.EndpointURL, "aws-endpoint-url", "", "existing, eks: AWS endpoint for this machine (default AWS's own)")
+	flags.StringVar(&o.PodEndpointURL, "pod-aws-endpoint-url", "", "existing, eks: AWS endpoint for pods (default AWS's own)")
+	flags.StringVar(&o.PermissionsBoundary, "permissions-boundary", "", "existing, eks: ARN of the policy that bounds the IAM roles that the suites make (default none)")
 	o.EnvironmentLabel = framework.LabelEnvironment
 }
 
@@ -46,21 +53,25 @@ func registerExisting(flags *pflag.FlagSet, o *existing.Options) {
 // that the chosen one does not take.
 func (f *environmentFlags) checkProvider(flags *pflag.FlagSet) error {
 	if _, known := providers[f.provider]; !known {
-		return fmt.Errorf("flag --provider: %q is not %s or %s", f.provider, kindProvider, existing.Name)
+		return fmt.Errorf("flag --provider: %q is not %s, %s or %s", f.provider, kindProvider, eks.Name, existing.Name)
 	}
 	var problems []error
-	for provider, names := range providers {
-		if provider == f.provider {
-			continue
+	takers := map[string][]string{}
+	for _, provider := range slices.Sorted(maps.Keys(providers)) {
+		for _, name := range providers[provider] {
+			takers[name] = append(takers[name], provider)
 		}
-		for _, name := range names {
-			// The configuration that a run writes down has every flag, most with their defaults; and epi aws
-			// sets variables that are also those of flags.
-			flag := flags.Lookup(name)
-			if _, ambient := flag.Annotations[fromVariable]; !ambient && flag.Value.String() != flag.DefValue {
-				problems = append(problems, fmt.Errorf("flag --%s goes with --provider %s, not with %s", name, provider, f.provider))
-			}
+	}
+	for name, takes := range takers {
+		// The configuration that a run writes down has every flag, most with their defaults; and epi aws
+		// sets variables that are also those of flags.
+		flag := flags.Lookup(name)
+		if _, ambient := flag.Annotations[fromVariable]; !slices.Contains(takes, f.provider) && !ambient && flag.Value.String() != flag.DefValue {
+			problems = append(problems, fmt.Errorf("flag --%s goes with --provider %s, not with %s", name, strings.Join(takes, " or "), f.provider))
 		}
+	}
+	if f.provider == eks.Name {
+		problems = append(problems, f.checkEKS())
 	}
 	if file := f.existing.Kubeconfig; file != "" && f.provider == existing.Name {
 		if info, err := os.Stat(file); err != nil || info.IsDir() {
@@ -84,8 +95,11 @@ func (a *app) providerOf(f *environmentFlags) (clusters.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	if f.provider == existing.Name {
+	switch f.provider {
+	case existing.Name:
 		return existing.New(dirs, f.existing), nil
+	case eks.Name:
+		return a.eks(dirs, f), nil
 	}
 	return a.kind(dirs), nil
 }
@@ -103,6 +117,8 @@ func (a *app) providerUp(name string) (clusters.Provider, error) {
 		return a.kind(dirs), nil
 	case err != nil:
 		return nil, err
+	case provider == eks.Name:
+		return eks.New(dirs, eks.Options{EnvironmentLabel: framework.LabelEnvironment}), nil
 	case provider == existing.Name:
 		return existing.New(dirs, existing.Options{EnvironmentLabel: framework.LabelEnvironment}), nil
 	case provider == kind.RegionName:

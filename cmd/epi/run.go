@@ -11,10 +11,14 @@ import (
 	"github.com/podidentity/epi/bench"
 	"github.com/podidentity/epi/bench/scenario"
 	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/eks"
 )
 
 // cleanupTime bounds the removal of an environment after the user has stopped the run.
 const cleanupTime = 2 * time.Minute
+
+// eksCleanupTime is that of one on EKS, where the deletion of a cluster takes a quarter of an hour.
+const eksCleanupTime = 45 * time.Minute
 
 func (a *app) runCommand() *cobra.Command {
 	var environment environmentFlags
@@ -163,7 +167,11 @@ func (a *app) downAfterRun(ctx context.Context, name string, steps *steps) error
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+	limit := cleanupTime
+	if _, slow := provider.(*eks.Provider); slow {
+		limit = eksCleanupTime
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
 	return provider.Down(ctx, name, steps)
 }

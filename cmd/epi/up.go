@@ -14,6 +14,7 @@ import (
 
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/clients"
+	"github.com/podidentity/epi/clusters/eks"
 	"github.com/podidentity/epi/clusters/existing"
 	"github.com/podidentity/epi/clusters/kind"
 	"github.com/podidentity/epi/clusters/nodeimage"
@@ -25,11 +26,12 @@ type environmentFlags struct {
 	provider string
 	spec     clusters.Spec
 	existing existing.Options
+	eks      eksFlags
 }
 
 func (f *environmentFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.provider, "provider", "kind", "where to run: kind (this machine) or existing (a cluster that you run, such as on EKS)")
+	flags.StringVar(&f.provider, "provider", "kind", "where to run: kind (this machine), eks (Amazon EKS, a new cluster or one that is there) or existing (a cluster that you run)")
 	nameFlag(flags, &f.spec.Name, "name of the environment; also the EKS name of its cluster")
 	flags.IntVar(&f.spec.Nodes, "nodes", 1, "number of nodes, the control plane's included")
 	flags.StringVar(&f.spec.KubernetesVersion, "kubernetes-version", "", "Kubernetes version: "+strings.Join(nodeimage.Versions(), " or ")+" (default the first)")
@@ -43,6 +45,7 @@ func (f *environmentFlags) register(cmd *cobra.Command) {
 	flags.BoolVar(&f.spec.WithoutAgent, "without-agent", false, "leave the agent out, to see the suites notice")
 	flags.BoolVar(&f.spec.WithoutWebhook, "without-webhook", false, "leave the webhook out, to see the suites notice")
 	registerExisting(flags, &f.existing)
+	f.eks.register(flags)
 }
 
 // validate returns every problem of the flags at once, as a usage error.
@@ -62,7 +65,7 @@ func (f *environmentFlags) validate(flags *pflag.FlagSet) error {
 	case f.provider != kindProvider:
 		problems = append(problems, fmt.Errorf("flag --compat: it is about epi's own agent and webhook, and with --provider %s there are others", f.provider))
 	}
-	if v := f.spec.KubernetesVersion; v != "" && f.spec.NodeImage == "" && !slices.Contains(nodeimage.Versions(), v) {
+	if v := f.spec.KubernetesVersion; v != "" && f.provider == kindProvider && f.spec.NodeImage == "" && !slices.Contains(nodeimage.Versions(), v) {
 		problems = append(problems, fmt.Errorf("flag --kubernetes-version: %q is not pinned; choose %s, or bring a --node-image", v, strings.Join(nodeimage.Versions(), " or ")))
 	}
 	if _, err := clients.Select(f.spec.Clients); err != nil {
@@ -91,6 +94,10 @@ The kubeconfig is the environment's own; yours is never touched.
 With --provider existing, up creates nothing: it takes the cluster of a kubeconfig, with
 the agent and the webhook that are in it, and AWS as your AWS configuration leads to it.
 
+With --provider eks, up makes an EKS cluster with eksctl in your AWS account, or takes
+--cluster-name. Before anything is made it says in which account, what, and what that
+costs, and asks; --yes, or a CI variable, goes on. See: epi help eks.
+
 With --redirect-aws an unchanged manifest reaches the emulator: cluster DNS leads AWS's
 host names there, over TLS, and the API server gives pods the CA to trust in AWS_CA_BUNDLE
 and NODE_EXTRA_CA_CERTS, and AWS_ENDPOINT_URL. A host of a service that the emulator has
@@ -108,6 +115,7 @@ archive of docker save. Images that are made like EKS's own are called as EKS ca
   epi up --name pr-17 --agent-image my/agent:dev --agent-arg=--max-cache-size=500
   epi up --redirect-aws
   epi up --compat upstream
+  epi up --provider eks --yes
   epi up --provider existing --cluster-name blue --probe-image registry/epi-probe:v1`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := flags.validate(cmd.Flags()); err != nil {
@@ -156,7 +164,7 @@ func (a *app) up(ctx context.Context, flags *environmentFlags, steps *steps) (*c
 	if err != nil {
 		return nil, err
 	}
-	if flags.provider == kindProvider {
+	if flags.provider == kindProvider || flags.provider == eks.Name && flags.existing.ProbeImage == "" {
 		if flags.spec.Binaries, err = a.binaries(ctx, steps); err != nil {
 			return nil, err
 		}

@@ -1,0 +1,72 @@
+package eks
+
+import (
+	"fmt"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/podidentity/epi/clusters/addons"
+	"github.com/podidentity/epi/clusters/ownership"
+)
+
+// request is a cluster to make.
+type request struct {
+	name, region, version string
+	nodes                 int
+	instanceTypes         []string
+	owner                 ownership.Owner
+	boundary              string
+	hopLimit              int
+	// withAgent says that the agent's add-on comes with it, in a version and with values of its own or not.
+	withAgent                 bool
+	agentVersion, agentValues string
+}
+
+// nodeGroup is the name of the node group of a cluster that epi makes, volumeSize that of its disks in GiB.
+const (
+	nodeGroup  = "epi"
+	volumeSize = 20
+)
+
+type object = map[string]any
+
+// clusterConfig is the request as eksctl's ClusterConfig
+// (https://docs.aws.amazon.com/eks/latest/eksctl/schema.html): as small as can be, no NAT gateway, spot nodes
+// in public subnets. Auto Mode is off: there the agent is no DaemonSet.
+func (r request) clusterConfig() ([]byte, error) {
+	addonList := []object{{"name": "vpc-cni"}, {"name": "kube-proxy"}, {"name": "coredns"}}
+	if r.withAgent {
+		agent := object{"name": addons.AgentName}
+		if r.agentVersion != "" {
+			agent["version"] = r.agentVersion
+		}
+		if r.agentValues != "" {
+			agent["configurationValues"] = r.agentValues
+		}
+		addonList = append(addonList, agent)
+	}
+	tags := r.owner.Tags()
+	group := object{
+		"name": nodeGroup, "instanceTypes": r.instanceTypes, "spot": true, "minSize": r.nodes, "desiredCapacity": r.nodes, "maxSize": r.nodes,
+		"volumeSize": volumeSize, "disablePodIMDS": r.hopLimit == 1, "tags": tags,
+	}
+	iam := object{"withOIDC": false}
+	if r.boundary != "" {
+		iam["serviceRolePermissionsBoundary"] = r.boundary
+		group["iam"] = object{"instanceRolePermissionsBoundary": r.boundary}
+	}
+	data, err := yaml.Marshal(object{
+		"apiVersion": "eksctl.io/v1alpha5", "kind": "ClusterConfig",
+		"metadata":          object{"name": r.name, "region": r.region, "version": r.version, "tags": tags},
+		"autoModeConfig":    object{"enabled": false},
+		"vpc":               object{"nat": object{"gateway": "Disable"}},
+		"iam":               iam,
+		"addonsConfig":      object{"disableDefaultAddons": true},
+		"addons":            addonList,
+		"managedNodeGroups": []object{group},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("write eksctl's configuration: %w", err)
+	}
+	return data, nil
+}

@@ -1,0 +1,472 @@
+package eks_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	cfntypes "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	awseks "github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"sigs.k8s.io/yaml"
+
+	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/eks"
+	"github.com/podidentity/epi/clusters/emulator"
+	"github.com/podidentity/epi/clusters/emulator/control"
+	"github.com/podidentity/epi/clusters/emulator/emulatortest"
+	"github.com/podidentity/epi/clusters/emulator/emulatortest/ecrtest"
+	"github.com/podidentity/epi/clusters/sweep"
+)
+
+// mode is the variable by which this program becomes another one.
+const mode = "EPI_EKS_TEST_MODE"
+
+func TestMain(m *testing.M) {
+	var err error
+	switch os.Getenv(mode) {
+	case "eksctl":
+		err = likeEksctl(os.Args[1:])
+	case "up":
+		_, err = provider(os.Getenv("EPI_EKS_TEST_DIR"), eks.Options{}).Up(context.Background(), spec, quiet{})
+	case "down":
+		err = provider(os.Getenv("EPI_EKS_TEST_DIR"), eks.Options{}).Down(context.Background(), spec.Name, quiet{})
+	default:
+		os.Exit(m.Run())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "Error:", err)
+		os.Exit(1)
+	}
+}
+
+// likeEksctl does what eksctl does by its calls, with its templates and without its minutes of sleep.
+func likeEksctl(args []string) error {
+	if len(args) == 1 && args[0] == "version" {
+		fmt.Println("0.215.0")
+		return nil
+	}
+	ctx := context.Background()
+	var file string
+	for n, arg := range args {
+		if arg == "--config-file" {
+			file = args[n+1]
+		}
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	var wanted struct {
+		Metadata struct {
+			Name string
+			Tags map[string]string
+		}
+		Addons []struct{ Name, Version string }
+	}
+	if err := yaml.Unmarshal(data, &wanted); err != nil {
+		return err
+	}
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return err
+	}
+	clients := emulatortest.NewClients(cfg)
+	var tags []cfntypes.Tag
+	for key, value := range wanted.Metadata.Tags {
+		tags = append(tags, cfntypes.Tag{Key: &key, Value: &value})
+	}
+	for _, part := range []string{"cluster", "nodegroup-ng"} {
+		template, err := os.ReadFile(filepath.Join(os.Getenv("EPI_EKS_TEST_TEMPLATES"), "eksctl-epi-cc-"+part+".json"))
+		if err != nil {
+			return err
+		}
+		text := strings.NewReplacer("us-east-1d", "us-west-2a", "us-east-1f", "us-west-2b", "epi-cc", wanted.Metadata.Name).Replace(string(template))
+		var kept []string
+		for line := range strings.Lines(text) {
+			if !strings.Contains(line, `"PermissionsBoundary"`) {
+				kept = append(kept, line)
+			}
+		}
+		text = strings.Join(kept, "")
+		if part != "cluster" {
+			out, err := clients.EC2.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{})
+			if err != nil || len(out.Subnets) < 2 {
+				return fmt.Errorf("subnets: %v, %w", out, err)
+			}
+			text = strings.NewReplacer("subnet-8aa2a8d103aefc35d", *out.Subnets[0].SubnetId, "subnet-7b4653c9ef2261cae", *out.Subnets[1].SubnetId).Replace(text)
+		}
+		name := "eksctl-" + wanted.Metadata.Name + "-" + strings.Replace(part, "-ng", "-epi", 1)
+		fmt.Printf("2026-11-28 02:00:00 [ℹ]  deploying stack %q\n", name)
+		if _, err := clients.CloudFormation.CreateStack(ctx, &cloudformation.CreateStackInput{
+			StackName: &name, TemplateBody: &text, Tags: tags, Capabilities: []cfntypes.Capability{cfntypes.CapabilityCapabilityIam},
+		}); err != nil {
+			return err
+		}
+		waiter := cloudformation.NewStackCreateCompleteWaiter(clients.CloudFormation, func(o *cloudformation.StackCreateCompleteWaiterOptions) {
+			o.MinDelay, o.MaxDelay = 50*time.Millisecond, 50*time.Millisecond
+		})
+		if err := waiter.Wait(ctx, &cloudformation.DescribeStacksInput{StackName: &name}, time.Minute); err != nil {
+			return err
+		}
+		if part == "cluster" {
+			for _, addon := range wanted.Addons {
+				input := &awseks.CreateAddonInput{ClusterName: &wanted.Metadata.Name, AddonName: &addon.Name, Tags: wanted.Metadata.Tags}
+				if _, err := clients.EKS.CreateAddon(ctx, input); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// quiet takes the steps of long work and tells nobody.
+type quiet struct{}
+
+func (quiet) Start(string) clusters.Task { return quiet{} }
+func (quiet) Detail(string, ...any)      {}
+func (quiet) End(error)                  {}
+
+var spec = clusters.Spec{Name: "mine", Nodes: 1, IMDSHopLimit: 1}
+
+// provider is one whose AWS the variables tell, and whose token is of no meaning.
+func provider(dir string, options eks.Options) *eks.Provider {
+	options.Region, options.EndpointURL, options.ProbeImage, options.Poll = emulatortest.Region, os.Getenv("AWS_ENDPOINT_URL"), "registry.invalid/epi-probe:v1", 50*time.Millisecond
+	if options.Agree == nil {
+		options.Agree = func(context.Context, eks.Plan) error { return nil }
+	}
+	options.Token = func(string, string, string) []string {
+		return []string{"echo", `{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"x"}}`}
+	}
+	return eks.New(clusters.Dirs{State: filepath.Join(dir, "state"), Cache: filepath.Join(dir, "cache")}, options)
+}
+
+// region is an emulated one. Its clusters share an API server, and calls that change something are counted.
+type region struct {
+	*emulatortest.Fixture
+	changes atomic.Int64
+	// atChange is called with the number of each before it is served; may be nil.
+	atChange func(n int64)
+	dir      string
+}
+
+func newRegion(t *testing.T) *region {
+	t.Helper()
+	kubernetes := httptest.NewTLSServer(http.HandlerFunc(serveKubernetes))
+	t.Cleanup(kubernetes.Close)
+	r := &region{dir: t.TempDir()}
+	r.Fixture = emulatortest.StartWith(t, func(o *emulator.Options) {
+		o.Unbacked.Endpoint = kubernetes.URL
+		o.Unbacked.CertificateAuthority = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: kubernetes.Certificate().Raw})
+	}).Fixture(t, "eks")
+	repositories := &ecrtest.Registry{Next: r.Emulator.Handler(), Account: emulatortest.Account, Region: emulatortest.Region}
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		if changes(request) {
+			if n := r.changes.Add(1); r.atChange != nil {
+				r.atChange(n)
+			}
+		}
+		repositories.ServeHTTP(w, request)
+	}))
+	t.Cleanup(front.Close)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := filepath.Join(r.dir, "bin")
+	script := "#!/bin/sh\n" + mode + "=eksctl exec " + self + " \"$@\"\n"
+	if err := errors.Join(os.Mkdir(bin, 0o755), os.WriteFile(filepath.Join(bin, "eksctl"), []byte(script), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	templates, err := filepath.Abs("../emulator/cloudformation/testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{
+		"AWS_ACCESS_KEY_ID": emulatortest.AccessKeyID, "AWS_SECRET_ACCESS_KEY": emulatortest.SecretAccessKey, "AWS_SESSION_TOKEN": "", "AWS_PROFILE": "",
+		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true", "NO_PROXY": "*", "AWS_MAX_ATTEMPTS": "1",
+		"AWS_REGION": emulatortest.Region, "AWS_ENDPOINT_URL": front.URL, "PATH": bin + ":" + os.Getenv("PATH"), "EPI_EKS_TEST_TEMPLATES": templates, "EPI_EKS_TEST_DIR": r.dir,
+	} {
+		t.Setenv(name, value)
+	}
+	return r
+}
+
+// changes says whether a request may change something.
+func changes(r *http.Request) bool {
+	var body bytes.Buffer
+	_, _ = body.ReadFrom(r.Body) // what is cut off is refused later
+	r.Body = readCloser{bytes.NewReader(body.Bytes())}
+	for _, word := range []string{"Action=Create", "Action=Delete", "Action=Put", "Action=Attach", "Action=Detach"} {
+		if strings.HasPrefix(body.String(), word) {
+			return true
+		}
+	}
+	service := strings.Contains(r.Header.Get("Authorization"), "/eks/")
+	return service && r.Method != http.MethodGet
+}
+
+type readCloser struct{ *bytes.Reader }
+
+func (readCloser) Close() error { return nil }
+
+// serveKubernetes answers as much as is asked of an API server without agent, webhook or pods.
+func serveKubernetes(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	answer := func(status int, body map[string]any) {
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(body) // the caller may have gone
+	}
+	switch path := r.URL.Path; {
+	case path == "/version":
+		answer(200, map[string]any{"major": "1", "minor": "36", "gitVersion": "v1.36.3-eks-0000000"})
+	case strings.HasSuffix(path, "/selfsubjectaccessreviews"):
+		answer(201, map[string]any{"kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "status": map[string]any{"allowed": true}})
+	case path == "/api/v1/nodes":
+		answer(200, map[string]any{"kind": "NodeList", "apiVersion": "v1", "items": []any{map[string]any{"metadata": map[string]any{"name": "n"}, "spec": map[string]any{"providerID": "aws:///us-west-2a/i-0"}}}})
+	case strings.HasSuffix(path, "/mutatingwebhookconfigurations"):
+		answer(200, map[string]any{"kind": "MutatingWebhookConfigurationList", "apiVersion": "admissionregistration.k8s.io/v1", "items": []any{}})
+	default:
+		answer(404, map[string]any{"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404})
+	}
+}
+
+// left is what epi's tags are on, and networks and roles that have no such tag.
+func (r *region) left(t *testing.T) []string {
+	t.Helper()
+	sweeper := r.sweeper(t)
+	found, err := sweeper.Find(t.Context(), sweep.Scope{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for _, f := range found {
+		list = append(list, f.String())
+	}
+	ctx, admin := t.Context(), r.Admin()
+	vpcs, err := admin.EC2.DescribeVpcs(ctx, &ec2.DescribeVpcsInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, vpc := range vpcs.Vpcs {
+		list = append(list, *vpc.VpcId)
+	}
+	names, err := admin.EKS.ListClusters(ctx, &awseks.ListClustersInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list = append(list, names.Clusters...)
+	roles, err := admin.IAM.ListRoles(ctx, &iam.ListRolesInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, role := range roles.Roles {
+		if strings.HasPrefix(*role.RoleName, "eksctl-") {
+			list = append(list, *role.RoleName)
+		}
+	}
+	return list
+}
+
+func (r *region) sweeper(t *testing.T) *sweep.Sweeper {
+	t.Helper()
+	cfg := r.Config(credentials.NewStaticCredentialsProvider(emulatortest.AccessKeyID, emulatortest.SecretAccessKey, ""))
+	cfg.BaseEndpoint = aws.String(os.Getenv("AWS_ENDPOINT_URL"))
+	sweeper, err := sweep.New(t.Context(), cfg, sweep.Options{Poll: 50 * time.Millisecond, Patience: 2 * time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sweeper
+}
+
+func TestUpAndDown(t *testing.T) {
+	r := newRegion(t)
+	asked := ""
+	p := provider(r.dir, eks.Options{Agree: func(_ context.Context, plan eks.Plan) error { asked = plan.String(); return nil }})
+	env, err := p.Up(t.Context(), spec, quiet{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if env.ClusterName != "epi-mine" || env.AccountID != emulatortest.Account || env.ClusterARN == "" || env.NodeRole == "" || !env.OwnCluster ||
+		!env.Has(clusters.IMDS) || env.Expires.Before(time.Now().Add(5*time.Hour)) {
+		t.Errorf("%+v", env)
+	}
+	for _, want := range []string{emulatortest.Account, "epi-mine", "$0.12 to $0.15 an hour", "a forgotten day $2.87 to $3.57", eks.PricesOf} {
+		if !strings.Contains(asked, want) {
+			t.Errorf("the plan does not say %q:\n%s", want, asked)
+		}
+	}
+	if err := p.Down(t.Context(), "mine", quiet{}); err != nil {
+		t.Fatal(err)
+	}
+	if left := r.left(t); len(left) != 0 {
+		t.Errorf("left: %q", left)
+	}
+}
+
+func TestNothingIsMadeWithoutConsent(t *testing.T) {
+	r := newRegion(t)
+	refusal := errors.New("no")
+	_, err := provider(r.dir, eks.Options{Agree: func(context.Context, eks.Plan) error { return refusal }}).Up(t.Context(), spec, quiet{})
+	if !errors.Is(err, refusal) || r.changes.Load() != 0 {
+		t.Errorf("error %v, %d changes", err, r.changes.Load())
+	}
+	if there, err := clusters.HasEnvironmentDir(clusters.Dirs{State: filepath.Join(r.dir, "state")}, "mine"); there || err != nil {
+		t.Errorf("there is a folder: %v", err)
+	}
+}
+
+// TestNoSuchCluster: one that is named must be there.
+func TestNoSuchCluster(t *testing.T) {
+	r := newRegion(t)
+	_, err := provider(r.dir, eks.Options{ClusterName: "none"}).Up(t.Context(), spec, quiet{})
+	if err == nil || !strings.Contains(clusters.Remedy(err), "list-clusters") || r.changes.Load() != 0 {
+		t.Errorf("error %v, remedy %q", err, clusters.Remedy(err))
+	}
+}
+
+// TestABadDay: each ends with an error that says what to do, and nothing left.
+func TestABadDay(t *testing.T) {
+	for name, row := range map[string]struct {
+		before func(t *testing.T, r *region)
+		spec   func(*clusters.Spec)
+		remedy string
+		// looks says that the account can be looked at afterwards.
+		looks bool
+	}{
+		"wrong credentials": {before: func(t *testing.T, _ *region) { t.Setenv("AWS_SECRET_ACCESS_KEY", "wrong") }, remedy: "get-caller-identity"},
+		"no credentials": {before: func(t *testing.T, _ *region) {
+			t.Setenv("AWS_ACCESS_KEY_ID", "")
+			t.Setenv("AWS_SECRET_ACCESS_KEY", "")
+		}, remedy: "get-caller-identity"},
+		"the region is gone": {before: func(t *testing.T, _ *region) { t.Setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1") }, remedy: "does not answer"},
+		"no permission for a later call": {before: func(t *testing.T, r *region) {
+			r.fault(t, control.Fault{Service: "eks", Operation: "CreateAddon", Error: &control.Refusal{Kind: control.AccessDenied}})
+		}, remedy: "policies that it needs", looks: true},
+		"a stack that rolls back": {before: func(t *testing.T, r *region) {
+			r.fault(t, control.Fault{Service: "ec2", Operation: "CreateRouteTable", Error: &control.Refusal{Kind: control.Internal}})
+		}, remedy: "what was made is removed again", looks: true},
+		"an unknown version": {spec: func(s *clusters.Spec) { s.KubernetesVersion = "1.12" }, remedy: "choose one of"},
+		"eksctl is missing and cannot be built": {before: func(t *testing.T, r *region) {
+			if err := os.Remove(filepath.Join(r.dir, "bin", "eksctl")); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("PATH", filepath.Join(r.dir, "bin"))
+		}, remedy: "install eksctl"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRegion(t)
+			if row.before != nil {
+				row.before(t, r)
+			}
+			wanted := spec
+			if row.spec != nil {
+				row.spec(&wanted)
+			}
+			_, err := provider(r.dir, eks.Options{}).Up(t.Context(), wanted, quiet{})
+			if err == nil || !strings.Contains(clusters.Remedy(err), row.remedy) {
+				t.Fatalf("error %v, remedy %q, want %q", err, clusters.Remedy(err), row.remedy)
+			}
+			if strings.Contains(err.Error(), emulatortest.SecretAccessKey) {
+				t.Error("the error tells a secret")
+			}
+			if !row.looks {
+				return
+			}
+			if err := r.Control.ClearFaults(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if left := r.left(t); len(left) != 0 {
+				t.Errorf("left: %q", left)
+			}
+		})
+	}
+}
+
+func (r *region) fault(t *testing.T, fault control.Fault) {
+	t.Helper()
+	if _, err := r.Control.AddFault(t.Context(), fault); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestKilledAtAnyPoint: a process that makes or removes an environment is killed before its nth change, and a
+// janitor that knows nothing of it cleans up.
+func TestKilledAtAnyPoint(t *testing.T) {
+	for _, point := range []struct {
+		verb string
+		n    int64
+	}{{"up", 1}, {"up", 2}, {"up", 3}, {"up", 4}, {"up", 5}, {"up", 6}, {"up", 7}, {"down", 1}, {"down", 2}, {"down", 3}} {
+		t.Run(fmt.Sprintf("%s before change %d", point.verb, point.n), func(t *testing.T) {
+			r := newRegion(t)
+			if point.verb == "down" {
+				r.child(t, "up", 0)
+			}
+			killed := r.child(t, point.verb, r.changes.Load()+point.n)
+			if !killed {
+				t.Logf("it ended before its change %d", point.n)
+			}
+			sweeper := r.sweeper(t)
+			found, err := sweeper.Find(t.Context(), sweep.Scope{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := sweeper.Remove(t.Context(), sweep.Scope{}, found, quiet{}); err != nil {
+				t.Fatal(err)
+			}
+			if left := r.left(t); len(left) != 0 {
+				t.Errorf("left: %q", left)
+			}
+		})
+	}
+}
+
+// child runs a verb in a process of its own and kills it, with all that it started, at a change; 0 for never.
+func (r *region) child(t *testing.T, verb string, at int64) (killed bool) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := exec.CommandContext(t.Context(), self)
+	command.Env = append(os.Environ(), mode+"="+verb)
+	var output bytes.Buffer
+	command.Stdout, command.Stderr = &output, &output
+	var process atomic.Pointer[os.Process]
+	var dead atomic.Bool
+	r.atChange = func(n int64) {
+		if at != 0 && n == at {
+			dead.Store(true)
+			_ = process.Load().Signal(syscall.SIGKILL) // it has asked just now
+		}
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	process.Store(command.Process)
+	err = command.Wait()
+	r.atChange = nil
+	if at == 0 && err != nil {
+		t.Fatalf("%s: %v\n%s", verb, err, output.String())
+	}
+	return dead.Load()
+}
