@@ -23,7 +23,7 @@ func TestDescribeAddonVersions(t *testing.T) {
 		}
 		return strings.Join(out, " ")
 	}
-	const all = "adot coredns eks-pod-identity-agent kube-proxy vpc-cni"
+	const all = "adot coredns eks-pod-identity-agent kube-proxy metrics-server vpc-cni"
 	tests := []struct {
 		name string
 		in   awseks.DescribeAddonVersionsInput
@@ -33,7 +33,7 @@ func TestDescribeAddonVersions(t *testing.T) {
 		{"name", awseks.DescribeAddonVersionsInput{AddonName: aws.String("vpc-cni")}, "vpc-cni"},
 		{"another name", awseks.DescribeAddonVersionsInput{AddonName: aws.String("nginx")}, ""},
 		{"type", awseks.DescribeAddonVersionsInput{Types: []string{"security"}}, agent},
-		{"types", awseks.DescribeAddonVersionsInput{Types: []string{"security", "observability"}}, "adot " + agent},
+		{"types", awseks.DescribeAddonVersionsInput{Types: []string{"security", "observability"}}, "adot " + agent + " metrics-server"},
 		{"owner", awseks.DescribeAddonVersionsInput{Owners: []string{"aws-marketplace"}}, ""},
 		{"publisher", awseks.DescribeAddonVersionsInput{Publishers: []string{"eks", "other"}}, all},
 		{"version", awseks.DescribeAddonVersionsInput{KubernetesVersion: aws.String("1.30")}, all},
