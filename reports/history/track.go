@@ -17,6 +17,8 @@ type Track struct {
 	Name string
 	// Slug is the name as a part of an address, such as "kind-emulator-reference-agent".
 	Slug string
+	// Experiment says that something was damaged on purpose: what fails in it is no news.
+	Experiment bool
 	// Runs by their start.
 	Runs []Record
 }
@@ -29,7 +31,7 @@ func Tracks(records []Record) []Track {
 		i := slices.IndexFunc(tracks, func(t Track) bool { return t.Name == name })
 		if i < 0 {
 			i = len(tracks)
-			tracks = append(tracks, Track{Name: name})
+			tracks = append(tracks, Track{Name: name, Experiment: strings.Contains(name, breakFlag)})
 		}
 		tracks[i].Runs = append(tracks[i].Runs, record)
 	}
@@ -47,6 +49,9 @@ func Tracks(records []Record) []Track {
 	}
 	return tracks
 }
+
+// breakFlag begins the flag of a run whose fixtures were damaged on purpose.
+const breakFlag = "--break="
 
 // trackName is where a run was and what it tested, without versions.
 func trackName(r Record) string {
@@ -68,7 +73,7 @@ func trackName(r Record) string {
 		what = []string{"nothing tested"}
 	}
 	for _, flag := range r.Selection {
-		if strings.HasPrefix(flag, "--break=") { // an experiment says nothing about the others
+		if strings.HasPrefix(flag, breakFlag) { // an experiment says nothing about the others
 			what = append(what, flag)
 		}
 	}

@@ -205,6 +205,9 @@ func (s *site) overview() overview {
 		}
 		row.Newest, row.Outcome = s.ref(newest), newest.Outcome
 		o.Tracks = append(o.Tracks, row)
+		if track.Experiment {
+			continue
+		}
 		for _, b := range track.Breaks() {
 			shown := s.breakRow(track, b)
 			if b.Fixed == nil {

@@ -61,9 +61,7 @@ func Write(dir string, store history.Store, options Options) (Written, error) {
 	if written.Reports, err = site.reports(dir, store, options); err != nil {
 		return written, fmt.Errorf("write pages: %w", err)
 	}
-	if err := site.describe(store); err != nil {
-		return written, fmt.Errorf("write pages: %w", err)
-	}
+	site.describe(store)
 	if err := site.write(dir); err != nil {
 		return written, fmt.Errorf("write pages: %w", err)
 	}
@@ -174,7 +172,7 @@ func (s *site) pointed() []history.Record {
 }
 
 // describe reads the statements of requirements from the newest run of each track that has specs.
-func (s *site) describe(store history.Store) error {
+func (s *site) describe(store history.Store) {
 	for _, track := range s.tracks {
 		for i := len(track.Runs) - 1; i >= 0; i-- {
 			record := track.Runs[i]
@@ -193,7 +191,6 @@ func (s *site) describe(store history.Store) error {
 			break
 		}
 	}
-	return nil
 }
 
 // write writes all pages but the reports of runs.
