@@ -28,6 +28,8 @@ const (
 	// maxStatementLines of what decided a spec. With the spec's name, its folder and its command a failure
 	// takes five lines.
 	maxStatementLines = 2
+	// slowestTold is how many of the specs that took longest are named.
+	slowestTold = 3
 	// maxListed is how many specs of one cause are listed by name.
 	maxListed = 10
 )
@@ -276,6 +278,12 @@ func (s *summary) verdict(files []string) {
 	}
 	if len(said) > 0 {
 		s.text("", "", 0, strings.Join(said, ". ")+".", "")
+	}
+	if slow := s.run.slowest(slowestTold); len(slow) == slowestTold {
+		s.out.WriteString("Slowest:\n")
+		for _, spec := range slow {
+			s.clipped("  ", pad(short(spec.Duration), 6), 1, titled(spec), "")
+		}
 	}
 	if len(files) == 0 {
 		return

@@ -362,6 +362,11 @@ func (s *session) finish(ctx context.Context) error {
 		}
 	}
 	err = s.print(run)
+	if s.app.inActions() {
+		if err := s.app.tellActions(run); err != nil {
+			_, _ = fmt.Fprintf(s.app.err, "Warning: %v\n", err) // the reports are there all the same
+		}
+	}
 	verdict := run.Verdict()
 	switch {
 	case err == nil && verdict.ExitCode() != exitHeld:
@@ -392,7 +397,11 @@ func (s *session) print(run reports.Run) error {
 	}
 	options := reports.SummaryOptions{Dir: s.app.relative(s.dir), Files: files, Width: s.app.width()}
 	options.Color = s.app.colourOn(s.app.out)
-	return reports.WriteSummary(s.app.out, run, options)
+	write := func() error { return reports.WriteSummary(s.app.out, run, options) }
+	if s.app.inActions() {
+		return grouped(s.app.out, "What the run found", write)
+	}
+	return write()
 }
 
 // relative is a path as the user would type it here.

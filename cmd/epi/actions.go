@@ -1,0 +1,45 @@
+package main
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/podidentity/epi/reports"
+)
+
+// inActions reports whether this runs in a step of GitHub Actions, or of what says that it is like it
+// (https://docs.github.com/en/actions/reference/workflows-and-actions/variables).
+func (a *app) inActions() bool {
+	value, _ := a.lookupEnv("GITHUB_ACTIONS")
+	return value == "true"
+}
+
+// grouped writes what a run found in a group of the step's log, in which no line is a command of the workflow,
+// whatever a log of a pod says.
+func grouped(w io.Writer, title string, write func() error) error {
+	token := rand.Text()
+	if _, err := fmt.Fprintf(w, "::group::%s\n::stop-commands::%s\n", title, token); err != nil {
+		return err
+	}
+	err := write()
+	_, ended := fmt.Fprintf(w, "::%s::\n::endgroup::\n", token)
+	return errors.Join(err, ended)
+}
+
+// tellActions writes annotations to the step's log, and the summary to the file that the step has for it. Standard
+// output may be a document for programs: so annotations go to standard error, where commands count as well.
+func (a *app) tellActions(run reports.Run) error {
+	err := reports.WriteAnnotations(a.err, run)
+	path, _ := a.lookupEnv("GITHUB_STEP_SUMMARY")
+	if path == "" {
+		return err
+	}
+	file, openErr := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+	if openErr != nil {
+		return errors.Join(err, fmt.Errorf("write job summary: %w", openErr))
+	}
+	return errors.Join(err, reports.WriteJobSummary(file, run), file.Close())
+}

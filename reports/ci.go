@@ -1,0 +1,290 @@
+package reports
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+// annotationsLimit is how many annotations GitHub shows of a step and level
+// (https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands).
+const annotationsLimit = 10
+
+// WriteAnnotations writes a workflow command of GitHub Actions for each spec that failed or could not be decided, at
+// the spec's file and line, and for each problem of the run. More than GitHub shows are summed up in the last one.
+func WriteAnnotations(w io.Writer, run Run) error {
+	run = run.sorted()
+	var commands []string
+	add := func(level, title, message, location string) {
+		properties := "title=" + property(title)
+		if file, line, ok := strings.Cut(location, ":"); ok && file != "" {
+			line, _, _ = strings.Cut(line, ":")
+			properties = "file=" + property(file) + ",line=" + property(line) + "," + properties
+		}
+		commands = append(commands, "::"+level+" "+properties+"::"+message)
+	}
+	for _, problem := range run.Problems {
+		message := firstLine(plain(problem.Message))
+		if problem.Remedy != "" {
+			message += "\nRemedy: " + plain(problem.Remedy)
+		}
+		add("error", plain(problem.Doing), data(clip(message, annotationLimit)), "")
+	}
+	for _, i := range run.failures() {
+		spec := run.Specs[i]
+		if spec.away() {
+			continue
+		}
+		level, location := "error", ""
+		if spec.Outcome != Fail {
+			level = "warning"
+		}
+		if spec.Failure != nil {
+			location = plain(spec.Failure.Location)
+		}
+		message := plain(spec.why())
+		for _, deviation := range run.known(spec.Requirements...) {
+			message += "\n" + plain(deviation.knownOf())
+		}
+		add(level, titled(spec), data(clip(message, annotationLimit)), location)
+	}
+	if run.Bench != nil {
+		for _, threshold := range run.Bench.Thresholds {
+			if threshold.Outcome == Fail {
+				add("error", "Threshold "+plain(threshold.Expression), data(plain(threshold.told(true))), "")
+			}
+		}
+	}
+	if more := len(commands) - annotationsLimit; more > 0 {
+		commands = append(commands[:annotationsLimit-1], fmt.Sprintf("::error title=%d more::%[1]d more failed or could not be decided: see the job summary", more+1))
+	}
+	for _, command := range commands {
+		if _, err := io.WriteString(w, command+"\n"); err != nil {
+			return fmt.Errorf("write annotations: %w", err)
+		}
+	}
+	return nil
+}
+
+// annotationLimit is how much of a message an annotation has, in bytes.
+const annotationLimit = 2 << 10
+
+// data is a message of a workflow command (https://github.com/actions/toolkit/blob/main/packages/core/src/command.ts).
+func data(s string) string {
+	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(s)
+}
+
+// property is a property of a workflow command.
+func property(s string) string {
+	return strings.NewReplacer(":", "%3A", ",", "%2C").Replace(data(s))
+}
+
+// How much a job summary has. GitHub takes a mebibyte of a step and drops what is larger.
+const (
+	summaryFailures = 30
+	summaryMessage  = 2 << 10
+	summarySlow     = 5
+	summaryMeasures = 40
+)
+
+// WriteJobSummary writes the run as Markdown for the summary of a job of GitHub Actions: the verdict, what failed with
+// its cause, what took longest, and what was measured with its change against the baseline, if there was one.
+func WriteJobSummary(w io.Writer, run Run) error {
+	run = run.sorted()
+	var b strings.Builder
+	verdict := run.Verdict()
+	mark := map[Outcome]string{Pass: "✅", Fail: "❌"}[verdict.Outcome]
+	if mark == "" {
+		mark = "⚠️"
+	}
+	fmt.Fprintf(&b, "## %s %s\n\n", mark, markdown(verdict.Sentence()))
+	if !run.onlyBench() {
+		badge := run.Badge()
+		fmt.Fprintf(&b, "**%s: %s**", markdown(badge.Label), markdown(badge.Message))
+		if took := run.duration(); took > 0 {
+			fmt.Fprintf(&b, " in %s", short(took))
+		}
+		b.WriteString("\n\n")
+	}
+	for _, subject := range run.Subjects {
+		fmt.Fprintf(&b, "- %s: %s\n", markdown(subject.Role), markdown(subject.describe()))
+	}
+	if run.Environment.KubernetesVersion != "" {
+		fmt.Fprintf(&b, "- Kubernetes %s on %s\n", markdown(run.Environment.KubernetesVersion), markdown(run.Environment.Provider))
+	}
+	b.WriteByte('\n')
+	for _, problem := range run.Problems {
+		fmt.Fprintf(&b, "### ⚠️ %s\n\n%s\n", markdown(problem.Doing), fenced(clip(problem.Message, summaryMessage)))
+		if problem.Remedy != "" {
+			fmt.Fprintf(&b, "Remedy: %s\n\n", markdown(problem.Remedy))
+		}
+	}
+	run.summaryOfFailures(&b)
+	run.summaryOfSlow(&b)
+	run.summaryOfBench(&b)
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return fmt.Errorf("write job summary: %w", err)
+	}
+	return nil
+}
+
+// summaryOfFailures tells failures by their cause.
+func (r Run) summaryOfFailures(b *strings.Builder) {
+	causes := r.causes()
+	if len(causes) == 0 {
+		return
+	}
+	b.WriteString("### Failures\n\n")
+	for _, cause := range causes[:min(len(causes), summaryFailures)] {
+		mark := "❌"
+		if cause.outcome != Fail {
+			mark = "⚠️"
+		}
+		first := cause.specs[0]
+		fmt.Fprintf(b, "<details open><summary>%s %s", mark, markdown(titled(first)))
+		if more := len(cause.specs) - 1; more > 0 {
+			fmt.Fprintf(b, " and %s of the same cause", plural(more, "spec"))
+		}
+		b.WriteString("</summary>\n\n")
+		message := first.Reason
+		if first.Failure != nil {
+			message = first.Failure.Message
+		}
+		b.WriteString(fenced(clip(message, summaryMessage)))
+		if first.Failure != nil && first.Failure.Location != "" {
+			fmt.Fprintf(b, "at %s\n\n", markdown(first.Failure.Location))
+		}
+		for _, spec := range cause.specs[1:min(len(cause.specs), maxListed)] {
+			fmt.Fprintf(b, "- %s\n", markdown(titled(spec)))
+		}
+		var ids []string
+		for _, spec := range cause.specs {
+			ids = append(ids, spec.Requirements...)
+		}
+		slices.SortFunc(ids, CompareIDs)
+		catalogue := r.catalogue()
+		for _, id := range slices.Compact(ids) {
+			if requirement, ok := catalogue[id]; ok {
+				fmt.Fprintf(b, "- **%s** (%s) %s\n", markdown(id), markdown(requirement.Level), markdown(requirement.Statement))
+			}
+		}
+		for _, deviation := range r.known(ids...) {
+			fmt.Fprintf(b, "- %s: %s\n", markdown(deviation.knownOf()), markdown(deviation.sentence()))
+		}
+		fmt.Fprintf(b, "\nAgain:\n\n%s</details>\n\n", fenced(r.rerunAll(cause.specs)))
+	}
+	if more := len(causes) - summaryFailures; more > 0 {
+		fmt.Fprintf(b, "… and %s more\n\n", plural(more, "cause"))
+	}
+}
+
+// slowest are the specs that took longest, the longest first, at most n.
+func (r Run) slowest(n int) []Spec {
+	list := slices.SortedStableFunc(slices.Values(r.Specs), func(a, b Spec) int { return int(min(1, max(-1, b.Duration-a.Duration))) })
+	list = list[:min(n, len(list))]
+	for i, spec := range list {
+		if spec.Duration < time.Millisecond {
+			return list[:i]
+		}
+	}
+	return list
+}
+
+func (r Run) summaryOfSlow(b *strings.Builder) {
+	slow := r.slowest(summarySlow)
+	if len(slow) == 0 {
+		return
+	}
+	b.WriteString("### What took longest\n\n| Took | Spec |\n| ---: | --- |\n")
+	for _, spec := range slow {
+		fmt.Fprintf(b, "| %s | %s |\n", short(spec.Duration), markdown(titled(spec)))
+	}
+	b.WriteByte('\n')
+}
+
+func (r Run) summaryOfBench(b *strings.Builder) {
+	if r.Bench == nil || len(r.Bench.Scenarios) == 0 {
+		return
+	}
+	changes := map[[3]string]Difference{}
+	for _, d := range r.Bench.Differences {
+		changes[[3]string{d.Scenario, d.Case, d.Metric}] = d
+	}
+	header := "### Benchmark\n\n| Measure | Value |"
+	rule := "\n| --- | ---: |"
+	if len(changes) > 0 {
+		header += " " + markdown(r.Bench.compared()) + " |"
+		rule += " --- |"
+	}
+	b.WriteString(header + rule + "\n")
+	rows, left := 0, 0
+	for _, scenario := range r.Bench.Scenarios {
+		for _, c := range scenario.Cases {
+			for _, metric := range c.Metrics {
+				d, compared := changes[[3]string{scenario.Name, c.Name, metric.Name}]
+				if len(changes) > 0 && (!compared || d.silent()) || rows >= summaryMeasures {
+					left++
+					continue
+				}
+				rows++
+				about := Difference{Scenario: scenario.Name, Case: c.Name, Metric: metric.Name}
+				limited := ""
+				if c.Limited != "" {
+					limited = " (the generator’s limit)"
+				}
+				fmt.Fprintf(b, "| %s | %s%s |", markdown(about.About()), Quantity(metric.Value, metric.Unit), limited)
+				if compared {
+					mark := ""
+					if d.Regressed {
+						mark = "❌ "
+					}
+					fmt.Fprintf(b, " %s%s: %s |", mark, markdown(d.Verdict), markdown(d.told()))
+				}
+				b.WriteByte('\n')
+			}
+		}
+	}
+	if left > 0 {
+		fmt.Fprintf(b, "\n%s more: no difference shown, or in bench.json.\n", plural(left, "measure"))
+	}
+	b.WriteByte('\n')
+	for _, threshold := range r.Bench.Thresholds {
+		fmt.Fprintf(b, "- threshold %s: %s, %s\n", markdown(threshold.Expression), threshold.Outcome.Words(), markdown(threshold.told(true)))
+	}
+}
+
+// markdown is a text in a line of Markdown that is nothing but text, whatever it says: no markup, no link, no cell.
+func markdown(s string) string {
+	s = strings.Join(strings.Fields(clip(plain(s), 1<<10)), " ")
+	var b strings.Builder
+	for _, r := range s {
+		switch r {
+		case '<':
+			b.WriteString("&lt;")
+		case '>':
+			b.WriteString("&gt;")
+		case '&':
+			b.WriteString("&amp;")
+		case '@', ':': // neither a person nor an address becomes a link
+			fmt.Fprintf(&b, "&#%d;", r)
+		case '\\', '`', '*', '_', '{', '}', '[', ']', '#', '|', '~', '!':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// fenced is a text as a block of code that nothing in it ends.
+func fenced(s string) string {
+	s = strings.TrimRight(plain(s), "\n ")
+	fence := "```"
+	for strings.Contains(s, fence) {
+		fence += "`"
+	}
+	return fence + "text\n" + s + "\n" + fence + "\n\n"
+}
