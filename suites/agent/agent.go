@@ -114,6 +114,7 @@ var _ = Describe("The agent", func() {
 				Expect(unreadable[0]).To(RefuseWith(http.StatusBadRequest, `^Service account token cannot be parsed`))
 				Expect(unreadable[0].RepeatsToken).To(BeFalse(), "whether the refusal repeats the token")
 			}
+			Expect(pod.AskOnce(ctx, tenant.AgentRequest())).To(GrantCredentials(), "the token itself")
 		})
 
 	It("refuses a token outside its time, without asking EKS Auth", Covers("AGT-03"),
