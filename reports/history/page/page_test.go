@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -237,6 +238,16 @@ func TestDamageIsTold(t *testing.T) {
 	}
 }
 
+// processorTime is what this process has used, in all its threads. Neighbours on the machine make it no longer.
+func processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
+
 // A thousand runs with the catalogue's size: the first page stays below a megabyte, and writing the pages of a store
 // takes seconds. The bound on time is no measurement; it is logged.
 func TestAThousandRuns(t *testing.T) {
@@ -248,9 +259,9 @@ func TestAThousandRuns(t *testing.T) {
 		}
 	}})
 	store := storeOf(t, runs)
-	began := time.Now()
+	began := processorTime(t)
 	dir, w := written(t, store, Options{})
-	took := time.Since(began)
+	took := processorTime(t) - began
 	largest, name := int64(0), ""
 	err := filepath.WalkDir(dir, func(file string, entry fs.DirEntry, err error) error {
 		if info, statErr := os.Stat(file); statErr == nil && info.Size() > largest && !info.IsDir() {
