@@ -45,7 +45,7 @@ var (
 	noFile = []string{"version", "doctor"}
 	// never are flags that are not empty, also those whose default is found elsewhere: an empty value is
 	// a variable that somebody forgot to set, and leads to another folder than the one that was meant.
-	never = []string{"state-dir", "cache-dir", "config"}
+	never = []string{"state-dir", "cache-dir", "config", "name"}
 )
 
 // reads says whether a file or a variable may set the flag of a command.

@@ -58,11 +58,6 @@ still there is named, and the exit code is 3.`,
 			if flags.byAge = cmd.Flags().Changed("older-than"); flags.olderThan < 0 {
 				return usageError("flag --older-than: %s is less than nothing; give an age such as 6h, or 0s for all", flags.olderThan)
 			}
-			if flags.name != "" {
-				if err := clusters.CheckName(flags.name); err != nil {
-					return err
-				}
-			}
 			if flags.account != "" && (len(flags.account) != 12 || strings.Trim(flags.account, "0123456789") != "") {
 				return usageError("flag --account: %q is not an account of AWS, which has twelve digits", flags.account)
 			}
@@ -70,7 +65,7 @@ still there is named, and the exit code is 3.`,
 			return a.janitor(cmd.Context(), &flags)
 		},
 	}
-	cmd.Flags().StringVar(&flags.name, "name", "", "only what was made for the environment of this name (default any)")
+	cmd.Flags().Var((*environmentName)(&flags.name), "name", "only what was made for the environment of this name (default any)")
 	cmd.Flags().StringVar(&flags.run, "run", "", "only what was made by the run of this name (default any)")
 	cmd.Flags().StringVar(&flags.account, "account", "", "the account to look at; credentials of another one are refused (default that of the credentials)")
 	cmd.Flags().StringSliceVar(&flags.regions, "region", nil, "AWS regions to look at (default that of your AWS configuration)")
