@@ -321,7 +321,7 @@ func (s *session) keep(err error) {
 
 // firstOf is the first of joined errors.
 func firstOf(err error) error {
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // what is wrapped is one error
+	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok || len(joined.Unwrap()) == 0 {
 		return err
 	}

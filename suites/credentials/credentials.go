@@ -31,7 +31,9 @@ var _ = Describe("A pod", func() {
 			workload.NewServiceAccount(ctx, env, namespace, account)
 			role := cloud.NewRole(ctx, env)
 			workload.AwaitAssociation(ctx, env, cloud.Associate(ctx, env, namespace, account, role))
-			associated := workload.Start(ctx, env, workload.NewPod(env, namespace, account))
+			neighbour := workload.NewPod(env, namespace, account)
+			neighbour.Name = "associated"
+			associated := workload.Start(ctx, env, neighbour)
 			Eventually(associated.Caller).WithContext(ctx).Within(env.Timeouts.CredentialsWork).Should(BeSessionOf(role.Name))
 		})
 
