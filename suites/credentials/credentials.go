@@ -26,15 +26,6 @@ var _ = Describe("A pod", func() {
 			pod := workload.Start(ctx, env, workload.NewPod(env, namespace, ""))
 
 			Expect(pod.Caller(ctx)).To(HaveNoCredentials())
-
-			By("starting one beside it that has an association, so that there is somebody to give credentials")
-			workload.NewServiceAccount(ctx, env, namespace, account)
-			role := cloud.NewRole(ctx, env)
-			workload.AwaitAssociation(ctx, env, cloud.Associate(ctx, env, namespace, account, role))
-			neighbour := workload.NewPod(env, namespace, account)
-			neighbour.Name = "associated"
-			associated := workload.Start(ctx, env, neighbour)
-			Eventually(associated.Caller).WithContext(ctx).Within(env.Timeouts.CredentialsWork).Should(BeSessionOf(role.Name))
 		})
 
 	It("with an association gets a token that is bound to it, for Pod Identity alone", Covers("TOK-01"),
