@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -165,8 +166,10 @@ type region struct {
 	*emulatortest.Fixture
 	changes atomic.Int64
 	// atChange is called with the number of each before it is served; may be nil.
-	atChange func(n int64)
-	dir      string
+	atChange atomic.Pointer[func(n int64)]
+	// serving is held for reading by each request that is being served.
+	serving sync.RWMutex
+	dir     string
 }
 
 func newRegion(t *testing.T) *region {
@@ -180,9 +183,12 @@ func newRegion(t *testing.T) *region {
 	}).Fixture(t, "eks")
 	repositories := &ecrtest.Registry{Next: r.Emulator.Handler(), Account: emulatortest.Account, Region: emulatortest.Region}
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		r.serving.RLock()
+		defer r.serving.RUnlock()
 		if changes(request) {
-			if n := r.changes.Add(1); r.atChange != nil {
-				r.atChange(n)
+			n := r.changes.Add(1)
+			if call := r.atChange.Load(); call != nil {
+				(*call)(n)
 			}
 		}
 		repositories.ServeHTTP(w, request)
@@ -291,6 +297,7 @@ func (r *region) sweeper(t *testing.T) *sweep.Sweeper {
 	t.Helper()
 	cfg := r.Config(credentials.NewStaticCredentialsProvider(emulatortest.AccessKeyID, emulatortest.SecretAccessKey, ""))
 	cfg.BaseEndpoint = aws.String(os.Getenv("AWS_ENDPOINT_URL"))
+	cfg.RetryMaxAttempts = 3 // as users have it: a connection may be reset
 	sweeper, err := sweep.New(t.Context(), cfg, sweep.Options{Poll: 50 * time.Millisecond, Patience: 2 * time.Minute})
 	if err != nil {
 		t.Fatal(err)
@@ -453,18 +460,22 @@ func (r *region) child(t *testing.T, verb string, at int64) (killed bool) {
 	command.Stdout, command.Stderr = &output, &output
 	var process atomic.Pointer[os.Process]
 	var dead atomic.Bool
-	r.atChange = func(n int64) {
+	atChange := func(n int64) {
 		if at != 0 && n == at {
 			dead.Store(true)
 			_ = process.Load().Signal(syscall.SIGKILL) // it has asked just now
 		}
 	}
+	r.atChange.Store(&atChange)
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
 	process.Store(command.Process)
 	err = command.Wait()
-	r.atChange = nil
+	r.atChange.Store(nil)
+	// What the dead process has asked for is still done.
+	r.serving.Lock()
+	r.serving.Unlock() //nolint:staticcheck // the wait is what it is for
 	if at == 0 && err != nil {
 		t.Fatalf("%s: %v\n%s", verb, err, output.String())
 	}

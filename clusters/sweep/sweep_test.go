@@ -71,7 +71,9 @@ func (a *account) stamped(owner ownership.Owner, file journal.File) *emulatortes
 
 func (a *account) sweeper(t *testing.T) *sweep.Sweeper {
 	t.Helper()
-	sweeper, err := sweep.New(t.Context(), a.config(), sweep.Options{Account: emulatortest.Account, Poll: 20 * time.Millisecond, Patience: time.Minute})
+	config := a.config()
+	config.RetryMaxAttempts = 3 // as users have it: a connection may be reset
+	sweeper, err := sweep.New(t.Context(), config, sweep.Options{Account: emulatortest.Account, Poll: 20 * time.Millisecond, Patience: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +133,7 @@ func inSubnets(t *testing.T, clients *emulatortest.Clients, text string) string 
 }
 
 // makeAll makes one of each kind, in ways that make removal hard.
-func makeAll(t *testing.T, a *account, clients *emulatortest.Clients, config aws.Config, prefix, cluster string) {
+func makeAll(t *testing.T, clients *emulatortest.Clients, config aws.Config, prefix, cluster string) {
 	t.Helper()
 	ctx := t.Context()
 	must := func(err error) {
@@ -182,12 +184,12 @@ func TestAllThatIsEpisGoesAndNothingElse(t *testing.T) {
 	config := a.config()
 	ownership.Stamp{Owner: owner, Account: emulatortest.Account, Region: emulatortest.Region, Journal: file}.On(&config)
 	mine := emulatortest.NewClients(config)
-	makeAll(t, a, mine, config, "epi-mine", users)
+	makeAll(t, mine, config, "epi-mine", users)
 	eksctl(t, mine)
-	makeAll(t, a, emulatortest.NewClients(a.config()), a.config(), "epi-users", users) // names like epi's, no tags
+	makeAll(t, emulatortest.NewClients(a.config()), a.config(), "epi-users", users) // names like epi's, no tags
 	other := a.config()
 	ownership.Stamp{Owner: ownership.Owner{Environment: "other", Run: "r2", Expires: soon}}.On(&other)
-	makeAll(t, a, emulatortest.NewClients(other), other, "epi-other", users)
+	makeAll(t, emulatortest.NewClients(other), other, "epi-other", users)
 
 	entries, damaged, err := file.Read()
 	if err != nil || damaged != 0 || len(entries) != 8 {

@@ -35,7 +35,7 @@ func TestARunInGitHubActions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := &session{app: a, dir: dir, recorder: recorder}
+		s := a.watched(dir, recorder)
 		if err := s.finish(t.Context()); exitCode(t.Context(), err) != exitFailed {
 			t.Errorf("%v", err)
 		}

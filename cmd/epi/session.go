@@ -113,11 +113,16 @@ func (a *app) newSession(cmd *cobra.Command, artifacts string, selection []strin
 	if err != nil {
 		return nil, a.cannotStart("start record of the run", err, artifactsPlace(dir))
 	}
+	return a.watched(dir, recorder), nil
+}
+
+// watched is the session of a record whose timeline has begun.
+func (a *app) watched(dir string, recorder *reports.Recorder) *session {
 	s := &session{app: a, dir: dir, recorder: recorder, timeline: &timeline.Timeline{}}
 	var ctx context.Context // also what an interrupted run still does is told
 	ctx, s.unwatch = context.WithCancel(context.Background())
 	go s.timeline.Watch(ctx)
-	return s, nil
+	return s
 }
 
 // writeConfig writes the effective configuration of cmd as a file that --config takes. Where the folders of
