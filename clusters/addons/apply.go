@@ -13,10 +13,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"sigs.k8s.io/e2e-framework/klient/decoder"
 	"sigs.k8s.io/yaml"
-
-	"github.com/podidentity/epi/manifests"
 )
 
 // configuredAnnotation tells which agent and configuration a DaemonSet was made from.
@@ -109,32 +106,22 @@ func (i *Installer) ApplyAgent(ctx context.Context, agent Agent, values string) 
 	})
 }
 
-// daemonSet is the agent's with configuration values.
+// daemonSet is the agent's DaemonSet with configuration values.
 func (a Agent) daemonSet(ctx context.Context, values string) (*appsv1.DaemonSet, error) {
-	objects, err := decoder.DecodeAllFiles(ctx, manifests.Agent, "*/*.yaml")
+	set, err := a.installed(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("decode manifests: %w", err)
+		return nil, err
 	}
-	for _, object := range objects {
-		set, ok := object.(*appsv1.DaemonSet)
-		if !ok {
-			continue
-		}
-		if err := a.edit(set); err != nil {
-			return nil, err
-		}
-		if err := configure(set, values); err != nil {
-			return nil, err
-		}
-		data, err := json.Marshal(set.Spec)
-		if err != nil {
-			return nil, fmt.Errorf("encode the agent's DaemonSet: %w", err)
-		}
-		sum := sha256.Sum256(data)
-		set.Annotations = merged(set.Annotations, map[string]string{configuredAnnotation: hex.EncodeToString(sum[:8])})
-		return set, nil
+	if err := configure(set, values); err != nil {
+		return nil, err
 	}
-	return nil, errNoAgentManifest
+	data, err := json.Marshal(set.Spec)
+	if err != nil {
+		return nil, fmt.Errorf("encode the agent's DaemonSet: %w", err)
+	}
+	sum := sha256.Sum256(data)
+	set.Annotations = merged(set.Annotations, map[string]string{configuredAnnotation: hex.EncodeToString(sum[:8])})
+	return set, nil
 }
 
 // AgentState says what the installed agent waits for; "" if it is ready on each node that it is for, also if

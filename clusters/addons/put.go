@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -12,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/e2e-framework/klient/decoder"
+	"sigs.k8s.io/e2e-framework/klient/k8s"
 	"sigs.k8s.io/e2e-framework/klient/k8s/resources"
 	"sigs.k8s.io/e2e-framework/klient/wait"
 
@@ -24,19 +26,38 @@ var errNoAgentManifest = errors.New("no DaemonSet among the agent's manifests")
 
 // Template is the pod template that an install of the agent makes.
 func (a Agent) Template(ctx context.Context) (corev1.PodTemplateSpec, error) {
-	objects, err := decoder.DecodeAllFiles(ctx, manifests.Agent, "*/*.yaml")
+	set, err := a.installed(ctx)
 	if err != nil {
-		return corev1.PodTemplateSpec{}, fmt.Errorf("decode manifests: %w", err)
+		return corev1.PodTemplateSpec{}, err
 	}
+	return set.Spec.Template, nil
+}
+
+// installed is the DaemonSet that an install of the agent makes.
+func (a Agent) installed(ctx context.Context) (*appsv1.DaemonSet, error) {
+	sets, err := decodeEach[*appsv1.DaemonSet](ctx, manifests.Agent)
+	if err != nil {
+		return nil, err
+	}
+	if len(sets) == 0 {
+		return nil, errNoAgentManifest
+	}
+	return sets[0], a.edit(sets[0])
+}
+
+// decodeEach reads the objects of one type from manifests.
+func decodeEach[T k8s.Object](ctx context.Context, files fs.FS) ([]T, error) {
+	objects, err := decoder.DecodeAllFiles(ctx, files, "*/*.yaml")
+	if err != nil {
+		return nil, fmt.Errorf("decode manifests: %w", err)
+	}
+	var list []T
 	for _, object := range objects {
-		if set, ok := object.(*appsv1.DaemonSet); ok {
-			if err := a.edit(set); err != nil {
-				return corev1.PodTemplateSpec{}, err
-			}
-			return set.Spec.Template, nil
+		if one, ok := object.(T); ok {
+			list = append(list, one)
 		}
 	}
-	return corev1.PodTemplateSpec{}, errNoAgentManifest
+	return list, nil
 }
 
 // AgentTemplate is the pod template of the agent that is installed.

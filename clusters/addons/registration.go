@@ -2,12 +2,10 @@ package addons
 
 import (
 	"context"
-	"fmt"
 	"io/fs"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/e2e-framework/klient/decoder"
 
 	"github.com/podidentity/epi/manifests"
 )
@@ -18,15 +16,11 @@ func (i *Installer) RegisterWebhook(ctx context.Context, files fs.FS) error {
 	if files == nil {
 		files = manifests.Webhook
 	}
-	objects, err := decoder.DecodeAllFiles(ctx, files, "*/*.yaml")
+	configurations, err := decodeEach[*admissionv1.MutatingWebhookConfiguration](ctx, files)
 	if err != nil {
-		return fmt.Errorf("decode manifests of the webhook: %w", err)
+		return err
 	}
-	for _, object := range objects {
-		wanted, ok := object.(*admissionv1.MutatingWebhookConfiguration)
-		if !ok {
-			continue
-		}
+	for _, wanted := range configurations {
 		installed := &admissionv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: wanted.Name}}
 		if err := i.change(ctx, installed, func() { register(installed, wanted) }); err != nil {
 			return err
@@ -50,15 +44,11 @@ func register(installed, wanted *admissionv1.MutatingWebhookConfiguration) {
 // RegisterHostedWebhook makes the API server ask a webhook that runs beside it, as EKS's own does, at a URL.
 // caBundle, in PEM, is whom it trusts for that.
 func (i *Installer) RegisterHostedWebhook(ctx context.Context, url string, caBundle []byte) error {
-	objects, err := decoder.DecodeAllFiles(ctx, manifests.Webhook, "*/*.yaml")
+	configurations, err := decodeEach[*admissionv1.MutatingWebhookConfiguration](ctx, manifests.Webhook)
 	if err != nil {
-		return fmt.Errorf("decode manifests of the webhook: %w", err)
+		return err
 	}
-	for _, object := range objects {
-		configuration, ok := object.(*admissionv1.MutatingWebhookConfiguration)
-		if !ok {
-			continue
-		}
+	for _, configuration := range configurations {
 		for n := range configuration.Webhooks {
 			configuration.Webhooks[n].ClientConfig = admissionv1.WebhookClientConfig{URL: &url, CABundle: caBundle}
 		}
