@@ -71,14 +71,21 @@ func (c *creation) loadGiven(node nodes.Node) error {
 		if image == nil {
 			continue
 		}
-		archive, err := image.Open()
-		if err != nil {
+		if err := loadArchive(node, image); err != nil {
 			return err
 		}
-		err = errors.Join(nodeutils.LoadImageArchive(node, archive), archive.Close())
-		if err != nil {
-			return fmt.Errorf("load image %s on node %s: %w", image.Ref, node, err)
-		}
+	}
+	return nil
+}
+
+// loadArchive puts one of the user's images on a node.
+func loadArchive(node nodes.Node, image *images.Given) error {
+	archive, err := image.Open()
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(nodeutils.LoadImageArchive(node, archive), archive.Close()); err != nil {
+		return fmt.Errorf("load image %s on node %s: %w", image.Ref, node, err)
 	}
 	return nil
 }

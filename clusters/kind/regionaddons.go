@@ -20,9 +20,6 @@ const (
 	codeConflict = "ConfigurationConflict"
 )
 
-// kubeadmAddons are the add-ons that kubeadm brings to each cluster, with its names of them.
-var kubeadmAddons = map[string]string{"coredns": "coredns", "kube-proxy": "kube-proxy"}
-
 // Addon implements region.Backend.
 func (c *RegionClusters) Addon(ctx context.Context, wanted control.WantedCluster, addon control.WantedAddon) (issues []control.Issue, settling bool, err error) {
 	client, config, err := c.client(ctx, wanted.ID)
@@ -38,7 +35,7 @@ func (c *RegionClusters) Addon(ctx context.Context, wanted control.WantedCluster
 		if err != nil {
 			return nil, false, err
 		}
-		if err := installer.ApplyAgent(ctx, c.agentOf(wanted.Name), addon.Configuration); err != nil {
+		if err := installer.ApplyAgent(ctx, c.agentOf(wanted.Name), addon.Configuration); err != nil { //nolint:nilerr // the add-on tells it
 			return []control.Issue{{Code: codeConflict, Message: err.Error()}}, false, nil
 		}
 		waiting, stuck, err := installer.AgentState(ctx)
@@ -64,12 +61,12 @@ func (c *RegionClusters) agentOf(clusterName string) addons.Agent {
 	return addons.Agent{Subject: subject, ClusterName: clusterName, Region: c.record.Region, Endpoint: "http://" + c.record.EmulatorIP + ":" + emulatorPort}
 }
 
-// kubeadmAddon takes over what kubeadm has made, or has kubeadm make it again.
+// kubeadmAddon takes over what kubeadm has made, or has kubeadm make it again. EKS and kubeadm have the same name of it.
 func (c *RegionClusters) kubeadmAddon(ctx context.Context, client kubernetes.Interface, wanted control.WantedCluster, name string) ([]control.Issue, bool, error) {
 	ready, want, err := replicas(ctx, client, name)
 	if apierrors.IsNotFound(err) {
 		c.log.Info("Deploying an add-on again", "cluster", wanted.Name, "addon", name)
-		_, err = c.engine.Output(ctx, "exec", controlPlane(c.kindName(wanted.ID)), "kubeadm", "init", "phase", "addon", kubeadmAddons[name], "--config", "/kind/kubeadm.conf")
+		_, err = c.engine.Output(ctx, "exec", controlPlane(c.kindName(wanted.ID)), "kubeadm", "init", "phase", "addon", name, "--config", "/kind/kubeadm.conf")
 		if err != nil {
 			return nil, false, fmt.Errorf("deploy add-on %s: %w", name, err)
 		}

@@ -70,8 +70,9 @@ func (c *RegionClusters) workersOf(ctx context.Context, clusterID, groupID strin
 		return nil, fmt.Errorf("list nodes of node group: %w", err)
 	}
 	var list []worker
+	prefix := strings.TrimSuffix(c.workerName(clusterID, groupID, 0), "0")
 	for _, name := range strings.Fields(listed) {
-		_, number, _ := strings.Cut(name, c.workerName(clusterID, groupID, 0)[:len(c.workerName(clusterID, groupID, 0))-1])
+		number, _ := strings.CutPrefix(name, prefix)
 		if index, err := strconv.Atoi(number); err == nil {
 			list = append(list, worker{name, index})
 		}
@@ -344,13 +345,7 @@ func (c *RegionClusters) loadImages(ctx context.Context, node nodes.Node) error 
 		if err := makeAgentLink(ctx, []nodes.Node{node}); err != nil {
 			return err
 		}
-		archive, err := c.agent.Open()
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(nodeutils.LoadImageArchive(node, archive), archive.Close()); err != nil {
-			return fmt.Errorf("load image %s: %w", c.agent.Ref, err)
-		}
+		return loadArchive(node, c.agent)
 	}
 	return nil
 }
