@@ -57,13 +57,15 @@ func (c *creation) create(ctx context.Context, task clusters.Task) error {
 		return fmt.Errorf("keep eksctl's output: %w", err)
 	}
 	defer func() { _ = log.Close() }() // what it could not keep is told with the error
-	for kind, name := range map[journal.Kind]string{journal.Stack: "eksctl-" + c.env.ClusterName + "-cluster", journal.Cluster: c.env.ClusterName} {
-		if err := c.stamp.Record(kind, name, ""); err != nil {
+	for _, made := range []struct {
+		kind journal.Kind
+		name string
+	}{
+		{journal.Stack, c.clusterStack()}, {journal.Cluster, c.env.ClusterName}, {journal.Stack, c.nodeGroupStack()},
+	} {
+		if err := c.stamp.Record(made.kind, made.name, ""); err != nil {
 			return err
 		}
-	}
-	if err := c.stamp.Record(journal.Stack, "eksctl-"+c.env.ClusterName+"-nodegroup-"+nodeGroup, ""); err != nil {
-		return err
 	}
 	run := command.New(program, "create", "cluster", "--config-file", file, "--write-kubeconfig=false", "--color=false", "--timeout", createTime.String())
 	run.Env = []string{"AWS_REGION=" + c.env.Region}
@@ -76,6 +78,13 @@ func (c *creation) create(ctx context.Context, task clusters.Task) error {
 		return c.explainStack(ctx, err)
 	}
 	return nil
+}
+
+// clusterStack and nodeGroupStack are the names that eksctl gives its stacks.
+func (c *creation) clusterStack() string { return "eksctl-" + c.env.ClusterName + "-cluster" }
+
+func (c *creation) nodeGroupStack() string {
+	return "eksctl-" + c.env.ClusterName + "-nodegroup-" + nodeGroup
 }
 
 // told is a line of eksctl's without its time and level: "2026-11-28 02:00:00 [ℹ]  text".
@@ -92,7 +101,7 @@ func (c *creation) explainStack(ctx context.Context, err error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
 	defer cancel()
 	client := cloudformation.NewFromConfig(c.cfg)
-	for _, name := range []string{"eksctl-" + c.env.ClusterName + "-nodegroup-" + nodeGroup, "eksctl-" + c.env.ClusterName + "-cluster"} {
+	for _, name := range []string{c.nodeGroupStack(), c.clusterStack()} {
 		out, lookErr := client.DescribeStackEvents(ctx, &cloudformation.DescribeStackEventsInput{StackName: &name})
 		if lookErr != nil {
 			continue // there is none, or nobody says
