@@ -130,15 +130,14 @@ The account is 123456789012, and its credentials belong to the user epi-admin.`,
 }
 
 func validateRegion(spec kind.RegionSpec) error {
-	problems := []error{checkGiven(spec.Agent, "agent"), kind.CheckReference("node-image", spec.NodeImage)}
+	problems := []error{
+		checkGiven(spec.Agent, "agent"), kind.CheckReference("node-image", spec.NodeImage), checkKubernetesVersion(spec.KubernetesVersion, spec.NodeImage),
+	}
 	if !regionName.MatchString(spec.Region) {
 		problems = append(problems, fmt.Errorf("flag --region: %q is not the name of an AWS region such as us-east-1", spec.Region))
 	}
 	if spec.PropagationDelay < 0 {
 		problems = append(problems, fmt.Errorf("flag --iam-propagation-delay: %s is negative", spec.PropagationDelay))
-	}
-	if v := spec.KubernetesVersion; v != "" && spec.NodeImage == "" && !slices.Contains(nodeimage.Versions(), v) {
-		problems = append(problems, fmt.Errorf("flag --kubernetes-version: %q is not pinned; choose %s, or bring a --node-image", v, strings.Join(nodeimage.Versions(), " or ")))
 	}
 	if err := errors.Join(problems...); err != nil {
 		return usageError("%w", err)
@@ -432,11 +431,7 @@ func (a *app) printRegionStatus(status regionStatus) error {
 	table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintf(table, "Region %q is %s: %s at %s\n", status.Name, state, status.Region, status.EndpointURL)
 	for _, part := range status.Parts {
-		mark := "✓"
-		if !part.Healthy {
-			mark = "✗"
-		}
-		_, _ = fmt.Fprintf(table, "  %s %s\t%s\n", mark, part.Name, part.State)
+		_, _ = fmt.Fprintf(table, "  %s %s\t%s\n", markOf(part.Healthy), part.Name, part.State)
 	}
 	if len(status.Clusters) == 0 {
 		_, _ = fmt.Fprintln(table, "No clusters.")

@@ -129,11 +129,7 @@ func (a *app) printChecks(checks []engine.Check) error {
 	}
 	table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	for _, check := range checks {
-		mark := "✓"
-		if !check.OK {
-			mark = "✗"
-		}
-		_, _ = fmt.Fprintf(table, " %s %s\t%s\n", mark, check.Name, firstLine(check.State))
+		_, _ = fmt.Fprintf(table, " %s %s\t%s\n", markOf(check.OK), check.Name, firstLine(check.State))
 		if !check.OK && check.Remedy != "" {
 			_, _ = fmt.Fprintf(table, "\tremedy: %s\n", check.Remedy)
 		}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -206,9 +205,7 @@ func (a *app) printFound(all []swept, inUse []string, flags *janitorFlags, now t
 				lines = append(lines, line{one.sweeper.Account(), one.sweeper.Region(), string(f.Kind), f.ID, f.Owner.Environment, f.Owner.Run, f.State, f.Created, f.Owner.Expires})
 			}
 		}
-		encoder := json.NewEncoder(a.out)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(lines)
+		return a.printJSON(lines)
 	}
 	total := 0
 	var text strings.Builder

@@ -126,6 +126,14 @@ func (a *app) printJSON(value any) error {
 	return encoder.Encode(value)
 }
 
+// markOf stands before what is well, or is not.
+func markOf(well bool) string {
+	if well {
+		return "✓"
+	}
+	return "✗"
+}
+
 // width is how many cells a line of the terminal has; 0 where answers do not go to one.
 func (a *app) width() int {
 	file := fileOf(a.out)

@@ -58,12 +58,10 @@ The exit code is 0 if all hold, 1 if one does not.`,
 			}
 			bad := 0
 			for _, c := range checked {
-				mark := "✓"
 				if len(c.Problems) > 0 {
-					mark = "✗"
 					bad++
 				}
-				if _, err := fmt.Fprintf(a.out, " %s %s: %s\n", mark, a.relative(filepath.Join(args[0], c.Dir)), c.Summary); err != nil {
+				if _, err := fmt.Fprintf(a.out, " %s %s: %s\n", markOf(len(c.Problems) == 0), a.relative(filepath.Join(args[0], c.Dir)), c.Summary); err != nil {
 					return err
 				}
 				for _, problem := range c.Problems {

@@ -252,11 +252,7 @@ func (a *app) printStatus(status environmentStatus) error {
 		widest = max(widest, runewidth.StringWidth(part.Name))
 	}
 	for _, part := range status.Parts {
-		mark := "✓"
-		if !part.Healthy {
-			mark = "✗"
-		}
-		line := fmt.Sprintf(" %s %s  %s", mark, runewidth.FillRight(part.Name, widest), part.State)
+		line := fmt.Sprintf(" %s %s  %s", markOf(part.Healthy), runewidth.FillRight(part.Name, widest), part.State)
 		if width := a.width(); width > 0 && part.Healthy {
 			line = runewidth.Truncate(line, width, "…")
 		}

@@ -65,8 +65,8 @@ func (f *environmentFlags) validate(flags *pflag.FlagSet) error {
 	case f.provider != kindProvider:
 		problems = append(problems, fmt.Errorf("flag --compat: it is about epi's own agent and webhook, and with --provider %s there are others", f.provider))
 	}
-	if v := f.spec.KubernetesVersion; v != "" && f.provider == kindProvider && f.spec.NodeImage == "" && !slices.Contains(nodeimage.Versions(), v) {
-		problems = append(problems, fmt.Errorf("flag --kubernetes-version: %q is not pinned; choose %s, or bring a --node-image", v, strings.Join(nodeimage.Versions(), " or ")))
+	if f.provider == kindProvider {
+		problems = append(problems, checkKubernetesVersion(f.spec.KubernetesVersion, f.spec.NodeImage))
 	}
 	if _, err := clients.Select(f.spec.Clients); err != nil {
 		problems = append(problems, fmt.Errorf("flag --clients: %w", err))
@@ -170,6 +170,14 @@ func (a *app) up(ctx context.Context, flags *environmentFlags, steps *steps) (*c
 		}
 	}
 	return provider.Up(ctx, flags.spec, steps)
+}
+
+// checkKubernetesVersion says what is wrong with a version of a node image of epi's own; "" is the default one.
+func checkKubernetesVersion(version, nodeImage string) error {
+	if version == "" || nodeImage != "" || slices.Contains(nodeimage.Versions(), version) {
+		return nil
+	}
+	return fmt.Errorf("flag --kubernetes-version: %q is not pinned; choose %s, or bring a --node-image", version, strings.Join(nodeimage.Versions(), " or "))
 }
 
 // binaries is the folder of the programs that go into epi's images.
