@@ -75,15 +75,15 @@ func countOf(name string, events, of int64) reports.Metric {
 	return m
 }
 
-// comparisonOf is a comparison of so many pairs of turns of scenario x, with these primary measures, that has been
+// comparisonOf is a comparison of four pairs of turns of scenario x, with these primary measures, that has been
 // looked at once.
-func comparisonOf(pairs int, primary []string, turns func(pair int) (a, b reports.Scenario)) *comparison {
+func comparisonOf(primary []string, turns func(pair int) (a, b reports.Scenario)) *comparison {
 	x := scenario.Scenario{Name: "x"}
 	for _, name := range primary {
 		x.Primary = append(x.Primary, scenario.Primary{Case: "rate=*", Metric: name})
 	}
 	c := newComparison([]scenario.Scenario{x}, DefaultWithin)
-	for pair := range pairs {
+	for pair := range 4 {
 		a, b := turns(pair)
 		c.trials[0].records[0] = append(c.trials[0].records[0], a)
 		c.trials[0].records[1] = append(c.trials[0].records[1], b)
@@ -92,7 +92,7 @@ func comparisonOf(pairs int, primary []string, turns func(pair int) (a, b report
 }
 
 func TestWhatALookConcludes(t *testing.T) {
-	c := comparisonOf(4, []string{"p50", "failed", "calls"}, func(pair int) (a, b reports.Scenario) {
+	c := comparisonOf([]string{"p50", "failed", "calls"}, func(pair int) (a, b reports.Scenario) {
 		noise := 1 + 0.01*float64(pair%2)
 		return turn(metric("p50", "lower", noise), countOf("failed", 0, 500), countOf("calls", 1, 1), metric("max", "lower", 9), metric("rss", "lower", 10), metric("pods", "higher", 5)),
 			turn(metric("p50", "lower", 1), countOf("failed", 150, 500), countOf("calls", 100, 1), metric("max", "lower", 1), metric("rss", "lower", 30), metric("pods", "higher", 5))
@@ -123,7 +123,7 @@ func TestWhatALookConcludes(t *testing.T) {
 
 // What is not concluded keeps its scenario open, and says what it takes; what is, stays as it was found.
 func TestARunGoesOnUntilAllIsConcluded(t *testing.T) {
-	c := comparisonOf(4, []string{"p50", "cpu"}, func(pair int) (a, b reports.Scenario) {
+	c := comparisonOf([]string{"p50", "cpu"}, func(pair int) (a, b reports.Scenario) {
 		noise := []float64{0.7, 1.5, 1.1, 0.8}[pair]
 		return turn(metric("p50", "lower", 1), metric("cpu", "lower", 1)), turn(metric("p50", "lower", 9), metric("cpu", "lower", noise))
 	})
@@ -146,7 +146,7 @@ func TestARunGoesOnUntilAllIsConcluded(t *testing.T) {
 
 // A scenario that did not pass is not compared, and not played again.
 func TestABrokenTrialIsNotCompared(t *testing.T) {
-	c := comparisonOf(4, []string{"p50"}, func(int) (a, b reports.Scenario) {
+	c := comparisonOf([]string{"p50"}, func(int) (a, b reports.Scenario) {
 		return turn(metric("p50", "lower", 1)), turn(metric("p50", "lower", 9))
 	})
 	c.trials[0].broken = true
@@ -158,7 +158,7 @@ func TestABrokenTrialIsNotCompared(t *testing.T) {
 
 // A measure that a turn lacks, such as CPU time that could not be read once, has no pairs.
 func TestAMeasureThatATurnLacksIsNotCompared(t *testing.T) {
-	c := comparisonOf(4, []string{"p50"}, func(pair int) (a, b reports.Scenario) {
+	c := comparisonOf([]string{"p50"}, func(pair int) (a, b reports.Scenario) {
 		a, b = turn(metric("p50", "lower", 4), metric("cpu", "lower", 1)), turn(metric("p50", "lower", 4), metric("cpu", "lower", 1))
 		if pair == 3 {
 			b.Cases[0].Metrics = b.Cases[0].Metrics[:1]
@@ -172,7 +172,7 @@ func TestAMeasureThatATurnLacksIsNotCompared(t *testing.T) {
 
 // A measure that may be 0 or less, such as growth, has no ratios.
 func TestMeasuresWithoutRatiosAreNotConcluded(t *testing.T) {
-	c := comparisonOf(4, []string{"growth"}, func(int) (a, b reports.Scenario) {
+	c := comparisonOf([]string{"growth"}, func(int) (a, b reports.Scenario) {
 		return turn(metric("growth", "lower", 0)), turn(metric("growth", "lower", -1))
 	})
 	c.look(true)

@@ -62,15 +62,22 @@ func TestAHerdIsReadyBeforeItBegins(t *testing.T) {
 	}
 }
 
-// A share of a herd is that of a plan.
-func TestGeneratorsShareAHerd(t *testing.T) {
+// nullTarget leads to a handler that does nothing.
+func nullTarget(t *testing.T) *HTTP {
+	t.Helper()
 	server := httptest.NewServer(Null())
-	defer server.Close()
+	t.Cleanup(server.Close)
 	target, err := NewHTTP(HTTPOptions{URL: server.URL})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer target.Close()
+	t.Cleanup(target.Close)
+	return target
+}
+
+// A share of a herd is that of a plan.
+func TestGeneratorsShareAHerd(t *testing.T) {
+	target := nullTarget(t)
 	var sum int64
 	for i := range 3 {
 		result, err := Run(t.Context(), herdOf(t, 10), target, Options{Share: Share{Index: i, Of: 3}})
@@ -125,13 +132,7 @@ func TestAHerdTellsWhatGoesWrong(t *testing.T) {
 
 // An interrupt while a herd waits for its start ends it.
 func TestAnInterruptEndsAHerdThatWaits(t *testing.T) {
-	server := httptest.NewServer(Null())
-	defer server.Close()
-	target, err := NewHTTP(HTTPOptions{URL: server.URL})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer target.Close()
+	target := nullTarget(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(50*time.Millisecond, cancel)
 	result, err := Run(ctx, herdOf(t, 4), target, Options{Start: time.Now().Add(time.Minute)})

@@ -16,7 +16,7 @@ type until struct {
 // RoundTrip implements http.RoundTripper.
 func (u until) RoundTrip(request *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(request.Context())
-	stop := context.AfterFunc(u.ctx, func() { cancel(context.Cause(u.ctx)) })
+	stop := context.AfterFunc(u.ctx, func() { cancel(context.Cause(u.ctx)) }) //nolint:contextcheck // the request has its own beside it
 	end := func() {
 		stop()
 		cancel(nil)

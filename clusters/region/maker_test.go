@@ -135,10 +135,10 @@ func (w *world) ObserveNodegroup(_ context.Context, cluster, name string, report
 		return control.ErrStale
 	}
 	w.say("%s/%s %s", cluster, name, report.Status)
-	switch {
-	case report.Status == control.Gone:
+	switch report.Status {
+	case control.Gone:
 		c.Nodegroups = slices.Delete(slices.Clone(c.Nodegroups), index, index+1)
-	case report.Status == control.Failed:
+	case control.Failed:
 		c.Nodegroups[index].Status = "CREATE_FAILED"
 	default:
 		c.Nodegroups[index].Status = report.Status
@@ -296,12 +296,11 @@ func (w *world) whole(id string) bool {
 		slices.Contains(w.told, "c-"+id+" ACTIVE") && slices.Contains(w.told, "c-"+id+"/ng ACTIVE") && slices.Contains(w.told, "c-"+id+"/agent ACTIVE")
 }
 
-func remove(id string) func(*[]control.WantedCluster) {
-	return func(list *[]control.WantedCluster) {
-		for n := range *list {
-			if c := &(*list)[n]; c.ID == id {
-				c.Delete, c.Status = true, "DELETING"
-			}
+// remove has the cluster "a" deleted.
+func remove(list *[]control.WantedCluster) {
+	for n := range *list {
+		if c := &(*list)[n]; c.ID == "a" {
+			c.Delete, c.Status = true, "DELETING"
 		}
 	}
 }
@@ -319,7 +318,7 @@ func TestLife(t *testing.T) {
 	w.until(t, "without its parts", func() bool {
 		return len(w.wanted[0].Nodegroups) == 0 && len(w.wanted[0].Addons) == 0 && w.nodes["a-ng"] == 0 && !w.deployed["a-agent"]
 	})
-	w.want(remove("a"))
+	w.want(remove)
 	w.until(t, "without a", func() bool { return len(w.wanted) == 1 && len(w.there) == 1 })
 	if !w.there["b"] {
 		t.Errorf("b is gone: %v", w.there)
@@ -368,7 +367,7 @@ func TestKilled(t *testing.T) {
 		}
 		w.want(func(list *[]control.WantedCluster) { *list = append(*list, wish("a")) })
 		run(func() bool { return w.whole("a") }, "whole")
-		w.want(remove("a"))
+		w.want(remove)
 		run(func() bool { return len(w.wanted) == 0 && len(w.there) == 0 && len(w.nodes) == 0 }, "gone")
 		if !killed || at > 40 {
 			if at < 5 {
@@ -448,7 +447,7 @@ func TestDeath(t *testing.T) {
 	if w.there["a"] {
 		t.Error("made anew")
 	}
-	w.want(remove("a"))
+	w.want(remove)
 	w.until(t, "gone", func() bool { return len(w.wanted) == 0 })
 }
 
@@ -460,6 +459,6 @@ func TestDeletedWhileMade(t *testing.T) {
 	w.want(func(list *[]control.WantedCluster) { *list = append(*list, wish("a")) })
 	w.make(t)
 	<-reached
-	w.want(remove("a"))
+	w.want(remove)
 	w.until(t, "gone", func() bool { return len(w.wanted) == 0 && len(w.there) == 0 })
 }

@@ -129,7 +129,7 @@ func (a *app) runAll(ctx context.Context, cmd *cobra.Command, environment *envir
 		return err
 	}
 	defer release()
-	session, err := a.newSession(cmd, tests.artifacts, tests.selection())
+	session, err := a.newSession(cmd, tests.artifacts, tests.selection()) //nolint:contextcheck // what watches the folder has the context of the command
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -18,13 +19,13 @@ func main() {
 	arch := flag.String("arch", "amd64", "architecture: amd64 or arm64")
 	to := flag.String("to", "clusters/programs", "folder of the archive")
 	flag.Parse()
-	if err := pack(*arch, *to); err != nil {
+	if err := pack(context.Background(), *arch, *to); err != nil {
 		fmt.Fprintln(os.Stderr, "pack:", err)
 		os.Exit(1)
 	}
 }
 
-func pack(arch, to string) error {
+func pack(ctx context.Context, arch, to string) error {
 	if arch != "amd64" && arch != "arm64" {
 		return fmt.Errorf("architecture %q: not amd64 or arm64", arch)
 	}
@@ -36,7 +37,7 @@ func pack(arch, to string) error {
 	for _, name := range programs.Names() {
 		arguments = append(arguments, "./cmd/"+name)
 	}
-	compile := exec.Command("go", arguments...)
+	compile := exec.CommandContext(ctx, "go", arguments...)
 	compile.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
 	compile.Stdout, compile.Stderr = os.Stdout, os.Stderr
 	var archive bytes.Buffer
