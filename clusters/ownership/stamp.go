@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -139,54 +138,33 @@ func merge(owner Owner, tags map[string]string) map[string]string {
 	return merged
 }
 
-// missing are the owner's tags whose keys are not among those that there are, sorted by key.
-func missing(owner Owner, there func(key string) bool) [][2]string {
-	var list [][2]string
-	for key, value := range owner.Tags() {
-		if !there(key) {
-			list = append(list, [2]string{key, value})
+// withMissing returns tags of a service with those of the owner that they lack, in the order of their keys.
+func withMissing[T any](owner Owner, tags []T, key func(T) *string, tag func(key, value *string) T) []T {
+	out, own := slices.Clone(tags), owner.Tags()
+	for _, name := range slices.Sorted(maps.Keys(own)) {
+		if !slices.ContainsFunc(tags, func(t T) bool { return aws.ToString(key(t)) == name }) {
+			out = append(out, tag(&name, aws.String(own[name])))
 		}
 	}
-	slices.SortFunc(list, func(a, b [2]string) int { return strings.Compare(a[0], b[0]) })
-	return list
+	return out
 }
 
 func iamTags(owner Owner, tags []iamtypes.Tag) []iamtypes.Tag {
-	out := slices.Clone(tags)
-	for _, tag := range missing(owner, func(key string) bool {
-		return slices.ContainsFunc(tags, func(t iamtypes.Tag) bool { return aws.ToString(t.Key) == key })
-	}) {
-		out = append(out, iamtypes.Tag{Key: &tag[0], Value: &tag[1]})
-	}
-	return out
+	return withMissing(owner, tags, func(t iamtypes.Tag) *string { return t.Key },
+		func(key, value *string) iamtypes.Tag { return iamtypes.Tag{Key: key, Value: value} })
 }
 
 func bucketTags(owner Owner, tags []s3types.Tag) []s3types.Tag {
-	out := slices.Clone(tags)
-	for _, tag := range missing(owner, func(key string) bool {
-		return slices.ContainsFunc(tags, func(t s3types.Tag) bool { return aws.ToString(t.Key) == key })
-	}) {
-		out = append(out, s3types.Tag{Key: &tag[0], Value: &tag[1]})
-	}
-	return out
+	return withMissing(owner, tags, func(t s3types.Tag) *string { return t.Key },
+		func(key, value *string) s3types.Tag { return s3types.Tag{Key: key, Value: value} })
 }
 
 func stackTags(owner Owner, tags []cfntypes.Tag) []cfntypes.Tag {
-	out := slices.Clone(tags)
-	for _, tag := range missing(owner, func(key string) bool {
-		return slices.ContainsFunc(tags, func(t cfntypes.Tag) bool { return aws.ToString(t.Key) == key })
-	}) {
-		out = append(out, cfntypes.Tag{Key: &tag[0], Value: &tag[1]})
-	}
-	return out
+	return withMissing(owner, tags, func(t cfntypes.Tag) *string { return t.Key },
+		func(key, value *string) cfntypes.Tag { return cfntypes.Tag{Key: key, Value: value} })
 }
 
 func repositoryTags(owner Owner, tags []ecrtypes.Tag) []ecrtypes.Tag {
-	out := slices.Clone(tags)
-	for _, tag := range missing(owner, func(key string) bool {
-		return slices.ContainsFunc(tags, func(t ecrtypes.Tag) bool { return aws.ToString(t.Key) == key })
-	}) {
-		out = append(out, ecrtypes.Tag{Key: &tag[0], Value: &tag[1]})
-	}
-	return out
+	return withMissing(owner, tags, func(t ecrtypes.Tag) *string { return t.Key },
+		func(key, value *string) ecrtypes.Tag { return ecrtypes.Tag{Key: key, Value: value} })
 }
