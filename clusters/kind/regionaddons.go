@@ -35,8 +35,8 @@ func (c *RegionClusters) Addon(ctx context.Context, wanted control.WantedCluster
 		if err != nil {
 			return nil, false, err
 		}
-		if err := installer.ApplyAgent(ctx, c.agentOf(wanted.Name), addon.Configuration); err != nil { //nolint:nilerr // the add-on tells it
-			return []control.Issue{{Code: codeConflict, Message: err.Error()}}, false, nil
+		if err := installer.ApplyAgent(ctx, c.agentOf(wanted.Name), addon.Configuration); err != nil {
+			return []control.Issue{{Code: codeConflict, Message: err.Error()}}, false, nil //nolint:nilerr // the add-on tells it
 		}
 		waiting, stuck, err := installer.AgentState(ctx)
 		if err != nil || waiting == "" {
