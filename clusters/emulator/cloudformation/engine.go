@@ -94,7 +94,7 @@ func (s *Service) apply(ctx context.Context, st *stack, at status) bool {
 			waiting = true
 			continue
 		}
-		acted, done, err := s.converge(ctx, st, r, id, d)
+		acted, done, err := s.converge(ctx, st, at, r, id, d)
 		if err != nil {
 			s.fail(st, at, id, err)
 			return true
@@ -109,9 +109,9 @@ func (s *Service) apply(ctx context.Context, st *stack, at status) bool {
 	return true
 }
 
-// converge brings one resource to what it is declared to be. acted tells that something was done, done that
+// converge brings one resource of a stack in a status to what it is declared to be. acted tells that something was done, done that
 // it is what it is to be.
-func (s *Service) converge(ctx context.Context, st *stack, r *resource, id string, d declaration) (acted, done bool, err error) {
+func (s *Service) converge(ctx context.Context, st *stack, at status, r *resource, id string, d declaration) (acted, done bool, err error) {
 	environment := s.environment(st)
 	switch {
 	case r == nil || !r.there() || r.Status == createFailed && r.Physical == "":
@@ -131,7 +131,7 @@ func (s *Service) converge(ctx context.Context, st *stack, r *resource, id strin
 	if err != nil {
 		return false, false, err
 	}
-	if st.Status == createInProgress || same(wanted, r.Properties) && r.Status != updateFailed && r.Status != createFailed {
+	if at == createInProgress || same(wanted, r.Properties) && r.Status != updateFailed && r.Status != createFailed {
 		s.adopt(st, r, d)
 		return false, r.done(), nil
 	}
@@ -321,7 +321,7 @@ func (s *Service) clean(ctx context.Context, st *stack, at status) bool {
 		return true
 	}
 	s.mu.RLock()
-	names, keep := st.names(), map[string]bool{}
+	names, operation, keep := st.names(), st.Operation, map[string]bool{}
 	if (at == updateCleanup || at == updateRollbackCleanup) && st.template != nil {
 		for id := range st.template.resources {
 			keep[id] = true
@@ -334,7 +334,7 @@ func (s *Service) clean(ctx context.Context, st *stack, at status) bool {
 	deferred := map[*resource]error{}
 	for _, id := range names {
 		s.mu.RLock()
-		r, now, operation := st.Resources[id], st.Status, st.Operation
+		r, now := st.Resources[id], st.Status
 		blocked := len(st.dependents(id)) > 0
 		s.mu.RUnlock()
 		switch {
@@ -362,7 +362,7 @@ func (s *Service) clean(ctx context.Context, st *stack, at status) bool {
 		return progressed
 	}
 	for r, err := range deferred {
-		s.cannotRemove(st, r, st.Operation, err)
+		s.cannotRemove(st, r, operation, err)
 		failed = append(failed, r.ID)
 	}
 	if len(failed) > 0 {
