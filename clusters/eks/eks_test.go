@@ -209,7 +209,7 @@ func newRegion(t *testing.T) *region {
 	}
 	for name, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID": emulatortest.AccessKeyID, "AWS_SECRET_ACCESS_KEY": emulatortest.SecretAccessKey, "AWS_SESSION_TOKEN": "", "AWS_PROFILE": "",
-		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true", "NO_PROXY": "*", "AWS_MAX_ATTEMPTS": "1",
+		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true", "NO_PROXY": "*", "AWS_MAX_ATTEMPTS": "3",
 		"AWS_REGION": emulatortest.Region, "AWS_ENDPOINT_URL": front.URL, "PATH": bin + ":" + os.Getenv("PATH"), "EPI_EKS_TEST_TEMPLATES": templates, "EPI_EKS_TEST_DIR": r.dir,
 	} {
 		t.Setenv(name, value)
@@ -403,7 +403,7 @@ func TestABadDay(t *testing.T) {
 				t.Fatal(err)
 			}
 			if left := r.left(t); len(left) != 0 {
-				t.Errorf("left: %q", left)
+				t.Errorf("left: %q; error: %v", left, err)
 			}
 		})
 	}
