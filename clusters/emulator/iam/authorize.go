@@ -36,9 +36,10 @@ func (a *Accounts) Authorize(ctx context.Context, caller *Caller, access Access)
 			requester: byAnonymous, Environment: EnvironmentFrom(ctx), now: a.now().UTC(), principal: &Principal{},
 			resourceAccount: access.ResourceAccount, organized: a.organized,
 		}
+		policies := &policy.Policies{Resource: access.ResourcePolicy}
 		decision = policy.Evaluate(&policy.Request{
-			Action: access.Action, Resource: access.Resource, ResourceAccount: access.ResourceAccount, Context: o.context(access.Context),
-		}, &policy.Policies{Resource: access.ResourcePolicy})
+			Action: access.Action, Resource: access.Resource, ResourceAccount: access.ResourceAccount, Context: o.context(access.Context, policies),
+		}, policies)
 	}
 	journal.FromContext(ctx).Decision = decision.Explain()
 	return decision
@@ -66,7 +67,7 @@ func (a *Accounts) decide(caller *Caller, access Access, trust bool) policy.Deci
 	}
 	o, s := a.signedOrigin(caller, resourceAccount), a.scratches.Get().(*scratch)
 	o.values = s.values
-	o.fill(s.keys, access.Context)
+	o.fill(s.keys, access.Context, &policies)
 	decision := policy.Evaluate(&policy.Request{
 		Principal: policy.Principal{AccountID: who.AccountID, ARN: who.ARN, RoleARN: who.RoleARN, ID: id},
 		Action:    access.Action, Resource: access.Resource, ResourceAccount: resourceAccount, ResourceMustAllow: trust,
@@ -144,10 +145,13 @@ func (a *Accounts) EvaluateTrust(ctx context.Context, trust Trust) policy.Decisi
 }
 
 func (a *Accounts) decideActions(accountID string, trust Trust, role *view) (decision policy.Decision) {
-	keys := make(policy.Context, len(trust.Context)+2*len(role.tags))
-	maps.Copy(keys, trust.Context)
-	setTags(keys, "aws:ResourceTag/", role.tags)
-	setTags(keys, "iam:ResourceTag/", role.tags)
+	keys, policies := trust.Context, &policy.Policies{Resource: &role.trust}
+	if len(role.tags) > 0 {
+		keys = make(policy.Context, len(trust.Context)+2*len(role.tags))
+		maps.Copy(keys, trust.Context)
+		setTags(keys, "aws:ResourceTag/", role.tags)
+		setTags(keys, "iam:ResourceTag/", role.tags)
+	}
 	if trust.Caller == nil {
 		o := &origin{
 			requester: byWebIdentity, Environment: &trust.Environment, now: a.now().UTC(), principal: &Principal{}, provider: trust.Provider,
@@ -157,7 +161,7 @@ func (a *Accounts) decideActions(accountID string, trust Trust, role *view) (dec
 		if trust.Service != "" {
 			o.requester = byService
 		}
-		keys = o.context(keys)
+		keys = o.context(keys, policies)
 	}
 	for _, action := range trust.Actions {
 		if trust.Caller != nil {
@@ -168,7 +172,7 @@ func (a *Accounts) decideActions(accountID string, trust Trust, role *view) (dec
 			decision = policy.Evaluate(&policy.Request{
 				Principal: policy.Principal{Service: trust.Service, Federated: trust.Provider},
 				Action:    action, Resource: trust.RoleARN, ResourceMustAllow: true, Context: keys,
-			}, &policy.Policies{Resource: &role.trust})
+			}, policies)
 		}
 		if !decision.Allowed {
 			break

@@ -1,7 +1,6 @@
 package iam
 
 import (
-	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -247,32 +246,58 @@ func lowered(keys []globalKey) []globalKey {
 	return keys
 }
 
-// usualKeys is about how many of the global condition keys a request has.
-const usualKeys = 18
+var globalKeysByName = func() map[string]*globalKey {
+	byName := make(map[string]*globalKey, len(globalKeys))
+	for i := range globalKeys {
+		byName[globalKeys[i].name] = &globalKeys[i]
+	}
+	return byName
+}()
 
-// context adds the global condition keys to the request's own, which cannot stand in for them.
-func (o *origin) context(own policy.Context) policy.Context {
-	keys := make(policy.Context, len(own)+usualKeys+len(o.principal.Tags)+len(o.principal.Keys))
-	o.values = make([]string, 0, usualKeys+len(o.principal.Tags))
-	o.fill(keys, own)
+const principalTag = "aws:principaltag/"
+
+// usualKeys is about how many condition keys the policies of a request name.
+const usualKeys = 8
+
+// context has the keys of a request that its policies name: the global ones, which nothing can stand in
+// for, and the request's own.
+func (o *origin) context(own policy.Context, policies *policy.Policies) policy.Context {
+	keys := policy.Context{}
+	o.fill(keys, own, policies)
 	return keys
 }
 
 // fill is context for a map that is there.
-func (o *origin) fill(keys, own policy.Context) {
-	principal := o.principal
-	maps.Copy(keys, own)
-	maps.Copy(keys, principal.Keys)
-	for key, value := range principal.Tags {
-		keys["aws:principaltag/"+strings.ToLower(key)] = o.one(value)
+func (o *origin) fill(keys, own policy.Context, policies *policy.Policies) {
+	for key := range policies.ContextKeys() {
+		if _, ok := keys[key]; ok {
+			continue
+		}
+		if values, ok := o.lookup(key, own); ok {
+			keys[key] = values
+		}
 	}
-	for i := range globalKeys {
-		if key := &globalKeys[i]; key.of&o.requester != 0 {
-			if values := key.values(o); values != nil {
-				keys[key.name] = values
+}
+
+// lookup returns the values of a key in lower case, and whether the request has it.
+func (o *origin) lookup(key string, own policy.Context) ([]string, bool) {
+	if global := globalKeysByName[key]; global != nil && global.of&o.requester != 0 {
+		if values := global.values(o); values != nil {
+			return values, true
+		}
+	}
+	if name, ok := strings.CutPrefix(key, principalTag); ok {
+		for tag, value := range o.principal.Tags {
+			if strings.ToLower(tag) == name {
+				return o.one(value), true
 			}
 		}
 	}
+	if values, ok := o.principal.Keys[key]; ok {
+		return values, true
+	}
+	values, ok := own[key]
+	return values, ok
 }
 
 // scratch is what a decision about a signed request is made in. Nothing of it is kept with the decision.

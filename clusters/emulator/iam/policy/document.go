@@ -24,6 +24,7 @@ type Document struct {
 	ID         string
 	Statements []Statement
 	text       string
+	keys       []string
 }
 
 // Text returns what was parsed.

@@ -141,7 +141,13 @@ func (w world) evaluate(t *testing.T, request *Request) Decision {
 	if p := named("session", w.session); p != nil {
 		policies.Session = []Named{*p}
 	}
-	return Evaluate(request, policies)
+	decision := Evaluate(request, policies)
+	less := *request
+	less.Context = mentioned(request.Context, policies)
+	if again := Evaluate(&less, policies); again.Explain() != decision.Explain() {
+		t.Errorf("with the keys that the policies name only: %s, not %s", again.Explain(), decision.Explain())
+	}
+	return decision
 }
 
 func with(statements []string, more string) []string {

@@ -28,6 +28,7 @@ func Parse(text []byte) (*Document, error) {
 		e.Line, e.Column = position(p.doc.text, offset)
 		return nil, e
 	}
+	p.doc.findKeys()
 	return p.doc, nil
 }
 
