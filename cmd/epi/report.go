@@ -26,7 +26,10 @@ func (a *app) reportCommand() *cobra.Command {
 what is made of it beside it: report.html, junit.xml, conformance.yaml (if there were
 specs), bench.json and bench.txt (if there was a benchmark). Of the same results it
 writes the same bytes. A run that was killed leaves results.json alone, in the folder
-that is named after its start: this makes the reports of it.`,
+that is named after its start: this makes the reports of it.
+
+results.json and bench.json follow the JSON Schemas in reports/schema of epi's
+repository. A file names its version, such as epi.results/v1.`,
 		Example: `  epi report _artifacts/latest
   epi report _artifacts/20261123-141500 --open`,
 		Args:              exactly("the folder of a run"),
