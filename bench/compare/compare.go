@@ -128,21 +128,9 @@ func Gone(before, after reports.Bench) []string {
 	return gone
 }
 
-// Flip is a requirement whose outcome changed.
-type Flip struct {
-	ID  string          `json:"id"`
-	Old reports.Outcome `json:"old"`
-	New reports.Outcome `json:"new"`
-	// Statement of the requirement, and the reason for its new outcome, if there is one.
-	Statement string `json:"statement,omitempty"`
-	Reason    string `json:"reason,omitempty"`
-	// Broke says that it held, or was undecided, and fails now.
-	Broke bool `json:"broke,omitempty"`
-}
-
 // Requirements lists the requirements that flipped, those that fail now first; none if one of the runs
 // has no specs.
-func Requirements(before, after reports.Run) []Flip {
+func Requirements(before, after reports.Run) []reports.Flip {
 	if len(before.Specs) == 0 || len(after.Specs) == 0 {
 		return nil
 	}
@@ -150,13 +138,13 @@ func Requirements(before, after reports.Run) []Flip {
 	for _, result := range before.RequirementResults() {
 		old[result.ID] = result.Outcome
 	}
-	var broke, others []Flip
+	var broke, others []reports.Flip
 	for _, result := range after.RequirementResults() {
 		was, both := old[result.ID]
 		if both && was == result.Outcome || !both && result.Outcome != reports.Fail {
 			continue
 		}
-		flip := Flip{ID: result.ID, Old: was, New: result.Outcome, Statement: result.Statement, Reason: result.Reason}
+		flip := reports.Flip{ID: result.ID, Old: was, New: result.Outcome, Statement: result.Statement, Reason: result.Reason}
 		if flip.Broke = result.Outcome == reports.Fail; flip.Broke {
 			broke = append(broke, flip)
 		} else {

@@ -176,13 +176,13 @@ func run(outcomes map[string]reports.Outcome) reports.Run {
 func TestRequirements(t *testing.T) {
 	before := run(map[string]reports.Outcome{"A-1": reports.Pass, "A-2": reports.Fail, "A-3": reports.Pass, "A-4": reports.Skipped, "A-6": reports.Fail})
 	after := run(map[string]reports.Outcome{"A-1": reports.Pass, "A-2": reports.Pass, "A-3": reports.NotSupported, "A-4": reports.Fail, "A-5": reports.Fail, "A-6": reports.Fail, "A-7": reports.Pass})
-	want := []Flip{
+	want := []reports.Flip{
 		{ID: "A-4", Old: reports.Skipped, New: reports.Fail, Statement: "says A-4", Broke: true},
 		{ID: "A-5", New: reports.Fail, Statement: "says A-5", Broke: true},
 		{ID: "A-2", Old: reports.Fail, New: reports.Pass, Statement: "says A-2"},
 		{ID: "A-3", Old: reports.Pass, New: reports.NotSupported, Statement: "says A-3", Reason: "because"},
 	}
-	if diff := cmp.Diff(want, Requirements(before, after), cmpopts.IgnoreFields(Flip{}, "Reason")); diff != "" {
+	if diff := cmp.Diff(want, Requirements(before, after), cmpopts.IgnoreFields(reports.Flip{}, "Reason")); diff != "" {
 		t.Error(diff)
 	}
 	if got := Requirements(before, reports.Run{Requirements: after.Requirements}); got != nil {

@@ -3,19 +3,16 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/podidentity/epi/bench/compare"
-	"github.com/podidentity/epi/bench/stats"
 	"github.com/podidentity/epi/reports"
 )
 
@@ -48,28 +45,6 @@ func (s *share) Set(text string) error {
 	return nil
 }
 
-// comparison is what changed between two runs.
-type comparison struct {
-	Old string `json:"old"`
-	New string `json:"new"`
-	// Changes are what the runs tested that differs, Unlike what makes their benchmarks unlike.
-	Changes []string `json:"changes"`
-	Unlike  []string `json:"unlike"`
-	// Gone are measures and scenarios that only the old run has.
-	Gone         []string             `json:"gone"`
-	Tolerance    float64              `json:"tolerance"`
-	Requirements []compare.Flip       `json:"requirements"`
-	Benchmarks   []reports.Difference `json:"benchmarks"`
-	// Regressed says that a requirement fails now that did not, or a benchmark is worse than the
-	// old one with the tolerance on top.
-	Regressed bool `json:"regressed"`
-	// Doubtful says that a benchmark is worse where the generator, and not the subject, was the limit.
-	Doubtful bool `json:"doubtful"`
-
-	// comparedSpecs says that both runs have specs.
-	comparedSpecs bool
-}
-
 func (a *app) compareCommand() *cobra.Command {
 	tolerance := share(defaultTolerance)
 	var fail, all bool
@@ -90,26 +65,36 @@ before you believe a small difference, or compare two agents within one run.
 
 Unlike things are told: other machines, sizes, seeds or versions of Kubernetes.
 
-With --fail-on-regression the exit code is 1 if a requirement fails that did not, or a
+With -o markdown it is a comment for a pull request or a job's summary, with -o html one
+page that loads nothing, with -o json a document for programs.
+
+The exit code is 0 when the runs were compared, whatever was found, and 2 if they
+cannot be. With --fail-on-regression it is 1 if a requirement fails that did not, or a
 measure is shown to be worse than the old one with --tolerance on top; 3 if it is, but
 the load generator was the limit.`,
 		Example: `  epi compare _artifacts/20261120-090000 _artifacts/latest
   epi compare main/bench.json bench.json --fail-on-regression --tolerance 15%
-  epi compare old new -o json`,
+  epi compare main-run _artifacts/latest -o markdown >> "$GITHUB_STEP_SUMMARY"
+  epi compare old new -o html > compare.html`,
 		Args:              exactly("an OLD run", "a NEW one"),
 		ValidArgsFunction: completeRuns(2),
 		RunE: func(_ *cobra.Command, args []string) error {
-			if err := a.checkOutput(); err != nil {
-				return err
+			if !slices.Contains(comparisonOutputs, a.output) {
+				return usageError("flag --output: %q is not %s", a.output, anyOf(comparisonOutputs))
 			}
 			c, err := compareRuns(args[0], args[1], float64(tolerance))
 			if err != nil {
 				return err
 			}
-			if a.output == "json" {
+			switch a.output {
+			case "json":
 				err = a.printJSON(c)
-			} else {
-				err = c.print(a.out, all)
+			case "markdown":
+				err = reports.WriteComparisonMarkdown(a.out, c)
+			case "html":
+				err = reports.WriteComparisonHTML(a.out, c)
+			default:
+				err = reports.WriteComparison(a.out, c, all)
 			}
 			switch {
 			case err != nil || !fail:
@@ -127,15 +112,25 @@ the load generator was the limit.`,
 	flags.BoolVar(&fail, "fail-on-regression", false, "exit with 1 if the new run is worse")
 	flags.Var(&tolerance, "tolerance", "by how much a measure may get worse before that is a regression")
 	flags.BoolVar(&all, "all", false, "also list the measures for which no difference was shown")
-	a.outputFlag(cmd)
+	flags.StringVarP(&a.output, "output", "o", "text", "output: "+anyOf(comparisonOutputs))
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(comparisonOutputs, cobra.ShellCompDirectiveNoFileComp)) // there is such a flag
 	return cmd
 }
 
+// comparisonOutputs are the forms of a comparison.
+var comparisonOutputs = []string{"text", "json", "markdown", "html"}
+
+// anyOf lists words, the last one after an "or".
+func anyOf(words []string) string {
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
 // compareRuns compares the runs at two paths.
-func compareRuns(before, after string, tolerance float64) (comparison, error) {
-	c := comparison{
+func compareRuns(before, after string, tolerance float64) (reports.Comparison, error) {
+	c := reports.Comparison{
 		Old: before, New: after, Tolerance: tolerance,
-		Changes: []string{}, Unlike: []string{}, Gone: []string{}, Requirements: []compare.Flip{}, Benchmarks: []reports.Difference{},
+		Changes: []string{}, Unlike: []string{}, Gone: []string{}, Requirements: []reports.Flip{}, Benchmarks: []reports.Difference{},
 	}
 	if sameRun(before, after) {
 		return c, usageError("%s and %s are the same run: give an OLD one and a NEW one", before, after)
@@ -148,9 +143,9 @@ func compareRuns(before, after string, tolerance float64) (comparison, error) {
 	if err != nil {
 		return c, err
 	}
-	c.comparedSpecs = len(old.Specs) > 0 && len(current.Specs) > 0
+	c.ComparedSpecs = len(old.Specs) > 0 && len(current.Specs) > 0
 	benches := old.Bench != nil && current.Bench != nil
-	if !c.comparedSpecs && !benches {
+	if !c.ComparedSpecs && !benches {
 		return c, usageError("%s has %s, %s has %s: there is nothing to compare", before, contents(old), after, contents(current))
 	}
 	c.Changes = append(c.Changes, compare.Changes(old, current)...)
@@ -213,102 +208,4 @@ func contents(run reports.Run) string {
 	default:
 		return "neither specs nor a benchmark"
 	}
-}
-
-// print tells people.
-func (c comparison) print(w io.Writer, all bool) error {
-	var b strings.Builder
-	for _, change := range c.Changes {
-		fmt.Fprintf(&b, "%s\n", change)
-	}
-	for _, unlike := range c.Unlike {
-		fmt.Fprintf(&b, "Warning: unlike things are compared: %s\n", unlike)
-	}
-	for _, gone := range c.Gone {
-		fmt.Fprintf(&b, "Warning: only the old run measured %s\n", gone)
-	}
-	if b.Len() > 0 {
-		b.WriteByte('\n')
-	}
-	c.printRequirements(&b)
-	if err := c.printBenchmarks(&b, all); err != nil {
-		return err
-	}
-	switch {
-	case c.Regressed:
-		b.WriteString("The new run is worse.\n")
-	case c.Doubtful:
-		b.WriteString("The new run is worse, or its generator was the limit: measure again on a machine that is less busy, or at lower rates.\n")
-	default:
-		b.WriteString("The new run is not shown to be worse.\n")
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-func (c comparison) printRequirements(b *strings.Builder) {
-	if !c.comparedSpecs {
-		return
-	}
-	if len(c.Requirements) == 0 {
-		b.WriteString("Requirements: none flipped.\n\n")
-		return
-	}
-	b.WriteString("Requirements that flipped:\n")
-	for _, flip := range c.Requirements {
-		was := "not there"
-		if flip.Old != "" {
-			was = flip.Old.Words()
-		}
-		mark := "-"
-		switch {
-		case flip.Broke:
-			mark = "✗"
-		case flip.New == reports.Pass:
-			mark = "✓"
-		}
-		fmt.Fprintf(b, " %s %s %s → %s: %s\n", mark, flip.ID, was, flip.New.Words(), flip.Statement)
-	}
-	b.WriteByte('\n')
-}
-
-func (c comparison) printBenchmarks(b *strings.Builder, all bool) error {
-	if len(c.Benchmarks) == 0 {
-		return nil
-	}
-	table := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	listed := 0
-	unshown := map[string]int{}
-	for _, d := range c.Benchmarks {
-		if d.Verdict == string(stats.NoDifference) || d.Verdict == string(stats.TooFew) {
-			unshown[d.Verdict]++
-			if !all {
-				continue
-			}
-		}
-		if listed++; listed == 1 {
-			_, _ = fmt.Fprintln(table, "BENCHMARK\tOLD\tNEW\tRATIO\tP\tVERDICT")
-		}
-		ratio, verdict := "–", d.Verdict
-		if d.Ratio > 0 {
-			ratio = fmt.Sprintf("× %.3g", d.Ratio)
-		}
-		switch {
-		case d.Limited != "":
-			verdict += ", or the generator's limit"
-		case d.Verdict == string(stats.Worse) && !d.Regressed:
-			verdict += ", tolerated"
-		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%.3f\t%s\n", d.About(), reports.Quantity(d.Old, d.Unit), reports.Quantity(d.New, d.Unit), ratio, d.P, verdict)
-	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	for _, verdict := range []string{string(stats.NoDifference), string(stats.TooFew)} {
-		if n := unshown[verdict]; n > 0 {
-			fmt.Fprintf(b, "%d of %d measures: %s\n", n, len(c.Benchmarks), verdict)
-		}
-	}
-	b.WriteByte('\n')
-	return nil
 }

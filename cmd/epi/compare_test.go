@@ -99,7 +99,7 @@ func TestCompare(t *testing.T) {
 
 func TestCompareTakesEachFileOfARun(t *testing.T) {
 	old, slow := leave(t, nil), leave(t, slower(2))
-	var first comparison
+	var first reports.Comparison
 	for i, paths := range [][2]string{
 		{old, slow}, {filepath.Join(old, "results.json"), filepath.Join(slow, "bench.json")}, {filepath.Join(old, "bench.json"), slow},
 	} {
@@ -107,7 +107,7 @@ func TestCompareTakesEachFileOfARun(t *testing.T) {
 		if code != exitFailed {
 			t.Fatalf("%q: exit code %d\n%s", paths, code, stderr)
 		}
-		var told comparison
+		var told reports.Comparison
 		if err := json.Unmarshal([]byte(stdout), &told); err != nil {
 			t.Fatal(err)
 		}
@@ -119,6 +119,20 @@ func TestCompareTakesEachFileOfARun(t *testing.T) {
 		}
 		if diff := cmp.Diff(first.Benchmarks, told.Benchmarks); diff != "" || len(told.Benchmarks) != 3 || !told.Regressed {
 			t.Errorf("%q: %+v\n%s", paths, told, diff)
+		}
+	}
+}
+
+func TestCompareInEachForm(t *testing.T) {
+	old, slow := leave(t, nil), leave(t, slower(2))
+	for form, says := range map[string]string{
+		"text": "The new run is worse.\n", "markdown": "## ❌ The new run is worse.\n", "html": "<h1 class=\"verdict fail\">", "json": "\"regressed\": true",
+	} {
+		for flag, want := range map[string]int{"--all": exitHeld, "--fail-on-regression": exitFailed} {
+			code, stdout, stderr := invoke(t, nil, "compare", old, slow, "-o", form, flag)
+			if code != want || stderr != "" || !strings.Contains(stdout, says) {
+				t.Errorf("%s %s: exit code %d, want %d and %q\n%s%s", form, flag, code, want, says, stdout, stderr)
+			}
 		}
 	}
 }
@@ -140,7 +154,7 @@ func TestCompareRefuses(t *testing.T) {
 		{[]string{specs, other}, `schema "other"`},
 		{[]string{specs, specs, "--tolerance", "some"}, `"some" is no share`},
 		{[]string{specs, specs, "--tolerance", "-5%"}, "negative"},
-		{[]string{specs, specs, "-o", "xml"}, "xml"},
+		{[]string{specs, specs, "-o", "xml"}, `"xml" is not text, json, markdown or html`},
 	} {
 		code, _, stderr := invoke(t, nil, append([]string{"compare"}, row.args...)...)
 		if code != exitUsage || !strings.Contains(stderr, row.says) {

@@ -70,6 +70,7 @@ func TestCompletion(t *testing.T) {
 		{[]string{"run", "--bench", ""}, []string{"smoke", "none", "warm"}, "4"},
 		{[]string{"report", ""}, nil, "0"},
 		{[]string{"compare", "a", "b", ""}, nil, "4"},
+		{[]string{"compare", "a", "b", "-o", "ma"}, []string{"markdown"}, "4"},
 		{[]string{"load", ""}, nil, "0"},
 		{[]string{"down", ""}, nil, "4"},
 	} {
