@@ -49,7 +49,7 @@ func TestComparisonsSayWhatChanged(t *testing.T) {
 			text: []string{"Warning: unlike things are compared: seed: 1 → 2\n", " ✗ INJ-10 not there → fail: It keeps", " ✓ INJ-02 fail → pass", " - SDK-01 pass → skipped",
 				"warm/rate=900 p99  2.00 ms  4.00 ms  × 2     0.008  worse\n", "worse, tolerated\n", "1 of 5 measures: no difference shown\n", "The new run is worse.\n"},
 			markdown: []string{"## ❌ The new run is worse.\n", "| ❌ | **AGT-01** \\`GET /v1/credentials\\` gives 200 | pass | fail |\n", "| ✅ | **INJ-02**", "|  | **SDK-01** Each SDK works | pass | skipped |",
-				"| ❌ | warm/rate=900 p99 | 2.00 → 4.00 ms, × 2, p=0.008 | worse |\n", "| ✅ | warm/rate=900 p50", "- 1 of 5 measures: too few measurements\n", "- herd-same\n"},
+				"| ❌ | warm/rate=900 p99 | 2.00 → 4.00 ms, × 2 (p=0.008) | worse |\n", "| ✅ | warm/rate=900 p50", "- 1 of 5 measures: too few measurements\n", "- herd-same\n"},
 			page: []string{"Worse The new run is worse.", "AGT-01 GET /v1/credentials gives 200 fail it gives 500 pass", "warm/rate=900 p90 worse, tolerated", "Unlike things are compared: seed: 1 → 2", "Only the old run measured herd-same"},
 		},
 		"doubtful": {
@@ -108,7 +108,7 @@ func TestComparisonsStayWhatTheyAre(t *testing.T) {
 		if strings.Contains(said, "\x1b") {
 			t.Errorf("%s has an escape sequence", kind)
 		}
-		if kind != "text" && strings.Contains(said, "<script>alert") || kind == "markdown" && strings.Contains(said, "](javascript") || strings.Contains(said, "\n::") && kind != "page" {
+		if kind != "text" && strings.Contains(said, "<script>alert") || kind == "markdown" && strings.Contains(said, "](javascript:") || strings.Contains(said, "\n::") && kind != "page" {
 			t.Errorf("%s has markup of a name:\n%s", kind, said)
 		}
 		if kind == "markdown" {
