@@ -78,8 +78,8 @@ func ChooseAB(names []string, size scenario.Size) ([]scenario.Scenario, error) {
 	for i, s := range list {
 		repeats := 1
 		switch {
-		case s.Turn != nil:
-			s.Size, repeats = *s.Turn, s.Turn.Repeats
+		case s.PairSize != nil:
+			s.Size, repeats = *s.PairSize, s.PairSize.Repeats
 		case s.Smoke != nil:
 			s.Size = *s.Smoke
 		}
@@ -101,7 +101,7 @@ func RunAB(ctx context.Context, ab AB, progress clusters.Progress, sink ABSink) 
 	ab.Time, ab.Within = cmp.Or(ab.Time, DefaultTime), cmp.Or(ab.Within, DefaultWithin)
 	sink.Plan(ab.plan())
 	comparison := newComparison(ab.Scenarios, ab.Within)
-	act := scenario.Do(ctx, func(ctx context.Context, act *scenario.Act) {
+	act := scenario.Do(ctx, func(ctx context.Context, act *scenario.Attempt) {
 		ab.play(ctx, act, comparison, progress, sink)
 	})
 	err := ab.restore(ctx, progress)
@@ -125,7 +125,7 @@ func RunAB(ctx context.Context, ab AB, progress clusters.Progress, sink ABSink) 
 	return err
 }
 
-func (ab AB) play(ctx context.Context, act *scenario.Act, comparison *comparison, progress clusters.Progress, sink ABSink) {
+func (ab AB) play(ctx context.Context, act *scenario.Attempt, comparison *comparison, progress clusters.Progress, sink ABSink) {
 	setting := prepare(ctx, act, ab.Options, progress, sink)
 	began := time.Now()
 	var longest time.Duration
@@ -172,7 +172,7 @@ func (ab AB) progress(pair int) string {
 func order(pair int) [2]int { return [2]int{pair % 2, 1 - pair%2} }
 
 // turn is one variant's turn of a pair. Its error says that there is nothing to measure.
-func (ab AB) turn(ctx context.Context, variant int, trials []*trial, setting scenario.Setting, task clusters.Task) error {
+func (ab AB) turn(ctx context.Context, variant int, trials []*trial, setting scenario.RunOptions, task clusters.Task) error {
 	if err := ab.Swapper.Put(ctx, variant, task); err != nil {
 		return err
 	}

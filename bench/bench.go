@@ -113,21 +113,21 @@ func Run(ctx context.Context, options Options, progress clusters.Progress, sink 
 	ctx, release := options.untilGone(ctx)
 	defer release()
 	done := 0
-	act := scenario.Do(ctx, func(ctx context.Context, act *scenario.Act) {
+	act := scenario.Do(ctx, func(ctx context.Context, act *scenario.Attempt) {
 		setting := prepare(ctx, act, options, progress, sink)
 		for _, s := range options.Scenarios {
 			if ctx.Err() != nil {
 				return
 			}
 			setting.Task = progress.Start("Benchmark " + s.Name)
-			record := s.Play(ctx, setting)
+			record := s.Execute(ctx, setting)
 			sink.Scenario(record)
 			done++
 			setting.Task.End(endOf(ctx, record.Failure.Err()))
 		}
 	})
 	for _, s := range options.Scenarios[done:] {
-		sink.Scenario(s.Unplayed("the run ended before its turn"))
+		sink.Scenario(s.NotRun("the run ended before its turn"))
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -144,7 +144,7 @@ func endOf(ctx context.Context, err error) error {
 }
 
 // prepare makes what all scenarios share; it goes with the act.
-func prepare(ctx context.Context, act *scenario.Act, options Options, progress clusters.Progress, sink Sink) scenario.Setting {
+func prepare(ctx context.Context, act *scenario.Attempt, options Options, progress clusters.Progress, sink Sink) scenario.RunOptions {
 	task := progress.Start("Load generators")
 	defer func() { task.End(endOf(ctx, act.Err())) }()
 	env, err := framework.New(ctx, options.Environment, framework.Options{Run: options.Run, T: act})
@@ -152,9 +152,9 @@ func prepare(ctx context.Context, act *scenario.Act, options Options, progress c
 		act.Fatalf("%v", err)
 	}
 	task.Detail("making identities")
-	setting := scenario.Setting{Environment: options.Environment, Run: options.Run, Seed: options.Seed, Watch: options.Watch, Cast: scenario.NewCast(ctx, env)}
+	setting := scenario.RunOptions{Environment: options.Environment, Run: options.Run, Seed: options.Seed, Watch: options.Watch, Identities: scenario.NewIdentityPool(ctx, env)}
 	task.Detail("starting pods")
-	setting.Fleet = generator.Start(ctx, env, setting.Cast.Namespace, options.Workers)
+	setting.Fleet = generator.Start(ctx, env, setting.Identities.Namespace, options.Workers)
 	task.Detail("calibrating against a null handler")
 	if err := setting.Fleet.Calibrate(ctx); err != nil {
 		act.Fatalf("%v", err)
@@ -163,6 +163,6 @@ func prepare(ctx context.Context, act *scenario.Act, options Options, progress c
 	if err != nil {
 		task.Detail("%v", err) // the record is poorer, and no measure less true
 	}
-	sink.Generators(options.Seed, machines, setting.Fleet.Told())
+	sink.Generators(options.Seed, machines, setting.Fleet.Record())
 	return setting
 }

@@ -16,7 +16,7 @@ import (
 // trial is the turns of one scenario.
 type trial struct {
 	scenario scenario.Scenario
-	turns    *scenario.Turns
+	turns    *scenario.Interleaved
 	// records of the single turns, by variant.
 	records [2][]reports.Scenario
 	// broken says that one of them did not pass, concluded that nothing is left to find out.
@@ -25,8 +25,8 @@ type trial struct {
 
 func (t *trial) open() bool { return !t.broken && !t.concluded }
 
-func (t *trial) play(ctx context.Context, variant int, name string, setting scenario.Setting) {
-	record := t.turns.Play(ctx, name, setting)
+func (t *trial) play(ctx context.Context, variant int, name string, setting scenario.RunOptions) {
+	record := t.turns.Execute(ctx, name, setting)
 	t.records[variant] = append(t.records[variant], record)
 	t.broken = record.Outcome != reports.Pass
 }
@@ -55,7 +55,7 @@ type comparison struct {
 func newComparison(scenarios []scenario.Scenario, within float64) *comparison {
 	c := &comparison{within: within, found: map[string]reports.Difference{}, shares: map[string]float64{}}
 	for _, s := range scenarios {
-		c.trials = append(c.trials, &trial{scenario: s, turns: s.InTurn()})
+		c.trials = append(c.trials, &trial{scenario: s, turns: s.Interleave()})
 	}
 	return c
 }

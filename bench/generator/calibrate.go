@@ -38,9 +38,9 @@ func (f *Fleet) calibrate(ctx context.Context, pod *workload.Probe, calibration 
 	return ask(ctx, pod, calibration, "calibrate", "--rate", fmt.Sprint(calmRate), url)
 }
 
-// Told is the calibration for the record: of the slowest of the generators, with connections that are
+// Record is the calibration for the record: of the slowest of the generators, with connections that are
 // kept.
-func (f *Fleet) Told() reports.Generator {
+func (f *Fleet) Record() reports.Generator {
 	told := reports.Generator{Pods: len(f.generators), Rate: calmRate}
 	for i, c := range f.calibrations {
 		if i == 0 || c.Kept.Ceiling < told.Ceiling {

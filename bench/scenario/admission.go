@@ -46,9 +46,9 @@ var Admission = Scenario{
 	Size:    Size{Rates: []float64{200, 500}, Duration: 750 * time.Millisecond, Repeats: 4, Identities: 10_000},
 	Metrics: []string{Pods.Name},
 	Primary: []Primary{{"associations=*/rate=*", P50.Name}, {"associations=*/rate=*", CPU.Name}, {"associations=*/rate=*", Failed.Name}},
-	Run: func(ctx context.Context, s *Stage) {
+	Run: func(ctx context.Context, s *Setup) {
 		a := newAdmission(ctx, s)
-		for _, stop := range itinerary([]int{10, 1000}, s.Size.Identities, s.Size.Repeats) {
+		for _, stop := range sizeSteps([]int{10, 1000}, s.Size.Identities, s.Size.Repeats) {
 			a.resize(ctx, stop.size)
 			for range stop.repeats {
 				a.measure(ctx)
@@ -57,39 +57,39 @@ var Admission = Scenario{
 	},
 }
 
-// stop is a number of associations, and how often it is measured before the next one.
-type stop struct{ size, repeats int }
+// sizeStep is a number of associations, and how often it is measured before the next one.
+type sizeStep struct{ size, repeats int }
 
-// itinerary goes up to the largest size and down again, so that a machine that grows slower, or
+// sizeSteps goes up to the largest size and down again, so that a machine that grows slower, or
 // faster, is not taken for an effect of the size. The sizes are those of usual that are smaller than
 // the largest, and it.
-func itinerary(usual []int, largest, repeats int) []stop {
-	var up, down []stop
+func sizeSteps(usual []int, largest, repeats int) []sizeStep {
+	var up, down []sizeStep
 	for _, size := range usual {
 		if size < largest {
-			up = append(up, stop{size, (repeats + 1) / 2})
-			down = append(down, stop{size, repeats / 2})
+			up = append(up, sizeStep{size, (repeats + 1) / 2})
+			down = append(down, sizeStep{size, repeats / 2})
 		}
 	}
 	slices.Reverse(down)
-	stops := slices.Concat(up, []stop{{largest, repeats}}, down)
-	return slices.DeleteFunc(stops, func(s stop) bool { return s.repeats == 0 })
+	stops := slices.Concat(up, []sizeStep{{largest, repeats}}, down)
+	return slices.DeleteFunc(stops, func(s sizeStep) bool { return s.repeats == 0 })
 }
 
 type admission struct {
-	*Stage
-	crowd       *cloud.Crowd
-	url         string
-	authorities string
+	*Setup
+	associations *cloud.BulkAssociations
+	url          string
+	authorities  string
 	// pod of a service account that exists, for dry runs.
 	pod *corev1.Pod
 }
 
-func newAdmission(ctx context.Context, s *Stage) *admission {
+func newAdmission(ctx context.Context, s *Setup) *admission {
 	s.T.Helper()
-	a := &admission{Stage: s, crowd: cloud.NewCrowd(s.Env, s.Cast.Role)}
+	a := &admission{Setup: s, associations: cloud.NewBulkAssociations(s.Env, s.Identities.Role)}
 	a.url, a.authorities = workload.WebhookEndpoint(ctx, s.Env)
-	tenant := s.Cast.tenants[0]
+	tenant := s.Identities.tenants[0]
 	a.pod = applicationPod(tenant.Pod.Namespace, tenant.Pod.Spec.ServiceAccountName)
 	// Those of the run, and of whatever else there is, count too.
 	const others = 1000
@@ -110,14 +110,14 @@ func newAdmission(ctx context.Context, s *Stage) *admission {
 // goes by that.
 func (a *admission) resize(ctx context.Context, size int) {
 	a.T.Helper()
-	before := a.crowd.Size()
+	before := a.associations.Size()
 	a.Progress("changing the number of associations from %d to %d", before, size)
 	switch {
 	case size > before:
-		a.crowd.Grow(ctx, size)
+		a.associations.Grow(ctx, size)
 		a.await(ctx, size-1, true)
 	case size < before:
-		a.crowd.Shrink(ctx, size)
+		a.associations.Shrink(ctx, size)
 		a.await(ctx, size, false)
 	}
 }
@@ -133,14 +133,14 @@ func (a *admission) await(ctx context.Context, n int, known bool) {
 	}, wait.WithContext(ctx), wait.WithTimeout(a.Timeouts.AssociationVisible), wait.WithInterval(50*time.Millisecond), wait.WithImmediate())
 	if err != nil {
 		a.T.Blamef("of %d associations the webhook does not know the last change after %s: %v; last seen: status %d, mutated %t, %v",
-			a.crowd.Size(), a.Timeouts.AssociationVisible, err, last.Status, mutated(last.Body), last.Failure)
+			a.associations.Size(), a.Timeouts.AssociationVisible, err, last.Status, mutated(last.Body), last.Failure)
 	}
 }
 
 // review of a pod of the crowd's nth service account.
 func (a *admission) review(n int) []byte {
 	a.T.Helper()
-	body, err := review(types.UID(fmt.Sprintf("00000000-0000-4000-8000-%012d", n)), applicationPod(a.crowd.Namespace, a.crowd.ServiceAccount(n)))
+	body, err := review(types.UID(fmt.Sprintf("00000000-0000-4000-8000-%012d", n)), applicationPod(a.associations.Namespace, a.associations.ServiceAccount(n)))
 	if err != nil {
 		a.T.Fatalf("%v", err)
 	}
@@ -149,7 +149,7 @@ func (a *admission) review(n int) []byte {
 
 func (a *admission) measure(ctx context.Context) {
 	a.T.Helper()
-	size := a.crowd.Size()
+	size := a.associations.Size()
 	for _, rate := range a.Size.Rates {
 		a.Progress("%d associations: %g reviews a second", size, rate)
 		a.Case("associations=%d/rate=%g", size, rate).Add(a.Measure(ctx, a.reviews().Settled(rate, a.Size.Duration)))
@@ -164,7 +164,7 @@ func (a *admission) reviews() Request {
 	request := Request{load.HTTPOptions{
 		URL: a.url, CA: a.authorities, Header: map[string]string{"Content-Type": "application/json"}, Expect: load.Admitted,
 	}}
-	size := a.crowd.Size()
+	size := a.associations.Size()
 	count := min(size, reviewed)
 	for i := range count {
 		request.Bodies = append(request.Bodies, string(a.review(i*size/count)))
@@ -212,7 +212,7 @@ func (a *admission) dryRuns(ctx context.Context, c *Case) {
 // dryRun tells how long it took, and what failed.
 func (a *admission) dryRun(ctx context.Context) (latency time.Duration, kind string) {
 	began := time.Now()
-	pod, err := a.Cast.clientset.CoreV1().Pods(a.pod.Namespace).Create(ctx, a.pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	pod, err := a.Identities.clientset.CoreV1().Pods(a.pod.Namespace).Create(ctx, a.pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	latency = time.Since(began)
 	switch {
 	case err != nil:

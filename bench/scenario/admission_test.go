@@ -19,18 +19,18 @@ func TestItinerary(t *testing.T) {
 	usual := []int{10, 1000}
 	tests := []struct {
 		largest, repeats int
-		want             []stop
+		want             []sizeStep
 	}{
-		{10_000, 4, []stop{{10, 2}, {1000, 2}, {10_000, 4}, {1000, 2}, {10, 2}}},
-		{10_000, 3, []stop{{10, 2}, {1000, 2}, {10_000, 3}, {1000, 1}, {10, 1}}},
-		{10_000, 1, []stop{{10, 1}, {1000, 1}, {10_000, 1}}},
-		{1000, 2, []stop{{10, 1}, {1000, 2}, {10, 1}}},
-		{500, 2, []stop{{10, 1}, {500, 2}, {10, 1}}},
-		{5, 2, []stop{{5, 2}}},
+		{10_000, 4, []sizeStep{{10, 2}, {1000, 2}, {10_000, 4}, {1000, 2}, {10, 2}}},
+		{10_000, 3, []sizeStep{{10, 2}, {1000, 2}, {10_000, 3}, {1000, 1}, {10, 1}}},
+		{10_000, 1, []sizeStep{{10, 1}, {1000, 1}, {10_000, 1}}},
+		{1000, 2, []sizeStep{{10, 1}, {1000, 2}, {10, 1}}},
+		{500, 2, []sizeStep{{10, 1}, {500, 2}, {10, 1}}},
+		{5, 2, []sizeStep{{5, 2}}},
 	}
 	for _, test := range tests {
 		t.Run(fmt.Sprintf("%d/%d", test.largest, test.repeats), func(t *testing.T) {
-			if got := itinerary(usual, test.largest, test.repeats); !slices.Equal(got, test.want) {
+			if got := sizeSteps(usual, test.largest, test.repeats); !slices.Equal(got, test.want) {
 				t.Errorf("got %v, want %v", got, test.want)
 			}
 		})

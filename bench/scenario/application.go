@@ -27,7 +27,7 @@ type application struct {
 
 // newApplication makes one in a namespace of its own, and waits until webhook, EKS Auth and S3 go by
 // what it may do. It goes with the scenario.
-func (s *Stage) newApplication(ctx context.Context) application {
+func (s *Setup) newApplication(ctx context.Context) application {
 	s.T.Helper()
 	s.Progress("making an association, a role and a bucket")
 	bucket := cloud.NewBucket(ctx, s.Env)
@@ -53,7 +53,7 @@ func (s *Stage) newApplication(ctx context.Context) application {
 }
 
 // pod of the application: of epi-probe, with these arguments.
-func (s *Stage) pod(a application, name string, args ...string) *corev1.Pod {
+func (s *Setup) pod(a application, name string, args ...string) *corev1.Pod {
 	pod := workload.NewPod(s.Env, a.namespace, a.serviceAccount)
 	pod.Name = name
 	pod.Spec.Containers[0].Args = args

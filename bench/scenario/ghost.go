@@ -40,13 +40,13 @@ var Ghost = Scenario{
 	Size:    Size{Duration: 7 * time.Second, Repeats: 4, Pods: 10},
 	Metrics: []string{RenewalsGone.Name, RenewalsLiving.Name, LogLines.Name},
 	Primary: []Primary{{"", RenewalsGone.Name}},
-	Run: func(ctx context.Context, s *Stage) {
+	Run: func(ctx context.Context, s *Setup) {
 		half := max(s.Size.Pods/2, 1)
-		h := newHaunt(ctx, s)
+		h := newGhostAgent(ctx, s)
 		living, gone := h.pods(ctx, "living", half), h.pods(ctx, "gone", half)
 		h.ask(ctx, living)
 		h.ask(ctx, gone)
-		h.bury(ctx, gone)
+		h.remove(ctx, gone)
 		c := s.Case("")
 		var renewed renewals
 		for i := range s.Size.Repeats {
@@ -66,7 +66,7 @@ var Ghost = Scenario{
 }
 
 // window counts the calls that EKS Auth gets for the tokens of two groups in the time of a repeat.
-func (h *haunt) window(ctx context.Context, gone, living *group) (counted renewal) {
+func (h *ghostAgent) window(ctx context.Context, gone, living *podGroup) (counted renewal) {
 	h.T.Helper()
 	before, err := h.Control.CallsWhere(ctx, control.Query{Operation: assume}, 0)
 	if err != nil {
@@ -97,7 +97,7 @@ func (h *haunt) window(ctx context.Context, gone, living *group) (counted renewa
 }
 
 // complaints are the lines of the agent's log that tell of an expired token.
-func (h *haunt) complaints(ctx context.Context) int {
+func (h *ghostAgent) complaints(ctx context.Context) int {
 	h.T.Helper()
 	return linesWith(workload.Log(ctx, h.Env, h.agent.Pod, agentContainer), expired)
 }

@@ -23,7 +23,7 @@ func TestRenewalsAreRecordedIfTheAgentLooked(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			act, c := &Act{}, newCase("")
+			act, c := &Attempt{}, newCase("")
 			if told := test.windows.record(act, c); told != test.told {
 				t.Errorf("told %t, want %t", told, test.told)
 			}

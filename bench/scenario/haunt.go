@@ -15,15 +15,15 @@ import (
 	"github.com/podidentity/epi/framework/workload"
 )
 
-// haunt is an agent with pods.
-type haunt struct {
-	*Stage
+// ghostAgent is an agent with pods.
+type ghostAgent struct {
+	*Setup
 	agent   *workload.Probe
 	address string
 }
 
-// group is pods of one service account.
-type group struct {
+// podGroup is pods of one service account.
+type podGroup struct {
 	tenant *workload.Tenant
 	pods   []*corev1.Pod
 	// known are the fingerprints of the tokens that they asked with.
@@ -33,7 +33,7 @@ type group struct {
 // agentContainer is the name of the agent in its pod.
 const agentContainer = "agent"
 
-func newHaunt(ctx context.Context, s *Stage) *haunt {
+func newGhostAgent(ctx context.Context, s *Setup) *ghostAgent {
 	s.T.Helper()
 	s.Progress("starting an agent that renews after %s", retention)
 	flags, loopback := workload.HostPorts()
@@ -44,21 +44,21 @@ func newHaunt(ctx context.Context, s *Stage) *haunt {
 	// Pods reach it at the node's address. As many renewals as all entries need are allowed for.
 	flags = append(flags, "--bind-hosts", "$(POD_IP)", "--max-credential-retention-before-renewal", retention.String(),
 		"--max-cache-size", fmt.Sprint(4*s.Size.Pods), "--max-service-qps", fmt.Sprint(4*s.Size.Pods))
-	pod := workload.NewPod(s.Env, s.Cast.Namespace, "", workload.OnHostNetwork(), workload.NewAgentUnderTest(ctx, s.Env).Serving(agentContainer, flags...))
+	pod := workload.NewPod(s.Env, s.Identities.Namespace, "", workload.OnHostNetwork(), workload.NewAgentUnderTest(ctx, s.Env).Serving(agentContainer, flags...))
 	pod.Name = "ghost-agent"
-	h := &haunt{Stage: s, agent: workload.Start(ctx, s.Env, pod)}
+	h := &ghostAgent{Setup: s, agent: workload.Start(ctx, s.Env, pod)}
 	h.address = net.JoinHostPort(h.agent.Pod.Status.HostIP, port)
 	h.agent.AwaitAgent(ctx, h.address)
 	return h
 }
 
 // pods of a new service account, which are to run on the agent's node.
-func (h *haunt) pods(ctx context.Context, name string, n int) *group {
+func (h *ghostAgent) pods(ctx context.Context, name string, n int) *podGroup {
 	h.T.Helper()
 	h.Progress("creating %d pods", n)
-	g := &group{tenant: workload.NewTenant(ctx, h.Env, h.Cast.Namespace, h.Cast.Role), known: map[string]bool{}}
+	g := &podGroup{tenant: workload.NewTenant(ctx, h.Env, h.Identities.Namespace, h.Identities.Role), known: map[string]bool{}}
 	for i := range n {
-		pod := workload.NewPod(h.Env, h.Cast.Namespace, g.tenant.Pod.Spec.ServiceAccountName, onNode(h.agent.Pod.Spec.NodeName))
+		pod := workload.NewPod(h.Env, h.Identities.Namespace, g.tenant.Pod.Spec.ServiceAccountName, onNode(h.agent.Pod.Spec.NodeName))
 		pod.Name = fmt.Sprintf("%s-%d", name, i)
 		workload.Create(ctx, h.Env, pod)
 		h.T.Cleanup("pod "+pod.Name, func(ctx context.Context) error { return crclient.IgnoreNotFound(h.Resources.Delete(ctx, pod)) })
@@ -68,13 +68,13 @@ func (h *haunt) pods(ctx context.Context, name string, n int) *group {
 }
 
 // ask has each pod get its credentials from the agent, as soon as all of them run.
-func (h *haunt) ask(ctx context.Context, g *group) {
+func (h *ghostAgent) ask(ctx context.Context, g *podGroup) {
 	h.T.Helper()
 	h.Progress("starting %d pods", len(g.pods))
 	h.await(ctx, g, "run", func(pod *corev1.Pod, exists bool) bool { return exists && workload.Running(pod) })
 	for _, pod := range g.pods {
 		h.Progress("pod %s asks the agent", pod.Name)
-		tokens, err := h.Cast.TokensOf(ctx, 1, pod)
+		tokens, err := h.Identities.TokensOf(ctx, 1, pod)
 		if err != nil {
 			h.T.Fatalf("%v", err)
 		}
@@ -86,8 +86,8 @@ func (h *haunt) ask(ctx context.Context, g *group) {
 	}
 }
 
-// bury deletes pods and waits until nothing is left of them.
-func (h *haunt) bury(ctx context.Context, g *group) {
+// remove deletes pods and waits until nothing is left of them.
+func (h *ghostAgent) remove(ctx context.Context, g *podGroup) {
 	h.T.Helper()
 	h.Progress("deleting %d pods", len(g.pods))
 	for _, pod := range g.pods {
@@ -109,13 +109,13 @@ func onNode(name string) workload.Option {
 }
 
 // await waits until all pods of a group are as they should be.
-func (h *haunt) await(ctx context.Context, g *group, what string, right func(pod *corev1.Pod, exists bool) bool) {
+func (h *ghostAgent) await(ctx context.Context, g *podGroup, what string, right func(pod *corev1.Pod, exists bool) bool) {
 	h.T.Helper()
 	seen := "nothing"
 	err := wait.For(func(ctx context.Context) (bool, error) {
 		now := map[string]*corev1.Pod{}
 		var list corev1.PodList
-		if err := h.Resources.WithNamespace(h.Cast.Namespace).List(ctx, &list); err != nil {
+		if err := h.Resources.WithNamespace(h.Identities.Namespace).List(ctx, &list); err != nil {
 			seen = err.Error()
 			return false, nil //nolint:nilerr // told with the timeout, if it lasts
 		}

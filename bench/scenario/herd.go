@@ -22,7 +22,7 @@ var HerdSame = Scenario{
 	Size:    Size{Identities: 200, Repeats: 5},
 	Smoke:   &Size{Identities: 200, Repeats: 1},
 	Primary: []Primary{{"delay=200ms", P50.Name}, {"delay=200ms", Calls.Name}, {"refused", Calls.Name}},
-	Run: func(ctx context.Context, s *Stage) {
+	Run: func(ctx context.Context, s *Setup) {
 		for range s.Size.Repeats {
 			for _, delay := range delays {
 				s.Case("delay=%s", delay).Add(s.herd(ctx, s.Tokens(ctx, 1), s.Size.Identities, slowly(delay)))
@@ -38,13 +38,13 @@ var HerdDistinct = Scenario{
 	Name: "herd-distinct", Title: "A herd of cold tokens",
 	About: "As many pods as a large node has ask for the first time at once, each with a token of its own, while EKS Auth takes its time. " +
 		"Each needs a call of its own; together they should take little longer than one.",
-	Source:  "https://github.com/aws/eks-pod-identity-agent/issues/20",
-	Subject: "agent",
-	Needs:   []clusters.Capability{clusters.EmulatorControl},
-	Size:    Size{Identities: 500, Repeats: 4},
-	Turn:    &Size{Identities: 100, Repeats: 2}, // tokens take the API server longer than all else
-	Primary: []Primary{{"delay=200ms", P50.Name}, {"delay=200ms", CPU.Name}, {"delay=200ms", Failed.Name}},
-	Run: func(ctx context.Context, s *Stage) {
+	Source:   "https://github.com/aws/eks-pod-identity-agent/issues/20",
+	Subject:  "agent",
+	Needs:    []clusters.Capability{clusters.EmulatorControl},
+	Size:     Size{Identities: 500, Repeats: 4},
+	PairSize: &Size{Identities: 100, Repeats: 2}, // tokens take the API server longer than all else
+	Primary:  []Primary{{"delay=200ms", P50.Name}, {"delay=200ms", CPU.Name}, {"delay=200ms", Failed.Name}},
+	Run: func(ctx context.Context, s *Setup) {
 		for range s.Size.Repeats {
 			for _, delay := range delays {
 				s.Case("delay=%s", delay).Add(s.herd(ctx, s.Tokens(ctx, s.Size.Identities), s.Size.Identities, slowly(delay)))
@@ -59,12 +59,12 @@ func slowly(delay time.Duration) control.Fault {
 }
 
 // herd makes n requests with the tokens in turn, all at once, while EKS Auth behaves as faults say.
-func (s *Stage) herd(ctx context.Context, tokens []string, n int, faults ...control.Fault) Sample {
+func (s *Setup) herd(ctx context.Context, tokens []string, n int, faults ...control.Fault) Sample {
 	s.T.Helper()
 	defer s.Fault(ctx, faults...)()
 	s.Progress("%d requests at once with %d tokens", n, len(tokens))
-	return s.Measure(ctx, s.Credentials(tokens).NewConnections().Within(patience).AtOnce(n))
+	return s.Measure(ctx, s.Credentials(tokens).NewConnections().Within(herdTimeout).AtOnce(n))
 }
 
-// patience is how long a request of a herd waits: longer than an agent may take for its retries.
-const patience = 40 * time.Second
+// herdTimeout is how long a request of a herd waits: longer than an agent may take for its retries.
+const herdTimeout = 40 * time.Second

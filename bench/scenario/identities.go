@@ -20,7 +20,7 @@ var Identities = Scenario{
 	Size:    Size{Rates: []float64{900}, Duration: 2 * time.Second, Repeats: 5, Identities: 500},
 	Metrics: []string{RSSPerIdentity.Name},
 	Primary: []Primary{{"pick=uniform/rate=*", P50.Name}, {"pick=uniform/rate=*", CPU.Name}, {"fill", RSSPerIdentity.Name}},
-	Run: func(ctx context.Context, s *Stage) {
+	Run: func(ctx context.Context, s *Setup) {
 		tokens := s.Tokens(ctx, s.Size.Identities)
 		before, metered := s.Memory(ctx)
 		s.Warm(ctx, tokens)

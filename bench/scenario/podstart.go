@@ -28,7 +28,7 @@ var PodStart = Scenario{
 	Subject: "agent",
 	Size:    Size{Rates: []float64{5}, Pods: 10, Repeats: 4},
 	Primary: []Primary{{"rate=*/step=" + hasIdentity, P50.Name}},
-	Run: func(ctx context.Context, s *Stage) {
+	Run: func(ctx context.Context, s *Setup) {
 		app := s.newApplication(ctx)
 		s.compareClocks(ctx)
 		n := 0
@@ -45,7 +45,7 @@ var PodStart = Scenario{
 const startLabel = "epi.podidentity.dev/start"
 
 // compareClocks notes how far apart the clocks are that admission and the rest are timed by.
-func (s *Stage) compareClocks(ctx context.Context) {
+func (s *Setup) compareClocks(ctx context.Context) {
 	s.T.Helper()
 	offset, err := s.Fleet.Clocks(ctx)
 	if err != nil {
@@ -55,21 +55,21 @@ func (s *Stage) compareClocks(ctx context.Context) {
 }
 
 // rollout creates pods, waits until all have done what they do, records that and removes them.
-func (s *Stage) rollout(ctx context.Context, app application, number int, rate float64) {
+func (s *Setup) rollout(ctx context.Context, app application, number int, rate float64) {
 	s.T.Helper()
 	selector := labels.Set{startLabel: fmt.Sprint(number)}
-	followed, stop, err := followPods(ctx, s.Clientset, app.namespace, selector.String())
+	followed, stop, err := watchPods(ctx, s.Clientset, app.namespace, selector.String())
 	if err != nil {
 		s.T.Fatalf("%v", err)
 	}
 	defer stop()
 	name := func(milestone string) *Case { return s.Case("rate=%g/%s", rate, milestone) }
-	var births []birth
+	var births []startup
 	sample := s.Observe(ctx, s.Size.Pods, func(ctx context.Context) *load.Result {
-		births = s.bear(ctx, app, followed, selector, rate)
+		births = s.startPods(ctx, app, followed, selector, rate)
 		return nil
 	})
-	recordBirths(births, name)
+	recordStartups(births, name)
 	name("step=" + hasIdentity).Add(sample)
 
 	s.Progress("removing %d pods", len(births))
@@ -82,8 +82,8 @@ func (s *Stage) rollout(ctx context.Context, app application, number int, rate f
 	}
 }
 
-// bear creates the pods and returns how each came to its object.
-func (s *Stage) bear(ctx context.Context, app application, followed *follower, label labels.Set, rate float64) []birth {
+// startPods creates the pods and returns how each came to its object.
+func (s *Setup) startPods(ctx context.Context, app application, followed *podWatch, label labels.Set, rate float64) []startup {
 	s.T.Helper()
 	s.Progress("creating %d pods, %g a second", s.Size.Pods, rate)
 	created := s.createAll(ctx, app, label, rate)
@@ -97,9 +97,9 @@ func (s *Stage) bear(ctx context.Context, app application, followed *follower, l
 		}
 		s.T.Fatalf("of %d pods in namespace %s that were created there are %d", len(created), app.namespace, len(pods))
 	}
-	births := make([]birth, 0, len(created))
+	births := make([]startup, 0, len(created))
 	for _, c := range created {
-		b, err := bornOf(pods[c.admitted.Name], c.asked, c.answered, len(workload.Injected(c.admitted)) > 0)
+		b, err := startupOf(pods[c.admitted.Name], c.asked, c.answered, len(workload.Injected(c.admitted)) > 0)
 		if err != nil {
 			s.T.Fatalf("%v", err)
 		}
@@ -117,14 +117,14 @@ type creation struct {
 }
 
 // createAll creates the pods, each when its time has come, however long others take.
-func (s *Stage) createAll(ctx context.Context, app application, label labels.Set, rate float64) []creation {
+func (s *Setup) createAll(ctx context.Context, app application, label labels.Set, rate float64) []creation {
 	s.T.Helper()
 	created := make([]creation, s.Size.Pods)
 	var group sync.WaitGroup
 	begin := time.Now()
 	for i := range created {
 		pod := s.pod(app, fmt.Sprintf("start-%s-%d", label[startLabel], i),
-			"do", "--timeout", patience.String(), "--attempts", "3", "--output", corev1.TerminationMessagePathDefault, probe.OpFirstObject, app.bucket.Name, app.own)
+			"do", "--timeout", herdTimeout.String(), "--attempts", "3", "--output", corev1.TerminationMessagePathDefault, probe.OpFirstObject, app.bucket.Name, app.own)
 		pod.Labels[startLabel] = label[startLabel]
 		pod.Spec.RestartPolicy = corev1.RestartPolicyNever
 		due := begin.Add(time.Duration(float64(i) / rate * float64(time.Second)))
@@ -139,7 +139,7 @@ func (s *Stage) createAll(ctx context.Context, app application, label labels.Set
 	return created
 }
 
-func (s *Stage) create(ctx context.Context, pod *corev1.Pod, due time.Time) creation {
+func (s *Setup) create(ctx context.Context, pod *corev1.Pod, due time.Time) creation {
 	timer := time.NewTimer(time.Until(due))
 	defer timer.Stop()
 	select {

@@ -23,14 +23,14 @@ import (
 )
 
 // creating makes pods on an API server that reacts so.
-func creating(t *testing.T, pods int, rate float64, reaction clienttesting.ReactionFunc) ([]creation, *Act, *fake.Clientset) {
+func creating(t *testing.T, pods int, rate float64, reaction clienttesting.ReactionFunc) ([]creation, *Attempt, *fake.Clientset) {
 	t.Helper()
 	clientset := fake.NewClientset()
 	clientset.PrependReactor("create", "pods", reaction)
 	app := application{namespace: "ns", serviceAccount: "app", bucket: &cloud.Bucket{Name: "bucket"}, own: "cluster/ns/object"}
 	var created []creation
-	act := Do(t.Context(), func(ctx context.Context, act *Act) {
-		stage := &Stage{Size: Size{Pods: pods}, Env: &framework.Env{Environment: &clusters.Environment{}, Clientset: clientset, Options: framework.Options{T: act}}}
+	act := Do(t.Context(), func(ctx context.Context, act *Attempt) {
+		stage := &Setup{Size: Size{Pods: pods}, Env: &framework.Env{Environment: &clusters.Environment{}, Clientset: clientset, Options: framework.Options{T: act}}}
 		created = stage.createAll(ctx, app, labels.Set{startLabel: "3"}, rate)
 	})
 	return created, act, clientset

@@ -11,7 +11,7 @@ import (
 type Request struct{ load.HTTPOptions }
 
 // Credentials asks the agent for credentials, with the tokens in turn, over connections that are kept.
-func (s *Stage) Credentials(tokens []string) Request {
+func (s *Setup) Credentials(tokens []string) Request {
 	return Request{load.HTTPOptions{URL: workload.CredentialsURL, Tokens: tokens, Expect: load.Credentials}}
 }
 

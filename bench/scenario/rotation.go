@@ -16,12 +16,12 @@ var Rotation = Scenario{
 	Subject: "agent",
 	Size:    Size{Rates: []float64{500}, Duration: 2 * time.Second, Repeats: 5, Identities: 200},
 	Primary: []Primary{{"tokens=new/rate=*", P99.Name}, {"tokens=new/rate=*", Failed.Name}, {"tokens=new/rate=*", Calls.Name}},
-	Run: func(ctx context.Context, s *Stage) {
+	Run: func(ctx context.Context, s *Setup) {
 		tokens := s.Tokens(ctx, s.Size.Identities)
 		s.Warm(ctx, tokens)
 		ask := func(tokens []string, rate float64) Sample {
 			pick := load.Pick{Distribution: load.Uniform}
-			return s.Measure(ctx, s.Credentials(tokens).Picking(pick).Within(patience).Poisson(rate, s.Size.Duration))
+			return s.Measure(ctx, s.Credentials(tokens).Picking(pick).Within(herdTimeout).Poisson(rate, s.Size.Duration))
 		}
 		for range s.Size.Repeats {
 			for _, rate := range s.Size.Rates {

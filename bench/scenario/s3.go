@@ -19,7 +19,7 @@ var S3 = Scenario{
 	Subject: "agent",
 	Size:    Size{Rates: []float64{100, 500}, Duration: 2 * time.Second, Repeats: 4},
 	Primary: []Primary{{"object=own/rate=*", P50.Name}, {"object=own/rate=*", Failed.Name}},
-	Run: func(ctx context.Context, s *Stage) {
+	Run: func(ctx context.Context, s *Setup) {
 		app := s.newApplication(ctx)
 		s.Progress("starting a pod")
 		pod := workload.Start(ctx, s.Env, s.pod(app, "reader", "pause"))

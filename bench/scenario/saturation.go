@@ -31,7 +31,7 @@ var Saturation = Scenario{
 	Size:    Size{Rates: []float64{500}, Duration: time.Second, Repeats: 2},
 	Metrics: []string{Saturated.Name},
 	Primary: []Primary{{"p99=*", Saturated.Name}},
-	Run: func(ctx context.Context, s *Stage) {
+	Run: func(ctx context.Context, s *Setup) {
 		tokens := s.Tokens(ctx, 1)
 		s.Warm(ctx, tokens)
 		for range s.Size.Repeats {
@@ -61,8 +61,8 @@ func meets(result *load.Result) bool {
 	return requests > 0 && float64(failed) <= objectiveFailed*float64(requests)
 }
 
-// least is the rate below which the search for one that meets the objective gives up.
-const least = 10
+// searchFloor is the rate below which the search for one that meets the objective gives up.
+const searchFloor = 10
 
 // search is the largest rate up to most that try accepts, looked for from first on, with its sample: 0,
 // and the sample of the last try, if it accepts none above least.
@@ -78,7 +78,7 @@ func search(first, most float64, try func(rate float64) (Sample, bool)) (best fl
 		switch {
 		case best >= most:
 			return best, sample
-		case best == 0 && rate/2 < least:
+		case best == 0 && rate/2 < searchFloor:
 			return 0, measured
 		case best == 0:
 			rate /= 2

@@ -24,14 +24,14 @@ type Scenario struct {
 	Size Size
 	// Smoke is its size in the smoke set; nil: it has no part in it.
 	Smoke *Size
-	// Turn is its size in a turn of an A/B run, of which there are many; nil: Smoke, or else Size.
-	Turn *Size
+	// PairSize is its size in a turn of an A/B run, of which there are many; nil: Smoke, or else Size.
+	PairSize *Size
 	// Metrics that it records beside the Standard ones.
 	Metrics []string
 	// Primary are the one to three measures that it is about.
 	Primary []Primary
 	// Run does it. What breaks ends it through the stage's T, as in a spec.
-	Run func(ctx context.Context, s *Stage)
+	Run func(ctx context.Context, s *Setup)
 }
 
 // Size is how much a scenario does.

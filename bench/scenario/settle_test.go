@@ -58,7 +58,7 @@ func TestNothingIsMeasuredInAnEnvironmentThatIsAway(t *testing.T) {
 func TestAnActThatTheEnvironmentEndsIsQuick(t *testing.T) {
 	ctx, stop := context.WithCancelCause(t.Context())
 	var left time.Duration
-	act := Do(ctx, func(_ context.Context, act *Act) {
+	act := Do(ctx, func(_ context.Context, act *Attempt) {
 		act.Cleanup("pod", func(ctx context.Context) error {
 			deadline, _ := ctx.Deadline()
 			left = time.Until(deadline)
@@ -67,7 +67,7 @@ func TestAnActThatTheEnvironmentEndsIsQuick(t *testing.T) {
 		stop(&clusters.EnvironmentError{Doing: "watch", Err: errors.New("node blue is away")})
 	})
 	var record reports.Scenario
-	act.tell(&record)
+	act.recordTo(&record)
 	if record.Outcome != reports.NotRun || record.Reason != "the environment was gone" || left > goneTime {
 		t.Errorf("%s for %q, with %s to clean up", record.Outcome, record.Reason, left)
 	}

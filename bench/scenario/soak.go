@@ -22,8 +22,8 @@ var (
 const (
 	// Rates of what comes on top of the scenario's: identities that the agent has never seen, and
 	// requests that it has to refuse, a second.
-	newcomers = 2
-	refusals  = 2
+	unseenRate  = 2
+	refusedRate = 2
 	// longestRound bounds the orders that generators are given, and the tokens of one.
 	longestRound = 5 * time.Minute
 	// warmUp is how long the load goes on before anything counts.
@@ -43,7 +43,7 @@ var Soak = Scenario{
 	Size:    Size{Rates: []float64{250}, Duration: 36 * time.Second, Repeats: 4, Identities: 20},
 	Metrics: []string{RSSGrowth.Name, GoroutineGrowth.Name},
 	Primary: []Primary{{"rate=*", RSSGrowth.Name}, {"rate=*", Failed.Name}},
-	Run: func(ctx context.Context, s *Stage) {
+	Run: func(ctx context.Context, s *Setup) {
 		for _, rate := range s.Size.Rates {
 			newSoak(ctx, s, rate).run(ctx, s.Case("rate=%g", rate))
 		}
@@ -51,19 +51,19 @@ var Soak = Scenario{
 }
 
 type soak struct {
-	*Stage
+	*Setup
 	rate float64
 	// known are the tokens of pods that go on asking, from since on.
 	known []string
 	since time.Time
-	// stranger is a pod of a service account without an association.
-	stranger *corev1.Pod
+	// unassociated is a pod of a service account without an association.
+	unassociated *corev1.Pod
 }
 
-func newSoak(ctx context.Context, s *Stage, rate float64) *soak {
+func newSoak(ctx context.Context, s *Setup, rate float64) *soak {
 	s.T.Helper()
-	account := workload.NewServiceAccount(ctx, s.Env, s.Cast.Namespace, s.NewName())
-	return &soak{Stage: s, rate: rate, stranger: workload.NewBystander(ctx, s.Env, s.Cast.Namespace, account)}
+	account := workload.NewServiceAccount(ctx, s.Env, s.Identities.Namespace, s.NewName())
+	return &soak{Setup: s, rate: rate, unassociated: workload.NewUnscheduledPod(ctx, s.Env, s.Identities.Namespace, account)}
 }
 
 func (s *soak) run(ctx context.Context, c *Case) {
@@ -71,30 +71,30 @@ func (s *soak) run(ctx context.Context, c *Case) {
 	count, length := rounds(s.Size.Duration, s.Size.Repeats)
 	s.Progress("warming up")
 	s.round(ctx, warmUp)
-	w := s.watch(ctx)
+	w := s.startSampler(ctx)
 	for i := range count {
-		s.rest(ctx, w)
+		s.readIdle(ctx, w)
 		s.Progress("round %d of %d", i+1, count)
 		c.Add(s.Observe(ctx, 0, func(ctx context.Context) *load.Result { return s.round(ctx, length) }))
 	}
-	s.rest(ctx, w)
+	s.readIdle(ctx, w)
 	if err := w.stop(); err != nil {
 		s.fail(ctx, w, err)
 	}
-	c.tracks = w.seen.tracks()
+	c.tracks = w.readings.tracks()
 	w.record(s.T, c)
 }
 
-// rest looks at the agent between rounds.
-func (s *soak) rest(ctx context.Context, w *watch) {
+// readIdle looks at the agent between rounds.
+func (s *soak) readIdle(ctx context.Context, w *sampler) {
 	s.T.Helper()
-	if err := w.rest(ctx); err != nil {
+	if err := w.readIdle(ctx); err != nil {
 		s.fail(ctx, w, err)
 	}
 }
 
 // fail blames the agent for what could not be looked at if it ended meanwhile.
-func (s *soak) fail(ctx context.Context, w *watch, err error) {
+func (s *soak) fail(ctx context.Context, w *sampler, err error) {
 	s.T.Helper()
 	if !slices.Equal(w.containers, s.containers(ctx)) {
 		s.T.Blamef("the agent's containers are others than at the start: it ended meanwhile")
@@ -120,8 +120,8 @@ func (s *soak) round(ctx context.Context, length time.Duration) *load.Result {
 	jobs := []load.Job{
 		s.Credentials(s.known).Steady(s.rate*4/5, length),
 		s.Credentials(s.known).NewConnections().Steady(s.rate/5, length),
-		s.Credentials(s.Tokens(ctx, int(newcomers*length.Seconds())+1)).NewConnections().Within(patience).Steady(newcomers, length),
-		s.Credentials(s.refused(ctx)).NewConnections().Within(patience).Steady(refusals, length),
+		s.Credentials(s.Tokens(ctx, int(unseenRate*length.Seconds())+1)).NewConnections().Within(herdTimeout).Steady(unseenRate, length),
+		s.Credentials(s.refused(ctx)).NewConnections().Within(herdTimeout).Steady(refusedRate, length),
 	}
 	results := make([]*load.Result, len(jobs))
 	group, together := errgroup.WithContext(ctx)
@@ -151,7 +151,7 @@ func (s *soak) round(ctx context.Context, length time.Duration) *load.Result {
 // one of a service account without an association, which EKS Auth does.
 func (s *soak) refused(ctx context.Context) []string {
 	s.T.Helper()
-	tokens, err := s.Cast.TokensOf(ctx, 1, s.stranger)
+	tokens, err := s.Identities.TokensOf(ctx, 1, s.unassociated)
 	if err != nil {
 		s.T.Fatalf("%v", err)
 	}

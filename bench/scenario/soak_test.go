@@ -51,7 +51,7 @@ func TestFollowLooksUntilItIsInterrupted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 9*time.Second)
 		defer cancel()
-		seen, err := follow(ctx, nil, 2*time.Second, func(ctx context.Context) ([4]float64, error) {
+		seen, err := sampleUntil(ctx, nil, 2*time.Second, func(ctx context.Context) ([4]float64, error) {
 			select {
 			case <-time.After(1500 * time.Millisecond):
 				return [4]float64{1}, nil
@@ -75,7 +75,7 @@ func TestFollowLooksUntilItIsEnough(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		enough := make(chan struct{})
 		time.AfterFunc(5*time.Second, func() { close(enough) })
-		seen, err := follow(t.Context(), enough, 2*time.Second, func(context.Context) ([4]float64, error) {
+		seen, err := sampleUntil(t.Context(), enough, 2*time.Second, func(context.Context) ([4]float64, error) {
 			time.Sleep(1500 * time.Millisecond)
 			return [4]float64{1}, nil
 		})
@@ -103,14 +103,14 @@ func TestRestWaitsUntilConnectionsAreClosed(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			looks := 0
-			w := &watch{look: func(context.Context) (values [4]float64, err error) {
+			w := &sampler{read: func(context.Context) (values [4]float64, err error) {
 				if values[ofGoroutines] = test.looks[looks]; values[ofGoroutines] < 0 {
 					err = broken
 				}
 				looks++
 				return values, err
 			}}
-			if err := w.rest(t.Context()); !errors.Is(err, test.err) {
+			if err := w.readIdle(t.Context()); !errors.Is(err, test.err) {
 				t.Fatalf("got %v, want %v", err, test.err)
 			}
 			if looks != len(test.looks) {
@@ -119,7 +119,7 @@ func TestRestWaitsUntilConnectionsAreClosed(t *testing.T) {
 			if test.err != nil {
 				return
 			}
-			if got := w.resting[0].values[ofGoroutines]; got != test.want && !math.IsNaN(test.want) {
+			if got := w.idle[0].values[ofGoroutines]; got != test.want && !math.IsNaN(test.want) {
 				t.Errorf("%g goroutines, want %g", got, test.want)
 			}
 		})
@@ -129,7 +129,7 @@ func TestRestWaitsUntilConnectionsAreClosed(t *testing.T) {
 func TestFollowStopsWhenItCannotLook(t *testing.T) {
 	broken := errors.New("no observer")
 	looks := 0
-	seen, err := follow(t.Context(), nil, time.Millisecond, func(context.Context) ([4]float64, error) {
+	seen, err := sampleUntil(t.Context(), nil, time.Millisecond, func(context.Context) ([4]float64, error) {
 		if looks++; looks == 3 {
 			return [4]float64{}, broken
 		}
@@ -144,18 +144,18 @@ func TestFollowStopsWhenItCannotLook(t *testing.T) {
 // tell is left out, and noted.
 func TestWatchRecordsWhatGrows(t *testing.T) {
 	none := math.NaN()
-	w := &watch{}
+	w := &sampler{}
 	for i := range 10 {
 		second := time.Duration(i) * time.Second
-		w.seen = append(w.seen, moment{second, [4]float64{1000 + 60*float64(i), 500 * float64(i%2), 9, none}})
+		w.readings = append(w.readings, reading{second, [4]float64{1000 + 60*float64(i), 500 * float64(i%2), 9, none}})
 	}
-	w.seen[7].values[ofRSS] = 1e9 // one that is far off
-	w.seen[3].values[ofGoroutines] = none
+	w.readings[7].values[ofRSS] = 1e9 // one that is far off
+	w.readings[3].values[ofGoroutines] = none
 	for i := range 5 {
-		w.resting = append(w.resting, moment{time.Duration(i) * time.Minute, [4]float64{0, 20 + float64(i), 9, none}})
+		w.idle = append(w.idle, reading{time.Duration(i) * time.Minute, [4]float64{0, 20 + float64(i), 9, none}})
 	}
-	act, c := &Act{}, newCase("")
-	c.tracks = w.seen.tracks()
+	act, c := &Attempt{}, newCase("")
+	c.tracks = w.readings.tracks()
 	w.record(act, c)
 	record := c.record()
 	if got := metric(t, record, "rss-growth").Value; math.Abs(got-3600) > 1e-6 {
@@ -172,7 +172,7 @@ func TestWatchRecordsWhatGrows(t *testing.T) {
 		t.Errorf("tracks %s, notes %q", got, act.Notes())
 	}
 
-	w.resting, w.seen = w.resting[:3], w.seen[:3]
+	w.idle, w.readings = w.idle[:3], w.readings[:3]
 	few := newCase("")
 	w.record(act, few)
 	if got := len(few.record().Metrics); got != 0 || len(act.Notes()) != 2 {

@@ -41,8 +41,8 @@ func (u URL) options() load.HTTPOptions {
 	return load.HTTPOptions{URL: u.URL, NewConnections: u.NewConnections}
 }
 
-// told is the URL without its query, which may be a secret.
-func (u URL) told() string {
+// withoutQuery is the URL without its query, which may be a secret.
+func (u URL) withoutQuery() string {
 	at, err := url.Parse(u.URL)
 	if err != nil {
 		return "a URL"
@@ -78,18 +78,18 @@ func (u URL) Calibrate(ctx context.Context) (load.Own, reports.Generator, error)
 	return own, reports.Generator{Pods: 1, Ceiling: own.Ceiling, Rate: rate, P50: own.P50.Seconds(), P99: own.P99.Seconds()}, nil
 }
 
-// Play makes the load and returns its record; own is this process's part in it. A server that answers
+// Execute makes the load and returns its record; own is this process's part in it. A server that answers
 // nothing right at all breaks it: there is nothing to measure.
-func (u URL) Play(ctx context.Context, own load.Own, task clusters.Task) reports.Scenario {
+func (u URL) Execute(ctx context.Context, own load.Own, task clusters.Task) reports.Scenario {
 	record := reports.Scenario{
-		Name: "url", Title: "Load on " + u.told(), Subject: "server", Started: time.Now(), Size: u.Size.told(),
+		Name: "url", Title: "Load on " + u.withoutQuery(), Subject: "server", Started: time.Now(), Size: u.Size.record(),
 		About: "Requests without a body at constant rates, made by one process, over connections that are kept.",
 	}
 	if u.NewConnections {
 		record.About = "Requests without a body at constant rates, made by one process, each over a connection of its own."
 	}
 	var cases caseList
-	act := Do(ctx, func(ctx context.Context, act *Act) {
+	act := Do(ctx, func(ctx context.Context, act *Attempt) {
 		for repeat := range u.Size.Repeats {
 			for _, rate := range u.Size.Rates {
 				task.Detail("%g requests/s, %d of %d", rate, repeat+1, u.Size.Repeats)
@@ -97,12 +97,12 @@ func (u URL) Play(ctx context.Context, own load.Own, task clusters.Task) reports
 			}
 		}
 	})
-	act.tell(&record)
+	act.recordTo(&record)
 	record.Cases = cases.record()
 	return record
 }
 
-func (u URL) measure(ctx context.Context, act *Act, rate float64, own load.Own) Sample {
+func (u URL) measure(ctx context.Context, act *Attempt, rate float64, own load.Own) Sample {
 	options := u.options()
 	result, err := load.Job{
 		Seed: u.Seed, Phases: []load.Phase{{Name: "steady", From: rate, Lasts: u.Size.Duration}}, Target: load.TargetSpec{HTTP: &options},
@@ -111,7 +111,7 @@ func (u URL) measure(ctx context.Context, act *Act, rate float64, own load.Own) 
 		act.Fatalf("%v", err)
 	}
 	if phase := result.Phases[0]; phase.Requests > 0 && phase.Failed() == phase.Requests {
-		act.Fatalf("none of %d requests to %s succeeded: %s", phase.Requests, u.told(), phase.Kinds())
+		act.Fatalf("none of %d requests to %s succeeded: %s", phase.Requests, u.withoutQuery(), phase.Kinds())
 	}
 	return Sample{Result: result, Calls: -1, Limited: load.Limited(result, own, rate)}
 }

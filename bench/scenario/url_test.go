@@ -26,7 +26,7 @@ func TestAURLIsAskedAtItsRates(t *testing.T) {
 	if err := u.Check(); err != nil {
 		t.Fatal(err)
 	}
-	record := u.Play(t.Context(), load.Own{}, silent{})
+	record := u.Execute(t.Context(), load.Own{}, silent{})
 	if record.Outcome != reports.Pass || len(record.Cases) != 2 || record.Cases[0].Name != "rate=100" || record.Cases[1].Name != "rate=200" {
 		t.Fatalf("record %+v", record)
 	}
@@ -47,7 +47,7 @@ func TestAServerThatRefusesEverythingIsNoMeasurement(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	defer server.Close()
 	u := URL{URL: server.URL, Size: Size{Rates: []float64{50}, Duration: 100 * time.Millisecond, Repeats: 1}}
-	record := u.Play(t.Context(), load.Own{}, silent{})
+	record := u.Execute(t.Context(), load.Own{}, silent{})
 	if record.Outcome != reports.Error || !strings.Contains(record.Failure.Message, "404") {
 		t.Errorf("record %+v, failure %+v", record, record.Failure)
 	}

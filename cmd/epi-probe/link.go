@@ -12,7 +12,7 @@ import (
 	"github.com/podidentity/epi/framework/probe"
 )
 
-// links tells what the network is made of.
+// links lists the network's links with their addresses and routes.
 func (c *check) links(context.Context, []string) any {
 	found, err := listLinks()
 	if err != nil {
@@ -50,8 +50,8 @@ func listLinks() ([]probe.Link, error) {
 	return found, nil
 }
 
-// forsake takes an address off whichever link has it: whoever serves there cannot be reached any more.
-func (c *check) forsake(ctx context.Context, operands []string) any {
+// removeAddress removes an address from the link that has it, so that its server can no longer be reached.
+func (c *check) removeAddress(ctx context.Context, operands []string) any {
 	if err := removeAddress(net.ParseIP(operands[0])); err != nil {
 		return probe.Links{Failure: &probe.Failure{Class: probe.NetworkError, Operation: "RemoveAddress", Message: err.Error()}}
 	}

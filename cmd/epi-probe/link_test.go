@@ -12,7 +12,7 @@ import (
 	"github.com/podidentity/epi/framework/probe"
 )
 
-func TestLinksAndForsake(t *testing.T) {
+func TestLinksAndRemoveAddress(t *testing.T) {
 	// The thread is not unlocked: it ends with the test's goroutine, and the namespace with it.
 	runtime.LockOSThread()
 	namespace, err := netns.New()
@@ -36,7 +36,7 @@ func TestLinksAndForsake(t *testing.T) {
 	if found := doProbe[probe.Links](t, probe.OpLinks); !has(found.Links) {
 		t.Errorf("links %+v", found)
 	}
-	if after := doProbe[probe.Links](t, probe.OpForsake, "192.0.2.1"); after.Failure != nil || has(after.Links) {
+	if after := doProbe[probe.Links](t, probe.OpRemoveAddress, "192.0.2.1"); after.Failure != nil || has(after.Links) {
 		t.Errorf("afterwards: %+v", after)
 	}
 	if made := doProbe[probe.Links](t, probe.OpSpareDummy, "spare"); made.Failure != nil {
@@ -45,7 +45,7 @@ func TestLinksAndForsake(t *testing.T) {
 		slices.ContainsFunc(made.Links, func(l probe.Link) bool { return l.Name == "spare" }) {
 		t.Errorf("the kernel has links of type dummy: %t; links %+v", dummies, made.Links)
 	}
-	if again := doProbe[probe.Links](t, probe.OpForsake, "192.0.2.1"); again.Failure == nil {
+	if again := doProbe[probe.Links](t, probe.OpRemoveAddress, "192.0.2.1"); again.Failure == nil {
 		t.Errorf("what is not there was removed: %+v", again)
 	}
 }

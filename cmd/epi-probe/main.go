@@ -50,7 +50,7 @@ Operations:
   imds-rules               instance metadata: what it refuses
   http METHOD URL          one request; credentials in the answer are redacted
   links                    links, addresses and routes of this network
-  forsake IP               take an address off this network
+  remove-address IP        remove an address from this network
   clock                    the time on this node
   refresh TIMES            credentials, so many times, of one configuration of the SDK
 
@@ -188,7 +188,7 @@ var operations = map[string]operation{
 	probe.OpHTTP:          {2, 2, "METHOD URL", (*check).http},
 	probe.OpLinks:         {0, 0, "no operand", (*check).links},
 	probe.OpClock:         {0, 0, "no operand", (*check).clock},
-	probe.OpForsake:       {1, 1, "IP", (*check).forsake},
+	probe.OpRemoveAddress: {1, 1, "IP", (*check).removeAddress},
 	probe.OpSpareDummy:    {1, 1, "NAME", (*check).spareDummy},
 	probe.OpRefresh:       {1, 1, "TIMES", (*check).refresh},
 }

@@ -66,7 +66,7 @@ func playURL(ctx context.Context, load scenario.URL, gates gates, session *sessi
 	sink := &measured{session: session}
 	sink.Generators(load.Seed, nil, generator)
 	task = steps.Start("Benchmark of a URL")
-	record := load.Play(ctx, own, task)
+	record := load.Execute(ctx, own, task)
 	err = record.Failure.Err()
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)

@@ -2,8 +2,8 @@ package probe
 
 // Operations on the network of the pod.
 const (
-	OpLinks   = "links"   // the network's links
-	OpForsake = "forsake" // take an address off the network; it needs NET_ADMIN
+	OpLinks         = "links"          // the network's links
+	OpRemoveAddress = "remove-address" // remove an address from the network; it needs NET_ADMIN
 	// OpSpareDummy makes a bridge of the name that follows where the kernel has no links of type dummy;
 	// where it has, it makes nothing. It needs NET_ADMIN.
 	OpSpareDummy = "spare-dummy"

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/e2e-framework/klient/wait"
 
 	"github.com/podidentity/epi/framework"
 	"github.com/podidentity/epi/framework/cloud"
@@ -82,4 +83,56 @@ func AwaitAssociation(ctx context.Context, env *framework.Env, association *clou
 	}
 	env.T.Report("association visible to the webhook after", fmt.Sprint(time.Since(association.Created).Round(10*time.Millisecond)))
 	return admitted
+}
+
+// injection is what the webhook adds to pods for one way to credentials.
+type injection struct {
+	// variables of each container, and the volume of the token and where it is mounted.
+	variables         []string
+	volume, mountPath string
+}
+
+var (
+	podIdentity = injection{[]string{CredentialsVariable, TokenFileVariable}, TokenName, TokenMountPath}
+	webIdentity = injection{[]string{RoleVariable, WebIdentityVariable}, WebIdentityVolume, WebIdentityMountPath}
+)
+
+// in lists the parts of it that the pod has.
+func (i injection) in(pod *corev1.Pod) []string {
+	found := []string{}
+	for _, container := range Containers(pod) {
+		for _, variable := range container.Env {
+			if slices.Contains(i.variables, variable.Name) {
+				found = append(found, "container "+container.Name+": "+variable.Name)
+			}
+		}
+		for _, mount := range container.VolumeMounts {
+			if mount.MountPath == i.mountPath || mount.Name == i.volume {
+				found = append(found, "container "+container.Name+": mount "+mount.MountPath)
+			}
+		}
+	}
+	for _, volume := range pod.Spec.Volumes {
+		if volume.Name == i.volume {
+			found = append(found, "volume "+volume.Name)
+		}
+	}
+	return found
+}
+
+// await waits until the API server would admit the pod with some of it. It returns the pod as it was
+// admitted last. Nothing is created.
+func (i injection) await(ctx context.Context, env *framework.Env, pod *corev1.Pod, timeout time.Duration) (admitted *corev1.Pod, inTime bool) {
+	env.T.Helper()
+	var refused error
+	// The spec's own context, not the wait's: a request that is cut short when the time to wait runs
+	// out would say nothing about the API server.
+	err := wait.For(func(context.Context) (bool, error) {
+		admitted, refused = admit(ctx, env, pod)
+		return refused == nil && len(i.in(admitted)) > 0, refused
+	}, poll(ctx, timeout)...)
+	if refused != nil {
+		FailAdmission(env, pod, refused)
+	}
+	return admitted, err == nil
 }

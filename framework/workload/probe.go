@@ -87,10 +87,10 @@ func (p *Probe) Links(ctx context.Context) []probe.Link {
 	return p.links(ctx, probe.OpLinks)
 }
 
-// Forsake takes an address off the pod's network, whose probe may administer it (MayAdministerNetwork).
-func (p *Probe) Forsake(ctx context.Context, address string) {
+// RemoveAddress takes an address off the pod's network, whose probe may administer it (MayAdministerNetwork).
+func (p *Probe) RemoveAddress(ctx context.Context, address string) {
 	p.env.T.Helper()
-	p.links(ctx, probe.OpForsake, address)
+	p.links(ctx, probe.OpRemoveAddress, address)
 }
 
 func (p *Probe) links(ctx context.Context, args ...string) []probe.Link {

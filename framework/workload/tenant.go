@@ -34,7 +34,7 @@ func NewTenantNamed(ctx context.Context, env *framework.Env, namespace, serviceA
 	NewServiceAccount(ctx, env, namespace, serviceAccount)
 	tenant := &Tenant{
 		Association: cloud.Associate(ctx, env, namespace, serviceAccount, role),
-		Pod:         NewBystander(ctx, env, namespace, serviceAccount),
+		Pod:         NewUnscheduledPod(ctx, env, namespace, serviceAccount),
 	}
 	// By a token of its own, so that what is counted by tokens is not disturbed.
 	NewSession(ctx, env, tenant.Pod)

@@ -31,13 +31,13 @@ func (t Token) Format(state fmt.State, _ rune) {
 
 // neverScheduled holds a pod back from the scheduler, and with it from anything that would make a
 // node for it.
-const neverScheduled = "epi.podidentity.dev/bystander"
+const neverScheduled = "epi.podidentity.dev/never-scheduled"
 
-// NewBystander creates a pod that never runs: enough for tokens to be bound to, and nearly free.
-// Options change it as those of NewPod do. It goes with its namespace.
-func NewBystander(ctx context.Context, env *framework.Env, namespace, serviceAccount string, options ...Option) *corev1.Pod {
+// NewUnscheduledPod creates a pod that never runs: tokens can be bound to it, and it costs next to nothing.
+// Options change it as those of NewPod do. It is removed with its namespace.
+func NewUnscheduledPod(ctx context.Context, env *framework.Env, namespace, serviceAccount string, options ...Option) *corev1.Pod {
 	env.T.Helper()
-	pod := bystander(env, namespace, serviceAccount, options...)
+	pod := unscheduledPod(env, namespace, serviceAccount, options...)
 	if err := env.Resources.Create(ctx, pod); err != nil {
 		FailAdmission(env, pod, err)
 	}
@@ -51,9 +51,9 @@ func NeverScheduled() Option {
 	}
 }
 
-func bystander(env *framework.Env, namespace, serviceAccount string, options ...Option) *corev1.Pod {
+func unscheduledPod(env *framework.Env, namespace, serviceAccount string, options ...Option) *corev1.Pod {
 	pod := NewPod(env, namespace, serviceAccount, NeverScheduled())
-	pod.Name, pod.GenerateName = "", "bystander-"
+	pod.Name, pod.GenerateName = "", "unscheduled-"
 	for _, option := range options {
 		option(pod)
 	}

@@ -22,10 +22,10 @@ func TestTokenIsNotPrinted(t *testing.T) {
 }
 
 // A gated pod is not scheduled: https://kubernetes.io/docs/concepts/scheduling-eviction/pod-scheduling-readiness/.
-func TestBystanderIsNeverScheduled(t *testing.T) {
-	pod := bystander(environment(), "ns", "reader")
+func TestUnscheduledPodIsNeverScheduled(t *testing.T) {
+	pod := unscheduledPod(environment(), "ns", "reader")
 	if len(pod.Spec.SchedulingGates) != 1 || pod.Spec.ServiceAccountName != "reader" || pod.Name != "" || pod.GenerateName == "" {
-		t.Errorf("bystander %+v", pod)
+		t.Errorf("pod %+v", pod)
 	}
 }
 

@@ -83,7 +83,7 @@ var _ = Describe("The agent", func() {
 			target := cloud.NewRoleElsewhere(ctx, env, cloud.TrustRole(source, cloud.ExternalID(env, namespace, serviceAccount)))
 			source.Put(ctx, env, cloud.Allow([]string{target.ARN}, "sts:AssumeRole", "sts:TagSession"))
 			cloud.Associate(ctx, env, namespace, serviceAccount, source, cloud.WithTarget(target))
-			stranger := workload.NewBystander(ctx, env, namespace, serviceAccount)
+			stranger := workload.NewUnscheduledPod(ctx, env, namespace, serviceAccount)
 			workload.NewSession(ctx, env, stranger) // waits until EKS Auth knows association and roles
 			pod := workload.Start(ctx, env, workload.NewPod(env, namespace, ""))
 

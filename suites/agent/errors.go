@@ -49,7 +49,7 @@ var _ = Describe("The agent, where EKS Auth gives no credentials,", func() {
 		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			namespace := workload.NewNamespace(ctx, env)
-			token := workload.NewToken(ctx, env, workload.NewBystander(ctx, env, namespace, "default"))
+			token := workload.NewToken(ctx, env, workload.NewUnscheduledPod(ctx, env, namespace, "default"))
 			pod := workload.Start(ctx, env, workload.NewPod(env, namespace, ""))
 
 			By("presenting the token of a service account that has no association")

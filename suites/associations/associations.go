@@ -60,7 +60,7 @@ var _ = Describe("An association", func() {
 			env := framework.From(ctx)
 			namespace := workload.NewNamespace(ctx, env)
 			workload.NewServiceAccount(ctx, env, namespace, account)
-			token := string(workload.NewToken(ctx, env, workload.NewBystander(ctx, env, namespace, account)))
+			token := string(workload.NewToken(ctx, env, workload.NewUnscheduledPod(ctx, env, namespace, account)))
 			role := cloud.NewRole(ctx, env)
 			association := cloud.Associate(ctx, env, namespace, account, role)
 

@@ -63,7 +63,7 @@ var _ = Describe("A change of an association", func() {
 			env := framework.From(ctx)
 			namespace := workload.NewNamespace(ctx, env)
 			workload.NewServiceAccount(ctx, env, namespace, account)
-			token := string(workload.NewToken(ctx, env, workload.NewBystander(ctx, env, namespace, account)))
+			token := string(workload.NewToken(ctx, env, workload.NewUnscheduledPod(ctx, env, namespace, account)))
 			reader, writer := cloud.NewRole(ctx, env), cloud.NewRole(ctx, env)
 			association := cloud.Associate(ctx, env, namespace, account, reader)
 			first := cloud.AwaitSession(ctx, env, token)

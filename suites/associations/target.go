@@ -121,7 +121,7 @@ func newToken(ctx context.Context, env *framework.Env) (namespace, token string)
 	env.T.Helper()
 	namespace = workload.NewNamespace(ctx, env)
 	workload.NewServiceAccount(ctx, env, namespace, account)
-	return namespace, string(workload.NewToken(ctx, env, workload.NewBystander(ctx, env, namespace, account)))
+	return namespace, string(workload.NewToken(ctx, env, workload.NewUnscheduledPod(ctx, env, namespace, account)))
 }
 
 // mayAssume lets the associated role assume the target role.

@@ -51,8 +51,8 @@ var _ = Describe("One role for many", func() {
 			namespace := first.Pod.Namespace
 			workload.NewServiceAccount(ctx, env, namespace, "other")
 			cloud.Associate(ctx, env, namespace, "other", role)
-			replica := workload.NewBystander(ctx, env, namespace, account)
-			stranger := workload.NewBystander(ctx, env, namespace, "other")
+			replica := workload.NewUnscheduledPod(ctx, env, namespace, account)
+			stranger := workload.NewUnscheduledPod(ctx, env, namespace, "other")
 			second, third := tenant{workload.NewSession(ctx, env, replica), replica}, tenant{workload.NewSession(ctx, env, stranger), stranger}
 
 			key := func(tag string, of tenant) string { return tag + "/" + of.tags(env)[tag] + "/test.txt" }

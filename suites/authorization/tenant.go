@@ -33,7 +33,7 @@ func newPod(ctx context.Context, env *framework.Env) *corev1.Pod {
 	GinkgoHelper()
 	namespace := workload.NewNamespace(ctx, env)
 	workload.NewServiceAccount(ctx, env, namespace, account)
-	return workload.NewBystander(ctx, env, namespace, account)
+	return workload.NewUnscheduledPod(ctx, env, namespace, account)
 }
 
 // tags are the session tags that the tenant's session must have.

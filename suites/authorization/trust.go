@@ -23,7 +23,7 @@ var _ = Describe("The trust policy of a role", func() {
 			env := framework.From(ctx)
 			named, elsewhere := newPod(ctx, env), newPod(ctx, env)
 			workload.NewServiceAccount(ctx, env, named.Namespace, "other")
-			other := workload.NewBystander(ctx, env, named.Namespace, "other")
+			other := workload.NewUnscheduledPod(ctx, env, named.Namespace, "other")
 
 			By("associating three service accounts with a role that names one of them")
 			trust := cloud.TrustPodIdentity().

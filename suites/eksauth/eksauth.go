@@ -28,8 +28,8 @@ func newPod(ctx context.Context, env *framework.Env, options ...workload.Option)
 	env.T.Helper()
 	namespace := workload.NewNamespace(ctx, env)
 	workload.NewServiceAccount(ctx, env, namespace, account)
-	bystander := workload.NewBystander(ctx, env, namespace, account, options...)
-	return pod{bystander, workload.NewToken(ctx, env, bystander)}
+	unscheduled := workload.NewUnscheduledPod(ctx, env, namespace, account, options...)
+	return pod{unscheduled, workload.NewToken(ctx, env, unscheduled)}
 }
 
 // named is an option of newPod.

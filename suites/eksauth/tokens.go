@@ -47,7 +47,7 @@ var _ = Describe("A token", func() {
 	It("is refused where the cluster is not its issuer, or it is not its time yet", Covers("AUT-09"), Needs(clusters.EmulatorControl),
 		SpecTimeout(time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
-			cluster := cloud.NewPaperCluster(ctx, env, cloud.NewRole(ctx, env))
+			cluster := cloud.NewUnbackedCluster(ctx, env, cloud.NewRole(ctx, env))
 			refused := BeRefusedWith("InvalidTokenException", http.StatusBadRequest)
 
 			Expect(askingIn(env, cluster, nil)(ctx)).To(Succeed())
@@ -59,7 +59,7 @@ var _ = Describe("A token", func() {
 	It("is refused from the second on in which it expires", Covers("AUT-08"), Needs(clusters.EmulatorControl),
 		SpecTimeout(time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
-			cluster := cloud.NewPaperCluster(ctx, env, cloud.NewRole(ctx, env))
+			cluster := cloud.NewUnbackedCluster(ctx, env, cloud.NewRole(ctx, env))
 			issued := time.Now().Add(-time.Hour).Unix()
 			ending := func(at time.Time) map[string]any {
 				return map[string]any{"iat": issued, "nbf": issued, "exp": at.Unix()}
@@ -79,8 +79,8 @@ var _ = Describe("A token", func() {
 		})
 })
 
-// askingIn asks EKS Auth with a token of a cluster on paper: the error is EKS Auth's.
-func askingIn(env *framework.Env, cluster *cloud.PaperCluster, changes map[string]any) func(context.Context) error {
+// askingIn asks EKS Auth with a token of an unbacked cluster: the error is EKS Auth's.
+func askingIn(env *framework.Env, cluster *cloud.UnbackedCluster, changes map[string]any) func(context.Context) error {
 	return func(ctx context.Context) error {
 		_, err := assume(ctx, &env.Clients, cluster.Name, workload.Token(cluster.Token(env, changes)))
 		return err

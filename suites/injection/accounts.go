@@ -67,7 +67,7 @@ var _ = Describe("The webhook", func() {
 	It("serves each of many associations", Covers("INJ-01"),
 		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
-			many := cloud.NewCrowd(env, cloud.NewRole(ctx, env))
+			many := cloud.NewBulkAssociations(env, cloud.NewRole(ctx, env))
 			workload.NewNamespaceNamed(ctx, env, many.Namespace)
 
 			By("making 150 associations, and asking for pods of the first, of the hundredth, of the one behind it and of the last")

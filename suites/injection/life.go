@@ -38,7 +38,7 @@ var _ = Describe("The webhook", func() {
 			env := framework.From(ctx)
 			namespace := workload.NewNamespace(ctx, env)
 			workload.NewServiceAccount(ctx, env, namespace, account)
-			pod := workload.NewBystander(ctx, env, namespace, account)
+			pod := workload.NewUnscheduledPod(ctx, env, namespace, account)
 
 			By("associating the service account")
 			workload.AwaitAssociation(ctx, env, cloud.Associate(ctx, env, namespace, account, cloud.NewRole(ctx, env)))
@@ -56,7 +56,7 @@ var _ = Describe("The webhook", func() {
 			env := framework.From(ctx)
 			association := associate(ctx, env)
 			workload.AwaitAssociation(ctx, env, association)
-			pod := workload.NewBystander(ctx, env, association.Namespace, account)
+			pod := workload.NewUnscheduledPod(ctx, env, association.Namespace, account)
 			Expect(workload.Injected(pod)).NotTo(BeEmpty())
 
 			By("adding an ephemeral container, as kubectl debug does")

@@ -25,7 +25,7 @@ var _ = Describe("A role for a service account", func() {
 			env := framework.From(ctx)
 			pod := newPod(ctx, env)
 			workload.NewServiceAccount(ctx, env, pod.Namespace, "other")
-			other := workload.NewBystander(ctx, env, pod.Namespace, "other")
+			other := workload.NewUnscheduledPod(ctx, env, pod.Namespace, "other")
 			provider := cloud.ClusterProvider(ctx, env)
 			role := cloud.NewRoleTrusting(ctx, env, cloud.TrustServiceAccount(provider, pod.Namespace, reader))
 			take := func(of *cloud.Role, token func(SpecContext) workload.Token) func(SpecContext) error {
@@ -122,7 +122,7 @@ func newPod(ctx SpecContext, env *framework.Env) *corev1.Pod {
 	GinkgoHelper()
 	namespace := workload.NewNamespace(ctx, env)
 	workload.NewServiceAccount(ctx, env, namespace, reader)
-	return workload.NewBystander(ctx, env, namespace, reader)
+	return workload.NewUnscheduledPod(ctx, env, namespace, reader)
 }
 
 // takeRole takes the role with a token of the pod for STS; a new role is asked for again.

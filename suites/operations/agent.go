@@ -33,7 +33,7 @@ var _ = Describe("The agent", func() {
 			}
 
 			By("taking the address away")
-			pod.Forsake(ctx, pod.Pod.Status.PodIP)
+			pod.RemoveAddress(ctx, pod.Pod.Status.PodIP)
 			for _, answer := range pod.AskTogether(ctx, health...) {
 				Expect(answer[0].Status).To(BeElementOf(http.StatusInternalServerError, http.StatusRequestTimeout), "when it cannot be reached any more")
 			}

@@ -28,7 +28,7 @@ var _ = Describe("A pod that would be another", func() {
 			namespace := workload.NewNamespace(ctx, env)
 			workload.NewServiceAccount(ctx, env, namespace, forger)
 			cloud.Associate(ctx, env, namespace, forger, first)
-			session := workload.NewSession(ctx, env, workload.NewBystander(ctx, env, namespace, forger))
+			session := workload.NewSession(ctx, env, workload.NewUnscheduledPod(ctx, env, namespace, forger))
 			assume := func(tags map[string]string) func(SpecContext) error {
 				return func(ctx SpecContext) error {
 					_, err := session.Assume(ctx, second, tags)

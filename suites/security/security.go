@@ -41,8 +41,8 @@ func start(ctx context.Context, env *framework.Env) world {
 }
 
 const (
-	// crowdSize is how many pods of one service account ask at once.
-	crowdSize   = 8
+	// siblings is how many pods of one service account ask at once.
+	siblings    = 8
 	halfASecond = 500 * time.Millisecond
 )
 
@@ -78,7 +78,7 @@ var _ = Describe("Credentials", func() {
 		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			w := start(ctx, env)
-			sibling := workload.NewToken(ctx, env, workload.NewBystander(ctx, env, w.namespace, w.alice.Association.ServiceAccount))
+			sibling := workload.NewToken(ctx, env, workload.NewUnscheduledPod(ctx, env, w.namespace, w.alice.Association.ServiceAccount))
 
 			By("asking as two pods of one service account")
 			answers := w.pod.Ask(ctx, w.alice.AgentRequest(), workload.AgentRequest(sibling))
@@ -95,8 +95,8 @@ var _ = Describe("Credentials", func() {
 				cloud.AddFault(ctx, env, control.Fault{Association: w.alice.Association.ID, Latency: &control.Latency{Fixed: control.Duration(halfASecond)}})
 			}
 			var requests []probe.Request
-			for n := range crowdSize {
-				pod := workload.NewBystander(ctx, env, w.namespace, w.alice.Association.ServiceAccount, func(pod *corev1.Pod) { pod.GenerateName, pod.Name = "", podName(n) })
+			for n := range siblings {
+				pod := workload.NewUnscheduledPod(ctx, env, w.namespace, w.alice.Association.ServiceAccount, func(pod *corev1.Pod) { pod.GenerateName, pod.Name = "", podName(n) })
 				requests = append(requests, identified(workload.AgentRequest(workload.NewToken(ctx, env, pod))))
 			}
 			requests = append(requests, identified(w.bob.AgentRequest()))
@@ -107,7 +107,7 @@ var _ = Describe("Credentials", func() {
 				for n, answer := range w.pod.AskTogether(ctx, requests...) {
 					Expect(answer[0]).To(GrantCredentials())
 					seen[answer[0].Credentials.AccessKeyID] = true
-					if n == crowdSize {
+					if n == siblings {
 						Expect(answer[0].Identity.ARN).To(ContainSubstring(":assumed-role/" + w.bob.Association.Role.Name + "/"))
 						continue
 					}
@@ -126,7 +126,7 @@ var _ = Describe("Credentials", func() {
 			elsewhere := workload.NewTenantNamed(ctx, env, workload.NewNamespace(ctx, env), name, cloud.NewRole(ctx, env))
 			without := workload.NewNamespace(ctx, env)
 			workload.NewServiceAccount(ctx, env, without, name)
-			nobody := workload.NewToken(ctx, env, workload.NewBystander(ctx, env, without, name))
+			nobody := workload.NewToken(ctx, env, workload.NewUnscheduledPod(ctx, env, without, name))
 
 			By("asking as three service accounts of one name, of which two have an association")
 			answers := w.pod.Ask(ctx, identified(w.alice.AgentRequest()), identified(elsewhere.AgentRequest()), workload.AgentRequest(nobody))

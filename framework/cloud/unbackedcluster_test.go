@@ -13,11 +13,11 @@ import (
 	. "github.com/podidentity/epi/framework/matchers"
 )
 
-func TestAPaperClusterSignsWhatItIsTold(t *testing.T) {
+func TestUnbackedClusterSignsTheGivenClaims(t *testing.T) {
 	g := NewWithT(t)
 	env, f := awsEnvironment(t, "")
 	role := cloud.NewRole(t.Context(), env)
-	cluster := cloud.NewPaperCluster(t.Context(), env, role)
+	cluster := cloud.NewUnbackedCluster(t.Context(), env, role)
 	ask := func(changes map[string]any) error {
 		_, err := env.EKSAuth.AssumeRoleForPodIdentity(t.Context(), &eksauth.AssumeRoleForPodIdentityInput{
 			ClusterName: &cluster.Name, Token: aws.String(cluster.Token(env, changes)),
@@ -35,7 +35,7 @@ func TestAPaperClusterSignsWhatItIsTold(t *testing.T) {
 func TestFailOnceFailsOnce(t *testing.T) {
 	g := NewWithT(t)
 	env, f := awsEnvironment(t, "")
-	cluster := cloud.NewPaperCluster(t.Context(), env, cloud.NewRole(t.Context(), env))
+	cluster := cloud.NewUnbackedCluster(t.Context(), env, cloud.NewRole(t.Context(), env))
 	session, err := cloud.AssumeForPod(t.Context(), env, cluster.Name, cluster.Token(env, nil))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(session.ARN).To(ContainSubstring(":assumed-role/"))

@@ -17,14 +17,14 @@ import (
 )
 
 const (
-	// mostMoments bounds the record of a watch of any length.
-	mostMoments = 200
-	// leastInterval between moments: looking costs the node something, too.
-	leastInterval = 2 * time.Second
-	// restLooks at most until two in a row see as many goroutines.
-	restLooks = 5
-	// leastMoments that a slope is told of.
-	leastMoments = 4
+	// maxReadings bounds the record of a watch of any length.
+	maxReadings = 200
+	// minInterval between moments: looking costs the node something, too.
+	minInterval = 2 * time.Second
+	// maxIdleReadings at most until two in a row see as many goroutines.
+	maxIdleReadings = 5
+	// minReadings that a slope is told of.
+	minReadings = 4
 )
 
 // quantities that are watched, in the order of a moment's values.
@@ -37,32 +37,32 @@ const (
 	ofSockets
 )
 
-// moment is what the subject's processes on all nodes use at a time; NaN for what nobody can tell.
-type moment struct {
+// reading is what the subject's processes on all nodes use at a time; NaN for what nobody can tell.
+type reading struct {
 	at     time.Duration
 	values [4]float64
 }
 
-// moments are in order.
-type moments []moment
+// readings are in order.
+type readings []reading
 
-// watch looks at the agent all the while.
-type watch struct {
+// sampler looks at the agent all the while.
+type sampler struct {
 	containers []generator.Container
 	began      time.Time
-	look       func(context.Context) ([4]float64, error)
+	read       func(context.Context) ([4]float64, error)
 	end        func()
 	ended      chan struct{}
-	// seen is what the watch saw, resting the moments at which nothing was asked of the agent.
-	seen, resting moments
-	err           error
+	// readings is what the watch saw, resting the moments at which nothing was asked of the agent.
+	readings, idle readings
+	err            error
 }
 
-// watch begins to look at the agent, as often as a record of the scenario's duration can hold.
-func (s *Stage) watch(ctx context.Context) *watch {
+// startSampler begins to look at the agent, as often as a record of the scenario's duration can hold.
+func (s *Setup) startSampler(ctx context.Context) *sampler {
 	s.T.Helper()
 	enough := make(chan struct{})
-	w := &watch{began: time.Now(), end: sync.OnceFunc(func() { close(enough) }), ended: make(chan struct{})}
+	w := &sampler{began: time.Now(), end: sync.OnceFunc(func() { close(enough) }), ended: make(chan struct{})}
 	var pods []string
 	for _, pod := range workload.SubjectPods(ctx, s.Env, s.subject) {
 		w.containers, pods = append(w.containers, generator.ContainerOf(&pod)), append(pods, pod.Name)
@@ -71,48 +71,48 @@ func (s *Stage) watch(ctx context.Context) *watch {
 		_ = w.stop() // it is told where it matters
 		return nil
 	})
-	w.look = func(ctx context.Context) ([4]float64, error) { return s.look(ctx, w.containers, pods) }
-	every := max(leastInterval, s.Size.Duration/mostMoments)
+	w.read = func(ctx context.Context) ([4]float64, error) { return s.readUsage(ctx, w.containers, pods) }
+	every := max(minInterval, s.Size.Duration/maxReadings)
 	go func() {
 		defer close(w.ended)
-		w.seen, w.err = follow(ctx, enough, every, w.look)
+		w.readings, w.err = sampleUntil(ctx, enough, every, w.read)
 	}()
 	return w
 }
 
-// rest looks now, when nothing is asked of the agent: connections that are kept cost a goroutine each,
+// readIdle looks now, when nothing is asked of the agent: connections that are kept cost a goroutine each,
 // so that a load's goroutines tell as much of the generator as of the agent.
-func (w *watch) rest(ctx context.Context) error {
-	last, err := w.look(ctx)
+func (w *sampler) readIdle(ctx context.Context) error {
+	last, err := w.read(ctx)
 	// The load's connections may still be closing.
-	for range restLooks - 1 {
+	for range maxIdleReadings - 1 {
 		if err != nil {
 			return err
 		}
 		before := last
-		if last, err = w.look(ctx); last[ofGoroutines] == before[ofGoroutines] {
+		if last, err = w.read(ctx); last[ofGoroutines] == before[ofGoroutines] {
 			break
 		}
 	}
 	if err != nil {
 		return err
 	}
-	w.resting = append(w.resting, moment{time.Since(w.began), last})
+	w.idle = append(w.idle, reading{time.Since(w.began), last})
 	return nil
 }
 
 // stop ends the watch. An error says that looking failed.
-func (w *watch) stop() error {
+func (w *sampler) stop() error {
 	w.end()
 	<-w.ended
 	return w.err
 }
 
-// follow looks again and again until it is enough or ctx ends. Of a look that ctx cut off nothing is left.
-func follow(ctx context.Context, enough <-chan struct{}, every time.Duration, look func(context.Context) ([4]float64, error)) (moments, error) {
+// sampleUntil looks again and again until it is enough or ctx ends. Of a look that ctx cut off nothing is left.
+func sampleUntil(ctx context.Context, enough <-chan struct{}, every time.Duration, look func(context.Context) ([4]float64, error)) (readings, error) {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
-	var seen moments
+	var seen readings
 	for began := time.Now(); ; {
 		at := time.Since(began)
 		values, err := look(ctx)
@@ -122,7 +122,7 @@ func follow(ctx context.Context, enough <-chan struct{}, every time.Duration, lo
 		if err != nil {
 			return seen, err
 		}
-		seen = append(seen, moment{at, values})
+		seen = append(seen, reading{at, values})
 		select {
 		case <-ctx.Done():
 			return seen, nil
@@ -133,8 +133,8 @@ func follow(ctx context.Context, enough <-chan struct{}, every time.Duration, lo
 	}
 }
 
-// look sums over all nodes.
-func (s *Stage) look(ctx context.Context, containers []generator.Container, pods []string) (values [4]float64, err error) {
+// readUsage sums over all nodes.
+func (s *Setup) readUsage(ctx context.Context, containers []generator.Container, pods []string) (values [4]float64, err error) {
 	usage, err := s.Fleet.Meter(ctx, containers)
 	if err != nil {
 		return values, err
@@ -173,7 +173,7 @@ func gauge(text, name string) float64 {
 }
 
 // points of a quantity: those moments at which it is known.
-func (m moments) points(quantity int) []reports.Point {
+func (m readings) points(quantity int) []reports.Point {
 	var points []reports.Point
 	for _, moment := range m {
 		if value := moment.values[quantity]; !math.IsNaN(value) {
@@ -184,7 +184,7 @@ func (m moments) points(quantity int) []reports.Point {
 }
 
 // tracks of what is known at all.
-func (m moments) tracks() []reports.Track {
+func (m readings) tracks() []reports.Track {
 	var tracks []reports.Track
 	for i, quantity := range quantities {
 		if points := m.points(i); len(points) > 0 {
@@ -196,13 +196,13 @@ func (m moments) tracks() []reports.Track {
 
 // record adds how memory grows, over all moments, and goroutines, over those at rest, if there are
 // enough to tell.
-func (w *watch) record(t framework.T, c *Case) {
+func (w *sampler) record(t framework.T, c *Case) {
 	for _, of := range []struct {
 		points []reports.Point
 		metric Metric
-	}{{w.seen.points(ofRSS), RSSGrowth}, {w.resting.points(ofGoroutines), GoroutineGrowth}} {
-		if len(of.points) < leastMoments {
-			t.Report(of.metric.Name, fmt.Sprintf("not told: it was seen %d times, and a slope takes %d", len(of.points), leastMoments))
+	}{{w.readings.points(ofRSS), RSSGrowth}, {w.idle.points(ofGoroutines), GoroutineGrowth}} {
+		if len(of.points) < minReadings {
+			t.Report(of.metric.Name, fmt.Sprintf("not told: it was seen %d times, and a slope takes %d", len(of.points), minReadings))
 			continue
 		}
 		var minutes, values []float64

@@ -17,7 +17,7 @@ func timed(name string, cpu float64, latencies ...time.Duration) *Case {
 }
 
 func TestTurnsAreOneRecordWithTheCasesOfAll(t *testing.T) {
-	turns := Warm.InTurn()
+	turns := Warm.Interleave()
 	if unplayed := turns.Record(); unplayed.Outcome != reports.NotRun || unplayed.Name != "warm" || unplayed.Reason == "" {
 		t.Errorf("before any turn: %+v", unplayed)
 	}
@@ -64,7 +64,7 @@ func TestTurnsAreOneRecordWithTheCasesOfAll(t *testing.T) {
 }
 
 func TestTheFirstTurnThatDoesNotPassDecides(t *testing.T) {
-	turns := Warm.InTurn()
+	turns := Warm.Interleave()
 	turns.add("A", reports.Scenario{Outcome: reports.Pass}, nil)
 	turns.add("B", reports.Scenario{Outcome: reports.Fail, Failure: &reports.Failure{Message: "refused"}}, nil)
 	turns.add("B", reports.Scenario{Outcome: reports.Error, Failure: &reports.Failure{Message: "later"}}, nil)

@@ -13,19 +13,19 @@ import (
 func TestDoTellsWhoIsToBlame(t *testing.T) {
 	tests := []struct {
 		name    string
-		what    func(ctx context.Context, act *Act)
+		what    func(ctx context.Context, act *Attempt)
 		outcome reports.Outcome
 		message string
 	}{
-		{"nothing wrong", func(context.Context, *Act) {}, reports.Pass, ""},
-		{"the harness broke", func(_ context.Context, act *Act) { act.Fatalf("no %s", "pods") }, reports.Error, "no pods"},
-		{"the subject failed", func(_ context.Context, act *Act) { act.Blamef("it refused") }, reports.Fail, "it refused"},
-		{"a panic", func(context.Context, *Act) { panic("at the disco") }, reports.Error, "panic: at the disco"},
-		{"the first failure counts", func(_ context.Context, act *Act) {
+		{"nothing wrong", func(context.Context, *Attempt) {}, reports.Pass, ""},
+		{"the harness broke", func(_ context.Context, act *Attempt) { act.Fatalf("no %s", "pods") }, reports.Error, "no pods"},
+		{"the subject failed", func(_ context.Context, act *Attempt) { act.Blamef("it refused") }, reports.Fail, "it refused"},
+		{"a panic", func(context.Context, *Attempt) { panic("at the disco") }, reports.Error, "panic: at the disco"},
+		{"the first failure counts", func(_ context.Context, act *Attempt) {
 			act.Cleanup("role", func(context.Context) error { return errors.New("in use") })
 			act.Blamef("it refused")
 		}, reports.Fail, "it refused"},
-		{"a removal that fails", func(_ context.Context, act *Act) {
+		{"a removal that fails", func(_ context.Context, act *Attempt) {
 			act.Cleanup("role", func(context.Context) error { return errors.New("in use") })
 		}, reports.Error, "remove role: in use"},
 	}
@@ -52,7 +52,7 @@ func TestDoRemovesTheNewestFirstAlsoWhenInterrupted(t *testing.T) {
 			return ctx.Err()
 		}
 	}
-	act := Do(ctx, func(_ context.Context, act *Act) {
+	act := Do(ctx, func(_ context.Context, act *Attempt) {
 		act.Cleanup("namespace", remove("namespace"))
 		act.Cleanup("pod", func(ctx context.Context) error {
 			act.Cleanup("what the pod left", remove("what the pod left"))

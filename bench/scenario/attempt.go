@@ -27,8 +27,8 @@ func gone(ctx context.Context) (*clusters.EnvironmentError, bool) {
 	return errors.AsType[*clusters.EnvironmentError](context.Cause(ctx))
 }
 
-// Act is one thing that is done with fixtures: it is the framework.T of them, as Ginkgo is in suites.
-type Act struct {
+// Attempt is one thing that is done with fixtures: it is the framework.T of them, as Ginkgo is in suites.
+type Attempt struct {
 	mu       sync.Mutex
 	failure  *reports.Failure
 	outcome  reports.Outcome
@@ -43,13 +43,13 @@ type cleanup struct {
 	remove func(context.Context) error
 }
 
-var _ framework.T = (*Act)(nil)
+var _ framework.T = (*Attempt)(nil)
 
 // Do runs what is to be done, which the methods of its Act may end, and then every registered
 // clean-up, newest first, also when it failed or ctx has ended. The outcome is Pass, Fail, Error or,
 // if ctx ended, NotRun.
-func Do(ctx context.Context, what func(ctx context.Context, act *Act)) *Act {
-	act := &Act{outcome: reports.Pass}
+func Do(ctx context.Context, what func(ctx context.Context, act *Attempt)) *Attempt {
+	act := &Attempt{outcome: reports.Pass}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -68,13 +68,13 @@ func Do(ctx context.Context, what func(ctx context.Context, act *Act)) *Act {
 }
 
 // recover turns a panic into an Error of the act.
-func (a *Act) recover() {
+func (a *Attempt) recover() {
 	if reason := recover(); reason != nil {
 		a.fail(reports.Error, fmt.Sprintf("panic: %v\n%s", reason, debug.Stack()))
 	}
 }
 
-func (a *Act) clean(ctx context.Context) {
+func (a *Attempt) clean(ctx context.Context) {
 	for {
 		a.mu.Lock()
 		n := len(a.cleanups)
@@ -100,7 +100,7 @@ func (a *Act) clean(ctx context.Context) {
 }
 
 // fail keeps the first failure.
-func (a *Act) fail(outcome reports.Outcome, message string) {
+func (a *Attempt) fail(outcome reports.Outcome, message string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.failure == nil {
@@ -109,20 +109,20 @@ func (a *Act) fail(outcome reports.Outcome, message string) {
 }
 
 // Outcome of the act, and its failure unless it is Pass or NotRun.
-func (a *Act) Outcome() (reports.Outcome, *reports.Failure) {
+func (a *Attempt) Outcome() (reports.Outcome, *reports.Failure) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.outcome, a.failure
 }
 
 // Err is the failure of the act; nil if there is none.
-func (a *Act) Err() error {
+func (a *Attempt) Err() error {
 	_, failure := a.Outcome()
 	return failure.Err()
 }
 
-// tell ends the record of a scenario that was acted.
-func (a *Act) tell(record *reports.Scenario) {
+// recordTo ends the record of a scenario that was acted.
+func (a *Attempt) recordTo(record *reports.Scenario) {
 	record.Outcome, record.Failure = a.Outcome()
 	if record.Outcome == reports.NotRun {
 		record.Reason = a.reason
@@ -132,43 +132,43 @@ func (a *Act) tell(record *reports.Scenario) {
 }
 
 // Notes are what was reported.
-func (a *Act) Notes() []string {
+func (a *Attempt) Notes() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return slices.Clone(a.notes)
 }
 
 // Helper implements framework.T.
-func (*Act) Helper() {}
+func (*Attempt) Helper() {}
 
 // Logf implements framework.T.
-func (a *Act) Logf(format string, args ...any) {
+func (a *Attempt) Logf(format string, args ...any) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.log = append(a.log, fmt.Sprintf(format, args...))
 }
 
 // Report implements framework.T: a note of the scenario.
-func (a *Act) Report(name string, value any) {
+func (a *Attempt) Report(name string, value any) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.notes = append(a.notes, strings.TrimSpace(fmt.Sprintf("%s: %v", name, value)))
 }
 
 // Fatalf implements framework.T. Like all that ends an act it is for the goroutine that acts.
-func (a *Act) Fatalf(format string, args ...any) {
+func (a *Attempt) Fatalf(format string, args ...any) {
 	a.fail(reports.Error, fmt.Sprintf(format, args...))
 	runtime.Goexit()
 }
 
 // Blamef implements framework.T.
-func (a *Act) Blamef(format string, args ...any) {
+func (a *Attempt) Blamef(format string, args ...any) {
 	a.fail(reports.Fail, fmt.Sprintf(format, args...))
 	runtime.Goexit()
 }
 
 // Cleanup implements framework.T.
-func (a *Act) Cleanup(what string, remove func(context.Context) error) {
+func (a *Attempt) Cleanup(what string, remove func(context.Context) error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.cleanups = append(a.cleanups, cleanup{what, remove})

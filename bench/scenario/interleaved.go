@@ -9,27 +9,27 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// Turns is a scenario that several variants of its subject play in turn: one record of all.
-type Turns struct {
+// Interleaved is a scenario that several variants of its subject play in turn: one record of all.
+type Interleaved struct {
 	scenario Scenario
 	record   reports.Scenario
 	cases    caseList
 	begun    bool
 }
 
-// InTurn returns the scenario's turns, of which none has been played yet.
-func (s Scenario) InTurn() *Turns { return &Turns{scenario: s} }
+// Interleave returns the scenario's turns, of which none has been played yet.
+func (s Scenario) Interleave() *Interleaved { return &Interleaved{scenario: s} }
 
-// Play plays the scenario once more, with the variant that is in place, and returns the record of this
+// Execute plays the scenario once more, with the variant that is in place, and returns the record of this
 // turn alone.
-func (t *Turns) Play(ctx context.Context, variant string, setting Setting) reports.Scenario {
-	turn, cases := t.scenario.play(ctx, setting)
+func (t *Interleaved) Execute(ctx context.Context, variant string, setting RunOptions) reports.Scenario {
+	turn, cases := t.scenario.execute(ctx, setting)
 	turn.Cases = cases.record()
 	t.add(variant, turn, cases)
 	return turn
 }
 
-func (t *Turns) add(variant string, turn reports.Scenario, cases caseList) {
+func (t *Interleaved) add(variant string, turn reports.Scenario, cases caseList) {
 	if !t.begun {
 		t.begun, t.record = true, turn
 		t.record.Notes = nil
@@ -51,10 +51,10 @@ func (t *Turns) add(variant string, turn reports.Scenario, cases caseList) {
 
 // Record of all turns: each case of each variant, as "variant=A/rate=900", with the turns as its repeats.
 // The outcome is Pass if all turns were that, else that of the first one that was not.
-func (t *Turns) Record() reports.Scenario {
+func (t *Interleaved) Record() reports.Scenario {
 	record := t.record
 	if !t.begun {
-		record = t.scenario.Unplayed("the run ended before its turn")
+		record = t.scenario.NotRun("the run ended before its turn")
 	}
 	record.Cases = t.cases.record()
 	return record

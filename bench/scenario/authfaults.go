@@ -18,7 +18,7 @@ var Throttled = Scenario{
 	Needs:   []clusters.Capability{clusters.EmulatorControl},
 	Size:    Size{Identities: 500, Repeats: 3},
 	Primary: []Primary{{"", Failed.Name}, {"", P50.Name}, {"", Calls.Name}},
-	Run: func(ctx context.Context, s *Stage) {
+	Run: func(ctx context.Context, s *Setup) {
 		for range s.Size.Repeats {
 			half := control.Fault{Operation: assume, Probability: 0.5, Error: &control.Refusal{Kind: control.Throttling}}
 			s.Case("").Add(s.herd(ctx, s.Tokens(ctx, s.Size.Identities), s.Size.Identities, slowly(delays[0]), half))
@@ -36,11 +36,11 @@ var SlowAuth = Scenario{
 	Needs:   []clusters.Capability{clusters.EmulatorControl},
 	Size:    Size{Rates: []float64{50}, Identities: 50, Repeats: 3},
 	Primary: []Primary{{"delay=1.5s/rate=*", P50.Name}, {"delay=1.5s/rate=*", Failed.Name}, {"delay=1.5s/rate=*", Calls.Name}},
-	Run: func(ctx context.Context, s *Stage) {
+	Run: func(ctx context.Context, s *Setup) {
 		ask := func(delay time.Duration, rate float64) Sample {
 			tokens := s.Tokens(ctx, s.Size.Identities)
 			defer s.Fault(ctx, slowly(delay))()
-			return s.Measure(ctx, s.Credentials(tokens).NewConnections().Within(patience).
+			return s.Measure(ctx, s.Credentials(tokens).NewConnections().Within(herdTimeout).
 				Steady(rate, time.Duration(float64(len(tokens))/rate*float64(time.Second))))
 		}
 		for range s.Size.Repeats {
@@ -63,7 +63,7 @@ var Outage = Scenario{
 	Needs:   []clusters.Capability{clusters.EmulatorControl},
 	Size:    Size{Rates: []float64{900}, Duration: time.Second, Repeats: 3, Identities: 20},
 	Primary: []Primary{{"tokens=known/rate=*", Failed.Name}, {"tokens=unknown", P50.Name}, {"tokens=unknown/restored", Failed.Name}},
-	Run: func(ctx context.Context, s *Stage) {
+	Run: func(ctx context.Context, s *Setup) {
 		known := s.Tokens(ctx, s.Size.Identities)
 		s.Warm(ctx, known)
 		for range s.Size.Repeats {
@@ -72,7 +72,7 @@ var Outage = Scenario{
 			for _, rate := range s.Size.Rates {
 				s.Case("tokens=known/rate=%g", rate).Add(s.Measure(ctx, s.Credentials(known).Settled(rate, s.Size.Duration)))
 			}
-			herd := s.Credentials(unknown).NewConnections().Within(patience).AtOnce(len(unknown))
+			herd := s.Credentials(unknown).NewConnections().Within(herdTimeout).AtOnce(len(unknown))
 			s.Case("tokens=unknown").Add(s.Measure(ctx, herd))
 			restore()
 			s.Case("tokens=unknown/restored").Add(s.Measure(ctx, herd))

@@ -18,57 +18,57 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// Stage is what a scenario acts on: the environment, and the generators and identities that all
+// Setup is what a scenario acts on: the environment, and the generators and identities that all
 // scenarios of a run share.
-type Stage struct {
+type Setup struct {
 	*framework.Env
 	Size Size
 	// Seed of everything random.
-	Seed  uint64
-	Fleet *generator.Fleet
-	Cast  *Cast
+	Seed       uint64
+	Fleet      *generator.Fleet
+	Identities *IdentityPool
 
 	subject string
 	task    clusters.Task
 	cases   caseList
-	// unmetered says that the record has told why nothing is metered.
-	unmetered bool
+	// reportedUnmetered says that the record has told why nothing is metered.
+	reportedUnmetered bool
 }
 
-// Setting is what Play needs beside the scenario.
-type Setting struct {
+// RunOptions is what Play needs beside the scenario.
+type RunOptions struct {
 	Environment *clusters.Environment
 	// Run names the run.
-	Run   string
-	Seed  uint64
-	Fleet *generator.Fleet
-	Cast  *Cast
+	Run        string
+	Seed       uint64
+	Fleet      *generator.Fleet
+	Identities *IdentityPool
 	// Watch, if set, is asked about the environment before anything is recorded.
 	Watch Watch
 	// Task is told what is going on.
 	Task clusters.Task
 }
 
-// Play runs a scenario and returns its record.
-func (s Scenario) Play(ctx context.Context, setting Setting) reports.Scenario {
-	record, cases := s.play(ctx, setting)
+// Execute runs a scenario and returns its record.
+func (s Scenario) Execute(ctx context.Context, setting RunOptions) reports.Scenario {
+	record, cases := s.execute(ctx, setting)
 	record.Cases = cases.record()
 	return record
 }
 
-// play runs a scenario and returns its record, and the cases that belong into it.
-func (s Scenario) play(ctx context.Context, setting Setting) (reports.Scenario, caseList) {
+// execute runs a scenario and returns its record, and the cases that belong into it.
+func (s Scenario) execute(ctx context.Context, setting RunOptions) (reports.Scenario, caseList) {
 	record := s.blank()
-	record.Started, record.Size = time.Now(), s.Size.told()
+	record.Started, record.Size = time.Now(), s.Size.record()
 	if why := s.lacks(setting.Environment); why != "" {
 		record.Outcome, record.Reason = reports.NotSupported, why
 		return record, nil
 	}
-	stage := &Stage{
-		Size: s.Size, Seed: setting.Seed, Fleet: setting.Fleet, Cast: setting.Cast,
+	stage := &Setup{
+		Size: s.Size, Seed: setting.Seed, Fleet: setting.Fleet, Identities: setting.Identities,
 		subject: s.Subject, task: setting.Task,
 	}
-	act := Do(ctx, func(ctx context.Context, act *Act) {
+	act := Do(ctx, func(ctx context.Context, act *Attempt) {
 		env, err := framework.New(ctx, setting.Environment, framework.Options{Run: setting.Run, T: act})
 		if err != nil {
 			act.Fatalf("%v", err)
@@ -76,7 +76,7 @@ func (s Scenario) play(ctx context.Context, setting Setting) (reports.Scenario, 
 		stage.Env = env
 		s.Run(ctx, stage)
 	})
-	act.tell(&record)
+	act.recordTo(&record)
 	if setting.Watch != nil && settle(ctx, setting.Watch, &record) {
 		return record, nil
 	}
@@ -113,8 +113,8 @@ func (s Scenario) blank() reports.Scenario {
 	return reports.Scenario{Name: s.Name, Title: s.Title, About: s.About, Source: s.Source, Subject: s.Subject}
 }
 
-// Unplayed is the record of a scenario that was not run.
-func (s Scenario) Unplayed(reason string) reports.Scenario {
+// NotRun is the record of a scenario that was not run.
+func (s Scenario) NotRun(reason string) reports.Scenario {
 	record := s.blank()
 	record.Outcome, record.Reason = reports.NotRun, reason
 	return record
@@ -130,8 +130,8 @@ func (s Scenario) lacks(env *clusters.Environment) string {
 	return env.Lacks(s.Needs...)
 }
 
-// told is the size for the record.
-func (s Size) told() map[string]string {
+// record is the size for the record.
+func (s Size) record() map[string]string {
 	told := map[string]string{}
 	if len(s.Rates) > 0 {
 		var rates []string
@@ -152,18 +152,18 @@ func (s Size) told() map[string]string {
 }
 
 // Case is the case of a name, such as "rate=900"; a new one the first time.
-func (s *Stage) Case(format string, args ...any) *Case {
+func (s *Setup) Case(format string, args ...any) *Case {
 	return s.cases.of(fmt.Sprintf(format, args...))
 }
 
 // Progress says what is going on.
-func (s *Stage) Progress(format string, args ...any) { s.task.Detail(format, args...) }
+func (s *Setup) Progress(format string, args ...any) { s.task.Detail(format, args...) }
 
 // Tokens are n new ones, which the agent has never seen.
-func (s *Stage) Tokens(ctx context.Context, n int) []string {
+func (s *Setup) Tokens(ctx context.Context, n int) []string {
 	s.T.Helper()
 	s.Progress("asking the API server for %d tokens", n)
-	tokens, err := s.Cast.Tokens(ctx, n)
+	tokens, err := s.Identities.Tokens(ctx, n)
 	if err != nil {
 		s.T.Fatalf("%v", err)
 	}
@@ -171,7 +171,7 @@ func (s *Stage) Tokens(ctx context.Context, n int) []string {
 }
 
 // Warm asks the agent of each generator's node once for each token, gently, and blames it for refusals.
-func (s *Stage) Warm(ctx context.Context, tokens []string) {
+func (s *Setup) Warm(ctx context.Context, tokens []string) {
 	s.T.Helper()
 	const rate = 200
 	job := s.Credentials(tokens).Steady(rate, time.Duration(len(tokens))*time.Second/rate)
@@ -187,7 +187,7 @@ func (s *Stage) Warm(ctx context.Context, tokens []string) {
 }
 
 // Load makes a load with all generators.
-func (s *Stage) Load(ctx context.Context, job load.Job) *load.Result {
+func (s *Setup) Load(ctx context.Context, job load.Job) *load.Result {
 	s.T.Helper()
 	job.Seed = s.Seed
 	result, err := s.Fleet.Run(ctx, job)
@@ -198,7 +198,7 @@ func (s *Stage) Load(ctx context.Context, job load.Job) *load.Result {
 }
 
 // Measure makes a load and meters the subject and EKS Auth while it is on.
-func (s *Stage) Measure(ctx context.Context, job load.Job) Sample {
+func (s *Setup) Measure(ctx context.Context, job load.Job) Sample {
 	s.T.Helper()
 	sample := s.Observe(ctx, identities(job), func(ctx context.Context) *load.Result { return s.Load(ctx, job) })
 	sample.Limited = s.Fleet.Limited(job, sample.Result)
@@ -207,7 +207,7 @@ func (s *Stage) Measure(ctx context.Context, job load.Job) Sample {
 
 // Observe meters the subject and EKS Auth, for so many identities, while something is done; its result
 // may be nil.
-func (s *Stage) Observe(ctx context.Context, identities int, what func(context.Context) *load.Result) Sample {
+func (s *Setup) Observe(ctx context.Context, identities int, what func(context.Context) *load.Result) Sample {
 	s.T.Helper()
 	containers := s.containers(ctx)
 	before, metered := s.meter(ctx, containers)
@@ -224,7 +224,7 @@ func (s *Stage) Observe(ctx context.Context, identities int, what func(context.C
 	return sample
 }
 
-func (s *Stage) containers(ctx context.Context) []generator.Container {
+func (s *Setup) containers(ctx context.Context) []generator.Container {
 	s.T.Helper()
 	var list []generator.Container
 	for _, pod := range workload.SubjectPods(ctx, s.Env, s.subject) {
@@ -235,11 +235,11 @@ func (s *Stage) containers(ctx context.Context) []generator.Container {
 
 // meter reads what the containers have used; false where the cluster lets nobody see that, which the
 // record says once.
-func (s *Stage) meter(ctx context.Context, containers []generator.Container) (map[string]meter.Usage, bool) {
+func (s *Setup) meter(ctx context.Context, containers []generator.Container) (map[string]meter.Usage, bool) {
 	s.T.Helper()
 	usage, err := s.Fleet.Meter(ctx, containers)
-	if err != nil && !s.unmetered {
-		s.unmetered = true
+	if err != nil && !s.reportedUnmetered {
+		s.reportedUnmetered = true
 		s.T.Report("CPU time and memory could not be read", err)
 	}
 	return usage, err == nil
@@ -249,7 +249,7 @@ func (s *Stage) meter(ctx context.Context, containers []generator.Container) (ma
 const assume = "AssumeRoleForPodIdentity"
 
 // calls that EKS Auth has got so far, whatever it answered; -1 where nobody can tell.
-func (s *Stage) calls(ctx context.Context) int {
+func (s *Setup) calls(ctx context.Context) int {
 	s.T.Helper()
 	if s.Control == nil {
 		return -1
@@ -268,7 +268,7 @@ func (s *Stage) calls(ctx context.Context) int {
 }
 
 // Memory of the subject now, in bytes; false where the cluster lets nobody see it.
-func (s *Stage) Memory(ctx context.Context) (bytes int64, metered bool) {
+func (s *Setup) Memory(ctx context.Context) (bytes int64, metered bool) {
 	s.T.Helper()
 	usage, metered := s.meter(ctx, s.containers(ctx))
 	for _, used := range usage {
@@ -279,7 +279,7 @@ func (s *Stage) Memory(ctx context.Context) (bytes int64, metered bool) {
 
 // Fault makes AWS's side behave as all of the rules say until the returned function is called, at the
 // latest until the scenario's end. It needs clusters.EmulatorControl.
-func (s *Stage) Fault(ctx context.Context, rules ...control.Fault) (restore func()) {
+func (s *Setup) Fault(ctx context.Context, rules ...control.Fault) (restore func()) {
 	s.T.Helper()
 	var set []*cloud.Fault
 	for _, rule := range rules {

@@ -28,9 +28,9 @@ const (
 	tokenLife = int64(3600)
 )
 
-// Cast are the identities that scenarios act with: service accounts with associations, each with a
+// IdentityPool are the identities that scenarios act with: service accounts with associations, each with a
 // pod that is never scheduled, in a namespace of their own.
-type Cast struct {
+type IdentityPool struct {
 	Namespace string
 	Role      *cloud.Role
 	tenants   []*workload.Tenant
@@ -38,8 +38,8 @@ type Cast struct {
 	next      atomic.Uint64
 }
 
-// NewCast makes them. They go with the act of env.
-func NewCast(ctx context.Context, env *framework.Env) *Cast {
+// NewIdentityPool makes them. They go with the act of env.
+func NewIdentityPool(ctx context.Context, env *framework.Env) *IdentityPool {
 	env.T.Helper()
 	// Tokens are asked for as fast as the API server signs them.
 	config := rest.CopyConfig(env.Config)
@@ -48,7 +48,7 @@ func NewCast(ctx context.Context, env *framework.Env) *Cast {
 	if err != nil {
 		env.T.Fatalf("reach cluster: %v", err)
 	}
-	cast := &Cast{Namespace: workload.NewNamespace(ctx, env), Role: cloud.NewRole(ctx, env), clientset: clientset}
+	cast := &IdentityPool{Namespace: workload.NewNamespace(ctx, env), Role: cloud.NewRole(ctx, env), clientset: clientset}
 	for range accounts {
 		cast.tenants = append(cast.tenants, workload.NewTenant(ctx, env, cast.Namespace, cast.Role))
 	}
@@ -56,7 +56,7 @@ func NewCast(ctx context.Context, env *framework.Env) *Cast {
 }
 
 // Tokens are n new tokens, unknown to the agent, of the accounts in turn, each bound to its pod.
-func (c *Cast) Tokens(ctx context.Context, n int) ([]string, error) {
+func (c *IdentityPool) Tokens(ctx context.Context, n int) ([]string, error) {
 	pods := make([]*corev1.Pod, 0, len(c.tenants))
 	for _, tenant := range c.tenants {
 		pods = append(pods, tenant.Pod)
@@ -65,7 +65,7 @@ func (c *Cast) Tokens(ctx context.Context, n int) ([]string, error) {
 }
 
 // TokensOf are n new tokens of the service accounts of pods, in turn, each bound to its pod.
-func (c *Cast) TokensOf(ctx context.Context, n int, pods ...*corev1.Pod) ([]string, error) {
+func (c *IdentityPool) TokensOf(ctx context.Context, n int, pods ...*corev1.Pod) ([]string, error) {
 	tokens := make([]string, n)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(tokensAtOnce)

@@ -25,7 +25,7 @@ func TestFollowerSeesWhatComesChangesAndGoes(t *testing.T) {
 		w, err := clientset.Tracker().Watch(action.GetResource(), action.GetNamespace())
 		return true, w, err
 	})
-	followed, stop, err := followPods(t.Context(), clientset, "ns", startLabel+"=1")
+	followed, stop, err := watchPods(t.Context(), clientset, "ns", startLabel+"=1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func TestFollowerSeesWhatComesChangesAndGoes(t *testing.T) {
 }
 
 func TestFollowerWaitsNoLongerThanItShould(t *testing.T) {
-	followed, stop, err := followPods(t.Context(), fake.NewClientset(), "ns", "")
+	followed, stop, err := watchPods(t.Context(), fake.NewClientset(), "ns", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func TestFollowerWaitsNoLongerThanItShould(t *testing.T) {
 	if _, ok := followed.await(ended, time.Minute, allEnded(1)); ok {
 		t.Error("a wait that was cut short succeeded")
 	}
-	if _, _, err := followPods(ended, fake.NewClientset(), "ns", ""); err == nil || !strings.Contains(err.Error(), "namespace ns") {
+	if _, _, err := watchPods(ended, fake.NewClientset(), "ns", ""); err == nil || !strings.Contains(err.Error(), "namespace ns") {
 		t.Errorf("error %v, want one that says what could not be followed", err)
 	}
 }

@@ -14,25 +14,25 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// follower knows the pods of a namespace with a label as they are now: from one watch, however many
+// podWatch knows the pods of a namespace with a label as they are now: from one watch, however many
 // there are.
-type follower struct {
+type podWatch struct {
 	mu   sync.Mutex
 	pods map[string]*corev1.Pod
 	// changed is closed at the next change.
 	changed chan struct{}
 }
 
-// followPods begins to, and returns when it knows what there is; stop ends it.
-func followPods(ctx context.Context, clientset kubernetes.Interface, namespace, selector string) (f *follower, stop func(), err error) {
-	f = &follower{pods: map[string]*corev1.Pod{}, changed: make(chan struct{})}
+// watchPods begins to, and returns when it knows what there is; stop ends it.
+func watchPods(ctx context.Context, clientset kubernetes.Interface, namespace, selector string) (f *podWatch, stop func(), err error) {
+	f = &podWatch{pods: map[string]*corev1.Pod{}, changed: make(chan struct{})}
 	factory := informers.NewSharedInformerFactoryWithOptions(clientset, 0, informers.WithNamespace(namespace),
 		informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.LabelSelector = selector }))
 	informer := factory.Core().V1().Pods().Informer()
 	handler, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(object any) { f.see(object, false) },
-		UpdateFunc: func(_, object any) { f.see(object, false) },
-		DeleteFunc: func(object any) { f.see(object, true) },
+		AddFunc:    func(object any) { f.update(object, false) },
+		UpdateFunc: func(_, object any) { f.update(object, false) },
+		DeleteFunc: func(object any) { f.update(object, true) },
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("follow pods of namespace %s: %w", namespace, err)
@@ -50,7 +50,7 @@ func followPods(ctx context.Context, clientset kubernetes.Interface, namespace, 
 	return f, stop, nil
 }
 
-func (f *follower) see(object any, gone bool) {
+func (f *podWatch) update(object any, gone bool) {
 	if unknown, ok := object.(cache.DeletedFinalStateUnknown); ok {
 		object = unknown.Obj
 	}
@@ -70,7 +70,7 @@ func (f *follower) see(object any, gone bool) {
 }
 
 // now is the pods by name, which are not to be changed, and what is closed when that is no longer so.
-func (f *follower) now() (pods map[string]*corev1.Pod, changed <-chan struct{}) {
+func (f *podWatch) now() (pods map[string]*corev1.Pod, changed <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return maps.Clone(f.pods), f.changed
@@ -78,7 +78,7 @@ func (f *follower) now() (pods map[string]*corev1.Pod, changed <-chan struct{}) 
 
 // await waits, at most so long, until the pods are as they should be; false if they are not by then.
 // It returns them as they were last.
-func (f *follower) await(ctx context.Context, patience time.Duration, as func(map[string]*corev1.Pod) bool) (map[string]*corev1.Pod, bool) {
+func (f *podWatch) await(ctx context.Context, patience time.Duration, as func(map[string]*corev1.Pod) bool) (map[string]*corev1.Pod, bool) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {

@@ -17,10 +17,10 @@ const ms = time.Millisecond
 
 // born is a pod that was admitted after 10 ms, began after 100 ms, had credentials after 130 ms and the
 // object after 150 ms, changed.
-func born(change ...func(*birth)) birth {
+func born(change ...func(*startup)) startup {
 	asked := time.Now()
 	wall := asked.Round(0)
-	b := birth{Asked: asked, Admitted: asked.Add(10 * ms), Injected: true, First: probe.FirstObject{
+	b := startup{Asked: asked, Admitted: asked.Add(10 * ms), Injected: true, First: probe.FirstObject{
 		Started: wall.Add(100 * ms), Credentials: wall.Add(130 * ms), Object: wall.Add(150 * ms), Size: objectSize,
 	}}
 	for _, c := range change {
@@ -29,20 +29,20 @@ func born(change ...func(*birth)) birth {
 	return b
 }
 
-func withoutInjection(b *birth) { b.Injected = false }
+func withoutInjection(b *startup) { b.Injected = false }
 
-func withoutCredentials(b *birth) {
+func withoutCredentials(b *startup) {
 	b.First.Credentials, b.First.Object = time.Time{}, time.Time{}
 	b.First.Failure = &probe.Failure{Class: probe.CredentialsFailed}
 }
 
-func denied(b *birth) {
+func denied(b *startup) {
 	b.First.Object, b.First.Failure = time.Time{}, &probe.Failure{Class: probe.APIError, Status: 403}
 }
 
 func TestBirthsTellHowFarTheyCame(t *testing.T) {
 	for name, test := range map[string]struct {
-		birth birth
+		birth startup
 		after []time.Duration
 		kind  string
 	}{
@@ -50,7 +50,7 @@ func TestBirthsTellHowFarTheyCame(t *testing.T) {
 		"no webhook":          {born(withoutInjection), nil, "not injected"},
 		"no agent":            {born(withoutCredentials), []time.Duration{10 * ms, 100 * ms}, "credentials-failed"},
 		"a role that may not": {born(denied), []time.Duration{10 * ms, 100 * ms, 130 * ms}, "403"},
-		"half an object":      {born(func(b *birth) { b.First.Size-- }), []time.Duration{10 * ms, 100 * ms, 130 * ms}, "wrong size"},
+		"half an object":      {born(func(b *startup) { b.First.Size-- }), []time.Duration{10 * ms, 100 * ms, 130 * ms}, "wrong size"},
 	} {
 		if after, kind := test.birth.reached(); !slices.Equal(after, test.after) || kind != test.kind {
 			t.Errorf("%s: got %v, %q; want %v, %q", name, after, kind, test.after, test.kind)
@@ -67,8 +67,8 @@ func TestBirthsAreRecordedByMilestone(t *testing.T) {
 		}
 		return cases[name]
 	}
-	recordBirths([]birth{born(), born(), born(withoutCredentials), born(denied)}, to)
-	recordBirths([]birth{born(), born(), born(), born(withoutInjection)}, to)
+	recordStartups([]startup{born(), born(), born(withoutCredentials), born(denied)}, to)
+	recordStartups([]startup{born(), born(), born(), born(withoutInjection)}, to)
 	for name, want := range map[string]struct {
 		p50    float64
 		failed []float64
@@ -103,7 +103,7 @@ func TestBirthsAreRecordedByMilestone(t *testing.T) {
 // A repeat in which nothing succeeded has no latency, and fails wholly.
 func TestBirthsThatAllFailAreRecorded(t *testing.T) {
 	cases := map[string]*Case{}
-	recordBirths([]birth{born(withoutCredentials), born(withoutCredentials)}, func(name string) *Case {
+	recordStartups([]startup{born(withoutCredentials), born(withoutCredentials)}, func(name string) *Case {
 		cases[name] = newCase(name)
 		return cases[name]
 	})
@@ -123,7 +123,7 @@ func TestBirthIsReadOfWhatThePodLeft(t *testing.T) {
 		return pod(corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Message: message, ExitCode: code, Reason: "Error"}})
 	}
 	asked := time.Now()
-	got, err := bornOf(left(`{"started":"2026-01-02T03:04:05Z","failure":{"class":"no-credentials"}}`, 0), asked, asked.Add(ms), true)
+	got, err := startupOf(left(`{"started":"2026-01-02T03:04:05Z","failure":{"class":"no-credentials"}}`, 0), asked, asked.Add(ms), true)
 	if err != nil || !got.Injected || got.Admitted.Sub(got.Asked) != ms || got.First.Failure.Class != probe.NoCredentials {
 		t.Errorf("%v: %+v", err, got)
 	}
@@ -133,7 +133,7 @@ func TestBirthIsReadOfWhatThePodLeft(t *testing.T) {
 		"without its container":   pod(corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CreateContainerError"}}),
 		"pod start-1-0 ended wit": {ObjectMeta: metav1.ObjectMeta{Name: "start-1-0"}, Status: corev1.PodStatus{Phase: corev1.PodFailed}},
 	} {
-		if _, err := bornOf(pod, asked, asked, true); err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "start-1-0") {
+		if _, err := startupOf(pod, asked, asked, true); err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "start-1-0") {
 			t.Errorf("error %v, want one of the pod that says %q", err, says)
 		}
 	}

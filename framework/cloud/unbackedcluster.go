@@ -17,9 +17,9 @@ import (
 	"github.com/podidentity/epi/framework"
 )
 
-// PaperCluster is a cluster that EKS knows and that is not there: the harness signs its tokens, also
-// those that no API server would give out.
-type PaperCluster struct {
+// UnbackedCluster is a cluster that EKS knows and that no machine backs. The harness signs its tokens, also
+// those that no API server would issue.
+type UnbackedCluster struct {
 	Name string
 	// Association is of the one service account.
 	*Association
@@ -28,12 +28,12 @@ type PaperCluster struct {
 	key    *ecdsa.PrivateKey
 }
 
-// paperKey is the ID of a paper cluster's key.
-const paperKey = "paper"
+// unbackedKey is the ID of the key that signs the tokens.
+const unbackedKey = "unbacked"
 
-// NewPaperCluster makes a cluster known to EKS, with an association of its one service account with
+// NewUnbackedCluster makes a cluster known to EKS, with an association of its one service account with
 // the role. It needs clusters.EmulatorControl.
-func NewPaperCluster(ctx context.Context, env *framework.Env, role *Role) *PaperCluster {
+func NewUnbackedCluster(ctx context.Context, env *framework.Env, role *Role) *UnbackedCluster {
 	env.T.Helper()
 	if env.Control == nil {
 		env.T.Fatalf("register a cluster: the environment has no control API, though it says so")
@@ -43,8 +43,8 @@ func NewPaperCluster(ctx context.Context, env *framework.Env, role *Role) *Paper
 		env.T.Fatalf("make key of a cluster: %v", err)
 	}
 	name := env.NewName()
-	cluster := &PaperCluster{Name: name, issuer: "https://" + name + ".example.com", key: key}
-	set, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: paperKey, Algorithm: "ES256", Use: "sig"}}})
+	cluster := &UnbackedCluster{Name: name, issuer: "https://" + name + ".example.com", key: key}
+	set, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: unbackedKey, Algorithm: "ES256", Use: "sig"}}})
 	if err != nil {
 		env.T.Fatalf("encode key of cluster %s: %v", cluster.Name, err)
 	}
@@ -58,7 +58,7 @@ func NewPaperCluster(ctx context.Context, env *framework.Env, role *Role) *Paper
 
 // Token signs a token as an API server would give one to a pod of the service account, with other
 // claims in place of its own; nil takes a claim out. It is a secret.
-func (c *PaperCluster) Token(env *framework.Env, changes map[string]any) string {
+func (c *UnbackedCluster) Token(env *framework.Env, changes map[string]any) string {
 	env.T.Helper()
 	now := time.Now()
 	claims := jwt.MapClaims{
@@ -72,7 +72,7 @@ func (c *PaperCluster) Token(env *framework.Env, changes map[string]any) string 
 	maps.Copy(claims, changes)
 	maps.DeleteFunc(claims, func(_ string, value any) bool { return value == nil })
 	token := jwt.NewWithClaims(jwt.SigningMethodES256, claims)
-	token.Header["kid"] = paperKey
+	token.Header["kid"] = unbackedKey
 	signed, err := token.SignedString(c.key)
 	if err != nil {
 		env.T.Fatalf("sign token of cluster %s: %v", c.Name, err)

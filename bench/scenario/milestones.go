@@ -22,9 +22,9 @@ const (
 // milestones in their order.
 var milestones = []string{admitted, started, hasIdentity, readsObjects}
 
-// birth is how one pod came to its first object. Asked and Admitted are by this machine's clock, the
+// startup is how one pod came to its first object. Asked and Admitted are by this machine's clock, the
 // program's times by its node's.
-type birth struct {
+type startup struct {
 	// Asked is when its creation was due, Admitted when the API server had answered that.
 	Asked, Admitted time.Time
 	// Injected says that it was admitted with what the webhook gives.
@@ -35,7 +35,7 @@ type birth struct {
 
 // reached is how long after its creation was due the pod came to each of the milestones, as far as it
 // came; kind is why it came no further, "" for all the way.
-func (b birth) reached() (after []time.Duration, kind string) {
+func (b startup) reached() (after []time.Duration, kind string) {
 	if !b.Injected {
 		return nil, "not injected"
 	}
@@ -54,10 +54,10 @@ func (b birth) reached() (after []time.Duration, kind string) {
 	return append(after, b.First.Object.Sub(b.Asked.Round(0))), ""
 }
 
-// bornOf is the birth of an ended pod. That its program left nothing is nobody's but the harness's
+// startupOf is the birth of an ended pod. That its program left nothing is nobody's but the harness's
 // fault: it ends well whatever AWS and the agent say.
-func bornOf(pod *corev1.Pod, asked, answered time.Time, injected bool) (birth, error) {
-	b := birth{Asked: asked, Admitted: answered, Injected: injected}
+func startupOf(pod *corev1.Pod, asked, answered time.Time, injected bool) (startup, error) {
+	b := startup{Asked: asked, Admitted: answered, Injected: injected}
 	for _, status := range pod.Status.ContainerStatuses {
 		if status.Name != workload.Main || status.State.Terminated == nil {
 			continue
@@ -71,9 +71,9 @@ func bornOf(pod *corev1.Pod, asked, answered time.Time, injected bool) (birth, e
 	return b, fmt.Errorf("pod %s ended without its container: %s", pod.Name, workload.Describe(pod))
 }
 
-// recordBirths adds a repeat to the cases "until=" each milestone, and to "step=credentials", which is
+// recordStartups adds a repeat to the cases "until=" each milestone, and to "step=credentials", which is
 // from a program's start to its credentials by one clock. Of a milestone all failures before it count.
-func recordBirths(births []birth, to func(name string) *Case) {
+func recordStartups(births []startup, to func(name string) *Case) {
 	until := make([][]time.Duration, len(milestones))
 	failures := make([]map[string]int, len(milestones))
 	for i := range failures {
