@@ -87,6 +87,12 @@ snapshot: ## Build what a release has, unpublished, into dist/
 release: ## Build and draft a release of the tag that is checked out (CI does it)
 	go run $(GORELEASER) release --clean --config .github/goreleaser.yaml
 
+.PHONY: release-images
+release-images: ## Push the images of a release, each for amd64 and arm64 (REPOSITORY=ghcr.io/you TAG=v1.2.3, after docker login)
+	go run ./clusters/programs/pack --arch amd64
+	go run ./clusters/programs/pack --arch arm64
+	go run ./clusters/programs/publish --repository '$(REPOSITORY)' --tag '$(TAG)'
+
 .PHONY: clean
 clean: ## Remove what make built here; running environments: bin/epi down --all
 	rm -rf bin dist _artifacts clusters/programs/packed_*.tar.zst

@@ -29,6 +29,8 @@ type Program struct {
 	Name string
 	// User is the numeric user id that the program runs as, such as "65532"; "0" for root.
 	User string
+	// Architecture is Go's name of it, such as "arm64"; "" for this machine's.
+	Architecture string
 }
 
 // Image is a built image.
@@ -48,7 +50,8 @@ func Build(binaries string, program Program) (*Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build image of %s: %w", program.Name, err)
 	}
-	image, err := configure([]v1.Layer{layer}, v1.Config{Entrypoint: []string{"/" + program.Name}, User: program.User, WorkingDir: "/"}, program.Name)
+	architecture := cmp.Or(program.Architecture, runtime.GOARCH)
+	image, err := configure([]v1.Layer{layer}, v1.Config{Entrypoint: []string{"/" + program.Name}, User: program.User, WorkingDir: "/"}, program.Name, architecture)
 	if err != nil {
 		return nil, fmt.Errorf("build image of %s: %w", program.Name, err)
 	}
@@ -95,7 +98,7 @@ func Assemble(content Content) (*Image, error) {
 	}
 	image, err := configure(layers, v1.Config{
 		Entrypoint: entrypoint, User: content.User, WorkingDir: cmp.Or(content.WorkingDir, "/"), Env: content.Env,
-	}, content.Name)
+	}, content.Name, runtime.GOARCH)
 	if err != nil {
 		return nil, fmt.Errorf("assemble image %s: %w", content.Name, err)
 	}
@@ -103,7 +106,7 @@ func Assemble(content Content) (*Image, error) {
 }
 
 // configure makes the image of layers.
-func configure(layers []v1.Layer, settings v1.Config, called string) (*Image, error) {
+func configure(layers []v1.Layer, settings v1.Config, called, architecture string) (*Image, error) {
 	image, err := mutate.AppendLayers(empty.Image, layers...)
 	if err != nil {
 		return nil, err
@@ -113,7 +116,7 @@ func configure(layers []v1.Layer, settings v1.Config, called string) (*Image, er
 		return nil, err
 	}
 	config = config.DeepCopy()
-	config.OS, config.Architecture, config.Config = "linux", runtime.GOARCH, settings
+	config.OS, config.Architecture, config.Config = "linux", architecture, settings
 	if image, err = mutate.ConfigFile(image, config); err != nil {
 		return nil, err
 	}
@@ -185,4 +188,33 @@ func Push(ctx context.Context, image *Image, ref string, auth authn.Authenticato
 		return fmt.Errorf("push image %s: %w", ref, err)
 	}
 	return nil
+}
+
+// PushIndex writes an image of each architecture to a registry, and an index of all of them under the one
+// name ref, from which an engine takes the image of its own machine. It returns the digest of the index, as
+// "sha256:…".
+func PushIndex(ctx context.Context, list []*Image, ref string, options ...remote.Option) (string, error) {
+	target, err := name.ParseReference(ref)
+	if err != nil {
+		return "", fmt.Errorf("push images: %w", err)
+	}
+	var index v1.ImageIndex = empty.Index
+	for _, image := range list {
+		config, err := image.image.ConfigFile()
+		if err != nil {
+			return "", fmt.Errorf("push image %s: %w", image.Ref, err)
+		}
+		index = mutate.AppendManifests(index, mutate.IndexAddendum{
+			Add:        image.image,
+			Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: config.OS, Architecture: config.Architecture}},
+		})
+	}
+	if err := remote.WriteIndex(target, index, append(options, remote.WithContext(ctx))...); err != nil {
+		return "", fmt.Errorf("push images %s: %w", ref, err)
+	}
+	digest, err := index.Digest()
+	if err != nil {
+		return "", fmt.Errorf("push images %s: %w", ref, err)
+	}
+	return digest.String(), nil
 }

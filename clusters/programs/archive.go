@@ -40,8 +40,8 @@ func Pack(to io.Writer, folder string) error {
 	return nil
 }
 
-// unpack writes the programs of an archive to a folder.
-func unpack(content []byte, folder string) error {
+// Unpack writes the programs of an archive that Pack wrote to a folder. None of them may be there yet.
+func Unpack(content []byte, folder string) error {
 	compressed, err := zstd.NewReader(bytes.NewReader(content))
 	if err != nil {
 		return fmt.Errorf("unpack programs: %w", err)

@@ -123,7 +123,7 @@ func (f *Finder) Find(ctx context.Context, progress clusters.Progress) (string, 
 		return folder, nil
 	}
 	if len(f.Packed) > 0 {
-		return f.keep(f.packedFolder(), func(work string) error { return unpack(f.Packed, work) })
+		return f.keep(f.packedFolder(), func(work string) error { return Unpack(f.Packed, work) })
 	}
 	task := progress.Start("Programs of epi " + f.Module.Version)
 	folder, err := f.keep(f.builtFolder(), func(work string) error { return f.build(ctx, work, task) })
