@@ -96,6 +96,13 @@ func (r *Recorder) Problem(problem Problem) error {
 	return r.change(func(run *Run) { run.Problems = append(run.Problems, problem) })
 }
 
+// Run is the run as far as it is recorded.
+func (r *Recorder) Run() Run {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.run.copied()
+}
+
 // Finish closes the record, writes all reports (see WriteDir) and returns the run. A second call
 // writes them again and changes nothing.
 func (r *Recorder) Finish(interrupted bool) (Run, error) {

@@ -20,6 +20,8 @@ type SummaryOptions struct {
 	Dir string
 	// Files are the paths of the reports, to be named at the end.
 	Files []string
+	// Since is what changed since an earlier run; nil if there was none.
+	Since *Since
 }
 
 // How much of a failure the summary repeats: a screen is small, and the folder of the run has the rest.
@@ -50,7 +52,9 @@ func WriteSummary(w io.Writer, run Run, options SummaryOptions) error {
 	}
 	s.clients()
 	s.bench()
-	s.verdict(options.Files)
+	s.verdict()
+	s.since(options.Since)
+	s.files(options.Files)
 	if _, err := w.Write(s.out.Bytes()); err != nil {
 		return fmt.Errorf("write summary: %w", err)
 	}
@@ -259,7 +263,7 @@ func (s *summary) undecided() {
 	}
 }
 
-func (s *summary) verdict(files []string) {
+func (s *summary) verdict() {
 	verdict := s.run.Verdict()
 	color := map[Outcome]string{Pass: green, Fail: red, Error: yellow}[verdict.Outcome]
 	s.text("", "", 0, plain(verdict.Sentence()), bold+";"+color)
@@ -285,6 +289,9 @@ func (s *summary) verdict(files []string) {
 			s.clipped("  ", pad(short(spec.Duration), 6), 1, titled(spec), "")
 		}
 	}
+}
+
+func (s *summary) files(files []string) {
 	if len(files) == 0 {
 		return
 	}

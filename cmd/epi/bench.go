@@ -15,6 +15,7 @@ import (
 	"github.com/podidentity/epi/bench/scenario"
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/watch"
+	"github.com/podidentity/epi/cmd/epi/estimate"
 	"github.com/podidentity/epi/cmd/epi/timeline"
 	"github.com/podidentity/epi/reports"
 )
@@ -211,7 +212,7 @@ difference is information: it does not change the exit code.`,
 				return err
 			}
 			a.interrupts.at(a.inEnvironmentWork(env.Name))
-			steps := a.newSteps(session.phase)
+			steps := session.steps()
 			run := a.runBench
 			if flags.ab {
 				run = a.runAB(agents)
@@ -250,7 +251,9 @@ func (a *app) newBenchSession(cmd *cobra.Command, artifacts string, flags benchF
 func (a *app) runBench(ctx context.Context, env *clusters.Environment, flags benchFlags, scenarios []scenario.Scenario, session *session, steps *steps) error {
 	return a.inEnvironment(ctx, env, session, steps, func(watch *watch.Watch) error {
 		sink := &measured{session: session, say: steps.Print}
+		sink.progress(scenarios, steps)
 		err := bench.Run(ctx, flags.options(env, session, scenarios, watch), steps, sink)
+		sink.end(ctx, err)
 		if ctx.Err() == nil {
 			flags.judge(sink.bench, session, told(env), steps.Print)
 		}
@@ -291,6 +294,39 @@ type measured struct {
 	bench reports.Bench
 	// say prints a line between the steps.
 	say func(line string)
+
+	// task shows how far all scenarios are; nil if nobody is to see it.
+	task  clusters.Task
+	total int
+	bad   int
+	left  *estimate.Estimate
+}
+
+// progress shows how many of the scenarios are measured, and about how long the others take.
+func (m *measured) progress(scenarios []scenario.Scenario, steps *steps) {
+	if len(scenarios) < 2 {
+		return // its own step says as much
+	}
+	var names []string
+	for _, s := range scenarios {
+		names = append(names, s.Name)
+	}
+	m.task, m.total, m.left = steps.Start("Benchmark"), len(names), m.session.scenariosLeft(names)
+	if step, ok := m.task.(*step); ok {
+		step.estimate(m.left.Left)
+	}
+	m.task.Detail("0 of %d scenarios", m.total)
+}
+
+// end ends what progress began.
+func (m *measured) end(ctx context.Context, err error) {
+	if m.task == nil {
+		return
+	}
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	m.task.End(err)
 }
 
 // Generators implements bench.Sink.
@@ -303,6 +339,13 @@ func (m *measured) Generators(seed uint64, machines []reports.Machine, generator
 func (m *measured) Scenario(record reports.Scenario) {
 	m.bench.Scenarios = append(m.bench.Scenarios, record)
 	m.keep(m.recorder.Scenario(record))
+	if m.task != nil {
+		m.left.End(record.Name, record.Duration)
+		if record.Outcome == reports.Fail || record.Outcome == reports.Error {
+			m.bad++
+		}
+		m.task.Detail("%d of %d scenarios, %d failed", len(m.bench.Scenarios), m.total, m.bad)
+	}
 	if record.Duration > 0 {
 		m.timeline.Add(timeline.Span{Track: "scenarios", Name: record.Name, Started: record.Started, Took: record.Duration, Failed: record.Outcome == reports.Fail})
 	}

@@ -20,7 +20,7 @@ func (a *app) benchURL(cmd *cobra.Command, flags benchFlags, artifacts string) e
 		return err
 	}
 	a.interrupts.at(work{doing: "ending the load and writing what was measured"})
-	ctx, steps := cmd.Context(), a.newSteps(session.phase)
+	ctx, steps := cmd.Context(), session.steps()
 	session.problem("run benchmark", playURL(session.bound(ctx), load, flags.gates, session, steps))
 	steps.Close()
 	return session.finish(ctx)

@@ -128,10 +128,7 @@ func anyOf(words []string) string {
 
 // compareRuns compares the runs at two paths.
 func compareRuns(before, after string, tolerance float64) (reports.Comparison, error) {
-	c := reports.Comparison{
-		Old: before, New: after, Tolerance: tolerance,
-		Changes: []string{}, Unlike: []string{}, Gone: []string{}, Requirements: []reports.Flip{}, Benchmarks: []reports.Difference{},
-	}
+	var c reports.Comparison
 	if sameRun(before, after) {
 		return c, usageError("%s and %s are the same run: give an OLD one and a NEW one", before, after)
 	}
@@ -143,24 +140,36 @@ func compareRuns(before, after string, tolerance float64) (reports.Comparison, e
 	if err != nil {
 		return c, err
 	}
-	c.ComparedSpecs = len(old.Specs) > 0 && len(current.Specs) > 0
-	benches := old.Bench != nil && current.Bench != nil
-	if !c.ComparedSpecs && !benches {
+	if len(old.Specs)*len(current.Specs) == 0 && (old.Bench == nil || current.Bench == nil) {
 		return c, usageError("%s has %s, %s has %s: there is nothing to compare", before, contents(old), after, contents(current))
 	}
+	if c, err = compared(old, current, tolerance); err != nil {
+		return c, fmt.Errorf("compare %s and %s: %w", before, after, err)
+	}
+	c.Old, c.New = before, after
+	return c, nil
+}
+
+// compared compares two runs, which are named by their IDs.
+func compared(old, current reports.Run, tolerance float64) (reports.Comparison, error) {
+	c := reports.Comparison{
+		Old: old.ID, New: current.ID, Tolerance: tolerance,
+		Changes: []string{}, Unlike: []string{}, Gone: []string{}, Requirements: []reports.Flip{}, Benchmarks: []reports.Difference{},
+	}
+	c.ComparedSpecs = len(old.Specs) > 0 && len(current.Specs) > 0
 	c.Changes = append(c.Changes, compare.Changes(old, current)...)
 	c.Requirements = append(c.Requirements, compare.Requirements(old, current)...)
 	for _, flip := range c.Requirements {
 		c.Regressed = c.Regressed || flip.Broke
 	}
-	if !benches {
+	if old.Bench == nil || current.Bench == nil {
 		return c, nil
 	}
 	c.Unlike = append(c.Unlike, compare.Unlike(old, current)...)
 	c.Gone = append(c.Gone, compare.Gone(*old.Bench, *current.Bench)...)
 	differences, err := compare.Benches(*old.Bench, *current.Bench, tolerance)
 	if err != nil {
-		return c, fmt.Errorf("compare %s and %s: %w", before, after, err)
+		return c, err
 	}
 	c.Benchmarks = append(c.Benchmarks, differences...)
 	for _, d := range c.Benchmarks {

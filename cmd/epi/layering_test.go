@@ -19,6 +19,7 @@ var mayImport = map[string][]string{
 	"cmd/epi":                              {"cmd/epi/...", "suites/...", "bench/...", "framework/...", "clusters/...", "manifests", "reports/..."},
 	"cmd/epi/configfile":                   {},
 	"cmd/epi/nearest":                      {},
+	"cmd/epi/estimate":                     {},
 	"cmd/epi/screen":                       {},
 	"cmd/epi/timeline":                     {},
 	"cmd/epi-agent":                        {"clusters/agent/..."},

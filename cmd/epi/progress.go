@@ -39,6 +39,8 @@ type steps struct {
 	hurry <-chan struct{}
 	// done, if set, is told each finished step.
 	done func(phase)
+	// before is how long steps of these names took the last time.
+	before map[string]time.Duration
 
 	mu   sync.Mutex
 	live []*step
@@ -96,6 +98,9 @@ func (s *steps) Close() {
 func (s *steps) Start(name string) clusters.Task {
 	step := &step{steps: s, name: screen.Plain(name), started: s.now()}
 	step.shown = step.started
+	if before, ok := s.before[step.name]; ok {
+		step.left = func(now time.Time) (time.Duration, bool) { return before - now.Sub(step.started), true }
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.live = append(s.live, step)
@@ -115,11 +120,20 @@ func (s *steps) Draw(columns, rows int) []string {
 		shown = shown[more+1:]
 		lines = append(lines, screen.Cut(fmt.Sprintf("   and %d more", more+1), columns))
 	}
+	spare := rows - len(shown) - len(lines)
 	for _, step := range shown {
+		if detail := step.below(columns); detail != "" && spare > 0 {
+			spare--
+			lines = append(lines, step.bare(columns), detail)
+			continue
+		}
 		lines = append(lines, step.line(columns))
 	}
 	return lines
 }
+
+// narrow is the width of terminals in which a step has its detail on a line of its own: there is no room beside its name.
+const narrow = 60
 
 // Log implements screen.Source: what runs is told now and then, so that a log never seems stuck.
 func (s *steps) Log() []string {
@@ -140,8 +154,10 @@ type step struct {
 	name    string
 	started time.Time
 
-	mu          sync.Mutex
-	detail      string
+	mu     sync.Mutex
+	detail string
+	// left, if set, estimates how long the step still takes.
+	left        func(now time.Time) (time.Duration, bool)
 	shown       time.Time
 	shownDetail string
 	ended       time.Duration
@@ -165,6 +181,13 @@ func (t *step) Detail(format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.detail = detail
+}
+
+// estimate has the step tell about how long it still takes.
+func (t *step) estimate(left func(now time.Time) (time.Duration, bool)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.left = left
 }
 
 // End implements clusters.Task.
@@ -210,8 +233,23 @@ func (s *steps) judge(err error) state {
 	return failed
 }
 
+// below is the detail of a step that runs as a line of its own, where columns are few; "" elsewhere.
+func (t *step) below(columns int) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if columns >= narrow || t.detail == "" {
+		return ""
+	}
+	return screen.Cut("   "+t.detail, columns)
+}
+
+// bare is the step's line without its detail.
+func (t *step) bare(columns int) string { return t.look(columns, false) }
+
 // line is how the step looks now, cut to columns; 0 cuts nothing.
-func (t *step) line(columns int) string {
+func (t *step) line(columns int) string { return t.look(columns, true) }
+
+func (t *step) look(columns int, detailed bool) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	mark, colour, took := "•", "36", t.ended
@@ -225,17 +263,39 @@ func (t *step) line(columns int) string {
 	case stopped:
 		mark, colour = "-", "33"
 	}
-	text := fmt.Sprintf(" %s (%s)", t.name, seconds(took))
+	text := fmt.Sprintf(" %s (%s%s)", t.name, seconds(took), t.remaining())
 	switch {
 	case t.state == stopped:
 		text += ": stopped"
-	case t.state == running && t.detail != "":
+	case t.state == running && t.detail != "" && detailed:
 		text += ": " + t.detail
 	}
 	if columns > 0 {
 		text = screen.Cut(text, columns-screen.Width(" "+mark))
 	}
 	return " " + t.paint(colour, mark) + text
+}
+
+// remaining is about how long a step that runs still takes, in words; "" if that cannot be told, or nothing is left
+// of what it took the last time.
+func (t *step) remaining() string {
+	if t.state != running || t.left == nil {
+		return ""
+	}
+	left, known := t.left(t.steps.now())
+	if !known || left < time.Second/2 {
+		return ""
+	}
+	return ", about " + roughly(left) + " left"
+}
+
+// roughly is a duration as exact as an estimate is: in seconds, from a minute on in steps of five.
+func roughly(d time.Duration) string {
+	if d < time.Minute {
+		return fmt.Sprintf("%ds", int(d.Round(time.Second).Seconds()))
+	}
+	d = d.Round(5 * time.Second)
+	return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
 }
 
 // reassurance is the line to write about a step that still runs, and whether it is due.

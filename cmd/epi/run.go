@@ -136,7 +136,7 @@ func (a *app) runAll(ctx context.Context, cmd *cobra.Command, environment *envir
 	session.junit = tests.junit
 	asked, ctx := ctx, session.bound(ctx)
 	a.interrupts.at(a.makingEnvironment(environment.spec.Name, dirs))
-	steps := a.newSteps(session.phase)
+	steps := session.steps()
 	env, err := a.up(ctx, environment, steps)
 	if err != nil {
 		session.problem("bring environment up", err)

@@ -401,7 +401,7 @@ func (s *session) print(run reports.Run) error {
 		}
 	}
 	options := reports.SummaryOptions{Dir: s.app.relative(s.dir), Files: files, Width: s.app.width()}
-	options.Color = s.app.colourOn(s.app.out)
+	options.Color, options.Since = s.app.colourOn(s.app.out), s.since(run)
 	write := func() error { return reports.WriteSummary(s.app.out, run, options) }
 	if s.app.inActions() {
 		return grouped(s.app.out, "What the run found", write)

@@ -26,6 +26,7 @@ import (
 	"github.com/creack/pty"
 
 	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/reports"
 )
 
 // hangTime is how long a program may take that should have ended long before.
@@ -736,4 +737,38 @@ func TestRunsThatShareArtifactsTellTheirOwn(t *testing.T) {
 		})
 	}
 	group.Wait()
+}
+
+// A second run says what changed since the first, at a terminal of any width and in a pipe.
+func TestTheLastScreenSaysWhatChanged(t *testing.T) {
+	t.Parallel()
+	p := install(t).withCluster(t, refuse)
+	args := append([]string{"test", "--name", "up"}, offline...)
+	if _, text := p.start(t, usual, args...).wait(); strings.Contains(text, "Since ") {
+		t.Errorf("there was no run before:\n%s", text)
+	}
+	// What the first run could not decide it held, for the second to differ from it.
+	files, err := filepath.Glob(filepath.Join(p.dir, "_artifacts", "2*", reports.ResultsFile))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("%q, %v", files, err)
+	}
+	run, err := reports.Open(files[0])
+	if err != nil || len(run.Specs) != 1 {
+		t.Fatalf("%d specs, %v", len(run.Specs), err)
+	}
+	run.Specs[0].Outcome, run.Specs[0].Failure = reports.Fail, &reports.Failure{Message: "no"}
+	if err := reports.WriteDir(filepath.Dir(files[0]), run); err != nil {
+		t.Fatal(err)
+	}
+	for _, look := range []terminalKind{usual, {40, 12, usual.variables}, {80, 24, []string{"TERM=dumb"}}} {
+		code, text := p.start(t, look, args...).wait()
+		if code != exitEnvironment && code != exitFailed || !strings.Contains(text, "Since "+run.ID) {
+			t.Errorf("%d columns, exit code %d:\n%s", look.columns, code, text)
+		}
+		checkLeft(t, text)
+	}
+	output, _ := p.command(args).CombinedOutput() // its code is that of the others
+	if !strings.Contains(string(output), "Since "+run.ID) || strings.Contains(string(output), "\x1b") {
+		t.Errorf("piped:\n%q", output)
+	}
 }

@@ -196,7 +196,7 @@ else went wrong beside it), 3 the environment is gone or broke, so there is no v
 			}
 			session.junit = flags.junit
 			a.interrupts.at(a.inEnvironmentWork(env.Name))
-			steps := a.newSteps(session.phase)
+			steps := session.steps()
 			session.problem("run suites", a.runSuites(session.bound(ctx), env, flags, session, steps))
 			steps.Close()
 			return session.finish(ctx)
@@ -241,13 +241,17 @@ func (a *app) runSuites(ctx context.Context, env *clusters.Environment, flags te
 	if err != nil {
 		return err
 	}
+	names := make([]string, 0, len(specs))
+	for _, spec := range specs {
+		names = append(names, spec.Key)
+	}
 	watch, unwatch, err := a.startWatch(ctx, env, session, steps)
 	if err != nil {
 		return err
 	}
 	options.Watch = watch
 	for time := 1; ; time++ {
-		held, suitesErr := a.runOnce(ctx, options, len(specs), round{time, flags.repeat}, session, steps)
+		held, suitesErr := a.runOnce(ctx, options, names, round{time, flags.repeat}, session, steps)
 		err = suitesErr
 		if !held || err != nil || time >= flags.repeat || ctx.Err() != nil {
 			break
@@ -268,20 +272,26 @@ func (a *app) runSuites(ctx context.Context, env *clusters.Environment, flags te
 type round struct{ time, of int }
 
 // runOnce runs the selected specs once and records them. It reports whether all held.
-func (a *app) runOnce(ctx context.Context, options suites.Options, specs int, round round, session *session, steps *steps) (held bool, err error) {
+func (a *app) runOnce(ctx context.Context, options suites.Options, names []string, round round, session *session, steps *steps) (held bool, err error) {
 	title := "Conformance suites"
 	if round.of > 1 {
 		title += fmt.Sprintf(", time %d of %d", round.time, round.of)
 		session.keep(session.recorder.Repeat(round.time))
 	}
 	task := steps.Start(title)
-	done, failed := 0, 0
+	left := session.specsLeft(names)
+	if step, ok := task.(*step); ok {
+		step.estimate(left.Left)
+	}
+	specs, done, failed := len(names), 0, 0
 	options.Started = func(_, name string) {
+		left.Begin(name, a.now())
 		task.Detail("%d of %d specs, %d not held; now: %s", done, specs, failed, name)
 	}
 	held = true
 	err = suites.Run(ctx, options, func(spec reports.Spec) {
 		session.spec(spec)
+		left.End(spec.Name, spec.Duration)
 		done++
 		bad := spec.Outcome == reports.Fail || spec.Outcome == reports.Error
 		held = held && !bad && spec.Outcome != reports.NotRun

@@ -53,6 +53,18 @@ func Tracks(records []Record) []Track {
 // breakFlag begins the flag of a run whose fixtures were damaged on purpose.
 const breakFlag = "--break="
 
+// Comparable reports whether two runs are of one track.
+func Comparable(a, b reports.Run) bool {
+	name := func(run reports.Run) string {
+		record := Record{Environment: run.Environment, Subjects: run.Subjects, Selection: run.Selection, Specs: len(run.Specs)}
+		if run.Bench != nil {
+			record.Bench = &Measured{}
+		}
+		return trackName(record)
+	}
+	return name(a) == name(b)
+}
+
 // trackName is where a run was and what it tested, without versions.
 func trackName(r Record) string {
 	where := cmp.Or(r.Environment.Provider, "no environment")

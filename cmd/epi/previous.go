@@ -1,0 +1,129 @@
+package main
+
+import (
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/podidentity/epi/cmd/epi/estimate"
+	"github.com/podidentity/epi/reports"
+	"github.com/podidentity/epi/reports/history"
+)
+
+// mostEarlier is how many earlier runs are looked at: each is a file to be read while somebody waits.
+const mostEarlier = 20
+
+// earlier are the runs in the folders beside that of this one, the newest first. What cannot be read is left out: it
+// may be of another version of epi, or half written.
+func (s *session) earlier() iter.Seq[reports.Run] {
+	return func(yield func(reports.Run) bool) {
+		entries, err := os.ReadDir(filepath.Dir(s.dir))
+		if err != nil {
+			return
+		}
+		looked := 0
+		for _, entry := range slices.Backward(entries) {
+			if !entry.IsDir() || entry.Name() >= s.id() {
+				continue
+			}
+			if looked++; looked > mostEarlier {
+				return
+			}
+			run, err := reports.ReadDir(filepath.Join(filepath.Dir(s.dir), entry.Name()))
+			if err == nil && !run.Interrupted && !run.Ended.IsZero() && !yield(run) {
+				return
+			}
+		}
+	}
+}
+
+// previous is the last run of the same subjects in the same kind of environment that came to its end and has found
+// something of what run is about; false if there is none.
+func (s *session) previous(run reports.Run) (reports.Run, bool) {
+	for earlier := range s.earlier() {
+		decided := len(run.Specs) > 0 && slices.ContainsFunc(earlier.Specs, func(spec reports.Spec) bool { return spec.Outcome.Decided() })
+		if history.Comparable(run, earlier) && (decided || len(run.Specs) == 0 && earlier.Bench != nil && len(earlier.Bench.Scenarios) > 0) {
+			return earlier, true
+		}
+	}
+	return reports.Run{}, false
+}
+
+// phasesBefore are how long the steps of the last run took that came to its end; empty if there is none.
+func (s *session) phasesBefore() map[string]time.Duration {
+	before := map[string]time.Duration{}
+	for earlier := range s.earlier() {
+		for _, phase := range earlier.Phases {
+			if phase.Error == "" {
+				before[phase.Name] = phase.Duration
+			}
+		}
+		if len(before) > 0 {
+			break
+		}
+	}
+	return before
+}
+
+// steps shows the steps of the run, with about how long each still takes if the last run had it.
+func (s *session) steps() *steps {
+	shown := s.app.newSteps(s.phase)
+	shown.before = s.phasesBefore()
+	return shown
+}
+
+// specsLeft estimates how long the specs of these names take, by their last run in such an environment.
+func (s *session) specsLeft(names []string) *estimate.Estimate {
+	run := s.recorder.Run()
+	run.Specs = []reports.Spec{{}} // it is about specs
+	earlier, _ := s.previous(run)
+	before := map[string]time.Duration{}
+	var from, to time.Time
+	for _, spec := range earlier.Specs {
+		if !spec.Outcome.Decided() && spec.Duration == 0 && spec.Outcome != reports.NotSupported && spec.Outcome != reports.Skipped {
+			continue // nobody knows how long it takes
+		}
+		before[spec.Name] = spec.Duration
+		if spec.Duration == 0 {
+			continue
+		}
+		if from.IsZero() || spec.Started.Before(from) {
+			from = spec.Started
+		}
+		if end := spec.Started.Add(spec.Duration); end.After(to) {
+			to = end
+		}
+	}
+	return estimate.New(names, before, to.Sub(from))
+}
+
+// scenariosLeft estimates how long the scenarios of these names take, by their last run in such an environment.
+func (s *session) scenariosLeft(names []string) *estimate.Estimate {
+	earlier, _ := s.previous(s.recorder.Run())
+	before := map[string]time.Duration{}
+	var whole time.Duration
+	if earlier.Bench != nil {
+		for _, scenario := range earlier.Bench.Scenarios {
+			if scenario.Outcome == reports.Pass {
+				before[scenario.Name] = scenario.Duration
+				whole += scenario.Duration
+			}
+		}
+	}
+	return estimate.New(names, before, whole)
+}
+
+// since is what changed since the last run of the same subjects; nil if there was none.
+func (s *session) since(run reports.Run) *reports.Since {
+	earlier, ok := s.previous(run)
+	if !ok {
+		return nil
+	}
+	c, err := compared(earlier, run, defaultTolerance)
+	if err != nil {
+		return nil // benchmarks that cannot be compared are no news
+	}
+	return &reports.Since{Run: earlier, Comparison: c}
+}
