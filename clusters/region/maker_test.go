@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,6 +33,8 @@ type world struct {
 	// dies is called at each step, with its number.
 	steps int
 	dies  func(step int)
+	// asks is called, with the lock, when a control plane is asked for.
+	asks func()
 }
 
 func newWorld() *world {
@@ -173,6 +176,9 @@ func (w *world) Clusters(context.Context) (ids []string, err error) {
 func (w *world) Cluster(_ context.Context, wanted control.WantedCluster, anew bool) (control.Cluster, error) {
 	w.mu.Lock()
 	err, whole := w.broken["Cluster"], w.there[wanted.ID]
+	if w.asks != nil {
+		w.asks()
+	}
 	w.mu.Unlock()
 	switch {
 	case err != nil:
@@ -461,4 +467,41 @@ func TestDeletedWhileMade(t *testing.T) {
 	<-reached
 	w.want(remove)
 	w.until(t, "gone", func() bool { return len(w.wanted) == 0 && len(w.there) == 0 })
+}
+
+// TestBusy: a control plane that does not answer for a while stays ACTIVE, and is FAILED when it goes on.
+func TestBusy(t *testing.T) {
+	w := newWorld()
+	w.want(func(list *[]control.WantedCluster) { *list = append(*list, wish("a")) })
+	var late atomic.Bool
+	now := func() time.Time {
+		if late.Load() {
+			return time.Unix(3600, 0)
+		}
+		return time.Unix(0, 0)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	maker := New(Options{Control: w, Backend: w, Log: slog.New(slog.DiscardHandler), Look: time.Millisecond, Settle: time.Hour, Attempts: 1, Now: now})
+	go func() { defer close(done); maker.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	w.until(t, "whole", func() bool { return w.whole("a") })
+	asked := 0
+	w.mu.Lock()
+	w.broken["Cluster"] = errors.New("500 Internal Server Error")
+	w.asks = func() { asked++ }
+	w.mu.Unlock()
+	w.until(t, "asked again", func() bool { return asked >= 2 })
+	w.mu.Lock()
+	if slices.Contains(w.told, "c-a FAILED") {
+		t.Errorf("told %q", w.told)
+	}
+	w.mu.Unlock()
+	late.Store(true)
+	w.until(t, "told", func() bool { return slices.Contains(w.told, "c-a FAILED") })
+	w.mu.Lock()
+	delete(w.broken, "Cluster")
+	w.told = nil
+	w.mu.Unlock()
+	w.until(t, "told", func() bool { return slices.Contains(w.told, "c-a ACTIVE") })
 }

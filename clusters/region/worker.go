@@ -30,8 +30,9 @@ type worker struct {
 	// cancel ends what is going on now, when the cluster is to go instead.
 	cancel context.CancelFunc
 
-	// failures count failed attempts at the control plane in a row; told is what was reported last.
+	// failures count failed attempts at the control plane in a row, since then; told is what was reported last.
 	failures int
+	since    time.Time
 	told     string
 	parts    map[string]*part
 }
@@ -160,8 +161,12 @@ func (w *worker) failed(ctx context.Context, wanted control.WantedCluster, err e
 	if ctx.Err() != nil {
 		return err
 	}
-	w.failures++
-	certain := errors.Is(err, ErrLost) || errors.Is(err, ErrUnsupported) || w.failures >= w.options.Attempts
+	if w.failures++; w.failures == 1 {
+		w.since = w.options.Now()
+	}
+	// A busy machine keeps a control plane that runs from answering for a while: EKS calls it ACTIVE meanwhile.
+	certain := errors.Is(err, ErrLost) || errors.Is(err, ErrUnsupported) ||
+		w.failures >= w.options.Attempts && (wanted.Status != control.Active || w.options.Now().Sub(w.since) >= w.options.Settle)
 	if !certain {
 		return err
 	}
