@@ -49,14 +49,7 @@ func (c *creation) loadClients(ctx context.Context) error {
 	if c.clients.err != nil {
 		return c.clients.err
 	}
-	var list []*images.Image
-	for _, made := range c.clients.made {
-		for _, image := range []*images.Image{made.Image, made.CommandImage} {
-			if image != nil {
-				list = append(list, image)
-			}
-		}
-	}
+	list, _ := imagesOf(c.clients.made)
 	if len(list) == 0 {
 		return nil
 	}
@@ -71,6 +64,18 @@ func (c *creation) loadClients(ctx context.Context) error {
 	}
 	task.End(err)
 	return err
+}
+
+// imagesOf are the images of clients, with their names.
+func imagesOf(made []clientimage.Made) (list []*images.Image, refs []string) {
+	for _, one := range made {
+		for _, image := range []*images.Image{one.Image, one.CommandImage} {
+			if image != nil {
+				list, refs = append(list, image), append(refs, image.Ref)
+			}
+		}
+	}
+	return list, refs
 }
 
 // addTo tells the environment which clients it has.

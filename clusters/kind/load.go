@@ -47,16 +47,7 @@ func (p *Provider) Load(ctx context.Context, env *clusters.Environment, image, s
 	if err != nil {
 		return nil, err
 	}
-	var sources []imageSource
-	if users, err := engine.Users(ctx); err == nil {
-		sources = append(sources, imageSource{users.String(), clientOf(users)})
-	}
-	if reached.engine.Private {
-		sources = append(sources, imageSource{reached.engine.String(), clientOf(reached.engine)})
-	}
-	task := progress.Start("Image " + image)
-	loadable, err := findLoadable(ctx, sources, image, scratch, task)
-	task.End(err)
+	loadable, err := getLoadable(ctx, reached.engine, image, scratch, progress)
 	if err != nil {
 		return nil, err
 	}
@@ -64,6 +55,21 @@ func (p *Provider) Load(ctx context.Context, env *clusters.Environment, image, s
 		return nil, environmentError("load image "+image, err)
 	}
 	return loadable.Refs, nil
+}
+
+// getLoadable gets the image from an archive, the user's container engine, or the one that the nodes are in.
+func getLoadable(ctx context.Context, found *engine.Engine, image, scratch string, progress clusters.Progress) (*images.Loadable, error) {
+	var sources []imageSource
+	if users, err := engine.Users(ctx); err == nil {
+		sources = append(sources, imageSource{users.String(), clientOf(users)})
+	}
+	if found.Private {
+		sources = append(sources, imageSource{found.String(), clientOf(found)})
+	}
+	task := progress.Start("Image " + image)
+	loadable, err := findLoadable(ctx, sources, image, scratch, task)
+	task.End(err)
+	return loadable, err
 }
 
 // findLoadable gets the image from an archive, or else from the first engine that has it.
@@ -141,8 +147,7 @@ func loadEverywhere(ctx context.Context, list []nodes.Node, loadable *images.Loa
 				if err != nil {
 					return err
 				}
-				counted := &counter{ctx: ctx, from: archive, task: task}
-				return errors.Join(nodeutils.LoadImageArchive(node, counted), archive.Close())
+				return errors.Join(loadStream(ctx, node, archive, task), archive.Close())
 			}()
 			task.End(err)
 			if err != nil {
@@ -152,6 +157,11 @@ func loadEverywhere(ctx context.Context, list []nodes.Node, loadable *images.Loa
 		})
 	}
 	return group.Wait()
+}
+
+// loadStream loads an archive on a node, and tells how much it has read.
+func loadStream(ctx context.Context, node nodes.Node, archive io.Reader, task clusters.Task) error {
+	return nodeutils.LoadImageArchive(node, &counter{ctx: ctx, from: archive, task: task})
 }
 
 // counter tells how much was read, and ends the reading when the context does.

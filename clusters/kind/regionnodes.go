@@ -345,9 +345,11 @@ func (c *RegionClusters) loadImages(ctx context.Context, node nodes.Node) error 
 		if err := makeAgentLink(ctx, []nodes.Node{node}); err != nil {
 			return err
 		}
-		return loadArchive(node, c.agent)
+		if err := loadArchive(node, c.agent); err != nil {
+			return err
+		}
 	}
-	return nil
+	return c.loadAllKept(ctx, node)
 }
 
 // connect routes between the control plane and all nodes of a cluster, and has each node keep instance metadata

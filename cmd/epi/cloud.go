@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/clients"
 	"github.com/podidentity/epi/clusters/emulator/control"
 	"github.com/podidentity/epi/clusters/engine"
 	"github.com/podidentity/epi/clusters/health"
@@ -70,7 +71,7 @@ Kubernetes versions other than that of its nodes.`,
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.cloudUpCommand(), a.cloudEnvCommand(), a.cloudStatusCommand(), a.cloudDownCommand(), a.cloudMakerCommand())
+	cmd.AddCommand(a.cloudUpCommand(), a.cloudEnvCommand(), a.cloudLoadCommand(), a.cloudStatusCommand(), a.cloudDownCommand(), a.cloudMakerCommand())
 	return cmd
 }
 
@@ -82,6 +83,7 @@ func cloudNameFlag(flags *pflag.FlagSet, name *string) {
 
 func (a *app) cloudUpCommand() *cobra.Command {
 	var spec kind.RegionSpec
+	var words []string
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Bring a region up, or what has stopped of it",
@@ -89,12 +91,20 @@ func (a *app) cloudUpCommand() *cobra.Command {
 which goes on in the background when up has ended. On a region that is up it starts what
 has stopped: the emulator, or the cluster maker, which then settles what it finds.
 
-The account is 123456789012, and its credentials belong to the user epi-admin.`,
+The account is 123456789012, and its credentials belong to the user epi-admin.
+
+--clients makes images of AWS clients, as epi up does, and puts them on all nodes, also
+on those of clusters to come; epi cloud env names the AWS CLI's.`,
 		Example: `  epi cloud up
-  epi cloud up --region eu-west-1 --agent-image my/agent:dev`,
+  epi cloud up --region eu-west-1 --agent-image my/agent:dev
+  epi cloud up --clients aws-cli@trixie`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := validateRegion(spec); err != nil {
 				return err
+			}
+			chosen, err := clients.Select(words)
+			if err != nil {
+				return usageError("flag --clients: %w", err)
 			}
 			dirs, err := a.dirs()
 			if err != nil {
@@ -112,6 +122,9 @@ The account is 123456789012, and its credentials belong to the user epi-admin.`,
 				return err
 			}
 			env, err := a.cloudUp(cmd.Context(), dirs, spec, steps)
+			if err == nil {
+				err = kind.NewRegions(dirs).AddClients(cmd.Context(), env, chosen, spec.Binaries, steps)
+			}
 			steps.Close()
 			if err != nil {
 				return err
@@ -125,6 +138,7 @@ The account is 123456789012, and its credentials belong to the user epi-admin.`,
 	flags.StringVar(&spec.KubernetesVersion, "kubernetes-version", "", "Kubernetes version of its clusters: "+strings.Join(nodeimage.Versions(), " or ")+" (default the first)")
 	flags.StringVar(&spec.NodeImage, "node-image", "", "node image to use as it is, such as kindest/node:v1.36.3")
 	flags.DurationVar(&spec.PropagationDelay, "iam-propagation-delay", 0, "how long a change in IAM takes to count, as on AWS it takes seconds")
+	flags.StringSliceVar(&words, "clients", []string{clients.SelectNone}, "AWS clients to put on the nodes: all, none, default (what costs little), or names such as aws-cli@trixie")
 	registerGiven(flags, &spec.Agent, "agent")
 	return cmd
 }
@@ -273,7 +287,9 @@ func (a *app) cloudEnvCommand() *cobra.Command {
 		Long: `Env prints commands of a POSIX shell that set AWS_ENDPOINT_URL, AWS_REGION,
 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that hide your own profile and session.
 KUBECONFIG becomes a file of the region's own: yours is not touched. Where kubectl is not
-installed, the node image's own comes last on the PATH. In fish: epi cloud env | source`,
+installed, the node image's own comes last on the PATH. EPI_PROBE_IMAGE is the image of
+epi-probe on the nodes, EPI_AWS_CLI_IMAGE that of the AWS CLI, which epi cloud up --clients
+aws-cli@trixie makes. In fish: epi cloud env | source`,
 		Example: `  eval "$(epi cloud env)"`,
 		RunE: func(*cobra.Command, []string) error {
 			dirs, err := a.dirs()
@@ -308,8 +324,49 @@ func regionVariables(env *clusters.Environment, dir string) [][2]string {
 		{"AWS_ENDPOINT_URL", env.AWS.EndpointURL}, {"AWS_REGION", env.Region}, {"AWS_DEFAULT_REGION", env.Region},
 		{"AWS_ACCESS_KEY_ID", env.AWS.AccessKeyID}, {"AWS_SECRET_ACCESS_KEY", env.AWS.SecretAccessKey},
 		{"AWS_EC2_METADATA_DISABLED", "true"}, {"AWS_CONFIG_FILE", os.DevNull}, {"AWS_SHARED_CREDENTIALS_FILE", os.DevNull},
-		{"KUBECONFIG", filepath.Join(dir, "kubeconfig.user")},
+		{"KUBECONFIG", filepath.Join(dir, "kubeconfig.user")}, {"EPI_PROBE_IMAGE", env.ProbeImage}, {"EPI_AWS_CLI_IMAGE", commandImage(env)},
 	}
+}
+
+func (a *app) cloudLoadCommand() *cobra.Command {
+	var name string
+	cmd := &cobra.Command{
+		Use:   "load IMAGE|ARCHIVE",
+		Short: "Put an image of yours on the nodes of all clusters of a region",
+		Long: `Load puts a container image on the nodes of all clusters of a region, so that pods can
+run it without a registry, and keeps it for nodes and clusters to come. It is one that your
+container engine has, or an archive: of docker save, or an OCI layout in a tar archive;
+compressed with gzip or not. Nothing is pulled.
+
+Pods use it by the name that is printed, with imagePullPolicy IfNotPresent or Never: for
+a tag :latest the default is to pull. The exit code is 2 if there is no such image, or it
+is not for the nodes; 3 if the region is not up, or does not take it.`,
+		Example: `  docker build -t my/app:dev . && epi cloud load my/app:dev
+  epi cloud load app.tar --name elsewhere`,
+		Args: oneImage,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			dirs, err := a.dirs()
+			if err != nil {
+				return err
+			}
+			if _, err := loadRegion(dirs, name); err != nil {
+				return err
+			}
+			release, err := clusters.Lock(dirs, name, clusters.Use{Verb: "cloud load"})
+			if err != nil {
+				return err
+			}
+			defer release()
+			env, err := loadRegion(dirs, name) // it may have gone, or come anew, before it was locked
+			if err != nil {
+				return err
+			}
+			return a.load(cmd.Context(), dirs, env, args[0], kind.NewRegions(dirs).Load)
+		},
+		ValidArgsFunction: completeImage,
+	}
+	cloudNameFlag(cmd.Flags(), &name)
+	return cmd
 }
 
 // regionCluster is a cluster of a region as programs read it.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -34,17 +35,7 @@ Where epi runs a container engine of its own, epi aws sets DOCKER_HOST to it.`,
 		Example: `  docker build -t my/app:dev . && epi load my/app:dev
   epi load app.tar --name pr-17
   epi aws -- docker build -t my/app:dev . && epi load my/app:dev`,
-		Args: func(_ *cobra.Command, args []string) error {
-			switch {
-			case len(args) == 0:
-				return errors.New("no image given: its name, or an archive of docker save")
-			case len(args) > 1:
-				return fmt.Errorf("one image at a time, not %d", len(args))
-			case strings.TrimSpace(args[0]) == "" || strings.HasPrefix(args[0], "-"):
-				return fmt.Errorf("%q is no image and no archive", args[0])
-			}
-			return nil
-		},
+		Args: oneImage,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dirs, err := a.dirs()
 			if err != nil {
@@ -58,38 +49,61 @@ Where epi runs a container engine of its own, epi aws sets DOCKER_HOST to it.`,
 			if env.Provider != kindProvider {
 				return usageError("environment %q is a cluster of yours (provider %s): push the image to a registry that its nodes pull from", env.Name, env.Provider)
 			}
-			scratch, err := scratchFolder(dirs, name)
-			if err != nil {
-				return err
-			}
-			steps := a.newSteps(nil)
-			refs, err := kind.New(dirs).Load(cmd.Context(), env, args[0], scratch, steps)
-			steps.Close()
-			if err := os.RemoveAll(scratch); err != nil {
-				return fmt.Errorf("remove what was unpacked of the image: %w", err)
-			}
-			if refused, ok := errors.AsType[*kind.ImageError](err); ok && findTrouble(err) == nil {
-				return usageError("%w%s", refused, asHint(refused.Remedy))
-			}
-			if err != nil {
-				return err
-			}
-			for _, ref := range refs {
-				if _, err := fmt.Fprintln(a.out, ref); err != nil {
-					return err
-				}
-			}
-			return nil
+			return a.load(cmd.Context(), dirs, env, args[0], kind.New(dirs).Load)
 		},
-		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-			if len(args) > 0 {
-				return nil, cobra.ShellCompDirectiveNoFileComp
-			}
-			return nil, cobra.ShellCompDirectiveDefault
-		},
+		ValidArgsFunction: completeImage,
 	}
 	nameFlag(cmd.Flags(), &name, "name of the environment")
 	return cmd
+}
+
+// oneImage checks the arguments of a command that loads an image.
+func oneImage(_ *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return errors.New("no image given: its name, or an archive of docker save")
+	case len(args) > 1:
+		return fmt.Errorf("one image at a time, not %d", len(args))
+	case strings.TrimSpace(args[0]) == "" || strings.HasPrefix(args[0], "-"):
+		return fmt.Errorf("%q is no image and no archive", args[0])
+	}
+	return nil
+}
+
+func completeImage(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return nil, cobra.ShellCompDirectiveDefault
+}
+
+// loader puts an image on nodes and returns the names that pods use it by.
+type loader func(ctx context.Context, env *clusters.Environment, image, scratch string, progress clusters.Progress) ([]string, error)
+
+// load has an image loaded into an environment that nobody else uses, and prints its names.
+func (a *app) load(ctx context.Context, dirs clusters.Dirs, env *clusters.Environment, image string, with loader) error {
+	scratch, err := scratchFolder(dirs, env.Name)
+	if err != nil {
+		return err
+	}
+	steps := a.newSteps(nil)
+	refs, err := with(ctx, env, image, scratch, steps)
+	steps.Close()
+	if err := os.RemoveAll(scratch); err != nil {
+		return fmt.Errorf("remove what was unpacked of the image: %w", err)
+	}
+	if refused, ok := errors.AsType[*kind.ImageError](err); ok && findTrouble(err) == nil {
+		return usageError("%w%s", refused, asHint(refused.Remedy))
+	}
+	if err != nil {
+		return err
+	}
+	for _, ref := range refs {
+		if _, err := fmt.Fprintln(a.out, ref); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // scratchFolder makes a folder for what is unpacked of an image, below the environment's own, so that down removes
