@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,10 +18,11 @@ import (
 
 // flags are what a run can be told.
 type flags struct {
-	name, mutants, scope, artifacts, root string
-	procs, sample, skip                   int
-	seed                                  uint64
-	list, slow                            bool
+	name, mutants, scope, artifacts, root, table string
+	most                                         time.Duration
+	procs, sample, skip                          int
+	seed                                         uint64
+	list, slow                                   bool
 }
 
 func (f *flags) register(cmd *cobra.Command) {
@@ -32,6 +34,8 @@ func (f *flags) register(cmd *cobra.Command) {
 	set.IntVar(&f.sample, "sample", 0, "instead of the mutants of the repository, so many drawn at random from the source of agent and webhook")
 	set.Uint64Var(&f.seed, "seed", 1, "seed of --sample: the same draws the same mutants")
 	set.IntVar(&f.skip, "skip", 0, "leave out so many of the sample, which were examined before")
+	set.StringVar(&f.table, "table", "", "file that keeps what became of each mutant: one that is in it is not examined again")
+	set.DurationVar(&f.most, "for", 0, "begin no mutant after this time; the next call with the same --table goes on (default no limit)")
 	set.BoolVar(&f.slow, "slow", false, "also run specs that take minutes, where a mutant declares what they decide")
 	set.StringVar(&f.artifacts, "artifacts", "_artifacts", "folder of the runs: each gets one below it, and latest points to the last")
 	set.StringVar(&f.root, "root", ".", "folder of the repository")
@@ -55,6 +59,12 @@ func (f *flags) choose() ([]mutation.Mutant, error) {
 		problems = append(problems, fmt.Errorf("flag --scope: a sample declares nothing; choose %s or %s", mutation.ScopeReached, mutation.ScopeAll))
 	case f.skip > 0 && f.skip >= f.sample:
 		problems = append(problems, fmt.Errorf("flag --skip: %d leaves nothing of a sample of %d", f.skip, f.sample))
+	}
+	if f.most < 0 {
+		problems = append(problems, fmt.Errorf("flag --for: %s is less than 0", f.most))
+	}
+	if f.most > 0 && f.table == "" {
+		problems = append(problems, errors.New("flag --for wants a --table, where the next call goes on"))
 	}
 	if f.procs < 1 {
 		problems = append(problems, fmt.Errorf("flag --procs: %d is less than 1", f.procs))

@@ -104,13 +104,16 @@ With --sample N the mutants are drawn at random, by --seed, from the source of a
 webhook: operators, conditions, statements, constants and error paths. They declare
 nothing, and are killed by whatever fails, or when the subject does not come up. What does
 not compile, and what suites/mutation/mechanical/judged.yaml calls equivalent, is left out
-of the score. --skip K goes on where an earlier run of the sample ended.
+of the score. --table FILE keeps what became of each mutant: what is in it is not examined
+again, so that --for 10m does what ten minutes allow, and the same command goes on. A line
+that is removed from the file has its mutant examined again.
 
 An environment that is up is used as it is, brought to what the source is now; else one
 is brought up and removed in the end. Run it in the repository, after make build.`,
 		Example: `  epi-mutate --name mine --mutants 'agent-' --scope declared
   epi-mutate --list --mutants webhook
   epi-mutate --name mine --sample 40 --seed 7 --scope all
+  epi-mutate --name mine --sample 200 --seed 7 --scope all --table seed7 --for 10m
   make mutate                     the matrix: all mutants, on a cluster of its own`,
 		SilenceErrors: true,
 		SilenceUsage:  true,

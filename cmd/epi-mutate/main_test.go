@@ -27,6 +27,9 @@ func TestUsageErrorsNameTheFlag(t *testing.T) {
 		{[]string{"--sample", "5", "--scope", "declared"}, "flag --scope"},
 		{[]string{"--sample", "5", "--skip", "5"}, "flag --skip"},
 		{[]string{"--skip", "1"}, "flag --skip"},
+		{[]string{"--for", "-1s", "--table", "t"}, "flag --for"},
+		{[]string{"--for", "10m"}, "flag --for wants a --table"},
+		{[]string{"--table", "."}, "flag --table"},
 		{[]string{"--nonsense"}, "--nonsense"},
 		{[]string{"word"}, "word"},
 	} {

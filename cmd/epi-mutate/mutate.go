@@ -25,6 +25,20 @@ const downTime = 2 * time.Minute
 
 // mutate is the main job: an environment, every mutant in it, the matrix.
 func mutate(ctx context.Context, f flags, mutants []mutation.Mutant, out, errOut io.Writer) error {
+	known, err := openTable(f.table)
+	if err != nil {
+		return usageError{fmt.Errorf("flag --table: %w", err)}
+	}
+	if known.has(mutants) { // no environment is needed to tell what is known
+		matrix, err := mutation.Run{Mutants: mutants, Scope: mutation.Scope(f.scope), Known: known.results}.Do(ctx)
+		if err != nil {
+			return err
+		}
+		if err := matrix.WriteText(out); err != nil {
+			return err
+		}
+		return verdict(matrix)
+	}
 	dirs, err := clusters.FindDirs(clusters.Dirs{}, os.LookupEnv)
 	if err != nil {
 		return err
@@ -49,7 +63,7 @@ func mutate(ctx context.Context, f flags, mutants []mutation.Mutant, out, errOut
 	if err != nil {
 		return err
 	}
-	matrix, err := examine(ctx, f, mutants, provider, env, binaries, work, progress, errOut)
+	matrix, err := examine(ctx, f, mutants, known, provider, env, binaries, work, progress, errOut)
 	err = errors.Join(err, down())
 	if matrix != nil && len(matrix.Mutants) > 0 {
 		err = errors.Join(err, matrix.WriteText(out))
@@ -57,11 +71,15 @@ func mutate(ctx context.Context, f flags, mutants []mutation.Mutant, out, errOut
 	if err != nil {
 		return err
 	}
+	if missing := len(mutants) - len(matrix.Mutants); missing > 0 {
+		_, err := fmt.Fprintf(errOut, "%d of %d mutants were not examined: the same command goes on with them\n", missing, len(mutants))
+		return err
+	}
 	return verdict(matrix)
 }
 
 // examine puts the mutants into the environment, and the matrix, as it grows, into the artifacts.
-func examine(ctx context.Context, f flags, mutants []mutation.Mutant, provider *kind.Provider, env *clusters.Environment, binaries, work string, progress clusters.Progress, errOut io.Writer) (*mutation.Matrix, error) {
+func examine(ctx context.Context, f flags, mutants []mutation.Mutant, known *table, provider *kind.Provider, env *clusters.Environment, binaries, work string, progress clusters.Progress, errOut io.Writer) (*mutation.Matrix, error) {
 	cluster, err := provider.Replacer(ctx, env)
 	if err != nil {
 		return nil, err
@@ -71,10 +89,18 @@ func examine(ctx context.Context, f flags, mutants []mutation.Mutant, provider *
 		return nil, usageError{err}
 	}
 	var unwritten error
+	var until time.Time
+	if f.most > 0 {
+		until = time.Now().Add(f.most)
+	}
 	matrix, err := mutation.Run{
+		Known: known.results, Until: until,
 		Mutants: mutants, Scope: mutation.Scope(f.scope), Slow: f.slow, Builder: mutation.Toolchain{Root: f.root, Dir: work}, Source: os.DirFS(f.root),
 		Binaries: binaries, Cluster: cluster, Examine: examiner(f, filepath.Base(dir)), Progress: progress,
-		Grown: func(matrix *mutation.Matrix) { unwritten = write(matrix, dir) },
+		Grown: func(matrix *mutation.Matrix) {
+			last := matrix.Mutants[len(matrix.Mutants)-1]
+			unwritten = errors.Join(write(matrix, dir), known.add(last))
+		},
 	}.Do(ctx)
 	_, tellErr := fmt.Fprintf(errOut, "%[1]s%[3]c%[2]s\n%[1]s%[3]c%[4]s\n", dir, mutation.File, filepath.Separator, mutation.PageFile)
 	return matrix, errors.Join(err, unwritten, write(matrix, dir), reports.PointLatest(dir), tellErr)
@@ -131,7 +157,7 @@ func examiner(f flags, run string) mutation.Examine {
 		defer stop()
 		options := suites.Options{
 			Environment: env, Run: fmt.Sprintf("%s-%d", run, n), Executable: self, Arguments: []string{suiteProcess},
-			Procs: f.procs, Slow: selection.Slow, LabelFilter: strings.Join(selection.Requirements, " || "), Focus: exactly(selection.Specs),
+			Procs: f.procs, Slow: selection.Slow, LabelFilter: labels(selection), Focus: exactly(selection.Specs),
 		}
 		if selection.Alone {
 			options.Procs = 1
@@ -155,6 +181,14 @@ func examiner(f flags, run string) mutation.Examine {
 		}
 		return specs, err
 	}
+}
+
+// labels is the label filter of a selection; "" for any.
+func labels(selection mutation.Selection) string {
+	if selection.Except == nil {
+		return strings.Join(selection.Requirements, " || ")
+	}
+	return "!(" + strings.Join(selection.Except, " || ") + ")"
 }
 
 // exactly is a regular expression that matches these names; "" for any.

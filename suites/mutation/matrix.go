@@ -49,6 +49,11 @@ func baselineOf(specs []reports.Spec) Baseline {
 	return b
 }
 
+// sort brings the mutants of one subject together.
+func (m *Matrix) sort() {
+	slices.SortStableFunc(m.Mutants, func(a, b Result) int { return strings.Compare(string(a.Subject), string(b.Subject)) })
+}
+
 func (m *Matrix) clock() { m.Seconds = time.Since(m.Started).Round(time.Millisecond).Seconds() }
 
 // Count is how many mutants came to the verdict.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/framework/requirement"
 	"github.com/podidentity/epi/reports"
 	"github.com/podidentity/epi/suites/mutation/reach"
 )
@@ -45,8 +46,8 @@ type Builder interface {
 
 // Selection is which specs to run.
 type Selection struct {
-	// Requirements to decide, and Specs by name; nil for all.
-	Requirements, Specs []string
+	// Requirements to decide, and Specs by name; nil for all. Except are requirements whose specs do not run.
+	Requirements, Specs, Except []string
 	// Alone runs one spec after the other.
 	Alone bool
 	// Slow also runs specs that take minutes.
@@ -76,6 +77,10 @@ type Run struct {
 	Cluster  Cluster
 	Examine  Examine
 	Progress clusters.Progress
+	// Known are results of an earlier run, by the mutant's name: such a mutant is not examined again.
+	Known map[string]Result
+	// Until, if set, is when no further mutant begins: it is not in the matrix then.
+	Until time.Time
 	// Grown, if set, is told the matrix after each mutant.
 	Grown func(*Matrix)
 }
@@ -97,10 +102,26 @@ func (e *BaselineError) Error() string {
 // whatever happens. An error says that the run ended before its end; that a mutant is not killed, or
 // not even built, is told in its result alone.
 func (r Run) Do(ctx context.Context) (*Matrix, error) {
-	mutants := slices.Clone(r.Mutants)
-	slices.SortStableFunc(mutants, func(a, b Mutant) int { return strings.Compare(string(a.Subject), string(b.Subject)) })
-	matrix := &Matrix{Environment: r.Cluster.Environment().Name, Scope: r.Scope, Started: time.Now().UTC()}
+	matrix := &Matrix{Scope: r.Scope, Started: time.Now().UTC()}
 	defer matrix.clock()
+	var mutants []Mutant
+	for _, m := range r.Mutants {
+		result, known := r.Known[m.Name]
+		switch {
+		case m.Equivalent != "":
+			matrix.Mutants = append(matrix.Mutants, leftOut(m))
+		case known:
+			matrix.Mutants = append(matrix.Mutants, result)
+		default:
+			mutants = append(mutants, m)
+		}
+	}
+	defer matrix.sort()
+	if len(mutants) == 0 {
+		return matrix, nil
+	}
+	matrix.Environment = r.Cluster.Environment().Name
+	slices.SortStableFunc(mutants, func(a, b Mutant) int { return strings.Compare(string(a.Subject), string(b.Subject)) })
 
 	var reached *reach.Map
 	var baseline []reports.Spec
@@ -199,6 +220,36 @@ func (r Run) specs(ctx context.Context, selection Selection, declared []string) 
 	return append(specs, more...), err
 }
 
+// inPhases runs the specs of a selection. Where any failure kills the mutant, those of its subject's own
+// requirements come first: most mutants are killed by one of them, and the others are not run then.
+func (r Run) inPhases(ctx context.Context, m Mutant, selection Selection) ([]reports.Spec, error) {
+	own := ownRequirements(m.Subject)
+	if !m.Mechanical || r.Scope != ScopeAll || len(own) == 0 {
+		return r.specs(ctx, selection, m.Violates)
+	}
+	first := selection
+	first.Requirements = own
+	specs, err := r.Examine(ctx, r.Cluster.Environment(), first)
+	if err != nil || selection.Enough(specs) {
+		return specs, err
+	}
+	rest := selection
+	rest.Except = own
+	more, err := r.Examine(ctx, r.Cluster.Environment(), rest)
+	return append(specs, more...), err
+}
+
+// ownRequirements are those of the profile that is called as the subject.
+func ownRequirements(subject Subject) []string {
+	var list []string
+	for _, known := range requirement.All() {
+		if string(known.Profile) == string(subject) {
+			list = append(list, known.ID)
+		}
+	}
+	return list
+}
+
 // built is a mutant on its way from the builder.
 type built struct {
 	mutant Mutant
@@ -214,11 +265,7 @@ func (r Run) build(ctx context.Context, mutants []Mutant) <-chan built {
 		defer close(ready)
 		for _, m := range mutants {
 			started := time.Now()
-			var dir string
-			var err error
-			if m.Equivalent == "" {
-				dir, err = r.Builder.Build(ctx, m)
-			}
+			dir, err := r.Builder.Build(ctx, m)
 			select {
 			case ready <- built{mutant: m, dir: dir, took: time.Since(started), err: err}:
 			case <-ctx.Done():
@@ -257,6 +304,10 @@ func (r Run) examineAll(ctx context.Context, mutants []Mutant, choose func(Mutan
 		if ctx.Err() != nil {
 			break
 		}
+		if !r.Until.IsZero() && time.Now().After(r.Until) {
+			r.Builder.Discard(next.dir)
+			break
+		}
 		task := r.Progress.Start(next.mutant.Name)
 		replaced = next.mutant.Subject
 		result, err := r.examine(ctx, next, choose, task)
@@ -281,10 +332,6 @@ func (r Run) examineAll(ctx context.Context, mutants []Mutant, choose func(Mutan
 func (r Run) examine(ctx context.Context, next built, choose func(Mutant) (Selection, error), task clusters.Task) (Result, error) {
 	result := judge(next.mutant, nil)
 	result.Verdict, result.Problem = Undone, ""
-	if next.mutant.Equivalent != "" {
-		result.Verdict, result.Problem = LeftOut, "equivalent: "+next.mutant.Equivalent
-		return result, nil
-	}
 	err := next.err
 	if _, broken := errors.AsType[*BuildError](err); broken && next.mutant.Mechanical {
 		result.Verdict, result.Problem = LeftOut, "it does not compile"
@@ -308,7 +355,7 @@ func (r Run) examine(ctx context.Context, next built, choose func(Mutant) (Selec
 		task.Detail("running specs")
 		selection.Enough = func(specs []reports.Spec) bool { return enough(next.mutant, r.Scope, specs) }
 		var specs []reports.Spec
-		specs, err = r.specs(ctx, selection, next.mutant.Violates)
+		specs, err = r.inPhases(ctx, next.mutant, selection)
 		result = judge(next.mutant, specs)
 	}
 	if err != nil {
@@ -316,6 +363,13 @@ func (r Run) examine(ctx context.Context, next built, choose func(Mutant) (Selec
 	}
 	result.Took = Took{Build: next.took.Seconds(), Swap: swapped.Sub(began).Seconds(), Specs: time.Since(swapped).Seconds()}
 	return result, err
+}
+
+// leftOut is the result of a mutant that nobody can tell from the reference.
+func leftOut(m Mutant) Result {
+	result := judge(m, nil)
+	result.Verdict, result.Problem = LeftOut, "equivalent: "+m.Equivalent
+	return result
 }
 
 func firstLine(text string) string {

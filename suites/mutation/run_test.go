@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -267,5 +268,59 @@ func TestRunOfMutantsThatDeclareNothing(t *testing.T) {
 	}
 	if want := "score: 2 of 3 killed, 66.7%"; !strings.Contains(text.String(), want) {
 		t.Errorf("no %q in\n%s", want, text.String())
+	}
+}
+
+func TestRunGoesOnWhereItEnded(t *testing.T) {
+	drawn := func(name string) Mutant { return Mutant{Name: name, Subject: Agent, Mechanical: true} }
+	equivalent := drawn("agent-same")
+	equivalent.Equivalent = "nobody can tell"
+	known := map[string]Result{"agent-known": {Name: "agent-known", Subject: Agent, Verdict: Survived}}
+	w := newWorld()
+	run := Run{
+		Mutants: []Mutant{drawn("agent-known"), equivalent, drawn("agent-new")}, Scope: ScopeAll, Known: known, Until: time.Now().Add(-time.Second),
+		Builder: w, Binaries: "reference", Cluster: w, Examine: w.examine, Progress: silence{},
+	}
+	matrix, err := run.Do(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]Verdict{"agent-known": Survived, "agent-same": LeftOut}, verdicts(matrix)); diff != "" {
+		t.Errorf("after the time is over (-want +got):\n%s", diff)
+	}
+	run.Until = time.Time{}
+	if matrix, err = run.Do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]Verdict{"agent-known": Survived, "agent-same": LeftOut, "agent-new": Survived}, verdicts(matrix)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Most mutants are killed by a spec of their own profile; the others are spared then.
+func TestRunAsksTheSubjectsOwnSpecsFirst(t *testing.T) {
+	w := newWorld()
+	w.broken = map[string][]string{"agent-dead": {"AGT-01"}}
+	drawn := func(name string) Mutant { return Mutant{Name: name, Subject: Agent, Mechanical: true} }
+	if _, err := w.run(t, ScopeAll, drawn("agent-dead"), drawn("agent-alive")); err != nil {
+		t.Fatal(err)
+	}
+	own := ownRequirements(Agent)
+	if len(own) == 0 || !slices.Contains(own, "AGT-01") || slices.Contains(own, "INJ-01") {
+		t.Fatalf("the agent's own requirements are %q", own)
+	}
+	var kinds []string
+	for _, s := range w.selections {
+		switch {
+		case slices.Equal(s.Requirements, own):
+			kinds = append(kinds, "own")
+		case slices.Equal(s.Except, own):
+			kinds = append(kinds, "others")
+		default:
+			kinds = append(kinds, "all")
+		}
+	}
+	if want := []string{"all", "own", "own", "others"}; !slices.Equal(kinds, want) {
+		t.Errorf("ran %q, want %q", kinds, want)
 	}
 }
