@@ -22,27 +22,32 @@ import (
 	"github.com/podidentity/epi/framework/probe"
 )
 
-// ask makes a batch of requests and prints, for each of them, the answers in order of their beginning.
+// ask makes a batch of requests and prints, for each of them, the answers in order of their beginning. It
+// ends when the caller has closed stdin: what a command in a container prints last can be lost when it ends.
 func ask(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 	var batch probe.Batch
-	if err := json.NewDecoder(stdin).Decode(&batch); err != nil {
+	decoder := json.NewDecoder(stdin)
+	if err := decoder.Decode(&batch); err != nil {
 		return fmt.Errorf("%w: read the requests: %w", errUsage, err)
 	}
+	stdin = io.MultiReader(decoder.Buffered(), stdin)
 	for i, request := range batch.Requests {
 		if request.Times < 0 || request.Times > probe.MaxTimes || request.AtOnce < 0 || request.AtOnce > probe.MaxAtOnce {
 			return fmt.Errorf("%w: request %d: at most %d times, %d at once", errUsage, i+1, probe.MaxTimes, probe.MaxAtOnce)
 		}
 	}
-	ended := make(chan struct{})
-	if batch.UntilEOF {
-		go func() {
-			defer close(ended)
-			_, _ = io.Copy(io.Discard, stdin) // how it ends does not matter
-		}()
-	}
+	ended, closed := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(closed)
+		if batch.UntilTold {
+			_, _ = io.ReadFull(stdin, make([]byte, 1)) // a byte and the end tell the same
+			close(ended)
+		}
+		_, _ = io.Copy(io.Discard, stdin) // how it ends does not matter
+	}()
 	// Whoever waits for the first answers reads an empty line before the JSON.
 	tell := sync.OnceFunc(func() {
-		if batch.UntilEOF {
+		if batch.UntilTold {
 			_, _ = io.WriteString(stdout, "\n") // that it cannot be written is seen at the end
 		}
 	})
@@ -60,6 +65,10 @@ func ask(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 	group.Wait()
 	if err := json.NewEncoder(stdout).Encode(answers); err != nil {
 		return fmt.Errorf("write the answers: %w", err)
+	}
+	select {
+	case <-closed:
+	case <-ctx.Done():
 	}
 	return nil
 }

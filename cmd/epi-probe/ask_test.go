@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"io"
@@ -144,29 +145,87 @@ func TestAskAtOnce(t *testing.T) {
 	}
 }
 
-func TestAskUntilEndOfInput(t *testing.T) {
-	asked := make(chan struct{}, 100)
-	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked <- struct{}{} }))
+func TestAskUntilTold(t *testing.T) {
+	for name, tell := range map[string]func(io.WriteCloser){
+		"by a byte":           func(w io.WriteCloser) { _, _ = w.Write([]byte{'\n'}) },
+		"by the end of input": func(w io.WriteCloser) { _ = w.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := make(chan struct{}, 100)
+			server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked <- struct{}{} }))
+			defer server.Close()
+			input, err := json.Marshal(probe.Batch{UntilTold: true, Requests: []probe.Request{{URL: server.URL, Times: 10_000, Every: time.Millisecond}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			reader, writer := io.Pipe()
+			go func() {
+				_, _ = writer.Write(input)
+				<-asked
+				<-asked
+				tell(writer)
+			}()
+			var out bytes.Buffer
+			if err := ask(t.Context(), reader, closing{&out, writer}); err != nil {
+				t.Fatal(err)
+			}
+			var answers [][]probe.Answer
+			if err := json.Unmarshal(out.Bytes(), &answers); err != nil || out.Bytes()[0] != '\n' || len(answers[0]) < 2 || len(answers[0]) == 10_000 {
+				t.Errorf("%v: %d answers", err, len(answers[0]))
+			}
+		})
+	}
+}
+
+// closing closes the input when the answers are there: a line of more than its end.
+type closing struct {
+	io.Writer
+	input io.Closer
+}
+
+func (c closing) Write(data []byte) (int, error) {
+	if len(data) > 1 {
+		_ = c.input.Close()
+	}
+	return c.Writer.Write(data)
+}
+
+// What the probe wrote last could be lost if it ended before everything was read.
+func TestAskEndsWhenTheCallerHasTheAnswers(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer server.Close()
-	input, err := json.Marshal(probe.Batch{UntilEOF: true, Requests: []probe.Request{{URL: server.URL, Times: 10_000, Every: time.Millisecond}}})
+	input, err := json.Marshal(probe.Batch{Requests: []probe.Request{{URL: server.URL}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	reader, writer := io.Pipe()
-	go func() {
-		_, _ = writer.Write(input)
-		<-asked
-		<-asked
-		_ = writer.Close()
-	}()
-	var out bytes.Buffer
-	if err := ask(t.Context(), reader, &out); err != nil {
+	stdin, stdout := newPipe(), newPipe()
+	ended := make(chan error, 1)
+	go func() { ended <- ask(t.Context(), stdin.reader, stdout.writer) }()
+	if _, err := stdin.writer.Write(input); err != nil {
 		t.Fatal(err)
 	}
-	var answers [][]probe.Answer
-	if err := json.Unmarshal(out.Bytes(), &answers); err != nil || out.Bytes()[0] != '\n' || len(answers[0]) < 2 || len(answers[0]) == 10_000 {
-		t.Errorf("%v: %d answers", err, len(answers[0]))
+	if line, err := bufio.NewReader(stdout.reader).ReadString('\n'); err != nil || !strings.HasPrefix(line, "[[{") {
+		t.Fatalf("%v: read %q", err, line)
 	}
+	select {
+	case err := <-ended:
+		t.Fatalf("it ended (%v) before its input did", err)
+	default:
+	}
+	_ = stdin.writer.Close()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+type pipe struct {
+	reader *io.PipeReader
+	writer *io.PipeWriter
+}
+
+func newPipe() pipe {
+	reader, writer := io.Pipe()
+	return pipe{reader, writer}
 }
 
 func TestAskSaysWhyThereIsNoAnswer(t *testing.T) {

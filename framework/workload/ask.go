@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
-	"sync"
 
 	"github.com/podidentity/epi/framework/probe"
 )
@@ -36,26 +36,30 @@ func (p *Probe) AskOnce(ctx context.Context, request probe.Request) probe.Answer
 
 func (p *Probe) ask(ctx context.Context, batch probe.Batch) [][]probe.Answer {
 	p.env.T.Helper()
-	var output bytes.Buffer
-	answers, err := p.tryAsk(ctx, batch, bytes.NewReader(nil), &output, output.Bytes)
+	reader, writer := io.Pipe()
+	answers, err := p.tryAsk(ctx, batch, reader, writer, func() {})
 	if err != nil {
 		p.env.T.Fatalf("make %d requests in pod %s/%s: %v", len(batch.Requests), p.Pod.Namespace, p.Pod.Name, err)
 	}
 	return answers
 }
 
-// tryAsk sends a batch, and then what else there is to read, and decodes what was written in the end.
-func (p *Probe) tryAsk(ctx context.Context, batch probe.Batch, rest io.Reader, output io.Writer, written func() []byte) ([][]probe.Answer, error) {
+// tryAsk sends a batch, and then what else there is to read, and decodes what was written in the end. It calls
+// began when the first byte is there, and closes writer, the other end of rest, when all are: the probe ends
+// then, and not before, since what a command in a container prints last can be lost when it ends.
+func (p *Probe) tryAsk(ctx context.Context, batch probe.Batch, rest io.Reader, writer io.Closer, began func()) ([][]probe.Answer, error) {
+	defer func() { _ = writer.Close() }() // of a pipe: never fails
 	input, err := json.Marshal(batch)
 	if err != nil {
 		return nil, err
 	}
+	output := &document{began: began, whole: func() { _ = writer.Close() }}
 	if err := p.stream(ctx, Main, io.MultiReader(bytes.NewReader(input), rest), output, probe.CommandAsk); err != nil {
 		return nil, err
 	}
 	var answers [][]probe.Answer
-	if err := json.Unmarshal(written(), &answers); err != nil {
-		return nil, err
+	if err := json.Unmarshal(output.buffer.Bytes(), &answers); err != nil {
+		return nil, fmt.Errorf("read %d bytes of answers: %w", output.buffer.Len(), err)
 	}
 	return answers, nil
 }
@@ -63,7 +67,7 @@ func (p *Probe) tryAsk(ctx context.Context, batch probe.Batch, rest io.Reader, o
 // Traffic is requests that go on in the pod until Stop.
 type Traffic struct {
 	pod  *Probe
-	stop io.Closer
+	stop *io.PipeWriter
 	done chan struct{}
 
 	answers [][]probe.Answer
@@ -77,13 +81,14 @@ func (p *Probe) StartTraffic(ctx context.Context, requests ...probe.Request) *Tr
 	reader, writer := io.Pipe()
 	t := &Traffic{pod: p, stop: writer, done: make(chan struct{})}
 	p.env.T.Cleanup("traffic", func(context.Context) error { return writer.Close() })
-	output := &signalling{written: make(chan struct{})}
+	began := make(chan struct{})
 	go func() {
 		defer close(t.done)
-		t.answers, t.err = p.tryAsk(ctx, probe.Batch{Requests: requests, Together: true, UntilEOF: true}, reader, output, output.buffer.Bytes)
+		t.answers, t.err = p.tryAsk(ctx, probe.Batch{Requests: requests, Together: true, UntilTold: true}, reader, writer, func() { close(began) })
+		_ = reader.Close() // so that Stop does not wait for a reader
 	}()
 	select {
-	case <-output.written:
+	case <-began:
 	case <-t.done:
 		t.fail()
 	}
@@ -93,7 +98,7 @@ func (p *Probe) StartTraffic(ctx context.Context, requests ...probe.Request) *Tr
 // Stop ends the traffic and returns the answers to each request.
 func (t *Traffic) Stop() [][]probe.Answer {
 	t.pod.env.T.Helper()
-	_ = t.stop.Close() // of a pipe: never fails
+	_, _ = t.stop.Write([]byte{'\n'}) // fails when the traffic has ended, which is told
 	<-t.done
 	t.fail()
 	return t.answers
@@ -106,16 +111,19 @@ func (t *Traffic) fail() {
 	}
 }
 
-// signalling is a buffer that tells when the first byte was written. It is no io.ReaderFrom, as the
-// buffer itself is: that would be filled behind Write's back.
-type signalling struct {
-	buffer  bytes.Buffer
-	written chan struct{}
-	once    sync.Once
+// document is a line of JSON on its way; an empty line may come before it.
+type document struct {
+	buffer       bytes.Buffer
+	began, whole func()
 }
 
-func (s *signalling) Write(data []byte) (int, error) {
-	n, err := s.buffer.Write(data)
-	s.once.Do(func() { close(s.written) })
+func (d *document) Write(data []byte) (int, error) {
+	if d.buffer.Len() == 0 && len(data) > 0 {
+		d.began()
+	}
+	n, err := d.buffer.Write(data)
+	if bytes.HasSuffix(data, []byte{'\n'}) && len(bytes.TrimSpace(d.buffer.Bytes())) > 0 {
+		d.whole()
+	}
 	return n, err
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -67,13 +68,36 @@ func NewToken(ctx context.Context, env *framework.Env, pod *corev1.Pod, audience
 	return NewTokenLasting(ctx, env, pod, TokenLife, audiences...)
 }
 
+// tokensAtOnce is how many are asked for at the same time.
+const tokensAtOnce = 8
+
+// NewTokens is NewToken for many tokens of one pod.
+func NewTokens(ctx context.Context, env *framework.Env, pod *corev1.Pod, n int) []Token {
+	env.T.Helper()
+	tokens := make([]Token, n)
+	var group errgroup.Group
+	group.SetLimit(tokensAtOnce)
+	for i := range tokens {
+		group.Go(func() (err error) {
+			tokens[i], err = tryRequestToken(ctx, env, pod.Namespace, pod.Spec.ServiceAccountName, TokenLife, boundTo(pod), []string{TokenAudience})
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		env.T.Fatalf("%v", err)
+	}
+	return tokens
+}
+
+func boundTo(pod *corev1.Pod) *authenticationv1.BoundObjectReference {
+	return &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Pod", Name: pod.Name, UID: pod.UID}
+}
+
 // NewTokenLasting is NewToken with another life: two tokens that are asked for within a second end at
 // the same time if they live equally long.
 func NewTokenLasting(ctx context.Context, env *framework.Env, pod *corev1.Pod, life time.Duration, audiences ...string) Token {
 	env.T.Helper()
-	return requestToken(ctx, env, pod.Namespace, pod.Spec.ServiceAccountName, life, &authenticationv1.BoundObjectReference{
-		APIVersion: "v1", Kind: "Pod", Name: pod.Name, UID: pod.UID,
-	}, audiences)
+	return requestToken(ctx, env, pod.Namespace, pod.Spec.ServiceAccountName, life, boundTo(pod), audiences)
 }
 
 // NewUnboundToken is NewToken without a pod.
@@ -90,14 +114,22 @@ func requestToken(ctx context.Context, env *framework.Env, namespace, serviceAcc
 	if audiences[0] == APIServer {
 		audiences = nil
 	}
+	token, err := tryRequestToken(ctx, env, namespace, serviceAccount, life, bound, audiences)
+	if err != nil {
+		env.T.Fatalf("%v", err)
+	}
+	return token
+}
+
+func tryRequestToken(ctx context.Context, env *framework.Env, namespace, serviceAccount string, life time.Duration, bound *authenticationv1.BoundObjectReference, audiences []string) (Token, error) {
 	seconds := int64(life.Seconds())
 	answer, err := env.Clientset.CoreV1().ServiceAccounts(namespace).CreateToken(ctx, serviceAccount, &authenticationv1.TokenRequest{
 		Spec: authenticationv1.TokenRequestSpec{Audiences: audiences, ExpirationSeconds: &seconds, BoundObjectRef: bound},
 	}, metav1.CreateOptions{})
 	if err != nil {
-		env.T.Fatalf("request a token of service account %s/%s: %v", namespace, serviceAccount, err)
+		return "", fmt.Errorf("request a token of service account %s/%s: %w", namespace, serviceAccount, err)
 	}
-	return Token(answer.Status.Token)
+	return Token(answer.Status.Token), nil
 }
 
 // Delete deletes a pod; one that never ran is gone at once.

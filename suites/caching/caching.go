@@ -71,8 +71,8 @@ var _ = Describe("The agent", func() {
 			env := framework.From(ctx)
 			pod, tenant := start(ctx, env)
 			var requests []probe.Request
-			for range manyTokens {
-				request := workload.AgentRequest(workload.NewToken(ctx, env, tenant.Pod))
+			for _, token := range workload.NewTokens(ctx, env, tenant.Pod, manyTokens) {
+				request := workload.AgentRequest(token)
 				request.Timeout = half
 				requests = append(requests, request)
 			}
