@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/podidentity/epi/clusters/detached"
 )
 
 const (
@@ -143,9 +145,7 @@ type daemon struct {
 func spawn(log *os.File, program string, args ...string) (*daemon, error) {
 	cmd := exec.Command(program, args...) //nolint:noctx // it is to outlive this process, so every context of it
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.Dir = "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
+	if err := detached.Start(cmd); err != nil {
 		return nil, fmt.Errorf("start engine: %w", err)
 	}
 	d := &daemon{name: program, process: cmd.Process, ended: make(chan error, 1)}

@@ -11,7 +11,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -21,6 +20,7 @@ import (
 
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/clients"
+	"github.com/podidentity/epi/clusters/detached"
 	"github.com/podidentity/epi/clusters/emulator/control"
 	"github.com/podidentity/epi/clusters/engine"
 	"github.com/podidentity/epi/clusters/health"
@@ -63,12 +63,6 @@ Pods reach the region's AWS by its own host names and by AWS_ENDPOINT_URL.
 
 What the region does not have: the VPC CNI, Auto Mode, Fargate, load balancers, and
 Kubernetes versions other than that of its nodes.`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return fmt.Errorf("%s has no %q", cmd.CommandPath(), args[0])
-			}
-			return nil
-		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(a.cloudUpCommand(), a.cloudEnvCommand(), a.cloudLoadCommand(), a.cloudStatusCommand(), a.cloudDownCommand(), a.cloudMakerCommand())
@@ -216,8 +210,7 @@ func (a *app) startMaker(ctx context.Context, dirs clusters.Dirs, regions *kind.
 	// It outlives this command and its terminal, so not the command's context.
 	command := exec.Command(self, "cloud", "maker", "--name", name, "--state-dir", dirs.State, "--cache-dir", dirs.Cache) //nolint:noctx // see above
 	command.Stdout, command.Stderr = log, log
-	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := command.Start(); err != nil {
+	if err := detached.Start(command); err != nil {
 		return err
 	}
 	ended := make(chan error, 1)
