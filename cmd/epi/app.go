@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"al.essio.dev/pkg/shellescape"
@@ -37,6 +38,9 @@ type app struct {
 	// "variable EPI_NODES" or "epi.yaml:2:1: key nodes".
 	typed   map[string]bool
 	origins map[string]string
+
+	// wasFull is what was wrong with a disk while an environment came up.
+	wasFull atomic.Pointer[clusters.EnvironmentError]
 
 	verbose  bool
 	color    string
@@ -195,7 +199,7 @@ wins over a variable, a variable over the file. See: epi help configuration.`,
 			return
 		}
 		if words := cmd.Flags().Args(); !cmd.Runnable() && len(words) > 0 {
-			a.helpErr = usageError("%s has no %q\nSee: %[1]s --help", cmd.CommandPath(), words[0])
+			a.helpErr = usageError("%w\nSee: %s --help", refuseUnknown(cmd, words), cmd.CommandPath())
 			return
 		}
 		help(cmd, args)
@@ -221,6 +225,9 @@ wins over a variable, a variable over the file. See: epi help configuration.`,
 	root.SetOut(a.out) // where the script of completion goes is settled now
 	root.InitDefaultCompletionCmd()
 	for _, command := range root.Commands() {
+		if command.HasSubCommands() {
+			command.Args = usageArgs(refuseUnknown)
+		}
 		for _, below := range command.Commands() {
 			below.Args = usageArgs(below.Args)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/room"
@@ -53,6 +55,35 @@ func (a *app) checkRoom(places ...storage) error {
 		}
 	}
 	return nil
+}
+
+// lookAtRoom is how often the disks are looked at while an environment comes up.
+const lookAtRoom = 200 * time.Millisecond
+
+// watchRoom remembers, until it is stopped, that a disk of these places was full.
+func (a *app) watchRoom(ctx context.Context, places ...storage) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		ticker := time.NewTicker(lookAtRoom)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			}
+			if full, ok := errors.AsType[*clusters.EnvironmentError](a.checkRoom(places...)); ok {
+				a.wasFull.Store(full)
+				return
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}
 }
 
 // diskTrouble is what is wrong with where something was to be written.
@@ -134,7 +165,12 @@ func (a *app) remedyOf(err error) string {
 		remedy = remedyForDisk(err, statePlace(dirs), cachePlace(dirs), temporaryPlace())
 		if _, environment := errors.AsType[*clusters.EnvironmentError](err); environment && remedy == "" && clusters.Remedy(err) == "" {
 			// A program of another's may have said no word about it, as the engine's in a node.
-			if full, ok := errors.AsType[*clusters.EnvironmentError](a.checkRoom(statePlace(dirs), cachePlace(dirs))); ok {
+			full, ok := errors.AsType[*clusters.EnvironmentError](a.checkRoom(statePlace(dirs), cachePlace(dirs)))
+			if !ok {
+				// What was half made is removed by now, and its room is free again.
+				full = a.wasFull.Load()
+			}
+			if full != nil {
 				return fmt.Sprintf("%v; %s", full.Err, full.Remedy)
 			}
 		}
@@ -154,7 +190,7 @@ func (a *app) unwritten(doing string, err error, where storage) reports.Problem 
 	case trouble != nil:
 		problem.Message = fmt.Sprintf("%s: %s", dir, trouble.why)
 		problem.Remedy = where.remedy(trouble.why)
-	case errors.Is(err, fs.ErrNotExist) && !fileExists(where.dir):
+	case errors.Is(err, errRemoved), errors.Is(err, fs.ErrNotExist) && !fileExists(where.dir):
 		problem.Message = fmt.Sprintf("%s was removed", dir)
 		problem.Remedy = "run it again, and leave the folder alone meanwhile"
 	case errors.Is(err, fs.ErrPermission):

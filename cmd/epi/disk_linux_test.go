@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -92,6 +93,15 @@ func TestARunEndsAlsoWhereNothingIsRecordedForLong(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
+		"runs/": func(t *testing.T, s *session, _ string) { // what is written meanwhile makes it anew
+			if err := os.RemoveAll(s.dir); err != nil {
+				t.Fatal(err)
+			}
+			s.keep(&fs.PathError{Op: "open", Path: filepath.Join(s.dir, "results.json"), Err: fs.ErrNotExist})
+			if err := os.MkdirAll(filepath.Join(s.dir, "specs"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		},
 	} {
 		small := smallDisk(t, "32m")
 		var out, errs bytes.Buffer
@@ -103,7 +113,9 @@ func TestARunEndsAlsoWhereNothingIsRecordedForLong(t *testing.T) {
 		ctx := session.bound(t.Context())
 		damage(t, session, small)
 		<-ctx.Done()
-		if code := exitCode(t.Context(), session.finish(t.Context())); code != exitEnvironment || !strings.Contains(strings.Join(strings.Fields(out.String()), " "), says) {
+		session.logs(t.Context(), &clusters.Environment{}) // makes no folder of what is not on record
+		code, told := exitCode(t.Context(), session.finish(t.Context())), strings.Join(strings.Fields(out.String()), " ")
+		if code != exitEnvironment || !strings.Contains(told, says) || says == "runs/" && !strings.Contains(told, "was removed") {
 			t.Errorf("%s: exit code %d:\n%s%s", says, code, &out, &errs)
 		}
 	}
@@ -170,6 +182,18 @@ func TestAProblemOfARunTellsTheFullDiskOfItsState(t *testing.T) {
 		if remedy := a.remedyOf(err); !strings.Contains(remedy, "its disk is full") || !strings.Contains(remedy, "--state-dir") {
 			t.Errorf("%v: %q", err, remedy)
 		}
+	}
+	// What was half made goes, and there is room again when the error is told.
+	stop := a.watchRoom(t.Context(), storage{small, "another folder with --state-dir"})
+	for a.wasFull.Load() == nil {
+		runtime.Gosched()
+	}
+	stop()
+	if err := os.Remove(filepath.Join(small, "rest")); err != nil {
+		t.Fatal(err)
+	}
+	if remedy := a.remedyOf(silent); !strings.Contains(remedy, "its disk is full") || !strings.Contains(remedy, "--state-dir") {
+		t.Errorf("after it was full: %q", remedy)
 	}
 	if remedy := a.remedyOf(&clusters.EnvironmentError{Doing: "x", Err: errors.New("y"), Remedy: "its own"}); remedy != "its own" {
 		t.Errorf("of another cause: %q", remedy)

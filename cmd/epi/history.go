@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -27,18 +29,9 @@ A store is a folder with a file a run, named after its contents. Files are only 
 added: so git, a copy or a bucket's own tools merge stores, with no conflict.`,
 		Example: `  epi history add _artifacts/latest --store history
   epi history page --store history --out public`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return fmt.Errorf("%s has no %q: it has add and page", cmd.CommandPath(), args[0])
-			}
-			return nil
-		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(a.historyAddCommand(), a.historyPageCommand())
-	for _, below := range cmd.Commands() {
-		below.Args = usageArgs(below.Args)
-	}
 	return cmd
 }
 
@@ -53,8 +46,8 @@ nothing is changed: the store only grows.`,
 		Example: `  epi history add _artifacts/2026* --store history
   epi history add _artifacts/latest --store history && git -C history add . && git -C history commit -m 'Add a run'`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return errors.New("history add takes the folder of a run, or several")
+			if len(args) == 0 || slices.ContainsFunc(args, func(arg string) bool { return strings.TrimSpace(arg) == "" }) {
+				return errors.New("history add takes the folder of a run, or several, and none may be empty")
 			}
 			return nil
 		},

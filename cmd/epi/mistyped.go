@@ -83,7 +83,11 @@ func (a *app) flagError(cmd *cobra.Command, err error) error {
 	if hint := nearest.DidYouMean(name, "--", own); hint != "" {
 		return usageError("unknown flag --%s%s%s", name, hint, see)
 	}
-	if others := commandsWith(cmd.Root(), name); len(others) > 0 {
+	others := commandsWith(cmd, name) // of the same area, if there are
+	if len(others) == 0 {
+		others = commandsWith(cmd.Root(), name)
+	}
+	if len(others) > 0 {
 		return usageError("unknown flag --%s: it is a flag of %s%s", name, strings.Join(others, ", "), see)
 	}
 	return usageError("unknown flag --%s%s", name, see)
@@ -93,11 +97,28 @@ func (a *app) flagError(cmd *cobra.Command, err error) error {
 func commandsWith(root *cobra.Command, flag string) []string {
 	var list []string
 	for _, command := range root.Commands() {
-		if !command.Hidden && command.LocalNonPersistentFlags().Lookup(flag) != nil {
-			list = append(list, "epi "+command.Name())
+		if command.Hidden {
+			continue
 		}
+		if command.LocalNonPersistentFlags().Lookup(flag) != nil {
+			list = append(list, command.CommandPath())
+		}
+		list = append(list, commandsWith(command, flag)...)
 	}
 	return list
+}
+
+// refuseUnknown is the check of commands that do nothing but have commands below them.
+func refuseUnknown(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	names := commandNames(cmd)
+	hint := nearest.DidYouMean(args[0], cmd.CommandPath()+" ", names)
+	if hint == "" {
+		hint = "; it has " + strings.Join(names, ", ")
+	}
+	return fmt.Errorf("%s has no %q%s", cmd.CommandPath(), args[0], hint)
 }
 
 // helpCommand is epi help: of a command that does not exist there is none.
@@ -150,10 +171,23 @@ func atMostOne(what string) cobra.PositionalArgs {
 func exactly(words ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != len(words) {
-			return fmt.Errorf("%s takes %s, not %d arguments", cmd.CommandPath(), strings.Join(words, " and "), len(args))
+			return fmt.Errorf("%s takes %s, not %s", cmd.CommandPath(), strings.Join(words, " and "), arguments(len(args)))
+		}
+		for i, arg := range args {
+			if strings.TrimSpace(arg) == "" {
+				return fmt.Errorf("%s takes %s, and argument %d is empty", cmd.CommandPath(), strings.Join(words, " and "), i+1)
+			}
 		}
 		return nil
 	}
+}
+
+// arguments counts arguments in words.
+func arguments(n int) string {
+	if n == 1 {
+		return "1 argument"
+	}
+	return fmt.Sprintf("%d arguments", n)
 }
 
 // refuseWords is the check of commands that take no arguments.

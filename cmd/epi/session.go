@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -55,6 +56,10 @@ type session struct {
 // errUnrecorded is why a run ends that cannot be recorded; what keeps it from being is told with the verdict.
 var errUnrecorded = fmt.Errorf("the run cannot be recorded any more: %w", context.Canceled)
 
+// errRemoved is why a run ends whose folder was removed. Whatever is written afterwards, such as what is on record
+// of a spec, may make the folder anew, and cannot bring back what was in it.
+var errRemoved = errors.New("its folder was removed")
+
 // bound is the context of what is recorded: it ends with ctx, and when the record cannot be written. What
 // nobody can read afterwards is not worth its time.
 func (s *session) bound(ctx context.Context) context.Context {
@@ -83,8 +88,11 @@ func (s *session) watchFolder(ctx context.Context) {
 		case <-ticker.C:
 		}
 		_, err := os.Stat(s.dir)
-		if err == nil {
+		switch {
+		case err == nil:
 			err = room.Check(s.dir)
+		case errors.Is(err, fs.ErrNotExist):
+			err = errRemoved
 		}
 		if err != nil {
 			s.keep(err)
@@ -291,6 +299,9 @@ func (s *session) problem(doing string, err error) {
 // logs keeps what the cluster's own programs said and the calls that AWS got. Logs are no verdict:
 // what cannot be had is told in their folder.
 func (s *session) logs(ctx context.Context, env *clusters.Environment) {
+	if s.unrecorded() != nil {
+		return // there is no record to keep them beside
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logsTime)
 	defer cancel()
 	err := func() error {
@@ -319,6 +330,9 @@ func (s *session) keep(err error) {
 		return
 	}
 	s.broken = firstOf(err)
+	if errors.Is(err, fs.ErrNotExist) && !fileExists(s.dir) {
+		s.broken = errRemoved
+	}
 	if s.end != nil {
 		s.end(errUnrecorded)
 	}

@@ -407,6 +407,59 @@ func TestEveryVerbEndsAtATerminal(t *testing.T) {
 	}
 }
 
+// Verbs that show no steps end on each kind of terminal, too, and write no more of control sequences than it knows.
+func TestVerbsWithoutStepsEndOnEveryTerminal(t *testing.T) {
+	looks := []struct {
+		terminalKind
+		name string
+	}{
+		{usual, "usual"},
+		{terminalKind{40, 24, usual.variables}, "40 columns"},
+		{terminalKind{80, 24, []string{"TERM=dumb"}}, "dumb"},
+		{terminalKind{80, 24, append([]string{"NO_COLOR=1"}, usual.variables...)}, "NO_COLOR"},
+		{terminalKind{0, 0, usual.variables}, "no size"},
+	}
+	for i, verb := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"list"}, exitHeld, "up"},
+		{[]string{"list", "-o", "json"}, exitHeld, "up"},
+		{[]string{"status", "--name", "up"}, exitEnvironment, "up"},
+		{[]string{"status", "nosuch"}, exitEnvironment, "epi up --name nosuch"},
+		{[]string{"logs", "--name", "nosuch"}, exitEnvironment, "epi up --name nosuch"},
+		{[]string{"logs", "agnet"}, exitUsage, "agent"},
+		{[]string{"load", "my/app:dev", "--name", "nosuch"}, exitEnvironment, "epi up --name nosuch"},
+		{[]string{"load"}, exitUsage, "no image"},
+		{[]string{"cloud"}, exitHeld, "epi cloud up"},
+		{[]string{"cloud", "env"}, exitEnvironment, "epi cloud up --name cloud"},
+		{[]string{"cloud", "status"}, exitEnvironment, "epi cloud up --name cloud"},
+		{[]string{"cloud", "down"}, exitHeld, ""},
+		{[]string{"cloud", "up", "--region", "nowhere"}, exitUsage, "us-east-1"},
+		{[]string{"janitor", "--account", "12"}, exitUsage, "twelve digits"},
+		{[]string{"history", "add", "nosuch", "--store", "st"}, exitUsage, "nosuch"},
+		{[]string{"history", "page", "--store", "nosuch", "--out", "p"}, exitUsage, "nosuch"},
+		{[]string{"badge", "nosuch"}, exitUsage, "nosuch"},
+		{[]string{"verify", "nosuch"}, exitUsage, "nosuch"},
+		{[]string{"compare", "nosuch"}, exitUsage, "OLD"},
+		{[]string{"completion", "bash"}, exitHeld, "__start_epi"},
+	} {
+		look := looks[i%len(looks)]
+		t.Run(strings.Join(verb.args, " ")+", "+look.name, func(t *testing.T) {
+			t.Parallel()
+			code, text := install(t).withCluster(t, refuse).start(t, look.terminalKind, verb.args...).wait()
+			if code != verb.code || !strings.Contains(text, verb.says) {
+				t.Errorf("exit code %d, want %d and %q:\n%s", code, verb.code, verb.says, text)
+			}
+			if look.name == "dumb" && strings.Contains(text, "\x1b") || look.name == "NO_COLOR" && colours.MatchString(text) {
+				t.Errorf("more than it knows:\n%q", text)
+			}
+			checkLeft(t, text)
+		})
+	}
+}
+
 func TestEveryTerminalGetsWhatItKnows(t *testing.T) {
 	for _, row := range []struct {
 		name                  string

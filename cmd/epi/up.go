@@ -164,6 +164,11 @@ func (a *app) up(ctx context.Context, flags *environmentFlags, steps *steps) (*c
 	if err != nil {
 		return nil, err
 	}
+	dirs, err := a.dirs()
+	if err != nil {
+		return nil, err
+	}
+	defer a.watchRoom(ctx, statePlace(dirs), cachePlace(dirs))()
 	if flags.provider == kindProvider || flags.provider == eks.Name && flags.existing.ProbeImage == "" {
 		if flags.spec.Binaries, err = a.binaries(ctx, steps); err != nil {
 			return nil, err

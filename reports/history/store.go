@@ -78,6 +78,9 @@ func Create(dir string) (Store, error) {
 			return Store{}, fmt.Errorf("%w, and it holds %s", err, entry.Name())
 		}
 	}
+	if target, linkErr := os.Readlink(dir); linkErr == nil && readErr != nil {
+		return Store{}, fmt.Errorf("make store: %s is a symbolic link to %s, which is not there", dir, target)
+	}
 	if err := os.MkdirAll(filepath.Join(dir, runsDir), 0o755); err != nil {
 		return Store{}, fmt.Errorf("make store: %w", err)
 	}

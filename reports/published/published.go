@@ -28,8 +28,19 @@ type Checked struct {
 
 // Verify checks every conformance.yaml below dir. That there is none is an error.
 func Verify(dir string) ([]Checked, error) {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil, fmt.Errorf("look for reports: %w", err)
+	}
+	if !info.IsDir() {
+		return nil, fmt.Errorf("look for reports: %s is a file; give the folder that has SUBJECT/VERSION/%s in it", dir, reports.ConformanceFile)
+	}
+	given := dir
+	if dir, err = filepath.EvalSymlinks(dir); err != nil { // a walk follows no link
+		return nil, fmt.Errorf("look for reports: %w", err)
+	}
 	var list []Checked
-	err := filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
+	err = filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -47,7 +58,7 @@ func Verify(dir string) ([]Checked, error) {
 		return nil, fmt.Errorf("look for reports: %w", err)
 	}
 	if len(list) == 0 {
-		return nil, fmt.Errorf("no %s below %s: reports are kept as SUBJECT/VERSION/%[1]s", reports.ConformanceFile, dir)
+		return nil, fmt.Errorf("no %s below %s: reports are kept as SUBJECT/VERSION/%[1]s", reports.ConformanceFile, given)
 	}
 	return list, nil
 }

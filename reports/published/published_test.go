@@ -87,3 +87,18 @@ func TestVerify(t *testing.T) {
 		t.Error("no report is no error")
 	}
 }
+
+// The folder that is given may be a link, which a walk does not follow by itself.
+func TestVerifyFollowsALinkToTheFolder(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "conformance")
+	if err := os.Symlink(handIn(t, good, nil, nil), link); err != nil {
+		t.Fatal(err)
+	}
+	checked, err := Verify(link)
+	if err != nil || len(checked) != 1 || checked[0].Dir != good {
+		t.Errorf("found %+v: %v", checked, err)
+	}
+	if _, err := Verify(filepath.Join(link, good, "conformance.yaml")); err == nil || !strings.Contains(err.Error(), "is a file") {
+		t.Errorf("of a file: %v", err)
+	}
+}
