@@ -348,6 +348,9 @@ func (m *matrix) one(ctx context.Context, k kill) (result, error) {
 		m.wrong = "it did not end by itself"
 	}
 	r.Took, r.Code, r.Said = time.Since(began), a.code(), a.told()
+	if err := m.keepLog(k.name, a.all()); err != nil {
+		return r, err
+	}
 	r.Before = m.newly(ctx)
 	output, err := m.command(ctx, "down", "--name", name).CombinedOutput()
 	if r.Down = exitOf(err); r.Down != "0" {
@@ -372,6 +375,21 @@ func (m *matrix) one(ctx context.Context, k kill) (result, error) {
 		r.After, r.Wrong = append(r.After, all.After...), r.Wrong+all.Wrong
 	}
 	return r, nil
+}
+
+// keepLog writes what a run said to a file of the case.
+func (m *matrix) keepLog(name, text string) error {
+	dir := filepath.Join(m.work, "logs")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	letters := strings.Map(func(r rune) rune {
+		if r == ' ' || r == ',' || r == '\'' || r == '(' || r == ')' || r == '/' {
+			return '-'
+		}
+		return r
+	}, name)
+	return os.WriteFile(filepath.Join(dir, letters+".log"), []byte(text+"\n"), 0o644)
 }
 
 // start starts a run in a session of its own, as a terminal does.
