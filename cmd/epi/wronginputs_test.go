@@ -241,7 +241,7 @@ func TestWrongInputs(t *testing.T) {
 		{args: []string{"aws"}, says: []string{"no command"}},
 		// Commands below others.
 		{args: []string{"cloud", "upp"}, says: []string{"epi cloud", "upp", "epi cloud up?"}},
-		{args: []string{"cloud", "destroy"}, says: []string{"destroy", "down, env, status, up"}},
+		{args: []string{"cloud", "destroy"}, says: []string{"destroy", "down, env, load, status, up"}},
 		{args: []string{"history", "pge"}, says: []string{"epi history", "pge", "epi history page?"}},
 		{args: []string{"completion", "bahs"}, says: []string{"bahs", "epi completion bash?"}},
 		{args: []string{"cloud", "--name", "x"}, says: []string{"--name", "epi cloud up"}},
