@@ -120,7 +120,14 @@ var steps = []struct {
 }{
 	{"", time.Second}, {"Container engine", time.Second}, {"Images of emulator", time.Second}, {"Node image", time.Second},
 	{"AWS emulator", 8 * time.Second}, {"Cluster", time.Second}, {"Nodes Ready", 3 * time.Second}, {"Pod Identity webhook", 2 * time.Second},
-	{"Pod Identity agent", 10 * time.Second}, {"Conformance suites", 3 * time.Second},
+	{"Pod Identity agent", 10 * time.Second}, {suitesStep, 3 * time.Second},
+}
+
+const suitesStep = "Conformance suites"
+
+// fewSpecs has a run decide little: what happens after its specs needs no more.
+func fewSpecs(context.Context, *matrix) (args []string, undo func(), err error) {
+	return []string{"--label-filter", "INJ-01"}, func() {}, nil
 }
 
 // cases lists all.
@@ -136,10 +143,14 @@ func cases(moments int) []kill {
 		if label == "" {
 			label = "the start"
 		}
-		list = append(list, kill{
+		k := kill{
 			name: fmt.Sprintf("SIGKILL %02d, %s after %s", i+1, later, label), after: step.text, later: later,
 			do: signals(0, syscall.SIGKILL), codes: []string{"killed", "0", "1", "3"},
-		})
+		}
+		if step.text == suitesStep {
+			k.prepare = fewSpecs
+		}
+		list = append(list, k)
 	}
 	interrupted := []string{"130"}
 	return append(list,
