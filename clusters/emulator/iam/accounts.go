@@ -46,6 +46,8 @@ type Options struct {
 	Now func() time.Time
 	// Rand is the source of unique IDs, keys and secrets; nil means crypto/rand. Reads are serialised.
 	Rand io.Reader
+	// Decided is told of each decision about a caller, whom it gets by ARN; nil for nobody.
+	Decided func(caller string, decision policy.Decision)
 }
 
 // MemberAccessRole is the administrator role of a member account

@@ -137,8 +137,26 @@ func (s api) authorize(ctx context.Context, action, resource string, keys policy
 	return nil
 }
 
-// authorizeOn asks for an action on a role or user by its name, with its tags as condition keys. An
-// unknown one is asked about under the path "/": who may not ask learns nothing.
+// authorizeCreation asks for the action that makes a resource and, where it is made with tags, for the one that
+// tags it (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html).
+func (s api) authorizeCreation(ctx context.Context, what, resource string, keys policy.Context, tags map[string]string) error {
+	err := s.authorize(ctx, "Create"+what, resource, keys)
+	if err == nil && len(tags) > 0 {
+		err = s.authorize(ctx, "Tag"+what, resource, keys)
+	}
+	return err
+}
+
+// boundaryActions are the actions on a role or user whose condition keys include the permissions boundary that
+// it has. CreateRole, CreateUser and Put…PermissionsBoundary have the one of the request
+// (https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html).
+var boundaryActions = map[string]bool{
+	"AttachRolePolicy": true, "DetachRolePolicy": true, "PutRolePolicy": true, "DeleteRolePolicy": true, "DeleteRolePermissionsBoundary": true,
+	"AttachUserPolicy": true, "DetachUserPolicy": true, "PutUserPolicy": true, "DeleteUserPolicy": true, "DeleteUserPermissionsBoundary": true,
+}
+
+// authorizeOn asks for an action on a role or user by its name, with its tags and its boundary as condition
+// keys. An unknown one is asked about under the path "/": who may not ask learns nothing.
 func (s api) authorizeOn(ctx context.Context, k kind, name, action string, keys policy.Context) error {
 	if keys == nil {
 		keys = policy.Context{}
@@ -149,6 +167,9 @@ func (s api) authorizeOn(ctx context.Context, k kind, name, action string, keys 
 		resource = e.arn
 		setTags(keys, "aws:ResourceTag/", e.tags)
 		setTags(keys, "iam:ResourceTag/", e.tags)
+		if boundaryActions[action] && e.boundary != "" {
+			keys.Set("iam:PermissionsBoundary", e.boundary)
+		}
 	}
 	s.mu.RUnlock()
 	return s.authorize(ctx, action, resource, keys)

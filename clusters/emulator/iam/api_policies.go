@@ -97,7 +97,7 @@ func (s api) createPolicy(ctx context.Context, p query.Parameters) (any, error) 
 		return nil, err
 	}
 	m.arn = s.arn("policy", m.path, m.name)
-	if err := s.authorize(ctx, "CreatePolicy", m.arn, keys); err != nil {
+	if err := s.authorizeCreation(ctx, "Policy", m.arn, keys, m.tags); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()

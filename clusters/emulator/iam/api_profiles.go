@@ -69,7 +69,7 @@ func (s api) createInstanceProfile(ctx context.Context, p query.Parameters) (any
 		return nil, err
 	}
 	profile.ARN = s.arn("instance-profile", profile.Path, profile.Name)
-	if err := s.authorize(ctx, "CreateInstanceProfile", profile.ARN, keys); err != nil {
+	if err := s.authorizeCreation(ctx, "InstanceProfile", profile.ARN, keys, profile.Tags); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()

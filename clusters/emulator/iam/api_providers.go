@@ -86,7 +86,7 @@ func (s api) createProvider(ctx context.Context, p query.Parameters) (any, error
 		return nil, err
 	}
 	provider.ARN = s.providerARN(provider.URL)
-	if err := s.authorize(ctx, "CreateOpenIDConnectProvider", provider.ARN, keys); err != nil {
+	if err := s.authorizeCreation(ctx, "OpenIDConnectProvider", provider.ARN, keys, provider.Tags); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()

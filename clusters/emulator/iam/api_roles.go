@@ -82,14 +82,8 @@ func (s api) createRole(ctx context.Context, p query.Parameters) (any, error) {
 	if e.boundary, err = boundary(p, keys, false); err != nil {
 		return nil, err
 	}
-	arn := s.arn("role", e.path, e.name)
-	if err := s.authorize(ctx, "CreateRole", arn, keys); err != nil {
+	if err := s.authorizeCreation(ctx, "Role", s.arn("role", e.path, e.name), keys, e.tags); err != nil {
 		return nil, err
-	}
-	if len(e.tags) > 0 {
-		if err := s.authorize(ctx, "TagRole", arn, keys); err != nil {
-			return nil, err
-		}
 	}
 	if err := s.bindTrust(&e.trust); err != nil {
 		return nil, err

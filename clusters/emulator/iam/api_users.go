@@ -46,7 +46,7 @@ func (s api) createUser(ctx context.Context, p query.Parameters) (any, error) {
 	if e.boundary, err = boundary(p, keys, false); err != nil {
 		return nil, err
 	}
-	if err := s.authorize(ctx, "CreateUser", s.arn("user", e.path, e.name), keys); err != nil {
+	if err := s.authorizeCreation(ctx, "User", s.arn("user", e.path, e.name), keys, e.tags); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()

@@ -76,6 +76,9 @@ func (a *Accounts) decide(caller *Caller, access Access, trust bool) policy.Deci
 	s.values = o.values
 	s.clean()
 	a.scratches.Put(s)
+	if a.options.Decided != nil {
+		a.options.Decided(who.ARN, decision)
+	}
 	return decision
 }
 
