@@ -1,5 +1,5 @@
-// Package emulator is the AWS side of Pod Identity in one process: EKS, EKS Auth, IAM, STS and S3
-// behind one listener that verifies every signature, and the instance metadata service of the nodes.
+// Package emulator is the AWS side of Pod Identity in one process: EKS, EKS Auth, IAM, STS, S3 and
+// ECR with its registry behind one listener that verifies every signature, and the instance metadata service of the nodes.
 // It implements what AWS documents of these APIs, not AWS.
 package emulator
 
@@ -20,6 +20,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/eksauth"
 	"github.com/podidentity/epi/clusters/emulator/faults"
 	"github.com/podidentity/epi/clusters/emulator/iam"
+	"github.com/podidentity/epi/clusters/emulator/iam/policy"
 	"github.com/podidentity/epi/clusters/emulator/imds"
 	"github.com/podidentity/epi/clusters/emulator/journal"
 	"github.com/podidentity/epi/clusters/emulator/limits"
@@ -68,6 +69,8 @@ type Options struct {
 	// the control API. Otherwise they become ACTIVE by themselves, as Unbacked says.
 	ClustersBacked bool
 	Unbacked       eks.Unbacked
+	// Decided is told of each decision about a caller, whom it gets by ARN; nil for nobody.
+	Decided func(caller string, decision policy.Decision)
 	// Limits bound what unknown clients take, of the listeners too; nil means the default ones.
 	Limits *limits.Limits
 	// Now is the clock; nil means time.Now.
@@ -110,6 +113,7 @@ type cloud struct {
 	managers accountEKS
 	networks accountEC2
 	stacks   accountStacks
+	images   accountECR
 	// services by the name in the credential scope.
 	services map[string]service
 }
@@ -142,9 +146,9 @@ func (e *Emulator) faultServices() []string {
 // openTables opens the tables of all services. Those of a member account have its ID in their name.
 func openTables(state *store.Store, members []string) (map[string]store.Table, error) {
 	tables := map[string]store.Table{}
-	names := []string{"iam", "eks", "ec2", "cloudformation", "s3 buckets", "s3 objects", "s3 contents", "s3 uploads"}
+	names := []string{"iam", "eks", "ec2", "cloudformation", "ecr", "ecr blobs", "s3 buckets", "s3 objects", "s3 contents", "s3 uploads"}
 	for _, member := range members {
-		names = append(names, memberTable("eks", member), memberTable("ec2", member), memberTable("cloudformation", member))
+		names = append(names, memberTable("eks", member), memberTable("ec2", member), memberTable("cloudformation", member), memberTable("ecr", member), memberTable("ecr blobs", member))
 	}
 	for _, name := range names {
 		var err error
@@ -166,7 +170,7 @@ func (e *Emulator) newCloud(sessionKey []byte) (*cloud, error) {
 	}
 	accounts, err := iam.NewAccounts(iam.Options{
 		AccountID: options.Account, Members: options.Members, PropagationDelay: options.PropagationDelay,
-		Table: tables["iam"], SessionKey: sessionKey, Now: options.Now,
+		Table: tables["iam"], SessionKey: sessionKey, Now: options.Now, Decided: options.Decided,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make accounts: %w", err)
@@ -209,6 +213,9 @@ func (e *Emulator) newCloud(sessionKey []byte) (*cloud, error) {
 		return nil, fmt.Errorf("make CloudFormation: %w", err)
 	}
 	c.stacks = stacks
+	if c.images, err = newECR(options, accounts, tables); err != nil {
+		return nil, fmt.Errorf("make ECR: %w", err)
+	}
 	c.services = map[string]service{
 		"eks":      {handler: managers, refuse: refuseJSON, requestID: jsonRequestID, regions: []string{options.Region}},
 		"eks-auth": {handler: tokens, refuse: refuseJSON, requestID: jsonRequestID, regions: []string{options.Region}},
@@ -218,6 +225,7 @@ func (e *Emulator) newCloud(sessionKey []byte) (*cloud, error) {
 		"sts":            {handler: security, refuse: sts.WriteSignatureError, requestID: jsonRequestID, regions: []string{options.Region, globalRegion}},
 		"ec2":            {handler: networks, refuse: refuseEC2, requestID: jsonRequestID, regions: []string{options.Region}},
 		"cloudformation": {handler: stacks, refuse: refuseStacks, requestID: jsonRequestID, regions: []string{options.Region}},
+		"ecr":            {handler: c.images, refuse: refuseECR, requestID: jsonRequestID, regions: []string{options.Region}},
 		// S3 has an answer of its own to a wrong region.
 		"s3": {handler: storage, refuse: s3.WriteSignatureError, requestID: s3RequestID},
 	}

@@ -3,6 +3,7 @@ package emulator
 import (
 	"net/http"
 
+	"github.com/podidentity/epi/clusters/emulator/ecr"
 	"github.com/podidentity/epi/clusters/emulator/iam"
 	"github.com/podidentity/epi/clusters/emulator/journal"
 	"github.com/podidentity/epi/clusters/emulator/query"
@@ -52,6 +53,21 @@ func refuseEC2(w http.ResponseWriter, r *http.Request, err *sigv4.Error) {
 
 // refuseJSON answers for EKS and EKS Auth.
 func refuseJSON(w http.ResponseWriter, r *http.Request, err *sigv4.Error) {
+	refusal := jsonRefusal(err)
+	journal.FromContext(r.Context()).ErrorCode = restjson.WriteError(w, &refusal, refusal.Code)
+}
+
+// refuseECR: services of AWS JSON 1.1 answer 400 where those of REST-JSON have a status for it
+// (https://docs.aws.amazon.com/AmazonECR/latest/APIReference/CommonErrors.html).
+func refuseECR(w http.ResponseWriter, r *http.Request, err *sigv4.Error) {
+	refusal := jsonRefusal(err)
+	if refusal.Status < http.StatusInternalServerError {
+		refusal.Status = http.StatusBadRequest
+	}
+	journal.FromContext(r.Context()).ErrorCode = ecr.WriteError(w, &refusal)
+}
+
+func jsonRefusal(err *sigv4.Error) restjson.Error {
 	refusal, ok := jsonRefusals[err.Kind]
 	if !ok {
 		refusal = jsonRefusals[sigv4.Incomplete]
@@ -59,5 +75,5 @@ func refuseJSON(w http.ResponseWriter, r *http.Request, err *sigv4.Error) {
 	if refusal.Message == "" {
 		refusal.Message = err.Message
 	}
-	journal.FromContext(r.Context()).ErrorCode = restjson.WriteError(w, &refusal, refusal.Code)
+	return refusal
 }

@@ -16,10 +16,12 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/podidentity/epi/clusters/emulator/ecr"
 	"github.com/podidentity/epi/clusters/emulator/faults"
 	"github.com/podidentity/epi/clusters/emulator/iam"
 	"github.com/podidentity/epi/clusters/emulator/journal"
 	"github.com/podidentity/epi/clusters/emulator/limits"
+	"github.com/podidentity/epi/clusters/emulator/s3"
 	"github.com/podidentity/epi/clusters/emulator/sigv4"
 )
 
@@ -84,6 +86,10 @@ func (e *Emulator) record(r *http.Request, call *journal.Call, status int) {
 // only when that signature is verified.
 func (o *cloud) route(w http.ResponseWriter, r *http.Request, call *journal.Call, home string) {
 	region, name, signed := sigv4.Scope(r)
+	if !signed && ecr.ForRegistry(r) && !s3.NamesBucket(r.Host) {
+		o.registry(w, r, call, home)
+		return
+	}
 	if !signed {
 		o.unsigned(w, r, call, home)
 		return
@@ -189,6 +195,8 @@ func guessService(r *http.Request) string {
 	switch {
 	case media == "application/x-www-form-urlencoded" && r.Method == http.MethodPost, r.URL.Path == "/" && r.URL.Query().Has("Action"):
 		return "iam"
+	case ecr.Targets(r):
+		return "ecr"
 	case r.URL.Path == "/clusters" || strings.HasPrefix(r.URL.Path, "/clusters/"), strings.HasPrefix(media, "application/x-amz-json"):
 		return "eks"
 	}

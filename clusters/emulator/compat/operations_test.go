@@ -3,6 +3,7 @@ package compat
 import (
 	"github.com/podidentity/epi/clusters/emulator/cloudformation"
 	"github.com/podidentity/epi/clusters/emulator/ec2"
+	"github.com/podidentity/epi/clusters/emulator/ecr"
 	"github.com/podidentity/epi/clusters/emulator/eks"
 	"github.com/podidentity/epi/clusters/emulator/eksauth"
 	"github.com/podidentity/epi/clusters/emulator/iam"
@@ -18,6 +19,7 @@ func operations() map[string][]string {
 		"iam":      iam.Operations(),
 		"sts":      sts.Operations(),
 		"ec2":      ec2.Operations(),
+		"ecr":      ecr.Operations(),
 
 		"cloudformation": cloudformation.Operations(),
 		"s3":             s3.Operations(),

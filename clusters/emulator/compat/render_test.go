@@ -18,7 +18,7 @@ type row struct {
 
 // titles are the services' names for people, by which the table is sorted.
 var titles = map[string]string{
-	"cloudformation": "CloudFormation", "ec2": "EC2", "eks": "EKS", "eks-auth": "EKS Auth", "iam": "IAM", "sts": "STS", "s3": "S3", "imds": "Instance metadata",
+	"cloudformation": "CloudFormation", "ec2": "EC2", "ecr": "ECR", "eks": "EKS", "eks-auth": "EKS Auth", "iam": "IAM", "sts": "STS", "s3": "S3", "imds": "Instance metadata",
 }
 
 const preamble = `# What the emulator accepts and refuses

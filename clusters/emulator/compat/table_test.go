@@ -71,7 +71,7 @@ func (f *fixture) must(err error) {
 func last[T any](_ T, err error) error { return err }
 
 func cases() []testCase {
-	return slices.Concat(eksCases(), eksInputCases(), eksTagCases(), eksAddonCases(), eksAuthCases(), iamCases(), stsCases(), stsWebIdentityCases(), stsKeyInfoCases(), stsIdentityCases(), s3Cases(), imdsCases(), signatureCases(), ec2Cases(), ec2NetworkCases(), ec2TemplateCases(), eksClusterCases(), cloudFormationCases())
+	return slices.Concat(eksCases(), eksInputCases(), eksTagCases(), eksAddonCases(), eksAuthCases(), iamCases(), stsCases(), stsWebIdentityCases(), stsKeyInfoCases(), stsIdentityCases(), s3Cases(), imdsCases(), signatureCases(), ec2Cases(), ec2NetworkCases(), ec2TemplateCases(), eksClusterCases(), cloudFormationCases(), ecrCases())
 }
 
 func TestCompatibility(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eksauth"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -20,6 +21,7 @@ type Clients struct {
 	STS     *sts.Client
 	S3      *s3.Client
 	EC2     *ec2.Client
+	ECR     *ecr.Client
 
 	CloudFormation *cloudformation.Client
 }
@@ -29,6 +31,6 @@ func NewClients(config aws.Config) *Clients {
 	return &Clients{
 		Config: config, EKS: eks.NewFromConfig(config), EKSAuth: eksauth.NewFromConfig(config), IAM: iam.NewFromConfig(config),
 		STS: sts.NewFromConfig(config), S3: s3.NewFromConfig(config, func(o *s3.Options) { o.UsePathStyle = true }),
-		EC2: ec2.NewFromConfig(config), CloudFormation: cloudformation.NewFromConfig(config),
+		EC2: ec2.NewFromConfig(config), ECR: ecr.NewFromConfig(config), CloudFormation: cloudformation.NewFromConfig(config),
 	}
 }

@@ -7,6 +7,9 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/awshost"
 )
 
+// NamesBucket tells of a host that it names a bucket of S3.
+func NamesBucket(host string) bool { return virtualBucket(host) != "" }
+
 // virtualBucket returns the bucket that a host names (VirtualHosting); "" for a host under which it is the first
 // part of the path. S3's own hosts, with or without BUCKET. before them, are in any region
 // (https://docs.aws.amazon.com/general/latest/gr/s3.html):
