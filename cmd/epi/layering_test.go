@@ -56,6 +56,7 @@ var mayImport = map[string][]string{
 	"clusters/clients":                     {},
 	"clusters/clientimage":                 {"clusters", "clusters/clients", "clusters/images", "clusters/internal/..."},
 	"clusters/programs":                    {"clusters", "clusters/programs", "clusters/internal/..."},
+	"clusters/programs/publish":            {"clusters/images", "clusters/kind", "clusters/programs"},
 	"clusters/internal":                    {"clusters", "clusters/internal/..."},
 	"clusters/internal/lockfile":           {},
 	"clusters/internal/ownfolder":          {},
