@@ -716,6 +716,48 @@ func TestATerminalThatDoesNotReadHoldsNoCleanUpUp(t *testing.T) {
 	}
 }
 
+func TestAFullPipeThatNobodyReadsHoldsNoCleanUpUp(t *testing.T) {
+	t.Parallel()
+	p := install(t)
+	p.variables = append(p.variables, variableBlock+"="+stepImage)
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = reader.Close() }) // open, and not read
+	if err := writer.SetWriteDeadline(time.Now().Add(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := writer.Write(make([]byte, 8<<20)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("the pipe is not full: %v", err)
+	}
+	command := p.command([]string{"run"})
+	command.Stdout, command.Stderr = writer, writer
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = command.Process.Kill() }) // it may have ended
+	_ = writer.Close()
+	deadline := time.Now().Add(hangTime)
+	for _, there := range []bool{true, false} {
+		for {
+			if _, err := os.Stat(p.environment()); (err == nil) == there {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("the environment's folder is there: %t", !there)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		if err := command.Process.Signal(syscall.SIGINT); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			t.Fatal(err)
+		}
+	}
+	if code := waitFor(t, command, func() string { return "" }); code != exitInterrupted {
+		t.Errorf("exit code %d, want %d", code, exitInterrupted)
+	}
+}
+
 func TestADefectOfEpiIsNoVerdictAndLeavesTheTerminalWell(t *testing.T) {
 	t.Parallel()
 	p := install(t)
