@@ -8,22 +8,22 @@ import (
 	"github.com/podidentity/epi/bench/stats"
 )
 
-// What a turn takes on a machine with two cores, roughly: to start an agent, and for each scenario beside
-// the length of its loads. Only the plan goes by it.
+// Rough times on a machine with two cores: to start an agent, and to execute a scenario in addition to the
+// length of its loads. Only the plan uses them.
 const (
 	swapTakes     = 6 * time.Second
 	scenarioTakes = 4 * time.Second
 )
 
-// spreads are what pairs are assumed to be spread by in a plan: a quiet machine and a busy one.
+// spreads are the assumed spreads of pairs in a plan, on a quiet machine and on a busy one.
 var spreads = [2]float64{0.05, 0.15}
 
-// plan says what the run will do and what it can show, before it does.
+// plan describes what the run will do and what it can show.
 func (ab AB) plan() []string {
-	turn, primaries := swapTakes, 0
+	execution, primaries := swapTakes, 0
 	var lines []string
 	for _, s := range ab.Scenarios {
-		turn += scenarioTakes + time.Duration(max(len(s.Size.Rates), 1)*max(s.Size.Repeats, 1))*s.Size.Duration
+		execution += scenarioTakes + time.Duration(max(len(s.Size.Rates), 1)*max(s.Size.Repeats, 1))*s.Size.Duration
 		var names []string
 		for _, p := range s.Primary {
 			names = append(names, p.String())
@@ -35,7 +35,7 @@ func (ab AB) plan() []string {
 		}
 		lines = append(lines, fmt.Sprintf("  %s: %s", s.Name, strings.Join(names, ", ")))
 	}
-	pair := 2 * turn
+	pair := 2 * execution
 	pairs := int(ab.Time / pair)
 	looks := stats.Looks(pairs)
 	ends := "when all of them are concluded"
@@ -45,23 +45,23 @@ func (ab AB) plan() []string {
 	default:
 		ends += fmt.Sprintf(", at the latest after %s (--time)", ab.Time)
 	}
-	length := fmt.Sprintf("about %s a pair of turns, so up to %s", pair.Round(time.Second), plural(max(pairs, 1), "pair"))
+	length := fmt.Sprintf("about %s a pair, so up to %s", pair.Round(time.Second), plural(max(pairs, 1), "pair"))
 	if ab.Pairs > 0 {
-		length = fmt.Sprintf("about %s for %s of turns", (time.Duration(pairs) * pair).Round(time.Second), plural(pairs, "pair"))
+		length = fmt.Sprintf("about %s for %s", (time.Duration(pairs) * pair).Round(time.Second), plural(pairs, "pair"))
 	}
 	head := []string{
-		fmt.Sprintf("Plan: agents A and B in turn, %s. It ends %s.", length, ends),
-		fmt.Sprintf("Primary measures, %d in all; what is not among them is told as secondary:", primaries),
+		fmt.Sprintf("Plan: agents A and B alternately, %s. It ends %s.", length, ends),
+		fmt.Sprintf("Primary measures, %d in all; all other measures are secondary:", primaries),
 	}
 	lines = append(head, lines...)
 	lines = append(lines, fmt.Sprintf("A measure is concluded when a difference is shown, or when it is the same within %.3g%% (--within), with 95%% confidence for all of them together.", 100*ab.Within))
 	return append(lines, detectable(looks, primaries)...)
 }
 
-// detectable says what the looks can show, by how pairs may be spread.
+// detectable says what differences the looks can show, for both assumed spreads.
 func detectable(looks []int, primaries int) []string {
 	if len(looks) == 0 {
-		return []string{"The time is too short for a look at 4 pairs: little can be shown. Give it more with --time."}
+		return []string{"The time is too short for a look at 4 pairs: the run can show little. Give it more time with --time."}
 	}
 	var parts []string
 	for k, pairs := range looks {

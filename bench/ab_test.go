@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/podidentity/epi/bench/scenario"
+	"github.com/podidentity/epi/bench/measure"
 	"github.com/podidentity/epi/reports"
 )
 
@@ -22,17 +22,17 @@ func TestPairsAlternate(t *testing.T) {
 	}
 }
 
-// Each of many turns plays a small size, also if the user wants many turns.
+// Each of the many executions has a small size, also if the user wants many pairs.
 func TestChooseABIsSmall(t *testing.T) {
 	for name, row := range map[string]struct {
 		names []string
-		size  scenario.Size
+		size  measure.Size
 		want  []string
 		rates []float64 // of the first
 	}{
-		"by default":     {nil, scenario.Size{}, []string{"warm", "herd-same", "herd-distinct"}, []float64{900}},
-		"by name":        {[]string{"warm"}, scenario.Size{}, []string{"warm"}, []float64{900}},
-		"with own rates": {[]string{"warm"}, scenario.Size{Rates: []float64{100, 200}, Repeats: 12}, []string{"warm"}, []float64{100, 200}},
+		"by default":     {nil, measure.Size{}, []string{"warm", "herd-same", "herd-distinct"}, []float64{900}},
+		"by name":        {[]string{"warm"}, measure.Size{}, []string{"warm"}, []float64{900}},
+		"with own rates": {[]string{"warm"}, measure.Size{Rates: []float64{100, 200}, Repeats: 12}, []string{"warm"}, []float64{100, 200}},
 	} {
 		list, err := ChooseAB(row.names, row.size)
 		if err != nil {
@@ -42,26 +42,26 @@ func TestChooseABIsSmall(t *testing.T) {
 		for _, s := range list {
 			names = append(names, s.Name)
 			if s.Size.Repeats > 2 {
-				t.Errorf("%s: %s plays %d times a turn", name, s.Name, s.Size.Repeats)
+				t.Errorf("%s: %s is measured %d times an execution", name, s.Name, s.Size.Repeats)
 			}
 		}
 		if !slices.Equal(names, row.want) || !slices.Equal(list[0].Size.Rates, row.rates) {
 			t.Errorf("%s: %q, the first at %v; want %q at %v", name, names, list[0].Size.Rates, row.want, row.rates)
 		}
 	}
-	if list, err := ChooseAB([]string{"smoke"}, scenario.Size{}); err != nil || slices.ContainsFunc(list, func(s scenario.Scenario) bool { return s.Subject != "agent" }) {
+	if list, err := ChooseAB([]string{"smoke"}, measure.Size{}); err != nil || slices.ContainsFunc(list, func(s measure.Scenario) bool { return s.Subject != "agent" }) {
 		t.Errorf("smoke: %v, %v", list, err)
 	}
-	if _, err := ChooseAB([]string{"warm", "admission"}, scenario.Size{}); err == nil || !strings.Contains(err.Error(), "admission is not about the agent") {
+	if _, err := ChooseAB([]string{"warm", "admission"}, measure.Size{}); err == nil || !strings.Contains(err.Error(), "admission is not about the agent") {
 		t.Errorf("a scenario of the webhook: %v", err)
 	}
-	if _, err := ChooseAB([]string{"wram"}, scenario.Size{}); err == nil || !strings.Contains(err.Error(), "wram") {
+	if _, err := ChooseAB([]string{"wram"}, measure.Size{}); err == nil || !strings.Contains(err.Error(), "wram") {
 		t.Errorf("an unknown scenario: %v", err)
 	}
 }
 
-// turn is what one turn of scenario x measured.
-func turn(metrics ...reports.Metric) reports.Scenario {
+// execution is what one execution of scenario x measured.
+func execution(metrics ...reports.Metric) reports.Scenario {
 	return reports.Scenario{Name: "x", Outcome: reports.Pass, Cases: []reports.Case{{Name: "rate=9", Requests: []int64{100}, Metrics: metrics}}}
 }
 
@@ -75,16 +75,15 @@ func countOf(name string, events, of int64) reports.Metric {
 	return m
 }
 
-// comparisonOf is a comparison of four pairs of turns of scenario x, with these primary measures, that has been
-// looked at once.
-func comparisonOf(primary []string, turns func(pair int) (a, b reports.Scenario)) *comparison {
-	x := scenario.Scenario{Name: "x"}
+// comparisonOf is a comparison of four pairs of scenario x with these primary measures. There was one look.
+func comparisonOf(primary []string, execute func(pair int) (a, b reports.Scenario)) *comparison {
+	x := measure.Scenario{Name: "x"}
 	for _, name := range primary {
-		x.Primary = append(x.Primary, scenario.Primary{Case: "rate=*", Metric: name})
+		x.Primary = append(x.Primary, measure.Primary{Case: "rate=*", Metric: name})
 	}
-	c := newComparison([]scenario.Scenario{x}, DefaultWithin)
+	c := newComparison([]measure.Scenario{x}, DefaultWithin)
 	for pair := range 4 {
-		a, b := turns(pair)
+		a, b := execute(pair)
 		c.trials[0].records[0] = append(c.trials[0].records[0], a)
 		c.trials[0].records[1] = append(c.trials[0].records[1], b)
 	}
@@ -94,8 +93,8 @@ func comparisonOf(primary []string, turns func(pair int) (a, b reports.Scenario)
 func TestWhatALookConcludes(t *testing.T) {
 	c := comparisonOf([]string{"p50", "failed", "calls"}, func(pair int) (a, b reports.Scenario) {
 		noise := 1 + 0.01*float64(pair%2)
-		return turn(metric("p50", "lower", noise), countOf("failed", 0, 500), countOf("calls", 1, 1), metric("max", "lower", 9), metric("rss", "lower", 10), metric("pods", "higher", 5)),
-			turn(metric("p50", "lower", 1), countOf("failed", 150, 500), countOf("calls", 100, 1), metric("max", "lower", 1), metric("rss", "lower", 30), metric("pods", "higher", 5))
+		return execution(metric("p50", "lower", noise), countOf("failed", 0, 500), countOf("calls", 1, 1), metric("max", "lower", 9), metric("rss", "lower", 10), metric("pods", "higher", 5)),
+			execution(metric("p50", "lower", 1), countOf("failed", 150, 500), countOf("calls", 100, 1), metric("max", "lower", 1), metric("rss", "lower", 30), metric("pods", "higher", 5))
 	})
 	c.look(false)
 	verdicts := map[string]string{}
@@ -108,7 +107,7 @@ func TestWhatALookConcludes(t *testing.T) {
 			t.Errorf("failed: %+v, change %+v", d, d.Change)
 		}
 	}
-	// All are concluded after four pairs; what tells the same again, as the slowest request does, is not compared.
+	// All are concluded after four pairs. A metric that repeats another one, as the slowest request does, is not compared.
 	want := map[string]string{"p50": "the same", "failed": "worse", "calls": "worse", "rss": "worse", "pods": "no difference shown"}
 	if !reflect.DeepEqual(verdicts, want) {
 		t.Errorf("%v\nwant %v", verdicts, want)
@@ -121,11 +120,12 @@ func TestWhatALookConcludes(t *testing.T) {
 	}
 }
 
-// What is not concluded keeps its scenario open, and says what it takes; what is, stays as it was found.
+// An inconclusive measure keeps its scenario open, with an estimate of the pairs that it takes. A concluded one
+// stays as it was found.
 func TestARunGoesOnUntilAllIsConcluded(t *testing.T) {
 	c := comparisonOf([]string{"p50", "cpu"}, func(pair int) (a, b reports.Scenario) {
 		noise := []float64{0.7, 1.5, 1.1, 0.8}[pair]
-		return turn(metric("p50", "lower", 1), metric("cpu", "lower", 1)), turn(metric("p50", "lower", 9), metric("cpu", "lower", noise))
+		return execution(metric("p50", "lower", 1), metric("cpu", "lower", 1)), execution(metric("p50", "lower", 9), metric("cpu", "lower", noise))
 	})
 	c.look(false)
 	if state := c.state(); !c.open() || !strings.HasPrefix(state, "1 of 2 primary measures concluded, open: x/rate=9 cpu (about ") {
@@ -133,7 +133,7 @@ func TestARunGoesOnUntilAllIsConcluded(t *testing.T) {
 	}
 	found := c.found["x/rate=9 p50"]
 	for variant, value := range []float64{1, 1} {
-		c.trials[0].records[variant] = append(c.trials[0].records[variant], turn(metric("p50", "lower", value), metric("cpu", "lower", 1)))
+		c.trials[0].records[variant] = append(c.trials[0].records[variant], execution(metric("p50", "lower", value), metric("cpu", "lower", 1)))
 	}
 	c.look(true)
 	if again := c.found["x/rate=9 p50"]; again != found || again.Pairs != 4 {
@@ -144,10 +144,10 @@ func TestARunGoesOnUntilAllIsConcluded(t *testing.T) {
 	}
 }
 
-// A scenario that did not pass is not compared, and not played again.
+// A scenario that did not pass is not compared, and not executed again.
 func TestABrokenTrialIsNotCompared(t *testing.T) {
 	c := comparisonOf([]string{"p50"}, func(int) (a, b reports.Scenario) {
-		return turn(metric("p50", "lower", 1)), turn(metric("p50", "lower", 9))
+		return execution(metric("p50", "lower", 1)), execution(metric("p50", "lower", 9))
 	})
 	c.trials[0].broken = true
 	c.look(false)
@@ -156,16 +156,16 @@ func TestABrokenTrialIsNotCompared(t *testing.T) {
 	}
 }
 
-// A measure that a turn lacks, such as CPU time that could not be read once, has no pairs.
-func TestAMeasureThatATurnLacksIsNotCompared(t *testing.T) {
+// A measure that an execution lacks, such as CPU time that could not be read once, has no pairs.
+func TestAMeasureThatAnExecutionLacksIsNotCompared(t *testing.T) {
 	c := comparisonOf([]string{"p50"}, func(pair int) (a, b reports.Scenario) {
-		a, b = turn(metric("p50", "lower", 4), metric("cpu", "lower", 1)), turn(metric("p50", "lower", 4), metric("cpu", "lower", 1))
+		a, b = execution(metric("p50", "lower", 4), metric("cpu", "lower", 1)), execution(metric("p50", "lower", 4), metric("cpu", "lower", 1))
 		if pair == 3 {
 			b.Cases[0].Metrics = b.Cases[0].Metrics[:1]
 		}
 		return a, b
 	})
-	if list := c.trials[0].measures(); len(list) != 1 || list[0].Metric != "p50" {
+	if list := c.trials[0].comparedMetrics(); len(list) != 1 || list[0].Metric != "p50" {
 		t.Errorf("compared: %+v", list)
 	}
 }
@@ -173,7 +173,7 @@ func TestAMeasureThatATurnLacksIsNotCompared(t *testing.T) {
 // A measure that may be 0 or less, such as growth, has no ratios.
 func TestMeasuresWithoutRatiosAreNotConcluded(t *testing.T) {
 	c := comparisonOf([]string{"growth"}, func(int) (a, b reports.Scenario) {
-		return turn(metric("growth", "lower", 0)), turn(metric("growth", "lower", -1))
+		return execution(metric("growth", "lower", 0)), execution(metric("growth", "lower", -1))
 	})
 	c.look(true)
 	if got := c.differences(); len(got) != 1 || got[0].Verdict != "too few measurements" {
@@ -182,7 +182,7 @@ func TestMeasuresWithoutRatiosAreNotConcluded(t *testing.T) {
 }
 
 func TestThePlanSaysWhatWillBeDone(t *testing.T) {
-	list, err := ChooseAB(nil, scenario.Size{})
+	list, err := ChooseAB(nil, measure.Size{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +192,7 @@ func TestThePlanSaysWhatWillBeDone(t *testing.T) {
 			t.Errorf("the plan does not say %q:\n%s", want, plan)
 		}
 	}
-	for pairs, want := range map[int]string{1: "One pair shows nothing", 3: "3 pairs of turns. It ends after 3 pairs"} {
+	for pairs, want := range map[int]string{1: "One pair shows nothing", 3: "3 pairs. It ends after 3 pairs"} {
 		if plan := strings.Join(AB{Options: Options{Scenarios: list}, Pairs: pairs, Time: DefaultTime, Within: DefaultWithin}.plan(), "\n"); !strings.Contains(plan, want) {
 			t.Errorf("%d pairs: the plan does not say %q:\n%s", pairs, want, plan)
 		}

@@ -1,4 +1,4 @@
-// Package bench runs scenarios in a running environment and turns out a record for each.
+// Package bench executes scenarios in a running environment and produces a record for each.
 package bench
 
 import (
@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/podidentity/epi/bench/generator"
+	"github.com/podidentity/epi/bench/measure"
 	"github.com/podidentity/epi/bench/scenario"
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/framework"
@@ -20,25 +21,25 @@ type Options struct {
 	// Run names the run: labels and tags carry it.
 	Run string
 	// Scenarios with their sizes, in order.
-	Scenarios []scenario.Scenario
+	Scenarios []measure.Scenario
 	// Seed of everything random in the schedules.
 	Seed uint64
 	// Workers is how many pods make load; 0 means one a node, up to ten.
 	Workers int
-	// Watch, if set, knows when the environment was not there.
+	// Watch, if set, knows when the environment was away.
 	Watch Watch
 }
 
-// Watch knows when the environment was not there; see scenario.Watch.
+// Watch knows when the environment was away; see measure.Watch.
 type Watch interface {
-	scenario.Watch
+	measure.Watch
 	// Gone is closed when the environment will not come back, and Err says what is gone.
 	Gone() <-chan struct{}
 	Err() error
 }
 
-// untilGone ends the context, with the reason as its cause, also when the environment is gone. The caller
-// calls the function that it returns.
+// untilGone returns a context that also ends when the environment is gone, with the reason as its cause. The
+// caller calls the function that it returns.
 func (o Options) untilGone(ctx context.Context) (context.Context, func()) {
 	if o.Watch == nil {
 		return ctx, func() {}
@@ -54,19 +55,19 @@ func (o Options) untilGone(ctx context.Context) (context.Context, func()) {
 	return ctx, func() { stop(nil) }
 }
 
-// Sink takes what was measured, as soon as it is there, never concurrently.
+// Sink receives the results as soon as they exist. Its methods are never called concurrently.
 type Sink interface {
-	// Generators are what makes the load, and where.
+	// Generators describes the load generators and their machines.
 	Generators(seed uint64, machines []reports.Machine, generator reports.Generator)
 	Scenario(record reports.Scenario)
 }
 
-// smoke is the name of the set that takes seconds.
+// smoke is the name of the set of scenarios that takes seconds.
 const smoke = "smoke"
 
-// Choose returns the scenarios of these names, in the order of All, with what is set in size; all for
-// no name, and the smoke set with its sizes for "smoke". An unknown name is an *UnknownError.
-func Choose(names []string, size scenario.Size) ([]scenario.Scenario, error) {
+// Choose returns the scenarios of these names, in the order of All, with the fields that are set in size. No
+// name means all, and "smoke" the smoke set with its sizes. The error for an unknown name is an *UnknownError.
+func Choose(names []string, size measure.Size) ([]measure.Scenario, error) {
 	list := scenario.All()
 	switch {
 	case len(names) == 1 && names[0] == smoke:
@@ -81,7 +82,7 @@ func Choose(names []string, size scenario.Size) ([]scenario.Scenario, error) {
 		if len(unknown) > 0 {
 			return nil, &UnknownError{Names: unknown}
 		}
-		list = slices.DeleteFunc(list, func(s scenario.Scenario) bool { return !slices.Contains(names, s.Name) })
+		list = slices.DeleteFunc(list, func(s measure.Scenario) bool { return !slices.Contains(names, s.Name) })
 	}
 	for i := range list {
 		list[i].Size = size.Or(list[i].Size)
@@ -89,14 +90,14 @@ func Choose(names []string, size scenario.Size) ([]scenario.Scenario, error) {
 	return list, nil
 }
 
-// UnknownError is about names that no scenario has.
+// UnknownError lists names that no scenario has.
 type UnknownError struct{ Names []string }
 
 func (e *UnknownError) Error() string {
 	return fmt.Sprintf("no scenario %s; there are smoke, %s", strings.Join(e.Names, ", "), strings.Join(Names(), ", "))
 }
 
-// Names of all scenarios.
+// Names returns the names of all scenarios.
 func Names() []string {
 	var names []string
 	for _, s := range scenario.All() {
@@ -105,37 +106,38 @@ func Names() []string {
 	return names
 }
 
-// Run sets the generators up, calibrates them, runs the scenarios one after the other and removes all
-// that was made. Records are the verdict: the error says that nothing could be measured. When ctx ends
-// the running scenario cleans up, the others are recorded as not run, and the error is the context's. When
+// Run sets up the generators, calibrates them, executes the scenarios one after the other and removes all
+// that was made. The records have the results; an error means that nothing could be measured. When ctx ends
+// the current scenario cleans up, the others are recorded as not run, and the error is the context's. When
 // the environment is gone the error says what is gone.
 func Run(ctx context.Context, options Options, progress clusters.Progress, sink Sink) error {
 	ctx, release := options.untilGone(ctx)
 	defer release()
 	done := 0
-	act := scenario.Do(ctx, func(ctx context.Context, act *scenario.Attempt) {
-		setting := prepare(ctx, act, options, progress, sink)
+	attempt := measure.Do(ctx, func(ctx context.Context, attempt *measure.Attempt) {
+		runOptions := prepare(ctx, attempt, options, progress, sink)
 		for _, s := range options.Scenarios {
 			if ctx.Err() != nil {
 				return
 			}
-			setting.Task = progress.Start("Benchmark " + s.Name)
-			record := s.Execute(ctx, setting)
+			runOptions.Task = progress.Start("Benchmark " + s.Name)
+			record := s.Execute(ctx, runOptions)
 			sink.Scenario(record)
 			done++
-			setting.Task.End(endOf(ctx, record.Failure.Err()))
+			runOptions.Task.End(endOf(ctx, record.Failure.Err()))
 		}
 	})
 	for _, s := range options.Scenarios[done:] {
-		sink.Scenario(s.NotRun("the run ended before its turn"))
+		sink.Scenario(s.NotRun("the run ended before it"))
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	return act.Err()
+	return attempt.Err()
 }
 
-// endOf is the end of a step: that of its context, if it ended, which is nobody's failure.
+// endOf is the error with which a step ends: the cause of its context, if that ended, because then the step did
+// not fail.
 func endOf(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -143,26 +145,26 @@ func endOf(ctx context.Context, err error) error {
 	return err
 }
 
-// prepare makes what all scenarios share; it goes with the act.
-func prepare(ctx context.Context, act *scenario.Attempt, options Options, progress clusters.Progress, sink Sink) scenario.RunOptions {
+// prepare makes what all scenarios share. The attempt's clean-up removes it.
+func prepare(ctx context.Context, attempt *measure.Attempt, options Options, progress clusters.Progress, sink Sink) measure.RunOptions {
 	task := progress.Start("Load generators")
-	defer func() { task.End(endOf(ctx, act.Err())) }()
-	env, err := framework.New(ctx, options.Environment, framework.Options{Run: options.Run, T: act})
+	defer func() { task.End(endOf(ctx, attempt.Err())) }()
+	env, err := framework.New(ctx, options.Environment, framework.Options{Run: options.Run, T: attempt})
 	if err != nil {
-		act.Fatalf("%v", err)
+		attempt.Fatalf("%v", err)
 	}
 	task.Detail("making identities")
-	setting := scenario.RunOptions{Environment: options.Environment, Run: options.Run, Seed: options.Seed, Watch: options.Watch, Identities: scenario.NewIdentityPool(ctx, env)}
+	runOptions := measure.RunOptions{Environment: options.Environment, Run: options.Run, Seed: options.Seed, Watch: options.Watch, Identities: measure.NewIdentityPool(ctx, env)}
 	task.Detail("starting pods")
-	setting.Fleet = generator.Start(ctx, env, setting.Identities.Namespace, options.Workers)
+	runOptions.Fleet = generator.Start(ctx, env, runOptions.Identities.Namespace, options.Workers)
 	task.Detail("calibrating against a null handler")
-	if err := setting.Fleet.Calibrate(ctx); err != nil {
-		act.Fatalf("%v", err)
+	if err := runOptions.Fleet.Calibrate(ctx); err != nil {
+		attempt.Fatalf("%v", err)
 	}
-	machines, err := setting.Fleet.Machines(ctx)
+	machines, err := runOptions.Fleet.Machines(ctx)
 	if err != nil {
-		task.Detail("%v", err) // the record is poorer, and no measure less true
+		task.Detail("%v", err) // the record lacks the machines; the measurements are valid
 	}
-	sink.Generators(options.Seed, machines, setting.Fleet.Record())
-	return setting
+	sink.Generators(options.Seed, machines, runOptions.Fleet.Record())
+	return runOptions
 }

@@ -8,67 +8,67 @@ import (
 	"strings"
 
 	"github.com/podidentity/epi/bench/compare"
-	"github.com/podidentity/epi/bench/scenario"
+	"github.com/podidentity/epi/bench/measure"
 	"github.com/podidentity/epi/bench/stats"
 	"github.com/podidentity/epi/reports"
 )
 
-// trial is the turns of one scenario.
+// trial has the executions of one scenario.
 type trial struct {
-	scenario scenario.Scenario
-	turns    *scenario.Interleaved
-	// records of the single turns, by variant.
+	scenario   measure.Scenario
+	executions *measure.Interleaved
+	// records of the single executions, by variant.
 	records [2][]reports.Scenario
-	// broken says that one of them did not pass, concluded that nothing is left to find out.
+	// broken: one of them did not pass. concluded: all primary measures are concluded.
 	broken, concluded bool
 }
 
 func (t *trial) open() bool { return !t.broken && !t.concluded }
 
-func (t *trial) play(ctx context.Context, variant int, name string, setting scenario.RunOptions) {
-	record := t.turns.Execute(ctx, name, setting)
+func (t *trial) execute(ctx context.Context, variant int, name string, runOptions measure.RunOptions) {
+	record := t.executions.Execute(ctx, name, runOptions)
 	t.records[variant] = append(t.records[variant], record)
 	t.broken = record.Outcome != reports.Pass
 }
 
-// comparison is what the turns of an A/B run show so far. At each look it concludes what it can of the
-// primary measures of the scenarios, with a confidence that holds for all of them and for all looks
-// together (stats.Level, stats.Spend): a run with the same agent twice shows a difference in any of them
-// once in twenty at most. What is concluded stays so. The secondary measures are looked at once, at the end
-// of their scenario, with a correction of their own (stats.Discoveries).
+// comparison is what the executions of an A/B run show so far. Each look concludes the primary measures for
+// which that is possible, with a confidence that holds for all of them and for all looks together
+// (stats.Level, stats.Spend): of twenty runs with the same agent twice at most one shows a difference in any
+// of them. A conclusion is final. The secondary measures are looked at once, at the end of their scenario,
+// with a correction of their own (stats.Discoveries).
 type comparison struct {
 	trials []*trial
 	within float64
 	looks  int
-	// primaries is how many primary measures are compared; known from the first look on.
+	// primaries is how many primary measures are compared. It is known from the first look on.
 	primaries int
-	// share of the error that the last look had.
+	// share of the error that the last look used.
 	share float64
-	// found are the primary measures, as the last look that they were open at has them.
+	// found are the primary measures with the result of the last look at which they were open.
 	found map[string]reports.Difference
-	// last look's level, by scenario: that of its secondary measures.
+	// shares are the error shares of each scenario's last look, which its secondary measures use.
 	shares map[string]float64
-	// hint of how many more pairs the open ones may take; 0 if nobody can tell.
+	// more is an estimate of how many more pairs the open measures take; 0 if it is unknown.
 	more int
 }
 
-func newComparison(scenarios []scenario.Scenario, within float64) *comparison {
+func newComparison(scenarios []measure.Scenario, within float64) *comparison {
 	c := &comparison{within: within, found: map[string]reports.Difference{}, shares: map[string]float64{}}
 	for _, s := range scenarios {
-		c.trials = append(c.trials, &trial{scenario: s, turns: s.Interleave()})
+		c.trials = append(c.trials, &trial{scenario: s, executions: s.Interleave()})
 	}
 	return c
 }
 
-// open says whether there is a scenario to play.
+// open reports whether there is a scenario to execute.
 func (c *comparison) open() bool { return slices.ContainsFunc(c.trials, (*trial).open) }
 
-// look looks at all open trials; last says that there is no other look.
+// look looks at all open trials. last means that there is no later look.
 func (c *comparison) look(last bool) {
 	c.looks++
 	if c.looks == 1 {
 		for _, t := range c.trials {
-			for _, m := range t.measures() {
+			for _, m := range t.comparedMetrics() {
 				if m.Primary {
 					c.primaries++
 				}
@@ -85,7 +85,7 @@ func (c *comparison) look(last bool) {
 		}
 		c.shares[t.scenario.Name] = c.share
 		t.concluded = true
-		for _, m := range t.measures() {
+		for _, m := range t.comparedMetrics() {
 			if !m.Primary {
 				continue
 			}
@@ -106,12 +106,12 @@ func concluded(verdict string) bool {
 	return verdict != string(stats.NoDifference) && verdict != string(stats.TooFew)
 }
 
-// state says in a line what is concluded and what is open.
+// state is a line that says what is concluded and what is open.
 func (c *comparison) state() string {
 	var open []string
 	done := 0
 	for _, t := range c.trials {
-		for _, m := range t.measures() {
+		for _, m := range t.comparedMetrics() {
 			switch d, ok := c.found[m.About()]; {
 			case ok && concluded(d.Verdict):
 				done++
@@ -130,40 +130,40 @@ func (c *comparison) state() string {
 	return text
 }
 
-// measure is one comparison of a run: the values of both variants, pair by pair.
-type measure struct {
+// comparedMetric is one comparison of a run: the values of both variants, pair by pair.
+type comparedMetric struct {
 	reports.Difference
 	better string
 	values [2][]float64
 	counts [2][]stats.Count
-	// share says that the counts are so many of as many; asked is how many requests an identity made.
+	// share: the counts are events of a total. asked is the number of requests of an identity.
 	share bool
 	asked float64
 }
 
-// compared are the standard metrics that are compared. Of those that tell the same again, as p90 and the
-// slowest request do, there would be more comparisons, and each would show less; and the rate is the
-// schedule's. A scenario's own metrics are all compared.
+// compared reports whether a metric is compared. p90 and the slowest request repeat what other metrics say:
+// with more comparisons each would show less. The rate depends on the schedule alone. A scenario's own metrics
+// are all compared.
 func compared(metric string) bool {
-	standard := slices.ContainsFunc(scenario.Standard(), func(m scenario.Metric) bool { return m.Name == metric })
+	standard := slices.ContainsFunc(measure.Standard(), func(m measure.Metric) bool { return m.Name == metric })
 	return !standard || slices.Contains([]string{
-		scenario.P50.Name, scenario.P99.Name, scenario.Failed.Name, scenario.CPU.Name, scenario.RSS.Name, scenario.Calls.Name,
+		measure.P50.Name, measure.P99.Name, measure.Failed.Name, measure.CPU.Name, measure.RSS.Name, measure.Calls.Name,
 	}, metric)
 }
 
-// measures are what there is to compare: what all turns of a scenario that passed have.
-func (t *trial) measures() []measure {
+// comparedMetrics are the metrics that all executions of a scenario have, if all passed.
+func (t *trial) comparedMetrics() []comparedMetric {
 	pairs := min(len(t.records[0]), len(t.records[1]))
 	if t.broken || pairs == 0 {
 		return nil
 	}
-	var list []measure
+	var list []comparedMetric
 	for _, c := range t.records[0][0].Cases {
 		for _, metric := range c.Metrics {
 			if !compared(metric.Name) {
 				continue
 			}
-			m := measure{better: metric.Better, share: metric.Name == scenario.Failed.Name}
+			m := comparedMetric{better: metric.Better, share: metric.Name == measure.Failed.Name}
 			m.Scenario, m.Case, m.Metric, m.Unit = t.scenario.Name, c.Name, metric.Name, metric.Unit
 			m.Primary, m.Pairs = t.scenario.IsPrimary(c.Name, metric.Name), pairs
 			var requests, identities int64
@@ -171,15 +171,15 @@ func (t *trial) measures() []measure {
 				for _, record := range records[:pairs] {
 					if in, found, ok := find(record, c.Name, metric.Name); ok {
 						m.values[variant] = append(m.values[variant], found.Value)
-						var turn stats.Count // of all its repeats: what they have in common is the turn's
+						var sum stats.Count // of all repeats of the execution, as they are not independent
 						for i, count := range found.Counts {
-							turn.Events, turn.Of = turn.Events+float64(count.Events), turn.Of+float64(count.Of)
+							sum.Events, sum.Of = sum.Events+float64(count.Events), sum.Of+float64(count.Of)
 							if i < len(in.Requests) {
 								requests, identities = requests+in.Requests[i], identities+count.Of
 							}
 						}
 						if len(found.Counts) > 0 {
-							m.counts[variant] = append(m.counts[variant], turn)
+							m.counts[variant] = append(m.counts[variant], sum)
 						}
 					}
 				}
@@ -206,16 +206,16 @@ func find(record reports.Scenario, name, metric string) (reports.Case, reports.M
 	return reports.Case{}, reports.Metric{}, false
 }
 
-// counted is the part of the share that does not matter, of a measure that is counted, that a count may
-// differ by, of all that was asked: 25% of a latency is as much as 2.5 requests in 100 that fail.
+// counted converts Within for measures that are counts: a count may differ by this part of Within, of all
+// requests. So 25% of a latency corresponds to 2.5 failed requests in 100.
 const counted = 0.1
 
-// judge says what the measure shows at a level.
-func (c *comparison) judge(m measure, level float64) reports.Difference {
+// judge decides what the measure shows at a level.
+func (c *comparison) judge(m comparedMetric, level float64) reports.Difference {
 	d := m.Difference
 	d.Verdict, d.P = string(stats.TooFew), 1
 	direction := stats.LowerIsBetter
-	if m.better == scenario.Rate.Better {
+	if m.better == measure.Rate.Better {
 		direction = stats.HigherIsBetter
 	}
 	var interval stats.Interval
@@ -236,7 +236,7 @@ func (c *comparison) judge(m measure, level float64) reports.Difference {
 	} else {
 		d.Old, d.New = stats.Summarize(m.values[0]).Median, stats.Summarize(m.values[1]).Median
 		paired, err := stats.NewPaired(m.values[0], m.values[1])
-		if err != nil { // of measures that may be 0 or less there are no ratios
+		if err != nil { // measures that may be 0 or less have no ratios
 			if slices.Equal(m.values[0], m.values[1]) {
 				d.Ratio, d.Verdict = 1, string(stats.NoDifference)
 			}
@@ -260,8 +260,8 @@ func (c *comparison) judge(m measure, level float64) reports.Difference {
 	return d
 }
 
-// counted are the counts of a measure that has them in all of its turns.
-func (m measure) counted() (stats.Counts, bool) {
+// counted are the counts of a measure that has them in all executions.
+func (m comparedMetric) counted() (stats.Counts, bool) {
 	if len(m.counts[0]) < len(m.values[0]) || len(m.counts[1]) < len(m.values[1]) {
 		return stats.Counts{}, false
 	}
@@ -269,8 +269,8 @@ func (m measure) counted() (stats.Counts, bool) {
 	return counts, err == nil
 }
 
-// more is about how many more pairs a measure that is not counted takes; 0 if nobody can tell.
-func (m measure) more(level, within float64) int {
+// more estimates how many more pairs a measure takes that is no count; 0 if that is unknown.
+func (m comparedMetric) more(level, within float64) int {
 	paired, err := stats.NewPaired(m.values[0], m.values[1])
 	if _, ok := m.counted(); ok || err != nil {
 		return 0
@@ -280,19 +280,19 @@ func (m measure) more(level, within float64) int {
 
 func finite(value float64) bool { return !math.IsInf(value, 0) && !math.IsNaN(value) }
 
-// differences are what the run showed: the primary measures, then the secondary ones.
+// differences are the results of the run: the primary measures, then the secondary ones.
 func (c *comparison) differences() []reports.Difference {
 	var primary, secondary []reports.Difference
 	var p []float64
 	for _, t := range c.trials {
 		share := c.shares[t.scenario.Name]
-		for _, m := range t.measures() {
+		for _, m := range t.comparedMetrics() {
 			if d, ok := c.found[m.About()]; ok {
 				primary = append(primary, d)
 				continue
 			}
 			d := c.judge(m, stats.Level(share, 1))
-			d.Within = 0 // of secondary measures it is not asked whether they are the same
+			d.Within = 0 // secondary measures are not tested for sameness
 			if d.Verdict == string(stats.Same) {
 				d.Verdict = string(stats.NoDifference)
 			}
@@ -308,12 +308,12 @@ func (c *comparison) differences() []reports.Difference {
 	return append(primary, secondary...)
 }
 
-// method says how the run compares, for its report.
+// method describes for the report how the run compares.
 func (c *comparison) method() string {
-	return fmt.Sprintf("A and B in turn in the order A B B A, the agent started anew each time. "+
+	return fmt.Sprintf("A and B alternate in the order A B B A, and the agent is started anew each time. "+
 		"%s: their intervals hold together, over all of the run's looks (%d), with 95%% confidence (Bonferroni), so that of twenty runs with the same agent twice "+
-		"at most one shows a difference. What is measured is compared by the ratios of its pairs (t test of their logarithms), what is counted by its rates, "+
-		"with the over-dispersion of the repeats (quasi-likelihood, score intervals). The same means: within %.3g%%, or within %.3g in 100 requests of what is counted. "+
-		"Secondary measures: those that are shown to differ are wrong in one of twenty (Benjamini and Hochberg).",
+		"at most one shows a difference. Measured values are compared by the ratios of their pairs (t test of the logarithms), counts by their rates, "+
+		"with the over-dispersion of the repeats (quasi-likelihood, score intervals). The same means: within %.3g%%, or within %.3g in 100 requests for counts. "+
+		"Secondary measures: of those that are reported to differ at most one in twenty is wrong (Benjamini and Hochberg).",
 		plural(c.primaries, "primary measure"), c.looks, 100*c.within, 100*c.within*counted)
 }

@@ -16,53 +16,53 @@ import (
 	"sigs.k8s.io/e2e-framework/klient/wait"
 
 	"github.com/podidentity/epi/bench/load"
+	"github.com/podidentity/epi/bench/measure"
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/framework/cloud"
 	"github.com/podidentity/epi/framework/workload"
 )
 
 // Pods is how many pods a second the API server admits.
-var Pods = Metric{"pods", "pods/s", higher}
+var Pods = measure.Metric{Name: "pods", Unit: "pods/s", Better: measure.Higher}
 
 const (
-	// admissionClients create pods at the same time.
+	// admissionClients is how many clients create pods at the same time.
 	admissionClients = 8
-	// reviewed is how many of the service accounts reviews are about.
+	// reviewed is how many different service accounts the reviews are about.
 	reviewed = 100
-	// notMutated is the kind of error of a pod that was admitted as it was sent: a webhook that fails
-	// is passed over.
+	// notMutated is the kind of error of a pod that was admitted as it was sent: the API server ignores a
+	// webhook that fails.
 	notMutated = "not mutated"
 )
 
-// Admission is a cluster with many associations.
-var Admission = Scenario{
+// Admission is about a cluster with many associations.
+var Admission = measure.Scenario{
 	Name: "admission", Title: "Admission of pods among many associations",
 	About: "Reviews of pods with an association go to the webhook at a steady rate, while the cluster has 10, 1,000 and 10,000 associations " +
-		"beside those of the run, and dry runs of eight clients, each waiting for its answer, through the API server. " +
-		"How many associations there are should make no difference. EKS has 5,000 a cluster at most; the emulator's quota is raised for the larger number.",
+		"in addition to those of the run. Eight clients also make dry runs through the API server; each waits for its answer. " +
+		"The number of associations should make no difference. EKS allows 5,000 a cluster; the emulator's quota is raised for the larger number.",
 	Source:  "https://github.com/aws/containers-roadmap/issues/2397",
 	Subject: "webhook",
 	Needs:   []clusters.Capability{clusters.WebhookInCluster, clusters.EmulatorControl},
-	Size:    Size{Rates: []float64{200, 500}, Duration: 750 * time.Millisecond, Repeats: 4, Identities: 10_000},
+	Size:    measure.Size{Rates: []float64{200, 500}, Duration: 750 * time.Millisecond, Repeats: 4, Identities: 10_000},
 	Metrics: []string{Pods.Name},
-	Primary: []Primary{{"associations=*/rate=*", P50.Name}, {"associations=*/rate=*", CPU.Name}, {"associations=*/rate=*", Failed.Name}},
-	Run: func(ctx context.Context, s *Setup) {
+	Primary: []measure.Primary{{Case: "associations=*/rate=*", Metric: measure.P50.Name}, {Case: "associations=*/rate=*", Metric: measure.CPU.Name}, {Case: "associations=*/rate=*", Metric: measure.Failed.Name}},
+	Run: func(ctx context.Context, s *measure.Setup) {
 		a := newAdmission(ctx, s)
-		for _, stop := range sizeSteps([]int{10, 1000}, s.Size.Identities, s.Size.Repeats) {
-			a.resize(ctx, stop.size)
-			for range stop.repeats {
+		for _, step := range sizeSteps([]int{10, 1000}, s.Size.Identities, s.Size.Repeats) {
+			a.resize(ctx, step.size)
+			for range step.repeats {
 				a.measure(ctx)
 			}
 		}
 	},
 }
 
-// sizeStep is a number of associations, and how often it is measured before the next one.
+// sizeStep is a number of associations, and how many repeats are measured with it before the next step.
 type sizeStep struct{ size, repeats int }
 
-// sizeSteps goes up to the largest size and down again, so that a machine that grows slower, or
-// faster, is not taken for an effect of the size. The sizes are those of usual that are smaller than
-// the largest, and it.
+// sizeSteps goes up to the largest size and down again, so that a machine that becomes slower or faster
+// does not look like an effect of the size. The sizes are the largest one and the usual ones below it.
 func sizeSteps(usual []int, largest, repeats int) []sizeStep {
 	var up, down []sizeStep
 	for _, size := range usual {
@@ -72,12 +72,12 @@ func sizeSteps(usual []int, largest, repeats int) []sizeStep {
 		}
 	}
 	slices.Reverse(down)
-	stops := slices.Concat(up, []sizeStep{{largest, repeats}}, down)
-	return slices.DeleteFunc(stops, func(s sizeStep) bool { return s.repeats == 0 })
+	steps := slices.Concat(up, []sizeStep{{largest, repeats}}, down)
+	return slices.DeleteFunc(steps, func(s sizeStep) bool { return s.repeats == 0 })
 }
 
 type admission struct {
-	*Setup
+	*measure.Setup
 	associations *cloud.BulkAssociations
 	url          string
 	authorities  string
@@ -85,13 +85,12 @@ type admission struct {
 	pod *corev1.Pod
 }
 
-func newAdmission(ctx context.Context, s *Setup) *admission {
+func newAdmission(ctx context.Context, s *measure.Setup) *admission {
 	s.T.Helper()
 	a := &admission{Setup: s, associations: cloud.NewBulkAssociations(s.Env, s.Identities.Role)}
 	a.url, a.authorities = workload.WebhookEndpoint(ctx, s.Env)
-	tenant := s.Identities.tenants[0]
-	a.pod = applicationPod(tenant.Pod.Namespace, tenant.Pod.Spec.ServiceAccountName)
-	// Those of the run, and of whatever else there is, count too.
+	a.pod = applicationPod(s.Identities.Account())
+	// The associations of the run and of anything else in the cluster count, too.
 	const others = 1000
 	limit, err := s.Control.AssociationLimit(ctx)
 	if err != nil {
@@ -106,8 +105,7 @@ func newAdmission(ctx context.Context, s *Setup) *admission {
 	return a
 }
 
-// resize makes as many associations, or deletes those that are too many, and waits until the webhook
-// goes by that.
+// resize creates or deletes associations until there are size, and waits until the webhook knows that.
 func (a *admission) resize(ctx context.Context, size int) {
 	a.T.Helper()
 	before := a.associations.Size()
@@ -122,7 +120,7 @@ func (a *admission) resize(ctx context.Context, size int) {
 	}
 }
 
-// await waits until the webhook does, or does not, know an association.
+// await waits until the webhook knows, or no longer knows, an association.
 func (a *admission) await(ctx context.Context, n int, known bool) {
 	a.T.Helper()
 	body := a.review(n)
@@ -137,7 +135,7 @@ func (a *admission) await(ctx context.Context, n int, known bool) {
 	}
 }
 
-// review of a pod of the crowd's nth service account.
+// review is the review of a pod of the nth service account.
 func (a *admission) review(n int) []byte {
 	a.T.Helper()
 	body, err := review(types.UID(fmt.Sprintf("00000000-0000-4000-8000-%012d", n)), applicationPod(a.associations.Namespace, a.associations.ServiceAccount(n)))
@@ -158,10 +156,10 @@ func (a *admission) measure(ctx context.Context) {
 	a.dryRuns(ctx, a.Case("associations=%d/clients=%d", size, admissionClients))
 }
 
-// reviews are about service accounts at equal distances among all, in turn.
-func (a *admission) reviews() Request {
+// reviews are reviews for service accounts at equal distances among all, round robin.
+func (a *admission) reviews() measure.Request {
 	a.T.Helper()
-	request := Request{load.HTTPOptions{
+	request := measure.Request{HTTPOptions: load.HTTPOptions{
 		URL: a.url, CA: a.authorities, Header: map[string]string{"Content-Type": "application/json"}, Expect: load.Admitted,
 	}}
 	size := a.associations.Size()
@@ -172,8 +170,8 @@ func (a *admission) reviews() Request {
 	return request
 }
 
-// dryRuns has clients create pods for half the time of a repeat.
-func (a *admission) dryRuns(ctx context.Context, c *Case) {
+// dryRuns lets clients create pods for half the time of a repeat.
+func (a *admission) dryRuns(ctx context.Context, c *measure.Case) {
 	a.T.Helper()
 	var (
 		mu        sync.Mutex
@@ -209,10 +207,10 @@ func (a *admission) dryRuns(ctx context.Context, c *Case) {
 	c.Record(Pods, float64(admitted)/took.Seconds())
 }
 
-// dryRun tells how long it took, and what failed.
+// dryRun makes one dry run. It returns its latency, and the kind of its failure or "".
 func (a *admission) dryRun(ctx context.Context) (latency time.Duration, kind string) {
 	began := time.Now()
-	pod, err := a.Identities.clientset.CoreV1().Pods(a.pod.Namespace).Create(ctx, a.pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	pod, err := a.Identities.Clientset.CoreV1().Pods(a.pod.Namespace).Create(ctx, a.pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	latency = time.Since(began)
 	switch {
 	case err != nil:
@@ -223,7 +221,7 @@ func (a *admission) dryRun(ctx context.Context) (latency time.Duration, kind str
 	return latency, ""
 }
 
-// reason is the status of the API server's refusal.
+// reason is the status of the API server's refusal, or "network".
 func reason(err error) string {
 	var refused apierrors.APIStatus
 	if errors.As(err, &refused) {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -107,21 +106,5 @@ func TestReason(t *testing.T) {
 		if got := reason(err); got != want {
 			t.Errorf("%v: got %s, want %s", err, got, want)
 		}
-	}
-}
-
-func TestCaseCountsFailuresOfItsOwn(t *testing.T) {
-	c := newCase("")
-	c.RecordLatencies([]time.Duration{time.Millisecond, time.Millisecond, time.Millisecond, time.Millisecond})
-	c.RecordFailures(4, map[string]int{notMutated: 2})
-	c.RecordLatencies([]time.Duration{time.Millisecond, time.Millisecond, time.Millisecond, time.Millisecond})
-	c.RecordFailures(4, nil)
-	c.RecordFailures(0, nil)
-	record := c.record()
-	if got := metric(t, record, "failed"); got.Value != 0.25 || !slices.Equal(got.Samples, []float64{0.5, 0}) {
-		t.Errorf("failed %+v, want 0.25 of 0.5 and 0", got)
-	}
-	if record.Errors[notMutated] != 2 {
-		t.Errorf("errors %v, want 2", record.Errors)
 	}
 }

@@ -9,25 +9,26 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/e2e-framework/klient/wait"
 
+	"github.com/podidentity/epi/bench/measure"
 	"github.com/podidentity/epi/framework/cloud"
 	"github.com/podidentity/epi/framework/workload"
 )
 
-// objectSize is that of the object: small, so that its way and not its length is measured.
+// objectSize is the size of the object: small, so that latency and not throughput is measured.
 const objectSize = 1024
 
-// application is a service account whose pods may read one object: that below the prefix of their own
-// cluster and namespace, as in the walkthrough.
+// application is a service account whose pods may read one object, below the prefix of their own cluster and
+// namespace, as in the walkthrough.
 type application struct {
 	namespace, serviceAccount string
 	bucket                    *cloud.Bucket
-	// own is the object's key; foreign is one that they must not read.
+	// own is the key of the object that its pods may read, foreign of one that they must not read.
 	own, foreign string
 }
 
-// newApplication makes one in a namespace of its own, and waits until webhook, EKS Auth and S3 go by
-// what it may do. It goes with the scenario.
-func (s *Setup) newApplication(ctx context.Context) application {
+// newApplication makes an application in a namespace of its own, and waits until webhook, EKS Auth and S3
+// apply its permissions. The scenario's clean-up removes it.
+func newApplication(ctx context.Context, s *measure.Setup) application {
 	s.T.Helper()
 	s.Progress("making an association, a role and a bucket")
 	bucket := cloud.NewBucket(ctx, s.Env)
@@ -53,7 +54,7 @@ func (s *Setup) newApplication(ctx context.Context) application {
 }
 
 // pod of the application: of epi-probe, with these arguments.
-func (s *Setup) pod(a application, name string, args ...string) *corev1.Pod {
+func newPod(s *measure.Setup, a application, name string, args ...string) *corev1.Pod {
 	pod := workload.NewPod(s.Env, a.namespace, a.serviceAccount)
 	pod.Name = name
 	pod.Spec.Containers[0].Args = args

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/podidentity/epi/bench/measure"
 )
 
 func TestRenewalsAreRecordedIfTheAgentLooked(t *testing.T) {
@@ -13,7 +15,7 @@ func TestRenewalsAreRecordedIfTheAgentLooked(t *testing.T) {
 	tests := []struct {
 		name         string
 		windows      renewals
-		told         bool
+		decided      bool
 		gone, living []float64
 	}{
 		{"a clean one", renewals{window(0, 10), window(0, 5)}, true, []float64{0, 0}, []float64{4, 2}},
@@ -23,19 +25,19 @@ func TestRenewalsAreRecordedIfTheAgentLooked(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			act, c := &Attempt{}, newCase("")
-			if told := test.windows.record(act, c); told != test.told {
-				t.Errorf("told %t, want %t", told, test.told)
+			attempt, c := &measure.Attempt{}, measure.NewCase("")
+			if decided := test.windows.record(attempt, c); decided != test.decided {
+				t.Errorf("decided %t, want %t", decided, test.decided)
 			}
 			samples := map[string][]float64{}
-			for _, m := range c.record().Metrics {
+			for _, m := range c.Report().Metrics {
 				samples[m.Name] = m.Samples
 			}
 			if !slices.Equal(samples[RenewalsGone.Name], test.gone) || !slices.Equal(samples[RenewalsLiving.Name], test.living) {
 				t.Errorf("got %v, want gone %v and living %v", samples, test.gone, test.living)
 			}
-			if noted := len(act.Notes()) == 1 && strings.Contains(act.Notes()[0], "--duration 2m"); noted == test.told {
-				t.Errorf("notes %q", act.Notes())
+			if noted := len(attempt.Notes()) == 1 && strings.Contains(attempt.Notes()[0], "--duration 2m"); noted == test.decided {
+				t.Errorf("notes %q", attempt.Notes())
 			}
 		})
 	}

@@ -5,22 +5,23 @@ import (
 	"time"
 
 	"github.com/podidentity/epi/bench/load"
+	"github.com/podidentity/epi/bench/measure"
 )
 
-// RSSPerIdentity is what the agent's memory grew by for each token that it keeps credentials of.
-var RSSPerIdentity = Metric{"rss-per-identity", "B/identity", lower}
+// RSSPerIdentity is the growth of the agent's memory for each token whose credentials it keeps.
+var RSSPerIdentity = measure.Metric{Name: "rss-per-identity", Unit: "B/identity", Better: measure.Lower}
 
-// Identities is the steady state of a node with many pods.
-var Identities = Scenario{
+// Identities is about the steady state of a node with many pods.
+var Identities = measure.Scenario{
 	Name: "identities", Title: "Many identities, evenly used and not",
-	About: "As many tokens as a large node has pods are asked for at one rate: each as often as any other, and a few of them " +
+	About: "Requests come at one rate with as many tokens as a large node has pods: with all tokens equally often, and with a few of them " +
 		"most of the time (Zipf). It shows what the size of the cache costs in time and in memory.",
 	Source:  "https://github.com/aws/eks-pod-identity-agent/blob/main/cmd/server.go",
 	Subject: "agent",
-	Size:    Size{Rates: []float64{900}, Duration: 2 * time.Second, Repeats: 5, Identities: 500},
+	Size:    measure.Size{Rates: []float64{900}, Duration: 2 * time.Second, Repeats: 5, Identities: 500},
 	Metrics: []string{RSSPerIdentity.Name},
-	Primary: []Primary{{"pick=uniform/rate=*", P50.Name}, {"pick=uniform/rate=*", CPU.Name}, {"fill", RSSPerIdentity.Name}},
-	Run: func(ctx context.Context, s *Setup) {
+	Primary: []measure.Primary{{Case: "pick=uniform/rate=*", Metric: measure.P50.Name}, {Case: "pick=uniform/rate=*", Metric: measure.CPU.Name}, {Case: "fill", Metric: RSSPerIdentity.Name}},
+	Run: func(ctx context.Context, s *measure.Setup) {
 		tokens := s.Tokens(ctx, s.Size.Identities)
 		before, metered := s.Memory(ctx)
 		s.Warm(ctx, tokens)

@@ -7,11 +7,12 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/podidentity/epi/bench/measure"
 	"github.com/podidentity/epi/framework/probe"
 	"github.com/podidentity/epi/framework/workload"
 )
 
-// What a pod comes to on its way to its first object, in this order.
+// The milestones of a pod until its first object, in this order.
 const (
 	admitted     = "admitted"
 	started      = "started"
@@ -22,19 +23,19 @@ const (
 // milestones in their order.
 var milestones = []string{admitted, started, hasIdentity, readsObjects}
 
-// startup is how one pod came to its first object. Asked and Admitted are by this machine's clock, the
-// program's times by its node's.
+// startup has the times of one pod until its first object. Asked and Admitted are by this machine's clock, the
+// program's times by its node's clock.
 type startup struct {
-	// Asked is when its creation was due, Admitted when the API server had answered that.
+	// Asked is when its creation was due, Admitted when the API server had answered it.
 	Asked, Admitted time.Time
-	// Injected says that it was admitted with what the webhook gives.
+	// Injected: the pod was admitted with what the webhook adds.
 	Injected bool
-	// First is what its program left.
+	// First is what its program wrote at its end.
 	First probe.FirstObject
 }
 
-// reached is how long after its creation was due the pod came to each of the milestones, as far as it
-// came; kind is why it came no further, "" for all the way.
+// reached returns how long after its due time the pod reached each milestone, as far as it came. kind is the
+// kind of failure that stopped it, "" if it reached all.
 func (b startup) reached() (after []time.Duration, kind string) {
 	if !b.Injected {
 		return nil, "not injected"
@@ -54,8 +55,8 @@ func (b startup) reached() (after []time.Duration, kind string) {
 	return append(after, b.First.Object.Sub(b.Asked.Round(0))), ""
 }
 
-// startupOf is the birth of an ended pod. That its program left nothing is nobody's but the harness's
-// fault: it ends well whatever AWS and the agent say.
+// startupOf is the startup of a pod that has ended. If its program wrote nothing that is the harness's fault:
+// the program succeeds whatever AWS and the agent answer.
 func startupOf(pod *corev1.Pod, asked, answered time.Time, injected bool) (startup, error) {
 	b := startup{Asked: asked, Admitted: answered, Injected: injected}
 	for _, status := range pod.Status.ContainerStatuses {
@@ -71,16 +72,16 @@ func startupOf(pod *corev1.Pod, asked, answered time.Time, injected bool) (start
 	return b, fmt.Errorf("pod %s ended without its container: %s", pod.Name, workload.Describe(pod))
 }
 
-// recordStartups adds a repeat to the cases "until=" each milestone, and to "step=credentials", which is
-// from a program's start to its credentials by one clock. Of a milestone all failures before it count.
-func recordStartups(births []startup, to func(name string) *Case) {
+// recordStartups adds a repeat to the cases "until=MILESTONE", and to "step=credentials", which is the time from
+// a program's start to its credentials by one clock. A milestone counts all failures before it.
+func recordStartups(startups []startup, to func(name string) *measure.Case) {
 	until := make([][]time.Duration, len(milestones))
 	failures := make([]map[string]int, len(milestones))
 	for i := range failures {
 		failures[i] = map[string]int{}
 	}
 	var step []time.Duration
-	for _, b := range births {
+	for _, b := range startups {
 		after, kind := b.reached()
 		for i := range milestones {
 			if i < len(after) {
@@ -96,7 +97,7 @@ func recordStartups(births []startup, to func(name string) *Case) {
 	for i, name := range milestones {
 		c := to("until=" + name)
 		c.RecordLatencies(until[i])
-		c.RecordFailures(len(births), failures[i])
+		c.RecordFailures(len(startups), failures[i])
 	}
 	to("step=" + hasIdentity).RecordLatencies(step)
 }

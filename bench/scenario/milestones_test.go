@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -10,14 +11,16 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/podidentity/epi/bench/measure"
 	"github.com/podidentity/epi/framework/probe"
+	"github.com/podidentity/epi/reports"
 )
 
 const ms = time.Millisecond
 
-// born is a pod that was admitted after 10 ms, began after 100 ms, had credentials after 130 ms and the
-// object after 150 ms, changed.
-func born(change ...func(*startup)) startup {
+// startupWith is a pod that was admitted after 10 ms, started after 100 ms, had credentials after 130 ms and the
+// object after 150 ms, with changes.
+func startupWith(change ...func(*startup)) startup {
 	asked := time.Now()
 	wall := asked.Round(0)
 	b := startup{Asked: asked, Admitted: asked.Add(10 * ms), Injected: true, First: probe.FirstObject{
@@ -40,35 +43,35 @@ func denied(b *startup) {
 	b.First.Object, b.First.Failure = time.Time{}, &probe.Failure{Class: probe.APIError, Status: 403}
 }
 
-func TestBirthsTellHowFarTheyCame(t *testing.T) {
+func TestStartupKnowsItsMilestones(t *testing.T) {
 	for name, test := range map[string]struct {
-		birth startup
-		after []time.Duration
-		kind  string
+		startup startup
+		after   []time.Duration
+		kind    string
 	}{
-		"all the way":         {born(), []time.Duration{10 * ms, 100 * ms, 130 * ms, 150 * ms}, ""},
-		"no webhook":          {born(withoutInjection), nil, "not injected"},
-		"no agent":            {born(withoutCredentials), []time.Duration{10 * ms, 100 * ms}, "credentials-failed"},
-		"a role that may not": {born(denied), []time.Duration{10 * ms, 100 * ms, 130 * ms}, "403"},
-		"half an object":      {born(func(b *startup) { b.First.Size-- }), []time.Duration{10 * ms, 100 * ms, 130 * ms}, "wrong size"},
+		"all the way":         {startupWith(), []time.Duration{10 * ms, 100 * ms, 130 * ms, 150 * ms}, ""},
+		"no webhook":          {startupWith(withoutInjection), nil, "not injected"},
+		"no agent":            {startupWith(withoutCredentials), []time.Duration{10 * ms, 100 * ms}, "credentials-failed"},
+		"a role that may not": {startupWith(denied), []time.Duration{10 * ms, 100 * ms, 130 * ms}, "403"},
+		"half an object":      {startupWith(func(b *startup) { b.First.Size-- }), []time.Duration{10 * ms, 100 * ms, 130 * ms}, "wrong size"},
 	} {
-		if after, kind := test.birth.reached(); !slices.Equal(after, test.after) || kind != test.kind {
+		if after, kind := test.startup.reached(); !slices.Equal(after, test.after) || kind != test.kind {
 			t.Errorf("%s: got %v, %q; want %v, %q", name, after, kind, test.after, test.kind)
 		}
 	}
 }
 
-// Who fails early is missing in all that follows, as a failure of its kind and not as a latency.
-func TestBirthsAreRecordedByMilestone(t *testing.T) {
-	cases := map[string]*Case{}
-	to := func(name string) *Case {
+// A pod that fails at a milestone counts as a failure at all later ones, and has no latency there.
+func TestStartupsAreRecordedByMilestone(t *testing.T) {
+	cases := map[string]*measure.Case{}
+	to := func(name string) *measure.Case {
 		if cases[name] == nil {
-			cases[name] = newCase(name)
+			cases[name] = measure.NewCase(name)
 		}
 		return cases[name]
 	}
-	recordStartups([]startup{born(), born(), born(withoutCredentials), born(denied)}, to)
-	recordStartups([]startup{born(), born(), born(), born(withoutInjection)}, to)
+	recordStartups([]startup{startupWith(), startupWith(), startupWith(withoutCredentials), startupWith(denied)}, to)
+	recordStartups([]startup{startupWith(), startupWith(), startupWith(), startupWith(withoutInjection)}, to)
 	for name, want := range map[string]struct {
 		p50    float64
 		failed []float64
@@ -80,7 +83,7 @@ func TestBirthsAreRecordedByMilestone(t *testing.T) {
 		"until=object":      {0.150, []float64{0.5, 0.25}, map[string]int64{"not injected": 1, "credentials-failed": 1, "403": 1}},
 		"step=credentials":  {0.030, nil, nil},
 	} {
-		record := to(name).record()
+		record := to(name).Report()
 		if got := metric(t, record, "p50"); !near(got.Value, want.p50) || len(got.Samples) != 2 {
 			t.Errorf("%s: p50 %g of %v, want %g of two", name, got.Value, got.Samples, want.p50)
 		}
@@ -100,20 +103,20 @@ func TestBirthsAreRecordedByMilestone(t *testing.T) {
 	}
 }
 
-// A repeat in which nothing succeeded has no latency, and fails wholly.
-func TestBirthsThatAllFailAreRecorded(t *testing.T) {
-	cases := map[string]*Case{}
-	recordStartups([]startup{born(withoutCredentials), born(withoutCredentials)}, func(name string) *Case {
-		cases[name] = newCase(name)
+// A repeat in which nothing succeeded has no latency, and all of it failed.
+func TestStartupsThatAllFailAreRecorded(t *testing.T) {
+	cases := map[string]*measure.Case{}
+	recordStartups([]startup{startupWith(withoutCredentials), startupWith(withoutCredentials)}, func(name string) *measure.Case {
+		cases[name] = measure.NewCase(name)
 		return cases[name]
 	})
-	record := cases["until=credentials"].record()
+	record := cases["until=credentials"].Report()
 	if got := metric(t, record, "failed"); got.Value != 1 || len(record.Metrics) != 1 || record.Distribution != nil {
 		t.Errorf("got %+v, want failed=1 alone", record)
 	}
 }
 
-func TestBirthIsReadOfWhatThePodLeft(t *testing.T) {
+func TestStartupIsReadFromThePod(t *testing.T) {
 	pod := func(state corev1.ContainerState) *corev1.Pod {
 		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "start-1-0"}, Status: corev1.PodStatus{
 			Phase: corev1.PodFailed, ContainerStatuses: []corev1.ContainerStatus{{Name: "main", State: state}},
@@ -138,3 +141,16 @@ func TestBirthIsReadOfWhatThePodLeft(t *testing.T) {
 		}
 	}
 }
+
+func metric(t *testing.T, record reports.Case, name string) reports.Metric {
+	t.Helper()
+	for _, m := range record.Metrics {
+		if m.Name == name {
+			return m
+		}
+	}
+	t.Fatalf("no metric %s in %v", name, record.Metrics)
+	return reports.Metric{}
+}
+
+func near(got, want float64) bool { return math.Abs(got-want) <= 0.002*math.Abs(want) }

@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 
+	"github.com/podidentity/epi/bench/measure"
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/framework"
 	"github.com/podidentity/epi/framework/cloud"
@@ -23,24 +24,24 @@ import (
 )
 
 // creating makes pods on an API server that reacts so.
-func creating(t *testing.T, pods int, rate float64, reaction clienttesting.ReactionFunc) ([]creation, *Attempt, *fake.Clientset) {
+func creating(t *testing.T, pods int, rate float64, reaction clienttesting.ReactionFunc) ([]creation, *measure.Attempt, *fake.Clientset) {
 	t.Helper()
 	clientset := fake.NewClientset()
 	clientset.PrependReactor("create", "pods", reaction)
 	app := application{namespace: "ns", serviceAccount: "app", bucket: &cloud.Bucket{Name: "bucket"}, own: "cluster/ns/object"}
 	var created []creation
-	act := Do(t.Context(), func(ctx context.Context, act *Attempt) {
-		stage := &Setup{Size: Size{Pods: pods}, Env: &framework.Env{Environment: &clusters.Environment{}, Clientset: clientset, Options: framework.Options{T: act}}}
-		created = stage.createAll(ctx, app, labels.Set{startLabel: "3"}, rate)
+	attempt := measure.Do(t.Context(), func(ctx context.Context, attempt *measure.Attempt) {
+		setup := &measure.Setup{Size: measure.Size{Pods: pods}, Env: &framework.Env{Environment: &clusters.Environment{}, Clientset: clientset, Options: framework.Options{T: attempt}}}
+		created = createAll(ctx, setup, app, labels.Set{startLabel: "3"}, rate)
 	})
-	return created, act, clientset
+	return created, attempt, clientset
 }
 
 func TestPodsAreCreatedWhenTheyAreDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		created, act, clientset := creating(t, 4, 5, func(clienttesting.Action) (bool, runtime.Object, error) { return false, nil, nil })
-		if outcome, failure := act.Outcome(); outcome != reports.Pass {
+		created, attempt, clientset := creating(t, 4, 5, func(clienttesting.Action) (bool, runtime.Object, error) { return false, nil, nil })
+		if outcome, failure := attempt.Outcome(); outcome != reports.Pass {
 			t.Fatalf("%s: %v", outcome, failure)
 		}
 		for i, c := range created {
@@ -70,8 +71,8 @@ func TestPodsThatCannotBeCreatedEndTheScenario(t *testing.T) {
 		{errors.New(`admission webhook "iam-for-pods.amazonaws.com" denied the request`), reports.Fail},
 		{errors.New("connection refused"), reports.Error},
 	} {
-		_, act, _ := creating(t, 2, 1000, func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, test.err })
-		if outcome, failure := act.Outcome(); outcome != test.outcome || failure == nil {
+		_, attempt, _ := creating(t, 2, 1000, func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, test.err })
+		if outcome, failure := attempt.Outcome(); outcome != test.outcome || failure == nil {
 			t.Errorf("%v: %s, %v; want %s", test.err, outcome, failure, test.outcome)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"path"
 	"slices"
 	"testing"
+
+	"github.com/podidentity/epi/bench/measure"
 )
 
 // Each scenario says what it is about, in at most three measures that it has.
@@ -13,7 +15,7 @@ func TestEachScenarioHasPrimaryMeasures(t *testing.T) {
 			t.Errorf("%s has %d primary measures, want 1 to 3", s.Name, n)
 		}
 		for _, p := range s.Primary {
-			standard := slices.ContainsFunc(Standard(), func(m Metric) bool { return m.Name == p.Metric })
+			standard := slices.ContainsFunc(measure.Standard(), func(m measure.Metric) bool { return m.Name == p.Metric })
 			if !standard && !slices.Contains(s.Metrics, p.Metric) {
 				t.Errorf("%s: primary measure %s is none of its metrics", s.Name, p)
 			}
@@ -26,7 +28,7 @@ func TestEachScenarioHasPrimaryMeasures(t *testing.T) {
 
 func TestPrimaryMeasuresOfCases(t *testing.T) {
 	for _, row := range []struct {
-		of           Scenario
+		of           measure.Scenario
 		name, metric string
 		want         bool
 	}{

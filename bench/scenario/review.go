@@ -14,8 +14,8 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// applicationPod is a pod of an application with two containers and one that initializes, as somebody
-// sends it to the API server.
+// applicationPod is a pod of an application with two containers and an init container, as a client sends it to
+// the API server.
 func applicationPod(namespace, serviceAccount string) *corev1.Pod {
 	container := func(name string) corev1.Container {
 		return corev1.Container{
@@ -39,8 +39,8 @@ func applicationPod(namespace, serviceAccount string) *corev1.Pod {
 	}
 }
 
-// review is what the API server asks a mutating webhook about a pod that is to be created: the pod with
-// its defaults and with what admission plugins before webhooks add, the token for the API server:
+// review is the API server's request to a mutating webhook for the creation of a pod. The pod has its defaults,
+// and the token for the API server, which an admission plugin adds before webhooks are called:
 // https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#request.
 func review(uid types.UID, pod *corev1.Pod) ([]byte, error) {
 	pod = pod.DeepCopy()
@@ -70,7 +70,7 @@ func review(uid types.UID, pod *corev1.Pod) ([]byte, error) {
 	return body, nil
 }
 
-// complete adds what the API server adds before it asks webhooks.
+// complete adds what the API server adds before it calls webhooks.
 func complete(spec *corev1.PodSpec) {
 	const volume = "kube-api-access-x7k2p"
 	spec.DeprecatedServiceAccount = spec.ServiceAccountName
@@ -104,7 +104,7 @@ func complete(spec *corev1.PodSpec) {
 	}}})
 }
 
-// mutated says whether an answer to a review has a patch.
+// mutated reports whether the answer to a review has a patch.
 func mutated(body string) bool {
 	var review admissionv1.AdmissionReview
 	return json.Unmarshal([]byte(body), &review) == nil && review.Response != nil && review.Response.Allowed && len(review.Response.Patch) > 0

@@ -1,6 +1,10 @@
 package scenario
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/podidentity/epi/bench/measure"
+)
 
 func TestSearchFindsTheLargestRate(t *testing.T) {
 	tests := []struct {
@@ -18,12 +22,12 @@ func TestSearchFindsTheLargestRate(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			tries := 0
-			best, _ := search(test.first, test.most, func(rate float64) (Sample, bool) {
+			best, _ := search(test.first, test.most, func(rate float64) (measure.Sample, bool) {
 				tries++
 				if rate > test.most {
 					t.Errorf("tried %g, more than %g", rate, test.most)
 				}
-				return Sample{}, rate <= test.limit
+				return measure.Sample{}, rate <= test.limit
 			})
 			if best < test.least || best > test.greatest || tries > test.tries {
 				t.Errorf("got %g after %d tries, want %g to %g after at most %d", best, tries, test.least, test.greatest, test.tries)

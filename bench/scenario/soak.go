@@ -9,41 +9,35 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/podidentity/epi/bench/load"
+	"github.com/podidentity/epi/bench/measure"
 	"github.com/podidentity/epi/framework/workload"
 )
 
-// What grows, by Theil's and Sen's slope over the whole time: memory over all moments, goroutines over
-// those between two rounds.
-var (
-	RSSGrowth       = Metric{"rss-growth", "B/min", lower}
-	GoroutineGrowth = Metric{"goroutine-growth", "goroutines/min", lower}
-)
-
 const (
-	// Rates of what comes on top of the scenario's: identities that the agent has never seen, and
-	// requests that it has to refuse, a second.
+	// Rates a second in addition to the scenario's: of identities that the agent has never seen, and of
+	// requests that it has to refuse.
 	unseenRate  = 2
 	refusedRate = 2
-	// longestRound bounds the orders that generators are given, and the tokens of one.
+	// longestRound bounds one order to the generators, and the number of tokens in it.
 	longestRound = 5 * time.Minute
-	// warmUp is how long the load goes on before anything counts.
+	// warmUp is how long the load runs before anything is measured.
 	warmUp = 3 * time.Second
 	// tokensLast is how long tokens are used: half their life.
-	tokensLast = time.Duration(tokenLife) * time.Second / 2
+	tokensLast = time.Duration(measure.TokenLife) * time.Second / 2
 )
 
-// Soak is a node over a longer time.
-var Soak = Scenario{
+// Soak is about a node over a longer time.
+var Soak = measure.Scenario{
 	Name: "soak", Title: "Memory and goroutines over time",
-	About: "A steady mix goes to the agent: known tokens, four fifths of them over connections that are kept and one fifth over new ones, " +
+	About: "The agent gets a steady mix of requests: with known tokens, four fifths of them over connections that are kept and one fifth over new ones, " +
 		"two new identities a second, and two requests a second that it has to refuse. Memory, goroutines, threads and open sockets are " +
-		"looked at all the while, and goroutines for their growth when the load pauses. Half a minute shows what grows with each request; --duration 1h what grows with time.",
+		"sampled throughout. The growth of goroutines is measured while the load pauses. Half a minute shows what grows with each request; --duration 1h shows what grows with time.",
 	Source:  "https://github.com/aws/eks-pod-identity-agent/blob/main/internal/credsretriever/refreshing_cache.go",
 	Subject: "agent",
-	Size:    Size{Rates: []float64{250}, Duration: 36 * time.Second, Repeats: 4, Identities: 20},
-	Metrics: []string{RSSGrowth.Name, GoroutineGrowth.Name},
-	Primary: []Primary{{"rate=*", RSSGrowth.Name}, {"rate=*", Failed.Name}},
-	Run: func(ctx context.Context, s *Setup) {
+	Size:    measure.Size{Rates: []float64{250}, Duration: 36 * time.Second, Repeats: 4, Identities: 20},
+	Metrics: []string{measure.RSSGrowth.Name, measure.GoroutineGrowth.Name},
+	Primary: []measure.Primary{{Case: "rate=*", Metric: measure.RSSGrowth.Name}, {Case: "rate=*", Metric: measure.Failed.Name}},
+	Run: func(ctx context.Context, s *measure.Setup) {
 		for _, rate := range s.Size.Rates {
 			newSoak(ctx, s, rate).run(ctx, s.Case("rate=%g", rate))
 		}
@@ -51,66 +45,64 @@ var Soak = Scenario{
 }
 
 type soak struct {
-	*Setup
+	*measure.Setup
 	rate float64
-	// known are the tokens of pods that go on asking, from since on.
+	// known are the tokens that are in use since the time since.
 	known []string
 	since time.Time
 	// unassociated is a pod of a service account without an association.
 	unassociated *corev1.Pod
 }
 
-func newSoak(ctx context.Context, s *Setup, rate float64) *soak {
+func newSoak(ctx context.Context, s *measure.Setup, rate float64) *soak {
 	s.T.Helper()
 	account := workload.NewServiceAccount(ctx, s.Env, s.Identities.Namespace, s.NewName())
 	return &soak{Setup: s, rate: rate, unassociated: workload.NewUnscheduledPod(ctx, s.Env, s.Identities.Namespace, account)}
 }
 
-func (s *soak) run(ctx context.Context, c *Case) {
+func (s *soak) run(ctx context.Context, c *measure.Case) {
 	s.T.Helper()
 	count, length := rounds(s.Size.Duration, s.Size.Repeats)
 	s.Progress("warming up")
 	s.round(ctx, warmUp)
-	w := s.startSampler(ctx)
+	w := s.StartSampler(ctx)
 	for i := range count {
 		s.readIdle(ctx, w)
 		s.Progress("round %d of %d", i+1, count)
 		c.Add(s.Observe(ctx, 0, func(ctx context.Context) *load.Result { return s.round(ctx, length) }))
 	}
 	s.readIdle(ctx, w)
-	if err := w.stop(); err != nil {
+	if err := w.Stop(); err != nil {
 		s.fail(ctx, w, err)
 	}
-	c.tracks = w.readings.tracks()
-	w.record(s.T, c)
+	w.Record(s.T, c)
 }
 
-// readIdle looks at the agent between rounds.
-func (s *soak) readIdle(ctx context.Context, w *sampler) {
+// readIdle samples the agent between rounds.
+func (s *soak) readIdle(ctx context.Context, w *measure.Sampler) {
 	s.T.Helper()
-	if err := w.readIdle(ctx); err != nil {
+	if err := w.ReadIdle(ctx); err != nil {
 		s.fail(ctx, w, err)
 	}
 }
 
-// fail blames the agent for what could not be looked at if it ended meanwhile.
-func (s *soak) fail(ctx context.Context, w *sampler, err error) {
+// fail ends the scenario after a failed reading. It is the agent's failure if the agent ended meanwhile.
+func (s *soak) fail(ctx context.Context, w *measure.Sampler, err error) {
 	s.T.Helper()
-	if !slices.Equal(w.containers, s.containers(ctx)) {
-		s.T.Blamef("the agent's containers are others than at the start: it ended meanwhile")
+	if !slices.Equal(w.Containers, s.Containers(ctx)) {
+		s.T.Blamef("the agent's containers are not those of the start: it ended meanwhile")
 	}
 	s.T.Fatalf("%v", err)
 }
 
-// rounds is how often, and for how long each time, load is made to make it for so long: at least as
-// often as samples are wanted.
+// rounds divides a duration of load into rounds of equal length, at least as many as samples are wanted.
 func rounds(duration time.Duration, samples int) (count int, length time.Duration) {
 	count = max(samples, int((duration+longestRound-1)/longestRound))
 	return count, duration / time.Duration(count)
 }
 
-// round makes the mixed load, and blames the agent if it grants what it has to refuse. What is
-// refused is no part of the result.
+// round makes the mixed load. If the agent grants what it has to refuse that is its failure. The result does
+// not contain the refused requests.
 func (s *soak) round(ctx context.Context, length time.Duration) *load.Result {
 	s.T.Helper()
 	if time.Since(s.since) > tokensLast {
@@ -147,8 +139,8 @@ func (s *soak) round(ctx context.Context, length time.Duration) *load.Result {
 	return result
 }
 
-// refused are tokens that get no credentials: what is none, which the agent itself refuses, and a good
-// one of a service account without an association, which EKS Auth does.
+// refused are tokens that get no credentials: a string that is no token, which the agent itself refuses, and a
+// valid token of a service account without an association, which EKS Auth refuses.
 func (s *soak) refused(ctx context.Context) []string {
 	s.T.Helper()
 	tokens, err := s.Identities.TokensOf(ctx, 1, s.unassociated)

@@ -3,23 +3,25 @@ package scenario
 import (
 	"context"
 	"time"
+
+	"github.com/podidentity/epi/bench/measure"
 )
 
-// newConnectionsUpTo is the rate up to which connections are also made anew for each request: more of them
-// measure the kernel.
+// newConnectionsUpTo is the largest rate that is also measured with a new connection for each request. Above
+// it the kernel is measured.
 const newConnectionsUpTo = 1000
 
-// Warm is the steady state: one token whose credentials the agent holds.
-var Warm = Scenario{
+// Warm is about the steady state: one token whose credentials the agent has.
+var Warm = measure.Scenario{
 	Name: "warm", Title: "Credentials from the cache",
-	About: "One pod's token, whose credentials the agent holds already, is sent at several rates, over connections that are kept and, " +
-		"as many SDKs do, over a new one each time. It shows what an answer costs when EKS Auth has no part in it, and where the agent begins to refuse.",
+	About: "One pod's token, whose credentials the agent has already, is sent at several rates, over connections that are kept and, " +
+		"as many SDKs do, over a new one each time. It shows what an answer costs without a call to EKS Auth, and at which rate the agent starts to refuse.",
 	Source:  "https://github.com/aws/eks-pod-identity-agent/blob/main/configuration/config.go",
 	Subject: "agent",
-	Size:    Size{Rates: []float64{900, 2000, 5000}, Duration: 2 * time.Second, Repeats: 5},
-	Smoke:   &Size{Rates: []float64{900}, Duration: time.Second, Repeats: 1},
-	Primary: []Primary{{"rate=*", P50.Name}, {"rate=*", CPU.Name}, {"rate=*", Failed.Name}},
-	Run: func(ctx context.Context, s *Setup) {
+	Size:    measure.Size{Rates: []float64{900, 2000, 5000}, Duration: 2 * time.Second, Repeats: 5},
+	Smoke:   &measure.Size{Rates: []float64{900}, Duration: time.Second, Repeats: 1},
+	Primary: []measure.Primary{{Case: "rate=*", Metric: measure.P50.Name}, {Case: "rate=*", Metric: measure.CPU.Name}, {Case: "rate=*", Metric: measure.Failed.Name}},
+	Run: func(ctx context.Context, s *measure.Setup) {
 		tokens := s.Tokens(ctx, 1)
 		s.Warm(ctx, tokens)
 		for range s.Size.Repeats {

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/podidentity/epi/bench"
-	"github.com/podidentity/epi/bench/scenario"
+	"github.com/podidentity/epi/bench/measure"
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/watch"
 	"github.com/podidentity/epi/cmd/epi/estimate"
@@ -23,7 +23,7 @@ import (
 // benchFlags are the flags of every command that runs scenarios.
 type benchFlags struct {
 	scenarios []string
-	size      scenario.Size
+	size      measure.Size
 	seed      uint64
 	workers   int
 	// ab says that two agents, the arguments, are measured in turn, for time at most; within is what does
@@ -62,7 +62,7 @@ const (
 )
 
 // choose returns the scenarios with their sizes, or what is wrong with the flags.
-func (f *benchFlags) choose() ([]scenario.Scenario, error) {
+func (f *benchFlags) choose() ([]measure.Scenario, error) {
 	if err := f.checkSize(); err != nil {
 		return nil, err
 	}
@@ -248,7 +248,7 @@ func (a *app) newBenchSession(cmd *cobra.Command, artifacts string, flags benchF
 
 // runBench runs scenarios, records them and judges by the gates. Its error says that the environment, not
 // a subject, is at fault.
-func (a *app) runBench(ctx context.Context, env *clusters.Environment, flags benchFlags, scenarios []scenario.Scenario, session *session, steps *steps) error {
+func (a *app) runBench(ctx context.Context, env *clusters.Environment, flags benchFlags, scenarios []measure.Scenario, session *session, steps *steps) error {
 	return a.inEnvironment(ctx, env, session, steps, func(watch *watch.Watch) error {
 		sink := &measured{session: session, say: steps.Print}
 		sink.progress(scenarios, steps)
@@ -261,7 +261,7 @@ func (a *app) runBench(ctx context.Context, env *clusters.Environment, flags ben
 	})
 }
 
-func (f benchFlags) options(env *clusters.Environment, session *session, scenarios []scenario.Scenario, watch *watch.Watch) bench.Options {
+func (f benchFlags) options(env *clusters.Environment, session *session, scenarios []measure.Scenario, watch *watch.Watch) bench.Options {
 	return bench.Options{Environment: env, Run: session.id(), Scenarios: scenarios, Seed: f.seed, Workers: f.workers, Watch: watch}
 }
 
@@ -303,7 +303,7 @@ type measured struct {
 }
 
 // progress shows how many of the scenarios are measured, and about how long the others take.
-func (m *measured) progress(scenarios []scenario.Scenario, steps *steps) {
+func (m *measured) progress(scenarios []measure.Scenario, steps *steps) {
 	if len(scenarios) < 2 {
 		return // its own step says as much
 	}
@@ -383,7 +383,7 @@ type listedScenario struct {
 }
 
 // listScenarios prints scenarios with what they show.
-func (a *app) listScenarios(list []scenario.Scenario) error {
+func (a *app) listScenarios(list []measure.Scenario) error {
 	if a.output == "json" {
 		listed := make([]listedScenario, 0, len(list))
 		for _, s := range list {
@@ -391,7 +391,7 @@ func (a *app) listScenarios(list []scenario.Scenario) error {
 				Name: s.Name, Subject: s.Subject, Title: s.Title, About: s.About, Source: s.Source,
 				Rates: s.Size.Rates, Duration: s.Size.Duration.Seconds(), Repeats: s.Size.Repeats, Identities: s.Size.Identities, Pods: s.Size.Pods,
 			}
-			for _, metric := range scenario.Standard() {
+			for _, metric := range measure.Standard() {
 				row.Metrics = append(row.Metrics, metric.Name)
 			}
 			row.Metrics = append(row.Metrics, s.Metrics...)

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/podidentity/epi/bench"
-	"github.com/podidentity/epi/bench/scenario"
+	"github.com/podidentity/epi/bench/measure"
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/kind"
 	"github.com/podidentity/epi/clusters/watch"
@@ -57,8 +57,8 @@ func canSwap(env *clusters.Environment) error {
 var variantNames = [2]string{"A", "B"}
 
 // runAB returns what measures the two agents in turn and records both.
-func (a *app) runAB(given [2]clusters.Given) func(context.Context, *clusters.Environment, benchFlags, []scenario.Scenario, *session, *steps) error {
-	return func(ctx context.Context, env *clusters.Environment, flags benchFlags, scenarios []scenario.Scenario, session *session, steps *steps) error {
+func (a *app) runAB(given [2]clusters.Given) func(context.Context, *clusters.Environment, benchFlags, []measure.Scenario, *session, *steps) error {
+	return func(ctx context.Context, env *clusters.Environment, flags benchFlags, scenarios []measure.Scenario, session *session, steps *steps) error {
 		return a.inEnvironment(ctx, env, session, steps, func(watch *watch.Watch) error {
 			swapped, variants, err := a.prepareAB(ctx, env, given, steps)
 			if err != nil {

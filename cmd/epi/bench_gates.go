@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/podidentity/epi/bench/compare"
-	"github.com/podidentity/epi/bench/scenario"
+	"github.com/podidentity/epi/bench/measure"
 	"github.com/podidentity/epi/bench/threshold"
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/reports"
@@ -35,7 +35,7 @@ func (g *gates) register(flags *pflag.FlagSet) {
 }
 
 // check reads what was given and holds it against the scenarios that are to run, before any does.
-func (g *gates) check(scenarios []scenario.Scenario) error {
+func (g *gates) check(scenarios []measure.Scenario) error {
 	for _, text := range g.slo {
 		conditions, err := threshold.Parse(text)
 		if err != nil {
@@ -59,7 +59,7 @@ func (g *gates) check(scenarios []scenario.Scenario) error {
 	// What this run does not measure on purpose is not missing from it.
 	chosen := *before.Bench
 	chosen.Scenarios = slices.DeleteFunc(slices.Clone(chosen.Scenarios), func(of reports.Scenario) bool {
-		return !slices.ContainsFunc(scenarios, func(s scenario.Scenario) bool { return s.Name == of.Name })
+		return !slices.ContainsFunc(scenarios, func(s measure.Scenario) bool { return s.Name == of.Name })
 	})
 	if len(chosen.Scenarios) == 0 {
 		return usageError("flag --baseline: %s measured none of the scenarios that are to run", g.baseline)
@@ -71,11 +71,11 @@ func (g *gates) check(scenarios []scenario.Scenario) error {
 
 // known are the metrics of scenarios, for thresholds: of those that are a scenario's own the unit is
 // known once it ran.
-func known(scenarios []scenario.Scenario) threshold.Known {
+func known(scenarios []measure.Scenario) threshold.Known {
 	list := threshold.Known{}
 	for _, s := range scenarios {
 		metrics := map[string]string{}
-		for _, metric := range scenario.Standard() {
+		for _, metric := range measure.Standard() {
 			metrics[metric.Name] = metric.Unit
 		}
 		for _, name := range s.Metrics {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/podidentity/epi/bench/measure"
 	"github.com/podidentity/epi/bench/scenario"
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/reports"
@@ -103,7 +104,7 @@ func TestGatesDecideTheExitCode(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := row.gates.check([]scenario.Scenario{scenario.Warm}); err != nil {
+			if err := row.gates.check([]measure.Scenario{scenario.Warm}); err != nil {
 				t.Fatal(err)
 			}
 			sink := &measured{session: session}
@@ -133,7 +134,7 @@ func TestABaselineGetsEnoughRepeats(t *testing.T) {
 		t.Fatal(err)
 	}
 	for repeats, want := range map[int]int{0: fewestRepeats, 2: 2, 7: 7} {
-		flags := benchFlags{scenarios: []string{"smoke"}, size: scenario.Size{Repeats: repeats}, gates: gates{baseline: baseline}}
+		flags := benchFlags{scenarios: []string{"smoke"}, size: measure.Size{Repeats: repeats}, gates: gates{baseline: baseline}}
 		list, err := flags.choose()
 		if err != nil {
 			t.Fatal(err)

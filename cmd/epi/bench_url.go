@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/podidentity/epi/bench/scenario"
+	"github.com/podidentity/epi/bench/measure"
 	"github.com/podidentity/epi/reports"
 )
 
@@ -27,8 +27,8 @@ func (a *app) benchURL(cmd *cobra.Command, flags benchFlags, artifacts string) e
 }
 
 // urlLoad is the load that the flags ask for, or what is wrong with them.
-func (f *benchFlags) urlLoad() (scenario.URL, error) {
-	var load scenario.URL
+func (f *benchFlags) urlLoad() (measure.URL, error) {
+	var load measure.URL
 	switch {
 	case f.url == "" && !f.newConnections:
 		return load, usageError("flag --url is empty: give the URL to load, such as http://127.0.0.1:8080/path")
@@ -40,17 +40,17 @@ func (f *benchFlags) urlLoad() (scenario.URL, error) {
 	if err := f.checkSize(); err != nil {
 		return load, err
 	}
-	load = scenario.URL{URL: f.url, Size: f.size.Or(scenario.URLSize), NewConnections: f.newConnections, Seed: f.seed}
+	load = measure.URL{URL: f.url, Size: f.size.Or(measure.URLSize), NewConnections: f.newConnections, Seed: f.seed}
 	if f.baseline != "" && f.size.Repeats == 0 {
 		load.Size.Repeats = fewestRepeats
 	}
 	if err := load.Check(); err != nil {
 		return load, usageError("flag --url: %w", err)
 	}
-	return load, f.check([]scenario.Scenario{{Name: "url"}})
+	return load, f.check([]measure.Scenario{{Name: "url"}})
 }
 
-func playURL(ctx context.Context, load scenario.URL, gates gates, session *session, steps *steps) error {
+func playURL(ctx context.Context, load measure.URL, gates gates, session *session, steps *steps) error {
 	task := steps.Start("Calibrate against a null handler")
 	own, generator, err := load.Calibrate(ctx)
 	if ctx.Err() != nil {

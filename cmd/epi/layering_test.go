@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"suites":                               {"suites/...", "framework/...", "clusters", "clusters/clients", "clusters/emulator/control", "reports"},
 	"bench":                                {"bench/...", "framework/...", "clusters", "clusters/emulator/control", "reports"},
 	"bench/load":                           {},
+	"bench/measure":                        {"bench/generator", "bench/load", "bench/meter", "bench/stats", "framework/...", "clusters", "clusters/emulator/control", "reports"},
 	"bench/stats":                          {},
 	"framework":                            {"framework/...", "clusters", "clusters/emulator/control", "clusters/journal", "clusters/ownership", "manifests"},
 	"framework/probe":                      {},
@@ -143,6 +144,7 @@ func TestTableRefusesWhatTurnsBack(t *testing.T) {
 	for _, row := range []struct{ pkg, imports string }{
 		{"clusters/agent", "clusters"},             // a subject must not know its examiner
 		{"reports", "suites"},                      // reports imports none of ours
+		{"bench/measure", "bench/scenario"},        // what executes scenarios does not know them
 		{"framework", "clusters/emulator/sts"},     // suites do not know that it is not AWS
 		{"suites/injection", "clusters/kind"},      // suites do not know the provider
 		{"clusters/emulator/control", "framework"}, // never reversed

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/podidentity/epi/bench"
-	"github.com/podidentity/epi/bench/scenario"
+	"github.com/podidentity/epi/bench/measure"
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/eks"
 )
@@ -92,7 +92,7 @@ func (f *runBenchFlags) register(cmd *cobra.Command) {
 }
 
 // choose returns the scenarios, if there are any, or what is wrong with the flags.
-func (f *runBenchFlags) choose(provider string) ([]scenario.Scenario, error) {
+func (f *runBenchFlags) choose(provider string) ([]measure.Scenario, error) {
 	f.scenarios = f.bench
 	if len(f.bench) == 0 {
 		f.scenarios = []string{benchSmoke}

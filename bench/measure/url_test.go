@@ -1,4 +1,4 @@
-package scenario
+package measure
 
 import (
 	"net/http"

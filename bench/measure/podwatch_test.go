@@ -1,4 +1,4 @@
-package scenario
+package measure
 
 import (
 	"context"
@@ -13,25 +13,25 @@ import (
 	clienttesting "k8s.io/client-go/testing"
 )
 
-func TestFollowerSeesWhatComesChangesAndGoes(t *testing.T) {
+func TestPodWatchSeesEachChange(t *testing.T) {
 	pod := func(name, label string, phase corev1.PodPhase) *corev1.Pod {
-		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, Labels: map[string]string{startLabel: label}}, Status: corev1.PodStatus{Phase: phase}}
+		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, Labels: map[string]string{"start": label}}, Status: corev1.PodStatus{Phase: phase}}
 	}
 	clientset := fake.NewClientset(pod("there", "1", corev1.PodSucceeded))
-	// An API server's watch begins where its list ended, whenever it begins; this one's does not.
+	// An API server's watch starts where its list ended, whenever it starts. The fake one's does not.
 	watching := make(chan struct{})
 	clientset.PrependWatchReactor("pods", func(action clienttesting.Action) (bool, apiwatch.Interface, error) {
 		defer close(watching)
 		w, err := clientset.Tracker().Watch(action.GetResource(), action.GetNamespace())
 		return true, w, err
 	})
-	followed, stop, err := watchPods(t.Context(), clientset, "ns", startLabel+"=1")
+	watched, stop, err := WatchPods(t.Context(), clientset, "ns", "start=1")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer stop()
 	<-watching
-	if pods, _ := followed.now(); len(pods) != 1 || pods["there"] == nil {
+	if pods, _ := watched.now(); len(pods) != 1 || pods["there"] == nil {
 		t.Fatalf("it knows %v, want the pod that was there", pods)
 	}
 	api := clientset.CoreV1().Pods("ns")
@@ -43,11 +43,11 @@ func TestFollowerSeesWhatComesChangesAndGoes(t *testing.T) {
 	}
 	do(api.Create(t.Context(), pod("comes", "1", corev1.PodPending), metav1.CreateOptions{}))
 	both := func(pods map[string]*corev1.Pod) bool { return len(pods) == 2 }
-	if pods, ok := followed.await(t.Context(), time.Minute, both); !ok || allEnded(2)(pods) {
+	if pods, ok := watched.Await(t.Context(), time.Minute, both); !ok || AllEnded(2)(pods) {
 		t.Errorf("%v: one runs, want both and not ended", pods)
 	}
 	do(api.UpdateStatus(t.Context(), pod("comes", "1", corev1.PodFailed), metav1.UpdateOptions{}))
-	if pods, ok := followed.await(t.Context(), time.Minute, allEnded(2)); !ok || allEnded(3)(pods) {
+	if pods, ok := watched.Await(t.Context(), time.Minute, AllEnded(2)); !ok || AllEnded(3)(pods) {
 		t.Errorf("%v: want two that ended, and not three", pods)
 	}
 	for _, name := range []string{"there", "comes"} {
@@ -55,26 +55,26 @@ func TestFollowerSeesWhatComesChangesAndGoes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if pods, ok := followed.await(t.Context(), time.Minute, noneLeft); !ok {
+	if pods, ok := watched.Await(t.Context(), time.Minute, NoneLeft); !ok {
 		t.Errorf("%v are left", pods)
 	}
 }
 
-func TestFollowerWaitsNoLongerThanItShould(t *testing.T) {
-	followed, stop, err := watchPods(t.Context(), fake.NewClientset(), "ns", "")
+func TestPodWatchEndsItsWaits(t *testing.T) {
+	watched, stop, err := WatchPods(t.Context(), fake.NewClientset(), "ns", "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer stop()
-	if pods, ok := followed.await(t.Context(), time.Millisecond, allEnded(1)); ok || len(pods) != 0 {
+	if pods, ok := watched.Await(t.Context(), time.Millisecond, AllEnded(1)); ok || len(pods) != 0 {
 		t.Errorf("%v: want none, and no success", pods)
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, ok := followed.await(ended, time.Minute, allEnded(1)); ok {
+	if _, ok := watched.Await(ended, time.Minute, AllEnded(1)); ok {
 		t.Error("a wait that was cut short succeeded")
 	}
-	if _, _, err := watchPods(ended, fake.NewClientset(), "ns", ""); err == nil || !strings.Contains(err.Error(), "namespace ns") {
-		t.Errorf("error %v, want one that says what could not be followed", err)
+	if _, _, err := WatchPods(ended, fake.NewClientset(), "ns", ""); err == nil || !strings.Contains(err.Error(), "namespace ns") {
+		t.Errorf("error %v, want one that says what could not be watched", err)
 	}
 }

@@ -1,4 +1,4 @@
-package scenario
+package measure
 
 import (
 	"context"
@@ -55,11 +55,11 @@ func TestNothingIsMeasuredInAnEnvironmentThatIsAway(t *testing.T) {
 }
 
 // Where nothing is left, nothing is cleaned up for long.
-func TestAnActThatTheEnvironmentEndsIsQuick(t *testing.T) {
+func TestAnAttemptThatTheEnvironmentEndsIsQuick(t *testing.T) {
 	ctx, stop := context.WithCancelCause(t.Context())
 	var left time.Duration
-	act := Do(ctx, func(_ context.Context, act *Attempt) {
-		act.Cleanup("pod", func(ctx context.Context) error {
+	attempt := Do(ctx, func(_ context.Context, attempt *Attempt) {
+		attempt.Cleanup("pod", func(ctx context.Context) error {
 			deadline, _ := ctx.Deadline()
 			left = time.Until(deadline)
 			return nil
@@ -67,7 +67,7 @@ func TestAnActThatTheEnvironmentEndsIsQuick(t *testing.T) {
 		stop(&clusters.EnvironmentError{Doing: "watch", Err: errors.New("node blue is away")})
 	})
 	var record reports.Scenario
-	act.recordTo(&record)
+	attempt.recordTo(&record)
 	if record.Outcome != reports.NotRun || record.Reason != "the environment was gone" || left > goneTime {
 		t.Errorf("%s for %q, with %s to clean up", record.Outcome, record.Reason, left)
 	}

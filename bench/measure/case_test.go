@@ -1,7 +1,8 @@
-package scenario
+package measure
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -42,10 +43,10 @@ func near(got, want float64) bool { return math.Abs(got-want) <= 0.002*math.Abs(
 
 // Percentiles of all repeats together are those of all requests, never an average.
 func TestCaseMergesLatencies(t *testing.T) {
-	c := newCase("rate=900")
+	c := NewCase("rate=900")
 	c.Add(Sample{Result: result(t, 9900, 0, time.Millisecond), Calls: -1})
 	c.Add(Sample{Result: result(t, 100, 5, time.Second), Calls: -1})
-	record := c.record()
+	record := c.Report()
 	for name, want := range map[string]float64{"p50": 0.001, "p90": 0.001, "p99": 0.001, "max": 1, "failed": 0.0005} {
 		if got := metric(t, record, name).Value; !near(got, want) {
 			t.Errorf("%s: got %g, want %g", name, got, want)
@@ -62,18 +63,18 @@ func TestCaseMergesLatencies(t *testing.T) {
 	}
 }
 
-func TestCaseTellsOnlyWhatWasMetered(t *testing.T) {
-	c := newCase("")
+func TestCaseRecordsOnlyWhatWasMetered(t *testing.T) {
+	c := NewCase("")
 	c.Add(Sample{Result: result(t, 500, 0, time.Millisecond), Metered: true, CPU: 100 * time.Millisecond, RSS: 20 << 20, Calls: 20, Identities: 10})
-	record := c.record()
+	record := c.Report()
 	for name, want := range map[string]float64{"cpu": 0.2, "rss": 20 << 20, "calls": 2, "rate": 500} {
 		if got := metric(t, record, name).Value; !near(got, want) {
 			t.Errorf("%s: got %g, want %g", name, got, want)
 		}
 	}
-	unmetered := newCase("")
+	unmetered := NewCase("")
 	unmetered.Add(Sample{Result: result(t, 500, 0, time.Millisecond), Calls: -1, Identities: 10})
-	for _, m := range unmetered.record().Metrics {
+	for _, m := range unmetered.Report().Metrics {
 		if m.Name == "cpu" || m.Name == "rss" || m.Name == "calls" || m.Name == "p99.9" {
 			t.Errorf("%s is told, which nobody measured", m.Name)
 		}
@@ -90,28 +91,15 @@ func TestSizeOrKeepsWhatHasNoMeaning(t *testing.T) {
 	}
 }
 
-func TestScenariosAreWellFormed(t *testing.T) {
-	seen := map[string]bool{}
-	for _, s := range All() {
-		if s.Name == "" || s.Title == "" || s.About == "" || s.Run == nil || seen[s.Name] || s.Subject != "agent" && s.Subject != "webhook" {
-			t.Errorf("scenario %+v: want a name of its own, a title, what it is about, a subject and what it does", s)
-		}
-		seen[s.Name] = true
-	}
-	if len(Smoke()) == 0 {
-		t.Error("the smoke set is empty")
-	}
-}
-
-// What leads up to a load is paid for by the subject, and measured by nobody.
-func TestCaseLeavesWarmUpsOut(t *testing.T) {
+// The lead-up of a load costs the subject CPU time, and is in no other measure.
+func TestCaseLeavesLeadUpsOut(t *testing.T) {
 	settled := result(t, 500, 0, time.Millisecond)
 	ramp := result(t, 500, 500, time.Second)
 	ramp.Phases[0].Name = leadUp
 	settled.Phases = append(ramp.Phases, settled.Phases...)
-	c := newCase("")
+	c := NewCase("")
 	c.Add(Sample{Result: settled, Metered: true, CPU: 100 * time.Millisecond, Calls: -1})
-	record := c.record()
+	record := c.Report()
 	for name, want := range map[string]float64{"max": 0.001, "failed": 0, "rate": 500, "cpu": 0.1} {
 		if got := metric(t, record, name).Value; !near(got, want) {
 			t.Errorf("%s: got %g, want %g", name, got, want)
@@ -122,9 +110,9 @@ func TestCaseLeavesWarmUpsOut(t *testing.T) {
 	}
 }
 
-func TestCaseIsTheGeneratorsWhenHalfOfItIs(t *testing.T) {
+func TestCaseIsLimitedWhenHalfOfItsRepeatsAre(t *testing.T) {
 	for limited, want := range map[int]bool{0: false, 1: false, 2: true, 4: true} {
-		c := newCase("")
+		c := NewCase("")
 		for n := range 4 {
 			sample := Sample{Result: result(t, 500, 0, time.Millisecond), Calls: -1}
 			if n < limited {
@@ -132,8 +120,24 @@ func TestCaseIsTheGeneratorsWhenHalfOfItIs(t *testing.T) {
 			}
 			c.Add(sample)
 		}
-		if got := c.record().Limited; (got != "") != want {
+		if got := c.Report().Limited; (got != "") != want {
 			t.Errorf("%d of 4 repeats: %q", limited, got)
 		}
+	}
+}
+
+func TestCaseCountsFailuresOfItsOwn(t *testing.T) {
+	c := NewCase("")
+	c.RecordLatencies([]time.Duration{time.Millisecond, time.Millisecond, time.Millisecond, time.Millisecond})
+	c.RecordFailures(4, map[string]int{"not mutated": 2})
+	c.RecordLatencies([]time.Duration{time.Millisecond, time.Millisecond, time.Millisecond, time.Millisecond})
+	c.RecordFailures(4, nil)
+	c.RecordFailures(0, nil)
+	record := c.Report()
+	if got := metric(t, record, "failed"); got.Value != 0.25 || !slices.Equal(got.Samples, []float64{0.5, 0}) {
+		t.Errorf("failed %+v, want 0.25 of 0.5 and 0", got)
+	}
+	if record.Errors["not mutated"] != 2 {
+		t.Errorf("errors %v, want 2", record.Errors)
 	}
 }

@@ -1,4 +1,4 @@
-package scenario
+package measure
 
 import (
 	"context"
@@ -10,23 +10,23 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-func TestDoTellsWhoIsToBlame(t *testing.T) {
+func TestDoDecidesTheOutcome(t *testing.T) {
 	tests := []struct {
 		name    string
-		what    func(ctx context.Context, act *Attempt)
+		what    func(ctx context.Context, attempt *Attempt)
 		outcome reports.Outcome
 		message string
 	}{
 		{"nothing wrong", func(context.Context, *Attempt) {}, reports.Pass, ""},
-		{"the harness broke", func(_ context.Context, act *Attempt) { act.Fatalf("no %s", "pods") }, reports.Error, "no pods"},
-		{"the subject failed", func(_ context.Context, act *Attempt) { act.Blamef("it refused") }, reports.Fail, "it refused"},
-		{"a panic", func(context.Context, *Attempt) { panic("at the disco") }, reports.Error, "panic: at the disco"},
-		{"the first failure counts", func(_ context.Context, act *Attempt) {
-			act.Cleanup("role", func(context.Context) error { return errors.New("in use") })
-			act.Blamef("it refused")
+		{"the harness broke", func(_ context.Context, attempt *Attempt) { attempt.Fatalf("no %s", "pods") }, reports.Error, "no pods"},
+		{"the subject failed", func(_ context.Context, attempt *Attempt) { attempt.Blamef("it refused") }, reports.Fail, "it refused"},
+		{"a panic", func(context.Context, *Attempt) { panic("no pods") }, reports.Error, "panic: no pods"},
+		{"the first failure counts", func(_ context.Context, attempt *Attempt) {
+			attempt.Cleanup("role", func(context.Context) error { return errors.New("in use") })
+			attempt.Blamef("it refused")
 		}, reports.Fail, "it refused"},
-		{"a removal that fails", func(_ context.Context, act *Attempt) {
-			act.Cleanup("role", func(context.Context) error { return errors.New("in use") })
+		{"a removal that fails", func(_ context.Context, attempt *Attempt) {
+			attempt.Cleanup("role", func(context.Context) error { return errors.New("in use") })
 		}, reports.Error, "remove role: in use"},
 	}
 	for _, test := range tests {
@@ -52,19 +52,19 @@ func TestDoRemovesTheNewestFirstAlsoWhenInterrupted(t *testing.T) {
 			return ctx.Err()
 		}
 	}
-	act := Do(ctx, func(_ context.Context, act *Attempt) {
-		act.Cleanup("namespace", remove("namespace"))
-		act.Cleanup("pod", func(ctx context.Context) error {
-			act.Cleanup("what the pod left", remove("what the pod left"))
+	attempt := Do(ctx, func(_ context.Context, attempt *Attempt) {
+		attempt.Cleanup("namespace", remove("namespace"))
+		attempt.Cleanup("pod", func(ctx context.Context) error {
+			attempt.Cleanup("what the pod left", remove("what the pod left"))
 			return remove("pod")(ctx)
 		})
 		cancel()
-		act.Fatalf("create pod: %v", ctx.Err())
+		attempt.Fatalf("create pod: %v", ctx.Err())
 	})
 	if want := []string{"pod", "what the pod left", "namespace"}; !slices.Equal(removed, want) {
 		t.Errorf("removed %q, want %q", removed, want)
 	}
-	if outcome, failure := act.Outcome(); outcome != reports.NotRun || failure != nil {
+	if outcome, failure := attempt.Outcome(); outcome != reports.NotRun || failure != nil {
 		t.Errorf("got %s %v, want not-run", outcome, failure)
 	}
 }

@@ -1,4 +1,4 @@
-package scenario
+package measure
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// Setup is what a scenario acts on: the environment, and the generators and identities that all
+// Setup is what a scenario works with: the environment, and the generators and identities that all
 // scenarios of a run share.
 type Setup struct {
 	*framework.Env
@@ -31,11 +31,11 @@ type Setup struct {
 	subject string
 	task    clusters.Task
 	cases   caseList
-	// reportedUnmetered says that the record has told why nothing is metered.
+	// reportedUnmetered: the record already says why nothing is metered.
 	reportedUnmetered bool
 }
 
-// RunOptions is what Play needs beside the scenario.
+// RunOptions are what Execute needs in addition to the scenario.
 type RunOptions struct {
 	Environment *clusters.Environment
 	// Run names the run.
@@ -45,45 +45,45 @@ type RunOptions struct {
 	Identities *IdentityPool
 	// Watch, if set, is asked about the environment before anything is recorded.
 	Watch Watch
-	// Task is told what is going on.
+	// Task shows the progress.
 	Task clusters.Task
 }
 
 // Execute runs a scenario and returns its record.
-func (s Scenario) Execute(ctx context.Context, setting RunOptions) reports.Scenario {
-	record, cases := s.execute(ctx, setting)
+func (s Scenario) Execute(ctx context.Context, options RunOptions) reports.Scenario {
+	record, cases := s.execute(ctx, options)
 	record.Cases = cases.record()
 	return record
 }
 
-// execute runs a scenario and returns its record, and the cases that belong into it.
-func (s Scenario) execute(ctx context.Context, setting RunOptions) (reports.Scenario, caseList) {
+// execute runs a scenario and returns its record, and its cases.
+func (s Scenario) execute(ctx context.Context, options RunOptions) (reports.Scenario, caseList) {
 	record := s.blank()
 	record.Started, record.Size = time.Now(), s.Size.record()
-	if why := s.lacks(setting.Environment); why != "" {
+	if why := s.lacks(options.Environment); why != "" {
 		record.Outcome, record.Reason = reports.NotSupported, why
 		return record, nil
 	}
-	stage := &Setup{
-		Size: s.Size, Seed: setting.Seed, Fleet: setting.Fleet, Identities: setting.Identities,
-		subject: s.Subject, task: setting.Task,
+	setup := &Setup{
+		Size: s.Size, Seed: options.Seed, Fleet: options.Fleet, Identities: options.Identities,
+		subject: s.Subject, task: options.Task,
 	}
-	act := Do(ctx, func(ctx context.Context, act *Attempt) {
-		env, err := framework.New(ctx, setting.Environment, framework.Options{Run: setting.Run, T: act})
+	attempt := Do(ctx, func(ctx context.Context, attempt *Attempt) {
+		env, err := framework.New(ctx, options.Environment, framework.Options{Run: options.Run, T: attempt})
 		if err != nil {
-			act.Fatalf("%v", err)
+			attempt.Fatalf("%v", err)
 		}
-		stage.Env = env
-		s.Run(ctx, stage)
+		setup.Env = env
+		s.Run(ctx, setup)
 	})
-	act.recordTo(&record)
-	if setting.Watch != nil && settle(ctx, setting.Watch, &record) {
+	attempt.recordTo(&record)
+	if options.Watch != nil && settle(ctx, options.Watch, &record) {
 		return record, nil
 	}
-	return record, stage.cases
+	return record, setup.cases
 }
 
-// settle makes a record one that says nothing about the subject if the environment was away meanwhile.
+// settle marks a record as undecided if the environment was away meanwhile: it then says nothing about the subject.
 func settle(ctx context.Context, watch Watch, record *reports.Scenario) (undecided bool) {
 	if !record.Outcome.Decided() && record.Outcome != reports.Error {
 		return false
@@ -100,27 +100,27 @@ func settle(ctx context.Context, watch Watch, record *reports.Scenario) (undecid
 	return true
 }
 
-// Watch knows when the environment was not there: what was measured then says nothing.
+// Watch knows when the environment was away. Measurements of that time say nothing about the subject.
 type Watch interface {
-	// Settle returns when it is known whether the environment was there from one time to the other, and says
-	// why not; "" if it was. With hurry it looks at once. sure tells an absence from an environment that was
-	// there and slow.
+	// Settle returns as soon as it is known whether the environment was there between two times. The reason
+	// is "" if it was, else what was missing. With hurry it looks at once. sure is false if the environment
+	// may have been there and slow.
 	Settle(ctx context.Context, from, to time.Time, hurry bool) (reason string, sure bool)
 }
 
-// blank is the record of a scenario of which nothing is known yet.
+// blank is the record of a scenario that has no result yet.
 func (s Scenario) blank() reports.Scenario {
 	return reports.Scenario{Name: s.Name, Title: s.Title, About: s.About, Source: s.Source, Subject: s.Subject}
 }
 
-// NotRun is the record of a scenario that was not run.
+// NotRun is the record of a scenario that was not executed.
 func (s Scenario) NotRun(reason string) reports.Scenario {
 	record := s.blank()
 	record.Outcome, record.Reason = reports.NotRun, reason
 	return record
 }
 
-// lacks says what the environment has not got; "" for nothing.
+// lacks says what the environment lacks for the scenario; "" for nothing.
 func (s Scenario) lacks(env *clusters.Environment) string {
 	for _, subject := range env.Subjects {
 		if subject.Role == s.Subject && subject.Absent {
@@ -130,36 +130,36 @@ func (s Scenario) lacks(env *clusters.Environment) string {
 	return env.Lacks(s.Needs...)
 }
 
-// record is the size for the record.
+// record is the size as the reports have it.
 func (s Size) record() map[string]string {
-	told := map[string]string{}
+	record := map[string]string{}
 	if len(s.Rates) > 0 {
 		var rates []string
 		for _, rate := range s.Rates {
 			rates = append(rates, strconv.FormatFloat(rate, 'g', -1, 64))
 		}
-		told["rates"] = strings.Join(rates, ", ")
+		record["rates"] = strings.Join(rates, ", ")
 	}
 	if s.Duration > 0 {
-		told["duration"] = s.Duration.String()
+		record["duration"] = s.Duration.String()
 	}
 	for name, n := range map[string]int{"repeats": s.Repeats, "identities": s.Identities, "pods": s.Pods} {
 		if n > 0 {
-			told[name] = strconv.Itoa(n)
+			record[name] = strconv.Itoa(n)
 		}
 	}
-	return told
+	return record
 }
 
-// Case is the case of a name, such as "rate=900"; a new one the first time.
+// Case returns the case of a name, such as "rate=900". The first call creates it.
 func (s *Setup) Case(format string, args ...any) *Case {
 	return s.cases.of(fmt.Sprintf(format, args...))
 }
 
-// Progress says what is going on.
+// Progress shows what is being done.
 func (s *Setup) Progress(format string, args ...any) { s.task.Detail(format, args...) }
 
-// Tokens are n new ones, which the agent has never seen.
+// Tokens are n new tokens, which the agent has never seen.
 func (s *Setup) Tokens(ctx context.Context, n int) []string {
 	s.T.Helper()
 	s.Progress("asking the API server for %d tokens", n)
@@ -170,7 +170,8 @@ func (s *Setup) Tokens(ctx context.Context, n int) []string {
 	return tokens
 }
 
-// Warm asks the agent of each generator's node once for each token, gently, and blames it for refusals.
+// Warm asks the agent of each generator's node once for the credentials of each token, at a low rate. A
+// refusal is the agent's failure.
 func (s *Setup) Warm(ctx context.Context, tokens []string) {
 	s.T.Helper()
 	const rate = 200
@@ -186,7 +187,7 @@ func (s *Setup) Warm(ctx context.Context, tokens []string) {
 	}
 }
 
-// Load makes a load with all generators.
+// Load makes a load with all generators and returns its result.
 func (s *Setup) Load(ctx context.Context, job load.Job) *load.Result {
 	s.T.Helper()
 	job.Seed = s.Seed
@@ -197,7 +198,7 @@ func (s *Setup) Load(ctx context.Context, job load.Job) *load.Result {
 	return result
 }
 
-// Measure makes a load and meters the subject and EKS Auth while it is on.
+// Measure makes a load, and meters the subject and EKS Auth during it.
 func (s *Setup) Measure(ctx context.Context, job load.Job) Sample {
 	s.T.Helper()
 	sample := s.Observe(ctx, identities(job), func(ctx context.Context) *load.Result { return s.Load(ctx, job) })
@@ -205,11 +206,11 @@ func (s *Setup) Measure(ctx context.Context, job load.Job) Sample {
 	return sample
 }
 
-// Observe meters the subject and EKS Auth, for so many identities, while something is done; its result
-// may be nil.
+// Observe meters the subject and EKS Auth while something is done for that many identities. The result of
+// what may be nil.
 func (s *Setup) Observe(ctx context.Context, identities int, what func(context.Context) *load.Result) Sample {
 	s.T.Helper()
-	containers := s.containers(ctx)
+	containers := s.Containers(ctx)
 	before, metered := s.meter(ctx, containers)
 	calls := s.calls(ctx)
 	sample := Sample{Result: what(ctx), Identities: identities, Calls: -1, Metered: metered}
@@ -224,7 +225,7 @@ func (s *Setup) Observe(ctx context.Context, identities int, what func(context.C
 	return sample
 }
 
-func (s *Setup) containers(ctx context.Context) []generator.Container {
+func (s *Setup) Containers(ctx context.Context) []generator.Container {
 	s.T.Helper()
 	var list []generator.Container
 	for _, pod := range workload.SubjectPods(ctx, s.Env, s.subject) {
@@ -233,8 +234,8 @@ func (s *Setup) containers(ctx context.Context) []generator.Container {
 	return list
 }
 
-// meter reads what the containers have used; false where the cluster lets nobody see that, which the
-// record says once.
+// meter reads what the containers have used. It returns false where the cluster does not give access to
+// that; the record says so once.
 func (s *Setup) meter(ctx context.Context, containers []generator.Container) (map[string]meter.Usage, bool) {
 	s.T.Helper()
 	usage, err := s.Fleet.Meter(ctx, containers)
@@ -245,10 +246,10 @@ func (s *Setup) meter(ctx context.Context, containers []generator.Container) (ma
 	return usage, err == nil
 }
 
-// assume is the operation of EKS Auth.
-const assume = "AssumeRoleForPodIdentity"
+// AssumeRole is the name of EKS Auth's operation.
+const AssumeRole = "AssumeRoleForPodIdentity"
 
-// calls that EKS Auth has got so far, whatever it answered; -1 where nobody can tell.
+// calls is how many calls EKS Auth has received so far, whatever it answered; -1 where that is unknown.
 func (s *Setup) calls(ctx context.Context) int {
 	s.T.Helper()
 	if s.Control == nil {
@@ -260,25 +261,25 @@ func (s *Setup) calls(ctx context.Context) int {
 	}
 	total := 0
 	for _, count := range counts {
-		if count.Operation == assume {
+		if count.Operation == AssumeRole {
 			total += int(count.Calls)
 		}
 	}
 	return total
 }
 
-// Memory of the subject now, in bytes; false where the cluster lets nobody see it.
+// Memory is the resident memory of the subject now, in bytes; false where the cluster does not give access to it.
 func (s *Setup) Memory(ctx context.Context) (bytes int64, metered bool) {
 	s.T.Helper()
-	usage, metered := s.meter(ctx, s.containers(ctx))
+	usage, metered := s.meter(ctx, s.Containers(ctx))
 	for _, used := range usage {
 		bytes += used.RSSBytes
 	}
 	return bytes, metered
 }
 
-// Fault makes AWS's side behave as all of the rules say until the returned function is called, at the
-// latest until the scenario's end. It needs clusters.EmulatorControl.
+// Fault makes AWS's side behave as all of the rules say, until restore is called or the scenario ends. It
+// needs clusters.EmulatorControl.
 func (s *Setup) Fault(ctx context.Context, rules ...control.Fault) (restore func()) {
 	s.T.Helper()
 	var set []*cloud.Fault
@@ -292,7 +293,7 @@ func (s *Setup) Fault(ctx context.Context, rules ...control.Fault) (restore func
 	}
 }
 
-// identities of a load.
+// identities is how many tokens a load uses.
 func identities(job load.Job) int {
 	if job.Target.HTTP == nil {
 		return 0

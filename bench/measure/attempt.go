@@ -1,4 +1,4 @@
-package scenario
+package measure
 
 import (
 	"context"
@@ -16,18 +16,18 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// cleanupTime bounds one removal, so that an interrupted run ends; goneTime where the environment is gone.
+// cleanupTime bounds one removal, so that an interrupted run ends. goneTime bounds it when the environment is gone.
 const (
 	cleanupTime = 20 * time.Second
 	goneTime    = time.Second
 )
 
-// gone is what says that the environment is gone, if that is why ctx ended.
+// gone returns the error that says that the environment is gone, if that is why ctx ended.
 func gone(ctx context.Context) (*clusters.EnvironmentError, bool) {
 	return errors.AsType[*clusters.EnvironmentError](context.Cause(ctx))
 }
 
-// Attempt is one thing that is done with fixtures: it is the framework.T of them, as Ginkgo is in suites.
+// Attempt is one attempt to do something with fixtures. It is their framework.T, as Ginkgo's is in suites.
 type Attempt struct {
 	mu       sync.Mutex
 	failure  *reports.Failure
@@ -45,29 +45,28 @@ type cleanup struct {
 
 var _ framework.T = (*Attempt)(nil)
 
-// Do runs what is to be done, which the methods of its Act may end, and then every registered
-// clean-up, newest first, also when it failed or ctx has ended. The outcome is Pass, Fail, Error or,
-// if ctx ended, NotRun.
-func Do(ctx context.Context, what func(ctx context.Context, act *Attempt)) *Attempt {
-	act := &Attempt{outcome: reports.Pass}
+// Do calls what, which the methods of its Attempt may end. Then it calls every registered clean-up, newest
+// first, also if what failed or ctx has ended. The outcome is Pass, Fail or Error, or NotRun if ctx ended.
+func Do(ctx context.Context, what func(ctx context.Context, attempt *Attempt)) *Attempt {
+	attempt := &Attempt{outcome: reports.Pass}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		defer act.recover()
-		what(ctx, act)
+		defer attempt.recover()
+		what(ctx, attempt)
 	}()
 	<-ended
-	act.clean(ctx)
+	attempt.clean(ctx)
 	if ctx.Err() != nil {
-		act.outcome, act.failure, act.reason = reports.NotRun, nil, "the run was interrupted"
+		attempt.outcome, attempt.failure, attempt.reason = reports.NotRun, nil, "the run was interrupted"
 		if _, ok := gone(ctx); ok {
-			act.reason = "the environment was gone" // what is gone is told once, with the run
+			attempt.reason = "the environment was gone" // the run says once what is gone
 		}
 	}
-	return act
+	return attempt
 }
 
-// recover turns a panic into an Error of the act.
+// recover makes a panic an Error of the attempt.
 func (a *Attempt) recover() {
 	if reason := recover(); reason != nil {
 		a.fail(reports.Error, fmt.Sprintf("panic: %v\n%s", reason, debug.Stack()))
@@ -108,20 +107,20 @@ func (a *Attempt) fail(outcome reports.Outcome, message string) {
 	}
 }
 
-// Outcome of the act, and its failure unless it is Pass or NotRun.
+// Outcome of the attempt, and its failure unless it is Pass or NotRun.
 func (a *Attempt) Outcome() (reports.Outcome, *reports.Failure) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.outcome, a.failure
 }
 
-// Err is the failure of the act; nil if there is none.
+// Err is the failure of the attempt; nil if there is none.
 func (a *Attempt) Err() error {
 	_, failure := a.Outcome()
 	return failure.Err()
 }
 
-// recordTo ends the record of a scenario that was acted.
+// recordTo completes the record of a scenario with the attempt's outcome, notes and duration.
 func (a *Attempt) recordTo(record *reports.Scenario) {
 	record.Outcome, record.Failure = a.Outcome()
 	if record.Outcome == reports.NotRun {
@@ -131,7 +130,7 @@ func (a *Attempt) recordTo(record *reports.Scenario) {
 	record.Duration = time.Since(record.Started)
 }
 
-// Notes are what was reported.
+// Notes are the values that were reported.
 func (a *Attempt) Notes() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -155,7 +154,7 @@ func (a *Attempt) Report(name string, value any) {
 	a.notes = append(a.notes, strings.TrimSpace(fmt.Sprintf("%s: %v", name, value)))
 }
 
-// Fatalf implements framework.T. Like all that ends an act it is for the goroutine that acts.
+// Fatalf implements framework.T. As it ends the attempt, only the goroutine of what may call it.
 func (a *Attempt) Fatalf(format string, args ...any) {
 	a.fail(reports.Error, fmt.Sprintf(format, args...))
 	runtime.Goexit()

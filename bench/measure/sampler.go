@@ -1,4 +1,4 @@
-package scenario
+package measure
 
 import (
 	"context"
@@ -17,17 +17,17 @@ import (
 )
 
 const (
-	// maxReadings bounds the record of a watch of any length.
+	// maxReadings bounds the record of a sampler, however long it runs.
 	maxReadings = 200
-	// minInterval between moments: looking costs the node something, too.
+	// minInterval between readings: a reading costs the node something, too.
 	minInterval = 2 * time.Second
-	// maxIdleReadings at most until two in a row see as many goroutines.
+	// maxIdleReadings is how many readings ReadIdle takes at most, until two in a row have the same number of goroutines.
 	maxIdleReadings = 5
-	// minReadings that a slope is told of.
+	// minReadings is how many readings a slope needs.
 	minReadings = 4
 )
 
-// quantities that are watched, in the order of a moment's values.
+// quantities that are sampled, in the order of a reading's values.
 var quantities = []struct{ name, unit string }{{"rss", "B"}, {"goroutines", "goroutines"}, {"threads", "threads"}, {"sockets", "sockets"}}
 
 const (
@@ -37,85 +37,87 @@ const (
 	ofSockets
 )
 
-// reading is what the subject's processes on all nodes use at a time; NaN for what nobody can tell.
+// reading is what the subject's processes on all nodes use at one time; NaN for what is unknown.
 type reading struct {
 	at     time.Duration
 	values [4]float64
 }
 
-// readings are in order.
+// readings are in the order of their times.
 type readings []reading
 
-// sampler looks at the agent all the while.
-type sampler struct {
-	containers []generator.Container
+// Sampler reads the agent's resource usage again and again, until Stop.
+type Sampler struct {
+	// Containers of the agent at the start.
+	Containers []generator.Container
 	began      time.Time
 	read       func(context.Context) ([4]float64, error)
 	end        func()
 	ended      chan struct{}
-	// readings is what the watch saw, resting the moments at which nothing was asked of the agent.
+	// readings are all regular ones; idle are those of ReadIdle.
 	readings, idle readings
 	err            error
 }
 
-// startSampler begins to look at the agent, as often as a record of the scenario's duration can hold.
-func (s *Setup) startSampler(ctx context.Context) *sampler {
+// StartSampler starts to sample the agent, as often as a record of the scenario's duration can hold.
+func (s *Setup) StartSampler(ctx context.Context) *Sampler {
 	s.T.Helper()
 	enough := make(chan struct{})
-	w := &sampler{began: time.Now(), end: sync.OnceFunc(func() { close(enough) }), ended: make(chan struct{})}
+	r := &Sampler{began: time.Now(), end: sync.OnceFunc(func() { close(enough) }), ended: make(chan struct{})}
 	var pods []string
 	for _, pod := range workload.SubjectPods(ctx, s.Env, s.subject) {
-		w.containers, pods = append(w.containers, generator.ContainerOf(&pod)), append(pods, pod.Name)
+		r.Containers, pods = append(r.Containers, generator.ContainerOf(&pod)), append(pods, pod.Name)
 	}
-	s.T.Cleanup("watch of the agent", func(context.Context) error {
-		_ = w.stop() // it is told where it matters
+	s.T.Cleanup("sampler of the agent", func(context.Context) error {
+		_ = r.Stop() // whoever needs the readings calls Stop and sees the error
 		return nil
 	})
-	w.read = func(ctx context.Context) ([4]float64, error) { return s.readUsage(ctx, w.containers, pods) }
+	r.read = func(ctx context.Context) ([4]float64, error) { return s.readUsage(ctx, r.Containers, pods) }
 	every := max(minInterval, s.Size.Duration/maxReadings)
 	go func() {
-		defer close(w.ended)
-		w.readings, w.err = sampleUntil(ctx, enough, every, w.read)
+		defer close(r.ended)
+		r.readings, r.err = sampleUntil(ctx, enough, every, r.read)
 	}()
-	return w
+	return r
 }
 
-// readIdle looks now, when nothing is asked of the agent: connections that are kept cost a goroutine each,
-// so that a load's goroutines tell as much of the generator as of the agent.
-func (w *sampler) readIdle(ctx context.Context) error {
-	last, err := w.read(ctx)
+// ReadIdle adds a reading now, between loads. Each connection that is kept costs the agent a goroutine, so
+// that the number of goroutines during a load depends on the generator as well.
+func (r *Sampler) ReadIdle(ctx context.Context) error {
+	last, err := r.read(ctx)
 	// The load's connections may still be closing.
 	for range maxIdleReadings - 1 {
 		if err != nil {
 			return err
 		}
 		before := last
-		if last, err = w.read(ctx); last[ofGoroutines] == before[ofGoroutines] {
+		if last, err = r.read(ctx); last[ofGoroutines] == before[ofGoroutines] {
 			break
 		}
 	}
 	if err != nil {
 		return err
 	}
-	w.idle = append(w.idle, reading{time.Since(w.began), last})
+	r.idle = append(r.idle, reading{time.Since(r.began), last})
 	return nil
 }
 
-// stop ends the watch. An error says that looking failed.
-func (w *sampler) stop() error {
-	w.end()
-	<-w.ended
-	return w.err
+// Stop ends the sampler. The error says that a reading failed.
+func (r *Sampler) Stop() error {
+	r.end()
+	<-r.ended
+	return r.err
 }
 
-// sampleUntil looks again and again until it is enough or ctx ends. Of a look that ctx cut off nothing is left.
-func sampleUntil(ctx context.Context, enough <-chan struct{}, every time.Duration, look func(context.Context) ([4]float64, error)) (readings, error) {
+// sampleUntil reads again and again, until enough is closed or ctx ends. It drops a reading that the end of ctx
+// cut off.
+func sampleUntil(ctx context.Context, enough <-chan struct{}, every time.Duration, read func(context.Context) ([4]float64, error)) (readings, error) {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	var seen readings
 	for began := time.Now(); ; {
 		at := time.Since(began)
-		values, err := look(ctx)
+		values, err := read(ctx)
 		if ctx.Err() != nil {
 			return seen, nil
 		}
@@ -133,7 +135,7 @@ func sampleUntil(ctx context.Context, enough <-chan struct{}, every time.Duratio
 	}
 }
 
-// readUsage sums over all nodes.
+// readUsage reads the usage of the containers and pods, summed over all nodes.
 func (s *Setup) readUsage(ctx context.Context, containers []generator.Container, pods []string) (values [4]float64, err error) {
 	usage, err := s.Fleet.Meter(ctx, containers)
 	if err != nil {
@@ -172,7 +174,7 @@ func gauge(text, name string) float64 {
 	return math.NaN()
 }
 
-// points of a quantity: those moments at which it is known.
+// points of a quantity: those readings in which it is known.
 func (m readings) points(quantity int) []reports.Point {
 	var points []reports.Point
 	for _, moment := range m {
@@ -183,7 +185,7 @@ func (m readings) points(quantity int) []reports.Point {
 	return points
 }
 
-// tracks of what is known at all.
+// tracks of the quantities that are known at all.
 func (m readings) tracks() []reports.Track {
 	var tracks []reports.Track
 	for i, quantity := range quantities {
@@ -194,15 +196,16 @@ func (m readings) tracks() []reports.Track {
 	return tracks
 }
 
-// record adds how memory grows, over all moments, and goroutines, over those at rest, if there are
-// enough to tell.
-func (w *sampler) record(t framework.T, c *Case) {
+// Record adds to the case the tracks of all readings, how memory grows over all readings, and how goroutines
+// grow over the idle ones, if there are enough readings.
+func (r *Sampler) Record(t framework.T, c *Case) {
+	c.tracks = r.readings.tracks()
 	for _, of := range []struct {
 		points []reports.Point
 		metric Metric
-	}{{w.readings.points(ofRSS), RSSGrowth}, {w.idle.points(ofGoroutines), GoroutineGrowth}} {
+	}{{r.readings.points(ofRSS), RSSGrowth}, {r.idle.points(ofGoroutines), GoroutineGrowth}} {
 		if len(of.points) < minReadings {
-			t.Report(of.metric.Name, fmt.Sprintf("not told: it was seen %d times, and a slope takes %d", len(of.points), minReadings))
+			t.Report(of.metric.Name, fmt.Sprintf("unknown: there are %d readings, and a slope needs %d", len(of.points), minReadings))
 			continue
 		}
 		var minutes, values []float64

@@ -1,4 +1,4 @@
-package scenario
+package measure
 
 import (
 	"maps"
@@ -16,26 +16,34 @@ type Metric struct {
 	Name, Unit, Better string
 }
 
-// The metrics that every load gives, as far as the environment can tell them.
+// The metrics of every load, as far as the environment gives access to them.
 var (
-	P50    = Metric{"p50", "sec", lower}
-	P90    = Metric{"p90", "sec", lower}
-	P99    = Metric{"p99", "sec", lower}
-	P999   = Metric{"p99.9", "sec", lower}
-	Max    = Metric{"max", "sec", lower}
-	Rate   = Metric{"rate", "req/s", higher}
-	Failed = Metric{"failed", "ratio", lower}
-	CPU    = Metric{"cpu", "sec/1000req", lower}
-	RSS    = Metric{"rss", "B", lower}
-	Calls  = Metric{"calls", "calls/identity", lower}
+	P50    = Metric{"p50", "sec", Lower}
+	P90    = Metric{"p90", "sec", Lower}
+	P99    = Metric{"p99", "sec", Lower}
+	P999   = Metric{"p99.9", "sec", Lower}
+	Max    = Metric{"max", "sec", Lower}
+	Rate   = Metric{"rate", "req/s", Higher}
+	Failed = Metric{"failed", "ratio", Lower}
+	CPU    = Metric{"cpu", "sec/1000req", Lower}
+	RSS    = Metric{"rss", "B", Lower}
+	Calls  = Metric{"calls", "calls/identity", Lower}
 )
 
+// What of a metric is better.
 const (
-	lower  = "lower"
-	higher = "higher"
+	Lower  = "lower"
+	Higher = "higher"
 )
 
-// Standard lists them.
+// What a Sampler adds: Theil's and Sen's slope over the whole time, of memory in all readings and of
+// goroutines in those between two loads.
+var (
+	RSSGrowth       = Metric{"rss-growth", "B/min", Lower}
+	GoroutineGrowth = Metric{"goroutine-growth", "goroutines/min", Lower}
+)
+
+// Standard lists the metrics that every load gives.
 func Standard() []Metric {
 	return []Metric{P50, P90, P99, P999, Max, Rate, Failed, CPU, RSS, Calls}
 }
@@ -44,19 +52,19 @@ func Standard() []Metric {
 type Sample struct {
 	// Result of the load; nil if none was made by generators.
 	Result *load.Result
-	// CPU time of the subject while the load was on, RSS of all its processes at the end, in bytes.
-	// Metered says that both are known.
+	// Metered: CPU and RSS are known. CPU time of the subject during the load, and RSS of all its processes
+	// at the end, in bytes.
 	Metered bool
 	CPU     time.Duration
 	RSS     int64
-	// Calls that EKS Auth got meanwhile, for how many Identities; -1 if nobody can tell.
+	// Calls that EKS Auth received meanwhile, for how many Identities; -1 if that is unknown.
 	Calls      int
 	Identities int
-	// Limited says why this is the generator's result and not the subject's.
+	// Limited says why the generator, and not the subject, decided the result; "" if it did not.
 	Limited string
 }
 
-// Case collects the repeats of a scenario at one setting.
+// Case collects the repeats of a scenario with the same parameters.
 type Case struct {
 	name    string
 	metrics []*reports.Metric
@@ -68,20 +76,20 @@ type Case struct {
 	errors           map[string]int64
 	series           []reports.Interval
 	tracks           []reports.Track
-	// limits are why repeats, of so many samples, are the generator's and not the subject's.
+	// limits say why the generator decided the result of repeats; samples is the number of all repeats.
 	limits  []string
 	samples int
 }
 
-// caseList are the cases of a scenario, in the order in which they came up.
+// caseList are the cases of a scenario, in the order of their creation.
 type caseList []*Case
 
-// of is the case of a name; a new one the first time.
+// of returns the case of a name. The first call creates it.
 func (l *caseList) of(name string) *Case {
 	if i := slices.IndexFunc(*l, func(c *Case) bool { return c.name == name }); i >= 0 {
 		return (*l)[i]
 	}
-	c := newCase(name)
+	c := NewCase(name)
 	*l = append(*l, c)
 	return c
 }
@@ -89,15 +97,14 @@ func (l *caseList) of(name string) *Case {
 func (l caseList) record() []reports.Case {
 	var list []reports.Case
 	for _, c := range l {
-		list = append(list, c.record())
+		list = append(list, c.Report())
 	}
 	return list
 }
 
-func newCase(name string) *Case { return &Case{name: name, errors: map[string]int64{}} }
+func NewCase(name string) *Case { return &Case{name: name, errors: map[string]int64{}} }
 
-// Add takes a repeat in. Latencies are those of requests that succeeded and of those that failed: who
-// waits for a refusal has waited.
+// Add adds a repeat. Its latencies include those of failed requests: a client waits for a refusal, too.
 func (c *Case) Add(sample Sample) {
 	requests := int64(0)
 	if sample.Result != nil {
@@ -121,7 +128,7 @@ func (c *Case) Add(sample Sample) {
 	}
 }
 
-// load takes the result of all phases but warm-ups together in.
+// load adds the result of all phases together, without lead-ups.
 func (c *Case) load(result *load.Result) {
 	latency := hdrhistogram.New(1, int64(2*time.Minute/time.Microsecond), 3)
 	var requests, failed int64
@@ -161,7 +168,7 @@ func (c *Case) load(result *load.Result) {
 	c.requests, c.failed, c.counts = c.requests+requests, c.failed+failed, append(c.counts, requests)
 }
 
-// merge takes the repeats of another case in, after its own.
+// merge appends the repeats of another case.
 func (c *Case) merge(other *Case) {
 	for _, metric := range other.metrics {
 		for _, sample := range metric.Samples {
@@ -186,8 +193,8 @@ func (c *Case) merge(other *Case) {
 	c.limits, c.samples = append(c.limits, other.limits...), c.samples+other.samples
 }
 
-// limited says why the case is the generator's and not the subject's: half of its repeats are, or
-// more. A machine that has other things to do for a moment spoils one of them.
+// limited says why the generator decided the case's result: it did in at least half of the repeats. One
+// repeat alone may be spoiled by other work of the machine.
 func (c *Case) limited() string {
 	if len(c.limits) == 0 || 2*len(c.limits) < c.samples {
 		return ""
@@ -195,7 +202,7 @@ func (c *Case) limited() string {
 	return c.limits[0]
 }
 
-// Record adds a sample of a metric: one of the scenario's own, or a standard one that it measures itself.
+// Record adds a sample of a metric: of the scenario's own, or of a standard one that the scenario measures itself.
 func (c *Case) Record(metric Metric, value float64) {
 	for _, known := range c.metrics {
 		if known.Name == metric.Name {
@@ -206,14 +213,14 @@ func (c *Case) Record(metric Metric, value float64) {
 	c.metrics = append(c.metrics, &reports.Metric{Name: metric.Name, Unit: metric.Unit, Better: metric.Better, Samples: []float64{value}})
 }
 
-// recordCount adds a sample of a metric that is so many of so many.
+// recordCount adds a sample of a metric that is a number of events of a total.
 func (c *Case) recordCount(metric Metric, events, of int64) {
 	c.Record(metric, float64(events)/float64(of))
 	i := slices.IndexFunc(c.metrics, func(m *reports.Metric) bool { return m.Name == metric.Name })
 	c.metrics[i].Counts = append(c.metrics[i].Counts, reports.Count{Events: events, Of: of})
 }
 
-// RecordLatencies is a repeat of latencies that were not measured by a load generator.
+// RecordLatencies adds a repeat whose latencies were not measured by a load generator.
 func (c *Case) RecordLatencies(latencies []time.Duration) {
 	if len(latencies) == 0 {
 		return
@@ -234,8 +241,8 @@ func (c *Case) RecordLatencies(latencies []time.Duration) {
 	c.counts = append(c.counts, int64(len(latencies)))
 }
 
-// RecordFailures is a repeat's errors by kind, of so many requests that were not made by a load
-// generator, whether RecordLatencies has a latency of those that failed or not.
+// RecordFailures adds a repeat's errors by kind, of requests that were not made by a load generator. It does
+// not matter whether RecordLatencies has the latencies of failed requests.
 func (c *Case) RecordFailures(requests int, failed map[string]int) {
 	if requests == 0 {
 		return
@@ -249,23 +256,23 @@ func (c *Case) RecordFailures(requests int, failed map[string]int) {
 	c.recordCount(Failed, int64(sum), int64(requests))
 }
 
-// percentiles that so many requests can tell: the slowest of ten is no 99th percentile.
+// percentiles are those that a number of requests is enough for: the slowest of ten is no 99th percentile.
 func percentiles(requests int64) map[Metric]float64 {
-	told := map[Metric]float64{P50: 50}
+	known := map[Metric]float64{P50: 50}
 	if requests >= 10 {
-		told[P90] = 90
+		known[P90] = 90
 	}
 	if requests >= 100 {
-		told[P99] = 99
+		known[P99] = 99
 	}
 	if requests >= 1000 {
-		told[P999] = 99.9
+		known[P999] = 99.9
 	}
-	return told
+	return known
 }
 
-// record is the case as the reports have it.
-func (c *Case) record() reports.Case {
+// Report is the case as the reports have it.
+func (c *Case) Report() reports.Case {
 	record := reports.Case{Name: c.name, Requests: c.counts, Limited: c.limited(), Series: c.series, Tracks: c.tracks}
 	if len(c.errors) > 0 {
 		record.Errors = maps.Clone(c.errors)
@@ -309,7 +316,7 @@ func (c *Case) quantile(metric reports.Metric, percentile float64) float64 {
 	return seconds(c.latency.ValueAtQuantile(percentile))
 }
 
-// rank orders metrics as Standard does, with a scenario's own after them.
+// rank orders metrics as Standard does, and a scenario's own after them.
 func rank(name string) int {
 	i := slices.IndexFunc(Standard(), func(m Metric) bool { return m.Name == name })
 	if i < 0 {
@@ -329,7 +336,7 @@ func median(samples []float64) float64 {
 
 func seconds(micros int64) float64 { return float64(micros) / 1e6 }
 
-// distribution has as many points as the number of values can tell.
+// distribution has only points that the number of values is enough for.
 func distribution(h *hdrhistogram.Histogram) []reports.Quantile {
 	var points []reports.Quantile
 	for _, of := range []float64{0, .1, .25, .5, .6, .7, .75, .8, .85, .9, .95, .975, .99, .995, .999, .9995, .9999, .99999} {
@@ -347,14 +354,14 @@ func series(result *load.Result) []reports.Interval {
 		if interval.Requests == 0 {
 			continue
 		}
-		told := reports.Interval{
+		point := reports.Interval{
 			From: (time.Duration(i) * result.Interval).Seconds(), Seconds: result.Interval.Seconds(),
 			Requests: interval.Requests, Failed: interval.Failed,
 		}
 		if interval.Latency != nil {
-			told.P50, told.P99 = seconds(interval.Latency.ValueAtQuantile(50)), seconds(interval.Latency.ValueAtQuantile(99))
+			point.P50, point.P99 = seconds(interval.Latency.ValueAtQuantile(50)), seconds(interval.Latency.ValueAtQuantile(99))
 		}
-		list = append(list, told)
+		list = append(list, point)
 	}
 	return list
 }
