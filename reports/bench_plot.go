@@ -226,9 +226,12 @@ func (s Scenario) latencyAxis() axis {
 	return axisOf(values)
 }
 
+// fewestIntervals is how many a plot over time has at least: of one there is no course.
+const fewestIntervals = 2
+
 // timePlots are how a case went over time: latencies, and failures a second, nil if nothing failed.
 func timePlots(s Scenario, c Case, y axis) (latency, failures *htmlPlot) {
-	if len(c.Series) == 0 {
+	if len(c.Series) < fewestIntervals { // of a herd of one instant there is nothing over time
 		return nil, nil
 	}
 	start, end := c.Series[0].From, 0.0

@@ -21,7 +21,7 @@ type htmlPoint struct{ At, Value string }
 func (s Scenario) tracks(c Case) []htmlTrack {
 	var list []htmlTrack
 	for _, track := range c.Tracks {
-		if len(track.Points) == 0 {
+		if len(track.Points) < fewestIntervals {
 			continue
 		}
 		told := htmlTrack{
@@ -66,9 +66,6 @@ func trackPlot(name string, track Track) *htmlPlot {
 			text := fmt.Sprintf("%.4g s: %s", p.At, Quantity(p.Value, track.Unit))
 			plot.Dots = append(plot.Dots, htmlDot{seriesClass(0), percentOf(x), percentOf(1 - y), text})
 		}
-	}
-	if len(points) == 1 { // a line of one point is none
-		points = append(points, points[0])
 	}
 	plot.Lines = []htmlLine{{seriesClass(0), strings.Join(points, " ")}}
 	return plot

@@ -232,7 +232,7 @@ func benchCounts(run Run) []int {
 		distributions := 0
 		for _, c := range scenario.Cases {
 			distributions = max(distributions, min(1, len(c.Distribution)))
-			counts[1] += min(1, len(c.Series))
+			counts[1] += min(1, len(c.Series)/fewestIntervals)
 		}
 		counts[1] += distributions
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 )
 
@@ -37,6 +38,18 @@ func (r Run) sorted() Run {
 	})
 	for i, absence := range r.Absences {
 		r.Absences[i].From, r.Absences[i].To = absence.From.UTC(), absence.To.UTC()
+	}
+	r.Calls = slices.SortedStableFunc(slices.Values(r.Calls), func(a, b Calls) int {
+		return cmp.Or(strings.Compare(a.Service, b.Service), cmp.Compare(b.Count, a.Count), strings.Compare(a.Operation, b.Operation))
+	})
+	r.Pods = slices.SortedStableFunc(slices.Values(r.Pods), func(a, b PodStart) int {
+		return cmp.Or(a.Admitted.Compare(b.Admitted), strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+	})
+	for i := range r.Pods {
+		pod := &r.Pods[i]
+		for _, at := range []*time.Time{&pod.Admitted, &pod.Scheduled, &pod.Started, &pod.Credentials, &pod.Object} {
+			*at = at.UTC()
+		}
 	}
 	r.Bench = r.Bench.sorted()
 	for i := range r.Phases {

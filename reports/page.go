@@ -32,7 +32,10 @@ type htmlPage struct {
 	Levels       []htmlTotal
 	Requirements []htmlRequirement
 	Phases       []htmlPhase
-	Specs        []htmlSpec
+	// Path is that of a credential, and Starts how pods came to their first object; none if nothing was found.
+	Path   []htmlHop
+	Starts *htmlStart
+	Specs  []htmlSpec
 	// Bench is what was measured; nil if nothing was.
 	Bench *htmlBench
 	// Over names what the page is about.
@@ -84,6 +87,8 @@ type htmlRequirement struct {
 	Remark   string
 	Duration string
 	Specs    []htmlSpecLink
+	// Decided are the specs that decided it, with their outcomes.
+	Decided []htmlDecision
 	// Known are known deviations of the subjects, of a requirement that failed.
 	Known []htmlKnown
 	// Failure is the number of the failed spec that tells what happened; 0 if none failed.
@@ -103,6 +108,14 @@ type htmlText struct {
 	Text string
 	Code bool
 	URL  string
+}
+
+// htmlDecision is a spec as one of those that decided a requirement.
+type htmlDecision struct {
+	Number         int
+	Name, Duration string
+	Outcome        Outcome
+	Words, Reason  string
 }
 
 type htmlSpecLink struct {
@@ -173,6 +186,8 @@ func newHTMLPage(run Run) htmlPage {
 	page.describe(run)
 	if !verdict.onlyBench { // which decided no requirement
 		page.judge(run)
+		page.path(run)
+		page.starts(run)
 	}
 	page.bench(run)
 	page.time(run)
@@ -256,6 +271,17 @@ func (p *htmlPage) judge(run Run) {
 		}
 		for _, known := range result.Known {
 			requirement.Known = append(requirement.Known, htmlKnown{plain(known.knownOf()), plain(known.sentence()), marked(plain(known.Link))})
+		}
+		for _, link := range numbers[result.ID] {
+			spec := run.Specs[link.Number-1]
+			decision := htmlDecision{Number: link.Number, Name: link.Name, Outcome: spec.Outcome, Words: spec.Outcome.Words(), Reason: plain(clip(spec.Reason, 1<<10))}
+			if !decision.Outcome.Valid() {
+				decision.Outcome = Error
+			}
+			if spec.Duration > 0 {
+				decision.Duration = short(spec.Duration)
+			}
+			requirement.Decided = append(requirement.Decided, decision)
 		}
 		if result.Duration > 0 {
 			requirement.Duration = short(result.Duration)

@@ -84,6 +84,11 @@ func (r *Recorder) Absences(absences []Absence) error {
 	return r.change(func(run *Run) { run.Absences = absences })
 }
 
+// Starts records how pods came to start, and what AWS was asked meanwhile; it replaces what was recorded of them before.
+func (r *Recorder) Starts(pods []PodStart, calls []Calls) error {
+	return r.change(func(run *Run) { run.Pods, run.Calls = slices.Clone(pods), slices.Clone(calls) })
+}
+
 // Phase records a step of the run that has ended.
 func (r *Recorder) Phase(phase Phase) error {
 	phase = phase.redacted()
@@ -142,6 +147,8 @@ func (r Run) copied() Run {
 	r.Specs = slices.Clone(r.Specs)
 	r.Problems = slices.Clone(r.Problems)
 	r.Absences = slices.Clone(r.Absences)
+	r.Pods = slices.Clone(r.Pods)
+	r.Calls = slices.Clone(r.Calls)
 	r.Bench = r.Bench.copied()
 	return r
 }

@@ -54,6 +54,9 @@ func TestRecorderLeavesValidResultsAtEveryMoment(t *testing.T) {
 			t.Fatalf("after %d specs: %d on disk, verdict %+v", i+1, len(run.Specs), run.Verdict())
 		}
 	}
+	if err := recorder.Starts(want.Pods, want.Calls); err != nil {
+		t.Fatal(err)
+	}
 	run, err := recorder.Finish(false)
 	if err != nil {
 		t.Fatal(err)

@@ -48,6 +48,10 @@ type Run struct {
 	Bench *Bench `json:"bench,omitempty"`
 	// Absences are when a part of the environment was not there.
 	Absences []Absence `json:"absences,omitempty"`
+	// Calls are what AWS was asked while the specs ran, where it tells, by service and operation.
+	Calls []Calls `json:"calls,omitempty"`
+	// Pods are those of the specs that were seen to start, the newest of many.
+	Pods []PodStart `json:"pods,omitempty"`
 	// Repeats is how many times the specs ran, if more than once was asked for; the record is of the last time.
 	Repeats int `json:"repeats,omitempty"`
 	// Problems are errors of the run itself, outside any spec, such as a cluster that did not come up.

@@ -88,6 +88,17 @@ func passing() Run {
 	}
 	run.Phases = append(run.Phases, Phase{Name: "Suites", Started: at(30.6), Duration: took(21)}, Phase{Name: "Tear down", Started: at(51.7), Duration: took(3.2)})
 	run.Ended = at(55)
+	run.Calls = []Calls{
+		{Service: "s3", Operation: "GetObject", Count: 41, Refused: 12, P50: 0.0006, P99: 0.004},
+		{Service: "eks-auth", Operation: "AssumeRoleForPodIdentity", Count: 212, Refused: 20, P50: 0.0004, P99: 0.003},
+		{Service: "iam", Operation: "CreateRole", Count: 30, P50: 0.002, P99: 0.004},
+	}
+	run.Pods = []PodStart{
+		{Namespace: "epi-8d2c", Name: "plain", Admitted: at(33), Scheduled: at(33.1)},
+		{Namespace: "epi-8d2c", Name: "app-2", Injected: true, Admitted: at(34), Scheduled: at(34.2), Started: at(36), Credentials: at(36.2), Object: at(36.4)},
+		{Namespace: "epi-8d2c", Name: "app-1", Injected: true, Admitted: at(32), Scheduled: at(32.1), Started: at(33), Credentials: at(33.1), Object: at(33.2)},
+		{Namespace: "epi-8d2c", Name: "app-3", Injected: true, Admitted: at(35), Scheduled: at(35.3), Started: at(36), Credentials: at(37.3), Object: at(37.8)},
+	}
 	return run
 }
 

@@ -20,6 +20,7 @@ var mayImport = map[string][]string{
 	"cmd/epi/configfile":                   {},
 	"cmd/epi/nearest":                      {},
 	"cmd/epi/estimate":                     {},
+	"cmd/epi/podstarts":                    {"clusters/emulator/control", "reports"},
 	"cmd/epi/screen":                       {},
 	"cmd/epi/timeline":                     {},
 	"cmd/epi-agent":                        {"clusters/agent/..."},

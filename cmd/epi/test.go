@@ -250,6 +250,7 @@ func (a *app) runSuites(ctx context.Context, env *clusters.Environment, flags te
 		return err
 	}
 	options.Watch = watch
+	starts := session.watchStarts(ctx, env)
 	for time := 1; ; time++ {
 		held, suitesErr := a.runOnce(ctx, options, names, round{time, flags.repeat}, session, steps)
 		err = suitesErr
@@ -259,6 +260,7 @@ func (a *app) runSuites(ctx context.Context, env *clusters.Environment, flags te
 		options.Seed++
 	}
 	unwatch()
+	starts(ctx)
 	if watch.Err() == nil {
 		session.logs(ctx, env)
 	}

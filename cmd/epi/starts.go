@@ -1,0 +1,37 @@
+package main
+
+import (
+	"context"
+
+	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/emulator/control"
+	"github.com/podidentity/epi/cmd/epi/podstarts"
+	"github.com/podidentity/epi/framework"
+)
+
+// watchStarts watches how the pods of the run start. The function that it returns records that, with what AWS was asked
+// meanwhile. Neither is a verdict: what cannot be had is left out.
+func (s *session) watchStarts(ctx context.Context, env *clusters.Environment) func(context.Context) {
+	reached, err := framework.New(ctx, env, framework.Options{Run: s.id()})
+	if err != nil {
+		return func(context.Context) {}
+	}
+	first := uint64(0)
+	if reached.Control != nil {
+		if calls, err := reached.Control.Calls(ctx, 0); err == nil {
+			first = calls.Last
+		}
+	}
+	watch := podstarts.Begin(ctx, reached.Clientset, framework.LabelRun+"="+reached.Labels()[framework.LabelRun])
+	return func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logsTime)
+		defer cancel()
+		var calls []control.Call
+		if reached.Control != nil {
+			if told, err := reached.Control.Calls(ctx, first); err == nil {
+				calls = told.Calls
+			}
+		}
+		s.keep(s.recorder.Starts(watch.End(calls), podstarts.Calls(calls)))
+	}
+}

@@ -1,0 +1,202 @@
+package reports
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Calls is how often the run called an operation of AWS, and how long it took there.
+type Calls struct {
+	// Service is the signing name, such as "eks-auth"; Operation such as "AssumeRoleForPodIdentity".
+	Service   string `json:"service"`
+	Operation string `json:"operation"`
+	Count     int    `json:"count"`
+	// Refused is how many were answered with an error, of which suites cause many on purpose.
+	Refused int `json:"refused,omitempty"`
+	// P50 and P99 of the time until the answer was written, in seconds.
+	P50 float64 `json:"p50"`
+	P99 float64 `json:"p99"`
+}
+
+// PodStart is how a pod of the run came to its first object. Times are zero where it did not come so far, or
+// where nobody could see it.
+type PodStart struct {
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	// Injected says that the webhook gave it what Pod Identity needs.
+	Injected bool `json:"injected"`
+	// Admitted is when the run saw that the API server has it, Scheduled when it saw that it has a node, and Started
+	// when it saw that a container of it runs.
+	Admitted  time.Time `json:"admitted"`
+	Scheduled time.Time `json:"scheduled,omitzero"`
+	Started   time.Time `json:"started,omitzero"`
+	// Credentials is when EKS Auth was first asked for it, and Object when S3 first gave it something, by the clock of
+	// the emulator.
+	Credentials time.Time `json:"credentials,omitzero"`
+	Object      time.Time `json:"object,omitzero"`
+}
+
+// hops are the parts on the path of a credential, in order, with the prefixes of the requirements that are about each,
+// and the calls that go over it.
+var hops = []struct {
+	name, about     string
+	prefixes        []string
+	service, called string
+}{
+	{"Webhook", "injects variables and token into the pod", []string{"INJ"}, "", ""},
+	{"Token", "is the pod's own, and for Pod Identity only", []string{"TOK"}, "", ""},
+	{"Agent", "trades the token for credentials on the node", []string{"AGT"}, "", ""},
+	{"EKS Auth", "finds the association and assumes its role", []string{"AUT", "ASC", "TAG"}, "eks-auth", "AssumeRoleForPodIdentity"},
+	{"S3", "lets the role do what its policies and tags allow", []string{"ABAC"}, "s3", ""},
+}
+
+// htmlHop is a part of the path with what the run found about it.
+type htmlHop struct {
+	Name, About string
+	Outcome     Outcome
+	// Found counts outcomes of requirements, Times tells durations and calls.
+	Found string
+	Times []string
+	IDs   []string
+}
+
+// htmlStart is the way of pods to their first object, in steps.
+type htmlStart struct {
+	Lead  string
+	Steps []htmlStartStep
+	Label string
+}
+
+type htmlStartStep struct{ Name, X, Width, At, Took, Slowest string }
+
+// path fills in the path of a credential.
+func (p *htmlPage) path(run Run) {
+	results := run.RequirementResults()
+	decided := false
+	for _, hop := range hops {
+		shown := htmlHop{Name: hop.name, About: hop.about, Outcome: NotRun}
+		var counts Counts
+		var took time.Duration
+		specs := map[string]bool{}
+		for _, result := range results {
+			prefix, _, _ := strings.Cut(result.ID, "-")
+			if !slices.Contains(hop.prefixes, prefix) {
+				continue
+			}
+			counts.add(result.Outcome)
+			if result.Outcome == Fail || result.Outcome == Error {
+				shown.IDs = append(shown.IDs, plain(result.ID))
+			}
+			for _, spec := range result.Specs {
+				if key := spec.Suite + "\x00" + spec.Name; !specs[key] && spec.Outcome.Decided() {
+					specs[key] = true
+					took += spec.Duration
+				}
+			}
+		}
+		for _, outcome := range []Outcome{Fail, Error, Pass, NotRun, Skipped, NotSupported} {
+			if counts.Of(outcome) > 0 {
+				shown.Outcome = outcome
+				break
+			}
+		}
+		decided = decided || counts.Decided() > 0
+		shown.Found = cmp.Or(counts.list("", Pass, Fail, Error, NotSupported, Skipped, NotRun), "no requirement of this run is about it")
+		if len(specs) > 0 {
+			shown.Times = append(shown.Times, fmt.Sprintf("%s, %s", plural(len(specs), "spec"), short(took)))
+		}
+		shown.Times = append(shown.Times, run.callsOver(hop.service, hop.called)...)
+		p.Path = append(p.Path, shown)
+	}
+	if !decided {
+		p.Path = nil
+	}
+}
+
+// callsOver tells the calls of a service, or of one operation of it.
+func (r Run) callsOver(service, operation string) []string {
+	var told []string
+	for _, c := range r.Calls {
+		if service == "" || c.Service != service || operation != "" && c.Operation != operation {
+			continue
+		}
+		text := fmt.Sprintf("%s: %s, p50 %s, p99 %s", plain(c.Operation), plural(c.Count, "call"), Quantity(c.P50, "sec"), Quantity(c.P99, "sec"))
+		if c.Refused > 0 {
+			text += fmt.Sprintf(", %d refused", c.Refused)
+		}
+		told = append(told, text)
+	}
+	const most = 4
+	return told[:min(len(told), most)]
+}
+
+// starts fills in how pods came to their first object. A pod counts if it came all the way.
+func (p *htmlPage) starts(run Run) {
+	type leg struct {
+		name string
+		at   func(PodStart) time.Time
+	}
+	legs := []leg{
+		{"scheduled", func(s PodStart) time.Time { return s.Scheduled }},
+		// That its container runs is told later than the container asks, so that is no step of its own.
+		{"started, and its token traded for credentials", func(s PodStart) time.Time { return s.Credentials }},
+		{"given its first object", func(s PodStart) time.Time { return s.Object }},
+	}
+	// Where AWS does not tell its calls, as on EKS, the way is seen until the container runs.
+	whole := slices.DeleteFunc(slices.Clone(run.Pods), func(s PodStart) bool { return !s.Injected || s.Scheduled.IsZero() || s.Object.IsZero() || !s.inOrder() })
+	if len(whole) == 0 {
+		legs = []leg{legs[0], {"started", func(s PodStart) time.Time { return s.Started }}}
+		whole = slices.DeleteFunc(slices.Clone(run.Pods), func(s PodStart) bool {
+			return !s.Injected || s.Scheduled.IsZero() || s.Started.Before(s.Scheduled) || !s.inOrder()
+		})
+	}
+	if len(whole) == 0 {
+		return
+	}
+	shown := &htmlStart{Lead: fmt.Sprintf("Medians over %s of this run that the webhook injected, from the moment at which the API server had admitted it, with the slowest in each step.", plural(len(whole), "pod"))}
+	var at, end time.Duration
+	medians := make([]time.Duration, len(legs))
+	slowest := make([]time.Duration, len(legs))
+	for i, l := range legs {
+		var took []time.Duration
+		for _, pod := range whole {
+			from := pod.Admitted
+			if i > 0 {
+				from = legs[i-1].at(pod)
+			}
+			took = append(took, l.at(pod).Sub(from))
+		}
+		slices.Sort(took)
+		medians[i], slowest[i] = took[len(took)/2], took[len(took)-1]
+		end += medians[i]
+	}
+	var words []string
+	for i, l := range legs {
+		shown.Steps = append(shown.Steps, htmlStartStep{
+			l.name, percent(at, end), percent(medians[i], end), "+" + short(at), short(medians[i]), short(slowest[i]),
+		})
+		at += medians[i]
+		words = append(words, fmt.Sprintf("%s after %s", l.name, short(at)))
+	}
+	shown.Label = strings.Join(words, ", ")
+	p.Starts = shown
+}
+
+// inOrder reports whether what is known of the pod came in the order in which it has to: clocks of two machines may
+// differ.
+func (s PodStart) inOrder() bool {
+	last := s.Admitted
+	for _, at := range []time.Time{s.Scheduled, s.Credentials, s.Object} {
+		if at.IsZero() {
+			continue
+		}
+		if at.Before(last) {
+			return false
+		}
+		last = at
+	}
+	return true
+}
