@@ -70,6 +70,7 @@ var mayImport = map[string][]string{
 	"clusters/eksctl":                      {"clusters/eksctl"},
 	"manifests":                            {},
 	"reports":                              {},
+	"reports/internal/chromium":            {},
 	"reports/history":                      {"reports", "reports/history/..."},
 	"reports/published":                    {"reports"},
 }

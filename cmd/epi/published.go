@@ -49,7 +49,7 @@ folders name, and the run has to have come to its end with nothing damaged on pu
 and nothing left out.
 
 The exit code is 0 if all hold, 1 if one does not.`,
-		Example: `  epi verify conformance`,
+		Example: `  epi verify reports/published/conformance`,
 		Args:    exactly("the folder of published reports"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			checked, err := published.Verify(args[0])

@@ -102,3 +102,26 @@ func TestVerifyFollowsALinkToTheFolder(t *testing.T) {
 		t.Errorf("of a file: %v", err)
 	}
 }
+
+// The reports that this repository publishes say what their results say.
+func TestPublishedReportsHold(t *testing.T) {
+	checked, err := Verify("conformance")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range checked {
+		if len(c.Problems) > 0 {
+			t.Errorf("%s: %q", c.Dir, c.Problems)
+		}
+	}
+	entries, err := filepath.Glob(filepath.Join("conformance", "*", "*"))
+	if err != nil || len(entries) != len(checked) {
+		t.Errorf("%d folders, %d reports, %v: each folder has one", len(entries), len(checked), err)
+	}
+	for _, dir := range entries {
+		files, err := os.ReadDir(dir)
+		if err != nil || len(files) != 2 {
+			t.Errorf("%s: %d files, %v: a report and its results, and nothing else", dir, len(files), err)
+		}
+	}
+}
