@@ -45,6 +45,18 @@ const (
 	tokenLength     = 100
 )
 
+// Redacted is the phase as it is recorded, without secrets.
+func (p Phase) Redacted() Phase { return p.redacted() }
+
+// Redacted is the spec as it is recorded, without secrets.
+func (s Spec) Redacted() Spec { return s.redacted() }
+
+// Redacted is the problem as it is recorded, without secrets.
+func (p Problem) Redacted() Problem { return p.redacted() }
+
+// Redacted is the scenario as it is recorded, without secrets.
+func (s Scenario) Redacted() Scenario { return s.redacted() }
+
 // Redact replaces credentials in s: JSON web tokens, AWS secret access keys and session tokens,
 // bearer tokens, SigV4 signatures, private keys, and values whose name says that they are secret.
 // IDs of access keys are shortened to "ASIA…WXYZ". It is idempotent.

@@ -339,6 +339,8 @@ func (m *measured) Generators(seed uint64, machines []reports.Machine, generator
 func (m *measured) Scenario(record reports.Scenario) {
 	m.bench.Scenarios = append(m.bench.Scenarios, record)
 	m.keep(m.recorder.Scenario(record))
+	told := record.Redacted()
+	m.events.tell("scenario", event{Scenario: &told})
 	if m.task != nil {
 		m.left.End(record.Name, record.Duration)
 		if record.Outcome == reports.Fail || record.Outcome == reports.Error {

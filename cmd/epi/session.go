@@ -45,6 +45,8 @@ type session struct {
 	// timeline is what the run did when, and what used the processors until unwatch.
 	timeline *timeline.Timeline
 	unwatch  func()
+	// events are what programs are told while the run goes on; nil for people.
+	events *events
 	// end ends the context of the run when it cannot be recorded any more.
 	end context.CancelCauseFunc
 
@@ -130,6 +132,7 @@ func (a *app) watched(dir string, recorder *reports.Recorder) *session {
 	var ctx context.Context // also what an interrupted run still does is told
 	ctx, s.unwatch = context.WithCancel(context.Background())
 	go s.timeline.Watch(ctx)
+	s.startEvents()
 	return s
 }
 
@@ -262,12 +265,16 @@ func (s *session) phase(p phase) {
 		recorded.Error = p.err.Error()
 	}
 	s.keep(s.recorder.Phase(recorded))
+	recorded = recorded.Redacted()
+	s.events.tell("step", event{Step: &recorded})
 	s.timeline.Add(timeline.Span{Track: "steps", Name: p.name, Started: p.started, Took: p.took, Failed: p.err != nil})
 }
 
 // spec records what became of a spec.
 func (s *session) spec(spec reports.Spec) {
 	s.keep(s.recorder.Add(spec))
+	told := spec.Redacted()
+	s.events.tell("spec", event{Spec: &told})
 	if spec.Duration > 0 {
 		s.timeline.Add(timeline.Span{Track: "specs", Name: spec.Name, Started: spec.Started, Took: spec.Duration, Failed: spec.Outcome == reports.Fail})
 	}
@@ -293,7 +300,9 @@ func (s *session) problem(doing string, err error) {
 	if err == nil || s.unrecorded() != nil && doing != removingEnvironment {
 		return // what ends a run that cannot be recorded is told with the verdict
 	}
-	s.keep(s.recorder.Problem(reports.Problem{Doing: doing, Message: err.Error(), Remedy: s.app.remedyOf(err)}))
+	problem := reports.Problem{Doing: doing, Message: err.Error(), Remedy: s.app.remedyOf(err)}.Redacted()
+	s.keep(s.recorder.Problem(problem))
+	s.events.tell("problem", event{Problem: &problem})
 }
 
 // logs keeps what the cluster's own programs said and the calls that AWS got. Logs are no verdict:
@@ -380,20 +389,20 @@ func (s *session) finish(ctx context.Context) error {
 			_, _ = fmt.Fprintf(s.app.err, "Warning: %v\n", err) // the reports are there all the same
 		}
 	}
-	err = s.print(run)
+	verdict := run.Verdict()
+	code, means := verdict.ExitCode(), meaning(verdict.ExitCode())
+	if ctx.Err() != nil {
+		code, means = exitCode(ctx, nil), meaning(exitInterrupted)
+	}
+	err = s.print(run, code)
 	if s.app.inActions() {
 		if err := s.app.tellActions(run); err != nil {
 			_, _ = fmt.Fprintf(s.app.err, "Warning: %v\n", err) // the reports are there all the same
 		}
 	}
-	verdict := run.Verdict()
 	switch {
 	case err == nil && verdict.ExitCode() != exitHeld:
 		// Who calls epi through another program, such as make, may see another one.
-		code, means := verdict.ExitCode(), meaning(verdict.ExitCode())
-		if ctx.Err() != nil {
-			code, means = exitCode(ctx, nil), meaning(exitInterrupted)
-		}
 		_, _ = fmt.Fprintf(s.app.err, "Exit code %d: %s\n", code, means)
 		return &codedError{code: verdict.ExitCode(), err: errors.New(verdict.Sentence()), reported: true}
 	case err != nil && verdict.ExitCode() == exitFailed: // what failed has failed, whatever became of its report
@@ -403,16 +412,20 @@ func (s *session) finish(ctx context.Context) error {
 }
 
 // print tells people what the run found, or programs if they asked.
-func (s *session) print(run reports.Run) error {
-	if s.app.output == "json" {
-		return reports.WriteJSON(s.app.out, run)
-	}
+func (s *session) print(run reports.Run, code int) error {
 	// Not by way of the link latest: another run may have ended since.
 	var files []string
 	for _, name := range reports.Files(run) {
 		if file := filepath.Join(s.dir, name); fileExists(file) {
 			files = append(files, s.app.relative(file))
 		}
+	}
+	if s.events != nil {
+		verdict := run.Verdict()
+		s.events.tell("end", event{
+			Dir: s.app.relative(s.dir), Outcome: verdict.Outcome, Summary: verdict.Sentence(), ExitCode: &code, Failed: verdict.Failed, Files: files,
+		})
+		return s.events.broken()
 	}
 	options := reports.SummaryOptions{Dir: s.app.relative(s.dir), Files: files, Width: s.app.width()}
 	options.Color, options.Since = s.app.colourOn(s.app.out), s.since(run)

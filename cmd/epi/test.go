@@ -156,9 +156,15 @@ The environment is watched meanwhile. What was decided while its API server, a n
 the AWS emulator was away is decided anew when it is back; when it stays away the run
 ends and says what is gone.
 
+With --output json standard output is a stream of events, a JSON object a line: begin,
+spec-begin, spec (as in results.json), scenario, step, problem and, last, end with the
+outcome, the exit code and the paths of the reports. Within epi.events/v1 kinds and
+fields are only added: leave alone what you do not know.
+
 The exit code is the verdict: 0 all held, 1 a requirement failed (also when something
 else went wrong beside it), 3 the environment is gone or broke, so there is no verdict.`,
 		Example: `  epi test
+  epi test -o json | jq -r 'select(.event == "spec" and .spec.outcome == "fail") | .spec.name'
   epi test --list                         the requirements: what would be decided
   epi test --list=specs                   the specs that decide them
   epi test --profile agent,core           what an agent must hold
@@ -286,8 +292,9 @@ func (a *app) runOnce(ctx context.Context, options suites.Options, names []strin
 		step.estimate(left.Left)
 	}
 	specs, done, failed := len(names), 0, 0
-	options.Started = func(_, name string) {
+	options.Started = func(suite, name string) {
 		left.Begin(name, a.now())
+		session.events.tell("spec-begin", event{Suite: suite, Name: name})
 		task.Detail("%d of %d specs, %d not held; now: %s", done, specs, failed, name)
 	}
 	held = true

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/podidentity/epi/reports"
+)
+
+// eventsSchema is the version of the events: within it fields and kinds of events are only added.
+const eventsSchema = "epi.events/v1"
+
+// event is a line of --output json: one JSON object about something that happened, as `go test -json` has them
+// (https://pkg.go.dev/cmd/test2json). The kind says which of the other fields there are.
+type event struct {
+	Time time.Time `json:"time"`
+	// Event is begin, step, spec-begin, spec, scenario, problem or end.
+	Event string `json:"event"`
+
+	// Of begin.
+	Schema string `json:"schema,omitempty"`
+	Run    string `json:"run,omitempty"`
+	// Dir is the folder of the run. Of begin and end.
+	Dir string `json:"dir,omitempty"`
+
+	// Of step: a part of the run that has ended.
+	Step *reports.Phase `json:"step,omitempty"`
+	// Of spec-begin.
+	Suite string `json:"suite,omitempty"`
+	Name  string `json:"name,omitempty"`
+	// Of spec, scenario and problem: as in results.json.
+	Spec     *reports.Spec     `json:"spec,omitempty"`
+	Scenario *reports.Scenario `json:"scenario,omitempty"`
+	Problem  *reports.Problem  `json:"problem,omitempty"`
+
+	// Of end: the verdict, the exit code that goes with it, and the reports that were written.
+	Outcome  reports.Outcome `json:"outcome,omitempty"`
+	Summary  string          `json:"summary,omitempty"`
+	ExitCode *int            `json:"exitCode,omitempty"`
+	Failed   []string        `json:"failed,omitempty"`
+	Files    []string        `json:"files,omitempty"`
+}
+
+// events writes events, a line each; nil writes none. Its methods may be called concurrently.
+type events struct {
+	mu  sync.Mutex
+	w   io.Writer
+	now func() time.Time
+	err error
+}
+
+// tell writes an event. The first error is kept: what reads the stream may be gone.
+func (e *events) tell(kind string, told event) {
+	if e == nil {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.err != nil {
+		return
+	}
+	told.Time, told.Event = e.now().UTC(), kind
+	encoder := json.NewEncoder(e.w)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(told); err != nil {
+		e.err = fmt.Errorf("write events: %w", err)
+	}
+}
+
+// broken is why events could not be written; nil if they could.
+func (e *events) broken() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.err
+}
+
+// startEvents begins the stream of a run whose output is for programs.
+func (s *session) startEvents() {
+	if s.app.output != "json" {
+		return
+	}
+	s.events = &events{w: s.app.out, now: s.app.now}
+	s.events.tell("begin", event{Schema: eventsSchema, Run: s.id(), Dir: s.app.relative(s.dir)})
+}
