@@ -68,6 +68,8 @@ require (
 require (
 	github.com/aws/aws-sdk-go-v2/service/ecr v1.67.6
 	github.com/invopop/jsonschema v0.14.0
+	github.com/joshdk/go-junit v1.0.0
+	github.com/jstemmer/go-junit-report/v2 v2.1.0
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
 )
 
