@@ -24,7 +24,7 @@ func (a *app) startWatch(ctx context.Context, env *clusters.Environment, session
 		return nil, nil, err
 	}
 	folder := func(p storage) watch.Folder { return watch.Folder{Path: p.dir, Remedy: p.remedy("full")} }
-	folders := []watch.Folder{folder(artifactsPlace(session.dir))}
+	var folders []watch.Folder // the session looks at its own
 	var inspect watch.Inspect
 	if env.Provider == kindProvider {
 		folders = append(folders, folder(statePlace(dirs)))
