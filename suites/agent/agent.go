@@ -5,6 +5,7 @@ package agent
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -33,6 +34,7 @@ var outOfTime = []struct {
 	{"exp", -time.Hour, "token is expired"},
 	{"exp", -time.Minute, "token is expired"},
 	{"exp", -3 * time.Second, "token is expired"},
+	{"nbf", 20 * time.Second, "token is not valid yet"},
 	{"nbf", time.Minute, "token is not valid yet"},
 	{"nbf", time.Hour, "token is not valid yet"},
 }
@@ -41,7 +43,7 @@ var outOfTime = []struct {
 var strangeHosts = []string{
 	"evil.example", "evil.example:80", "localhost", "127.0.0.1", "169.254.170.2", "169.254.170.231", "1169.254.170.23",
 	"169.254.170.23.evil.example", "evil.example.169.254.170.23", "x169.254.170.23", "169.254.170.23.", "169.254.169.254",
-	"[fd00:ec2::254]", "[fd00:ec2::2]", "[fd00:ec2::231]", "[::1]",
+	"169.254.170.23,evil.example", "evil.example,169.254.170.23", "user@169.254.170.23", "[fd00:ec2::254]", "[fd00:ec2::2]", "[fd00:ec2::231]", "[::1]",
 }
 
 // start makes a pod to ask from, and a tenant whose token it may present. The pod itself is nobody's.
@@ -84,7 +86,7 @@ var _ = Describe("The agent", func() {
 			source.Put(ctx, env, cloud.Allow([]string{target.ARN}, "sts:AssumeRole", "sts:TagSession"))
 			cloud.Associate(ctx, env, namespace, serviceAccount, source, cloud.WithTarget(target))
 			stranger := workload.NewUnscheduledPod(ctx, env, namespace, serviceAccount)
-			workload.NewSession(ctx, env, stranger) // waits until EKS Auth knows association and roles
+			session := workload.NewSession(ctx, env, stranger) // waits until EKS Auth knows association and roles
 			pod := workload.Start(ctx, env, workload.NewPod(env, namespace, ""))
 
 			By("asking for the credentials of an association whose target role is in another account")
@@ -92,6 +94,8 @@ var _ = Describe("The agent", func() {
 
 			Expect(answer).To(GrantCredentials())
 			Expect(answer.Credentials.AccountID).To(Equal(env.SecondAccount.ID))
+			Expect(answer.Credentials.Expiration).To(BeTemporally("~", session.Expires, time.Minute),
+				"when the credentials end, which is sooner than without a target role")
 		})
 
 	It("refuses a request without a token, and one whose token it cannot read", Covers("AGT-02"),
@@ -102,16 +106,18 @@ var _ = Describe("The agent", func() {
 				return probe.Request{URL: workload.CredentialsURL, Header: map[string]string{"Authorization": value}}
 			}
 
-			By("leaving the Authorization header out, then empty, then with what is no token")
+			By("leaving the Authorization header out, then empty, then with what is no token, or not a token alone")
 			answers := pod.Ask(ctx, probe.Request{URL: workload.CredentialsURL}, authorized(""), authorized("garbage"), authorized("aaa.bbb.ccc"),
-				workload.AgentRequest("Bearer "+tenant.Token))
+				workload.AgentRequest("Bearer "+tenant.Token), workload.AgentRequest("bearer "+tenant.Token), workload.AgentRequest("BEARER "+tenant.Token),
+				workload.AgentRequest("Bearer"+tenant.Token), workload.AgentRequest("Token "+tenant.Token), workload.AgentRequest(`"`+tenant.Token+`"`),
+				workload.AgentRequest(tenant.Token+".x"), workload.AgentRequest(tenant.Token[:strings.LastIndexByte(string(tenant.Token), '.')]))
 
 			for _, missing := range answers[:2] {
 				Expect(missing[0]).To(RefuseWith(http.StatusBadRequest, `^Service account token cannot be empty$`))
 				Expect(missing[0].Header["Content-Type"]).To(HavePrefix("text/plain"))
 			}
-			for _, unreadable := range answers[2:] {
-				Expect(unreadable[0]).To(RefuseWith(http.StatusBadRequest, `^Service account token cannot be parsed`))
+			for i, unreadable := range answers[2:] {
+				Expect(unreadable[0]).To(RefuseWith(http.StatusBadRequest, `^Service account token cannot be parsed`), "unreadable token %d", i+1)
 				Expect(unreadable[0].RepeatsToken).To(BeFalse(), "whether the refusal repeats the token")
 			}
 			Expect(pod.AskOnce(ctx, tenant.AgentRequest())).To(GrantCredentials(), "the token itself")
@@ -121,20 +127,17 @@ var _ = Describe("The agent", func() {
 		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			pod, tenant := start(ctx, env)
-			var outside []workload.Token
-			for _, row := range outOfTime {
-				outside = append(outside, workload.Forge(env, tenant.Token, func(_, claims map[string]any) { claims[row.claim] = time.Now().Add(row.from).Unix() }))
-			}
 
 			By("presenting a token that is in its time, then tokens that have expired or are not valid yet")
 			Expect(pod.AskOnce(ctx, tenant.AgentRequest())).To(GrantCredentials())
-			for i, row := range outOfTime {
-				answer := pod.AskOnce(ctx, workload.AgentRequest(outside[i]))
+			for _, row := range outOfTime {
+				outside := workload.Forge(env, tenant.Token, func(_, claims map[string]any) { claims[row.claim] = time.Now().Add(row.from).Unix() })
+				answer := pod.AskOnce(ctx, workload.AgentRequest(outside))
 				Expect(answer).To(RefuseWith(http.StatusBadRequest, `^Service account token failed basic claim validations: .*`+row.says),
 					"a token whose %s is %s from now", row.claim, row.from)
 				Expect(answer.RepeatsToken).To(BeFalse(), "whether the refusal repeats the token")
 				if env.Control != nil {
-					Expect(cloud.SessionCalls(ctx, env, string(outside[i]))).To(BeEmpty(), "EKS Auth was asked all the same")
+					Expect(cloud.SessionCalls(ctx, env, string(outside))).To(BeEmpty(), "EKS Auth was asked all the same")
 				}
 			}
 		})
@@ -164,11 +167,15 @@ var _ = Describe("The agent", func() {
 			}
 
 			By("naming no host, and naming a strange one with a token that would be refused as well")
-			nameless, without, garbage := tenant.AgentRequest(), under("evil.example"), under("evil.example")
+			nameless, without, garbage, forwarded := tenant.AgentRequest(), under("evil.example"), under("evil.example"), under("evil.example")
 			nameless.WithoutHost = true
 			without.Token, garbage.Token = "", "garbage"
-			for i, answer := range pod.Ask(ctx, nameless, without, garbage) {
-				Expect(answer[0]).To(RefuseWith(http.StatusForbidden, invalidAddress), []string{"no Host", "no token", "no readable token"}[i])
+			for _, header := range []string{"X-Forwarded-Host", "X-Original-Host", "X-Host"} {
+				forwarded.Header[header] = "169.254.170.23"
+			}
+			forwarded.Header["Forwarded"] = "host=169.254.170.23"
+			for i, answer := range pod.Ask(ctx, nameless, without, garbage, forwarded) {
+				Expect(answer[0]).To(RefuseWith(http.StatusForbidden, invalidAddress), []string{"no Host", "no token", "no readable token", "the agent's address as the host that a proxy was asked for"}[i])
 			}
 		})
 
@@ -184,6 +191,12 @@ var _ = Describe("The agent", func() {
 			for _, answer := range pod.Ask(ctx, at("/"), at("/v1"), at("/v1/credentials/"), at("/v1/credentials/x"), at("/v1/credential"), at("/v1/credentialss"),
 				at("/V1/credentials"), at("/v1/Credentials"), at("/V1/CREDENTIALS"), at("/v2/credentials"), at("/credentials"), at("/metrics"), at("/healthz"), at("/readyz")) {
 				Expect(answer[0]).To(RefuseWith(http.StatusNotFound, ``))
+			}
+
+			By("asking for paths that are cleaned to the right one by whoever cleans, to which a server may lead on")
+			for _, answer := range pod.Ask(ctx, at("//v1/credentials"), at("/v1//credentials"), at("/v1/./credentials"), at("/v1/x/../credentials"), at("/v1/credentials;a=b")) {
+				Expect(answer[0].Failure).To(BeNil())
+				Expect(answer[0]).To(GrantNothing())
 			}
 			Expect(pod.AskOnce(ctx, at("/v1/credentials?a=b"))).To(GrantCredentials())
 		})

@@ -34,9 +34,18 @@ const (
 	manyTokens = 250
 	// half a minute is the agent's time for an answer.
 	half = 30 * time.Second
+	// clockSkew is how far the node's clock may be from the harness's.
+	clockSkew = 5 * time.Second
 	// atOnce is how many ask for one token at the same time.
 	atOnce = 50
 )
+
+// refusals are those of EKS Auth that the agent passes on without asking again, and one that it asks again after.
+var refusals = []control.Refusal{
+	{Code: "AccessDeniedException", Status: 400}, {Code: "ResourceNotFoundException", Status: 404}, {Code: "ExpiredTokenException", Status: 400},
+	{Code: "InvalidTokenException", Status: 400}, {Code: "InvalidParameterException", Status: 400}, {Code: "InvalidRequestException", Status: 400},
+	{Code: "InternalServerException", Status: 500},
+}
 
 func start(ctx context.Context, env *framework.Env) (*workload.Probe, *workload.Tenant) {
 	GinkgoHelper()
@@ -160,13 +169,57 @@ var _ = Describe("The agent", func() {
 	It("keeps no refusal", Covers("AGT-19"), Needs(clusters.EmulatorControl),
 		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
-			pod, tenant := start(ctx, env)
-			fault := cloud.AddFault(ctx, env, control.Fault{Association: tenant.Association.ID, Error: &control.Refusal{Kind: control.AccessDenied}})
+			namespace, role := workload.NewNamespace(ctx, env), cloud.NewRole(ctx, env)
+			var requests []probe.Request
+			var faults []*cloud.Fault
+			for _, refusal := range refusals {
+				tenant := workload.NewTenant(ctx, env, namespace, role)
+				faults = append(faults, cloud.AddFault(ctx, env, control.Fault{Association: tenant.Association.ID, Error: &refusal}))
+				request := tenant.AgentRequest()
+				request.Timeout = half
+				requests = append(requests, request)
+			}
+			pod := workload.Start(ctx, env, workload.NewPod(env, namespace, ""))
 
-			By("asking while EKS Auth refuses, and right after it stopped to")
-			Expect(pod.AskOnce(ctx, tenant.AgentRequest())).To(RefuseWith(400, `AccessDeniedException`))
-			fault.Remove(ctx)
-			Expect(pod.AskOnce(ctx, tenant.AgentRequest())).To(GrantCredentials())
+			By("asking while EKS Auth refuses in each of its ways, and right after it stopped to")
+			for i, answer := range pod.AskTogether(ctx, requests...) {
+				Expect(answer[0]).To(RefuseWith(refusals[i].Status, refusals[i].Code))
+			}
+			for _, fault := range faults {
+				fault.Remove(ctx)
+			}
+			for i, answer := range pod.Ask(ctx, requests...) {
+				Expect(answer[0]).To(GrantCredentials(), "after %s", refusals[i].Code)
+			}
+		})
+
+	It("refuses a token that has ended while it holds its credentials", Covers("AGT-03"), Needs(clusters.EmulatorControl, clusters.HostNetworkPods),
+		SpecTimeout(3*time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			cluster := cloud.NewPaperCluster(ctx, env, cloud.NewRole(ctx, env))
+			flags, address := workload.HostPorts()
+
+			By("starting an agent for a cluster whose tokens may live for seconds")
+			pod := workload.Start(ctx, env, workload.NewPod(env, workload.NewNamespace(ctx, env), "", workload.OnHostNetwork(),
+				workload.NewAgentUnderTest(ctx, env).Serving("agent", append(flags, "--cluster-name", cluster.Name)...)))
+			pod.AwaitAgent(ctx, address)
+
+			By("asking with a token that is about to end, until it has ended")
+			var ends time.Time
+			var request probe.Request
+			var answer probe.Answer
+			for life := 10 * time.Second; life < time.Minute && answer.Credentials == nil; life *= 2 { // a machine may be slow
+				ends = time.Now().Add(life).Truncate(time.Second)
+				request = workload.RequestTo(address, workload.Token(cluster.Token(env, map[string]any{"exp": ends.Unix()})))
+				answer = pod.AskOnce(ctx, request)
+			}
+			Expect(answer).To(GrantCredentials())
+			Expect(answer.Credentials.Expiration).To(BeTemporally(">", ends.Add(time.Hour)), "when the credentials end, long after their token")
+			ask := func(ctx context.Context) probe.Answer { return pod.AskOnce(ctx, request) }
+			Eventually(ask).WithContext(ctx).Within(time.Until(ends)+clockSkew).ProbeEvery(second).ShouldNot(GrantCredentials(), "after the token's end")
+
+			Expect(ask(ctx)).To(RefuseWith(400, `^Service account token failed basic claim validations: .*token is expired`))
+			Expect(cloud.SessionCalls(ctx, env, request.Token)).To(HaveLen(1), "calls to EKS Auth")
 		})
 
 	It("keeps the tokens of a pod apart, and takes each until it ends", Covers("TOK-04"),

@@ -31,6 +31,7 @@ var (
 	}
 	passing = []control.Refusal{
 		{Code: "InternalServerException", Status: 500}, {Code: "ThrottlingException", Status: 429}, {Code: "ServiceUnavailableException", Status: 503},
+		{Code: "InvalidRequestException", Status: 400}, {Code: "InvalidParameterException", Status: 400},
 	}
 )
 

@@ -7,6 +7,8 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/podidentity/epi/framework"
 	"github.com/podidentity/epi/framework/cloud"
@@ -88,6 +90,20 @@ var _ = Describe("The webhook", func() {
 			namespace := workload.NewNamespaceNamed(ctx, env, name+strings.Repeat("z", maxLabel-len(name)))
 
 			pod := workload.AwaitAssociation(ctx, env, associateIn(ctx, env, namespace, "0.of-many.parts"))
+
+			Expect(variables(pod, workload.CredentialsVariable)).To(HaveKeyWithValue(workload.Main, workload.CredentialsURL))
+		})
+
+	It("serves the namespace that every cluster has", Covers("INJ-01"),
+		SpecTimeout(time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			name := env.NewName()
+			association := associateIn(ctx, env, corev1.NamespaceDefault, name)
+			env.T.Cleanup("service account "+name, func(ctx context.Context) error {
+				return env.Clientset.CoreV1().ServiceAccounts(corev1.NamespaceDefault).Delete(ctx, name, metav1.DeleteOptions{})
+			})
+
+			pod := workload.AwaitAssociation(ctx, env, association)
 
 			Expect(variables(pod, workload.CredentialsVariable)).To(HaveKeyWithValue(workload.Main, workload.CredentialsURL))
 		})

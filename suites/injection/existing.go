@@ -35,6 +35,31 @@ var _ = Describe("The webhook", func() {
 			}
 		})
 
+	It("respects a variable that has no value of its own, in containers of every kind", Covers("INJ-07"),
+		SpecTimeout(time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			association := associate(ctx, env)
+			workload.AwaitAssociation(ctx, env, association)
+
+			for what, variable := range map[string]corev1.EnvVar{
+				"an empty value": {Name: workload.CredentialsVariable},
+				"the value of a field of the pod": {Name: workload.CredentialsVariable,
+					ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: "metadata.name"}}},
+			} {
+				pod := workload.Admit(ctx, env, workload.NewPod(env, association.Namespace, account, append(everyKind(), func(pod *corev1.Pod) {
+					for _, c := range []*corev1.Container{&pod.Spec.InitContainers[0], &pod.Spec.InitContainers[1], &pod.Spec.Containers[1]} {
+						c.Env = append(c.Env, variable)
+					}
+				})...))
+
+				for _, c := range append([]corev1.Container{pod.Spec.Containers[1]}, pod.Spec.InitContainers...) {
+					Expect(named(c, workload.CredentialsVariable)).To(Equal([]corev1.EnvVar{variable}), "%s in container %s", what, c.Name)
+					Expect(named(c, workload.TokenFileVariable)).To(BeEmpty(), "beside %s in container %s", what, c.Name)
+				}
+				Expect(variables(pod, workload.CredentialsVariable)).To(HaveKeyWithValue(workload.Main, workload.CredentialsURL), "another container")
+			}
+		})
+
 	It("leaves a container alone that sets credentials, region and STS by itself", Covers("INJ-07"),
 		SpecTimeout(time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
@@ -81,6 +106,17 @@ var _ = Describe("The webhook", func() {
 			Expect(again.Labels).To(Equal(once.Labels))
 		})
 })
+
+// named are the variables of a container that have a name.
+func named(container corev1.Container, name string) []corev1.EnvVar {
+	var found []corev1.EnvVar
+	for _, variable := range container.Env {
+		if variable.Name == name {
+			found = append(found, variable)
+		}
+	}
+	return found
+}
 
 // values of a variable: a container may list it more than once.
 func values(container corev1.Container, name string) []string {

@@ -12,6 +12,7 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/emulator/control"
 	"github.com/podidentity/epi/framework"
 	"github.com/podidentity/epi/framework/cloud"
@@ -44,6 +45,10 @@ const (
 	// siblings is how many pods of one service account ask at once.
 	siblings    = 8
 	halfASecond = 500 * time.Millisecond
+	// briefLife of credentials: with 15 seconds or less left they are not served, so after 12 seconds all are others.
+	briefLife = 27 * time.Second
+	// afterwards is the time between two requests, and untilEnd how many of them go beyond that time.
+	afterwards, untilEnd = 3 * time.Second, 6
 )
 
 // podName is a short name, so that AWS leaves it whole in the name of the session.
@@ -115,6 +120,36 @@ var _ = Describe("Credentials", func() {
 						"the session of pod %s", podName(n))
 				}
 				Expect(seen).To(HaveLen(len(requests)), "credentials that differ")
+			}
+		})
+
+	It("are each pod's own when those of many are fetched anew at the same time", Covers("SEC-06"), Needs(clusters.EmulatorControl),
+		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
+			env := framework.From(ctx)
+			w := start(ctx, env)
+			for _, fault := range []control.Fault{
+				{Latency: &control.Latency{Fixed: control.Duration(halfASecond)}}, {Life: control.Duration(briefLife)},
+			} {
+				fault.Association = w.alice.Association.ID
+				cloud.AddFault(ctx, env, fault)
+			}
+			var requests []probe.Request
+			for n := range crowdSize {
+				pod := workload.NewBystander(ctx, env, w.namespace, w.alice.Association.ServiceAccount, func(pod *corev1.Pod) { pod.GenerateName, pod.Name = "", podName(n) })
+				request := identified(workload.AgentRequest(workload.NewToken(ctx, env, pod)))
+				request.Times, request.Every = untilEnd, afterwards
+				requests = append(requests, request)
+			}
+
+			By("asking as eight pods of one service account at once, again and again until the first credentials have ended")
+			for n, answers := range w.pod.AskTogether(ctx, requests...) {
+				seen := map[string]bool{}
+				for _, answer := range answers {
+					Expect(answer).To(GrantCredentials())
+					Expect(answer.Identity.ARN).To(ContainSubstring("-"+podName(n)+"-"), "the session of pod %s", podName(n))
+					seen[answer.Credentials.AccessKeyID] = true
+				}
+				Expect(len(seen)).To(BeNumerically(">", 1), "how often pod %s got credentials that differ", podName(n))
 			}
 		})
 
