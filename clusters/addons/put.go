@@ -83,7 +83,7 @@ func (i *Installer) PutAgent(ctx context.Context, template corev1.PodTemplateSpe
 	}); err != nil {
 		return err
 	}
-	old, err := i.removePods(ctx, set)
+	old, err := i.removePods(ctx, podsOfSet(set))
 	if err != nil {
 		return err
 	}
@@ -94,19 +94,27 @@ func agentSet() *appsv1.DaemonSet {
 	return &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: AgentNamespace, Name: AgentName}}
 }
 
-// podsOf lists the pods of set.
-func (i *Installer) podsOf(ctx context.Context, set *appsv1.DaemonSet) ([]corev1.Pod, error) {
+// owned are the pods that an object of that name makes.
+type owned struct {
+	namespace, name string
+	selector        *metav1.LabelSelector
+}
+
+func podsOfSet(set *appsv1.DaemonSet) owned { return owned{set.Namespace, set.Name, set.Spec.Selector} }
+
+// pods lists what is owned.
+func (i *Installer) pods(ctx context.Context, by owned) ([]corev1.Pod, error) {
 	var pods corev1.PodList
-	selector := resources.WithLabelSelector(metav1.FormatLabelSelector(set.Spec.Selector))
-	if err := i.resources.WithNamespace(set.Namespace).List(ctx, &pods, selector); err != nil {
-		return nil, fmt.Errorf("list pods of %s/%s: %w", set.Namespace, set.Name, err)
+	selector := resources.WithLabelSelector(metav1.FormatLabelSelector(by.selector))
+	if err := i.resources.WithNamespace(by.namespace).List(ctx, &pods, selector); err != nil {
+		return nil, fmt.Errorf("list pods of %s/%s: %w", by.namespace, by.name, err)
 	}
 	return pods.Items, nil
 }
 
-// removePods removes the pods of set on all nodes at once, and returns which those were.
-func (i *Installer) removePods(ctx context.Context, set *appsv1.DaemonSet) ([]types.UID, error) {
-	pods, err := i.podsOf(ctx, set)
+// removePods removes what is owned on all nodes at once, and returns which pods those were.
+func (i *Installer) removePods(ctx context.Context, by owned) ([]types.UID, error) {
+	pods, err := i.pods(ctx, by)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +137,7 @@ func (i *Installer) waitAnew(ctx context.Context, set *appsv1.DaemonSet, old []t
 		err := i.resources.Get(ctx, set.Name, set.Namespace, set)
 		var pods []corev1.Pod
 		if err == nil {
-			pods, err = i.podsOf(ctx, set)
+			pods, err = i.pods(ctx, podsOfSet(set))
 		}
 		if err != nil {
 			seen = err.Error()

@@ -34,6 +34,7 @@ type testFlags struct {
 	list      string
 	repeat    int
 	junit     string
+	each      bool
 }
 
 func (f *testFlags) register(cmd *cobra.Command) {
@@ -48,6 +49,7 @@ func (f *testFlags) register(cmd *cobra.Command) {
 	flags.BoolVar(&f.options.FailFast, "fail-fast", false, "end after the first spec that fails; the rest is recorded as not run")
 	flags.Int64Var(&f.options.Seed, "order", 1, "seed of the order of the specs; each time of --repeat has the next one")
 	flags.IntVar(&f.repeat, "repeat", 1, "run the specs so many times, until one fails; what is recorded is the last time")
+	flags.BoolVar(&f.each, "each", false, "run each spec alone, on an agent and a webhook that were just started, and print a table of them")
 	flags.StringVar(&f.junit, "junit-report", "", "also write the JUnit report to this file")
 	flags.StringVar(&f.artifacts, "artifacts", "_artifacts", "folder of the runs: each gets one below it, and latest points to the last")
 	mutations := make([]string, 0, len(framework.Mutations()))
@@ -73,6 +75,9 @@ func (f *testFlags) validate(ctx context.Context) error {
 	}
 	if f.repeat < 1 || f.repeat > mostRepeats {
 		return usageError("flag --repeat: %d is not within 1 to %d", f.repeat, mostRepeats)
+	}
+	if f.each && f.repeat > 1 {
+		return usageError("flags --each and --repeat: choose one; --each runs every spec once")
 	}
 	if err := checkReportFile(f.junit); err != nil {
 		return usageError("flag --junit-report: %w", err)
@@ -150,6 +155,10 @@ platform (associations, EKS Auth, session tags, policies, instance metadata) or
 client (SDKs). MUST requirements are the profile's core, SHOULD ones its extension.
 --profile takes a level, profiles, or both: core; agent,webhook; agent,core.
 
+A spec has to hold alone and in any order. --order and --repeat try other orders;
+--each runs one after the other, each on an agent and a webhook that were just
+started, and prints a table. It takes about ten seconds a spec: choose by --profile.
+
 Specs that take minutes by their nature are recorded as skipped without --slow.
 
 The environment is watched meanwhile. What was decided while its API server, a node or
@@ -171,6 +180,7 @@ else went wrong beside it), 3 the environment is gone or broke, so there is no v
   epi test --label-filter 'ABAC-02'       one requirement
   epi test --suites injection --procs 1
   epi test --label-filter AGT-10 --repeat 20
+  epi test --each --profile webhook       each spec alone, on a fresh agent and webhook
   epi test --fail-fast --junit-report out/junit.xml`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
@@ -257,7 +267,10 @@ func (a *app) runSuites(ctx context.Context, env *clusters.Environment, flags te
 	}
 	options.Watch = watch
 	starts := session.watchStarts(ctx, env)
-	for time := 1; ; time++ {
+	if flags.each {
+		err = a.runEach(ctx, env, options, specs, session, steps)
+	}
+	for time := 1; !flags.each; time++ {
 		held, suitesErr := a.runOnce(ctx, options, names, round{time, flags.repeat}, session, steps)
 		err = suitesErr
 		if !held || err != nil || time >= flags.repeat || ctx.Err() != nil {

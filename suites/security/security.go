@@ -134,8 +134,8 @@ var _ = Describe("Credentials", func() {
 				cloud.AddFault(ctx, env, fault)
 			}
 			var requests []probe.Request
-			for n := range crowdSize {
-				pod := workload.NewBystander(ctx, env, w.namespace, w.alice.Association.ServiceAccount, func(pod *corev1.Pod) { pod.GenerateName, pod.Name = "", podName(n) })
+			for n := range siblings {
+				pod := workload.NewUnscheduledPod(ctx, env, w.namespace, w.alice.Association.ServiceAccount, func(pod *corev1.Pod) { pod.GenerateName, pod.Name = "", podName(n) })
 				request := identified(workload.AgentRequest(workload.NewToken(ctx, env, pod)))
 				request.Times, request.Every = untilEnd, afterwards
 				requests = append(requests, request)
