@@ -36,7 +36,7 @@ func (f *flags) register(cmd *cobra.Command) {
 	set.IntVar(&f.skip, "skip", 0, "leave out so many of the sample, which were examined before")
 	set.StringVar(&f.table, "table", "", "file that keeps what became of each mutant: one that is in it is not examined again")
 	set.DurationVar(&f.most, "for", 0, "begin no mutant after this time; the next call with the same --table goes on (default no limit)")
-	set.BoolVar(&f.slow, "slow", false, "also run specs that take minutes, where a mutant declares what they decide")
+	set.BoolVar(&f.slow, "slow", false, "also run specs that take minutes: where a mutant declares what they decide, and on what survives of a sample")
 	set.StringVar(&f.artifacts, "artifacts", "_artifacts", "folder of the runs: each gets one below it, and latest points to the last")
 	set.StringVar(&f.root, "root", ".", "folder of the repository")
 	set.BoolVar(&f.list, "list", false, "list the mutants and what they declare to violate, and run nothing")

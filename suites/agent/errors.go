@@ -85,9 +85,10 @@ var _ = Describe("The agent, where EKS Auth gives no credentials,", func() {
 			env := framework.From(ctx)
 			namespace, role := workload.NewNamespace(ctx, env), cloud.NewRole(ctx, env)
 			var requests []probe.Request
+			var faults []*cloud.Fault
 			for _, hang := range []time.Duration{0, time.Minute} {
 				tenant := workload.NewTenant(ctx, env, namespace, role)
-				cloud.AddFault(ctx, env, control.Fault{Association: tenant.Association.ID, Outage: &control.Outage{Hang: control.Duration(hang)}})
+				faults = append(faults, cloud.AddFault(ctx, env, control.Fault{Association: tenant.Association.ID, Outage: &control.Outage{Hang: control.Duration(hang)}}))
 				request := tenant.AgentRequest()
 				request.Timeout = serverTimeout
 				requests = append(requests, request)
@@ -100,6 +101,14 @@ var _ = Describe("The agent, where EKS Auth gives no credentials,", func() {
 			for i, what := range []string{"a connection that ends", "silence"} {
 				Expect(answers[i][0]).To(RefuseWith(http.StatusInternalServerError, ``), what)
 				AddReportEntry("answered "+what+" after", answers[i][0].Took.Round(10*time.Millisecond).String())
+			}
+
+			By("asking when EKS Auth answers again")
+			for _, fault := range faults {
+				fault.Remove(ctx)
+			}
+			for _, answer := range pod.AskTogether(ctx, requests...) {
+				Expect(answer[0]).To(GrantCredentials())
 			}
 		})
 })

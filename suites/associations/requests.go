@@ -51,11 +51,13 @@ var _ = Describe("The association API", func() {
 		SpecTimeout(time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			association := cloud.Associate(ctx, env, env.NewName(), account, cloud.NewRole(ctx, env))
+			_, err := env.EKS.DescribePodIdentityAssociation(ctx, &eks.DescribePodIdentityAssociationInput{ClusterName: &env.ClusterName, AssociationId: &association.ID})
+			Expect(err).NotTo(HaveOccurred(), "while it is there")
 			gone := remove(ctx, env, association)
 			nowhere := aws.String(env.ClusterName + "-unknown")
 			notFound := BeRefusedWith("ResourceNotFoundException", http.StatusNotFound)
 
-			_, err := env.EKS.DescribePodIdentityAssociation(ctx, &eks.DescribePodIdentityAssociationInput{ClusterName: &env.ClusterName, AssociationId: &gone})
+			_, err = env.EKS.DescribePodIdentityAssociation(ctx, &eks.DescribePodIdentityAssociationInput{ClusterName: &env.ClusterName, AssociationId: &gone})
 			Expect(err).To(notFound)
 			_, err = env.EKS.UpdatePodIdentityAssociation(ctx, &eks.UpdatePodIdentityAssociationInput{ClusterName: &env.ClusterName, AssociationId: &gone, DisableSessionTags: aws.Bool(true)})
 			Expect(err).To(notFound)
@@ -74,6 +76,7 @@ var _ = Describe("The association API", func() {
 		SpecTimeout(time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			role := cloud.NewRole(ctx, env)
+			Expect(creating(ctx, env, withRole(role))).To(Succeed(), "the same request, unchanged")
 
 			for what, change := range map[string]func(*eks.CreatePodIdentityAssociationInput){
 				"no namespace":               func(in *eks.CreatePodIdentityAssociationInput) { in.Namespace = aws.String("") },

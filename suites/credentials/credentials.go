@@ -26,6 +26,11 @@ var _ = Describe("A pod", func() {
 			pod := workload.Start(ctx, env, workload.NewPod(env, namespace, ""))
 
 			Expect(pod.Caller(ctx)).To(HaveNoCredentials())
+
+			By("presenting the token of an associated pod from it, which shows that there are credentials to be had")
+			tenant := workload.NewTenant(ctx, env, namespace, cloud.NewRole(ctx, env))
+			Expect(pod.AskOnce(ctx, tenant.AgentRequest())).To(GrantCredentials())
+			Expect(pod.Caller(ctx)).To(HaveNoCredentials(), "afterwards")
 		})
 
 	It("with an association gets a token that is bound to it, for Pod Identity alone", Covers("TOK-01"),

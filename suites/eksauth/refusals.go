@@ -23,6 +23,8 @@ var _ = Describe("EKS Auth", func() {
 	It("refuses a request without a token, and one that is no JSON", Covers("AUT-05"),
 		SpecTimeout(time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
+			good, _ := associated(ctx, env)
+			Expect(cloud.Send(ctx, env, request(env, good)).Status).To(Equal(http.StatusOK), "the same request with a token")
 
 			Expect(asking(env, &env.Clients, "")(ctx)).To(BeRefusedWith("InvalidParameterException", http.StatusBadRequest))
 

@@ -19,22 +19,17 @@ import (
 const account = "reader"
 
 var _ = Describe("Instance metadata", func() {
-	It("does not answer a pod", Covers("IMDS-02"), Needs(clusters.IMDS),
-		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
+	It("answers a pod on the host network with the node's role, and does not answer a pod of its own network", Covers("IMDS-02"),
+		Needs(clusters.IMDS, clusters.HostNetworkPods), SpecTimeout(2*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			pod := workload.Start(ctx, env, workload.NewPod(env, workload.NewNamespace(ctx, env), ""))
+			host := workload.Start(ctx, env, workload.NewPod(env, workload.NewNamespace(ctx, env), "", workload.OnHostNetwork()))
+
+			By("asking for a session token and the role's name from the host's network")
+			Eventually(host.Metadata).WithContext(ctx).Within(env.Timeouts.MetadataAnswer).Should(GetMetadataOf(env.NodeRole))
 
 			By("asking for a session token from the pod's network")
 			Expect(pod.Metadata(ctx)).To(GetNoMetadata())
-		})
-
-	It("answers a pod on the host network with the node's role", Covers("IMDS-02"), Needs(clusters.IMDS, clusters.HostNetworkPods),
-		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
-			env := framework.From(ctx)
-			pod := workload.Start(ctx, env, workload.NewPod(env, workload.NewNamespace(ctx, env), "", workload.OnHostNetwork()))
-
-			By("asking for a session token and the role's name from the host's network")
-			Eventually(pod.Metadata).WithContext(ctx).Within(env.Timeouts.MetadataAnswer).Should(GetMetadataOf(env.NodeRole))
 		})
 
 	It("closed to pods, still lets the agent work as the node", Covers("IMDS-03"), Needs(clusters.IMDS),

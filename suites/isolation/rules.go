@@ -40,7 +40,7 @@ var _ = Describe("The instance metadata service", func() {
 			env := framework.From(ctx)
 			pod := workload.Start(ctx, env, workload.NewPod(env, workload.NewNamespace(ctx, env), "", workload.OnHostNetwork()))
 
-			By("asking for one with X-Forwarded-For")
-			Expect(pod.MetadataRules(ctx)).To(HaveField("PutForwarded", http.StatusForbidden))
+			By("asking for one without and with X-Forwarded-For")
+			Expect(pod.MetadataRules(ctx)).To(And(HaveField("PutTTL21600", http.StatusOK), HaveField("PutForwarded", http.StatusForbidden)))
 		})
 })

@@ -67,7 +67,8 @@ type Examine func(ctx context.Context, env *clusters.Environment, selection Sele
 type Run struct {
 	Mutants []Mutant
 	Scope   Scope
-	// Slow also runs specs that take minutes, where a mutant declares what they decide.
+	// Slow also runs specs that take minutes, where a mutant declares what they decide; of mutants that declare
+	// nothing on those that survive the others, as far as they decide requirements of the subject's own profile.
 	Slow    bool
 	Builder Builder
 	// Source is the repository.
@@ -236,7 +237,28 @@ func (r Run) inPhases(ctx context.Context, m Mutant, selection Selection) ([]rep
 	rest := selection
 	rest.Except = own
 	more, err := r.Examine(ctx, r.Cluster.Environment(), rest)
+	specs = append(specs, more...)
+	slow := slowOf(specs, own)
+	if err != nil || !r.Slow || len(slow) == 0 || selection.Enough(specs) {
+		return specs, err
+	}
+	more, err = r.Examine(ctx, r.Cluster.Environment(), Selection{Specs: slow, Slow: true})
+	specs = slices.DeleteFunc(specs, func(spec reports.Spec) bool { return slices.Contains(slow, spec.Name) })
 	return append(specs, more...), err
+}
+
+// mostSlow is what a slow spec may take that is run on mutants that declare nothing.
+const mostSlow = 5 * time.Minute
+
+// slowOf are the specs that were skipped since they take minutes, of those that decide one of the requirements.
+func slowOf(specs []reports.Spec, requirements []string) []string {
+	var names []string
+	for _, spec := range specs {
+		if spec.Outcome == reports.Skipped && spec.Slow <= mostSlow && slices.ContainsFunc(spec.Requirements, func(id string) bool { return slices.Contains(requirements, id) }) {
+			names = append(names, spec.Name)
+		}
+	}
+	return names
 }
 
 // ownRequirements are those of the profile that is called as the subject.

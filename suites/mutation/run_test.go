@@ -324,3 +324,15 @@ func TestRunAsksTheSubjectsOwnSpecsFirst(t *testing.T) {
 		t.Errorf("ran %q, want %q", kinds, want)
 	}
 }
+
+func TestSlowSpecsOfTheSubject(t *testing.T) {
+	got := slowOf([]reports.Spec{
+		{Name: "renewal", Requirements: []string{"AGT-20"}, Outcome: reports.Skipped, Slow: 3 * time.Minute},
+		{Name: "too slow", Requirements: []string{"AGT-20"}, Outcome: reports.Skipped, Slow: 12 * time.Minute},
+		{Name: "another's", Requirements: []string{"INJ-01"}, Outcome: reports.Skipped, Slow: time.Minute},
+		{Name: "quick", Requirements: []string{"AGT-20"}, Outcome: reports.Pass},
+	}, []string{"AGT-20"})
+	if !slices.Equal(got, []string{"renewal"}) {
+		t.Errorf("got %q", got)
+	}
+}
