@@ -196,7 +196,7 @@ var _ = Describe("The agent", func() {
 	It("refuses a token that has ended while it holds its credentials", Covers("AGT-03"), Needs(clusters.EmulatorControl, clusters.HostNetworkPods),
 		SpecTimeout(3*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
-			cluster := cloud.NewPaperCluster(ctx, env, cloud.NewRole(ctx, env))
+			cluster := cloud.NewUnbackedCluster(ctx, env, cloud.NewRole(ctx, env))
 			flags, address := workload.HostPorts()
 
 			By("starting an agent for a cluster whose tokens may live for seconds")
