@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +21,9 @@ const (
 	slowerFactor = 2
 	slowerBy     = 5 * time.Second
 )
+
+// longDigest is a digest of which the beginning is enough to tell it from others.
+var longDigest = regexp.MustCompile(`(sha256:[0-9a-f]{12})[0-9a-f]{52}`)
 
 // How much of each kind of change is told.
 const maxChanges = 5
@@ -77,7 +81,7 @@ func (s *summary) since(since *Since) {
 	}
 	title := "Since " + plain(since.Run.ID)
 	if changes := since.Comparison.Changes; len(changes) > 0 {
-		title += " (" + plain(strings.Join(changes, "; ")) + ")"
+		title += " (" + longDigest.ReplaceAllString(plain(strings.Join(changes, "; ")), "$1…") + ")"
 	}
 	if len(failing)+len(holding)+len(slower)+len(quicker) == 0 {
 		s.clipped("", "", 2, title+": nothing changed", "")

@@ -32,8 +32,10 @@ func TestSummarySaysWhatChanged(t *testing.T) {
 		"requirements": {Comparison{Requirements: flips}, nil, []string{
 			"Since 20261122-100000:\n  ✗ AGT-01 fails, and held before: Answers\n  ✗ AGT-02 fails, and was skipped before: Renews\n  ✗ AGT-03 fails, and was not there before: Is new\n  ✓ INJ-02 holds again: Injects\n"},
 			[]string{"INJ-05", "INJ-06"}},
-		"many":        {Comparison{Requirements: many}, nil, []string{"    … and 4 more\n"}, nil},
-		"what came":   {Comparison{Changes: []string{"agent: a:1 → a:2"}}, nil, []string{"Since 20261122-100000 (agent: a:1 → a:2): nothing changed\n"}, nil},
+		"many":      {Comparison{Requirements: many}, nil, []string{"    … and 4 more\n"}, nil},
+		"what came": {Comparison{Changes: []string{"agent: a:1 → a:2"}}, nil, []string{"Since 20261122-100000 (agent: a:1 → a:2): nothing changed\n"}, nil},
+		"digests": {Comparison{Changes: []string{"agent: a@sha256:" + strings.Repeat("a", 64) + " → a@sha256:" + strings.Repeat("b", 64)}}, nil,
+			[]string{"Since 20261122-100000 (agent: a@sha256:aaaaaaaaaaaa… → a@sha256:bbbbbbbbbbbb…)"}, nil},
 		"a benchmark": {Comparison{Benchmarks: []Difference{measure("worse", true), measure("better", false)}}, nil, []string{"  ! worse: warm p99, 2.00 → 4.00 ms, × 2 (p=0.008)\n", "  ✓ better: warm p99"}, nil},
 		"measures of chance": {Comparison{Benchmarks: []Difference{measure("no difference shown", false), measure("too few measurements", false), measure("worse", false), limited}}, nil,
 			[]string{"nothing changed"}, nil},
