@@ -19,7 +19,7 @@ const Different = "different"
 // its repeats. A measure regressed if it is shown to be worse than the old values would be with the
 // tolerance, a share of them, on top. That medians are so far apart is not enough: of the hundreds of
 // measures of two equal runs some are, and a gate that cries wolf is soon left open. One that was
-// measured where the generator was the limit is told as limited instead. Measures without samples are not
+// measured where the generator was the limit is reported as limited instead. Measures without samples are not
 // compared.
 func Benches(before, after reports.Bench, tolerance float64) ([]reports.Difference, error) {
 	old := map[place]reports.Metric{}
@@ -114,14 +114,14 @@ func Gone(before, after reports.Bench) []string {
 	}
 	each(after, func(at place, _ reports.Case, _ reports.Metric) { has[at] = true })
 	var gone []string
-	told := map[string]bool{}
+	reported := map[string]bool{}
 	each(before, func(at place, _ reports.Case, _ reports.Metric) {
 		switch {
 		case has[at]:
 		case ended[at.scenario]:
 			gone = append(gone, reports.Difference{Scenario: at.scenario, Case: at.name, Metric: at.metric}.About())
-		case !told[at.scenario]:
-			told[at.scenario] = true
+		case !reported[at.scenario]:
+			reported[at.scenario] = true
 			gone = append(gone, at.scenario)
 		}
 	})

@@ -139,7 +139,7 @@ func TestBenchesGivesMediansAndTheirRatio(t *testing.T) {
 	}
 }
 
-// What only one run has is not compared, and what the new one lacks is told.
+// What only one run has is not compared, and what the new one lacks is reported.
 func TestWhatIsNotInBoth(t *testing.T) {
 	before := bench(metric("lower", around(1)...), reports.Metric{Name: "rss", Unit: "B", Samples: around(5)})
 	before.Scenarios = append(before.Scenarios,

@@ -41,14 +41,14 @@ func (f *Fleet) calibrate(ctx context.Context, pod *workload.Probe, calibration 
 // Record is the calibration for the record: of the slowest of the generators, with connections that are
 // kept.
 func (f *Fleet) Record() reports.Generator {
-	told := reports.Generator{Pods: len(f.generators), Rate: calmRate}
+	record := reports.Generator{Pods: len(f.generators), Rate: calmRate}
 	for i, c := range f.calibrations {
-		if i == 0 || c.Kept.Ceiling < told.Ceiling {
-			told.Ceiling = c.Kept.Ceiling
+		if i == 0 || c.Kept.Ceiling < record.Ceiling {
+			record.Ceiling = c.Kept.Ceiling
 		}
-		told.P50, told.P99 = max(told.P50, c.Kept.P50.Seconds()), max(told.P99, c.Kept.P99.Seconds())
+		record.P50, record.P99 = max(record.P50, c.Kept.P50.Seconds()), max(record.P99, c.Kept.P99.Seconds())
 	}
-	return told
+	return record
 }
 
 // Ceiling of all generators together, with connections that are kept, in requests a second.

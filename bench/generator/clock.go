@@ -9,7 +9,7 @@ import (
 	"github.com/podidentity/epi/framework/probe"
 )
 
-// Offset is how far the clocks of nodes are ahead of this machine's, as far as that can be told: at
+// Offset is how far the clocks of nodes are ahead of this machine's, as far as that is known: at
 // least Least, which is negative for a clock that is behind, and at most Most.
 type Offset struct{ Least, Most time.Duration }
 
@@ -20,7 +20,7 @@ func (o Offset) String() string {
 const (
 	// clockNodes are asked for their time at most: the clocks of a cluster are set by the same servers.
 	clockNodes = 10
-	// clockAsks are made of each: the quickest answers tell most.
+	// clockAsks is how often each clock is asked: the quickest answers are the most precise.
 	clockAsks = 5
 )
 
@@ -34,12 +34,12 @@ func (f *Fleet) Clocks(ctx context.Context) (Offset, error) {
 		}
 		var heard []reading
 		for range clockAsks {
-			var told probe.Clock
+			var answer probe.Clock
 			r := reading{before: time.Now()}
-			if err := ask(ctx, observer, &told, "do", probe.OpClock); err != nil {
+			if err := ask(ctx, observer, &answer, "do", probe.OpClock); err != nil {
 				return Offset{}, fmt.Errorf("ask node %s for its time: %w", node, err)
 			}
-			r.after, r.told = time.Now(), told.Now
+			r.after, r.other = time.Now(), answer.Now
 			heard = append(heard, r)
 		}
 		own := offset(heard)
@@ -54,15 +54,15 @@ func (f *Fleet) Clocks(ctx context.Context) (Offset, error) {
 	return *all, nil
 }
 
-// reading is what another clock told between two times of this one.
-type reading struct{ before, told, after time.Time }
+// reading is the time of another clock between two times of this one.
+type reading struct{ before, other, after time.Time }
 
 // offset is what all readings of a clock, of which there is one or more, agree on.
 func offset(readings []reading) Offset {
 	var o Offset
 	for i, r := range readings {
 		// Wall clock against wall clock: the other's has no monotonic reading.
-		least, most := r.told.Sub(r.after.Round(0)), r.told.Sub(r.before.Round(0))
+		least, most := r.other.Sub(r.after.Round(0)), r.other.Sub(r.before.Round(0))
 		if i == 0 || least > o.Least {
 			o.Least = least
 		}

@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	// roleLabel tells the fleet's pods apart.
+	// roleLabel distinguishes the fleet's pods.
 	roleLabel = "epi.podidentity.dev/bench"
 	generator = "generator"
 	observer  = "observer"
@@ -145,7 +145,7 @@ func await(ctx context.Context, env *framework.Env, namespace, role string, n in
 		selector := labels.Set{roleLabel: role}.String()
 		if err := env.Resources.WithNamespace(namespace).List(ctx, &list, resources.WithLabelSelector(selector)); err != nil {
 			seen = err.Error()
-			return false, nil //nolint:nilerr // told with the timeout, if it lasts
+			return false, nil //nolint:nilerr // if it persists the timeout's error contains it
 		}
 		found, seen = nil, fmt.Sprintf("%d pods", len(list.Items))
 		for i := range list.Items {

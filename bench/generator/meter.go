@@ -46,11 +46,11 @@ func (f *Fleet) Meter(ctx context.Context, containers []Container) (map[string]m
 		if !ok {
 			return nil, fmt.Errorf("meter containers: there is no observer on node %s", node)
 		}
-		told := map[string]meter.Usage{}
-		if err := ask(ctx, pod, &told, append([]string{"meter"}, ids...)...); err != nil {
+		used := map[string]meter.Usage{}
+		if err := ask(ctx, pod, &used, append([]string{"meter"}, ids...)...); err != nil {
 			return nil, fmt.Errorf("meter containers on node %s: %w", node, err)
 		}
-		maps.Copy(usage, told)
+		maps.Copy(usage, used)
 	}
 	return usage, nil
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // Calibration is what a generator can do where it runs, measured against a handler that does nothing
-// (Null) on the same node: less than that cannot be told of any subject.
+// (Null) on the same node: no subject can be measured below that.
 type Calibration struct {
 	// Rate of the open loop, in requests a second.
 	Rate float64 `json:"rate"`
@@ -137,7 +137,7 @@ func Limited(result *Result, own Own, rate float64) string {
 	return ""
 }
 
-// brief leaves out what nobody reads of a duration: "873ms", "5.8ms".
+// brief rounds a duration to the digits that matter: "873ms", "5.8ms".
 func brief(d time.Duration) time.Duration {
 	if d >= 10*time.Millisecond {
 		return d.Round(time.Millisecond)

@@ -9,7 +9,7 @@ import (
 // preparer is a target whose requests can be made ready before they begin: what is left then is to send.
 type preparer interface {
 	Target
-	// prepare makes request n ready: connected and built. Its error is told by its request, which fails.
+	// prepare makes request n ready: connected and built. If it returns an error the request fails with it.
 	prepare(ctx context.Context, n uint64) (prepared, error)
 }
 

@@ -91,7 +91,7 @@ func TestGeneratorsShareAHerd(t *testing.T) {
 	}
 }
 
-// What goes wrong with a connection that waits is told by its request.
+// The request reports the failure of a connection that waits.
 func TestAHerdTellsWhatGoesWrong(t *testing.T) {
 	refused, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -101,7 +101,7 @@ func TestAHerdTellsWhatGoesWrong(t *testing.T) {
 		t.Fatal(err)
 	}
 	closing := httptest.NewUnstartedServer(Null())
-	closing.Config.ReadHeaderTimeout = time.Nanosecond // closes what waits, and answers nobody
+	closing.Config.ReadHeaderTimeout = time.Nanosecond // closes connections that wait, without an answer
 	closing.Start()
 	defer closing.Close()
 	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))

@@ -81,7 +81,7 @@ func TestKindsOfErrors(t *testing.T) {
 		}
 	}
 	if got := mustHTTP(t, HTTPOptions{URL: "http://" + closed.Addr().String()}).Do(t.Context(), 0); got != "refused" {
-		t.Errorf("nobody listens: %q", got)
+		t.Errorf("there is no listener: %q", got)
 	}
 }
 

@@ -46,5 +46,5 @@ func (p *pacer) wait(ctx context.Context, d time.Duration) error {
 
 func (p *pacer) close() {
 	p.stop()
-	_ = p.timer.Close() // nobody waits any more
+	_ = p.timer.Close() // there is no waiter any more
 }

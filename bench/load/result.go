@@ -67,7 +67,7 @@ func (p *PhaseResult) Failed() int64 {
 	return sum
 }
 
-// Kinds tells the errors by their kind, the most first, such as "4500 refused, 3 timeout".
+// Kinds lists the errors by their kind, the most frequent first, such as "4500 refused, 3 timeout".
 func (p *PhaseResult) Kinds() string {
 	var list []string
 	for _, kind := range slices.SortedFunc(maps.Keys(p.Errors), func(a, b string) int {

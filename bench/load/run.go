@@ -98,7 +98,7 @@ func Run(ctx context.Context, schedule Schedule, target Target, options Options)
 		if ahead < 0 {
 			return nil, fmt.Errorf("run load: its start, %s, passed %s ago: give generators more time to get ready", options.Start.Format(time.RFC3339Nano), -ahead)
 		}
-		// By the monotonic clock from here on, which nobody sets.
+		// From here on by the monotonic clock, which cannot be set.
 		start = start.Add(ahead)
 	}
 	g.start = start

@@ -12,12 +12,12 @@ import (
 )
 
 // serial answers one request after the other.
-type serial struct{ turn chan struct{} }
+type serial struct{ slot chan struct{} }
 
 func (s serial) Do(context.Context, uint64) string {
-	s.turn <- struct{}{}
+	s.slot <- struct{}{}
 	time.Sleep(2 * time.Millisecond)
-	<-s.turn
+	<-s.slot
 	return ""
 }
 
@@ -41,7 +41,7 @@ func TestWaitingForAWorkerCounts(t *testing.T) {
 	}
 }
 
-// hanging answers none of its requests until it is told to stop.
+// hanging answers none of its requests until its context ends.
 type hanging struct{ began atomic.Int64 }
 
 func (h *hanging) Do(ctx context.Context, _ uint64) string {

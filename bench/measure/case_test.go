@@ -76,7 +76,7 @@ func TestCaseRecordsOnlyWhatWasMetered(t *testing.T) {
 	unmetered.Add(Sample{Result: result(t, 500, 0, time.Millisecond), Calls: -1, Identities: 10})
 	for _, m := range unmetered.Report().Metrics {
 		if m.Name == "cpu" || m.Name == "rss" || m.Name == "calls" || m.Name == "p99.9" {
-			t.Errorf("%s is told, which nobody measured", m.Name)
+			t.Errorf("%s is recorded, and was not measured", m.Name)
 		}
 	}
 }

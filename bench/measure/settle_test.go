@@ -29,13 +29,13 @@ func TestNothingIsMeasuredInAnEnvironmentThatIsAway(t *testing.T) {
 		undecided     bool
 		notes         int
 	}{
-		"it was there":                 {outcome: reports.Pass, want: reports.Pass},
-		"it was there, and it failed":  {outcome: reports.Fail, want: reports.Fail},
-		"it was away":                  {outcome: reports.Pass, want: reports.Error, away: away{reason: "node blue was away", sure: true}, undecided: true},
-		"it was away, and it failed":   {outcome: reports.Fail, want: reports.Error, away: away{reason: "node blue was away", sure: true}, undecided: true},
-		"it was away, and it broke":    {outcome: reports.Error, want: reports.Error, away: away{reason: "node blue was away", sure: true}, undecided: true},
-		"it answered late":             {outcome: reports.Fail, want: reports.Fail, away: away{reason: "node blue did not answer"}, notes: 1},
-		"it was not run, nobody looks": {outcome: reports.NotRun, want: reports.NotRun, away: away{reason: "node blue was away", sure: true}},
+		"it was there":                                    {outcome: reports.Pass, want: reports.Pass},
+		"it was there, and it failed":                     {outcome: reports.Fail, want: reports.Fail},
+		"it was away":                                     {outcome: reports.Pass, want: reports.Error, away: away{reason: "node blue was away", sure: true}, undecided: true},
+		"it was away, and it failed":                      {outcome: reports.Fail, want: reports.Error, away: away{reason: "node blue was away", sure: true}, undecided: true},
+		"it was away, and it broke":                       {outcome: reports.Error, want: reports.Error, away: away{reason: "node blue was away", sure: true}, undecided: true},
+		"it answered late":                                {outcome: reports.Fail, want: reports.Fail, away: away{reason: "node blue did not answer"}, notes: 1},
+		"it was not run, so the environment is not asked": {outcome: reports.NotRun, want: reports.NotRun, away: away{reason: "node blue was away", sure: true}},
 	} {
 		record := reports.Scenario{Outcome: row.outcome, Started: time.Now()}
 		if row.outcome == reports.Fail {

@@ -12,7 +12,7 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// silent takes what a task is told.
+// silent is a task that shows nothing.
 type silent struct{}
 
 func (silent) Detail(string, ...any) {}

@@ -224,7 +224,7 @@ func (h Host) addProcesses(names map[string]string, usages map[string]Usage) err
 	return nil
 }
 
-// sockets adds those of a process to so many; -1 if they cannot be told.
+// sockets adds those of a process to so many; -1 if they are unknown.
 func (h Host) sockets(process string, others int) (int, error) {
 	if others < 0 {
 		return others, nil

@@ -61,7 +61,7 @@ func TestPodsAreCreatedWhenTheyAreDue(t *testing.T) {
 	})
 }
 
-// Who refused a pod tells whose fault it is.
+// The refuser of a pod decides whose failure it is.
 func TestPodsThatCannotBeCreatedEndTheScenario(t *testing.T) {
 	for _, test := range []struct {
 		err     error

@@ -154,7 +154,7 @@ func TestCountsOfTheSameTwiceShowNoDifference(t *testing.T) {
 	}
 }
 
-// What the issue calls plain is told after four repeats, always: 30% of the requests of a herd failed
+// A difference as large as this one is always found after four repeats: 30% of the requests of a herd failed
 // against 0.05%, 200 calls against 1, also where repeats differ more than chance has it.
 func TestWhatIsPlainIsToldAfterFourRepeats(t *testing.T) {
 	const runs = 1000

@@ -13,10 +13,10 @@ import (
 // some agree by chance.
 const leastSpread = 0.03
 
-// Interval is an estimate with what it can be told to lie within.
+// Interval is an estimate with its confidence limits.
 type Interval struct{ Estimate, Low, High float64 }
 
-// Paired are measures made in turn, A B B A A B B A: A of a pair beside B. What slows the machine for a
+// Paired are measures made alternately, A B B A A B B A, as pairs of A and B. What slows the machine for a
 // while slows both of a pair, and leaves their ratio alone; what slows it more and more slows A of one
 // pair and B of the next.
 type Paired struct {
@@ -31,7 +31,7 @@ type Paired struct {
 // logarithm of a ratio is as likely to be x as -x, whatever the measure's own distribution; and of
 // distributions that are symmetric those with long tails make the test find less than it is permitted to
 // and never more (Efron, Student's t-test under symmetry conditions, JASA 64, 1969). A test by ranks would
-// not need that, and would need nine pairs before it can tell 30% from nothing.
+// not need that, and would need nine pairs to distinguish 30% from nothing.
 func NewPaired(before, after []float64) (Paired, error) {
 	if err := errors.Join(check("old", before), check("new", after)); err != nil {
 		return Paired{}, err
@@ -95,7 +95,7 @@ func (p Paired) More(level, within float64) int {
 // manyPairs is where planning ends.
 const manyPairs = 1000
 
-// Detectable is the ratio, above 1, that so many pairs with that spread tell from 1 four times of five.
+// Detectable is the ratio above 1 that a number of pairs with a spread distinguishes from 1 in four of five runs.
 func Detectable(pairs int, spread, level float64) float64 {
 	freedom := float64(pairs - 1)
 	return math.Exp((critical(level, freedom) + critical(2*(1-power), freedom)) * spread / math.Sqrt(float64(pairs)))

@@ -124,17 +124,17 @@ type machine struct {
 	last   float64
 }
 
-// turn measures m measures that share the machine's troubles; true is what each would be without. Of the
+// execution measures m measures that share the slowdowns of the machine; true is what each would be without. Of the
 // measures every third has few values only, as pages of memory have.
-func (s *machine) turn(m int, truth float64) []float64 {
+func (s *machine) execution(m int, truth float64) []float64 {
 	s.at++
 	if s.random.Float64() < 0.1 {
 		s.slow = !s.slow
 	}
 	s.last = 0.7*s.last + 0.05*s.random.NormFloat64()
-	trouble := s.last + 0.02*float64(s.at)
+	slowdown := s.last + 0.02*float64(s.at)
 	if s.slow {
-		trouble += 0.5
+		slowdown += 0.5
 	}
 	values := make([]float64, m)
 	for i := range values {
@@ -142,7 +142,7 @@ func (s *machine) turn(m int, truth float64) []float64 {
 		if s.random.Float64() < 0.05 {
 			own += 2 * s.random.ExpFloat64() // a stall
 		}
-		values[i] = truth * math.Exp(trouble+own)
+		values[i] = truth * math.Exp(slowdown+own)
 		if i%3 == 2 {
 			values[i] = truth * float64(100+4*s.random.IntN(2))
 		}
@@ -171,7 +171,7 @@ func (s *machine) run(t *testing.T, quantiles table, m, most int, factor float64
 	for pair, look := 0, 0; look < len(looks); {
 		sides := [2][]float64{}
 		for _, side := range [2][2]int{{0, 1}, {1, 0}}[pair%2] {
-			sides[side] = s.turn(m, [2]float64{7, 7 * factor}[side])
+			sides[side] = s.execution(m, [2]float64{7, 7 * factor}[side])
 		}
 		for i := range m {
 			before[i], after[i] = append(before[i], sides[0][i]), append(after[i], sides[1][i])

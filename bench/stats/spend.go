@@ -7,7 +7,7 @@ import "math"
 // its time is over, is wrong no more often than one that looks once. That holds by the union bound alone,
 // whatever the looks have to do with each other, and so also for the t distribution with few degrees of
 // freedom, for which the boundaries of group sequential designs (Pocock, O'Brien-Fleming) are not made.
-// The first look gets half: what is plain is told at once.
+// The first look gets half: a large difference is found at once.
 //
 // Source of the idea of spending: Lan and DeMets, Discrete sequential boundaries for clinical trials,
 // Biometrika 70 (1983).
@@ -18,7 +18,7 @@ func Spend(k int) float64 { return 1 / float64(k*(k+1)) }
 func SpendRest(k int) float64 { return 1 / float64(k) }
 
 // firstLook is the number of pairs at which a run looks first: with fewer, the spread of the pairs is a
-// guess, and only what is a hundred times as much could be told.
+// guess, and only a factor of a hundred could be found.
 const firstLook = 4
 
 // Looks are the numbers of pairs, up to most, after which a run looks: each has half as many again as the

@@ -1,7 +1,7 @@
 // Package stats says whether two sets of measurements differ, and never by two averages.
 //
 // Two runs are compared by benchstat's own packages, which assume nothing about how measurements are
-// distributed (Compare). Two programs that were measured in turn in one run are compared by the ratios of
+// distributed (Compare). Two programs that were measured alternately in one run are compared by the ratios of
 // their pairs (Paired), and what is counted by its rates with the over-dispersion of the repeats (Counts).
 // Such a run may look as often as it likes (Spend), and is wrong no more often for it.
 package stats
@@ -46,7 +46,7 @@ const (
 	HigherIsBetter
 )
 
-// Summary is the middle of a sample and what it can be told to lie within.
+// Summary is the median of a sample with its confidence limits.
 type Summary struct {
 	// Median, and the interval that has it with Confidence: infinite for too few measurements.
 	Median, Low, High float64

@@ -98,12 +98,12 @@ func (i *Installer) await(ctx context.Context, task clusters.Task, object k8s.Ob
 	err := wait.For(func(ctx context.Context) (bool, error) {
 		if err := i.resources.Get(ctx, object.GetName(), object.GetNamespace(), object); err != nil {
 			seen = err.Error()
-			return false, nil //nolint:nilerr // told with the timeout, if it lasts
+			return false, nil //nolint:nilerr // if it persists the timeout's error contains it
 		}
 		var done bool
 		done, seen = ready()
 		if !done {
-			if why := i.trouble(ctx, object.GetNamespace(), object.GetName()); why != "" {
+			if why := i.podFailure(ctx, object.GetNamespace(), object.GetName()); why != "" {
 				seen += "; " + why
 			}
 		}

@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// configuredAnnotation tells which agent and configuration a DaemonSet was made from.
+// configuredAnnotation says which agent and configuration a DaemonSet was made from.
 const configuredAnnotation = "epi.podidentity.dev/configured"
 
 // agentConfiguration is what the EKS add-on of the agent takes as configuration values.
@@ -136,7 +136,7 @@ func (i *Installer) AgentState(ctx context.Context) (waiting string, stuck bool,
 		return "", false, nil
 	}
 	waiting = fmt.Sprintf("ready on %d of %d nodes", status.NumberReady, status.DesiredNumberScheduled)
-	if why := i.trouble(ctx, set.Namespace, set.Name); why != "" {
+	if why := i.podFailure(ctx, set.Namespace, set.Name); why != "" {
 		return waiting + "; " + why, true, nil
 	}
 	return waiting, false, nil

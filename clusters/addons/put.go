@@ -141,7 +141,7 @@ func (i *Installer) waitAnew(ctx context.Context, set *appsv1.DaemonSet, old []t
 		}
 		if err != nil {
 			seen = err.Error()
-			return false, nil //nolint:nilerr // told with the timeout, if it lasts
+			return false, nil //nolint:nilerr // if it persists the timeout's error contains it
 		}
 		seen, err = anew(set.Status, pods, old)
 		task.Detail("%s", seen)
@@ -163,10 +163,10 @@ func anew(status appsv1.DaemonSetStatus, pods []corev1.Pod, old []types.UID) (wa
 		case slices.Contains(old, pod.UID) || pod.DeletionTimestamp != nil:
 			waiting = pod.Name + " is ending"
 		case crashed(pod):
-			return troubleOf(pod), errCrashed
+			return failureOf(pod), errCrashed
 		case !podReady(pod):
 			waiting = pod.Name + " is not ready"
-			if why := troubleOf(pod); why != "" {
+			if why := failureOf(pod); why != "" {
 				waiting += ": " + why
 			}
 		default:

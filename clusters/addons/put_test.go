@@ -105,7 +105,7 @@ func TestAnewWaitsForNewPodsOnAllNodes(t *testing.T) {
 		want   string
 	}{
 		"new and ready":                      {status(1, 1), []corev1.Pod{fresh}, ""},
-		"the old one, not yet told to end":   {status(1, 1), []corev1.Pod{podOf("a:1", "10.0.0.1", called("old"))}, "pod-10.0.0.1 is ending"},
+		"the old one, not yet deleted":       {status(1, 1), []corev1.Pod{podOf("a:1", "10.0.0.1", called("old"))}, "pod-10.0.0.1 is ending"},
 		"the old one ends":                   {status(1, 1), []corev1.Pod{fresh, podOf("a:1", "10.0.0.1", called("old"), ending)}, "pod-10.0.0.1 is ending"},
 		"a new one of the old template ends": {status(1, 1), []corev1.Pod{fresh, podOf("a:1", "10.0.0.3", called("between"), ending)}, "pod-10.0.0.3 is ending"},
 		"not ready":                          {status(1, 1), []corev1.Pod{podOf("a:1", "10.0.0.2", called("new"), notReady)}, "pod-10.0.0.2 is not ready"},

@@ -77,7 +77,7 @@ func (i *Installer) waitReplaced(ctx context.Context, task clusters.Task, namesp
 		err := i.resources.WithNamespace(namespace).List(ctx, &pods, resources.WithLabelSelector(metav1.FormatLabelSelector(selector)))
 		if err != nil {
 			seen = err.Error()
-			return false, nil //nolint:nilerr // told with the timeout, if it lasts
+			return false, nil //nolint:nilerr // if it persists the timeout's error contains it
 		}
 		addresses, seen, err = replaced(pods.Items, n, image)
 		task.Detail("%s", seen)
@@ -104,7 +104,7 @@ func replaced(pods []corev1.Pod, n int, image string) (addresses []string, waiti
 		case running != image:
 			waiting = pod.Name + " runs " + running
 		case crashed(pod):
-			return nil, troubleOf(pod), errCrashed
+			return nil, failureOf(pod), errCrashed
 		case !podReady(pod):
 			waiting = pod.Name + " is not ready"
 		default:

@@ -69,7 +69,7 @@ func TestWebhookInTheLayoutOfEKS(t *testing.T) {
 	}
 }
 
-func TestTroubleSaysWhyAPodDoesNotStart(t *testing.T) {
+func TestPodFailureSaysWhyAPodDoesNotStart(t *testing.T) {
 	for name, row := range map[string]struct {
 		status corev1.ContainerStatus
 		want   string
@@ -94,7 +94,7 @@ func TestTroubleSaysWhyAPodDoesNotStart(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			pod := corev1.Pod{Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{row.status}}}
-			if got := troubleOf(&pod); got != row.want {
+			if got := failureOf(&pod); got != row.want {
 				t.Errorf("%q, want %q", got, row.want)
 			}
 		})

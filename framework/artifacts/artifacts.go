@@ -33,7 +33,7 @@ type Collector struct {
 	// Redact takes secrets out of a text.
 	Redact  func(string) string
 	Cluster kubernetes.Interface
-	// Control tells the calls that AWS got; nil without an emulator.
+	// Control lists the calls that AWS received; nil without an emulator.
 	Control *control.Client
 }
 

@@ -49,7 +49,7 @@ func TestCollectKeepsWhatExplainsAFailureWithoutSecrets(t *testing.T) {
 	for _, excerpt := range evidence.Excerpts {
 		titles = append(titles, excerpt.Title)
 		if strings.Contains(excerpt.Text, "hunter2") {
-			t.Errorf("%s tells a secret: %s", excerpt.Title, excerpt.Text)
+			t.Errorf("%s contains a secret: %s", excerpt.Title, excerpt.Text)
 		}
 	}
 	if want := []string{"Pod probe", "Events", "Pod wet, as a dry run would admit it", "Agent", "Webhook"}; !slices.Equal(titles, want) {

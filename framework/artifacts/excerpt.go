@@ -52,15 +52,15 @@ func callLines(calls []control.Call, redact func(string) string) []line {
 				b.WriteString(detail.before + detail.text)
 			}
 		}
-		told := line{shown: redact(b.String())}
-		told.whole = told.shown
+		shown := line{shown: redact(b.String())}
+		shown.whole = shown.shown
 		if call.Decision != "" {
-			told.whole = redact(b.String() + ": " + call.Decision)
+			shown.whole = redact(b.String() + ": " + call.Decision)
 		}
 		if call.Status >= 400 {
-			told.shown = told.whole
+			shown.shown = shown.whole
 		}
-		lines = append(lines, told)
+		lines = append(lines, shown)
 	}
 	return lines
 }
@@ -111,7 +111,7 @@ func readable(line string) string {
 }
 
 // linesAbout are the last lines of a log that hold one of the names. Where none does it says so,
-// with the last line: silence tells something only if the program spoke at all.
+// with the last line: silence means something only if the program logged at all.
 func linesAbout(lines []line, names []string) string {
 	var about []string
 	for _, line := range lines {

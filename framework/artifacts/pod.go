@@ -116,7 +116,7 @@ func briefContainers(containers []corev1.Container, states map[string]string) []
 	return list
 }
 
-// isAPIAccess tells the volume of the token for the API server, which every pod gets, by its generated name.
+// isAPIAccess reports whether a volume has the token for the API server, by its generated name. Every pod has one.
 func isAPIAccess(volume string) bool { return strings.HasPrefix(volume, "kube-api-access-") }
 
 func statusOf(status corev1.PodStatus) briefStatus {

@@ -49,7 +49,7 @@ func Associate(ctx context.Context, env *framework.Env, namespace, serviceAccoun
 	// The spec's own context, not the wait's: only asking again is bounded, not the answer.
 	err := wait.For(func(context.Context) (bool, error) {
 		created, last = createAssociation(ctx, env, namespace, serviceAccount, role, options...)
-		// A role that was just made may not be visible to EKS yet: it is told as an invalid parameter.
+		// A role that was just made may not be visible to EKS yet: EKS answers that with an invalid parameter.
 		if _, notYet := errors.AsType[*ekstypes.InvalidParameterException](last); notYet {
 			return false, nil
 		}

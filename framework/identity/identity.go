@@ -1,4 +1,4 @@
-// Package identity tells who a pod is to AWS: nobody, a session of a role, or, by mistake, its node.
+// Package identity says who a pod is to AWS: anonymous, a session of a role, or, by mistake, its node.
 package identity
 
 import (
@@ -91,6 +91,6 @@ func (c Caller) String() string {
 		if c.Failure != nil {
 			return c.Failure.String()
 		}
-		return fmt.Sprintf("neither nobody nor a session of a role: %q from %s", c.ARN, c.Source)
+		return fmt.Sprintf("neither anonymous nor a session of a role: %q from %s", c.ARN, c.Source)
 	}
 }

@@ -67,7 +67,7 @@ func GrantNothing() types.GomegaMatcher {
 	}
 }
 
-// sawAnswer tells an answer in one line.
+// sawAnswer describes an answer in one line.
 func sawAnswer(a probe.Answer) string {
 	switch {
 	case a.Failure != nil:

@@ -36,8 +36,8 @@ func BeRefusedCredentials(nodeRole string) types.GomegaMatcher {
 	return &check[probe.Identity]{
 		expected: "the client to say why it gets no credentials",
 		holds: func(seen probe.Identity) (bool, string) {
-			told := seen.Failure != nil && seen.Failure.Class == probe.CredentialsFailed && seen.Failure.Message != ""
-			return told, identity.Of(seen, nodeRole).String()
+			reported := seen.Failure != nil && seen.Failure.Class == probe.CredentialsFailed && seen.Failure.Message != ""
+			return reported, identity.Of(seen, nodeRole).String()
 		},
 	}
 }

@@ -19,7 +19,7 @@ func TestMatchers(t *testing.T) {
 		return identity.Of(probe.Identity{Source: source, ARN: "arn:aws:sts::123456789012:assumed-role/" + role + "/s"}, "epi-node")
 	}
 	agent, metadata := "CredentialsEndpointProvider", "EC2RoleProvider"
-	nobody := identity.Of(probe.Identity{Failure: &probe.Failure{Class: probe.NoCredentials}}, "epi-node")
+	anonymous := identity.Of(probe.Identity{Failure: &probe.Failure{Class: probe.NoCredentials}}, "epi-node")
 	broken := identity.Of(probe.Identity{Failure: &probe.Failure{Class: probe.CredentialsFailed, Message: "dial timeout"}}, "epi-node")
 	denied := func(operation string, status int) probe.Object {
 		return probe.Object{Failure: &probe.Failure{Class: probe.APIError, Operation: operation, Status: status, Message: "Forbidden"}}
@@ -33,15 +33,15 @@ func TestMatchers(t *testing.T) {
 		holds   bool
 		says    string
 	}{
-		"nobody":                     {HaveNoCredentials(), nobody, true, ""},
-		"nobody, but the node":       {HaveNoCredentials(), session("epi-node", metadata), false, "WRONG IDENTITY, the node's role"},
-		"nobody, but broken":         {HaveNoCredentials(), broken, false, "gave no credentials: dial timeout"},
+		"anonymous":                  {HaveNoCredentials(), anonymous, true, ""},
+		"anonymous, but the node":    {HaveNoCredentials(), session("epi-node", metadata), false, "WRONG IDENTITY, the node's role"},
+		"anonymous, but broken":      {HaveNoCredentials(), broken, false, "gave no credentials: dial timeout"},
 		"a session":                  {BeSessionOf("reader"), session("reader", agent), true, ""},
 		"another role's":             {BeSessionOf("reader"), session("writer", agent), false, "session of role writer"},
 		"a session, but the node":    {BeSessionOf("epi-node"), session("epi-node", metadata), false, "hop limit 1"},
-		"a session, but nobody":      {BeSessionOf("reader"), nobody, false, "no credentials at all"},
+		"a session, but anonymous":   {BeSessionOf("reader"), anonymous, false, "no credentials at all"},
 		"the node":                   {BeTheNodeRole("epi-node"), session("epi-node", metadata), true, ""},
-		"the node, but nobody":       {BeTheNodeRole("epi-node"), nobody, false, "no credentials at all"},
+		"the node, but anonymous":    {BeTheNodeRole("epi-node"), anonymous, false, "no credentials at all"},
 		"denied":                     {BeDenied("HeadObject"), denied("HeadObject", 403), true, ""},
 		"denied, but missing":        {BeDenied("HeadObject"), denied("HeadObject", 404), false, "HeadObject answered 404"},
 		"denied, but elsewhere":      {BeDenied("HeadObject"), denied("GetObject", 403), false, "GetObject answered 403"},

@@ -70,7 +70,7 @@ type Answer struct {
 	Identity *Identity `json:"identity,omitempty"`
 }
 
-// Credentials of a container-credentials answer: fingerprints tell secrets apart, and find them where
+// Credentials of a container-credentials answer: fingerprints distinguish secrets, and find them where
 // they must not be, without giving them away.
 type Credentials struct {
 	AccessKeyID     string `json:"accessKeyID"`

@@ -19,7 +19,7 @@ type ClientRun struct {
 	// Took is its time, in nanoseconds; Late says that it did not end by itself in time.
 	Took time.Duration `json:"took"`
 	Late bool          `json:"late,omitempty"`
-	// Broken tells how it ended without a result, with the last of what it said.
+	// Broken says how it ended without a result, with the end of its output.
 	Broken string `json:"broken,omitempty"`
 	// Endpoint is what the credentials endpoint saw, where the run had one of its own.
 	Endpoint *Endpoint `json:"endpoint,omitempty"`

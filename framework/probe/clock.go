@@ -2,7 +2,7 @@ package probe
 
 import "time"
 
-// OpClock tells the time on the node.
+// OpClock returns the time of the node.
 const OpClock = "clock"
 
 // Clock is the time on the node.

@@ -52,7 +52,7 @@ func (f FirstObject) check() error {
 	case f.Started.IsZero():
 		return errors.New("it does not say when it started")
 	case f.Object.IsZero() != (f.Failure != nil):
-		return errors.New("it tells neither an object nor a failure, or both")
+		return errors.New("it has neither an object nor a failure, or both")
 	case !f.Credentials.IsZero() && f.Credentials.Before(f.Started):
 		return errors.New("it had credentials before it started")
 	case !f.Object.IsZero() && (f.Credentials.IsZero() || f.Object.Before(f.Credentials)):

@@ -48,7 +48,7 @@ func hide(value any) bool {
 	return found
 }
 
-// Shorten leaves of an access key what tells it from others: its kind and its last four characters.
+// Shorten keeps of an access key what distinguishes it from others: its kind and its last four characters.
 func Shorten(accessKeyID string) string {
 	if len(accessKeyID) < 12 {
 		return Redacted

@@ -37,8 +37,8 @@ func AgentSet(ctx context.Context, env *framework.Env) *appsv1.DaemonSet {
 	return set
 }
 
-// AgentMetrics are what an agent's pod tells on its port for metrics, in the text format of Prometheus,
-// where the API server reaches that.
+// AgentMetrics are the metrics of an agent's pod in the text format of Prometheus, if the API server reaches its
+// port for metrics.
 func AgentMetrics(ctx context.Context, env *framework.Env, pod string) probe.Response {
 	return proxied(ctx, AgentNamespace, env.Clientset.CoreV1().RESTClient().Get().Resource("pods").Name("http:"+pod+":2705").
 		SubResource("proxy").Suffix("metrics"))
@@ -101,8 +101,8 @@ func (a AgentUnderTest) own(container corev1.Container, name string) corev1.Cont
 	return own
 }
 
-// HostPorts are flags by which an agent on the host network gets in nobody's way, and the address
-// that it serves then. It answers only who names the agent's address in the Host header.
+// HostPorts are flags by which an agent on the host network does not disturb another one, and the address that
+// it then serves. It answers only requests whose Host header is the agent's address.
 func HostPorts() (flags []string, address string) {
 	const first, count = 20_000, 3_000 // below what Kubernetes and the kernel give out by themselves
 	port := first + 3*rand.IntN(count)
@@ -119,8 +119,8 @@ func RequestTo(address string, token Token) probe.Request {
 	}
 }
 
-// AwaitAgent waits until an agent of the spec's own answers at the address. That it does not, with
-// flags that are documented, is its own fault.
+// AwaitAgent waits until an agent of the spec's own answers at the address. If it does not, that is the agent's
+// failure: its flags are documented.
 func (p *Probe) AwaitAgent(ctx context.Context, address string) {
 	p.env.T.Helper()
 	var last probe.Answer

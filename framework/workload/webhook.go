@@ -29,8 +29,7 @@ func AskWebhook(ctx context.Context, env *framework.Env, contentType string, bod
 		SubResource("proxy").Suffix("mutate").SetHeader("Content-Type", contentType).Body(body))
 }
 
-// WebhookMetrics are what the webhook tells on its port for metrics, in the text format of
-// Prometheus. It needs clusters.WebhookInCluster.
+// WebhookMetrics are the webhook's metrics in the text format of Prometheus. It needs clusters.WebhookInCluster.
 func WebhookMetrics(ctx context.Context, env *framework.Env) probe.Response {
 	env.T.Helper()
 	return proxied(ctx, webhookNamespace, env.Clientset.CoreV1().RESTClient().Get().Resource("pods").Name("http:"+webhookPod(ctx, env)+":9999").
@@ -113,7 +112,7 @@ func proxied(ctx context.Context, namespace string, request *rest.Request) probe
 	var status int
 	result := request.Namespace(namespace).Do(ctx).StatusCode(&status)
 	body, err := result.Raw()
-	// Of an answer whose Content-Type it does not know the client tells the status in the error alone.
+	// If the client does not know the answer's Content-Type only the error has the status.
 	if known, ok := errors.AsType[*apierrors.StatusError](err); ok && status == 0 {
 		status, body = int(known.ErrStatus.Code), []byte(known.ErrStatus.Message)
 	}

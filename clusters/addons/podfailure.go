@@ -10,22 +10,23 @@ import (
 	"sigs.k8s.io/e2e-framework/klient/k8s/resources"
 )
 
-// trouble says why the pods of an add-on do not start, "" if nothing is known to keep them: what the
-// user has to read when the image cannot be pulled or its program does not know a flag.
-func (i *Installer) trouble(ctx context.Context, namespace, name string) string {
+// podFailure says why the pods of an add-on do not start, for example that the image cannot be pulled or that
+// its program does not know a flag. It returns "" if no reason is known.
+func (i *Installer) podFailure(ctx context.Context, namespace, name string) string {
 	var pods corev1.PodList
 	if err := i.resources.WithNamespace(namespace).List(ctx, &pods, resources.WithLabelSelector("app.kubernetes.io/name="+name)); err != nil {
-		return "" // what was seen of the add-on itself is told
+		return "" // the caller reports the state of the add-on itself
 	}
 	for n := range pods.Items {
-		if text := troubleOf(&pods.Items[n]); text != "" {
+		if text := failureOf(&pods.Items[n]); text != "" {
 			return text
 		}
 	}
 	return ""
 }
 
-func troubleOf(pod *corev1.Pod) string {
+// failureOf says why a container of the pod does not run; "" if all do or may still start.
+func failureOf(pod *corev1.Pod) string {
 	for _, status := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
 		waiting, ended := status.State.Waiting, status.State.Terminated
 		switch {
@@ -45,6 +46,7 @@ func troubleOf(pod *corev1.Pod) string {
 	return ""
 }
 
+// endOf describes the end of a container by its exit code and message.
 func endOf(ended *corev1.ContainerStateTerminated) string {
 	text := fmt.Sprintf(", exit code %d", ended.ExitCode)
 	if message := strings.TrimSpace(ended.Message); message != "" {
