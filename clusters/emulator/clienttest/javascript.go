@@ -39,7 +39,7 @@ func InstallJavaScript(ctx context.Context, npm string) (modules string, err err
 	if err := os.MkdirAll(filepath.Dir(folder), 0o755); err != nil {
 		return "", fmt.Errorf("make cache folder: %w", err)
 	}
-	// A folder of its own is renamed when it is whole: nobody sees a half one, and two may fill one each.
+	// A folder of its own is renamed when it is whole: no process sees a partial one, and two may each fill their own.
 	filling, err := os.MkdirTemp(filepath.Dir(folder), "filling-")
 	if err != nil {
 		return "", fmt.Errorf("make cache folder: %w", err)

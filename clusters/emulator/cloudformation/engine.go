@@ -254,7 +254,7 @@ func (s *Service) fail(st *stack, at status, id string, err error) {
 			}
 		}
 		if st.Status != at {
-			return // it was told to go in the meantime
+			return // it was deleted in the meantime
 		}
 		failed := "The following resource(s) failed to %s: [" + strings.Join(cancelled, ", ") + "]. "
 		switch at {
@@ -460,7 +460,7 @@ func (s *Service) cannotClean(st *stack, at status, failed []string) {
 		case rollbackInProgress:
 			st.become(now, rollbackFailed, reason)
 		case updateCleanup:
-			// What cannot be deleted is left, and told of in the events (stack-failure-options).
+			// A resource that cannot be deleted stays, and an event says so (stack-failure-options).
 			st.Previous, st.Updated = nil, now
 			st.become(now, updateComplete, "")
 		default:

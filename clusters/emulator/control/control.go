@@ -14,7 +14,7 @@ import (
 // Call is one request to an AWS service, as the journal keeps it.
 type Call = journal.Call
 
-// Cluster is what the emulator is told of a Kubernetes cluster.
+// Cluster is what the emulator knows of a Kubernetes cluster.
 type Cluster struct {
 	// Issuer of the cluster's service account tokens.
 	Issuer string `json:"issuer"`

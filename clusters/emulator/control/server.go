@@ -283,6 +283,6 @@ func refuse(w http.ResponseWriter, status int, err error) { reply(w, status, pro
 func reply(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	// All of v's types encode; what can fail is the connection, and then nobody reads.
+	// All of v's types encode; only the connection can fail, and then there is no reader.
 	_ = json.NewEncoder(w).Encode(v)
 }

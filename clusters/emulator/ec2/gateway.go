@@ -45,7 +45,7 @@ func (g *natGateway) state(now time.Time) string {
 const (
 	gatewaysPerRegion  = 5
 	addressesPerRegion = 5
-	// natKept is how long a deleted NAT gateway is told of.
+	// natKept is how long a deleted NAT gateway is listed.
 	natKept = time.Hour
 )
 
@@ -248,7 +248,7 @@ func (s *Service) allocateAddress(r request, in struct {
 	if len(s.eips.all) >= addressesPerRegion {
 		return nil, query.Errorf("AddressLimitExceeded", http.StatusBadRequest, "The maximum number of addresses has been reached.")
 	}
-	// 203.0.113.0/24 is for documentation: nobody is there (RFC 5737).
+	// 203.0.113.0/24 is for documentation: no machine has such an address (RFC 5737).
 	ip := netip.MustParseAddr("203.0.113.1")
 	for s.hasIP(ip.String()) {
 		ip = ip.Next()

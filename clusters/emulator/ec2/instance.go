@@ -207,7 +207,7 @@ func (s *Service) describeNetworkInterfaces(r request, in struct {
 	}), next}, err
 }
 
-// What follows is what EKS does in an account by its own role: nobody's policy is asked.
+// What follows is what EKS does in an account by its own role: no caller's policy applies.
 
 // Network checks the subnets and security groups of a cluster, and returns its VPC and the zones. The
 // error is for the caller of EKS.

@@ -11,7 +11,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/podtoken"
 )
 
-// Cluster is a Kubernetes cluster that EKS is told of.
+// Cluster is a Kubernetes cluster that EKS knows.
 type Cluster struct {
 	// Name has 1 to 100 characters, pattern ^[0-9A-Za-z][A-Za-z0-9-_]*$.
 	Name string

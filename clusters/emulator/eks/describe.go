@@ -106,7 +106,7 @@ func (s *Service) describeCluster(r *http.Request) (any, error) {
 	}{s.shape(c)}, nil
 }
 
-// shape tells what was registered and, for the rest, what EKS has unless it is told otherwise.
+// shape describes what was registered, and for the rest the defaults of EKS.
 func (s *Service) shape(c *cluster) clusterShape {
 	shape := clusterShape{
 		Name: c.Name, ARN: s.ClusterARN(c.Name), CreatedAt: restjson.Time(c.Created), Version: c.Version, PlatformVersion: "eks.1",

@@ -469,7 +469,7 @@ func (s *Service) settleCluster(c *cluster) error {
 	return s.activate(c, observed)
 }
 
-// unusedKeys are a key set whose private key nobody has: no token of the cluster will ever verify.
+// unusedKeys are a key set whose private key was dropped: no token of the cluster will ever verify.
 func unusedKeys() ([]byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

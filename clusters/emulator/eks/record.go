@@ -109,7 +109,7 @@ func (s *Service) load() error {
 }
 
 // freeOrphans lets go of associations whose add-on is not there. A process that ended between the
-// writes of one change leaves them, and as long as they are owned nobody can delete them.
+// writes of one change leaves them, and as long as they are owned they cannot be deleted.
 func (s *Service) freeOrphans(c *cluster) {
 	owners := map[string]bool{}
 	for _, a := range c.addons {

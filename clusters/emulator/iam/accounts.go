@@ -46,7 +46,7 @@ type Options struct {
 	Now func() time.Time
 	// Rand is the source of unique IDs, keys and secrets; nil means crypto/rand. Reads are serialised.
 	Rand io.Reader
-	// Decided is told of each decision about a caller, whom it gets by ARN; nil for nobody.
+	// Decided is called with each decision and the ARN of its caller; it may be nil.
 	Decided func(caller string, decision policy.Decision)
 }
 

@@ -255,7 +255,7 @@ func (s api) updateAssumeRolePolicy(ctx context.Context, p query.Parameters) (an
 	if err != nil {
 		return nil, err
 	}
-	// Who may not change the role is not told which principals exist.
+	// A caller that may not change the role does not learn which principals exist.
 	if err := s.authorizeOn(ctx, role, name, "UpdateAssumeRolePolicy", nil); err != nil {
 		return nil, err
 	}

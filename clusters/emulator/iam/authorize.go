@@ -53,7 +53,7 @@ func (a *Accounts) decide(caller *Caller, access Access, trust bool) policy.Deci
 	}
 	owner := a.entity(who.AccountID, id)
 	if owner == nil {
-		// Deleted since the caller was told: nothing can allow it any more.
+		// The caller was deleted after its identity was determined: nothing can allow it any more.
 		return policy.Decision{Kind: policy.IdentityPolicy, Action: access.Action, Resource: access.Resource}
 	}
 	policies := policy.Policies{}

@@ -39,7 +39,7 @@ type Follower struct {
 // New makes a follower that has written nothing yet.
 func New(options Options) *Follower { return &Follower{options: options} }
 
-// Written reports whether the file holds what the control API told.
+// Written reports whether the file has what the control API answered.
 func (f *Follower) Written() bool { return f.written.Load() }
 
 const (

@@ -145,7 +145,7 @@ func (s *Service) answer(w http.ResponseWriter, r *http.Request, source netip.Ad
 	var value string
 	var refused *refusal
 	if !source.IsValid() {
-		// Tokens are bound to addresses: whose cannot be told gets none.
+		// Tokens are bound to addresses: a caller with an unknown address gets none.
 		refused = &refusal{status: http.StatusForbidden}
 	} else if err := faults.At(r.Context(), faults.Target{Operation: call.Operation}); err != nil {
 		refused = ofFault(err)

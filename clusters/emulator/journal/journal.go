@@ -19,7 +19,7 @@ type Call struct {
 	// RequestID is the x-amzn-RequestId (S3: x-amz-request-id) of the answer.
 	RequestID string `json:"requestID"`
 	// Service is the signing name: "eks", "eks-auth", "iam", "sts", "s3", or "imds" for
-	// instance metadata; "" if it could not be told.
+	// instance metadata; "" if it is unknown.
 	Service   string `json:"service"`
 	Operation string `json:"operation"`
 	// Principal is the ARN of who signed; "" when the signature was not accepted.
@@ -53,7 +53,7 @@ func NewContext(ctx context.Context, call *Call) context.Context {
 	return context.WithValue(ctx, contextKey{}, call)
 }
 
-// FromContext returns the call of this request, or one that nobody reads if there is none. Only
+// FromContext returns the call of this request, or one without a reader if there is none. Only
 // the goroutine that serves the request may write to it.
 func FromContext(ctx context.Context) *Call {
 	if call, ok := ctx.Value(contextKey{}).(*Call); ok {

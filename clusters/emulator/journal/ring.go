@@ -15,7 +15,7 @@ type Ring struct {
 	// calls holds number n at (n-1) modulo its length.
 	calls  []Call
 	counts map[outcome]uint64
-	// added is closed by the next Add; nil while nobody waits.
+	// added is closed by the next Add; nil without a waiter.
 	added chan struct{}
 }
 

@@ -146,7 +146,7 @@ func (b *Body) leave(answer *answer) {
 	if !answer.wrote {
 		answer.WriteHeader(http.StatusOK)
 	}
-	_ = b.control.Flush() // the client is gone: nobody is left to tell
+	_ = b.control.Flush() // fails only if the client has gone
 	if !b.waits() && !b.failed {
 		b.drop(linger)
 	}

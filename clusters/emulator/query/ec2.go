@@ -31,7 +31,7 @@ func writeEC2(w http.ResponseWriter, call *journal.Call, namespace, action strin
 	end := bytes.IndexByte(text, '>') + 1
 	w.Header().Set("Content-Type", "text/xml;charset=UTF-8")
 	w.WriteHeader(http.StatusOK)
-	// The client is gone when one of these fails: nobody is left to tell.
+	// These fail only if the client has gone.
 	_, _ = w.Write(text[:end])
 	_, _ = w.Write([]byte("<requestId>" + call.RequestID + "</requestId>"))
 	_, _ = w.Write(text[end:])

@@ -58,7 +58,7 @@ func (p Parameters) Strings(list string, max int) []string {
 type Rule struct {
 	// Min and Max count characters.
 	Min, Max int
-	// Pattern must match the whole value; its text is told to the caller without its anchors.
+	// Pattern must match the whole value; the caller sees its text without its anchors.
 	Pattern *regexp.Regexp
 }
 

@@ -223,7 +223,7 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(text) // the client is gone: nobody is left to tell
+	_, _ = w.Write(text) // fails only if the client has gone
 }
 
 // asError is err, or an internal failure for what is no *Error: its text is not for callers.
@@ -242,5 +242,5 @@ func write(w http.ResponseWriter, status int, body any) {
 	}
 	w.Header().Set("Content-Type", "text/xml")
 	w.WriteHeader(status)
-	_, _ = w.Write(text) // the client is gone: nobody is left to tell
+	_, _ = w.Write(text) // fails only if the client has gone
 }

@@ -80,7 +80,7 @@ func writeBody(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	// The client has gone away when this fails: nobody is left to tell.
+	// This fails only if the client has gone.
 	_, _ = w.Write(body)
 }
 

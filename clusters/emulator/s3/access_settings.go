@@ -33,7 +33,7 @@ func (h *handler) getBucketPolicy(q *request) error {
 	text := h.authorizer.Shown(q.target.Policy.Named.Document)
 	q.w.Header().Set("Content-Type", "application/json")
 	q.w.Header().Set("Content-Length", strconv.Itoa(len(text)))
-	_, _ = q.w.Write([]byte(text)) // the client is gone: nobody is left to tell
+	_, _ = q.w.Write([]byte(text)) // fails only if the client has gone
 	return nil
 }
 
@@ -174,7 +174,7 @@ type accessControlPolicy struct {
 	}
 }
 
-// getACL answers for buckets and objects: the bucket's owner has full control, and nobody else any.
+// getACL answers for buckets and objects: the bucket's owner has full control, and no one else has any.
 func (h *handler) getACL(q *request) error {
 	body := accessControlPolicy{Owner: ownerOf(q.target.Owner)}
 	body.AccessControlList.Grant.Grantee = grantee{"http://www.w3.org/2001/XMLSchema-instance", "CanonicalUser", body.Owner.ID}

@@ -107,7 +107,7 @@ func (h *handler) authorize(ctx context.Context, q *request, a access) error {
 	}
 	hint := h.transportHint(ctx, q, wanted)
 	if wanted.ResourceAccount != q.caller.Principal.AccountID {
-		// Only callers of the same account are told why (troubleshoot-403-errors).
+		// Only callers of the same account see the reason (troubleshoot-403-errors).
 		return errAccessDenied
 	}
 	wanted.Resource = `"` + a.resource + `"`

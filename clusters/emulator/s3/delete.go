@@ -63,7 +63,7 @@ func (h *handler) deleteObject(q *request) error {
 	return nil
 }
 
-// deleteObjects decides on each key by itself: refused ones are told in the answer, the others go.
+// deleteObjects decides on each key separately. The answer lists the refused ones; the others are deleted.
 func (h *handler) deleteObjects(q *request) error {
 	document, found, err := q.readBody()
 	if err != nil {

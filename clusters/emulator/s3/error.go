@@ -17,7 +17,7 @@ type Error struct {
 	Code    string
 	Status  int
 	Message string
-	// The others are told with some codes.
+	// The other fields are part of some errors only.
 	Bucket, Key, VersionID, UploadID, Region, Header string
 	// RangeRequested and ActualObjectSize belong together, and so do PartNumberRequested and ActualPartCount.
 	RangeRequested, ActualObjectSize     string
@@ -149,7 +149,7 @@ func writeError(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	w.WriteHeader(refusal.Status)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(body) // the client is gone: nobody is left to tell
+		_, _ = w.Write(body) // fails only if the client has gone
 	}
 }
 

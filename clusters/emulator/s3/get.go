@@ -65,7 +65,7 @@ func (h *handler) getObject(q *request) error {
 	header["Content-Length"] = []string{strconv.Itoa(wanted.end - wanted.begin)}
 	q.w.WriteHeader(status)
 	if q.http.Method != http.MethodHead {
-		_, _ = q.w.Write(v.Data[wanted.begin:wanted.end]) // the client is gone: nobody is left to tell
+		_, _ = q.w.Write(v.Data[wanted.begin:wanted.end]) // fails only if the client has gone
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ type postPolicy struct {
 type postCondition struct {
 	prefix      bool
 	name, value string
-	// text is the condition as it is told.
+	// text is the condition as errors show it.
 	text string
 }
 

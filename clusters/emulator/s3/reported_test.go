@@ -239,7 +239,7 @@ func TestKeysBeyondXML(t *testing.T) {
 	}
 }
 
-// TestChecksumOfPart: a part of an object with a composite checksum is told with its own
+// TestChecksumOfPart: a part of an object with a composite checksum is reported with its own
 // (https://github.com/localstack/localstack/pull/12842).
 func TestChecksumOfPart(t *testing.T) {
 	c, _ := setUp(t)

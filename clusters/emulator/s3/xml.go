@@ -32,7 +32,7 @@ func writeXMLStatus(w http.ResponseWriter, status int, body any) error {
 	w.Header().Set("Content-Type", "application/xml")
 	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
 	w.WriteHeader(status)
-	_, _ = w.Write(text) // the client is gone: nobody is left to tell
+	_, _ = w.Write(text) // fails only if the client has gone
 	return nil
 }
 

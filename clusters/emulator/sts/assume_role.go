@@ -71,7 +71,7 @@ func (s api) assumeRole(ctx context.Context, p query.Parameters) (any, error) {
 		return nil, err
 	}
 	if decision := s.accounts.EvaluateTrust(ctx, trust); !decision.Allowed {
-		// Whether the role exists is not told either.
+		// The answer does not show whether the role exists.
 		return nil, query.Errorf("AccessDenied", http.StatusForbidden, "User: %s is not authorized to perform: %s on resource: %s",
 			caller.Principal.ARN, decision.Action, input.RoleARN)
 	}

@@ -56,7 +56,7 @@ type Access struct {
 type Options struct {
 	// Region such as "us-west-2".
 	Region string
-	// Verify verifies the signature of a request to STS; an error's text is not told.
+	// Verify verifies the signature of a request to STS; the client does not see an error's text.
 	Verify func(*http.Request) (Identity, error)
 	// Access is that of a principal to a cluster; false if it has none.
 	Access func(cluster, principal string) (Access, bool)
@@ -80,7 +80,7 @@ type User struct {
 	Extra    map[string][]string `json:"extra,omitempty"`
 }
 
-// Authenticate tells who a token of a cluster stands for. An error says why nobody, without the token.
+// Authenticate returns the identity of a token of a cluster. An error says why it has none, without the token.
 func (v *Reviewer) Authenticate(ctx context.Context, cluster, token string) (User, error) {
 	request, err := v.request(ctx, cluster, token)
 	if err != nil {
@@ -248,6 +248,6 @@ func (v *Reviewer) Handler(cluster string) http.Handler {
 			out.Status.Authenticated, out.Status.User = true, &user
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(out) // the API server is gone: nobody is left to tell
+		_ = json.NewEncoder(w).Encode(out) // fails only if the API server has gone
 	})
 }
