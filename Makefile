@@ -24,6 +24,15 @@ help: ## List the targets
 e2e: build ## Everything on a kind cluster of its own: up, test, bench, report, down (KEEP=1 keeps it); on a failure make exits 2 and its last line has epi's code
 	bin/epi run $(if $(KEEP),--keep) $(ARGS)
 
+.PHONY: e2e-eks
+e2e-eks: bin/epi-e2e-eks ## The same on EKS without AWS: eksctl makes a cluster in a region of epi cloud up, epi tests and removes it, and nothing is left (about 7 minutes)
+	bin/epi-e2e-eks $(ARGS)
+
+# Not among the programs of build: a tool for this repository, that nobody else can use.
+.PHONY: bin/epi-e2e-eks
+bin/epi-e2e-eks: build
+	CGO_ENABLED=0 go build $(GOFLAGS_BUILD) -ldflags '-s -w' -o bin/ ./cmd/epi-e2e-eks
+
 .PHONY: test
 test: ## Every unit, integration, fuzz-seed and browser test, with the race detector
 	go test -race -gcflags=all=-dwarf=false -timeout 9m ./...

@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 	"cmd/epi-agent":                        {"clusters/agent/..."},
 	"cmd/epi-webhook":                      {"clusters/webhook/..."},
 	"cmd/epi-emulator":                     {"clusters/emulator/..."},
+	"cmd/epi-e2e-eks":                      {"clusters", "clusters/emulator/control"},
 	"cmd/epi-kills":                        {},
 	"cmd/epi-mutate":                       {"suites", "suites/mutation", "suites/mutation/mechanical", "clusters", "clusters/kind", "reports"},
 	"cmd/epi-probe":                        {"framework/probe", "bench/load", "bench/meter"},

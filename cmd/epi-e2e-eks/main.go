@@ -1,0 +1,204 @@
+// Command epi-e2e-eks is everything once on EKS, without AWS: a region of `epi cloud up`, in which the real eksctl
+// makes a cluster and `epi run --provider eks` tests it. Then it looks whether each creation has its deletion. It is
+// a tool of this repository and no part of what is shipped.
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/emulator/control"
+)
+
+// Exit codes: those of epi, and 1 also for what is left.
+const (
+	exitFailed      = 1
+	exitUsage       = 2
+	exitError       = 3
+	exitInterrupted = 130
+)
+
+// account is that of every region.
+const account = "123456789012"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	code, err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	if ctx.Err() != nil {
+		code = exitInterrupted
+	}
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "Error:", err)
+	}
+	os.Exit(code)
+}
+
+// end is a region and an environment in it.
+type end struct {
+	program, name string
+	out, errs     io.Writer
+}
+
+func run(ctx context.Context, args []string, out, errs io.Writer) (code int, err error) {
+	e := &end{out: out, errs: errs}
+	flags := flag.NewFlagSet("epi-e2e-eks", flag.ContinueOnError)
+	flags.SetOutput(errs)
+	flags.StringVar(&e.program, "epi", "bin/epi", "the program")
+	flags.StringVar(&e.name, "name", "e2e-eks", "name of the region, and the beginning of the environment's")
+	flags.Usage = func() {
+		_, _ = fmt.Fprintln(errs, "Usage: epi-e2e-eks [flags] [-- flags of epi run, such as --label-filter ABAC-02]")
+		flags.PrintDefaults()
+	}
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return 0, nil
+	case err != nil:
+		return exitUsage, nil // it has been told
+	}
+	if err := clusters.CheckName(e.name); err != nil {
+		return exitUsage, err
+	}
+	began := time.Now()
+	defer func() {
+		// Also after an interrupt: nothing may stay.
+		removal, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Minute)
+		defer cancel()
+		if downErr := e.epi(removal, nil, "cloud", "down", "--name", e.name); downErr != nil {
+			code, err = max(code, exitError), errors.Join(err, downErr)
+		}
+		_, _ = fmt.Fprintf(out, "epi-e2e-eks: exit code %d after %s\n", code, time.Since(began).Round(time.Second))
+	}()
+	if err := e.epi(ctx, nil, "cloud", "up", "--name", e.name); err != nil {
+		return exitError, err
+	}
+	env, err := e.load()
+	if err != nil {
+		return exitError, err
+	}
+	code, err = e.test(ctx, env, flags.Args())
+	if ctx.Err() != nil {
+		return code, err
+	}
+	if leftErr := e.left(ctx, env); leftErr != nil {
+		code, err = max(code, exitFailed), errors.Join(err, leftErr)
+	}
+	return code, err
+}
+
+// environment is the name of the environment in the region.
+func (e *end) environment() string { return e.name + "-run" }
+
+// test makes a cluster in the region, tests and removes it. The code is that of epi run.
+func (e *end) test(ctx context.Context, env *clusters.Environment, more []string) (int, error) {
+	args := []string{
+		"run", "--provider", "eks", "--yes", "--name", e.environment(), "--account", account, "--region", env.Region,
+		"--probe-image", env.ProbeImage, "--pod-aws-endpoint-url", env.AWS.PodEndpointURL,
+	}
+	err := e.epi(ctx, variables(env), append(args, more...)...)
+	if err == nil {
+		return 0, nil
+	}
+	code := exitError
+	if ended, ok := errors.AsType[*exec.ExitError](err); ok && ended.ExitCode() > 0 {
+		code = ended.ExitCode()
+	}
+	if ctx.Err() != nil {
+		return code, err // epi run has removed what it made
+	}
+	// Of an environment that epi run could not remove, this says why; of none, nothing.
+	if downErr := e.epi(ctx, variables(env), "down", "--name", e.environment()); downErr != nil {
+		err = errors.Join(err, downErr)
+	}
+	return code, err
+}
+
+// left returns an error if anything of the environment is still there, by what epi janitor finds and by what was
+// called.
+func (e *end) left(ctx context.Context, env *clusters.Environment) error {
+	var listed bytes.Buffer
+	janitor := &end{program: e.program, name: e.name, out: &listed, errs: e.errs}
+	var problems []error
+	if err := janitor.epi(ctx, variables(env), "janitor", "--account", account, "--older-than", "0s", "-o", "json"); err != nil {
+		problems = append(problems, err)
+	}
+	var found []struct{ Kind, ID string }
+	if err := json.Unmarshal(listed.Bytes(), &found); err != nil {
+		problems = append(problems, fmt.Errorf("read what epi janitor lists: %w", err))
+	}
+	for _, one := range found {
+		problems = append(problems, fmt.Errorf("epi janitor finds %s %s", one.Kind, one.ID))
+	}
+	region := control.New(env.Control.URL, env.Control.Token)
+	wanted, err := region.Wanted(ctx, "", 0)
+	if err != nil {
+		return errors.Join(append(problems, err)...)
+	}
+	for _, cluster := range wanted.Clusters {
+		problems = append(problems, fmt.Errorf("cluster %s is %s", cluster.Name, cluster.Status))
+	}
+	counts, err := region.Counts(ctx)
+	if err != nil {
+		return errors.Join(append(problems, err)...)
+	}
+	balance := balanceOf(counts)
+	_, _ = fmt.Fprintln(e.out, "What was made and removed, by the calls:")
+	for _, b := range balance {
+		_, _ = fmt.Fprintf(e.out, "  %-16s %-32s %5d made %5d removed\n", b.service, b.what, b.made, b.removed)
+		if b.made > b.removed {
+			problems = append(problems, fmt.Errorf("%s: %d of %s were made, and %d removed", b.service, b.made, b.what, b.removed))
+		}
+	}
+	if len(balance) == 0 {
+		problems = append(problems, errors.New("no call made anything"))
+	}
+	return errors.Join(problems...)
+}
+
+// load reads what is known of the region.
+func (e *end) load() (*clusters.Environment, error) {
+	dirs, err := clusters.FindDirs(clusters.Dirs{}, os.LookupEnv)
+	if err != nil {
+		return nil, err
+	}
+	return clusters.LoadEnvironment(dirs, e.name)
+}
+
+// variables lead AWS clients into a region.
+func variables(env *clusters.Environment) []string {
+	kept := slices.DeleteFunc(os.Environ(), func(v string) bool {
+		return strings.HasPrefix(v, "AWS_") || strings.HasPrefix(v, "EPI_") || strings.HasPrefix(v, "KUBECONFIG=")
+	})
+	return append(kept,
+		"AWS_ENDPOINT_URL="+env.AWS.EndpointURL, "AWS_REGION="+env.Region, "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_ACCESS_KEY_ID="+env.AWS.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+env.AWS.SecretAccessKey,
+		"AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull,
+	)
+}
+
+// epi runs epi, with variables of its own unless they are nil. An interrupt is passed on, and its end is waited for.
+func (e *end) epi(ctx context.Context, variables []string, args ...string) error {
+	command := exec.CommandContext(ctx, e.program, args...)
+	command.Env, command.Stdout, command.Stderr = variables, e.out, e.errs
+	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
+	// Of its own group: an interrupt from the terminal comes once, from here.
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	_, _ = fmt.Fprintf(e.errs, "$ epi %s\n", strings.Join(args, " "))
+	if err := command.Run(); err != nil {
+		return fmt.Errorf("epi %s: %w", args[0], err)
+	}
+	return nil
+}
