@@ -8,24 +8,61 @@ import (
 	"github.com/podidentity/epi/clusters/ownership"
 )
 
-// PricesOf is the day of the prices below, which are those of US East (N. Virginia) in US dollars: nobody is
-// asked for them. Prices change, and other regions differ by some tens of per cent.
-const PricesOf = "2026-11-28"
+// price is a list price of US East (N. Virginia) in US dollars, as a source told it. AWS is not asked.
+type price struct {
+	// what is paid for, and per what.
+	what, per string
+	// low and high are the same for a price that does not change by the hour.
+	low, high float64
+	// source tells it, as of a date: that of the source, or since when it has held.
+	source, date string
+}
 
-// Prices in US dollars.
-const (
-	// https://aws.amazon.com/eks/pricing/
-	clusterHour         = 0.10
-	extendedClusterHour = 0.60
-	// https://aws.amazon.com/vpc/pricing/: one for each node.
-	publicAddressHour = 0.005
-	// https://aws.amazon.com/ebs/pricing/: gp3, a month of 730 hours.
-	volumeGiBHour = 0.08 / 730
-	// https://aws.amazon.com/ec2/pricing/on-demand/: t3.medium, the dearest of the default types. What spot
-	// costs changes by the hour: it is between a third of this and all of it.
-	nodeHour      = 0.0416
-	cheapestShare = 0.3
+// priceRegion is the region of the prices.
+const priceRegion = "us-east-1"
+
+// monthHours are those by which AWS divides a price by the month.
+const monthHours = 730
+
+// The prices. Where AWS's own price page could not be read, its source is one that quotes it.
+var (
+	clusterPrice = price{
+		"EKS control plane, standard support", "hour", 0.10, 0.10,
+		"https://aws.amazon.com/blogs/containers/amazon-eks-extended-support-for-kubernetes-versions-pricing/", "2024-04-01",
+	}
+	extendedPrice = price{
+		"EKS control plane, extended support", "hour", 0.60, 0.60,
+		"https://aws.amazon.com/blogs/containers/amazon-eks-extended-support-for-kubernetes-versions-pricing/", "2024-04-01",
+	}
+	// One for each node.
+	addressPrice = price{"public IPv4 address", "hour", 0.005, 0.005, "https://cloudburn.io/blog/aws-nat-gateway-pricing", "2026-02-24"}
+	volumePrice  = price{"gp3 volume, per GB", "month", 0.08, 0.08, "https://www.saisci.com/aws/gp2-vs-gp3-cost-comparison-ebs-volumes/", "2021-02-04"}
+	// The dearest of the default types on demand, and that less 90%, which is what AWS says of spot at best
+	// (https://aws.amazon.com/ec2/spot/pricing/).
+	nodePrice = price{"t3.medium, spot (at most 90% less) to on demand", "hour", 0.1 * 0.0416, 0.0416, "https://hacecuentas.com/en/costo-servidor-cloud-aws-ec2-mensual", "2026-04-17"}
 )
+
+// String is the price for people, such as "$0.005 an hour".
+func (p price) String() string {
+	amount := dollars(p.high)
+	if p.low != p.high {
+		amount = dollars(p.low) + " to " + amount
+	}
+	article := "a "
+	if p.per == "hour" {
+		article = "an "
+	}
+	return fmt.Sprintf("%s: %s %s%s (%s, %s)", p.what, amount, article, p.per, p.source, p.date)
+}
+
+// dollars is an amount with as many digits as it needs, two at least.
+func dollars(amount float64) string {
+	text := strings.TrimRight(fmt.Sprintf("%.5f", amount), "0")
+	for len(text)-strings.IndexByte(text, '.') < 3 {
+		text += "0"
+	}
+	return "$" + text
+}
 
 // Plan is what is about to be made, and what it costs.
 type Plan struct {
@@ -40,15 +77,19 @@ type Plan struct {
 	Priced bool
 }
 
+// control is the price of the control plane.
+func (p Plan) control() price {
+	if p.Extended {
+		return extendedPrice
+	}
+	return clusterPrice
+}
+
 // Hour is what an hour costs, at least and at most, in US dollars.
 func (p Plan) Hour() (low, high float64) {
-	fixed := clusterHour
-	if p.Extended {
-		fixed = extendedClusterHour
-	}
 	nodes := float64(p.Nodes)
-	fixed += nodes * (publicAddressHour + volumeSize*volumeGiBHour)
-	return fixed + nodes*nodeHour*cheapestShare, fixed + nodes*nodeHour
+	fixed := p.control().high + nodes*(addressPrice.high+volumeSize*volumePrice.high/monthHours)
+	return fixed + nodes*nodePrice.low, fixed + nodes*nodePrice.high
 }
 
 // hours is a time in hours, such as 6h.
@@ -66,12 +107,19 @@ func (p Plan) String() string {
 	fmt.Fprintf(&b, "It costs about %s an hour; a forgotten day %s.\n", span(1), span(24))
 	fmt.Fprintf(&b, "It is tagged to expire in %s; a sweeper that runs every %s (epi janitor) lets it cost at most %s.\n",
 		hours(p.Lifetime), hours(ownership.Lifetime), fmt.Sprintf("$%.2f", high*(p.Lifetime+ownership.Lifetime).Hours()))
-	fmt.Fprintf(&b, "Prices: list prices of us-east-1 of %s, from aws.amazon.com/eks/pricing, /ec2/pricing, /vpc/pricing, /ebs/pricing; not asked for now.\n", PricesOf)
+	fmt.Fprintf(&b, "Prices of %s in US dollars, before tax, as of the day beside each; AWS was not asked:\n", priceRegion)
+	for _, each := range []price{p.control(), nodePrice, volumePrice, addressPrice} {
+		fmt.Fprintf(&b, "  %s\n", each)
+	}
+	if p.Region != priceRegion {
+		fmt.Fprintf(&b, "Prices of %s are not verified: other regions differ from %s by some tens of per cent.\n", p.Region, priceRegion)
+	}
 	if p.Extended {
 		b.WriteString("This version is in extended support: its control plane costs six times as much.\n")
 	}
 	if !p.Priced {
-		b.WriteString("The nodes are counted as t3.medium: other types cost other prices.\n")
+		fmt.Fprintf(&b, "The price of %s is not verified: the nodes are counted as t3.medium.\n", strings.Join(p.InstanceTypes, " or "))
 	}
+	b.WriteString("Traffic, and what the suites store for minutes, is not counted.\n")
 	return b.String()
 }

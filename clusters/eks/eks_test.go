@@ -317,7 +317,7 @@ func TestUpAndDown(t *testing.T) {
 		!env.Has(clusters.IMDS) || env.Expires.Before(time.Now().Add(5*time.Hour)) {
 		t.Errorf("%+v", env)
 	}
-	for _, want := range []string{emulatortest.Account, "epi-mine", "$0.12 to $0.15 an hour", "a forgotten day $2.87 to $3.57", eks.PricesOf} {
+	for _, want := range []string{emulatortest.Account, "epi-mine", "$0.11 to $0.15 an hour", "a forgotten day $2.67 to $3.57", "Prices of us-west-2 are not verified"} {
 		if !strings.Contains(asked, want) {
 			t.Errorf("the plan does not say %q:\n%s", want, asked)
 		}

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // kind is a type of resource.
@@ -132,12 +133,10 @@ var queryVersions = map[string]string{"ec2": "2016-11-15", "iam": "2010-05-08"}
 func (o *operationOn) query(service, action string, parameters url.Values) (node, error) {
 	form := url.Values{"Action": {action}, "Version": {queryVersions[service]}}
 	maps.Copy(form, parameters)
-	request, err := http.NewRequestWithContext(o.ctx, http.MethodPost, "/", strings.NewReader(form.Encode()))
+	status, _, body, err := o.send(service, http.MethodPost, "/", "application/x-www-form-urlencoded; charset=utf-8", []byte(form.Encode()))
 	if err != nil {
 		return node{}, err
 	}
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
-	status, _, body := o.service.options.Requests.Send(o.ctx, o.caller, service, request)
 	var answer node
 	if err := xml.Unmarshal(body, &answer); err != nil {
 		return node{}, &callError{title(service), "InternalFailure", "The service did not answer.", status}
@@ -155,6 +154,38 @@ func (o *operationOn) query(service, action string, parameters url.Values) (node
 	return answer, nil
 }
 
+// Waits between the tries of a request that is throttled: CloudFormation tries again for as long as its caller
+// would have to (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/troubleshooting.html).
+const (
+	firstWait = 20 * time.Millisecond
+	lastWait  = 3 * time.Second
+)
+
+// send sends a request in the caller's name, and again while the service throttles.
+func (o *operationOn) send(service, method, path, contentType string, body []byte) (status int, header http.Header, answer []byte, err error) {
+	for wait := firstWait; ; wait *= 2 {
+		request, err := http.NewRequestWithContext(o.ctx, method, path, bytes.NewReader(body))
+		if err != nil {
+			return 0, nil, nil, err
+		}
+		request.Header.Set("Content-Type", contentType)
+		status, header, answer = o.service.options.Requests.Send(o.ctx, o.caller, service, request)
+		if wait > lastWait || !throttled(status, answer) {
+			return status, header, answer, nil
+		}
+		select {
+		case <-o.ctx.Done():
+			return status, header, answer, nil
+		case <-time.After(wait):
+		}
+	}
+}
+
+// throttled tells of an answer that it asks for patience.
+func throttled(status int, answer []byte) bool {
+	return status == http.StatusTooManyRequests || bytes.Contains(answer, []byte("<Code>Throttling")) || bytes.Contains(answer, []byte("<Code>RequestLimitExceeded"))
+}
+
 // rest sends a request to EKS.
 func (o *operationOn) rest(method, path string, in any) (map[string]any, error) {
 	var body []byte
@@ -164,12 +195,10 @@ func (o *operationOn) rest(method, path string, in any) (map[string]any, error) 
 			return nil, err
 		}
 	}
-	request, err := http.NewRequestWithContext(o.ctx, method, path, bytes.NewReader(body))
+	status, header, answer, err := o.send("eks", method, path, "application/json", body)
 	if err != nil {
 		return nil, err
 	}
-	request.Header.Set("Content-Type", "application/json")
-	status, header, answer := o.service.options.Requests.Send(o.ctx, o.caller, "eks", request)
 	fields := map[string]any{}
 	if err := json.Unmarshal(answer, &fields); err != nil {
 		return nil, &callError{"Eks", "InternalFailure", "The service did not answer.", status}

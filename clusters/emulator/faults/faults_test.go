@@ -284,12 +284,17 @@ func TestKindsSpeakTheServicesLanguage(t *testing.T) {
 		{Throttling, "sts", "Throttling", 400},
 		{Throttling, "s3", "SlowDown", 503},
 		{Throttling, "imds", "Throttled", 503},
+		{Throttling, "ec2", "RequestLimitExceeded", 503},
+		{Throttling, "cloudformation", "Throttling", 400},
+		{Throttling, "ecr", "ThrottlingException", 400},
 		{Internal, "eks-auth", "InternalServerException", 500},
 		{Internal, "eks", "ServerException", 500},
 		{Internal, "s3", "InternalError", 500},
 		{Unavailable, "eks-auth", "ServiceUnavailableException", 503},
 		{AccessDenied, "eks-auth", "AccessDeniedException", 400},
 		{AccessDenied, "sts", "AccessDenied", 403},
+		{AccessDenied, "ec2", "UnauthorizedOperation", 403},
+		{AccessDenied, "ecr", "AccessDeniedException", 400},
 		{Throttling, "unheard-of", "ThrottlingException", 429},
 	}
 	for _, test := range tests {
@@ -301,7 +306,7 @@ func TestKindsSpeakTheServicesLanguage(t *testing.T) {
 		}
 	}
 	for kind, byService := range kinds {
-		if len(byService) != 6 {
+		if len(byService) != 9 {
 			t.Errorf("%s is known of %d services", kind, len(byService))
 		}
 	}

@@ -31,6 +31,8 @@ const (
 //   - https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html and API_CreateRole.html
 //   - https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html
 //   - https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+//   - https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html for EC2, and
+//     .../AWSCloudFormation/latest/APIReference/CommonErrors.html, .../AmazonECR/latest/APIReference/CommonErrors.html
 //   - https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html for the
 //     instance metadata service, whose errors are plain statuses: the codes are for the journal
 var kinds = map[Kind]map[string]Error{
@@ -41,6 +43,10 @@ var kinds = map[Kind]map[string]Error{
 		"sts":      {"Throttling", http.StatusBadRequest, rateExceeded},
 		"s3":       {"SlowDown", http.StatusServiceUnavailable, "Please reduce your request rate."},
 		"imds":     {"Throttled", http.StatusServiceUnavailable, rateExceeded},
+
+		"ec2":            {"RequestLimitExceeded", http.StatusServiceUnavailable, "Request limit exceeded."},
+		"cloudformation": {"Throttling", http.StatusBadRequest, rateExceeded},
+		"ecr":            {"ThrottlingException", http.StatusBadRequest, rateExceeded},
 	},
 	Internal: {
 		"eks":      {"ServerException", http.StatusInternalServerError, internal},
@@ -49,6 +55,10 @@ var kinds = map[Kind]map[string]Error{
 		"sts":      {"InternalFailure", http.StatusInternalServerError, internal},
 		"s3":       {"InternalError", http.StatusInternalServerError, "We encountered an internal error. Please try again."},
 		"imds":     {"InternalError", http.StatusInternalServerError, internal},
+
+		"ec2":            {"InternalError", http.StatusInternalServerError, internal},
+		"cloudformation": {"InternalFailure", http.StatusInternalServerError, internal},
+		"ecr":            {"ServerException", http.StatusInternalServerError, internal},
 	},
 	Unavailable: {
 		"eks":      {"ServiceUnavailableException", http.StatusServiceUnavailable, unavailable},
@@ -57,6 +67,10 @@ var kinds = map[Kind]map[string]Error{
 		"sts":      {"ServiceUnavailable", http.StatusServiceUnavailable, unavailable},
 		"s3":       {"ServiceUnavailable", http.StatusServiceUnavailable, "Please reduce your request rate."},
 		"imds":     {"ServiceUnavailable", http.StatusServiceUnavailable, unavailable},
+
+		"ec2":            {"Unavailable", http.StatusServiceUnavailable, unavailable},
+		"cloudformation": {"ServiceUnavailable", http.StatusServiceUnavailable, unavailable},
+		"ecr":            {"ServiceUnavailableException", http.StatusServiceUnavailable, unavailable},
 	},
 	AccessDenied: {
 		"eks":      {"AccessDeniedException", http.StatusForbidden, denied},
@@ -65,6 +79,10 @@ var kinds = map[Kind]map[string]Error{
 		"sts":      {"AccessDenied", http.StatusForbidden, denied},
 		"s3":       {"AccessDenied", http.StatusForbidden, "Access Denied"},
 		"imds":     {"Forbidden", http.StatusForbidden, denied},
+
+		"ec2":            {"UnauthorizedOperation", http.StatusForbidden, denied},
+		"cloudformation": {"AccessDenied", http.StatusForbidden, denied},
+		"ecr":            {"AccessDeniedException", http.StatusBadRequest, denied},
 	},
 }
 

@@ -20,7 +20,7 @@ type Options struct {
 	// Random decides probabilities and delays; nil means a source seeded by chance.
 	Random rand.Source
 	// Services names those that ask At: a rule about another one would never do anything, and is
-	// refused. nil means that they are unknown.
+	// refused. nil means that nobody knows them.
 	Services func() []string
 }
 
@@ -29,7 +29,7 @@ type Set struct {
 	// active is how many rules have not ended, so that At is cheap when there is none.
 	active atomic.Int64
 	now    func() time.Time
-	// services are those that there are; nil if they are unknown.
+	// services are those that there are; nil if nobody knows.
 	services func() []string
 
 	mu     sync.Mutex
