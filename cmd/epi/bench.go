@@ -26,7 +26,7 @@ type benchFlags struct {
 	size      measure.Size
 	seed      uint64
 	workers   int
-	// ab says that two agents, the arguments, are measured in turn, for time at most; within is what does
+	// ab says that two agents, the arguments, are measured alternately, for time at most; within is what does
 	// not matter.
 	ab     bool
 	time   time.Duration
@@ -42,7 +42,7 @@ func (f *benchFlags) register(cmd *cobra.Command) {
 	flags.StringSliceVar(&f.scenarios, "scenario", nil, "scenarios to run, by name, or smoke (default all; epi bench --list)")
 	flags.Float64SliceVar(&f.size.Rates, "rate", nil, "requests a second, each a case of its own, where a scenario has rates")
 	flags.DurationVar(&f.size.Duration, "duration", 0, "length of one repeat, where a scenario has one (default the scenario's)")
-	flags.IntVar(&f.size.Repeats, "repeats", 0, "repeats of each case, samples for a comparison; with --ab pairs of turns (default the scenario's; with --ab as many as it takes)")
+	flags.IntVar(&f.size.Repeats, "repeats", 0, "repeats of each case, samples for a comparison; with --ab pairs of executions (default the scenario's; with --ab as many as it takes)")
 	flags.IntVar(&f.size.Identities, "identities", 0, "tokens, associations or requests at once, where a scenario is about some (default the scenario's)")
 	flags.IntVar(&f.size.Pods, "pods", 0, "pods that are created, where a scenario does (default the scenario's)")
 	flags.IntVar(&f.workers, "workers", 0, "pods that make load (default one a node, up to ten)")
@@ -152,8 +152,8 @@ With --url any server is loaded from this process, with no cluster: to compare w
 other tools. It is asked for --rate requests a second (900) for --duration (5s),
 --repeats times (3), over connections that are kept or, with --new-connections, not.
 
-With --ab two agents are measured in turn in one run, A B B A and so on, each started
-anew for each turn; at the end the one that ran before is put back. A and B are images
+With --ab two agents are measured alternately in one run, A B B A and so on. Each time
+the agent is started anew. At the end the previous agent is restored. A and B are images
 that your engine has or can pull, archives of docker save, or the word reference for
 epi's own agent; arguments for the agent may follow in the same word. The plan is
 printed first. The run goes on until each primary measure of its scenarios (--list) is
@@ -223,10 +223,10 @@ difference is information: it does not change the exit code.`,
 		},
 	}
 	flags.register(cmd)
-	cmd.Flags().BoolVar(&flags.ab, "ab", false, "measure two agents in turn, A and B, and say whether they differ")
-	cmd.Flags().DurationVar(&flags.time, "time", bench.DefaultTime, "with --ab: how long the turns may take until all primary measures are concluded")
+	cmd.Flags().BoolVar(&flags.ab, "ab", false, "measure two agents alternately, A and B, and say whether they differ")
+	cmd.Flags().DurationVar(&flags.time, "time", bench.DefaultTime, "with --ab: how long all pairs may take until all primary measures are concluded")
 	flags.within = bench.DefaultWithin
-	cmd.Flags().Var(&flags.within, "within", "with --ab: a difference up to this share does not matter, and is told as the same")
+	cmd.Flags().Var(&flags.within, "within", "with --ab: a difference up to this share does not matter, and counts as the same")
 	cmd.Flags().StringVar(&flags.url, "url", "", "load this URL from here, without any environment, at --rate for --duration")
 	cmd.Flags().BoolVar(&flags.newConnections, "new-connections", false, "with --url: a connection for each request")
 	nameFlag(cmd.Flags(), &name, "name of the environment")

@@ -56,7 +56,7 @@ func canSwap(env *clusters.Environment) error {
 
 var variantNames = [2]string{"A", "B"}
 
-// runAB returns what measures the two agents in turn and records both.
+// runAB returns what measures the two agents alternately and records both.
 func (a *app) runAB(given [2]clusters.Given) func(context.Context, *clusters.Environment, benchFlags, []measure.Scenario, *session, *steps) error {
 	return func(ctx context.Context, env *clusters.Environment, flags benchFlags, scenarios []measure.Scenario, session *session, steps *steps) error {
 		return a.inEnvironment(ctx, env, session, steps, func(watch *watch.Watch) error {
