@@ -3,7 +3,6 @@ package eks_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -20,21 +19,17 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
-	cfntypes "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	awseks "github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
-	"sigs.k8s.io/yaml"
 
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/eks"
 	"github.com/podidentity/epi/clusters/emulator"
 	"github.com/podidentity/epi/clusters/emulator/control"
 	"github.com/podidentity/epi/clusters/emulator/emulatortest"
-	"github.com/podidentity/epi/clusters/emulator/emulatortest/ecrtest"
+	"github.com/podidentity/epi/clusters/emulator/emulatortest/ekstest"
 	"github.com/podidentity/epi/clusters/sweep"
 )
 
@@ -45,9 +40,11 @@ func TestMain(m *testing.M) {
 	var err error
 	switch os.Getenv(mode) {
 	case "eksctl":
-		err = likeEksctl(os.Args[1:])
+		err = ekstest.Eksctl(os.Args[1:])
 	case "up":
-		_, err = provider(os.Getenv("EPI_EKS_TEST_DIR"), eks.Options{}).Up(context.Background(), spec, quiet{})
+		wanted := spec
+		wanted.Binaries = os.Getenv("EPI_EKS_TEST_DIR")
+		_, err = provider(wanted.Binaries, eks.Options{ProbeImage: none}).Up(context.Background(), wanted, quiet{})
 	case "down":
 		err = provider(os.Getenv("EPI_EKS_TEST_DIR"), eks.Options{}).Down(context.Background(), spec.Name, quiet{})
 	default:
@@ -59,87 +56,6 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// likeEksctl does what eksctl does by its calls, with its templates and without its minutes of sleep.
-func likeEksctl(args []string) error {
-	if len(args) == 1 && args[0] == "version" {
-		fmt.Println("0.215.0")
-		return nil
-	}
-	ctx := context.Background()
-	var file string
-	for n, arg := range args {
-		if arg == "--config-file" {
-			file = args[n+1]
-		}
-	}
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	var wanted struct {
-		Metadata struct {
-			Name string
-			Tags map[string]string
-		}
-		Addons []struct{ Name, Version string }
-	}
-	if err := yaml.Unmarshal(data, &wanted); err != nil {
-		return err
-	}
-	cfg, err := config.LoadDefaultConfig(ctx)
-	if err != nil {
-		return err
-	}
-	clients := emulatortest.NewClients(cfg)
-	var tags []cfntypes.Tag
-	for key, value := range wanted.Metadata.Tags {
-		tags = append(tags, cfntypes.Tag{Key: &key, Value: &value})
-	}
-	for _, part := range []string{"cluster", "nodegroup-ng"} {
-		template, err := os.ReadFile(filepath.Join(os.Getenv("EPI_EKS_TEST_TEMPLATES"), "eksctl-epi-cc-"+part+".json"))
-		if err != nil {
-			return err
-		}
-		text := strings.NewReplacer("us-east-1d", "us-west-2a", "us-east-1f", "us-west-2b", "epi-cc", wanted.Metadata.Name).Replace(string(template))
-		var kept []string
-		for line := range strings.Lines(text) {
-			if !strings.Contains(line, `"PermissionsBoundary"`) {
-				kept = append(kept, line)
-			}
-		}
-		text = strings.Join(kept, "")
-		if part != "cluster" {
-			out, err := clients.EC2.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{})
-			if err != nil || len(out.Subnets) < 2 {
-				return fmt.Errorf("subnets: %v, %w", out, err)
-			}
-			text = strings.NewReplacer("subnet-8aa2a8d103aefc35d", *out.Subnets[0].SubnetId, "subnet-7b4653c9ef2261cae", *out.Subnets[1].SubnetId).Replace(text)
-		}
-		name := "eksctl-" + wanted.Metadata.Name + "-" + strings.Replace(part, "-ng", "-epi", 1)
-		fmt.Printf("2026-11-28 02:00:00 [ℹ]  deploying stack %q\n", name)
-		if _, err := clients.CloudFormation.CreateStack(ctx, &cloudformation.CreateStackInput{
-			StackName: &name, TemplateBody: &text, Tags: tags, Capabilities: []cfntypes.Capability{cfntypes.CapabilityCapabilityIam},
-		}); err != nil {
-			return err
-		}
-		waiter := cloudformation.NewStackCreateCompleteWaiter(clients.CloudFormation, func(o *cloudformation.StackCreateCompleteWaiterOptions) {
-			o.MinDelay, o.MaxDelay = 50*time.Millisecond, 50*time.Millisecond
-		})
-		if err := waiter.Wait(ctx, &cloudformation.DescribeStacksInput{StackName: &name}, time.Minute); err != nil {
-			return err
-		}
-		if part == "cluster" {
-			for _, addon := range wanted.Addons {
-				input := &awseks.CreateAddonInput{ClusterName: &wanted.Metadata.Name, AddonName: &addon.Name, Tags: wanted.Metadata.Tags}
-				if _, err := clients.EKS.CreateAddon(ctx, input); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	return nil
-}
-
 // quiet takes the steps of long work and tells nobody.
 type quiet struct{}
 
@@ -149,9 +65,18 @@ func (quiet) End(error)                  {}
 
 var spec = clusters.Spec{Name: "mine", Nodes: 1, IMDSHopLimit: 1}
 
+// none stands for a probe's image that is not given.
+const none = "none"
+
 // provider is one whose AWS the variables tell, and whose token is of no meaning.
 func provider(dir string, options eks.Options) *eks.Provider {
-	options.Region, options.EndpointURL, options.ProbeImage, options.Poll = emulatortest.Region, os.Getenv("AWS_ENDPOINT_URL"), "registry.invalid/epi-probe:v1", 50*time.Millisecond
+	options.Region, options.EndpointURL, options.Poll = emulatortest.Region, os.Getenv("AWS_ENDPOINT_URL"), 50*time.Millisecond
+	switch options.ProbeImage {
+	case "":
+		options.ProbeImage = "registry.invalid/epi-probe:v1"
+	case none:
+		options.ProbeImage = ""
+	}
 	if options.Agree == nil {
 		options.Agree = func(context.Context, eks.Plan) error { return nil }
 	}
@@ -172,16 +97,20 @@ type region struct {
 	dir     string
 }
 
-func newRegion(t *testing.T) *region {
+func newRegion(t *testing.T) *region { return newRegionWith(t, func(*emulator.Options) {}) }
+
+// newRegionWith is a region of an emulator with changed options.
+func newRegionWith(t *testing.T, change func(*emulator.Options)) *region {
 	t.Helper()
-	kubernetes := httptest.NewTLSServer(http.HandlerFunc(serveKubernetes))
+	kubernetes := httptest.NewTLSServer(http.HandlerFunc(ekstest.ServeKubernetes))
 	t.Cleanup(kubernetes.Close)
 	r := &region{dir: t.TempDir()}
 	r.Fixture = emulatortest.StartWith(t, func(o *emulator.Options) {
+		change(o)
 		o.Unbacked.Endpoint = kubernetes.URL
 		o.Unbacked.CertificateAuthority = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: kubernetes.Certificate().Raw})
 	}).Fixture(t, "eks")
-	repositories := &ecrtest.Registry{Next: r.Emulator.Handler(), Account: emulatortest.Account, Region: emulatortest.Region}
+	emulated := r.Emulator.Handler()
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		r.serving.RLock()
 		defer r.serving.RUnlock()
@@ -191,7 +120,7 @@ func newRegion(t *testing.T) *region {
 				(*call)(n)
 			}
 		}
-		repositories.ServeHTTP(w, request)
+		emulated.ServeHTTP(w, request)
 	}))
 	t.Cleanup(front.Close)
 	self, err := os.Executable()
@@ -199,8 +128,9 @@ func newRegion(t *testing.T) *region {
 		t.Fatal(err)
 	}
 	bin := filepath.Join(r.dir, "bin")
+	probe := os.WriteFile(filepath.Join(r.dir, "epi-probe"), []byte("#!/bin/sh\n"), 0o755)
 	script := "#!/bin/sh\n" + mode + "=eksctl exec " + self + " \"$@\"\n"
-	if err := errors.Join(os.Mkdir(bin, 0o755), os.WriteFile(filepath.Join(bin, "eksctl"), []byte(script), 0o755)); err != nil {
+	if err := errors.Join(probe, os.Mkdir(bin, 0o755), os.WriteFile(filepath.Join(bin, "eksctl"), []byte(script), 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	templates, err := filepath.Abs("../emulator/cloudformation/testdata")
@@ -210,7 +140,7 @@ func newRegion(t *testing.T) *region {
 	for name, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID": emulatortest.AccessKeyID, "AWS_SECRET_ACCESS_KEY": emulatortest.SecretAccessKey, "AWS_SESSION_TOKEN": "", "AWS_PROFILE": "",
 		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true", "NO_PROXY": "*", "AWS_MAX_ATTEMPTS": "3",
-		"AWS_REGION": emulatortest.Region, "AWS_ENDPOINT_URL": front.URL, "PATH": bin + ":" + os.Getenv("PATH"), "EPI_EKS_TEST_TEMPLATES": templates, "EPI_EKS_TEST_DIR": r.dir,
+		"AWS_REGION": emulatortest.Region, "AWS_ENDPOINT_URL": front.URL, "PATH": bin + ":" + os.Getenv("PATH"), ekstest.Templates: templates, "EPI_EKS_TEST_DIR": r.dir,
 	} {
 		t.Setenv(name, value)
 	}
@@ -227,6 +157,9 @@ func changes(r *http.Request) bool {
 			return true
 		}
 	}
+	if operation := r.Header.Get("X-Amz-Target"); strings.HasSuffix(operation, ".CreateRepository") || strings.HasSuffix(operation, ".DeleteRepository") {
+		return true
+	}
 	service := strings.Contains(r.Header.Get("Authorization"), "/eks/")
 	return service && r.Method != http.MethodGet
 }
@@ -234,27 +167,6 @@ func changes(r *http.Request) bool {
 type readCloser struct{ *bytes.Reader }
 
 func (readCloser) Close() error { return nil }
-
-// serveKubernetes answers as much as is asked of an API server without agent, webhook or pods.
-func serveKubernetes(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "application/json")
-	answer := func(status int, body map[string]any) {
-		w.WriteHeader(status)
-		_ = json.NewEncoder(w).Encode(body) // the caller may have gone
-	}
-	switch path := r.URL.Path; {
-	case path == "/version":
-		answer(200, map[string]any{"major": "1", "minor": "36", "gitVersion": "v1.36.3-eks-0000000"})
-	case strings.HasSuffix(path, "/selfsubjectaccessreviews"):
-		answer(201, map[string]any{"kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "status": map[string]any{"allowed": true}})
-	case path == "/api/v1/nodes":
-		answer(200, map[string]any{"kind": "NodeList", "apiVersion": "v1", "items": []any{map[string]any{"metadata": map[string]any{"name": "n"}, "spec": map[string]any{"providerID": "aws:///us-west-2a/i-0"}}}})
-	case strings.HasSuffix(path, "/mutatingwebhookconfigurations"):
-		answer(200, map[string]any{"kind": "MutatingWebhookConfigurationList", "apiVersion": "admissionregistration.k8s.io/v1", "items": []any{}})
-	default:
-		answer(404, map[string]any{"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404})
-	}
-}
 
 // left is what epi's tags are on, and networks and roles that have no such tag.
 func (r *region) left(t *testing.T) []string {
@@ -416,13 +328,14 @@ func (r *region) fault(t *testing.T, fault control.Fault) {
 	}
 }
 
-// TestKilledAtAnyPoint: a process that makes or removes an environment is killed before its nth change, and a
-// janitor that knows nothing of it cleans up.
+// TestKilledAtAnyPoint: a process that makes or removes an environment is killed before its nth change. At every
+// other point epi down removes what there is, by the journal; at the rest, and after it, a janitor on a machine
+// that has no journal looks and cleans up.
 func TestKilledAtAnyPoint(t *testing.T) {
 	for _, point := range []struct {
 		verb string
 		n    int64
-	}{{"up", 1}, {"up", 2}, {"up", 3}, {"up", 4}, {"up", 5}, {"up", 6}, {"up", 7}, {"down", 1}, {"down", 2}, {"down", 3}} {
+	}{{"up", 1}, {"up", 2}, {"up", 3}, {"up", 4}, {"up", 5}, {"up", 6}, {"up", 7}, {"down", 1}, {"down", 2}, {"down", 3}, {"down", 4}} {
 		t.Run(fmt.Sprintf("%s before change %d", point.verb, point.n), func(t *testing.T) {
 			r := newRegion(t)
 			if point.verb == "down" {
@@ -431,6 +344,14 @@ func TestKilledAtAnyPoint(t *testing.T) {
 			killed := r.child(t, point.verb, r.changes.Load()+point.n)
 			if !killed {
 				t.Logf("it ended before its change %d", point.n)
+			}
+			if point.n%2 == 0 {
+				if err := provider(r.dir, eks.Options{}).Down(t.Context(), spec.Name, quiet{}); err != nil {
+					t.Fatal(err)
+				}
+				if left := r.left(t); len(left) != 0 {
+					t.Errorf("epi down leaves %q", left)
+				}
 			}
 			sweeper := r.sweeper(t)
 			found, err := sweeper.Find(t.Context(), sweep.Scope{})

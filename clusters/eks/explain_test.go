@@ -43,7 +43,7 @@ func TestThePlanTellsWhatIsUncertain(t *testing.T) {
 		t.Errorf("%g to %g", low, high)
 	}
 	plan.Extended = true
-	if more, _ := plan.Hour(); more-low < 0.49 || !strings.Contains(plan.String(), "extended support") || !strings.Contains(plan.String(), "other types cost other prices") {
+	if more, _ := plan.Hour(); more-low < 0.49 || !strings.Contains(plan.String(), "extended support") || !strings.Contains(plan.String(), "price of m5.large is not verified") {
 		t.Errorf("%g\n%s", more, plan)
 	}
 }
