@@ -30,9 +30,9 @@ const (
 
 type object = map[string]any
 
-// clusterConfig is the request as eksctl's ClusterConfig
-// (https://docs.aws.amazon.com/eks/latest/eksctl/schema.html): as small as can be, no NAT gateway, spot nodes
-// in public subnets. Auto Mode is off: there the agent is no DaemonSet.
+// clusterConfig is the request without its nodes as eksctl's ClusterConfig
+// (https://docs.aws.amazon.com/eks/latest/eksctl/schema.html): as small as can be, no NAT gateway. Auto Mode is
+// off: there the agent is no DaemonSet.
 func (r request) clusterConfig() ([]byte, error) {
 	addonList := []object{{"name": "vpc-cni"}, {"name": "kube-proxy"}, {"name": "coredns"}}
 	if r.withAgent {
@@ -45,26 +45,46 @@ func (r request) clusterConfig() ([]byte, error) {
 		}
 		addonList = append(addonList, agent)
 	}
-	tags := r.owner.Tags()
+	config := r.base()
+	config["metadata"].(object)["tags"] = r.owner.Tags() //nolint:forcetypeassert // made by base
+	config["vpc"] = object{"nat": object{"gateway": "Disable"}}
+	config["addonsConfig"] = object{"disableDefaultAddons": true}
+	config["addons"] = addonList
+	return encode(config)
+}
+
+// nodeGroupConfig is the request's nodes as eksctl's ClusterConfig: spot nodes in public subnets. They are no part of
+// clusterConfig, since eksctl gives the stack of a managed node group the cluster's tags twice, which CloudFormation
+// has refused since March 2026 (https://github.com/cilium/cilium/issues/44695): here the group alone has them.
+func (r request) nodeGroupConfig() ([]byte, error) {
 	group := object{
 		"name": nodeGroup, "instanceTypes": r.instanceTypes, "spot": true, "minSize": r.nodes, "desiredCapacity": r.nodes, "maxSize": r.nodes,
-		"volumeSize": volumeSize, "disablePodIMDS": r.hopLimit == 1, "tags": tags,
+		"volumeSize": volumeSize, "disablePodIMDS": r.hopLimit == 1, "tags": r.owner.Tags(),
 	}
+	if r.boundary != "" {
+		group["iam"] = object{"instanceRolePermissionsBoundary": r.boundary}
+	}
+	config := r.base()
+	config["managedNodeGroups"] = []object{group}
+	return encode(config)
+}
+
+// base is what both have.
+func (r request) base() object {
 	iam := object{"withOIDC": false}
 	if r.boundary != "" {
 		iam["serviceRolePermissionsBoundary"] = r.boundary
-		group["iam"] = object{"instanceRolePermissionsBoundary": r.boundary}
 	}
-	data, err := yaml.Marshal(object{
+	return object{
 		"apiVersion": "eksctl.io/v1alpha5", "kind": "ClusterConfig",
-		"metadata":          object{"name": r.name, "region": r.region, "version": r.version, "tags": tags},
-		"autoModeConfig":    object{"enabled": false},
-		"vpc":               object{"nat": object{"gateway": "Disable"}},
-		"iam":               iam,
-		"addonsConfig":      object{"disableDefaultAddons": true},
-		"addons":            addonList,
-		"managedNodeGroups": []object{group},
-	})
+		"metadata":       object{"name": r.name, "region": r.region, "version": r.version},
+		"autoModeConfig": object{"enabled": false},
+		"iam":            iam,
+	}
+}
+
+func encode(config object) ([]byte, error) {
+	data, err := yaml.Marshal(config)
 	if err != nil {
 		return nil, fmt.Errorf("write eksctl's configuration: %w", err)
 	}

@@ -40,17 +40,10 @@ func (c *creation) create(ctx context.Context, task clusters.Task) error {
 			Remedy: "install eksctl (https://eksctl.io/installation), or let this machine reach a Go module proxy; a cluster that is there needs none: --cluster-name",
 		}
 	}
-	config, err := request{
+	wanted := request{
 		name: c.env.ClusterName, region: c.env.Region, version: c.env.KubernetesVersion, nodes: c.spec.Nodes, instanceTypes: c.options.InstanceTypes,
 		owner: c.stamp.Owner, boundary: c.options.PermissionsBoundary, hopLimit: c.spec.IMDSHopLimit,
 		withAgent: c.spec.Agent.Image == "" && !c.spec.WithoutAgent, agentVersion: c.options.AgentVersion, agentValues: c.options.AgentValues,
-	}.clusterConfig()
-	if err != nil {
-		return err
-	}
-	file := filepath.Join(c.dir, "cluster.yaml")
-	if err := os.WriteFile(file, config, 0o600); err != nil {
-		return fmt.Errorf("write eksctl's configuration: %w", err)
 	}
 	log, err := os.OpenFile(filepath.Join(c.dir, "eksctl.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
@@ -67,15 +60,33 @@ func (c *creation) create(ctx context.Context, task clusters.Task) error {
 			return err
 		}
 	}
-	run := command.New(program, "create", "cluster", "--config-file", file, "--write-kubeconfig=false", "--color=false", "--timeout", createTime.String())
-	run.Env = []string{"AWS_REGION=" + c.env.Region}
-	if c.options.EndpointURL != "" {
-		run.Env = append(run.Env, "AWS_ENDPOINT_URL="+c.options.EndpointURL)
-	}
-	run.Log = log
-	run.OnLine = func(line string) { task.Detail("eksctl %s: %s", version, told(line)) }
-	if err := run.Run(ctx); err != nil {
-		return c.explainStack(ctx, err)
+	for _, part := range []struct {
+		what, file string
+		config     func() ([]byte, error)
+		more       []string
+	}{
+		{"cluster", "cluster.yaml", wanted.clusterConfig, []string{"--write-kubeconfig=false"}},
+		{"nodegroup", "nodegroup.yaml", wanted.nodeGroupConfig, nil},
+	} {
+		config, err := part.config()
+		if err != nil {
+			return err
+		}
+		file := filepath.Join(c.dir, part.file)
+		if err := os.WriteFile(file, config, 0o600); err != nil {
+			return fmt.Errorf("write eksctl's configuration: %w", err)
+		}
+		args := append([]string{"create", part.what, "--config-file", file, "--color=false", "--timeout", createTime.String()}, part.more...)
+		run := command.New(program, args...)
+		run.Env = []string{"AWS_REGION=" + c.env.Region}
+		if c.options.EndpointURL != "" {
+			run.Env = append(run.Env, "AWS_ENDPOINT_URL="+c.options.EndpointURL)
+		}
+		run.Log = log
+		run.OnLine = func(line string) { task.Detail("eksctl %s: %s", version, told(line)) }
+		if err := run.Run(ctx); err != nil {
+			return c.explainStack(ctx, err)
+		}
 	}
 	return nil
 }

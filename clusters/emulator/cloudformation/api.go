@@ -72,7 +72,8 @@ func (d *definition) read() (*template, map[string]string, error) {
 		case strings.HasPrefix(strings.ToLower(one.Key), "aws:"):
 			return nil, nil, invalid("aws: prefixed tag key names are not allowed for external use.")
 		case twice:
-			return nil, nil, invalid("Duplicate tag key %s", one.Key)
+			// https://github.com/cilium/cilium/issues/44695, of March 2026.
+			return nil, nil, invalid("Tags contain duplicate keys; tag keys must be unique")
 		}
 		tags[one.Key] = one.Value
 	}

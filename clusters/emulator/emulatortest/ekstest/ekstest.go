@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -47,8 +48,9 @@ func Eksctl(args []string) error {
 			Name string
 			Tags map[string]string
 		}
-		Addons []struct{ Name, Version string }
-		IAM    struct{ ServiceRolePermissionsBoundary string }
+		Addons            []struct{ Name, Version string }
+		IAM               struct{ ServiceRolePermissionsBoundary string }
+		ManagedNodeGroups []struct{ Tags map[string]string }
 	}
 	if err := yaml.Unmarshal(data, &wanted); err != nil {
 		return err
@@ -58,11 +60,29 @@ func Eksctl(args []string) error {
 		return err
 	}
 	clients := emulatortest.NewClients(cfg)
-	var tags []cfntypes.Tag
-	for key, value := range wanted.Metadata.Tags {
-		tags = append(tags, cfntypes.Tag{Key: &key, Value: &value})
+	parts := []string{"cluster"}
+	if args[1] == "nodegroup" {
+		parts = nil
 	}
-	for _, part := range []string{"cluster", "nodegroup-ng"} {
+	if len(wanted.ManagedNodeGroups) > 0 {
+		parts = append(parts, "nodegroup-ng")
+	}
+	for _, part := range parts {
+		// eksctl gives every stack the tags of metadata, and that of a managed node group those of the group, which it
+		// adds those of metadata to: the latter twice.
+		given := []map[string]string{wanted.Metadata.Tags}
+		if part != "cluster" {
+			group := map[string]string{}
+			maps.Copy(group, wanted.ManagedNodeGroups[0].Tags)
+			maps.Copy(group, wanted.Metadata.Tags)
+			given = append(given, group)
+		}
+		var tags []cfntypes.Tag
+		for _, some := range given {
+			for key, value := range some {
+				tags = append(tags, cfntypes.Tag{Key: &key, Value: &value})
+			}
+		}
 		template, err := os.ReadFile(filepath.Join(os.Getenv(Templates), "eksctl-epi-cc-"+part+".json"))
 		if err != nil {
 			return err
