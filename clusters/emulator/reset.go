@@ -32,7 +32,7 @@ func (e *Emulator) Reset(context.Context) error {
 			return fmt.Errorf("reset: %w", err)
 		}
 	}
-	fresh, err := e.newCloud(old.accounts.SessionKey())
+	fresh, err := e.newCloud(old.accounts.SessionKey()) //nolint:contextcheck // what is kept is read to its end
 	if err != nil {
 		return fmt.Errorf("reset: %w", err)
 	}

@@ -180,7 +180,7 @@ func (f serveFlags) serve(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	f.Limits = limits.New(limits.Options{})
-	e, err := emulator.New(f.Options)
+	e, err := emulator.New(f.Options) //nolint:contextcheck // what is kept is read to its end
 	if unreadable, ok := errors.AsType[*store.RecordError](err); ok {
 		return fmt.Errorf("state %s cannot be used, and was left as it is; move it away to begin anew: %w", f.state, unreadable)
 	}

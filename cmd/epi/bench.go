@@ -311,7 +311,7 @@ func (m *measured) progress(scenarios []measure.Scenario, steps *steps) {
 	for _, s := range scenarios {
 		names = append(names, s.Name)
 	}
-	m.task, m.total, m.left = steps.Start("Benchmark"), len(names), m.session.scenariosLeft(names)
+	m.task, m.total, m.left = steps.Start("Benchmark"), len(names), m.scenariosLeft(names)
 	if step, ok := m.task.(*step); ok {
 		step.estimate(m.left.Left)
 	}

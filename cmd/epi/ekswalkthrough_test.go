@@ -188,7 +188,7 @@ func TestEKSWalkthroughIsTrue(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if out, err := exec.Command(epi, "cloud", "down", "--name", name).CombinedOutput(); err != nil { //nolint:noctx // the test's has ended
+		if out, err := exec.Command(epi, "cloud", "down", "--name", name).CombinedOutput(); err != nil {
 			t.Errorf("epi cloud down: %v\n%s", err, out)
 		}
 	})

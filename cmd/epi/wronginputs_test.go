@@ -250,7 +250,7 @@ func TestWrongInputs(t *testing.T) {
 		{args: []string{"cloud", "up", "extra"}, says: []string{"takes flags only", `"extra"`}},
 		{args: []string{"cloud", "up", "--name", ""}, says: []string{"--name", "it is empty"}},
 		{args: []string{"cloud", "down", "--name", "../../victim"}, says: []string{"--name", "a path"}},
-		{args: []string{"cloud", "down", "--nmae", "x"}, says: []string{"--nmae", "did you mean --name?"}},
+		{args: []string{"cloud", "down", "--naem", "x"}, says: []string{"--naem", "did you mean --name?"}},
 		{args: []string{"cloud", "env"}, says: []string{`region "cloud"`, "epi cloud up --name cloud"}, code: exitEnvironment},
 		{args: []string{"cloud", "env", "--name", "no\nsuch"}, says: []string{`"no\nsuch"`}},
 		{args: []string{"cloud", "status", "--name", "nosuch"}, says: []string{`region "nosuch"`, "epi cloud up --name nosuch"}, code: exitEnvironment},
@@ -296,7 +296,7 @@ func TestWrongInputs(t *testing.T) {
 		{args: []string{"compare", "run", ""}, says: []string{"argument 2 is empty"}},
 		{args: []string{"compare", "run"}, says: []string{"not 1 argument\n"}},
 		{args: []string{"load", "app.tar", "--name", "nosuch"}, says: []string{"nosuch", "epi up --name nosuch"}, code: exitEnvironment},
-		{args: []string{"load", "app.tar", "--nmae", "x"}, says: []string{"--nmae", "did you mean --name?"}},
+		{args: []string{"load", "app.tar", "--naem", "x"}, says: []string{"--naem", "did you mean --name?"}},
 		{args: []string{"list", "extra"}, says: []string{"takes flags only", `"extra"`}},
 		{args: []string{"logs", "--tial", "3"}, says: []string{"--tial", "did you mean --tail?"}},
 	}

@@ -175,11 +175,11 @@ func (s *Service) serveRegistry(w http.ResponseWriter, r *http.Request, call *jo
 	}
 	switch {
 	case q.uploads:
-		return s.upload(w, q, found)
+		return s.upload(w, q, found) //nolint:contextcheck // q has it
 	case q.subject == "manifests" && q.Method == http.MethodPut:
-		return s.putManifest(w, q, found)
+		return s.putManifest(w, q, found) //nolint:contextcheck // q has it
 	case q.subject == "manifests" && q.Method == http.MethodDelete:
-		return s.deleteManifest(w, q, found)
+		return s.deleteManifest(w, q, found) //nolint:contextcheck // q has it
 	}
 	if q.subject == "blobs" && r.Header.Get("Range") != "" {
 		return serveRange(w, q, found)

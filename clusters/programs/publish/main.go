@@ -30,10 +30,10 @@ func main() {
 	tag := flag.String("tag", "", "tag of the images, such as v1.2.3")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := publish(ctx, *from, *repository, *tag, os.Stdout); err != nil {
+	err := publish(ctx, *from, *repository, *tag, os.Stdout)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "publish:", err)
-		stop()
 		os.Exit(1)
 	}
 }
