@@ -372,7 +372,8 @@ func (s *session) finish(ctx context.Context) error {
 	s.unwatch()
 	run, err := s.recorder.Finish(ctx.Err() != nil)
 	s.keep(err)
-	// What could not be written down is told with the verdict, and only there.
+	// What could not be written down is reported here, since nothing could record it before.
+	recorded := len(run.Problems)
 	if s.broken != nil {
 		run.Problems = append(run.Problems, s.app.unwritten("record the run", s.broken, artifactsPlace(s.dir)))
 	}
@@ -380,6 +381,9 @@ func (s *session) finish(ctx context.Context) error {
 		if err := reports.WriteJUnitFile(s.junit, run); err != nil {
 			run.Problems = append(run.Problems, s.app.unwritten("write JUnit report", err, storage{filepath.Dir(s.junit), "another file with --junit-report"}))
 		}
+	}
+	for _, problem := range run.Problems[recorded:] {
+		s.events.tell("problem", event{Problem: &problem})
 	}
 	if s.broken == nil {
 		if err := s.writeTimeline(); err != nil {
