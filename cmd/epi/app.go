@@ -26,6 +26,8 @@ type app struct {
 	now       func() time.Time
 	// kind is the provider of environments on this machine.
 	kind func(clusters.Dirs) clusters.Provider
+	// poll is the time between two looks at what AWS is doing; 0 leaves it to who looks.
+	poll time.Duration
 	// interrupts is nil where signals are somebody else's.
 	interrupts *interrupts
 	// environ lists the variables, to tell misspelt ones; nil if nobody is to be told.

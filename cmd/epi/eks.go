@@ -67,7 +67,7 @@ func (a *app) eks(dirs clusters.Dirs, f *environmentFlags) clusters.Provider {
 		ClusterName: f.existing.ClusterName, Region: f.existing.Region, Account: f.eks.account, EndpointURL: f.existing.EndpointURL, PodEndpointURL: f.existing.PodEndpointURL,
 		NodeRole: f.existing.NodeRole, ProbeImage: f.existing.ProbeImage, PermissionsBoundary: f.existing.PermissionsBoundary,
 		InstanceTypes: f.eks.instanceTypes, AgentVersion: f.eks.agentVersion, AgentValues: f.eks.agentValues, Lifetime: f.eks.expiresIn,
-		EnvironmentLabel: framework.LabelEnvironment, Token: tokenCommandLine,
+		EnvironmentLabel: framework.LabelEnvironment, Token: tokenCommandLine, Poll: a.poll,
 		Agree: func(_ context.Context, plan eks.Plan) error { return a.agree(plan, f.eks.yes, os.Stdin) },
 	})
 }

@@ -5,23 +5,42 @@ import (
 	"fmt"
 
 	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/kind"
 )
 
 // use loads a running environment and keeps others from using it until release is called.
 func use(dirs clusters.Dirs, name, verb string) (env *clusters.Environment, release func(), err error) {
 	// Of one that is not there nothing is locked.
-	if _, err = loadEnvironment(dirs, name); err != nil {
+	found, err := loadEnvironment(dirs, name)
+	if err == nil {
+		err = checkCluster(found, verb)
+	}
+	if err != nil {
 		return nil, nil, err
 	}
 	if release, err = clusters.Lock(dirs, name, clusters.Use{Verb: verb}); err != nil {
 		return nil, nil, err
 	}
 	// It may have gone, or come anew, before it was locked.
-	if env, err = loadEnvironment(dirs, name); err != nil {
+	if env, err = loadEnvironment(dirs, name); err == nil {
+		err = checkCluster(env, verb)
+	}
+	if err != nil {
 		release()
 		return nil, nil, err
 	}
 	return env, release, nil
+}
+
+// checkCluster says of a region that it is no cluster to do something with.
+func checkCluster(env *clusters.Environment, verb string) error {
+	if env.Provider != kind.RegionName {
+		return nil
+	}
+	return &clusters.EnvironmentError{
+		Doing: fmt.Sprintf("epi %s --name %s", verb, env.Name), Err: fmt.Errorf("%q is an AWS region on this machine (epi cloud), and no environment with a cluster of its own", env.Name),
+		Remedy: fmt.Sprintf("epi cloud status --name %[1]s lists its clusters; epi up --name NAME makes an environment; in a shell of the region (eval \"$(epi cloud env --name %[1]s)\"), epi up --provider eks makes one in it", env.Name),
+	}
 }
 
 // make keeps others from using the environment that a command is about to make.

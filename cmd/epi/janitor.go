@@ -143,7 +143,7 @@ func (a *app) look(ctx context.Context, flags *janitorFlags, region string, due 
 	if err != nil {
 		return nil, janitorError(err, "set --region or AWS_REGION, and see that your AWS configuration can be read")
 	}
-	sweeper, err := sweep.New(ctx, cfg, sweep.Options{Account: flags.account})
+	sweeper, err := sweep.New(ctx, cfg, sweep.Options{Account: flags.account, Poll: a.poll})
 	if wrong, ok := errors.AsType[*sweep.AccountError](err); ok {
 		return nil, janitorError(err, "use credentials of account "+wrong.Expected+", or leave --account out")
 	}

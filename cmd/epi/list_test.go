@@ -19,7 +19,11 @@ func TestMain(m *testing.M) {
 	if os.Getenv(beProgram) != "" {
 		beEpi()
 	}
-	if len(os.Args) > 1 && os.Args[1] == suiteProcess {
+	if os.Getenv(beEksctl) != "" {
+		beLikeEksctl()
+	}
+	// A kubeconfig of provider eks has it print a token.
+	if len(os.Args) > 1 && (os.Args[1] == suiteProcess || os.Args[1] == "token") {
 		os.Exit(run(context.Background(), newApp(os.Stdout, os.Stderr, os.LookupEnv), os.Args[1:]))
 	}
 	os.Exit(m.Run())

@@ -118,7 +118,7 @@ func (a *app) providerUp(name string) (clusters.Provider, error) {
 	case err != nil:
 		return nil, err
 	case provider == eks.Name:
-		return eks.New(dirs, eks.Options{EnvironmentLabel: framework.LabelEnvironment}), nil
+		return eks.New(dirs, eks.Options{EnvironmentLabel: framework.LabelEnvironment, Poll: a.poll}), nil
 	case provider == existing.Name:
 		return existing.New(dirs, existing.Options{EnvironmentLabel: framework.LabelEnvironment}), nil
 	case provider == kind.RegionName:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"text/tabwriter"
@@ -64,7 +65,8 @@ webhook and AWS emulator, each with the reason if it is not healthy. It changes 
 starts nothing. Of a cluster of yours it looks at API server, nodes, agent and webhook.
 
 The exit code is 0 if all parts are healthy, and 3 if one is not, if the environment is
-only half up or half down, or if there is none of that name.`,
+only half up or half down, or if there is none of that name. Of an AWS region on this
+machine it looks at the emulator and the maker of clusters; epi cloud status says more.`,
 		Example: `  epi status
   epi status pr-17 -o json
   until epi status >/dev/null; do sleep 1; done`,
@@ -122,6 +124,12 @@ func lookAt(ctx context.Context, dirs clusters.Dirs, name string) (environmentSt
 	env, err := clusters.LoadEnvironment(dirs, name)
 	if err != nil && !errors.Is(err, clusters.ErrNoEnvironment) {
 		return status, err
+	}
+	if env != nil && env.Provider == kind.RegionName {
+		status.describe(env)
+		status.Parts = []health.Part{health.Emulator(ctx, env), makerPart(dirs, name)}
+		status.judge()
+		return status, nil
 	}
 	if env != nil && env.Provider != kindProvider {
 		status.describe(env)
@@ -201,7 +209,11 @@ func (s *environmentStatus) judge() {
 		return
 	}
 	s.Remedy = fmt.Sprintf("bring it up again with: epi down --name %[1]s && epi up --name %[1]s", s.Name)
-	if s.Provider != kindProvider {
+	switch s.Provider {
+	case kindProvider:
+	case kind.RegionName:
+		s.Remedy = "start what has stopped with: epi cloud up --name " + s.Name
+	default:
 		s.Remedy = "the cluster is yours: kubectl must reach it with the kubeconfig above, and agent and webhook must run"
 	}
 }
@@ -240,7 +252,10 @@ func containerParts(containers []kind.Container, nodes int) []health.Part {
 
 func (a *app) printStatus(status environmentStatus) error {
 	headline := fmt.Sprintf("Environment %q is %s", status.Name, status.State)
-	if status.Since != nil {
+	if status.Provider == kind.RegionName {
+		headline = fmt.Sprintf("%q is an AWS region on this machine, and %s, since %s (%s): %s",
+			status.Name, status.State, status.Since.Local().Format("2006-01-02 15:04"), age(a.now().Sub(*status.Since)), status.Region)
+	} else if status.Since != nil {
 		headline += fmt.Sprintf(", since %s (%s): Kubernetes %s on %s, provider %s",
 			status.Since.Local().Format("2006-01-02 15:04"), age(a.now().Sub(*status.Since)), status.KubernetesVersion, plural(status.Nodes, "node"), status.Provider)
 	}
@@ -264,7 +279,9 @@ func (a *app) printStatus(status environmentStatus) error {
 	if status.Remedy != "" {
 		fmt.Fprintf(&b, "Hint: %s\n", status.Remedy)
 	}
-	if status.Enter != nil {
+	if status.Provider == kind.RegionName {
+		fmt.Fprintf(&b, "\n  AWS at %s\n  eval \"$(epi cloud env --name %[2]s)\"   makes a shell's AWS the region\n  epi cloud status --name %[2]s   lists its clusters\n", status.Enter.EndpointURL, status.Name)
+	} else if status.Enter != nil {
 		fmt.Fprintf(&b, "\n  export KUBECONFIG=%s\n", status.Enter.Kubeconfig)
 		if status.Enter.DockerHost != "" {
 			fmt.Fprintf(&b, "  export DOCKER_HOST=%s\n", status.Enter.DockerHost)
@@ -305,8 +322,8 @@ func (a *app) listCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "list",
 		GroupID: "environment",
-		Short:   "The environments of this machine",
-		Long: `List prints the environments of this machine, also those that are half up or half down,
+		Short:   "The environments of this machine, and its AWS regions",
+		Long: `List prints the environments and the AWS regions (epi cloud) of this machine, also those that are half up or half down,
 with what epi status says of each. It starts no container engine: what is in one that is
 stopped is told as unhealthy.`,
 		Example: `  epi list
@@ -382,7 +399,12 @@ func (a *app) printList(list []environmentStatus) error {
 				why = runewidth.Truncate(why, max(width-60, 20), "…")
 			}
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", status.Name, cmp.Or(status.Provider, "–"), status.State, since, cmp.Or(status.KubernetesVersion, "–"), status.Nodes, why)
+		provider, nodes := cmp.Or(status.Provider, "–"), strconv.Itoa(status.Nodes)
+		if status.Provider == kind.RegionName {
+			// Its clusters have nodes, which epi cloud status lists.
+			provider, nodes = "AWS region", "–"
+		}
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", status.Name, provider, status.State, since, cmp.Or(status.KubernetesVersion, "–"), nodes, why)
 	}
 	return table.Flush()
 }
