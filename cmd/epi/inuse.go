@@ -37,9 +37,13 @@ func checkCluster(env *clusters.Environment, verb string) error {
 	if env.Provider != kind.RegionName {
 		return nil
 	}
+	remedy := fmt.Sprintf("epi cloud status --name %[1]s lists its clusters; epi up --name NAME makes an environment; in a shell of the region (eval \"$(epi cloud env --name %[1]s)\"), epi up --provider eks makes one in it", env.Name)
+	if verb == "load" {
+		remedy = fmt.Sprintf("epi cloud load --name %s puts an image on the nodes of its clusters", env.Name)
+	}
 	return &clusters.EnvironmentError{
 		Doing: fmt.Sprintf("epi %s --name %s", verb, env.Name), Err: fmt.Errorf("%q is an AWS region on this machine (epi cloud), and no environment with a cluster of its own", env.Name),
-		Remedy: fmt.Sprintf("epi cloud status --name %[1]s lists its clusters; epi up --name NAME makes an environment; in a shell of the region (eval \"$(epi cloud env --name %[1]s)\"), epi up --provider eks makes one in it", env.Name),
+		Remedy: remedy,
 	}
 }
 

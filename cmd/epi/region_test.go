@@ -44,7 +44,7 @@ func TestARegionIsNoEnvironment(t *testing.T) {
 		{[]string{"status", "--name", "aws", "-o", "json"}, exitEnvironment, []string{`"remedy": "start what has stopped with: epi cloud up --name aws"`}, []string{"the cluster is yours"}},
 		{[]string{"test", "--name", "aws"}, exitEnvironment, []string{what, "Hint: epi cloud status --name aws"}, nil},
 		{[]string{"bench", "--name", "aws"}, exitEnvironment, []string{what, "Hint: epi cloud status --name aws"}, nil},
-		{[]string{"load", "--name", "aws", "my/app:dev"}, exitEnvironment, []string{what}, nil},
+		{[]string{"load", "--name", "aws", "my/app:dev"}, exitEnvironment, []string{what, "Hint: epi cloud load --name aws"}, nil},
 	} {
 		t.Run(strings.Join(test.args, " "), func(t *testing.T) {
 			code, stdout, stderr := statusOf(t, state, test.args...)
