@@ -134,7 +134,12 @@ func (p *Provider) Up(ctx context.Context, spec clusters.Spec, progress clusters
 	}
 	// Also when ctx has ended: what costs money does not stay.
 	if removal := p.Down(context.WithoutCancel(ctx), spec.Name, progress); removal != nil {
-		return nil, errors.Join(err, removal)
+		remedy := clusters.Remedy(removal)
+		if first := clusters.Remedy(err); first != "" {
+			// What is left costs money: what to do about it is part of the remedy.
+			remedy = first + "; then remove what is left: epi down --name " + spec.Name
+		}
+		return nil, &clusters.EnvironmentError{Doing: fmt.Sprintf("bring up environment %q", spec.Name), Err: errors.Join(err, removal), Remedy: remedy}
 	}
 	return nil, err
 }
