@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -99,10 +100,28 @@ func (m *eksMachine) program(t *testing.T, name, script string) {
 	}
 }
 
+// sharedText is what is written to both outputs, also at the same time.
+type sharedText struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (s *sharedText) Write(data []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(data)
+}
+
+func (s *sharedText) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
 // epi runs a command line, and returns all that it says.
 func (m *eksMachine) epi(t *testing.T, args ...string) (code int, text string) {
 	t.Helper()
-	var out strings.Builder
+	var out sharedText
 	a := newApp(&out, &out, func(name string) (string, bool) { value, ok := m.variables[name]; return value, ok })
 	a.poll = 20 * time.Millisecond
 	code = run(t.Context(), a, append(args, "--state-dir", m.state, "--cache-dir", m.state+"-cache"))
