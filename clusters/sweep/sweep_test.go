@@ -3,7 +3,6 @@ package sweep_test
 import (
 	"context"
 	"errors"
-	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
@@ -25,7 +24,6 @@ import (
 
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/emulator/emulatortest"
-	"github.com/podidentity/epi/clusters/emulator/emulatortest/ecrtest"
 	"github.com/podidentity/epi/clusters/journal"
 	"github.com/podidentity/epi/clusters/ownership"
 	"github.com/podidentity/epi/clusters/sweep"
@@ -38,28 +36,17 @@ func (quiet) Start(string) clusters.Task { return quiet{} }
 func (quiet) Detail(string, ...any)      {}
 func (quiet) End(error)                  {}
 
-// account is an emulated one, with ECR.
-type account struct {
-	*emulatortest.Fixture
-	repositories *ecrtest.Registry
-	url          string
-}
+// account is an emulated one.
+type account struct{ *emulatortest.Fixture }
 
 func newAccount(t *testing.T) *account {
 	t.Helper()
-	a := &account{Fixture: emulatortest.Start(t).Fixture(t, "sweep")}
-	a.repositories = &ecrtest.Registry{Next: a.Emulator.Handler(), Account: emulatortest.Account, Region: emulatortest.Region, Host: "registry.invalid"}
-	server := httptest.NewServer(a.repositories)
-	t.Cleanup(server.Close)
-	a.url = server.URL
-	return a
+	return &account{emulatortest.Start(t).Fixture(t, "sweep")}
 }
 
 // config is the administrator's.
 func (a *account) config() aws.Config {
-	config := a.Config(credentials.NewStaticCredentialsProvider(emulatortest.AccessKeyID, emulatortest.SecretAccessKey, ""))
-	config.BaseEndpoint = &a.url
-	return config
+	return a.Config(credentials.NewStaticCredentialsProvider(emulatortest.AccessKeyID, emulatortest.SecretAccessKey, ""))
 }
 
 // stamped are clients of an owner.
@@ -231,7 +218,15 @@ func TestAllThatIsEpisGoesAndNothingElse(t *testing.T) {
 	if _, err := admin.S3.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: aws.String("epi-users-bucket")}); err != nil {
 		t.Error(err)
 	}
-	if names := a.repositories.Names(); !slices.Equal(names, []string{"epi-other/probe", "epi-users/probe"}) {
+	repositories, err := a.Admin().ECR.DescribeRepositories(t.Context(), &ecr.DescribeRepositoriesInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, repository := range repositories.Repositories {
+		names = append(names, *repository.RepositoryName)
+	}
+	if !slices.Equal(names, []string{"epi-other/probe", "epi-users/probe"}) {
 		t.Errorf("repositories %q", names)
 	}
 	if _, err := admin.EKS.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: &users}); err != nil {

@@ -10,11 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 
-	"net/http/httptest"
-
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/emulator/emulatortest"
-	"github.com/podidentity/epi/clusters/emulator/emulatortest/ecrtest"
 	"github.com/podidentity/epi/clusters/ownership"
 )
 
@@ -22,11 +19,9 @@ import (
 func janitorAccount(t *testing.T) *emulatortest.Fixture {
 	t.Helper()
 	f := emulatortest.Start(t).Fixture(t, "janitor")
-	server := httptest.NewServer(&ecrtest.Registry{Next: f.Emulator.Handler(), Account: emulatortest.Account, Region: emulatortest.Region})
-	t.Cleanup(server.Close)
 	for name, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID": emulatortest.AccessKeyID, "AWS_SECRET_ACCESS_KEY": emulatortest.SecretAccessKey, "AWS_SESSION_TOKEN": "", "AWS_PROFILE": "",
-		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "NO_PROXY": "*", "AWS_REGION": emulatortest.Region, "AWS_ENDPOINT_URL": server.URL,
+		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "NO_PROXY": "*", "AWS_REGION": emulatortest.Region, "AWS_ENDPOINT_URL": f.URL,
 	} {
 		t.Setenv(name, value)
 	}
