@@ -217,6 +217,18 @@ func (r *region) sweeper(t *testing.T) *sweep.Sweeper {
 	return sweeper
 }
 
+// removeAll removes all that the sweeper finds.
+func removeAll(t *testing.T, sweeper *sweep.Sweeper) {
+	t.Helper()
+	found, err := sweeper.Find(t.Context(), sweep.Scope{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sweeper.Remove(t.Context(), sweep.Scope{}, found, quiet{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestUpAndDown(t *testing.T) {
 	r := newRegion(t)
 	asked := ""
@@ -353,14 +365,7 @@ func TestKilledAtAnyPoint(t *testing.T) {
 					t.Errorf("epi down leaves %q", left)
 				}
 			}
-			sweeper := r.sweeper(t)
-			found, err := sweeper.Find(t.Context(), sweep.Scope{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := sweeper.Remove(t.Context(), sweep.Scope{}, found, quiet{}); err != nil {
-				t.Fatal(err)
-			}
+			removeAll(t, r.sweeper(t))
 			if left := r.left(t); len(left) != 0 {
 				t.Errorf("left: %q", left)
 			}

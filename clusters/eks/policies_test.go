@@ -342,13 +342,7 @@ func TestPolicies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, err := sweeper.Find(t.Context(), sweep.Scope{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := sweeper.Remove(t.Context(), sweep.Scope{}, found, quiet{}); err != nil {
-		t.Fatal(err)
-	}
+	removeAll(t, sweeper)
 	if left := r.left(t); len(left) != 0 {
 		t.Fatalf("the sweeper leaves %q", left)
 	}

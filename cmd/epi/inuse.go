@@ -11,37 +11,31 @@ import (
 // use loads a running environment and keeps others from using it until release is called.
 func use(dirs clusters.Dirs, name, verb string) (env *clusters.Environment, release func(), err error) {
 	// Of one that is not there nothing is locked.
-	found, err := loadEnvironment(dirs, name)
-	if err == nil {
-		err = checkCluster(found, verb)
-	}
-	if err != nil {
+	if _, err = loadCluster(dirs, name, verb); err != nil {
 		return nil, nil, err
 	}
 	if release, err = clusters.Lock(dirs, name, clusters.Use{Verb: verb}); err != nil {
 		return nil, nil, err
 	}
 	// It may have gone, or come anew, before it was locked.
-	if env, err = loadEnvironment(dirs, name); err == nil {
-		err = checkCluster(env, verb)
-	}
-	if err != nil {
+	if env, err = loadCluster(dirs, name, verb); err != nil {
 		release()
 		return nil, nil, err
 	}
 	return env, release, nil
 }
 
-// checkCluster says of a region that it is no cluster to do something with.
-func checkCluster(env *clusters.Environment, verb string) error {
-	if env.Provider != kind.RegionName {
-		return nil
+// loadCluster loads an environment with a cluster. Its error says of a region that it has none of its own.
+func loadCluster(dirs clusters.Dirs, name, verb string) (*clusters.Environment, error) {
+	env, err := loadEnvironment(dirs, name)
+	if err != nil || env.Provider != kind.RegionName {
+		return env, err
 	}
 	remedy := fmt.Sprintf("epi cloud status --name %[1]s lists its clusters; epi up --name NAME makes an environment; in a shell of the region (eval \"$(epi cloud env --name %[1]s)\"), epi up --provider eks makes one in it", env.Name)
 	if verb == "load" {
 		remedy = fmt.Sprintf("epi cloud load --name %s puts an image on the nodes of its clusters", env.Name)
 	}
-	return &clusters.EnvironmentError{
+	return nil, &clusters.EnvironmentError{
 		Doing: fmt.Sprintf("epi %s --name %s", verb, env.Name), Err: fmt.Errorf("%q is an AWS region on this machine (epi cloud), and no environment with a cluster of its own", env.Name),
 		Remedy: remedy,
 	}
