@@ -31,12 +31,28 @@ func (s *session) earlier() iter.Seq[reports.Run] {
 			if looked++; looked > mostEarlier {
 				return
 			}
-			run, err := reports.ReadDir(filepath.Join(filepath.Dir(s.dir), entry.Name()))
-			if err == nil && !run.Interrupted && !run.Ended.IsZero() && !yield(run) {
+			if run, ok := s.readEarlier(entry.Name()); ok && !yield(run) {
 				return
 			}
 		}
 	}
+}
+
+// readEarlier reads the run in a folder beside that of this one, once: estimates and the last screen all ask for it.
+// It is false for what cannot be read, or has not ended by itself, and may be otherwise later.
+func (s *session) readEarlier(folder string) (reports.Run, bool) {
+	if run, ok := s.read[folder]; ok {
+		return run, true
+	}
+	run, err := reports.ReadDir(filepath.Join(filepath.Dir(s.dir), folder))
+	if err != nil || run.Interrupted || run.Ended.IsZero() {
+		return run, false
+	}
+	if s.read == nil {
+		s.read = map[string]reports.Run{}
+	}
+	s.read[folder] = run
+	return run, true
 }
 
 // previous is the last run of the same subjects in the same kind of environment that came to its end and has found

@@ -47,6 +47,8 @@ type session struct {
 	unwatch  func()
 	// events are what programs are told while the run goes on; nil for people.
 	events *events
+	// read are the earlier runs that were read, by their folder's name.
+	read map[string]reports.Run
 	// end ends the context of the run when it cannot be recorded any more.
 	end context.CancelCauseFunc
 
