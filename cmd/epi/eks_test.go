@@ -74,7 +74,7 @@ func newEKSMachine(t *testing.T) *eksMachine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.program(t, "eksctl", "#!/bin/sh\n"+beEksctl+"=1 exec "+self+" \"$@\"\n")
+	m.eksctl(t, "#!/bin/sh\n"+beEksctl+"=1 exec "+self+" \"$@\"\n")
 	templates, err := filepath.Abs("../../clusters/emulator/cloudformation/testdata")
 	if err != nil {
 		t.Fatal(err)
@@ -92,10 +92,10 @@ func newEKSMachine(t *testing.T) *eksMachine {
 	return m
 }
 
-// program puts a shell script on the PATH.
-func (m *eksMachine) program(t *testing.T, name, script string) {
+// eksctl puts a shell script on the PATH as eksctl.
+func (m *eksMachine) eksctl(t *testing.T, script string) {
 	t.Helper()
-	if err := os.WriteFile(filepath.Join(m.bin, name), []byte(script), 0o755); err != nil {
+	if err := os.WriteFile(filepath.Join(m.bin, "eksctl"), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -247,20 +247,20 @@ func TestABadDayOnEKS(t *testing.T) {
 			}, []string{"--yes"}, exitEnvironment, []string{"there is no eksctl on the PATH", "Hint: install eksctl"},
 		},
 		"an eksctl that is too old, and none can be built": {
-			func(t *testing.T, m *eksMachine) { m.program(t, "eksctl", "#!/bin/sh\necho 0.150.0\n") }, []string{"--yes"}, exitEnvironment,
+			func(t *testing.T, m *eksMachine) { m.eksctl(t, "#!/bin/sh\necho 0.150.0\n") }, []string{"--yes"}, exitEnvironment,
 			[]string{"is v0.150.0, and epi knows v0.205.0 to below v0.300.0", "Hint: install eksctl"},
 		},
 		"an eksctl that nobody has tried": {
-			func(t *testing.T, m *eksMachine) { m.program(t, "eksctl", "#!/bin/sh\necho 1.0.0\n") }, []string{"--yes"}, exitEnvironment,
+			func(t *testing.T, m *eksMachine) { m.eksctl(t, "#!/bin/sh\necho 1.0.0\n") }, []string{"--yes"}, exitEnvironment,
 			[]string{"is v1.0.0, and epi knows v0.205.0 to below v0.300.0", "Hint: install eksctl"},
 		},
 		"an eksctl that says nothing": {
-			func(t *testing.T, m *eksMachine) { m.program(t, "eksctl", "#!/bin/sh\nexit 1\n") }, []string{"--yes"}, exitEnvironment,
+			func(t *testing.T, m *eksMachine) { m.eksctl(t, "#!/bin/sh\nexit 1\n") }, []string{"--yes"}, exitEnvironment,
 			[]string{"does not say its version", "Hint: install eksctl"},
 		},
 		"an eksctl that fails": {
 			func(t *testing.T, m *eksMachine) {
-				m.program(t, "eksctl", "#!/bin/sh\n[ \"$1\" = version ] && { echo 0.215.0; exit; }\necho 'Error: something unheard of' >&2; exit 1\n")
+				m.eksctl(t, "#!/bin/sh\n[ \"$1\" = version ] && { echo 0.215.0; exit; }\necho 'Error: something unheard of' >&2; exit 1\n")
 			}, []string{"--yes"}, exitEnvironment, []string{"something unheard of", "Hint: eksctl's output is above"},
 		},
 		"nobody can be asked": {nil, nil, exitUsage, []string{"nothing is made: it costs money, and nobody can be asked here; to go on, add --yes"}},
