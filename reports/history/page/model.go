@@ -468,6 +468,14 @@ func (s *site) grid(track history.Track, from, to int, prefix string) grid {
 type trends struct {
 	Title  string
 	Series []seriesPlot
+	// Few has the series of fewer runs than a plot needs, by what was measured where.
+	Few []fewRuns
+}
+
+// fewRuns are the series of one track, machine and size that have no plot.
+type fewRuns struct {
+	Track, Machines, Size string
+	Series                []seriesPlot
 }
 
 type seriesPlot struct {
@@ -515,13 +523,29 @@ func (s *site) trendsPage() trends {
 		if n := len(shown.Moves); n > 0 {
 			shown.Words = shown.Moves[n-1].Words
 		}
-		if len(series.Points) > 2 {
-			shown.Plot = plotOf(series)
+		if len(series.Points) < plotFrom {
+			page.addFew(shown)
+			continue
 		}
+		shown.Plot = plotOf(series)
 		page.Series = append(page.Series, shown)
 	}
 	slices.SortStableFunc(page.Series, func(a, b seriesPlot) int { return min(1, len(b.Moves)) - min(1, len(a.Moves)) })
 	return page
+}
+
+// plotFrom is how many runs a plot needs: the line between two dots shows nothing that their numbers do not.
+const plotFrom = 3
+
+func (t *trends) addFew(series seriesPlot) {
+	i := slices.IndexFunc(t.Few, func(f fewRuns) bool {
+		return f.Track == series.Track && f.Machines == series.Machines && f.Size == series.Size
+	})
+	if i < 0 {
+		i = len(t.Few)
+		t.Few = append(t.Few, fewRuns{Track: series.Track, Machines: series.Machines, Size: series.Size})
+	}
+	t.Few[i].Series = append(t.Few[i].Series, series)
 }
 
 // plotOf is linear and begins at nothing, so that what grows a little looks like a little.

@@ -216,6 +216,26 @@ func TestReportsThatAreThereStay(t *testing.T) {
 	}
 }
 
+// A measure of fewer runs than a plot needs is a row of a table, with its newest value, and not an empty place for a plot.
+func TestMeasuresOfFewRunsAreATable(t *testing.T) {
+	for runs, plots := range map[int]bool{1: false, 2: false, 3: true} {
+		dir, _ := written(t, storeOf(t, synthetic.Runs(synthetic.Options{Runs: runs, Measures: 2, Seed: 4})), Options{Reports: 1})
+		page := read(t, dir, trendsFile)
+		if got := strings.Count(page, `<svg class="plot"`) > 0; got != plots {
+			t.Errorf("%d runs: plots %t, want %t", runs, got, plots)
+		}
+		if got := strings.Count(page, "<article") > 0; got != plots {
+			t.Errorf("%d runs: places for plots %t, want %t", runs, got, plots)
+		}
+		if got := strings.Contains(page, `<section id="few"`); got == plots {
+			t.Errorf("%d runs: the table of few runs is there: %t", runs, got)
+		}
+		if said := text(t, page); !strings.Contains(said, "warm/rate=100 p50") {
+			t.Errorf("%d runs: the measure is missing in %q", runs, said)
+		}
+	}
+}
+
 func TestAnEmptyStoreHasAPage(t *testing.T) {
 	dir, _ := written(t, storeOf(t, nil), Options{Reports: 9})
 	if said := text(t, read(t, dir, indexFile)); !strings.Contains(said, "No runs yet") {
