@@ -48,7 +48,7 @@ type Spec struct {
 	Compat Compat
 	// IMDSHopLimit is the HttpPutResponseHopLimit of the nodes' instance metadata: 1 or 2.
 	IMDSHopLimit int
-	// WithoutAgent and WithoutWebhook leave a subject out, to see the suites notice.
+	// WithoutAgent and WithoutWebhook leave a subject out, to see that the suites notice.
 	WithoutAgent, WithoutWebhook bool
 	// RedirectAWS leads what pods address to AWS's host names to the environment's own AWS, and tells the
 	// AWS SDKs in pods of namespaces that do not say otherwise where that is.

@@ -164,12 +164,12 @@ func (a *app) rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "epi",
 		Short: "Conformance and benchmarks for EKS Pod Identity",
-		Long: `epi tells whether EKS Pod Identity works, how fast it is and where it breaks:
+		Long: `epi tests whether EKS Pod Identity works, how fast it is and where it breaks:
 on this machine with no AWS account, in CI, and against real EKS, with the same suites.
 
-On kind, AWS is epi's own emulator: it implements what AWS documents of the APIs
-that Pod Identity touches. A pass there says that the agent, the webhook, the
-kubelet and your policies do as documented.
+On kind, AWS is epi's own emulator: it implements the documented behaviour of the APIs
+that Pod Identity uses. A pass there says that the agent, the webhook, the kubelet and
+your policies do as documented.
 
 Every flag can also be set by a variable (EPI_ and its name in capitals, such as
 EPI_IMDS_HOP_LIMIT=2) or in a file, epi.yaml here or one given with --config; a flag

@@ -24,22 +24,29 @@ func (a *app) awsCommand() *cobra.Command {
 		Use:     "aws [--name NAME] -- COMMAND [ARG...]",
 		GroupID: "environment",
 		Short:   "Run a command with AWS and the cluster set to the environment's",
-		Long: `Aws runs a command with the endpoint, the region and the administrator's credentials
-of the running emulator in AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID and
-AWS_SECRET_ACCESS_KEY, and the cluster in KUBECONFIG. EPI_CLUSTER_NAME is its EKS name,
-EPI_POD_ENDPOINT_URL is where pods reach the emulator, EPI_PROBE_IMAGE an image that is
-on its nodes, EPI_AWS_CLI_IMAGE one of the AWS CLI there, with Boto3 for its python3
-(epi up --clients default,aws-cli@trixie). Where epi runs a container engine of its own,
-DOCKER_HOST is that one. Your own AWS profile and session are hidden from the command.
+		Long: `Aws runs a command against an environment. It sets these variables for the command:
 
-The command may run beside a test, and a shell for days: the environment is not kept from
-others meanwhile, and epi down takes it away.
+  AWS_ENDPOINT_URL, AWS_REGION                the emulator
+  AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY    credentials of its administrator
+  KUBECONFIG                                  the cluster
+  EPI_CLUSTER_NAME                            its EKS name
+  EPI_POD_ENDPOINT_URL                        where pods reach the emulator
+  EPI_PROBE_IMAGE                             an image that is on its nodes
+  EPI_AWS_CLI_IMAGE                           an image of the AWS CLI on its nodes, with
+                                              Boto3 for its python3, after
+                                              epi up --clients default,aws-cli@trixie
+  DOCKER_HOST                                 epi's own container engine, if it runs one
 
-epi becomes the command: its exit code is the command's, and a signal is its. It is 127 if
-there is no such command, and 126 if it cannot be run, as in a shell.
+Your own AWS profile and session are hidden from the command.
 
-AWS CLI before 2.13 knows no AWS_ENDPOINT_URL: give it --endpoint-url as well.
-Where kubectl is not installed, the node image's own is on the command's PATH.`,
+The command takes no lock: it may run beside a test, and a shell may stay open for days.
+epi down removes the environment also while such a command runs.
+
+epi becomes the command, which gets each signal, and whose exit code is epi's. The exit
+code is 127 if there is no such command, and 126 if it cannot be run, as in a shell.
+
+AWS CLI before 2.13 ignores AWS_ENDPOINT_URL: pass --endpoint-url as well. If kubectl is
+not installed, the command finds the node image's own on its PATH.`,
 		Example: `  epi aws -- aws s3 ls
   epi aws -- sh                                        a shell with all of it set
   epi aws -- aws eks list-pod-identity-associations --cluster-name epi

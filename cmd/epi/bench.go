@@ -46,7 +46,7 @@ func (f *benchFlags) register(cmd *cobra.Command) {
 	flags.IntVar(&f.size.Identities, "identities", 0, "tokens, associations or requests at once, where a scenario is about some (default the scenario's)")
 	flags.IntVar(&f.size.Pods, "pods", 0, "pods that are created, where a scenario does (default the scenario's)")
 	flags.IntVar(&f.workers, "workers", 0, "pods that make load (default one a node, up to ten)")
-	flags.Uint64Var(&f.seed, "seed", 1, "seed of everything random: the same one asks the same")
+	flags.Uint64Var(&f.seed, "seed", 1, "seed of everything random: the same seed sends the same requests")
 	f.gates.register(flags)
 }
 
@@ -126,14 +126,14 @@ func (a *app) benchCommand() *cobra.Command {
 		Use:     "bench [--ab A B]",
 		GroupID: "main",
 		Short:   "Measure agent and webhook under load in an environment that is up",
-		Long: `Bench loads the agent and the webhook of a running environment in the ways that its
-users tell of, and writes what it measured: bench.json, bench.txt (for benchstat),
-report.html and junit.xml below _artifacts/latest.
+		Long: `Bench measures the agent and the webhook of a running environment under load. Its
+scenarios are problems that users of EKS Pod Identity have reported. It writes
+bench.json, bench.txt (for benchstat), report.html and junit.xml below _artifacts/latest.
 
-Load is open: requests begin when the schedule says so, however slow the answers are,
-and every latency counts from there. It is made in pods, one a node. What they can do
-themselves is measured first, on a handler that does nothing; a result that is theirs
-and not the subject's is marked.
+Load is open: requests begin on schedule, even when answers are slow, and each latency
+is measured from the scheduled time. Load generators run in pods, one on each node.
+Their own limit is measured first, on a handler that does nothing. A result that shows
+the limit of the generator, and not of the subject, is marked.
 
 CPU time and memory are those of the subject's containers, read from the node's control
 groups. Calls to EKS Auth are counted by the emulator.
@@ -141,27 +141,28 @@ groups. Calls to EKS Auth are counted by the emulator.
 --slo sets what must hold, as scenario.metric, an operator and a limit; a case is named
 after the scenario, as warm/rate=900. Metrics are p50, p90, p99, p99.9, max, rate,
 failed, cpu (seconds per 1,000 requests), rss, calls (to EKS Auth, per identity) and
-those of a scenario. --baseline FILE holds the run against an earlier one: it fails if
-a measure is shown to be worse than the earlier one with --tolerance on top. Each case
-gets four repeats or more then, the fewest that can show anything.
+those of a scenario. --baseline FILE compares the run with an earlier one: it fails if
+a measure is shown to be worse than the earlier one by more than --tolerance. Each case
+then has at least four repeats: fewer cannot show a difference.
 
 The exit code is 0 if all scenarios, thresholds and the baseline held, 1 if one did
-not (also when another broke), 3 if that could not be told.
+not (also when another broke), 3 if there is no verdict.
 
-With --url any server is loaded from this process, with no cluster: to compare with
-other tools. It is asked for --rate requests a second (900) for --duration (5s),
---repeats times (3), over connections that are kept or, with --new-connections, not.
+--url loads any server from this process, without a cluster, for a comparison with other
+tools. It sends --rate requests a second (900) for --duration (5s), --repeats times (3).
+Connections are kept open; with --new-connections each request has its own.
 
-With --ab two agents are measured alternately in one run, A B B A and so on. Each time
-the agent is started anew. At the end the previous agent is restored. A and B are images
-that your engine has or can pull, archives of docker save, or the word reference for
-epi's own agent; arguments for the agent may follow in the same word. The plan is
-printed first. The run goes on until each primary measure of its scenarios (--list) is
-concluded, or for --time: B is better or worse, with the ratio and its interval, or
-the same within --within. All intervals of a run hold together with 95% confidence, so
-that the same agent twice shows a difference in at most one run of twenty. All other
-measures are told as secondary. --repeats N makes N pairs instead, and looks once. A
-difference is information: it does not change the exit code.`,
+--ab measures two agents alternately in one run, A B B A and so on. Each execution
+starts the agent anew. At the end the previous agent is restored. A and B are images
+that your engine has or can pull, archives of docker save, or "reference" for epi's own
+agent. Quote an agent together with its arguments: 'reference --max-cache-size=0'.
+
+epi prints the plan first. The run ends when each primary measure of its scenarios
+(--list) is concluded, or after --time. A conclusion is that B is better or worse, with
+the ratio and its interval, or that A and B are the same within --within. All intervals
+of a run hold together with 95% confidence: two equal agents show a difference in at
+most one run of twenty. All other measures are reported as secondary. --repeats N
+measures N pairs and compares once. A difference does not change the exit code.`,
 		Example: `  epi bench
   epi bench --list
   epi bench --scenario warm --rate 900,5000 --duration 12s --repeats 3

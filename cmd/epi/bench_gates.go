@@ -29,9 +29,9 @@ type gates struct {
 
 func (g *gates) register(flags *pflag.FlagSet) {
 	g.tolerance = defaultTolerance
-	flags.StringArrayVar(&g.slo, "slo", nil, "what must hold, such as 'warm.p99<5ms' or 'warm/rate=900.cpu<0.2'; may be repeated")
+	flags.StringArrayVar(&g.slo, "slo", nil, "condition that must hold, such as 'warm.p99<5ms' or 'warm/rate=900.cpu<0.2'; may be repeated")
 	flags.StringVar(&g.baseline, "baseline", "", "earlier run that this one must not be worse than: its folder, results.json or bench.json")
-	flags.Var(&g.tolerance, "tolerance", "by how much a measure may be worse than the baseline's, beside chance")
+	flags.Var(&g.tolerance, "tolerance", "by how much a measure may be worse than the baseline's, in addition to chance")
 }
 
 // check reads what was given and holds it against the scenarios that are to run, before any does.

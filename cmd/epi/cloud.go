@@ -43,10 +43,10 @@ func (a *app) cloudCommand() *cobra.Command {
 		Use:     "cloud",
 		GroupID: "environment",
 		Short:   "An AWS region on this machine, in which EKS clusters are real",
-		Long: `Cloud is an AWS region without AWS: epi's emulator of EKS, EC2, CloudFormation, IAM,
-STS and S3, and beside it a cluster maker, which makes a kind cluster of each EKS
-cluster that is asked for. eksctl, the AWS CLI, kubectl and the AWS SDKs work against
-it as against AWS, from any terminal:
+		Long: `Cloud is an AWS region without AWS. It is epi's emulator of EKS, EC2, CloudFormation,
+IAM, STS and S3, and a cluster maker, which makes a kind cluster for each EKS cluster.
+eksctl, the AWS CLI, kubectl and the AWS SDKs work with it as with AWS, from any
+terminal:
 
   epi cloud up
   eval "$(epi cloud env)"
@@ -56,13 +56,13 @@ it as against AWS, from any terminal:
   eksctl delete cluster --name demo --wait
   epi cloud down
 
-Node groups become nodes that join and leave, add-ons are deployed or say why not, and
+Node groups become nodes that join and leave. Add-ons are deployed, or report why not.
 --disable-pod-imds keeps pods from instance metadata. kubectl authenticates by tokens of
-aws eks get-token; who makes a cluster is its administrator, others have access entries.
-Pods reach the region's AWS by its own host names and by AWS_ENDPOINT_URL.
+aws eks get-token: the identity that made a cluster is its administrator, others need
+access entries. Pods reach the region's AWS by AWS's host names and by AWS_ENDPOINT_URL.
 
-What the region does not have: the VPC CNI, Auto Mode, Fargate, load balancers, and
-Kubernetes versions other than that of its nodes.`,
+The region does not have the VPC CNI, Auto Mode, Fargate, load balancers, and Kubernetes
+versions other than that of its nodes.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(a.cloudUpCommand(), a.cloudEnvCommand(), a.cloudLoadCommand(), a.cloudStatusCommand(), a.cloudDownCommand(), a.cloudMakerCommand())

@@ -52,21 +52,21 @@ func (a *app) compareCommand() *cobra.Command {
 		Use:     "compare OLD NEW",
 		GroupID: "main",
 		Short:   "What changed between two runs, and whether that is more than chance",
-		Long: `Compare tells which requirements flipped between two runs, and which measures of their
+		Long: `Compare shows which requirements flipped between two runs, and which measures of their
 benchmarks moved. OLD and NEW are folders of runs, such as _artifacts/latest, or their
 results.json or bench.json.
 
-A measure moved if the values of its repeats differ by more than chance would have
-them (Mann-Whitney U test, p <= 0.05). If not, "no difference shown" is said, which is
-not to say that there is none; and with fewer than four repeats in each run nothing
-could be shown: "too few measurements". Of many comparisons of the same thing, one in
-twenty is shown by chance alone, and machines have good days and bad: measure again
-before you believe a small difference, or compare two agents within one run.
+A measure moved if the values of its repeats differ by more than chance explains
+(Mann-Whitney U test, p <= 0.05). If not, it prints "no difference shown", which does not
+prove that there is none. With fewer than four repeats in each run no difference can be
+shown: "too few measurements". Of twenty comparisons of the same thing about one shows a
+difference by chance alone, and machines vary from day to day. Measure again before you
+believe a small difference, or compare two agents within one run.
 
-Unlike things are told: other machines, sizes, seeds or versions of Kubernetes.
+It warns if the runs differ in machines, sizes, seeds or versions of Kubernetes.
 
-With -o markdown it is a comment for a pull request or a job's summary, with -o html one
-page that loads nothing, with -o json a document for programs.
+-o markdown writes a comment for a pull request or a job's summary, -o html one page
+that loads nothing, -o json a document for programs.
 
 The exit code is 0 when the runs were compared, whatever was found, and 2 if they
 cannot be. With --fail-on-regression it is 1 if a requirement fails that did not, or a

@@ -25,11 +25,11 @@ func (a *app) doctorCommand() *cobra.Command {
 		Use:     "doctor",
 		GroupID: "environment",
 		Short:   "Show what this machine has and lacks, each with its remedy",
-		Long: `Doctor looks at each thing that an environment on this machine needs: the container
-engine, the kernel, the tools for building a node image, the network; and whether epi's
-own programs are beside it, its folders can be written, and epi.yaml is right. It changes
-nothing but for a trial container, which it removes. The exit code is 3 if something
-is missing that epi cannot provide by itself.`,
+		Long: `Doctor checks what an environment on this machine needs: the container engine, the
+kernel, the tools for building a node image, the network, epi's own programs, write
+access to its folders, and epi.yaml. It changes nothing: it starts one trial container
+and removes it. The exit code is 3 if something is missing that epi cannot provide
+itself.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := a.checkOutput(); err != nil {
 				return err

@@ -16,7 +16,7 @@ import (
 func registerGiven(flags *pflag.FlagSet, given *clusters.Given, role string) {
 	flags.StringVar(&given.Image, role+"-image", "", fmt.Sprintf("%[1]s to test: an image, or an archive of docker save (default epi's reference %[1]s)", role))
 	flags.StringVar((*string)(&given.Layout), role+"-layout", string(clusters.LayoutAuto), "how the "+role+"'s image is called: entrypoint, eks (as EKS's own image), or auto: by whether it has an entrypoint")
-	flags.StringArrayVar(&given.Args, role+"-arg", nil, "argument more for the "+role+", such as --"+role+"-arg=--v=4; may be repeated")
+	flags.StringArrayVar(&given.Args, role+"-arg", nil, "another argument for the "+role+", such as --"+role+"-arg=--v=4; may be repeated")
 	flags.StringArrayVar(&given.Env, role+"-env", nil, "variable KEY=value for the "+role+"; may be repeated")
 }
 

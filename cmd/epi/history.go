@@ -20,13 +20,13 @@ func (a *app) historyCommand() *cobra.Command {
 		Use:     "history",
 		GroupID: "main",
 		Short:   "Keep many runs, and write pages about what changed between them",
-		Long: `History keeps the results of many runs in a store and writes static pages over them:
-each requirement by run, with the first run that broke it and what came with it; what
-comes and goes without a change of what is tested; measures with the runs from which
-on they are others; and the report of each run.
+		Long: `History keeps the results of many runs in a store and writes static pages about them.
+The pages show each requirement by run, with the first run that broke it and what that
+run changed; the requirements that pass and fail without a change of what is tested; the
+runs at which a measure changed; and the report of each run.
 
-A store is a folder with a file a run, named after its contents. Files are only ever
-added: so git, a copy or a bucket's own tools merge stores, with no conflict.`,
+A store is a folder with one file for each run, named after its contents. Files are only
+added, so git, a copy or a bucket's own tools merge stores without conflicts.`,
 		Example: `  epi history add _artifacts/latest --store history
   epi history page --store history --out public`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -41,7 +41,7 @@ func (a *app) historyAddCommand() *cobra.Command {
 		Use:   "add RUN...",
 		Short: "Add runs to a store",
 		Long: `Add puts runs into a store, which it makes of a folder that is new or empty. A RUN is
-its folder, or its results.json or bench.json. A run that is there already is told, and
+its folder, or its results.json or bench.json. A run that is there already is named, and
 nothing is changed: the store only grows.`,
 		Example: `  epi history add _artifacts/2026* --store history
   epi history add _artifacts/latest --store history && git -C history add . && git -C history commit -m 'Add a run'`,
@@ -97,14 +97,14 @@ func (a *app) historyPageCommand() *cobra.Command {
 	options := page.Options{Reports: 100}
 	cmd := &cobra.Command{
 		Use:   "page",
-		Short: "Write static pages over the runs of a store",
-		Long: `Page writes index.html and what it leads to into a folder, for a browser or a web server
-that knows nothing but files. The pages load nothing from elsewhere. There are badges,
-too: badge.svg, and badge.json for shields.io's endpoint.
+		Short: "Write static pages about the runs of a store",
+		Long: `Page writes index.html and the pages that it links to into a folder, for a browser or any
+web server of static files. The pages load nothing from other hosts. It also writes
+badge.svg, and badge.json for shields.io's endpoint.
 
-Reports of single runs that are there stay, and only those of the --reports newest runs
-and of those with which something changed are added: write to the same folder each time,
-and all are there.`,
+It keeps the reports of single runs that are in the folder. It adds those of the
+--reports newest runs, and of each run at which something changed. Write to the same
+folder each time, and it comes to hold them all.`,
 		Example: `  epi history page --store history --out public
   epi history page --store history --out public --reports 1000`,
 		RunE: func(_ *cobra.Command, _ []string) error {

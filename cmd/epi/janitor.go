@@ -30,22 +30,22 @@ func (a *app) janitorCommand() *cobra.Command {
 		Use:     "janitor",
 		GroupID: "environment",
 		Short:   "Find what epi left in an AWS account, and remove it",
-		Long: `Janitor looks in an AWS account for what epi and its suites made there: clusters and
-their CloudFormation stacks, roles, policies, OIDC providers, associations, buckets and
-repositories. It needs nothing of the machine that made them. Without --yes it only
-lists.
+		Long: `Janitor finds what epi and its suites made in an AWS account: clusters and their
+CloudFormation stacks, roles, policies, OIDC providers, associations, buckets and
+repositories. It works on any machine, not only on the one that made them. It only lists
+them; --yes removes them.
 
-It lists what has expired: everything is made with a tag that says when, 6 hours on.
---older-than goes by age instead; --older-than 0s takes all there is, also what is in
-use. What another epi on this machine is using stays.
+It lists what has expired. epi tags everything that it makes with a time of expiry,
+6 hours later. --older-than selects by age instead; --older-than 0s selects everything,
+also what is in use. What another epi on this machine is using stays.
 
-Whose something is, the tags say that it was made with: epi.podidentity.dev/environment,
-/run and /expires. Nothing is removed by its name alone. The account is that of your AWS
-credentials, or, with --account, that one or none.
+The tags epi.podidentity.dev/environment, /run and /expires say to which run a resource
+belongs. Janitor removes nothing by its name alone. It works in the account of your AWS
+credentials. With --account it refuses the credentials of any other account.
 
-What is removed is removed in the order of its dependencies. Stacks whose creation or
-deletion failed are deleted again. At the end the account is looked at once more: what is
-still there is named, and the exit code is 3.`,
+Janitor removes resources in the order of their dependencies. It deletes stacks again
+whose creation or deletion failed. At the end it looks at the account once more. If
+something is still there, it names it, and the exit code is 3.`,
 		Example: `  epi janitor
   epi janitor --older-than 6h --yes
   epi janitor --name pr-17 --older-than 0s --yes

@@ -42,11 +42,10 @@ func (a *app) verifyCommand() *cobra.Command {
 		Use:     "verify DIR",
 		GroupID: "main",
 		Short:   "Check published conformance reports against the results they were made of",
-		Long: `Verify looks for reports below DIR, which are kept as SUBJECT/VERSION/conformance.yaml
-with the results.json of the run beside each, and makes each report again. What a report
-says has to be what its results say, its subject and version have to be those that its
-folders name, and the run has to have come to its end with nothing damaged on purpose
-and nothing left out.
+		Long: `Verify finds the reports below DIR, SUBJECT/VERSION/conformance.yaml, and makes each of
+them again from the results.json beside it. A report holds if it is equal to the one made
+again, if its subject and version are those that its folders name, and if the run ended
+by itself, with no damage (--break) and no requirement left out.
 
 The exit code is 0 if all hold, 1 if one does not.`,
 		Example: `  epi verify reports/published/conformance`,

@@ -23,10 +23,10 @@ func (a *app) reportCommand() *cobra.Command {
 		GroupID: "main",
 		Short:   "Write the reports of a run again from its raw results",
 		Long: `Report reads results.json in the folder of a run, such as _artifacts/latest, and writes
-what is made of it beside it: report.html, junit.xml, conformance.yaml (if there were
-specs), bench.json and bench.txt (if there was a benchmark). Of the same results it
-writes the same bytes. A run that was killed leaves results.json alone, in the folder
-that is named after its start: this makes the reports of it.
+the reports beside it: report.html, junit.xml, conformance.yaml (if there were specs),
+bench.json and bench.txt (if there was a benchmark). The same results give the same
+bytes. A run that was killed leaves only results.json, in the folder that is named after
+its start: this command then writes its reports.
 
 results.json and bench.json follow the JSON Schemas in reports/schema of epi's
 repository. A file names its version, such as epi.results/v1.`,

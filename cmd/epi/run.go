@@ -35,9 +35,9 @@ environment again. This is what make e2e does.
 
 A cluster of your own gets no load unless --bench asks for it.
 
-The exit code is the verdict: 0 all held, 1 a requirement or a threshold failed, 3 the
-environment did not come up or broke, so there is none. make e2e exits with 2 for each
-that is not 0, as make does, and prints it.`,
+The exit code is the verdict: 0 all held, 1 a requirement or a threshold failed, 3 no
+verdict, because the environment did not come up or broke. make e2e exits with 2 if epi's
+exit code is not 0, as make does, and prints epi's.`,
 		Example: `  epi run
   epi run --bench warm,herd-same --slo 'warm.p99<5ms' --baseline main/bench.json
   epi run --keep --agent-image my/agent:dev`,

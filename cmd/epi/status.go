@@ -323,9 +323,10 @@ func (a *app) listCommand() *cobra.Command {
 		Use:     "list",
 		GroupID: "environment",
 		Short:   "The environments of this machine, and its AWS regions",
-		Long: `List prints the environments and the AWS regions (epi cloud) of this machine, also those that are half up or half down,
-with what epi status says of each. It starts no container engine: what is in one that is
-stopped is told as unhealthy.`,
+		Long: `List prints the environments and the AWS regions (epi cloud) of this machine, also those
+that are half up or half down, with their state as epi status reports it. It starts no
+container engine: what is in one that is
+stopped is unhealthy.`,
 		Example: `  epi list
   epi list -o json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -48,7 +48,7 @@ func (f *testFlags) register(cmd *cobra.Command) {
 	flags.IntVar(&f.options.Procs, "procs", 4, "how many specs run at once")
 	flags.BoolVar(&f.options.FailFast, "fail-fast", false, "end after the first spec that fails; the rest is recorded as not run")
 	flags.Int64Var(&f.options.Seed, "order", 1, "seed of the order of the specs; each time of --repeat has the next one")
-	flags.IntVar(&f.repeat, "repeat", 1, "run the specs so many times, until one fails; what is recorded is the last time")
+	flags.IntVar(&f.repeat, "repeat", 1, "run the specs this many times, until one fails; the last time is recorded")
 	flags.BoolVar(&f.each, "each", false, "run each spec alone, on an agent and a webhook that were just started, and print a table of them")
 	flags.StringVar(&f.junit, "junit-report", "", "also write the JUnit report to this file")
 	flags.StringVar(&f.artifacts, "artifacts", "_artifacts", "folder of the runs: each gets one below it, and latest points to the last")
@@ -56,7 +56,7 @@ func (f *testFlags) register(cmd *cobra.Command) {
 	for _, mutation := range framework.Mutations() {
 		mutations = append(mutations, string(mutation))
 	}
-	flags.StringVar((*string)(&f.options.Mutation), "break", "", "damage the fixtures on purpose, to see the suites notice: "+strings.Join(mutations, ", "))
+	flags.StringVar((*string)(&f.options.Mutation), "break", "", "damage the fixtures on purpose, to see that the suites notice: "+strings.Join(mutations, ", "))
 }
 
 // validate completes the options and returns what is wrong with them, as far as that can be told
@@ -161,14 +161,14 @@ started, and prints a table. It takes about ten seconds a spec: choose by --prof
 
 Specs that take minutes by their nature are recorded as skipped without --slow.
 
-The environment is watched meanwhile. What was decided while its API server, a node or
-the AWS emulator was away is decided anew when it is back; when it stays away the run
-ends and says what is gone.
+The run watches the environment. If the API server, a node or the AWS emulator is
+unreachable for a while, the specs that ran meanwhile are run again when it is back. If
+it stays unreachable, the run ends and says what is gone.
 
-With --output json standard output is a stream of events, a JSON object a line: begin,
-spec-begin, spec (as in results.json), scenario, step, problem and, last, end with the
-outcome, the exit code and the paths of the reports. Within epi.events/v1 kinds and
-fields are only added: leave alone what you do not know.
+With --output json, standard output is a stream of events, one JSON object a line:
+begin, spec-begin, spec (as in results.json), scenario, step and problem. The last one
+is end, with the outcome, the exit code and the paths of the reports. Within
+epi.events/v1 kinds and fields are only added: ignore those that you do not know.
 
 The exit code is the verdict: 0 all held, 1 a requirement failed (also when something
 else went wrong beside it), 3 the environment is gone or broke, so there is no verdict.`,

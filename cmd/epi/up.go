@@ -38,12 +38,12 @@ func (f *environmentFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.spec.NodeImage, "node-image", "", "node image to use as it is, such as kindest/node:v1.36.3")
 	registerGiven(flags, &f.spec.Agent, "agent")
 	registerGiven(flags, &f.spec.Webhook, "webhook")
-	flags.StringVar((*string)(&f.spec.Compat), "compat", "", "upstream: epi's own agent and webhook do as AWS's agent v0.1.37 and webhook of August 2026 do, also where that is worse")
+	flags.StringVar((*string)(&f.spec.Compat), "compat", "", "upstream: epi's own agent and webhook behave as AWS's agent v0.1.37 and webhook of August 2026 do, also where that is worse")
 	flags.IntVar(&f.spec.IMDSHopLimit, "imds-hop-limit", 1, "hop limit of the nodes' instance metadata: 1 keeps pods out, 2 lets them in")
-	flags.BoolVar(&f.spec.RedirectAWS, "redirect-aws", false, "lead pods that know nothing of epi to the emulator: AWS's host names in cluster DNS, and AWS_ENDPOINT_URL")
+	flags.BoolVar(&f.spec.RedirectAWS, "redirect-aws", false, "redirect all pods to the emulator, with no change in them: AWS's host names in cluster DNS, and AWS_ENDPOINT_URL")
 	flags.StringSliceVar(&f.spec.Clients, "clients", []string{clients.SelectDefault}, "AWS clients for the client matrix: all, none, default (what costs little), or names such as js-v3")
-	flags.BoolVar(&f.spec.WithoutAgent, "without-agent", false, "leave the agent out, to see the suites notice")
-	flags.BoolVar(&f.spec.WithoutWebhook, "without-webhook", false, "leave the webhook out, to see the suites notice")
+	flags.BoolVar(&f.spec.WithoutAgent, "without-agent", false, "leave the agent out, to see that the suites notice")
+	flags.BoolVar(&f.spec.WithoutWebhook, "without-webhook", false, "leave the webhook out, to see that the suites notice")
 	registerExisting(flags, &f.existing)
 	f.eks.register(flags)
 }
@@ -91,25 +91,28 @@ built from source, once: that takes minutes.
 
 The kubeconfig is the environment's own; yours is never touched.
 
-With --provider existing, up creates nothing: it takes the cluster of a kubeconfig, with
-the agent and the webhook that are in it, and AWS as your AWS configuration leads to it.
+With --provider existing, up creates nothing: it uses the cluster of a kubeconfig, with
+the agent and the webhook that are in it, and AWS as your AWS configuration names it.
 
-With --provider eks, up makes an EKS cluster with eksctl in your AWS account, or takes
---cluster-name. Before anything is made it says in which account, what, and what that
-costs, and asks; --yes, or a CI variable, goes on. See: epi help eks.
+With --provider eks, up makes an EKS cluster with eksctl in your AWS account, or uses
+--cluster-name. First it prints the account, the plan and the cost, and asks. With --yes,
+or a CI variable, it does not ask. See: epi help eks.
 
-With --redirect-aws an unchanged manifest reaches the emulator: cluster DNS leads AWS's
-host names there, over TLS, and the API server gives pods the CA to trust in AWS_CA_BUNDLE
-and NODE_EXTRA_CA_CERTS, and AWS_ENDPOINT_URL. A host of a service that the emulator has
-not is refused, by name; nothing is sent to AWS. Namespaces choose by the label
-epi.podidentity.dev/redirect-aws: "off" for nothing, "hosts" for AWS's host names alone,
-without AWS_ENDPOINT_URL. epi's suites run in namespaces where nothing is injected. Out of
-its reach are SDKs that read neither AWS_ENDPOINT_URL nor a CA from a variable, clients
-that pin certificates, name servers or addresses, and the nodes' own programs, which pull
-images: the first two get an error, and only the last two can leave this machine.
+With --redirect-aws an unchanged manifest reaches the emulator. Cluster DNS resolves
+AWS's host names to the emulator, over TLS. The API server gives pods AWS_ENDPOINT_URL,
+and the CA to trust in AWS_CA_BUNDLE and NODE_EXTRA_CA_CERTS. The host of a service that
+the emulator does not have is refused, with its name; nothing is sent to AWS. A namespace
+chooses by the label epi.podidentity.dev/redirect-aws: "off" for nothing, "hosts" for
+AWS's host names alone, without AWS_ENDPOINT_URL. epi's suites run in namespaces where
+nothing is injected. Some clients cannot be redirected:
 
-An agent or a webhook that you bring is an image that your engine has or can pull, or an
-archive of docker save. Images that are made like EKS's own are called as EKS calls them.`,
+  SDKs that read neither AWS_ENDPOINT_URL nor a CA from a variable   get an error
+  clients that pin certificates                                      get an error
+  clients that pin name servers or addresses                         may leave this machine
+  the nodes' own programs, which pull images                         may leave this machine
+
+Your own agent or webhook is an image that your engine has or can pull, or an archive of
+docker save. epi starts images that are made like EKS's own as EKS starts them.`,
 		Example: `  epi up
   epi up --nodes 2 --imds-hop-limit 2
   epi up --name pr-17 --agent-image my/agent:dev --agent-arg=--max-cache-size=500
