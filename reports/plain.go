@@ -12,8 +12,10 @@ import (
 var ansi = regexp.MustCompile(`\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])`)
 
 // plain is a text that is safe to show: without escape sequences of terminals, with control
-// characters and direction overrides spelled out instead of obeyed, and valid UTF-8.
+// characters and direction overrides spelled out instead of obeyed, and valid UTF-8. Results come
+// from elsewhere, too: any text longer than textLimit is shortened, also a name.
 func plain(s string) string {
+	s = clip(s, textLimit)
 	s = strings.ToValidUTF8(s, string(utf8.RuneError))
 	s = ansi.ReplaceAllString(s, "")
 	s = strings.ReplaceAll(s, "\r\n", "\n")
@@ -45,6 +47,10 @@ func hidden(r rune) bool {
 		return r == 0xfffe || r == 0xffff
 	}
 }
+
+// textLimit is how much of any text is shown, in bytes. The longest that is meant is an output, and
+// clip adds a line to it.
+const textLimit = outputLimit + 1<<10
 
 // clip shortens s to about limit bytes at line ends where it can, keeping its beginning and its
 // end: the end of a log is where it broke.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -114,6 +115,27 @@ func TestReportsDependOnTheResultsOnly(t *testing.T) {
 }
 
 // A writer must not touch the lists of the run that it is given.
+// Results that somebody else wrote may have names and logs of any length: what is made of them for people has an end, and
+// results.json keeps them whole.
+func TestImmenseTextsHaveAnEnd(t *testing.T) {
+	run := failing()
+	immense := strings.Repeat(hostileText+"\n", 4*outputLimit/len(hostileText))
+	run.Environment.Name = immense
+	for i := range run.Specs {
+		spec := &run.Specs[i]
+		spec.Name, spec.Reason, spec.Output, spec.Again = immense, immense, immense, immense
+		spec.Steps = []Step{{Text: immense}}
+		if spec.Failure != nil {
+			spec.Failure.Message, spec.Failure.Cause = immense, immense
+		}
+	}
+	for name, write := range map[string]func(io.Writer, Run) error{HTMLFile: WriteHTML, JUnitFile: WriteJUnit, ConformanceFile: WriteConformance, "summary.txt": plainSummary, "annotations": WriteAnnotations, "job summary": WriteJobSummary} {
+		if size, most := len(written(t, write, run)), len(run.Specs)*20*outputLimit; size > most {
+			t.Errorf("%s has %d bytes of %d specs, want at most %d", name, size, len(run.Specs), most)
+		}
+	}
+}
+
 func TestWritersLeaveTheRunAlone(t *testing.T) {
 	for name := range samples() {
 		for file, write := range writersOf(samples()[name]) {
