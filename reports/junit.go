@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -133,7 +134,12 @@ func WriteJUnit(w io.Writer, run Run) error {
 	return nil
 }
 
+// add adds a case. GitLab keeps only the first of the cases with the same class and name
+// (https://docs.gitlab.com/ci/testing/unit_test_reports): the others get a number.
 func (s *junitSuite) add(c junitCase, started time.Time, duration time.Duration) {
+	for name, n := c.Name, 2; s.has(c); n++ {
+		c.Name = fmt.Sprintf("%s (%d)", name, n)
+	}
 	s.Cases = append(s.Cases, c)
 	if c.output != "" {
 		s.Output.Text += "== " + c.Name + "\n" + strings.TrimRight(c.output, "\n") + "\n"
@@ -151,6 +157,10 @@ func (s *junitSuite) add(c junitCase, started time.Time, duration time.Duration)
 	if s.started.IsZero() || !started.IsZero() && started.Before(s.started) {
 		s.started = started
 	}
+}
+
+func (s *junitSuite) has(c junitCase) bool {
+	return slices.ContainsFunc(s.Cases, func(other junitCase) bool { return other.Classname == c.Classname && other.Name == c.Name })
 }
 
 func (r Run) junitCase(s Spec) junitCase {

@@ -130,3 +130,31 @@ func TestJUnitCase(t *testing.T) {
 	}
 	t.Error("the failed spec is not there")
 }
+
+// GitLab drops a case that has the class and the name of an earlier one, so a failure must never be second:
+// https://docs.gitlab.com/ci/testing/unit_test_reports. Buildkite requires both:
+// https://buildkite.com/docs/test-engine/importing-junit-xml.
+func TestJUnitCasesDifferInName(t *testing.T) {
+	runs := samples()
+	twice := passing()
+	again := twice.Specs[0]
+	again.Outcome, again.Failure = Fail, &Failure{Message: "the second time"}
+	twice.Specs = append(twice.Specs, again, again)
+	twice.Problems = []Problem{{Doing: "bring up", Message: "gone"}, {Doing: "bring up", Message: "gone"}}
+	runs["twice"] = twice
+	for name, run := range runs {
+		seen := map[[2]string]bool{}
+		for _, suite := range parseJUnit(t, run).Suites {
+			for _, c := range suite.Cases {
+				if c.Classname == "" || c.Name == "" {
+					t.Errorf("%s: a case of class %q has the name %q", name, c.Classname, c.Name)
+				}
+				if key := [2]string{c.Classname, c.Name}; seen[key] {
+					t.Errorf("%s: two cases are %q", name, key)
+				} else {
+					seen[key] = true
+				}
+			}
+		}
+	}
+}
