@@ -126,7 +126,7 @@ func Lock(dirs Dirs, name string, use Use) (release func(), err error) {
 		}
 		releaseAll()
 	}
-	if err := all.Tell(entry); err != nil {
+	if err := all.Write(entry); err != nil {
 		release()
 		return nil, cannotKeepState(dirs.State, err)
 	}

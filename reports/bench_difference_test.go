@@ -23,7 +23,7 @@ func TestDifferencesOfAnABRunAreTold(t *testing.T) {
 			Scenario: "w", Metric: "rss", Unit: "B", Old: 2 << 20, New: 4 << 20, Ratio: 2, Verdict: "worse", Pairs: 4,
 		},
 	} {
-		if got := d.about() + ": " + d.verdict() + ", " + d.told(); got != want {
+		if got := d.about() + ": " + d.verdict() + ", " + d.text(); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	}

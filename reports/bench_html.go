@@ -15,7 +15,7 @@ type htmlBench struct {
 }
 
 type htmlCount struct {
-	Words string
+	Label string
 	Count int
 }
 
@@ -23,7 +23,7 @@ type htmlScenario struct {
 	ID, Name, Title    string
 	About, Source      []htmlText
 	Outcome            Outcome
-	Words, Reason      string
+	Label, Reason      string
 	Message, Location  string
 	Subject, Size      string
 	Duration           string
@@ -60,11 +60,11 @@ type htmlInterval struct {
 type htmlThreshold struct {
 	Expression, Measured, Reason string
 	Outcome                      Outcome
-	Words                        string
+	Label                        string
 }
 
 type htmlDifference struct {
-	About, Told, Verdict string
+	About, Text, Verdict string
 	Outcome              Outcome
 }
 
@@ -83,9 +83,9 @@ func (p *htmlPage) bench(run Run) {
 	}
 	for _, t := range run.Bench.Thresholds {
 		bench.Thresholds = append(bench.Thresholds, htmlThreshold{
-			plain(t.Expression), t.told(true), plain(t.Reason), t.Outcome, map[Outcome]string{Pass: "holds", Fail: "does not hold"}[t.Outcome]})
-		if last := &bench.Thresholds[len(bench.Thresholds)-1]; last.Words == "" {
-			last.Words = t.Outcome.Words()
+			plain(t.Expression), t.text(true), plain(t.Reason), t.Outcome, map[Outcome]string{Pass: "holds", Fail: "does not hold"}[t.Outcome]})
+		if last := &bench.Thresholds[len(bench.Thresholds)-1]; last.Label == "" {
+			last.Label = t.Outcome.Label()
 		}
 	}
 	bench.compare(run.Bench)
@@ -100,7 +100,7 @@ func (b *htmlBench) compare(bench *Bench) {
 			silent[d.Verdict]++
 			continue
 		}
-		shown := htmlDifference{About: d.about(), Told: d.told(), Verdict: d.verdict(), Outcome: Skipped}
+		shown := htmlDifference{About: d.about(), Text: d.text(), Verdict: d.verdict(), Outcome: Skipped}
 		switch {
 		case d.Regressed:
 			shown.Outcome = Fail
@@ -121,7 +121,7 @@ func (b *htmlBench) compare(bench *Bench) {
 func (s Scenario) html(number int) htmlScenario {
 	shown := htmlScenario{
 		ID: fmt.Sprintf("scenario-%d", number+1), Name: plain(s.Name), Title: plain(s.Title), About: code(plain(s.About)), Source: marked(plain(s.Source)),
-		Outcome: s.Outcome, Words: s.Outcome.Words(), Reason: plain(clip(s.Reason, messageLimit)), Subject: plain(s.Subject), Size: s.size(),
+		Outcome: s.Outcome, Label: s.Outcome.Label(), Reason: plain(clip(s.Reason, messageLimit)), Subject: plain(s.Subject), Size: s.size(),
 		Table: s.table(), Limited: s.limited(), Notes: plains(s.Notes), Distribution: distributionPlot(s), Measured: s.Outcome == Pass,
 	}
 	if !s.Outcome.Valid() {
@@ -135,30 +135,30 @@ func (s Scenario) html(number int) htmlScenario {
 	}
 	drawn, y := 0, s.latencyAxis()
 	for _, c := range s.Cases {
-		told := htmlCase{Name: plain(c.Name), More: max(0, len(c.Series)-maxZones)}
+		row := htmlCase{Name: plain(c.Name), More: max(0, len(c.Series)-maxZones)}
 		if len(c.Distribution) > 0 {
-			told.Class = seriesClass(drawn)
+			row.Class = seriesClass(drawn)
 			drawn++
 		}
-		told.Latency, told.Failures = timePlots(s, c, y)
+		row.Latency, row.Failures = timePlots(s, c, y)
 		for _, v := range c.Series[:min(len(c.Series), maxZones)] {
-			told.Series = append(told.Series, v.html())
+			row.Series = append(row.Series, v.html())
 		}
-		told.Tracks = s.tracks(c)
-		shown.HasSeries = shown.HasSeries || told.Latency != nil || len(told.Tracks) > 0
-		shown.Labeled = shown.Labeled || told.Name != ""
-		shown.Cases = append(shown.Cases, told)
+		row.Tracks = s.tracks(c)
+		shown.HasSeries = shown.HasSeries || row.Latency != nil || len(row.Tracks) > 0
+		shown.Labeled = shown.Labeled || row.Name != ""
+		shown.Cases = append(shown.Cases, row)
 	}
 	shown.quantiles(s)
 	return shown
 }
 
 func (v Interval) html() htmlInterval {
-	told := htmlInterval{From: fmt.Sprintf("%.4g s", v.From), Requests: v.Requests, Failed: v.Failed}
+	row := htmlInterval{From: fmt.Sprintf("%.4g s", v.From), Requests: v.Requests, Failed: v.Failed}
 	if v.P50 > 0 {
-		told.P50, told.P99 = Quantity(v.P50, "sec"), Quantity(v.P99, "sec")
+		row.P50, row.P99 = Quantity(v.P50, "sec"), Quantity(v.P99, "sec")
 	}
-	return told
+	return row
 }
 
 // quantiles are the numbers of the distribution: a row a share, a column a case.

@@ -24,7 +24,7 @@ func (r Run) junitBench(suite *junitSuite) {
 	for _, t := range r.Bench.Thresholds {
 		c := junitCase{Classname: class, Name: "threshold " + plain(t.Expression), Time: seconds(0)}
 		c.judge(t.Outcome, t.line(), t.line())
-		c.output = t.told(true)
+		c.output = t.text(true)
 		suite.add(c, time.Time{}, 0)
 	}
 	if r.Bench.Baseline == "" {
@@ -32,7 +32,7 @@ func (r Run) junitBench(suite *junitSuite) {
 	}
 	var regressed, doubtful, all []string
 	for _, d := range r.Bench.Differences {
-		line := plain(fmt.Sprintf("%s: %s, %s", d.About(), d.Verdict, d.told()))
+		line := plain(fmt.Sprintf("%s: %s, %s", d.About(), d.Verdict, d.text()))
 		all = append(all, line)
 		switch {
 		case d.Regressed:
@@ -66,7 +66,7 @@ func (c *junitCase) judge(outcome Outcome, why, text string) {
 		message.Type = "failed"
 		c.Failure = message
 	case Skipped, NotSupported, NotRun:
-		said := outcome.Words()
+		said := outcome.Label()
 		if why != "" {
 			said += ": " + plain(why)
 		}

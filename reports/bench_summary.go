@@ -42,7 +42,7 @@ func (s *summary) scenario(scenario Scenario) {
 	}
 	s.text("", "", 0, heading, bold)
 	if scenario.Outcome != Pass {
-		why := scenario.Outcome.Words()
+		why := scenario.Outcome.Label()
 		if reason := scenario.why(); reason != "" {
 			why += ": " + plain(reason)
 		}
@@ -85,7 +85,7 @@ func (s *summary) differences(bench Bench) {
 		case difference.Verdict == "worse":
 			mark = s.paint(yellow, "!")
 		}
-		s.text(" ", mark, 3, fmt.Sprintf("%s: %s, %s", difference.about(), difference.verdict(), difference.told()), "")
+		s.text(" ", mark, 3, fmt.Sprintf("%s: %s, %s", difference.about(), difference.verdict(), difference.text()), "")
 	}
 	for _, verdict := range []string{"no difference shown", "too few measurements"} {
 		if n := unseen[verdict]; n > 0 {
@@ -136,14 +136,14 @@ func (t Threshold) line() string {
 	if t.Outcome != Pass {
 		text += " " + map[Outcome]string{Fail: "does not hold"}[t.Outcome]
 		if t.Outcome != Fail {
-			text += t.Outcome.Words()
+			text += t.Outcome.Label()
 		}
 	}
 	if t.Reason != "" {
 		text += ": " + plain(t.Reason)
 	}
-	if told := t.told(false); told != "" {
-		text += " (" + told + ")"
+	if measured := t.text(false); measured != "" {
+		text += " (" + measured + ")"
 	}
 	return text
 }

@@ -155,8 +155,8 @@ func (s Scenario) size() string {
 	return strings.Join(parts, "; ")
 }
 
-// told is a threshold with what was measured, such as "rate=900: 4.02 ms".
-func (t Threshold) told(all bool) string {
+// text is a threshold with what was measured, such as "rate=900: 4.02 ms".
+func (t Threshold) text(all bool) string {
 	var parts []string
 	for _, m := range t.Measured {
 		if !all && m.Holds && t.Outcome == Fail {
@@ -171,8 +171,8 @@ func (t Threshold) told(all bool) string {
 	return strings.Join(parts, ", ")
 }
 
-// told is a difference in a sentence, without its scenario, case and metric.
-func (d Difference) told() string {
+// text is a difference in a sentence, without its scenario, case and metric.
+func (d Difference) text() string {
 	s := scaleOf(d.Unit, d.Old, d.New)
 	unit := s.unit
 	if unit != "" && unit != "%" {

@@ -82,7 +82,7 @@ func (r Run) benchComments() string {
 	say("seed", fmt.Sprint(r.Bench.Seed))
 	for _, scenario := range r.Bench.Scenarios {
 		if scenario.Outcome != Pass {
-			say(oneLine(scenario.Name), scenario.Outcome.Words()+": "+scenario.why())
+			say(oneLine(scenario.Name), scenario.Outcome.Label()+": "+scenario.why())
 		}
 		for _, limited := range scenario.limited() {
 			say("limited", limited)
@@ -164,7 +164,7 @@ var numbered = regexp.MustCompile(`-([0-9]+)$`)
 // benchName is the name of a case as a benchmark of Go, such as "HerdSame/connections=new".
 func benchName(s Scenario, c Case) string {
 	var b strings.Builder
-	for part := range strings.SplitSeq(oneWord(s.Name), "-") {
+	for part := range strings.SplitSeq(withoutSpaces(s.Name), "-") {
 		first, size := utf8.DecodeRuneInString(part)
 		if size > 0 {
 			b.WriteRune(unicode.ToUpper(first))
@@ -172,7 +172,7 @@ func benchName(s Scenario, c Case) string {
 		b.WriteString(part[size:])
 	}
 	if c.Name != "" {
-		b.WriteString("/" + oneWord(c.Name))
+		b.WriteString("/" + withoutSpaces(c.Name))
 	}
 	return numbered.ReplaceAllString(b.String(), "_$1")
 }
@@ -180,7 +180,7 @@ func benchName(s Scenario, c Case) string {
 // benchUnit is the unit of a metric as benchunit reads it, such as "p99-sec" and "cpu-sec/1000req": what
 // comes before the first "-" is a remark.
 func (m Metric) benchUnit() string {
-	name, unit := oneWord(m.Name), oneWord(m.Unit)
+	name, unit := withoutSpaces(m.Name), withoutSpaces(m.Unit)
 	switch {
 	case unit == "":
 		return name
@@ -191,8 +191,8 @@ func (m Metric) benchUnit() string {
 	}
 }
 
-// oneWord has no space that would end a field.
-func oneWord(s string) string {
+// withoutSpaces has no space that would end a field.
+func withoutSpaces(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) {
 			return '_'

@@ -24,13 +24,13 @@ func (s Scenario) tracks(c Case) []htmlTrack {
 		if len(track.Points) < fewestIntervals {
 			continue
 		}
-		told := htmlTrack{
+		row := htmlTrack{
 			Name: plain(track.Name), Plot: trackPlot(plain(s.caseName(c)), track), More: max(0, len(track.Points)-maxZones),
 		}
 		for _, p := range track.Points[:min(len(track.Points), maxZones)] {
-			told.Points = append(told.Points, htmlPoint{fmt.Sprintf("%.4g s", p.At), Quantity(p.Value, track.Unit)})
+			row.Points = append(row.Points, htmlPoint{fmt.Sprintf("%.4g s", p.At), Quantity(p.Value, track.Unit)})
 		}
-		list = append(list, told)
+		list = append(list, row)
 	}
 	return list
 }

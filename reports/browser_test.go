@@ -47,7 +47,7 @@ func TestReportInBrowser(t *testing.T) {
 			run := all[name]
 			p := open(t, browser, run)
 			verdict := run.Verdict()
-			p.Expect("verdict", verdict.word(), chromium.Evaluate[string](p, `document.querySelector("h1").textContent`))
+			p.Expect("verdict", verdict.label(), chromium.Evaluate[string](p, `document.querySelector("h1").textContent`))
 			p.Expect("sentence", strings.ToLower(plain(verdict.finding())+"."), strings.ToLower(chromium.Evaluate[string](p, `document.querySelector(".finding").textContent`)))
 			rows := len(run.RequirementResults())
 			if run.onlyBench() {

@@ -53,7 +53,7 @@ func WriteAnnotations(w io.Writer, run Run) error {
 	if run.Bench != nil {
 		for _, threshold := range run.Bench.Thresholds {
 			if threshold.Outcome == Fail {
-				add("error", "Threshold "+plain(threshold.Expression), data(plain(threshold.told(true))), "")
+				add("error", "Threshold "+plain(threshold.Expression), data(plain(threshold.text(true))), "")
 			}
 		}
 	}
@@ -240,7 +240,7 @@ func (r Run) summaryOfBench(b *strings.Builder) {
 					if d.Regressed {
 						mark = "❌ "
 					}
-					fmt.Fprintf(b, " %s%s: %s |", mark, markdown(d.Verdict), markdown(d.told()))
+					fmt.Fprintf(b, " %s%s: %s |", mark, markdown(d.Verdict), markdown(d.text()))
 				}
 				b.WriteByte('\n')
 			}
@@ -251,7 +251,7 @@ func (r Run) summaryOfBench(b *strings.Builder) {
 	}
 	b.WriteByte('\n')
 	for _, threshold := range r.Bench.Thresholds {
-		fmt.Fprintf(b, "- threshold %s: %s, %s\n", markdown(threshold.Expression), threshold.Outcome.Words(), markdown(threshold.told(true)))
+		fmt.Fprintf(b, "- threshold %s: %s, %s\n", markdown(threshold.Expression), threshold.Outcome.Label(), markdown(threshold.text(true)))
 	}
 }
 

@@ -51,7 +51,7 @@ func (f Flip) was() string {
 	if f.Old == "" {
 		return "not there"
 	}
-	return f.Old.Words()
+	return f.Old.Label()
 }
 
 // sentence is what the comparison comes to.
@@ -91,14 +91,14 @@ func (c Comparison) verdictIn(d Difference) string {
 }
 
 // shown divides the differences into those that say something and the counts of the others by their verdict.
-func (c Comparison) shown() (told []Difference, silent map[string]int) {
+func (c Comparison) shown() (shown []Difference, silent map[string]int) {
 	silent = map[string]int{}
 	for _, d := range c.Benchmarks {
 		if d.silent() {
 			silent[d.Verdict]++
 			continue
 		}
-		told = append(told, d)
+		shown = append(shown, d)
 	}
 	// The worst first, each kind in the order of the benchmark.
 	rank := func(d Difference) int {
@@ -113,11 +113,11 @@ func (c Comparison) shown() (told []Difference, silent map[string]int) {
 			return 3
 		}
 	}
-	slices.SortStableFunc(told, func(a, b Difference) int { return cmp.Compare(rank(a), rank(b)) })
-	return told, silent
+	slices.SortStableFunc(shown, func(a, b Difference) int { return cmp.Compare(rank(a), rank(b)) })
+	return shown, silent
 }
 
-// silentVerdicts are the verdicts of a measure about which nothing was shown, in the order in which they are told.
+// silentVerdicts are the verdicts of a measure about which nothing was shown, in the order of the reports.
 var silentVerdicts = [...]string{"no difference shown", "too few measurements"}
 
 // WriteComparison writes a comparison for people at a terminal; all also lists the measures about which nothing was shown.
@@ -163,7 +163,7 @@ func (c Comparison) textOfRequirements(b *strings.Builder) {
 		case flip.New == Pass:
 			mark = "✓"
 		}
-		fmt.Fprintf(b, " %s %s %s → %s: %s\n", mark, line(flip.ID), flip.was(), flip.New.Words(), line(flip.Statement))
+		fmt.Fprintf(b, " %s %s %s → %s: %s\n", mark, line(flip.ID), flip.was(), flip.New.Label(), line(flip.Statement))
 	}
 	b.WriteByte('\n')
 }
@@ -230,16 +230,16 @@ func WriteComparisonMarkdown(w io.Writer, c Comparison) error {
 			case flip.New == Pass:
 				mark = "✅"
 			}
-			fmt.Fprintf(&b, "| %s | **%s** %s | %s | %s |\n", mark, markdown(flip.ID), markdown(flip.Statement), flip.was(), flip.New.Words())
+			fmt.Fprintf(&b, "| %s | **%s** %s | %s | %s |\n", mark, markdown(flip.ID), markdown(flip.Statement), flip.was(), flip.New.Label())
 		}
 		b.WriteByte('\n')
 	case c.ComparedSpecs:
 		b.WriteString("No requirement flipped.\n\n")
 	}
-	told, silent := c.shown()
-	if len(told) > 0 {
+	shown, silent := c.shown()
+	if len(shown) > 0 {
 		b.WriteString("### Measures that moved\n\n| | Measure | Old → new | Verdict |\n| --- | --- | --- | --- |\n")
-		for _, d := range told {
+		for _, d := range shown {
 			mark := ""
 			switch {
 			case d.Regressed:
@@ -249,7 +249,7 @@ func WriteComparisonMarkdown(w io.Writer, c Comparison) error {
 			case d.Verdict == "better":
 				mark = "✅"
 			}
-			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", mark, markdown(d.About()), markdown(d.told()), markdown(c.verdictIn(d)))
+			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", mark, markdown(d.About()), markdown(d.text()), markdown(c.verdictIn(d)))
 		}
 		b.WriteByte('\n')
 	}
@@ -280,7 +280,7 @@ func markOf(outcome Outcome) string {
 type htmlComparison struct {
 	Old, New              string
 	Outcome               Outcome
-	Word, Sentence        string
+	Label, Sentence       string
 	Changes, Unlike, Gone []string
 	ComparedSpecs         bool
 	Flips                 []htmlFlip
@@ -301,19 +301,19 @@ func WriteComparisonHTML(w io.Writer, c Comparison) error {
 		Old: plain(c.Old), New: plain(c.New), Outcome: c.outcome(), Sentence: c.sentence(), ComparedSpecs: c.ComparedSpecs,
 		Changes: plains(c.Changes), Unlike: plains(c.Unlike), Gone: plains(c.Gone), Tolerance: fmt.Sprintf("%.3g%%", 100*c.Tolerance),
 	}
-	shown.Word = map[Outcome]string{Fail: "Worse", Error: "Undecided", Pass: "Not worse"}[shown.Outcome]
+	shown.Label = map[Outcome]string{Fail: "Worse", Error: "Undecided", Pass: "Not worse"}[shown.Outcome]
 	for _, flip := range c.Requirements {
-		row := htmlFlip{plain(flip.ID), code(plain(flip.Statement)), flip.New, flip.was(), flip.New.Words(), plain(clip(flip.Reason, 1<<10))}
+		row := htmlFlip{plain(flip.ID), code(plain(flip.Statement)), flip.New, flip.was(), flip.New.Label(), plain(clip(flip.Reason, 1<<10))}
 		if !row.Outcome.Valid() {
 			row.Outcome = Error
 		}
 		shown.Flips = append(shown.Flips, row)
 	}
 	if len(c.Benchmarks) > 0 {
-		told, silent := c.shown()
+		moved, silent := c.shown()
 		bench := &htmlBench{Compared: "Measures of the benchmark"}
-		for _, d := range told {
-			row := htmlDifference{About: d.about(), Told: d.told(), Verdict: c.verdictIn(d), Outcome: Skipped}
+		for _, d := range moved {
+			row := htmlDifference{About: d.about(), Text: d.text(), Verdict: c.verdictIn(d), Outcome: Skipped}
 			switch {
 			case d.Regressed:
 				row.Outcome = Fail

@@ -170,18 +170,18 @@ func (l LevelResult) conformance() *conformanceLevel {
 	if l.Result() == "" {
 		return nil
 	}
-	told := &conformanceLevel{Result: l.Result(), Statistics: l.Counts, Failed: plains(l.Failed)}
+	level := &conformanceLevel{Result: l.Result(), Statistics: l.Counts, Failed: plains(l.Failed)}
 	for _, result := range l.Undecided {
-		i := slices.IndexFunc(told.Undecided, func(u conformanceUndecided) bool {
+		i := slices.IndexFunc(level.Undecided, func(u conformanceUndecided) bool {
 			return u.Outcome == result.Outcome && u.Reason == plain(result.Reason)
 		})
 		if i < 0 {
-			i = len(told.Undecided)
-			told.Undecided = append(told.Undecided, conformanceUndecided{Outcome: result.Outcome, Reason: plain(result.Reason)})
+			i = len(level.Undecided)
+			level.Undecided = append(level.Undecided, conformanceUndecided{Outcome: result.Outcome, Reason: plain(result.Reason)})
 		}
-		told.Undecided[i].Requirements = append(told.Undecided[i].Requirements, plain(result.ID))
+		level.Undecided[i].Requirements = append(level.Undecided[i].Requirements, plain(result.ID))
 	}
-	return told
+	return level
 }
 
 func plains(list []string) []string {

@@ -173,7 +173,7 @@ func (r Run) junitCase(s Spec) junitCase {
 	case Fail:
 		c.Failure = r.junitMessage(s, "failed")
 	case Skipped, NotSupported, NotRun:
-		message := s.Outcome.Words()
+		message := s.Outcome.Label()
 		if why := s.why(); why != "" {
 			message += ": " + plain(why)
 		}

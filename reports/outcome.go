@@ -16,8 +16,8 @@ func (o Outcome) Valid() bool {
 // Decided says whether the outcome is a statement about the subject: it passed or it failed.
 func (o Outcome) Decided() bool { return o == Pass || o == Fail }
 
-// Words is the outcome as people write it, such as "not supported".
-func (o Outcome) Words() string {
+// Label is the outcome as people write it, such as "not supported".
+func (o Outcome) Label() string {
 	switch o {
 	case NotSupported:
 		return "not supported"

@@ -13,7 +13,7 @@ type htmlPage struct {
 	Epi                string
 	Interrupted        bool
 	Outcome            Outcome
-	Word, Finding      string
+	Label, Finding     string
 	Selection          []string
 	// Counted is what the bar and its legend count: "requirements" or "specs".
 	Counted  string
@@ -45,7 +45,7 @@ type htmlPage struct {
 // htmlSegment is a part of the bar under the verdict, in percent of its width.
 type htmlSegment struct {
 	Outcome  Outcome
-	Words    string
+	Label    string
 	Count    int
 	X, Width string
 }
@@ -80,7 +80,7 @@ type htmlLevel struct {
 type htmlRequirement struct {
 	ID, Level, Profile string
 	Outcome            Outcome
-	Words, Reason      string
+	Label, Reason      string
 	Statement          []htmlText
 	Source             []htmlText
 	// Remark says where it is decided if not everywhere, and since when if that differs.
@@ -115,7 +115,7 @@ type htmlDecision struct {
 	Number         int
 	Name, Duration string
 	Outcome        Outcome
-	Words, Reason  string
+	Label, Reason  string
 }
 
 type htmlSpecLink struct {
@@ -131,7 +131,7 @@ type htmlPhase struct {
 type htmlSpec struct {
 	Number             int
 	Outcome            Outcome
-	Words, Suite, Name string
+	Label, Suite, Name string
 	Requirements       []htmlRequirement
 	Reason             string
 	Message, Location  string
@@ -156,7 +156,7 @@ func newHTMLPage(run Run) htmlPage {
 	verdict := run.Verdict()
 	page := htmlPage{
 		Run: plain(run.ID), Epi: plain(run.Epi.Version), Interrupted: run.Interrupted, Selection: plains(run.Selection),
-		Outcome: verdict.Outcome, Word: verdict.word(), Finding: plain(upperFirst(verdict.finding())) + ".",
+		Outcome: verdict.Outcome, Label: verdict.label(), Finding: plain(upperFirst(verdict.finding())) + ".",
 	}
 	if !run.Started.IsZero() {
 		page.Started = run.Started.UTC().Format("2 January 2006, 15:04:05 UTC")
@@ -243,14 +243,14 @@ func (p *htmlPage) describe(run Run) {
 // judge fills in requirements, profiles, specs and failures.
 func (p *htmlPage) judge(run Run) {
 	results := run.RequirementResults()
-	told := map[string]int{}
+	shown := map[string]int{}
 	for _, i := range run.failures() {
 		if run.Specs[i].away() {
 			continue
 		}
 		for _, id := range run.Specs[i].Requirements {
-			if told[id] == 0 {
-				told[id] = i + 1
+			if shown[id] == 0 {
+				shown[id] = i + 1
 			}
 		}
 	}
@@ -265,8 +265,8 @@ func (p *htmlPage) judge(run Run) {
 	for _, result := range results {
 		requirement := htmlRequirement{
 			ID: plain(result.ID), Level: plain(result.Level), Profile: plain(result.Profile),
-			Outcome: result.Outcome, Words: result.Outcome.Words(), Reason: plain(clip(result.Reason, 1<<10)),
-			Statement: code(plain(result.Statement)), Source: marked(plain(result.Source)), Specs: numbers[result.ID], Failure: told[result.ID],
+			Outcome: result.Outcome, Label: result.Outcome.Label(), Reason: plain(clip(result.Reason, 1<<10)),
+			Statement: code(plain(result.Statement)), Source: marked(plain(result.Source)), Specs: numbers[result.ID], Failure: shown[result.ID],
 			Remark: plain(result.remark(releases > 1)),
 		}
 		for _, known := range result.Known {
@@ -274,7 +274,7 @@ func (p *htmlPage) judge(run Run) {
 		}
 		for _, link := range numbers[result.ID] {
 			spec := run.Specs[link.Number-1]
-			decision := htmlDecision{Number: link.Number, Name: link.Name, Outcome: spec.Outcome, Words: spec.Outcome.Words(), Reason: plain(clip(spec.Reason, 1<<10))}
+			decision := htmlDecision{Number: link.Number, Name: link.Name, Outcome: spec.Outcome, Label: spec.Outcome.Label(), Reason: plain(clip(spec.Reason, 1<<10))}
 			if !decision.Outcome.Valid() {
 				decision.Outcome = Error
 			}
@@ -287,7 +287,7 @@ func (p *htmlPage) judge(run Run) {
 			requirement.Duration = short(result.Duration)
 		}
 		requirement.Search = strings.ToLower(strings.Join([]string{requirement.ID, requirement.Level, requirement.Profile,
-			plain(result.Statement), plain(result.Source), requirement.Words, requirement.Reason, plain(knownOf(result.Known))}, " "))
+			plain(result.Statement), plain(result.Source), requirement.Label, requirement.Reason, plain(knownOf(result.Known))}, " "))
 		byID[result.ID] = requirement
 		p.Requirements = append(p.Requirements, requirement)
 	}
@@ -335,7 +335,7 @@ func (s Spec) html(number int, longest time.Duration) htmlSpec {
 	if !shown.Outcome.Valid() {
 		shown.Outcome = Error
 	}
-	shown.Words = shown.Outcome.Words()
+	shown.Label = shown.Outcome.Label()
 	if longest > 0 {
 		shown.Width = percent(s.Duration, longest)
 	}
@@ -405,7 +405,7 @@ func (c Counts) segments() []htmlSegment {
 			continue
 		}
 		segments = append(segments, htmlSegment{
-			outcome, outcome.Words(), n, percent(time.Duration(before), time.Duration(c.Total())), percent(time.Duration(n), time.Duration(c.Total()))})
+			outcome, outcome.Label(), n, percent(time.Duration(before), time.Duration(c.Total())), percent(time.Duration(n), time.Duration(c.Total()))})
 		before += n
 	}
 	return segments

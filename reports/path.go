@@ -118,7 +118,7 @@ func (p *htmlPage) path(run Run) {
 
 // callsOver tells the calls of a service, or of one operation of it.
 func (r Run) callsOver(service, operation string) []string {
-	var told []string
+	var parts []string
 	for _, c := range r.Calls {
 		if service == "" || c.Service != service || operation != "" && c.Operation != operation {
 			continue
@@ -127,10 +127,10 @@ func (r Run) callsOver(service, operation string) []string {
 		if c.Refused > 0 {
 			text += fmt.Sprintf(", %d refused", c.Refused)
 		}
-		told = append(told, text)
+		parts = append(parts, text)
 	}
 	const most = 4
-	return told[:min(len(told), most)]
+	return parts[:min(len(parts), most)]
 }
 
 // starts fills in how pods came to their first object. A pod counts if it came all the way.
@@ -173,15 +173,15 @@ func (p *htmlPage) starts(run Run) {
 		medians[i], slowest[i] = took[len(took)/2], took[len(took)-1]
 		end += medians[i]
 	}
-	var words []string
+	var parts []string
 	for i, l := range legs {
 		shown.Steps = append(shown.Steps, htmlStartStep{
 			l.name, percent(at, end), percent(medians[i], end), "+" + short(at), short(medians[i]), short(slowest[i]),
 		})
 		at += medians[i]
-		words = append(words, fmt.Sprintf("%s after %s", l.name, short(at)))
+		parts = append(parts, fmt.Sprintf("%s after %s", l.name, short(at)))
 	}
-	shown.Label = strings.Join(words, ", ")
+	shown.Label = strings.Join(parts, ", ")
 	p.Starts = shown
 }
 

@@ -84,7 +84,7 @@ func (r Run) judge(requirement Requirement, specs []Spec) RequirementResult {
 		var parts []string
 		for _, outcome := range []Outcome{NotRun, Skipped, NotSupported} {
 			if n := len(by[outcome]); n > 0 {
-				part := fmt.Sprintf("%d of %d specs %s", n, len(specs), outcome.Words())
+				part := fmt.Sprintf("%d of %d specs %s", n, len(specs), outcome.Label())
 				if why := reasons(by[outcome]); why != "" {
 					part += ": " + why
 				}

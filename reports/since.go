@@ -71,9 +71,9 @@ func (s *summary) since(since *Since) {
 		switch {
 		case d.Limited != "":
 		case d.Regressed:
-			slower = append(slower, fmt.Sprintf("worse: %s, %s", d.about(), d.told()))
+			slower = append(slower, fmt.Sprintf("worse: %s, %s", d.about(), d.text()))
 		case d.Verdict == "better":
-			quicker = append(quicker, fmt.Sprintf("better: %s, %s", d.about(), d.told()))
+			quicker = append(quicker, fmt.Sprintf("better: %s, %s", d.about(), d.text()))
 		}
 	}
 	for _, spec := range since.slower(s.run) {
@@ -109,6 +109,6 @@ func before(flip Flip) string {
 	case "":
 		return "was not there"
 	default:
-		return "was " + flip.Old.Words()
+		return "was " + flip.Old.Label()
 	}
 }

@@ -30,8 +30,8 @@ const (
 	// maxStatementLines of what decided a spec. With the spec's name, its folder and its command a failure
 	// takes five lines.
 	maxStatementLines = 2
-	// slowestTold is how many of the specs that took longest are named.
-	slowestTold = 3
+	// slowestShown is how many of the specs that took longest are named.
+	slowestShown = 3
 	// maxListed is how many specs of one cause are listed by name.
 	maxListed = 10
 )
@@ -245,11 +245,11 @@ func (s *summary) undecided() {
 		found.ids = append(found.ids, result.ID)
 	}
 	for _, g := range groups {
-		words := g.outcome.Words()
+		label := g.outcome.Label()
 		if g.outcome == Pass {
-			words = "decided in part"
+			label = "decided in part"
 		}
-		line := fmt.Sprintf("%s %s", plural(len(g.ids), "requirement"), words)
+		line := fmt.Sprintf("%s %s", plural(len(g.ids), "requirement"), label)
 		if g.reason != "" {
 			line += ": " + plain(g.reason)
 		}
@@ -283,7 +283,7 @@ func (s *summary) verdict() {
 	if len(said) > 0 {
 		s.text("", "", 0, strings.Join(said, ". ")+".", "")
 	}
-	if slow := s.run.slowest(slowestTold); len(slow) == slowestTold {
+	if slow := s.run.slowest(slowestShown); len(slow) == slowestShown {
 		s.out.WriteString("Slowest:\n")
 		for _, spec := range slow {
 			s.clipped("  ", pad(short(spec.Duration), 6), 1, titled(spec), "")

@@ -144,10 +144,10 @@ func (v Verdict) ExitCode() int {
 // Sentence is the verdict in one sentence with its counts, such as
 // "Fail: 2 of 36 decided requirements do not hold, 34 hold; 3 not supported."
 func (v Verdict) Sentence() string {
-	return v.word() + ": " + v.finding() + "."
+	return v.label() + ": " + v.finding() + "."
 }
 
-func (v Verdict) word() string {
+func (v Verdict) label() string {
 	return strings.ToUpper(string(v.Outcome[:1])) + string(v.Outcome[1:])
 }
 
@@ -213,7 +213,7 @@ func (v Verdict) knownFailures() string {
 func (v Verdict) benchFindings() []string {
 	var parts []string
 	if v.Scenarios.Total() > v.Scenarios.Errored {
-		said := v.Scenarios.told("scenario", map[Outcome]string{Fail: "failed", Pass: "measured"})
+		said := v.Scenarios.text("scenario", map[Outcome]string{Fail: "failed", Pass: "measured"})
 		if v.Limited > 0 {
 			said += fmt.Sprintf(" (%d limited by the generator)", v.Limited)
 		}
@@ -223,11 +223,11 @@ func (v Verdict) benchFindings() []string {
 		parts = append(parts, said)
 	}
 	if v.Outcome != Pass && v.Thresholds.Total() > v.Thresholds.Errored {
-		words := map[Outcome]string{Fail: "do not hold", Pass: hold(v.Thresholds.Passed)}
+		verbs := map[Outcome]string{Fail: "do not hold", Pass: hold(v.Thresholds.Passed)}
 		if v.Thresholds.Failed == 1 {
-			words[Fail] = "does not hold"
+			verbs[Fail] = "does not hold"
 		}
-		parts = append(parts, v.Thresholds.told("threshold", words))
+		parts = append(parts, v.Thresholds.text("threshold", verbs))
 	}
 	if v.Regressed > 0 {
 		is := "are"
@@ -239,9 +239,9 @@ func (v Verdict) benchFindings() []string {
 	return parts
 }
 
-// told counts the outcomes in their own words, bad news first: "1 of 3 scenarios failed, 2 measured".
+// text counts the outcomes in their own words, bad news first: "1 of 3 scenarios failed, 2 measured".
 // Errors are told as the reasons for there being no verdict.
-func (c Counts) told(noun string, words map[Outcome]string) string {
+func (c Counts) text(noun string, verbs map[Outcome]string) string {
 	var parts []string
 	for _, outcome := range outcomes {
 		n := c.Of(outcome)
@@ -256,7 +256,7 @@ func (c Counts) told(noun string, words map[Outcome]string) string {
 		default:
 			counted += " of " + plural(c.Total(), noun)
 		}
-		parts = append(parts, counted+" "+cmp.Or(words[outcome], outcome.Words()))
+		parts = append(parts, counted+" "+cmp.Or(verbs[outcome], outcome.Label()))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -287,7 +287,7 @@ func participle(o Outcome) string {
 	case Error:
 		return "undecided by error"
 	default:
-		return o.Words()
+		return o.Label()
 	}
 }
 

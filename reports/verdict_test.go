@@ -14,7 +14,7 @@ func outcomesOf(outcomes ...Outcome) Run {
 		spec := specAt("suite", "claim "+strings.Repeat("I", i+1), float64(i), 1, 1, "R-1")
 		spec.Outcome = outcome
 		if !outcome.Decided() {
-			spec.Reason = "because of " + outcome.Words()
+			spec.Reason = "because of " + outcome.Label()
 		}
 		run.Specs = append(run.Specs, spec)
 	}

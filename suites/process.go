@@ -31,7 +31,7 @@ type payload struct {
 // from standard input and tells its records on file descriptor 3. It returns when there is no more
 // to do, or after cleaning up when it is interrupted or its parent is gone.
 func RunProcess() error {
-	pipe, err := runner.Told()
+	pipe, err := runner.MessagesPipe()
 	if err != nil {
 		return err
 	}
@@ -39,22 +39,22 @@ func RunProcess() error {
 }
 
 func openHarness(data json.RawMessage) (runner.Harness, error) {
-	var told payload
-	if err := json.Unmarshal(data, &told); err != nil {
+	var received payload
+	if err := json.Unmarshal(data, &received); err != nil {
 		return nil, fmt.Errorf("read order: %w", err)
 	}
-	if told.Environment == nil {
+	if received.Environment == nil {
 		return nil, errNoEnvironment
 	}
-	env, err := framework.New(context.Background(), told.Environment, framework.Options{
-		Run: told.Run, T: runner.Fixture{}, Mutation: told.Mutation,
+	env, err := framework.New(context.Background(), received.Environment, framework.Options{
+		Run: received.Run, T: runner.Fixture{}, Mutation: received.Mutation,
 	})
 	if err != nil {
 		return nil, err
 	}
 	h := &harness{env: env}
-	if told.Artifacts != "" {
-		h.collector = &artifacts.Collector{Dir: told.Artifacts, Redact: reports.Redact, Cluster: env.Clientset, Control: env.Control}
+	if received.Artifacts != "" {
+		h.collector = &artifacts.Collector{Dir: received.Artifacts, Redact: reports.Redact, Cluster: env.Clientset, Control: env.Control}
 	}
 	return h, nil
 }
@@ -95,12 +95,12 @@ var notInFolder = regexp.MustCompile(`[^A-Za-z0-9]+`)
 
 // folder names the place of a spec's evidence, such as INJ-01-the-webhook-tells-every-container.
 func folder(record reports.Spec) string {
-	words := strings.ToLower(strings.Trim(notInFolder.ReplaceAllString(record.Name, "-"), "-"))
-	if len(words) > 60 {
-		words = strings.Trim(words[:60], "-")
+	name := strings.ToLower(strings.Trim(notInFolder.ReplaceAllString(record.Name, "-"), "-"))
+	if len(name) > 60 {
+		name = strings.Trim(name[:60], "-")
 	}
 	if len(record.Requirements) > 0 {
-		return record.Requirements[0] + "-" + words
+		return record.Requirements[0] + "-" + name
 	}
-	return words
+	return name
 }

@@ -26,10 +26,10 @@ type profiles struct {
 
 // parseProfiles reads words such as "core", "agent" and "webhook": any number of profiles, and at
 // most one level, in any order.
-func parseProfiles(words []string) (profiles, error) {
+func parseProfiles(list []string) (profiles, error) {
 	var chosen profiles
 	level := ""
-	for _, word := range words {
+	for _, word := range list {
 		word = strings.TrimSpace(word)
 		who := requirement.Profile(word)
 		switch {
@@ -63,9 +63,9 @@ func (p profiles) have(r requirement.Requirement) bool {
 }
 
 func names(list []requirement.Profile) []string {
-	words := make([]string, 0, len(list))
+	names := make([]string, 0, len(list))
 	for _, profile := range list {
-		words = append(words, string(profile))
+		names = append(names, string(profile))
 	}
-	return words
+	return names
 }

@@ -31,7 +31,7 @@ func (c Condition) judge(bench reports.Bench) reports.Threshold {
 	}
 	scenario := bench.Scenarios[i]
 	if !scenario.Outcome.Decided() {
-		reason := fmt.Sprintf("scenario %s: %s", c.Scenario, scenario.Outcome.Words())
+		reason := fmt.Sprintf("scenario %s: %s", c.Scenario, scenario.Outcome.Label())
 		if scenario.Reason != "" {
 			reason += ": " + scenario.Reason
 		} else if scenario.Failure != nil {

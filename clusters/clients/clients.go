@@ -96,9 +96,9 @@ const (
 
 // Select returns the clients that words choose: a client's name, a folder's for all versions in it, or
 // one of the words above. The probe is always among them.
-func Select(words []string) ([]Client, error) {
+func Select(selection []string) ([]Client, error) {
 	var unknown []string
-	for _, word := range words {
+	for _, word := range selection {
 		known := slices.Contains([]string{SelectDefault, SelectAll, SelectNone}, word) ||
 			slices.ContainsFunc(catalogue(), func(c Client) bool { return c.Name == word || c.Folder == word })
 		if !known {
@@ -109,7 +109,7 @@ func Select(words []string) ([]Client, error) {
 		return nil, fmt.Errorf("no client %s; there are %s, and %s, %s and %s", strings.Join(unknown, ", "), strings.Join(names(), ", "), SelectDefault, SelectAll, SelectNone)
 	}
 	return slices.DeleteFunc(All(), func(c Client) bool {
-		return c.Kind != Probe && !slices.ContainsFunc(words, func(word string) bool {
+		return c.Kind != Probe && !slices.ContainsFunc(selection, func(word string) bool {
 			return word == SelectAll || word == SelectDefault && c.Default || word == c.Name || word == c.Folder
 		})
 	}), nil

@@ -57,7 +57,7 @@ func TestEverySDKHasAVersionAtItsFloorOrDebianDecides(t *testing.T) {
 }
 
 func TestSelect(t *testing.T) {
-	for words, want := range map[string]string{
+	for selection, want := range map[string]string{
 		"none":                  "go-v2",
 		"default":               "go-v1@1.55.8 go-v2",
 		"go-v1@1.47.10,boto3":   "boto3@trixie boto3 go-v1@1.47.10 go-v2",
@@ -66,13 +66,13 @@ func TestSelect(t *testing.T) {
 		"aws-cli@trixie":        "aws-cli@trixie go-v2",
 		"go-v2,go-v2,go-v2@1.0": "",
 	} {
-		list, err := Select(strings.Split(words, ","))
+		list, err := Select(strings.Split(selection, ","))
 		var names []string
 		for _, c := range list {
 			names = append(names, c.Name)
 		}
 		if got := strings.Join(names, " "); got != want || (err == nil) != (want != "") {
-			t.Errorf("%s: %q, error %v, want %q", words, got, err, want)
+			t.Errorf("%s: %q, error %v, want %q", selection, got, err, want)
 		}
 	}
 	if all, err := Select([]string{SelectAll}); err != nil || len(all) != len(All()) {

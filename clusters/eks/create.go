@@ -83,7 +83,7 @@ func (c *creation) create(ctx context.Context, task clusters.Task) error {
 			run.Env = append(run.Env, "AWS_ENDPOINT_URL="+c.options.EndpointURL)
 		}
 		run.Log = log
-		run.OnLine = func(line string) { task.Detail("eksctl %s: %s", version, told(line)) }
+		run.OnLine = func(line string) { task.Detail("eksctl %s: %s", version, message(line)) }
 		if err := run.Run(ctx); err != nil {
 			return c.explainStack(ctx, err)
 		}
@@ -98,8 +98,8 @@ func (c *creation) nodeGroupStack() string {
 	return "eksctl-" + c.env.ClusterName + "-nodegroup-" + nodeGroup
 }
 
-// told is a line of eksctl's without its time and level: "2026-11-28 02:00:00 [ℹ]  text".
-func told(line string) string {
+// message is a line of eksctl's without its time and level: "2026-11-28 02:00:00 [ℹ]  text".
+func message(line string) string {
 	if _, text, found := strings.Cut(line, "]  "); found {
 		return text
 	}

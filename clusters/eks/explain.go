@@ -15,8 +15,8 @@ import (
 // remedies are what a user can do about codes of AWS's errors, the first that fits counts. eksctl tells them in
 // its text, where they are looked for as well.
 var remedies = []struct {
-	words  []string
-	remedy string
+	phrases []string
+	remedy  string
 }{
 	{
 		[]string{"ExpiredToken", "ExpiredTokenException", "RequestExpired"},
@@ -74,7 +74,7 @@ func remedyOf(err error) string {
 	_, network := errors.AsType[*net.OpError](err)
 	text := err.Error()
 	for _, row := range remedies {
-		for _, word := range row.words {
+		for _, word := range row.phrases {
 			if code == word || strings.Contains(text, word) || network && word == "connection refused" {
 				return row.remedy
 			}

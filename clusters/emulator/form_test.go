@@ -20,7 +20,7 @@ func TestFormsAreTheirSigners(t *testing.T) {
 	bucket := f.Bucket()
 	writer := server.Fixture(t, "writer").User(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:PutObject","Resource":"arn:aws:s3:::` + bucket + `/user/*",
 		"Condition":{"StringEquals":{"s3:authType":"POST"}}}}`)
-	nobody := server.Fixture(t, "nobody").Nobody()
+	nobody := server.Fixture(t, "nobody").Unprivileged()
 	post := func(who *emulatortest.Clients, key, filename string, more ...emulatortest.Field) (int, http.Header, string) {
 		t.Helper()
 		conditions := []any{[]any{"starts-with", "$key", ""}}
@@ -97,7 +97,7 @@ func TestALockedBucketSaysHowToGetOut(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "--tls") || !strings.Contains(err.Error(), "/v1/reset") {
 		t.Errorf("got %v", err)
 	}
-	_, err = server.Fixture(t, "nobody").Nobody().S3.GetBucketPolicy(t.Context(), &s3.GetBucketPolicyInput{Bucket: &bucket})
+	_, err = server.Fixture(t, "nobody").Unprivileged().S3.GetBucketPolicy(t.Context(), &s3.GetBucketPolicyInput{Bucket: &bucket})
 	if err == nil || strings.Contains(err.Error(), "--tls") {
 		t.Errorf("who may do nothing gets %v", err)
 	}

@@ -145,7 +145,7 @@ func TestTokens(t *testing.T) {
 		{"no life", f.Name, token(with(func(_ *http.Request, q url.Values) { q.Del("X-Amz-Expires") })), "X-Amz-Expires"},
 		{"another secret", f.Name, token(presigned(t, f, f.Forged(), now, nil)), "signature"},
 		{"nobody's key", f.Name, token(presigned(t, f, f.As("AKIAUNKNOWN000000000", "x", ""), now, nil)), "signature"},
-		{"somebody without an entry", f.Name, token(presigned(t, f, f.Nobody(), now, nil)), "no access entry"},
+		{"somebody without an entry", f.Name, token(presigned(t, f, f.Unprivileged(), now, nil)), "no access entry"},
 		{"another version of tokens", f.Name, "k8s-aws-v2." + strings.TrimPrefix(good, "k8s-aws-v1."), "begin with"},
 		{"padded", f.Name, good + "=", "Base64"},
 		{"no URL", f.Name, token("http://[::1"), "no URL"},

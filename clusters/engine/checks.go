@@ -81,6 +81,7 @@ func firstLine(text string) string {
 	return line
 }
 
+// lastLine is the end of a text. In the error of a command it is the program's own message.
 func lastLine(text string) string {
 	text = strings.TrimSpace(text)
 	return text[strings.LastIndex(text, "\n")+1:]

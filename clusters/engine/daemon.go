@@ -26,7 +26,7 @@ const (
 )
 
 // ensureRunning returns the private engine, after starting it if it does not run. It must exist.
-func (p private) ensureRunning(ctx context.Context, tell detail) (*Engine, error) {
+func (p private) ensureRunning(ctx context.Context, progress detail) (*Engine, error) {
 	found := p.engine()
 	if err := p.installRuntime(); err != nil {
 		return nil, err
@@ -37,12 +37,12 @@ func (p private) ensureRunning(ctx context.Context, tell detail) (*Engine, error
 		} else if ctx.Err() != nil {
 			return nil, err
 		}
-		tell("stopping epi's own engine, which does not answer")
+		progress("stopping epi's own engine, which does not answer")
 		if err := p.stop(ctx); err != nil {
 			return nil, err
 		}
 	}
-	tell("starting epi's own engine")
+	progress("starting epi's own engine")
 	if err := p.start(ctx, found); err != nil {
 		return nil, err
 	}

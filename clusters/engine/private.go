@@ -159,30 +159,30 @@ type detail func(format string, args ...any)
 
 // create makes a private engine, starts it and proves that it starts privileged containers. On an
 // error nothing of it stays.
-func (p private) create(ctx context.Context, tell detail) (*Engine, error) {
+func (p private) create(ctx context.Context, progress detail) (*Engine, error) {
 	// Since Debian 13 the client is a package of its own, which docker.io only recommends.
 	for _, packages := range [][]string{{"docker.io", "iptables"}, {"docker-cli"}} {
 		missing := missingPrograms()
 		if len(missing) == 0 {
 			break
 		}
-		tell("installing %s, since %s is missing", strings.Join(packages, " and "), strings.Join(missing, ", "))
+		progress("installing %s, since %s is missing", strings.Join(packages, " and "), strings.Join(missing, ", "))
 		err := apt.Install(ctx, packages, []string{"docker.service", "docker.socket", "containerd.service"},
-			func(line string) { tell("apt: %s", line) })
+			func(line string) { progress("apt: %s", line) })
 		if err != nil {
 			return nil, err
 		}
 	}
-	started, err := p.createStarted(ctx, tell)
+	started, err := p.createStarted(ctx, progress)
 	if err != nil {
 		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTimeout)
 		defer cancel()
-		return nil, errors.Join(err, p.remove(cleanup, tell))
+		return nil, errors.Join(err, p.remove(cleanup, progress))
 	}
 	return started, nil
 }
 
-func (p private) createStarted(ctx context.Context, tell detail) (*Engine, error) {
+func (p private) createStarted(ctx context.Context, progress detail) (*Engine, error) {
 	if err := p.folder().Make(0o711); err != nil {
 		return nil, err
 	}
@@ -196,11 +196,11 @@ func (p private) createStarted(ctx context.Context, tell detail) (*Engine, error
 	if err := p.writeConfig(); err != nil {
 		return nil, err
 	}
-	started, err := p.ensureRunning(ctx, tell)
+	started, err := p.ensureRunning(ctx, progress)
 	if err != nil {
 		return nil, err
 	}
-	tell("trying a privileged container with %s", started)
+	progress("trying a privileged container with %s", started)
 	if err := started.probe(ctx, p.runtimeProgram()); err != nil {
 		return nil, err
 	}

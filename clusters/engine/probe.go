@@ -32,7 +32,7 @@ func (e *Engine) probe(ctx context.Context, wrapper string) (err error) {
 	if err != nil {
 		return fmt.Errorf("try a privileged container: %w", err)
 	}
-	image = lastWord(image)
+	image = lastField(image)
 	defer func() {
 		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
 		defer cancel()
@@ -65,11 +65,11 @@ func probeArchive(wrapper string) ([]byte, error) {
 	return buffer.Bytes(), nil
 }
 
-// lastWord returns the image's ID from the end of what an import prints: podman says more.
-func lastWord(text string) string {
-	words := strings.Fields(text)
-	if len(words) == 0 {
+// lastField returns the image's ID from the end of what an import prints: podman says more.
+func lastField(text string) string {
+	fields := strings.Fields(text)
+	if len(fields) == 0 {
 		return ""
 	}
-	return words[len(words)-1]
+	return fields[len(fields)-1]
 }

@@ -63,7 +63,7 @@ func removeLock(p private) error {
 }
 
 // remove goes on past errors: what can be removed is.
-func (p private) remove(ctx context.Context, tell detail) error {
+func (p private) remove(ctx context.Context, progress detail) error {
 	var left []error
 	note := func(err error) {
 		if err != nil {
@@ -74,25 +74,25 @@ func (p private) remove(ctx context.Context, tell detail) error {
 	// started for it if it has ended. What it cannot do is done without it.
 	var own networks
 	if p.exists() && len(missingPrograms()) == 0 {
-		found, err := p.ensureRunning(ctx, tell)
+		found, err := p.ensureRunning(ctx, progress)
 		if err == nil {
 			own, _ = found.networks(ctx) // of an engine that does not say, nothing is known to be its own
-			tell("removing its containers and networks")
+			progress("removing its containers and networks")
 			if err := found.empty(ctx); err != nil {
-				tell("ending what it could not remove: %s", lastWords(err))
+				progress("ending what it could not remove: %s", lastLine(err.Error()))
 			}
 		} else if ctx.Err() != nil {
 			return err
 		}
 	}
-	tell("stopping it")
+	progress("stopping it")
 	note(p.stop(ctx))
 	note(p.killStragglers(ctx, slices.Concat(daemons, shims)...))
 	note(p.killContainers(ctx))
-	tell("putting back packet filter and kernel settings")
+	progress("putting back packet filter and kernel settings")
 	note(removeLinks(own.bridges))
 	note(p.restoreMachine(ctx, own))
-	tell("removing its files")
+	progress("removing its files")
 	note(p.unmount())
 	if err := errors.Join(left...); err != nil {
 		// The folder says what there was: without it a next attempt would find nothing.
@@ -109,11 +109,11 @@ func (p private) byHand() string {
 	containers, _ := os.ReadDir(filepath.Join(p.dataDir(), "containers")) // not there is none
 	processes := append(p.stragglers(slices.Concat(daemons, shims)), processesIn(containers)...)
 	if len(processes) > 0 {
-		words := []string{"kill", "-KILL"}
+		argv := []string{"kill", "-KILL"}
 		for _, pid := range processes {
-			words = append(words, strconv.Itoa(pid))
+			argv = append(argv, strconv.Itoa(pid))
 		}
-		return "end its processes with: " + strings.Join(words, " ")
+		return "end its processes with: " + strings.Join(argv, " ")
 	}
 	if data, err := os.ReadFile("/proc/self/mountinfo"); err == nil {
 		if points := ownfolder.MountPoints(string(data), p.isOurs); len(points) > 0 {
@@ -121,12 +121,6 @@ func (p private) byHand() string {
 		}
 	}
 	return "nothing of it runs; remove its folder with: rm -r " + p.dir
-}
-
-// lastWords is the end of what an error says, which of a command is the program's own word.
-func lastWords(err error) string {
-	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
-	return lines[len(lines)-1]
 }
 
 // removeRun removes the run folder. Where it is outside the engine's folder its name is derived from that.

@@ -129,11 +129,11 @@ func (m *Maker) assign(ctx context.Context, clusters []control.WantedCluster) {
 		if !ok {
 			w = &worker{options: m.options, news: make(chan struct{}, 1), parts: map[string]*part{}}
 			m.workers[cluster.ID] = w
-			w.tell(cluster)
+			w.report(cluster)
 			m.group.Go(func() { w.run(ctx) })
 			continue
 		}
-		w.tell(cluster)
+		w.report(cluster)
 	}
 	for id, w := range m.workers {
 		if !wanted[id] {

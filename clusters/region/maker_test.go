@@ -276,13 +276,13 @@ func (w *world) until(t *testing.T, what string, holds func() bool) {
 	deadline := time.Now().Add(20 * time.Second)
 	for {
 		w.mu.Lock()
-		ok, told := holds(), slices.Clone(w.told)
+		ok, reported := holds(), slices.Clone(w.told)
 		w.mu.Unlock()
 		if ok {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("not %s; told %q", what, told)
+			t.Fatalf("not %s; told %q", what, reported)
 		}
 		time.Sleep(time.Millisecond)
 	}

@@ -33,7 +33,7 @@ type worker struct {
 	// failures count failed attempts at the control plane in a row, since then; told is what was reported last.
 	failures int
 	since    time.Time
-	told     string
+	reported string
 	parts    map[string]*part
 }
 
@@ -44,8 +44,8 @@ type part struct {
 	since time.Time
 }
 
-// tell gives the worker what is wanted now.
-func (w *worker) tell(wanted control.WantedCluster) {
+// report gives the worker what is wanted now.
+func (w *worker) report(wanted control.WantedCluster) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if wanted.Delete && !w.wanted.Delete && w.cancel != nil {
@@ -107,21 +107,21 @@ func (w *worker) settle(ctx context.Context, wanted control.WantedCluster) error
 	if wanted.Delete {
 		return w.remove(ctx, wanted)
 	}
-	if wanted.Status == control.Failed && w.told == "" {
+	if wanted.Status == control.Failed && w.reported == "" {
 		// What a maker before this one has given up stays so, unless it runs all the same.
-		w.told = control.Failed
+		w.reported = control.Failed
 	}
 	cluster, err := w.options.Backend.Cluster(ctx, wanted, wanted.Status == "CREATING")
 	if err != nil {
 		return w.failed(ctx, wanted, err)
 	}
 	w.failures = 0
-	if w.told != control.Active || wanted.Status != control.Active {
+	if w.reported != control.Active || wanted.Status != control.Active {
 		report := control.Observed{ID: wanted.ID, Status: control.Active, Cluster: &cluster}
 		if err := w.options.Control.Observe(ctx, wanted.Name, report); err != nil {
 			return err
 		}
-		w.told = control.Active
+		w.reported = control.Active
 		w.options.Log.Info("Cluster is active", "cluster", wanted.Name, "endpoint", cluster.Endpoint)
 	}
 	var problems []error
@@ -170,7 +170,7 @@ func (w *worker) failed(ctx context.Context, wanted control.WantedCluster, err e
 	if !certain {
 		return err
 	}
-	if w.told == control.Failed {
+	if w.reported == control.Failed {
 		return w.removeParts(ctx, wanted) // the rest is told already
 	}
 	code := codeOther
@@ -180,7 +180,7 @@ func (w *worker) failed(ctx context.Context, wanted control.WantedCluster, err e
 	if reportErr := w.options.Control.Observe(ctx, wanted.Name, control.Observed{ID: wanted.ID, Status: control.Failed, Issues: issueOf(code, err)}); reportErr != nil {
 		return errors.Join(err, reportErr)
 	}
-	w.told = control.Failed
+	w.reported = control.Failed
 	return errors.Join(err, w.removeParts(ctx, wanted))
 }
 
@@ -283,12 +283,12 @@ func (w *worker) addon(ctx context.Context, wanted control.WantedCluster, addon 
 }
 
 // giveUp calls tell after as many failures in a row as there are attempts, and then again each time.
-func (p *part) giveUp(attempts int, err error, tell func() error) error {
+func (p *part) giveUp(attempts int, err error, report func() error) error {
 	p.failures++
 	if p.failures < attempts {
 		return err
 	}
-	return errors.Join(err, tell())
+	return errors.Join(err, report())
 }
 
 // settled says whether to report now: at once when nothing is pending, and else after some time.

@@ -88,8 +88,8 @@ func (s *Sweeper) clusters() kind {
 			}
 			return &Found{Created: aws.ToTime(out.Cluster.CreatedAt), State: string(out.Cluster.Status)}, out.Cluster.Tags, nil
 		},
-		remove: func(ctx context.Context, found Found, tell func(string)) error {
-			return s.removeCluster(ctx, found.ID, tell)
+		remove: func(ctx context.Context, found Found, progress func(string)) error {
+			return s.removeCluster(ctx, found.ID, progress)
 		},
 		named: func(entry journal.Entry) string { return entry.Name },
 	}
@@ -130,7 +130,7 @@ func (s *Sweeper) addons() kind {
 			}
 			return &Found{Created: aws.ToTime(out.Addon.CreatedAt), State: string(out.Addon.Status)}, out.Addon.Tags, nil
 		},
-		remove: func(ctx context.Context, found Found, tell func(string)) error {
+		remove: func(ctx context.Context, found Found, progress func(string)) error {
 			cluster, name, _ := strings.Cut(found.ID, "/")
 			if _, err := s.eks.DeleteAddon(ctx, &eks.DeleteAddonInput{ClusterName: &cluster, AddonName: &name}); err != nil {
 				return ignore(err, resourceNotFound)
@@ -140,14 +140,14 @@ func (s *Sweeper) addons() kind {
 				if err != nil {
 					return refusedAs(err, resourceNotFound), ignore(err, resourceNotFound)
 				}
-				tell("it is " + string(out.Addon.Status))
+				progress("it is " + string(out.Addon.Status))
 				return false, nil
 			})
 		},
 	}
 }
 
-func (s *Sweeper) removeCluster(ctx context.Context, name string, tell func(string)) error {
+func (s *Sweeper) removeCluster(ctx context.Context, name string, progress func(string)) error {
 	return s.wait(ctx, func(ctx context.Context) (bool, error) {
 		groups, err := s.eks.ListNodegroups(ctx, &eks.ListNodegroupsInput{ClusterName: &name})
 		if err != nil {
@@ -158,13 +158,13 @@ func (s *Sweeper) removeCluster(ctx context.Context, name string, tell func(stri
 			return refusedAs(err, resourceNotFound), ignore(err, resourceNotFound)
 		}
 		for _, group := range groups.Nodegroups {
-			tell("deleting node group " + group)
+			progress("deleting node group " + group)
 			if _, err := s.eks.DeleteNodegroup(ctx, &eks.DeleteNodegroupInput{ClusterName: &name, NodegroupName: &group}); ignore(err, resourceNotFound, "ResourceInUseException") != nil {
 				return false, err
 			}
 		}
 		for _, profile := range profiles.FargateProfileNames {
-			tell("deleting Fargate profile " + profile)
+			progress("deleting Fargate profile " + profile)
 			if _, err := s.eks.DeleteFargateProfile(ctx, &eks.DeleteFargateProfileInput{ClusterName: &name, FargateProfileName: &profile}); ignore(err, resourceNotFound, "ResourceInUseException") != nil {
 				return false, err
 			}
@@ -176,7 +176,7 @@ func (s *Sweeper) removeCluster(ctx context.Context, name string, tell func(stri
 		if err != nil {
 			return refusedAs(err, resourceNotFound), ignore(err, resourceNotFound)
 		}
-		tell(fmt.Sprintf("the cluster is %s", out.Cluster.Status))
+		progress(fmt.Sprintf("the cluster is %s", out.Cluster.Status))
 		if out.Cluster.Status == ekstypes.ClusterStatusDeleting {
 			return false, nil
 		}

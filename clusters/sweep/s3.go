@@ -33,8 +33,8 @@ func (s *Sweeper) buckets() kind {
 			return names, nil
 		},
 		look: s.lookAtBucket,
-		remove: func(ctx context.Context, found Found, tell func(string)) error {
-			return s.removeBucket(ctx, found.ID, tell)
+		remove: func(ctx context.Context, found Found, progress func(string)) error {
+			return s.removeBucket(ctx, found.ID, progress)
 		},
 	}
 }
@@ -62,7 +62,7 @@ func (s *Sweeper) lookAtBucket(ctx context.Context, name string) (*Found, map[st
 	return found, tags, nil
 }
 
-func (s *Sweeper) removeBucket(ctx context.Context, name string, tell func(string)) error {
+func (s *Sweeper) removeBucket(ctx context.Context, name string, progress func(string)) error {
 	uploads := s3.NewListMultipartUploadsPaginator(s.s3, &s3.ListMultipartUploadsInput{Bucket: &name})
 	for uploads.HasMorePages() {
 		page, err := uploads.NextPage(ctx)
@@ -89,7 +89,7 @@ func (s *Sweeper) removeBucket(ctx context.Context, name string, tell func(strin
 			objects = append(objects, s3types.ObjectIdentifier{Key: marker.Key, VersionId: marker.VersionId})
 		}
 		for _, object := range objects {
-			tell("deleting " + aws.ToString(object.Key))
+			progress("deleting " + aws.ToString(object.Key))
 			if _, err := s.s3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &name, Key: object.Key, VersionId: object.VersionId}); ignore(err, noSuchBucket) != nil {
 				return err
 			}

@@ -136,7 +136,7 @@ const stackAttempts = 4
 
 // removeStack deletes a stack until it is gone. Before each attempt what others have put into its network
 // goes: it is what deletions most often fail of.
-func (s *Sweeper) removeStack(ctx context.Context, found Found, tell func(string)) error {
+func (s *Sweeper) removeStack(ctx context.Context, found Found, progress func(string)) error {
 	stack, err := s.stack(ctx, found.ID)
 	if stack == nil || err != nil {
 		return err
@@ -155,7 +155,7 @@ func (s *Sweeper) removeStack(ctx context.Context, found Found, tell func(string
 		if stack == nil || stack.StackStatus == cfntypes.StackStatusDeleteComplete {
 			return true, nil
 		}
-		tell(string(stack.StackStatus))
+		progress(string(stack.StackStatus))
 		switch {
 		case stack.StackStatus == cfntypes.StackStatusDeleteInProgress:
 			return false, nil
@@ -164,7 +164,7 @@ func (s *Sweeper) removeStack(ctx context.Context, found Found, tell func(string
 		case attempts == stackAttempts:
 			return false, fmt.Errorf("it is %s after %d attempts: %s", stack.StackStatus, attempts, s.whyStack(ctx, found.ID))
 		}
-		if err := s.clearNetwork(ctx, found.ID, tell); err != nil {
+		if err := s.clearNetwork(ctx, found.ID, progress); err != nil {
 			return false, err
 		}
 		attempts++
@@ -195,7 +195,7 @@ func (s *Sweeper) whyStack(ctx context.Context, arn string) string {
 // clearNetwork removes what others leave in the VPC of a stack, which its deletion would fail of: network
 // interfaces that are attached to nothing, and security groups that EKS made for its clusters and did not
 // take along. A VPC that is not the stack's own is not touched.
-func (s *Sweeper) clearNetwork(ctx context.Context, arn string, tell func(string)) error {
+func (s *Sweeper) clearNetwork(ctx context.Context, arn string, progress func(string)) error {
 	out, err := s.cloudFormation.DescribeStackResources(ctx, &cloudformation.DescribeStackResourcesInput{StackName: &arn})
 	if err != nil {
 		return ignore(err, validationError)
@@ -220,20 +220,20 @@ func (s *Sweeper) clearNetwork(ctx context.Context, arn string, tell func(string
 	if vpc == "" {
 		return nil
 	}
-	if err := s.removeInterfaces(ctx, vpc, tell); err != nil {
+	if err := s.removeInterfaces(ctx, vpc, progress); err != nil {
 		return err
 	}
 	if clusterThere {
 		return nil // its security group goes with it
 	}
-	return s.removeGroups(ctx, vpc, own, tell)
+	return s.removeGroups(ctx, vpc, own, progress)
 }
 
 func inVPC(vpc string) ec2types.Filter {
 	return ec2types.Filter{Name: aws.String("vpc-id"), Values: []string{vpc}}
 }
 
-func (s *Sweeper) removeInterfaces(ctx context.Context, vpc string, tell func(string)) error {
+func (s *Sweeper) removeInterfaces(ctx context.Context, vpc string, progress func(string)) error {
 	pages := ec2.NewDescribeNetworkInterfacesPaginator(s.ec2, &ec2.DescribeNetworkInterfacesInput{
 		Filters: []ec2types.Filter{inVPC(vpc), {Name: aws.String("status"), Values: []string{"available"}}},
 	})
@@ -244,7 +244,7 @@ func (s *Sweeper) removeInterfaces(ctx context.Context, vpc string, tell func(st
 		}
 		for _, found := range page.NetworkInterfaces {
 			id := aws.ToString(found.NetworkInterfaceId)
-			tell("deleting network interface " + id)
+			progress("deleting network interface " + id)
 			// One that is in use by now goes with what uses it.
 			_, err := s.ec2.DeleteNetworkInterface(ctx, &ec2.DeleteNetworkInterfaceInput{NetworkInterfaceId: &id})
 			if ignore(err, "InvalidNetworkInterfaceID.NotFound", "InvalidParameterValue", "InvalidNetworkInterface.InUse") != nil {
@@ -256,7 +256,7 @@ func (s *Sweeper) removeInterfaces(ctx context.Context, vpc string, tell func(st
 }
 
 // removeGroups removes the security groups in the VPC that EKS's and GuardDuty's tags are on.
-func (s *Sweeper) removeGroups(ctx context.Context, vpc string, own map[string]bool, tell func(string)) error {
+func (s *Sweeper) removeGroups(ctx context.Context, vpc string, own map[string]bool, progress func(string)) error {
 	pages := ec2.NewDescribeSecurityGroupsPaginator(s.ec2, &ec2.DescribeSecurityGroupsInput{Filters: []ec2types.Filter{inVPC(vpc)}})
 	var problems []error
 	for pages.HasMorePages() {
@@ -273,7 +273,7 @@ func (s *Sweeper) removeGroups(ctx context.Context, vpc string, own map[string]b
 			if own[id] || !made || aws.ToString(group.GroupName) == "default" {
 				continue
 			}
-			tell("deleting security group " + id)
+			progress("deleting security group " + id)
 			_, err := s.ec2.DeleteSecurityGroup(ctx, &ec2.DeleteSecurityGroupInput{GroupId: &id})
 			// One that is still used goes at the next attempt.
 			if ignore(err, "InvalidGroup.NotFound", "DependencyViolation") != nil {

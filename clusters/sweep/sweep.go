@@ -144,7 +144,7 @@ type kind struct {
 	// look returns what there is of an ID and its tags; nil if there is nothing.
 	look func(ctx context.Context, id string) (*Found, map[string]string, error)
 	// remove removes it; what is gone is no error.
-	remove func(ctx context.Context, found Found, tell func(string)) error
+	remove func(ctx context.Context, found Found, progress func(string)) error
 	// named returns the ID of a journal's entry; nil where lists tell all.
 	named func(journal.Entry) string
 }
@@ -334,7 +334,7 @@ func (s *Sweeper) removeEach(ctx context.Context, kind kind, list []Found, task 
 }
 
 // removeOne removes something if it is still the same owner's.
-func (s *Sweeper) removeOne(ctx context.Context, kind kind, found Found, tell func(string)) error {
+func (s *Sweeper) removeOne(ctx context.Context, kind kind, found Found, progress func(string)) error {
 	now, err := s.own(ctx, kind, found.ID)
 	if err != nil {
 		return err
@@ -345,8 +345,8 @@ func (s *Sweeper) removeOne(ctx context.Context, kind kind, found Found, tell fu
 	if now.Owner.Environment != found.Owner.Environment {
 		return fmt.Errorf("%s: it is now of environment %q and stays", found, now.Owner.Environment)
 	}
-	tell("deleting")
-	if err := kind.remove(ctx, *now, tell); err != nil {
+	progress("deleting")
+	if err := kind.remove(ctx, *now, progress); err != nil {
 		return fmt.Errorf("delete %s: %w", now, err)
 	}
 	return nil

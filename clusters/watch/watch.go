@@ -109,7 +109,7 @@ type Watch struct {
 	absences []Absence
 	lag      time.Duration
 	err      error
-	told     chan Absence
+	notices  chan Absence
 }
 
 type part struct {
@@ -134,7 +134,7 @@ type part struct {
 // Start begins to watch. The caller must Close.
 func Start(ctx context.Context, options Options) *Watch {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // the end of a run is still judged
-	w := &Watch{options: options, stop: cancel, gone: make(chan struct{}), changed: make(chan struct{}), told: make(chan Absence, 64)}
+	w := &Watch{options: options, stop: cancel, gone: make(chan struct{}), changed: make(chan struct{}), notices: make(chan Absence, 64)}
 	now := time.Now()
 	for _, p := range options.Parts {
 		w.parts = append(w.parts, &part{Part: p, seen: now, answered: now, wake: make(chan struct{}, 1)})
@@ -143,7 +143,7 @@ func Start(ctx context.Context, options Options) *Watch {
 		w.group.Go(func() { w.follow(ctx, p) })
 	}
 	w.group.Go(func() { w.measureLag(ctx) })
-	w.group.Go(func() { w.tell(ctx) })
+	w.group.Go(func() { w.report(ctx) })
 	return w
 }
 
@@ -203,11 +203,11 @@ func (w *Watch) measureLag(ctx context.Context) {
 	}
 }
 
-// tell tells absences outside of the lock.
-func (w *Watch) tell(ctx context.Context) {
+// report passes absences to Changed, outside of the lock.
+func (w *Watch) report(ctx context.Context) {
 	for {
 		select {
-		case absence := <-w.told:
+		case absence := <-w.notices:
 			if w.options.Changed != nil {
 				w.options.Changed(absence)
 			}
@@ -300,7 +300,7 @@ func (w *Watch) back(p *part, began, ended time.Time) {
 
 func (w *Watch) announce(absence Absence) {
 	select {
-	case w.told <- absence:
+	case w.notices <- absence:
 	default: // nobody reads this many
 	}
 }

@@ -87,13 +87,13 @@ func TestAbsences(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				part, other := &fake{}, &fake{}
 				var mu sync.Mutex
-				var told []string
+				var seen []string
 				w := Start(t.Context(), Options{
 					Environment: "blue", Parts: []Part{{Name: "node blue", Ask: part.ask}, {Name: "the AWS emulator", Ask: other.ask}},
 					Changed: func(absence Absence) {
 						mu.Lock()
 						defer mu.Unlock()
-						told = append(told, absence.String())
+						seen = append(seen, absence.String())
 					},
 				})
 				defer w.Close()
@@ -135,7 +135,7 @@ func TestAbsences(t *testing.T) {
 					}
 				}
 				mu.Lock()
-				heard := len(told)
+				heard := len(seen)
 				mu.Unlock()
 				if noticed := len(w.Absences()) > 0; noticed != row.noticed || noticed && heard == 0 {
 					t.Errorf("absences %v, told %d", w.Absences(), heard)

@@ -66,8 +66,8 @@ func (a *attempt) all() string {
 	return strings.Join(a.said, "\n")
 }
 
-// told returns the line that says most: a hint or an error, else the last.
-func (a *attempt) told() string {
+// summary returns the line that says most: a hint or an error, else the last.
+func (a *attempt) summary() string {
 	a.mu.Lock()
 	for _, word := range []string{"Interrupted:", "Error:", "Hint:", "is gone", "does not answer"} {
 		for _, line := range a.said {
@@ -243,7 +243,7 @@ func (m *matrix) docker(ctx context.Context, args ...string) (string, error) {
 
 // each does the cases, in an engine that is there before the first, so that what it brings along counts
 // for none, and tells what becomes of each. It begins none after the time.
-func (m *matrix) each(ctx context.Context, list []kill, until time.Time, tell func(result) error) error {
+func (m *matrix) each(ctx context.Context, list []kill, until time.Time, report func(result) error) error {
 	if err := os.MkdirAll(m.work, 0o755); err != nil {
 		return err
 	}
@@ -260,7 +260,7 @@ func (m *matrix) each(ctx context.Context, list []kill, until time.Time, tell fu
 			return fmt.Errorf("%s: %w", k.name, err)
 		}
 		_, _ = fmt.Fprintf(m.errs, "%s: at %q, exit %s, before down %q, down %s, after %q %s; said %q\n", r.Case, r.At, r.Code, r.Before, r.Down, r.After, r.Wrong, r.Said)
-		if err := tell(r); err != nil {
+		if err := report(r); err != nil {
 			return err
 		}
 	}
@@ -358,7 +358,7 @@ func (m *matrix) one(ctx context.Context, k kill) (result, error) {
 		<-a.ended
 		m.wrong = "it did not end by itself"
 	}
-	r.Took, r.Code, r.Said = time.Since(began), a.code(), a.told()
+	r.Took, r.Code, r.Said = time.Since(began), a.code(), a.summary()
 	if err := m.keepLog(k.name, a.all()); err != nil {
 		return r, err
 	}
@@ -375,8 +375,8 @@ func (m *matrix) one(ctx context.Context, k kill) (result, error) {
 	if len(k.codes) > 0 && !set(k.codes)[r.Code] {
 		r.Wrong += fmt.Sprintf(" exit %s, want %v", r.Code, k.codes)
 	}
-	if told := strings.Count(a.all(), k.says); k.says != "" && (told < 1 || told > 3) {
-		r.Wrong += fmt.Sprintf(" says %q %d times", k.says, told)
+	if count := strings.Count(a.all(), k.says); k.says != "" && (count < 1 || count > 3) {
+		r.Wrong += fmt.Sprintf(" says %q %d times", k.says, count)
 	}
 	if m.wrong != "" {
 		r.Wrong += " " + m.wrong
@@ -493,7 +493,7 @@ func second(ctx context.Context, m *matrix, a *attempt) error {
 		<-b.ended
 	}
 	if refused.code() != "3" || !strings.Contains(refused.all(), "in use by process") || interrupt != nil {
-		return fmt.Errorf("one ends with %s: %s, the other cannot be interrupted: %w", refused.code(), refused.told(), interrupt)
+		return fmt.Errorf("one ends with %s: %s, the other cannot be interrupted: %w", refused.code(), refused.summary(), interrupt)
 	}
 	return nil
 }

@@ -39,15 +39,15 @@ func ask(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 	ended, closed := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(closed)
-		if batch.UntilTold {
+		if batch.UntilStopped {
 			_, _ = io.ReadFull(stdin, make([]byte, 1)) // a byte and the end tell the same
 			close(ended)
 		}
 		_, _ = io.Copy(io.Discard, stdin) // how it ends does not matter
 	}()
 	// Whoever waits for the first answers reads an empty line before the JSON.
-	tell := sync.OnceFunc(func() {
-		if batch.UntilTold {
+	report := sync.OnceFunc(func() {
+		if batch.UntilStopped {
 			_, _ = io.WriteString(stdout, "\n") // that it cannot be written is seen at the end
 		}
 	})
@@ -55,7 +55,7 @@ func ask(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 	answers := make([][]probe.Answer, len(batch.Requests))
 	var group sync.WaitGroup
 	for i, request := range batch.Requests {
-		a := &asker{request: request, start: start, ended: ended, tell: tell}
+		a := &asker{request: request, start: start, ended: ended, report: report}
 		if !batch.Together {
 			answers[i] = a.all(ctx)
 			continue
@@ -78,8 +78,8 @@ type asker struct {
 	request probe.Request
 	start   time.Time
 	ended   <-chan struct{}
-	// tell is called when there is an answer.
-	tell func()
+	// report is called when there is an answer.
+	report func()
 }
 
 func (a *asker) all(ctx context.Context) []probe.Answer {
@@ -100,7 +100,7 @@ func (a *asker) all(ctx context.Context) []probe.Answer {
 			group.Go(func() { answers[i] = a.one(ctx, client) })
 		}
 		group.Wait()
-		a.tell()
+		a.report()
 	}
 	return answers
 }

@@ -154,7 +154,7 @@ func TestAskUntilTold(t *testing.T) {
 			asked := make(chan struct{}, 100)
 			server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked <- struct{}{} }))
 			defer server.Close()
-			input, err := json.Marshal(probe.Batch{UntilTold: true, Requests: []probe.Request{{URL: server.URL, Times: 10_000, Every: time.Millisecond}}})
+			input, err := json.Marshal(probe.Batch{UntilStopped: true, Requests: []probe.Request{{URL: server.URL, Times: 10_000, Every: time.Millisecond}}})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -26,25 +26,25 @@ const (
 	// endpointLife is more than any SDK's margin: nobody renews such credentials. With 10 s, less than
 	// the 15 s of SDK for JavaScript v2 and the five minutes of others, everybody does.
 	endpointLife = time.Hour
-	// keptWords is how much of what a client says is kept, from the end.
-	keptWords = 2 << 10
+	// keptOutput is how much of what a client says is kept, from the end.
+	keptOutput = 2 << 10
 )
 
 // clientRun is a run of another AWS client's program.
 type clientRun struct {
 	timeout, life     time.Duration
-	set, unset        words
+	set, unset        repeated
 	endpoint, answers string
 	variable          bool
 	program           []string
 }
 
-// words collects a flag that may be repeated.
-type words []string
+// repeated collects the values of a flag that may be repeated.
+type repeated []string
 
-func (w *words) String() string { return strings.Join(*w, ", ") }
+func (w *repeated) String() string { return strings.Join(*w, ", ") }
 
-func (w *words) Set(value string) error {
+func (w *repeated) Set(value string) error {
 	*w = append(*w, value)
 	return nil
 }
@@ -143,7 +143,7 @@ func (c *clientRun) run(ctx context.Context) (result probe.ClientRun, err error)
 // last is the end of what was said, without secrets.
 func last(text string) string {
 	text = probe.Redact(strings.TrimSpace(text))
-	return text[max(0, len(text)-keptWords):]
+	return text[max(0, len(text)-keptOutput):]
 }
 
 // without leaves out the named variables.
@@ -160,10 +160,10 @@ func without(variables, names []string) []string {
 
 func statuses(text string) ([]int, error) {
 	var list []int
-	for _, word := range strings.Split(text, ",") {
-		status, err := strconv.Atoi(word)
+	for _, value := range strings.Split(text, ",") {
+		status, err := strconv.Atoi(value)
 		if err != nil || http.StatusText(status) == "" {
-			return nil, fmt.Errorf("%w: %q is not an HTTP status", errUsage, word)
+			return nil, fmt.Errorf("%w: %q is not an HTTP status", errUsage, value)
 		}
 		list = append(list, status)
 	}

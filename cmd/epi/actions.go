@@ -29,9 +29,9 @@ func grouped(w io.Writer, title string, write func() error) error {
 	return errors.Join(err, ended)
 }
 
-// tellActions writes annotations to the step's log, and the summary to the file that the step has for it. Standard
+// annotateActions writes annotations to the step's log, and the summary to the file that the step has for it. Standard
 // output may be a document for programs: so annotations go to standard error, where commands count as well.
-func (a *app) tellActions(run reports.Run) error {
+func (a *app) annotateActions(run reports.Run) error {
 	err := reports.WriteAnnotations(a.err, run)
 	path, _ := a.lookupEnv("GITHUB_STEP_SUMMARY")
 	if path == "" {

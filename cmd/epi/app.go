@@ -126,11 +126,11 @@ func (a *app) describeInterrupt(err error) string {
 
 // commandLine is a command of epi's that the user can type as it is, about the same folders.
 func (a *app) commandLine(args ...string) string {
-	words := append([]string{"epi"}, args...)
+	command := append([]string{"epi"}, args...)
 	if a.stateDir != "" {
-		words = append(words, "--state-dir", a.stateDir)
+		command = append(command, "--state-dir", a.stateDir)
 	}
-	return shellescape.QuoteCommand(words)
+	return shellescape.QuoteCommand(command)
 }
 
 // makingEnvironment is the work of a command that makes an environment and removes it when it is interrupted.
@@ -200,8 +200,8 @@ wins over a variable, a variable over the file. See: epi help configuration.`,
 			a.helpErr = unknownCommand(root, word)
 			return
 		}
-		if words := cmd.Flags().Args(); !cmd.Runnable() && len(words) > 0 {
-			a.helpErr = usageError("%w\nSee: %s --help", refuseUnknown(cmd, words), cmd.CommandPath())
+		if given := cmd.Flags().Args(); !cmd.Runnable() && len(given) > 0 {
+			a.helpErr = usageError("%w\nSee: %s --help", refuseUnknown(cmd, given), cmd.CommandPath())
 			return
 		}
 		help(cmd, args)
@@ -240,7 +240,7 @@ wins over a variable, a variable over the file. See: epi help configuration.`,
 // usageArgs turns an error about arguments into a usage error.
 func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	if check == nil {
-		check = refuseWords
+		check = refuseArguments
 	}
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {

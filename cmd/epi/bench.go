@@ -256,7 +256,7 @@ func (a *app) runBench(ctx context.Context, env *clusters.Environment, flags ben
 		err := bench.Run(ctx, flags.options(env, session, scenarios, watch), steps, sink)
 		sink.end(ctx, err)
 		if ctx.Err() == nil {
-			flags.judge(sink.bench, session, told(env), steps.Print)
+			flags.judge(sink.bench, session, reportEnvironment(env), steps.Print)
 		}
 		return err
 	})
@@ -340,8 +340,8 @@ func (m *measured) Generators(seed uint64, machines []reports.Machine, generator
 func (m *measured) Scenario(record reports.Scenario) {
 	m.bench.Scenarios = append(m.bench.Scenarios, record)
 	m.keep(m.recorder.Scenario(record))
-	told := record.Redacted()
-	m.events.tell("scenario", event{Scenario: &told})
+	redacted := record.Redacted()
+	m.events.write("scenario", event{Scenario: &redacted})
 	if m.task != nil {
 		m.left.End(record.Name, record.Duration)
 		if record.Outcome == reports.Fail || record.Outcome == reports.Error {

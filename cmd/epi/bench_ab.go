@@ -71,7 +71,7 @@ func (a *app) runAB(given [2]clusters.Given) func(context.Context, *clusters.Env
 			sink := &measured{session: session, say: steps.Print, bench: reports.Bench{Variants: variants[:]}}
 			err = bench.RunAB(ctx, ab, steps, sink)
 			if ctx.Err() == nil {
-				flags.judge(sink.bench, session, told(env), steps.Print)
+				flags.judge(sink.bench, session, reportEnvironment(env), steps.Print)
 			}
 			return err
 		})

@@ -21,7 +21,7 @@ func (a *app) benchURL(cmd *cobra.Command, flags benchFlags, artifacts string) e
 	}
 	a.interrupts.at(work{doing: "ending the load and writing what was measured"})
 	ctx, steps := cmd.Context(), session.steps()
-	session.problem("run benchmark", playURL(session.bound(ctx), load, flags.gates, session, steps))
+	session.problem("run benchmark", measureURL(session.bound(ctx), load, flags.gates, session, steps))
 	steps.Close()
 	return session.finish(ctx)
 }
@@ -50,7 +50,7 @@ func (f *benchFlags) urlLoad() (measure.URL, error) {
 	return load, f.check([]measure.Scenario{{Name: "url"}})
 }
 
-func playURL(ctx context.Context, load measure.URL, gates gates, session *session, steps *steps) error {
+func measureURL(ctx context.Context, load measure.URL, gates gates, session *session, steps *steps) error {
 	task := steps.Start("Calibrate against a null handler")
 	own, generator, err := load.Calibrate(ctx)
 	if ctx.Err() != nil {

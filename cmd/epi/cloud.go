@@ -77,7 +77,7 @@ func cloudNameFlag(flags *pflag.FlagSet, name *string) {
 
 func (a *app) cloudUpCommand() *cobra.Command {
 	var spec kind.RegionSpec
-	var words []string
+	var selected []string
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Bring a region up, or what has stopped of it",
@@ -96,7 +96,7 @@ on those of clusters to come; epi cloud env names the AWS CLI's.`,
 			if err := validateRegion(spec); err != nil {
 				return err
 			}
-			chosen, err := clients.Select(words)
+			chosen, err := clients.Select(selected)
 			if err != nil {
 				return usageError("flag --clients: %w", err)
 			}
@@ -132,7 +132,7 @@ on those of clusters to come; epi cloud env names the AWS CLI's.`,
 	flags.StringVar(&spec.KubernetesVersion, "kubernetes-version", "", "Kubernetes version of its clusters: "+strings.Join(nodeimage.Versions(), " or ")+" (default the first)")
 	flags.StringVar(&spec.NodeImage, "node-image", "", "node image to use as it is, such as kindest/node:v1.36.3")
 	flags.DurationVar(&spec.PropagationDelay, "iam-propagation-delay", 0, "how long a change in IAM takes to count, as on AWS it takes seconds")
-	flags.StringSliceVar(&words, "clients", []string{clients.SelectNone}, "AWS clients to put on the nodes: all, none, default (what costs little), or names such as aws-cli@trixie")
+	flags.StringSliceVar(&selected, "clients", []string{clients.SelectNone}, "AWS clients to put on the nodes: all, none, default (what costs little), or names such as aws-cli@trixie")
 	registerGiven(flags, &spec.Agent, "agent")
 	return cmd
 }

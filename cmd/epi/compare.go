@@ -121,9 +121,9 @@ the load generator was the limit.`,
 var comparisonOutputs = []string{"text", "json", "markdown", "html"}
 
 // anyOf lists words, the last one after an "or".
-func anyOf(words []string) string {
-	last := len(words) - 1
-	return strings.Join(words[:last], ", ") + " or " + words[last]
+func anyOf(list []string) string {
+	last := len(list) - 1
+	return strings.Join(list[:last], ", ") + " or " + list[last]
 }
 
 // compareRuns compares the runs at two paths.

@@ -107,18 +107,18 @@ func TestCompareTakesEachFileOfARun(t *testing.T) {
 		if code != exitFailed {
 			t.Fatalf("%q: exit code %d\n%s", paths, code, stderr)
 		}
-		var told reports.Comparison
-		if err := json.Unmarshal([]byte(stdout), &told); err != nil {
+		var comparison reports.Comparison
+		if err := json.Unmarshal([]byte(stdout), &comparison); err != nil {
 			t.Fatal(err)
 		}
 		if strings.Contains(stdout, "null") {
 			t.Errorf("a list is null:\n%s", stdout)
 		}
 		if i == 0 {
-			first = told
+			first = comparison
 		}
-		if diff := cmp.Diff(first.Benchmarks, told.Benchmarks); diff != "" || len(told.Benchmarks) != 3 || !told.Regressed {
-			t.Errorf("%q: %+v\n%s", paths, told, diff)
+		if diff := cmp.Diff(first.Benchmarks, comparison.Benchmarks); diff != "" || len(comparison.Benchmarks) != 3 || !comparison.Regressed {
+			t.Errorf("%q: %+v\n%s", paths, comparison, diff)
 		}
 	}
 }

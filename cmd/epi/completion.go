@@ -34,8 +34,8 @@ func firstArgument(complete completer) cobra.CompletionFunc {
 	}
 }
 
-// words offers the same words whatever was typed.
-func words(list ...string) completer {
+// fixed offers the same words whatever was typed.
+func fixed(list ...string) completer {
 	return func(string) []cobra.Completion { return list }
 }
 
@@ -80,7 +80,7 @@ func (a *app) configuredStateDir() string {
 	}
 	for _, value := range file.Values {
 		if value.Section == "" && value.Key == "state-dir" && !value.List {
-			return value.Words[0]
+			return value.Arguments[0]
 		}
 	}
 	return ""
@@ -152,15 +152,15 @@ func (a *app) completions() map[string]completer {
 	}
 	return map[string]completer{
 		"name":               a.completeEnvironments,
-		"provider":           words(kindProvider, eks.Name, existing.Name),
-		"color":              words("auto", "always", "never"),
-		"output":             words("text", "json"),
-		"list":               words(listRequirements, listSpecs),
-		"agent-layout":       words(layouts...),
-		"webhook-layout":     words(layouts...),
-		"imds-hop-limit":     words("1", "2"),
-		"kubernetes-version": words(nodeimage.Versions()...),
-		"profile":            listOf(words("core", "extended", "all", "webhook", "agent", "platform", "client")),
+		"provider":           fixed(kindProvider, eks.Name, existing.Name),
+		"color":              fixed("auto", "always", "never"),
+		"output":             fixed("text", "json"),
+		"list":               fixed(listRequirements, listSpecs),
+		"agent-layout":       fixed(layouts...),
+		"webhook-layout":     fixed(layouts...),
+		"imds-hop-limit":     fixed("1", "2"),
+		"kubernetes-version": fixed(nodeimage.Versions()...),
+		"profile":            listOf(fixed("core", "extended", "all", "webhook", "agent", "platform", "client")),
 		"suites":             listOf(completeSuites),
 		"clients":            listOf(completeClients),
 		"scenario":           listOf(completeScenarios("smoke")),

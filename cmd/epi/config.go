@@ -157,14 +157,14 @@ func set(flag *pflag.Flag, value configfile.Value) error {
 	slice, takesList := flag.Value.(pflag.SliceValue)
 	switch {
 	case value.List && !takesList:
-		return fmt.Errorf("%q is a list, want one value", value.Words)
+		return fmt.Errorf("%q is a list, want one value", value.Arguments)
 	case value.List:
-		if err := slice.Replace(value.Words); err != nil {
-			return cause(flag, strings.Join(value.Words, ", "), err)
+		if err := slice.Replace(value.Arguments); err != nil {
+			return cause(flag, strings.Join(value.Arguments, ", "), err)
 		}
 	default:
-		if err := flag.Value.Set(value.Words[0]); err != nil {
-			return cause(flag, value.Words[0], err)
+		if err := flag.Value.Set(value.Arguments[0]); err != nil {
+			return cause(flag, value.Arguments[0], err)
 		}
 	}
 	flag.Changed = true
@@ -295,7 +295,7 @@ func judge(cmd *cobra.Command, file configfile.File) []fileProblem {
 			text = fmt.Sprintf("key %s is not read: what removes, lists or says where to read is only ever typed, as --%[1]s", value.Key)
 		case !slices.Contains(known, value.Key):
 			text = unknownKey(value, known)
-			meant = nearest.Word(value.Key, known)
+			meant = nearest.Find(value.Key, known)
 		default:
 			text = misfit(value, place)
 		}
@@ -389,7 +389,7 @@ func (a *app) warnAboutVariables(cmd *cobra.Command) {
 		case slices.Contains(onlyTyped, strings.ToLower(name)):
 			_, _ = fmt.Fprintf(a.err, "Warning: variable %s is not read: --%s is only ever typed\n", variable, strings.ToLower(name))
 		default:
-			if near := nearest.Word(name, trimAll(known)); near != "" {
+			if near := nearest.Find(name, trimAll(known)); near != "" {
 				_, _ = fmt.Fprintf(a.err, "Warning: variable %s is not read; did you mean %s%s?\n", variable, variablePrefix, near)
 			}
 		}

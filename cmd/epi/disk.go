@@ -86,19 +86,19 @@ func (a *app) watchRoom(ctx context.Context, places ...storage) (stop func()) {
 	}
 }
 
-// diskTrouble is what is wrong with where something was to be written.
-type diskTrouble struct {
+// diskError is what is wrong with where something was to be written.
+type diskError struct {
 	// path of what could not be written; "" if only a text says what is wrong.
 	path string
 	// why as it follows the name of a folder, such as "its disk is full".
 	why string
 }
 
-// troubles are the errors of disks, with their words. Programs that epi calls tell theirs in text alone.
-var troubles = []struct {
-	is    syscall.Errno
-	words string
-	why   string
+// diskErrors are the errors of disks, with their words. Programs that epi calls tell theirs in text alone.
+var diskErrors = []struct {
+	is   syscall.Errno
+	text string
+	why  string
 }{
 	{syscall.ENOSPC, "no space left on device", "its disk is full"},
 	{syscall.EDQUOT, "disk quota exceeded", "your quota of its disk is used up"},
@@ -106,8 +106,8 @@ var troubles = []struct {
 	{syscall.EIO, "input/output error", "its disk is broken"},
 }
 
-// findTrouble looks for an error of a disk in a chain of errors; nil if there is none.
-func findTrouble(err error) *diskTrouble {
+// findDiskError looks for an error of a disk in a chain of errors; nil if there is none.
+func findDiskError(err error) *diskError {
 	if err == nil {
 		return nil
 	}
@@ -117,15 +117,15 @@ func findTrouble(err error) *diskTrouble {
 	} else if failed, ok := errors.AsType[*os.LinkError](err); ok {
 		path = failed.New
 	}
-	for _, trouble := range troubles {
-		if errors.Is(err, trouble.is) {
-			return &diskTrouble{path: path, why: trouble.why}
+	for _, known := range diskErrors {
+		if errors.Is(err, known.is) {
+			return &diskError{path: path, why: known.why}
 		}
 	}
 	text := strings.ToLower(err.Error())
-	for _, trouble := range troubles {
-		if strings.Contains(text, trouble.words) {
-			return &diskTrouble{why: trouble.why}
+	for _, known := range diskErrors {
+		if strings.Contains(text, known.text) {
+			return &diskError{why: known.why}
 		}
 	}
 	return nil
@@ -133,21 +133,21 @@ func findTrouble(err error) *diskTrouble {
 
 // remedyForDisk says what can be done about an error of a disk; "" if it is none.
 func remedyForDisk(err error, places ...storage) string {
-	trouble := findTrouble(err)
-	if trouble == nil {
+	found := findDiskError(err)
+	if found == nil {
 		return ""
 	}
 	for _, p := range places {
-		if trouble.path != "" && (within(trouble.path, p.dir) || within(p.dir, trouble.path)) {
-			return fmt.Sprintf("%s: %s; %s", p.dir, trouble.why, p.remedy(trouble.why))
+		if found.path != "" && (within(found.path, p.dir) || within(p.dir, found.path)) {
+			return fmt.Sprintf("%s: %s; %s", p.dir, found.why, p.remedy(found.why))
 		}
 	}
-	if slices.Contains([]string{os.Stdout.Name(), os.Stderr.Name()}, trouble.path) {
-		return fmt.Sprintf("where the output goes, %s; free space there, or send it elsewhere", strings.Replace(trouble.why, "its", "the", 1))
+	if slices.Contains([]string{os.Stdout.Name(), os.Stderr.Name()}, found.path) {
+		return fmt.Sprintf("where the output goes, %s; free space there, or send it elsewhere", strings.Replace(found.why, "its", "the", 1))
 	}
-	if trouble.path != "" {
-		dir := filepath.Dir(trouble.path)
-		return fmt.Sprintf("%s: %s; %s", dir, trouble.why, storage{dir, "another place"}.remedy(trouble.why))
+	if found.path != "" {
+		dir := filepath.Dir(found.path)
+		return fmt.Sprintf("%s: %s; %s", dir, found.why, storage{dir, "another place"}.remedy(found.why))
 	}
 	// Which disk it was the text does not say, but one that is full is one.
 	for _, p := range places {
@@ -182,14 +182,14 @@ func (a *app) remedyOf(err error) string {
 func (a *app) unwritten(doing string, err error, where storage) reports.Problem {
 	problem := reports.Problem{Doing: doing, Message: firstOf(err).Error(), Remedy: remedyForDisk(err, where)}
 	dir := a.relative(where.dir)
-	trouble := findTrouble(err)
+	found := findDiskError(err)
 	if full, ok := errors.AsType[*room.Error](err); ok {
-		trouble = &diskTrouble{why: full.Why}
+		found = &diskError{why: full.Why}
 	}
 	switch {
-	case trouble != nil:
-		problem.Message = fmt.Sprintf("%s: %s", dir, trouble.why)
-		problem.Remedy = where.remedy(trouble.why)
+	case found != nil:
+		problem.Message = fmt.Sprintf("%s: %s", dir, found.why)
+		problem.Remedy = where.remedy(found.why)
 	case errors.Is(err, errRemoved), errors.Is(err, fs.ErrNotExist) && !fileExists(where.dir):
 		problem.Message = fmt.Sprintf("%s was removed", dir)
 		problem.Remedy = "run it again, and leave the folder alone meanwhile"

@@ -114,8 +114,8 @@ func TestARunEndsAlsoWhereNothingIsRecordedForLong(t *testing.T) {
 		damage(t, session, small)
 		<-ctx.Done()
 		session.logs(t.Context(), &clusters.Environment{}) // makes no folder of what is not on record
-		code, told := exitCode(t.Context(), session.finish(t.Context())), strings.Join(strings.Fields(out.String()), " ")
-		if code != exitEnvironment || !strings.Contains(told, says) || says == "runs/" && !strings.Contains(told, "was removed") {
+		code, text := exitCode(t.Context(), session.finish(t.Context())), strings.Join(strings.Fields(out.String()), " ")
+		if code != exitEnvironment || !strings.Contains(text, says) || says == "runs/" && !strings.Contains(text, "was removed") {
 			t.Errorf("%s: exit code %d:\n%s%s", says, code, &out, &errs)
 		}
 	}

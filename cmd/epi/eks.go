@@ -100,11 +100,11 @@ func tokenCommandLine(cluster, region, endpointURL string) []string {
 	if err != nil {
 		self = "epi"
 	}
-	words := []string{self, "token", "--cluster-name", cluster, "--region", region}
+	arguments := []string{self, "token", "--cluster-name", cluster, "--region", region}
 	if endpointURL != "" {
-		words = append(words, "--aws-endpoint-url", endpointURL)
+		arguments = append(arguments, "--aws-endpoint-url", endpointURL)
 	}
-	return words
+	return arguments
 }
 
 // tokenCommand is what kubectl runs, by the kubeconfigs that provider eks writes:

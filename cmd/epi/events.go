@@ -52,8 +52,8 @@ type events struct {
 	err error
 }
 
-// tell writes an event. The first error is kept: what reads the stream may be gone.
-func (e *events) tell(kind string, told event) {
+// write writes an event. The first error is kept: what reads the stream may be gone.
+func (e *events) write(kind string, written event) {
 	if e == nil {
 		return
 	}
@@ -62,10 +62,10 @@ func (e *events) tell(kind string, told event) {
 	if e.err != nil {
 		return
 	}
-	told.Time, told.Event = e.now().UTC(), kind
+	written.Time, written.Event = e.now().UTC(), kind
 	encoder := json.NewEncoder(e.w)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(told); err != nil {
+	if err := encoder.Encode(written); err != nil {
 		e.err = fmt.Errorf("write events: %w", err)
 	}
 }
@@ -83,5 +83,5 @@ func (s *session) startEvents() {
 		return
 	}
 	s.events = &events{w: s.app.out, now: s.app.now}
-	s.events.tell("begin", event{Schema: eventsSchema, Run: s.id(), Dir: s.app.relative(s.dir)})
+	s.events.write("begin", event{Schema: eventsSchema, Run: s.id(), Dir: s.app.relative(s.dir)})
 }

@@ -124,9 +124,9 @@ func TestEventsTellThatTheyCannotBeWritten(t *testing.T) {
 	reader, writer := io.Pipe()
 	_ = reader.CloseWithError(io.ErrClosedPipe) // never fails
 	e := &events{w: writer, now: time.Now}
-	e.tell("step", event{})
+	e.write("step", event{})
 	if err := e.broken(); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("%v", err)
 	}
-	(*events)(nil).tell("step", event{}) // whoever shows people what happens tells no events
+	(*events)(nil).write("step", event{}) // whoever shows people what happens tells no events
 }

@@ -26,7 +26,7 @@ const (
 // interruptedError is why the context of the program ended: somebody asked it to end.
 type interruptedError struct{ signal syscall.Signal }
 
-func (e *interruptedError) Error() string { return interruptWord(e.signal) }
+func (e *interruptedError) Error() string { return interruptName(e.signal) }
 
 // Is makes it the end of a context.
 func (e *interruptedError) Is(target error) bool { return target == context.Canceled }
@@ -34,8 +34,8 @@ func (e *interruptedError) Is(target error) bool { return target == context.Canc
 // code is the exit code that shells give to a program that a signal ended.
 func (e *interruptedError) code() int { return 128 + int(e.signal) }
 
-// interruptWord is what a signal means to a person.
-func interruptWord(signal os.Signal) string {
+// interruptName is what a signal means to a person.
+func interruptName(signal os.Signal) string {
 	switch signal {
 	case syscall.SIGTERM:
 		return "terminated"
@@ -135,7 +135,7 @@ func (i *interrupts) handle(s os.Signal) {
 	case first:
 		close(i.first)
 		i.cancel(&interruptedError{signal: number})
-		go i.say(i.firstWords(s, doing))
+		go i.say(i.firstMessage(s, doing))
 		if doing == nil {
 			time.AfterFunc(endTime, func() { i.exit(128 + int(number)) })
 		}
@@ -146,7 +146,7 @@ func (i *interrupts) handle(s os.Signal) {
 		said := make(chan struct{})
 		go func() {
 			defer close(said)
-			i.say(i.lastWords())
+			i.say(i.lastMessage())
 			i.flush()
 		}()
 		select {
@@ -157,8 +157,8 @@ func (i *interrupts) handle(s os.Signal) {
 	}
 }
 
-func (i *interrupts) firstWords(s os.Signal, doing *work) string {
-	word := map[string]string{"interrupted": "Interrupted", "terminated": "Terminated", "terminal closed": "Terminal closed"}[interruptWord(s)]
+func (i *interrupts) firstMessage(s os.Signal, doing *work) string {
+	word := map[string]string{"interrupted": "Interrupted", "terminated": "Terminated", "terminal closed": "Terminal closed"}[interruptName(s)]
 	if doing == nil {
 		return word + "."
 	}
@@ -169,8 +169,8 @@ func (i *interrupts) firstWords(s os.Signal, doing *work) string {
 	return fmt.Sprintf("%s: %s; %s", word, doing.doing, again)
 }
 
-// lastWords say what a program that stops at once leaves.
-func (i *interrupts) lastWords() string {
+// lastMessage say what a program that stops at once leaves.
+func (i *interrupts) lastMessage() string {
 	if left := i.left(); left != "" {
 		return "Stopped at once. Left: " + left
 	}

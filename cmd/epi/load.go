@@ -92,7 +92,7 @@ func (a *app) load(ctx context.Context, dirs clusters.Dirs, env *clusters.Enviro
 	if err := os.RemoveAll(scratch); err != nil {
 		return fmt.Errorf("remove what was unpacked of the image: %w", err)
 	}
-	if refused, ok := errors.AsType[*kind.ImageError](err); ok && findTrouble(err) == nil {
+	if refused, ok := errors.AsType[*kind.ImageError](err); ok && findDiskError(err) == nil {
 		return usageError("%w%s", refused, asHint(refused.Remedy))
 	}
 	if err != nil {

@@ -168,14 +168,14 @@ func atMostOne(what string) cobra.PositionalArgs {
 }
 
 // exactly is the check of commands that take some arguments.
-func exactly(words ...string) cobra.PositionalArgs {
+func exactly(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if len(args) != len(words) {
-			return fmt.Errorf("%s takes %s, not %s", cmd.CommandPath(), strings.Join(words, " and "), arguments(len(args)))
+		if len(args) != len(names) {
+			return fmt.Errorf("%s takes %s, not %s", cmd.CommandPath(), strings.Join(names, " and "), arguments(len(args)))
 		}
 		for i, arg := range args {
 			if strings.TrimSpace(arg) == "" {
-				return fmt.Errorf("%s takes %s, and argument %d is empty", cmd.CommandPath(), strings.Join(words, " and "), i+1)
+				return fmt.Errorf("%s takes %s, and argument %d is empty", cmd.CommandPath(), strings.Join(names, " and "), i+1)
 			}
 		}
 		return nil
@@ -190,8 +190,8 @@ func arguments(n int) string {
 	return fmt.Sprintf("%d arguments", n)
 }
 
-// refuseWords is the check of commands that take no arguments.
-func refuseWords(cmd *cobra.Command, args []string) error {
+// refuseArguments is the check of commands that take no arguments.
+func refuseArguments(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}

@@ -186,8 +186,8 @@ func catalogue() []reports.Requirement {
 	return list
 }
 
-// told is the environment as the reports tell it.
-func told(env *clusters.Environment) reports.Environment {
+// reportEnvironment is the environment as the reports tell it.
+func reportEnvironment(env *clusters.Environment) reports.Environment {
 	environment := reports.Environment{
 		Provider: env.Provider, Name: env.Name, Region: env.Region,
 		KubernetesVersion: env.KubernetesVersion, NodeImage: env.NodeImage, NodeImageOrigin: env.NodeImageOrigin,
@@ -224,7 +224,7 @@ func (s *session) subjects(env *clusters.Environment, list []clusters.Subject) e
 			})
 		}
 	}
-	return errors.Join(s.recorder.Environment(told(env), subjects), s.recorder.Deviations(deviations))
+	return errors.Join(s.recorder.Environment(reportEnvironment(env), subjects), s.recorder.Deviations(deviations))
 }
 
 // recognise records which versions the subjects are that somebody brought. It needs a cluster that answers.
@@ -268,15 +268,15 @@ func (s *session) phase(p phase) {
 	}
 	s.keep(s.recorder.Phase(recorded))
 	recorded = recorded.Redacted()
-	s.events.tell("step", event{Step: &recorded})
+	s.events.write("step", event{Step: &recorded})
 	s.timeline.Add(timeline.Span{Track: "steps", Name: p.name, Started: p.started, Took: p.took, Failed: p.err != nil})
 }
 
 // spec records what became of a spec.
 func (s *session) spec(spec reports.Spec) {
 	s.keep(s.recorder.Add(spec))
-	told := spec.Redacted()
-	s.events.tell("spec", event{Spec: &told})
+	redacted := spec.Redacted()
+	s.events.write("spec", event{Spec: &redacted})
 	if spec.Duration > 0 {
 		s.timeline.Add(timeline.Span{Track: "specs", Name: spec.Name, Started: spec.Started, Took: spec.Duration, Failed: spec.Outcome == reports.Fail})
 	}
@@ -304,7 +304,7 @@ func (s *session) problem(doing string, err error) {
 	}
 	problem := reports.Problem{Doing: doing, Message: err.Error(), Remedy: s.app.remedyOf(err)}.Redacted()
 	s.keep(s.recorder.Problem(problem))
-	s.events.tell("problem", event{Problem: &problem})
+	s.events.write("problem", event{Problem: &problem})
 }
 
 // logs keeps what the cluster's own programs said and the calls that AWS got. Logs are no verdict:
@@ -385,7 +385,7 @@ func (s *session) finish(ctx context.Context) error {
 		}
 	}
 	for _, problem := range run.Problems[recorded:] {
-		s.events.tell("problem", event{Problem: &problem})
+		s.events.write("problem", event{Problem: &problem})
 	}
 	if s.broken == nil {
 		if err := s.writeTimeline(); err != nil {
@@ -402,7 +402,7 @@ func (s *session) finish(ctx context.Context) error {
 	}
 	err = s.print(run, code)
 	if s.app.inActions() {
-		if err := s.app.tellActions(run); err != nil {
+		if err := s.app.annotateActions(run); err != nil {
 			_, _ = fmt.Fprintf(s.app.err, "Warning: %v\n", err) // the reports are there all the same
 		}
 	}
@@ -428,7 +428,7 @@ func (s *session) print(run reports.Run, code int) error {
 	}
 	if s.events != nil {
 		verdict := run.Verdict()
-		s.events.tell("end", event{
+		s.events.write("end", event{
 			Dir: s.app.relative(s.dir), Outcome: verdict.Outcome, Summary: verdict.Sentence(), ExitCode: &code, Failed: verdict.Failed, Files: files,
 		})
 		return s.events.broken()

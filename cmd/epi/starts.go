@@ -28,8 +28,8 @@ func (s *session) watchStarts(ctx context.Context, env *clusters.Environment) fu
 		defer cancel()
 		var calls []control.Call
 		if reached.Control != nil {
-			if told, err := reached.Control.Calls(ctx, first); err == nil {
-				calls = told.Calls
+			if journal, err := reached.Control.Calls(ctx, first); err == nil {
+				calls = journal.Calls
 			}
 		}
 		s.keep(s.recorder.Starts(watch.End(calls), podstarts.Calls(calls)))

@@ -63,12 +63,12 @@ func statusOf(t *testing.T, stateDir string, args ...string) (code int, stdout, 
 func TestStatusOfAClusterOfTheUsers(t *testing.T) {
 	state := existingCluster(t, http.StatusOK)
 	code, stdout, stderr := statusOf(t, state, "status", "mine", "-o", "json")
-	var told environmentStatus
-	if err := json.Unmarshal([]byte(stdout), &told); err != nil || code != exitHeld {
+	var status environmentStatus
+	if err := json.Unmarshal([]byte(stdout), &status); err != nil || code != exitHeld {
 		t.Fatalf("exit code %d, %v:\n%s%s", code, err, stdout, stderr)
 	}
-	if told.State != stateUp || !told.Healthy || told.Enter == nil || told.Enter.Kubeconfig == "" || len(told.Parts) != 4 {
-		t.Errorf("%+v", told)
+	if status.State != stateUp || !status.Healthy || status.Enter == nil || status.Enter.Kubeconfig == "" || len(status.Parts) != 4 {
+		t.Errorf("%+v", status)
 	}
 	if code, stdout, _ := statusOf(t, state, "status", "--name", "mine"); code != exitHeld || !strings.Contains(stdout, "(2h30m)") || !strings.Contains(stdout, "export KUBECONFIG=") {
 		t.Errorf("exit code %d:\n%s", code, stdout)

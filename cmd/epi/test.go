@@ -307,7 +307,7 @@ func (a *app) runOnce(ctx context.Context, options suites.Options, names []strin
 	specs, done, failed := len(names), 0, 0
 	options.Started = func(suite, name string) {
 		left.Begin(name, a.now())
-		session.events.tell("spec-begin", event{Suite: suite, Name: name})
+		session.events.write("spec-begin", event{Suite: suite, Name: name})
 		task.Detail("%d of %d specs, %d not held; now: %s", done, specs, failed, name)
 	}
 	held = true

@@ -19,8 +19,8 @@ func BeIdentityOf(role, nodeRole string) types.GomegaMatcher {
 	}
 }
 
-// BeNobody holds of a probe.Identity whom no source gave credentials.
-func BeNobody(nodeRole string) types.GomegaMatcher {
+// HaveNoIdentity holds of a probe.Identity whom no source gave credentials.
+func HaveNoIdentity(nodeRole string) types.GomegaMatcher {
 	return &check[probe.Identity]{
 		expected: "the client to have no credentials at all",
 		holds: func(seen probe.Identity) (bool, string) {

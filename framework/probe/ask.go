@@ -20,8 +20,8 @@ type Batch struct {
 	Requests []Request `json:"requests"`
 	// Together makes all requests at the same time, instead of one after the other.
 	Together bool `json:"together,omitempty"`
-	// UntilTold ends what is still to be asked when a byte comes on standard input, or its end.
-	UntilTold bool `json:"untilTold,omitempty"`
+	// UntilStopped ends what is still to be asked when a byte comes on standard input, or its end.
+	UntilStopped bool `json:"untilTold,omitempty"`
 }
 
 // Request is an HTTP request, or many alike. It follows no redirect and uses no proxy.

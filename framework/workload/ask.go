@@ -84,7 +84,7 @@ func (p *Probe) StartTraffic(ctx context.Context, requests ...probe.Request) *Tr
 	began := make(chan struct{})
 	go func() {
 		defer close(t.done)
-		t.answers, t.err = p.tryAsk(ctx, probe.Batch{Requests: requests, Together: true, UntilTold: true}, reader, writer, func() { close(began) })
+		t.answers, t.err = p.tryAsk(ctx, probe.Batch{Requests: requests, Together: true, UntilStopped: true}, reader, writer, func() { close(began) })
 		_ = reader.Close() // so that Stop does not wait for a reader
 	}()
 	select {

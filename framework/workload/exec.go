@@ -37,7 +37,7 @@ func (p *Probe) stream(ctx context.Context, container string, stdin io.Reader, s
 	var stderr bytes.Buffer
 	err = executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdin: stdin, Stdout: stdout, Stderr: &stderr})
 	if ended, ok := errors.AsType[exec.ExitError](err); ok {
-		return fmt.Errorf("epi-probe ended with code %d: %s", ended.ExitStatus(), lastWords(stderr.String()))
+		return fmt.Errorf("epi-probe ended with code %d: %s", ended.ExitStatus(), lastLine(stderr.String()))
 	}
 	return err
 }
@@ -60,9 +60,9 @@ func (p *Probe) executor(container string, stdin bool, command []string) (remote
 	})
 }
 
-// lastWords are what a program said of its end, in one line and without secrets: what follows a blank
+// lastLine are what a program said of its end, in one line and without secrets: what follows a blank
 // line is help for those who typed the command.
-func lastWords(stderr string) string {
+func lastLine(stderr string) string {
 	said, _, _ := strings.Cut(strings.TrimSpace(stderr), "\n\n")
 	return probe.Redact(strings.Join(strings.Fields(said), " "))
 }

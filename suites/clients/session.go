@@ -52,7 +52,7 @@ func sessionSpecs(c client) {
 
 			By("going without the variables of Pod Identity")
 			seen, _ := client.Identity(ctx, workload.WithoutVariables(workload.CredentialsVariable, workload.TokenFileVariable))
-			Expect(seen).To(BeNobody(env.NodeRole))
+			Expect(seen).To(HaveNoIdentity(env.NodeRole))
 		})
 	if c.first && c.holds("IRSA-03") {
 		precedenceSpec(c)

@@ -83,12 +83,12 @@ func TestMeasureTakesCountersOfEachSpec(t *testing.T) {
 	if err != nil || len(specs) != 5 {
 		t.Fatalf("%d specs, %v", len(specs), err)
 	}
-	told := map[string]string{}
+	reported := map[string]string{}
 	for _, r := range append(g.startup, g.taken...) {
-		told[r.spec] = string(r.counters)
+		reported[r.spec] = string(r.counters)
 	}
 	want := map[string]string{"": "3", "quiet": "0", "busy": "7", "restarts it": "0", "last": "102"}
-	if diff := cmp.Diff(want, told); diff != "" {
+	if diff := cmp.Diff(want, reported); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]string{"restarts it", "silences it", "last"}, g.lost); diff != "" {

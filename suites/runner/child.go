@@ -15,12 +15,12 @@ import (
 	"time"
 )
 
-// told is the file descriptor on which a process tells its messages.
-const told = 3
+// messagesFD is the file descriptor on which a process tells its messages.
+const messagesFD = 3
 
-// Told opens the pipe on which a process that Run started tells its messages.
-func Told() (io.WriteCloser, error) {
-	file := os.NewFile(told, "messages")
+// MessagesPipe opens the pipe on which a process that Run started tells its messages.
+func MessagesPipe() (io.WriteCloser, error) {
+	file := os.NewFile(messagesFD, "messages")
 	if _, err := file.Stat(); err != nil {
 		return nil, fmt.Errorf("open pipe to the runner: %w; this command is for the runner's own use", err)
 	}

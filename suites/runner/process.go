@@ -43,8 +43,8 @@ type Harness interface {
 
 // Process is the other end of Run: it runs in a process that Run started, for as long as that
 // tells it to. open makes the harness of what Run was given as Payload.
-func Process(stdin io.Reader, told io.WriteCloser, open func(payload json.RawMessage) (Harness, error)) error {
-	p := &process{in: bufio.NewReader(stdin), out: json.NewEncoder(told), answers: make(chan answer)}
+func Process(stdin io.Reader, messages io.WriteCloser, open func(payload json.RawMessage) (Harness, error)) error {
+	p := &process{in: bufio.NewReader(stdin), out: json.NewEncoder(messages), answers: make(chan answer)}
 	var o order
 	if err := p.hear(&o); err != nil {
 		return fmt.Errorf("read order: %w", err)
@@ -54,19 +54,19 @@ func Process(stdin io.Reader, told io.WriteCloser, open func(payload json.RawMes
 		return err
 	}
 	if err := p.out.Encode(message{Plan: &tree}); err != nil {
-		return fmt.Errorf("tell plan: %w", err)
+		return fmt.Errorf("send plan: %w", err)
 	}
 	if o.ListOnly || tree.Focused {
-		return told.Close()
+		return messages.Close()
 	}
 	harness, err := open(o.Payload)
 	if err != nil {
-		return errors.Join(p.out.Encode(message{Problem: err.Error()}), told.Close())
+		return errors.Join(p.out.Encode(message{Problem: err.Error()}), messages.Close())
 	}
 	go p.listen()
 	p.run(o, harness)
 	p.ended.Store(true)
-	return errors.Join(p.failed, told.Close())
+	return errors.Join(p.failed, messages.Close())
 }
 
 type process struct {
@@ -181,7 +181,7 @@ func (p *process) run(o order, harness Harness) {
 		claimed = ""
 		record := Record(report)
 		record.Process, record.Evidence = o.Process, evidence
-		p.tell(message{Record: &record})
+		p.send(message{Record: &record})
 	})
 	suite, reporter := configuration(o)
 	// Each spec by itself, else one that takes minutes could not begin before the rest of its container.
@@ -190,13 +190,13 @@ func (p *process) run(o order, harness Harness) {
 }
 
 func (p *process) claim(key string) bool {
-	p.tell(message{Claim: key})
+	p.send(message{Claim: key})
 	a, ok := <-p.answers
 	return ok && a.Granted
 }
 
-func (p *process) tell(m message) {
+func (p *process) send(m message) {
 	if err := p.out.Encode(m); err != nil && p.failed == nil {
-		p.failed = fmt.Errorf("tell %s: %w", strings.TrimSpace(m.Claim+" record"), err)
+		p.failed = fmt.Errorf("send %s: %w", strings.TrimSpace(m.Claim+" record"), err)
 	}
 }

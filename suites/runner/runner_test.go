@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	trees[tree]()
-	pipe, err := Told()
+	pipe, err := MessagesPipe()
 	if err == nil {
 		err = Process(os.Stdin, pipe, open)
 	}

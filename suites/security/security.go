@@ -161,10 +161,10 @@ var _ = Describe("Credentials", func() {
 			elsewhere := workload.NewTenantNamed(ctx, env, workload.NewNamespace(ctx, env), name, cloud.NewRole(ctx, env))
 			without := workload.NewNamespace(ctx, env)
 			workload.NewServiceAccount(ctx, env, without, name)
-			nobody := workload.NewToken(ctx, env, workload.NewUnscheduledPod(ctx, env, without, name))
+			unassociated := workload.NewToken(ctx, env, workload.NewUnscheduledPod(ctx, env, without, name))
 
 			By("asking as three service accounts of one name, of which two have an association")
-			answers := w.pod.Ask(ctx, identified(w.alice.AgentRequest()), identified(elsewhere.AgentRequest()), workload.AgentRequest(nobody))
+			answers := w.pod.Ask(ctx, identified(w.alice.AgentRequest()), identified(elsewhere.AgentRequest()), workload.AgentRequest(unassociated))
 
 			for i, tenant := range []*workload.Tenant{w.alice, elsewhere} {
 				Expect(answers[i][0]).To(GrantCredentials())

@@ -66,7 +66,7 @@ func newWorld(t *testing.T) *world {
 
 	w.admin = retrieve(t, f.Admin())
 	w.getter = retrieve(t, server.Fixture(t, "getter").User(getPolicy))
-	w.nobody = retrieve(t, server.Fixture(t, "nobody").Nobody())
+	w.nobody = retrieve(t, server.Fixture(t, "nobody").Unprivileged())
 	// A session of 15 minutes that was given almost 15 minutes ago ends at once: clients sign by the real
 	// clock, which the emulator's must not leave by more than that.
 	server.SetClock(-14*time.Minute - 50*time.Second)

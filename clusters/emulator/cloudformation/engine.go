@@ -118,7 +118,7 @@ func (s *Service) converge(ctx context.Context, st *stack, at status, r *resourc
 		r = &resource{ID: id, Kind: d.kind, Name: physicalName(st.Name, id), Token: uuid.NewString(), Depends: d.depends, Retained: d.retain}
 		s.write(st, func() {
 			st.Resources[id] = r
-			st.turn(s.now(), r, createInProgress, "")
+			st.setStatus(s.now(), r, createInProgress, "")
 		})
 		return true, false, nil
 	case r.Status == createInProgress && r.Physical == "":
@@ -171,7 +171,7 @@ func (s *Service) create(ctx context.Context, st *stack, r *resource, d declarat
 	}
 	s.write(st, func() {
 		r.Physical, r.Attributes, r.Tried = made.physical, made.attributes, false
-		st.turn(s.now(), r, createInProgress, "Resource creation Initiated")
+		st.setStatus(s.now(), r, createInProgress, "Resource creation Initiated")
 	})
 	_, done, err = s.await(ctx, st, r)
 	return true, done, err
@@ -199,7 +199,7 @@ func (s *Service) await(ctx context.Context, st *stack, r *resource) (acted, don
 		if r.Status == updateInProgress {
 			to = updateComplete
 		}
-		st.turn(s.now(), r, to, "")
+		st.setStatus(s.now(), r, to, "")
 	})
 	return true, true, nil
 }
@@ -218,7 +218,7 @@ func (s *Service) modify(ctx context.Context, st *stack, r *resource, d declarat
 	old := r.Properties
 	s.write(st, func() {
 		r.Depends, r.Retained = d.depends, d.retain
-		st.turn(s.now(), r, updateInProgress, "")
+		st.setStatus(s.now(), r, updateInProgress, "")
 	})
 	o := s.operationOn(ctx, st, r)
 	o.properties = wanted
@@ -237,9 +237,9 @@ func (s *Service) fail(st *stack, at status, id string, err error) {
 		if r := st.Resources[id]; r != nil {
 			switch r.Status {
 			case createInProgress:
-				st.turn(now, r, createFailed, reason)
+				st.setStatus(now, r, createFailed, reason)
 			case createComplete, updateInProgress, updateComplete, updateFailed:
-				st.turn(now, r, updateFailed, reason)
+				st.setStatus(now, r, updateFailed, reason)
 			}
 		}
 		cancelled := []string{id}
@@ -249,7 +249,7 @@ func (s *Service) fail(st *stack, at status, id string, err error) {
 				if r.Status == updateInProgress {
 					to, why = updateFailed, "Resource update cancelled"
 				}
-				st.turn(now, r, to, why)
+				st.setStatus(now, r, to, why)
 				cancelled = append(cancelled, other)
 			}
 		}
@@ -412,7 +412,7 @@ func (s *Service) remove(ctx context.Context, st *stack, r *resource, at status)
 	k := kinds[r.Kind]
 	o := s.operationOn(ctx, st, r)
 	if at == deleteInProgress && (r.Retained || slices.Contains(st.Retain, r.ID)) {
-		s.write(st, func() { st.turn(s.now(), r, deleteSkipped, "") })
+		s.write(st, func() { st.setStatus(s.now(), r, deleteSkipped, "") })
 		return true, true, nil
 	}
 	if r.Physical == "" && k.find != nil && r.Properties != nil {
@@ -424,18 +424,18 @@ func (s *Service) remove(ctx context.Context, st *stack, r *resource, at status)
 		}
 	}
 	if r.Physical == "" {
-		s.write(st, func() { st.turn(s.now(), r, deleteComplete, "") })
+		s.write(st, func() { st.setStatus(s.now(), r, deleteComplete, "") })
 		return true, true, nil
 	}
 	if r.Status != deleteInProgress {
-		s.write(st, func() { st.turn(s.now(), r, deleteInProgress, "") })
+		s.write(st, func() { st.setStatus(s.now(), r, deleteInProgress, "") })
 		acted = true
 	}
 	if gone, err = k.remove(o); err != nil {
 		return acted, false, err
 	}
 	if gone {
-		s.write(st, func() { st.turn(s.now(), r, deleteComplete, "") })
+		s.write(st, func() { st.setStatus(s.now(), r, deleteComplete, "") })
 	}
 	return acted || gone, gone, nil
 }
@@ -444,7 +444,7 @@ func (s *Service) remove(ctx context.Context, st *stack, r *resource, at status)
 func (s *Service) cannotRemove(st *stack, r *resource, operation int, err error) {
 	s.write(st, func() {
 		r.Failed = operation
-		st.turn(s.now(), r, deleteFailed, err.Error())
+		st.setStatus(s.now(), r, deleteFailed, err.Error())
 	})
 }
 

@@ -152,8 +152,8 @@ func (st *stack) become(now time.Time, to status, reason string) {
 	})
 }
 
-// turn changes the status of a resource, with an event.
-func (st *stack) turn(now time.Time, r *resource, to status, reason string) {
+// setStatus changes the status of a resource, with an event.
+func (st *stack) setStatus(now time.Time, r *resource, to status, reason string) {
 	r.Status, r.Reason, r.Changed = to, reason, now
 	st.Events = append(st.Events, event{
 		ID: r.ID + "-" + string(to) + "-" + now.Format("2006-01-02T15:04:05.000Z"), Time: now, Resource: r.ID, Kind: r.Kind, Physical: r.Physical,

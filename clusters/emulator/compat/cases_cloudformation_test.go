@@ -83,7 +83,7 @@ func cloudFormationCases() []testCase {
 			return last(f.Admin().CloudFormation.CreateStack(ctx, &cloudformation.CreateStackInput{StackName: f.stack(), TemplateBody: aws.String(gatewayTemplate)}))
 		}},
 		{"cloudformation", "CreateStack", "a caller without the permission", denied, func(ctx context.Context, f *fixture) error {
-			return last(f.Nobody().CloudFormation.CreateStack(ctx, &cloudformation.CreateStackInput{StackName: &f.Name, TemplateBody: aws.String(gatewayTemplate)}))
+			return last(f.Unprivileged().CloudFormation.CreateStack(ctx, &cloudformation.CreateStackInput{StackName: &f.Name, TemplateBody: aws.String(gatewayTemplate)}))
 		}},
 		{"cloudformation", "UpdateStack", "another output", accepted, func(ctx context.Context, f *fixture) error {
 			return last(f.Admin().CloudFormation.UpdateStack(ctx, &cloudformation.UpdateStackInput{StackName: f.stack(), TemplateBody: aws.String(otherTemplate)}))
@@ -115,7 +115,7 @@ func cloudFormationCases() []testCase {
 			return last(f.Admin().CloudFormation.ListStacks(ctx, &cloudformation.ListStacksInput{StackStatusFilter: []types.StackStatus{types.StackStatusCreateComplete}}))
 		}},
 		{"cloudformation", "ListStacks", "a caller without the permission", denied, func(ctx context.Context, f *fixture) error {
-			return last(f.Nobody().CloudFormation.ListStacks(ctx, &cloudformation.ListStacksInput{}))
+			return last(f.Unprivileged().CloudFormation.ListStacks(ctx, &cloudformation.ListStacksInput{}))
 		}},
 		{"cloudformation", "GetTemplate", "a stack", accepted, func(ctx context.Context, f *fixture) error {
 			return last(f.Admin().CloudFormation.GetTemplate(ctx, &cloudformation.GetTemplateInput{StackName: f.stack()}))
@@ -177,7 +177,7 @@ func cloudFormationCases() []testCase {
 			return last(f.Admin().CloudFormation.ListExports(ctx, &cloudformation.ListExportsInput{}))
 		}},
 		{"cloudformation", "ListExports", "a caller without the permission", denied, func(ctx context.Context, f *fixture) error {
-			return last(f.Nobody().CloudFormation.ListExports(ctx, &cloudformation.ListExportsInput{}))
+			return last(f.Unprivileged().CloudFormation.ListExports(ctx, &cloudformation.ListExportsInput{}))
 		}},
 		{"cloudformation", "ListImports", "an export that another stack imports", accepted, func(ctx context.Context, f *fixture) error {
 			c, name := f.Admin().CloudFormation, f.stack()

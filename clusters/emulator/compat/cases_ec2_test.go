@@ -176,7 +176,7 @@ func ec2Cases() []testCase {
 			return last(f.Admin().EC2.DescribeNetworkInterfaces(ctx, &ec2.DescribeNetworkInterfacesInput{}))
 		}},
 		{"ec2", "DescribeNetworkInterfaces", "a caller without the permission", denied, func(ctx context.Context, f *fixture) error {
-			return last(f.Nobody().EC2.DescribeNetworkInterfaces(ctx, &ec2.DescribeNetworkInterfacesInput{}))
+			return last(f.Unprivileged().EC2.DescribeNetworkInterfaces(ctx, &ec2.DescribeNetworkInterfacesInput{}))
 		}},
 		{"ec2", "ModifyInstanceMetadataOptions", "the hop limit of an instance", accepted, func(ctx context.Context, f *fixture) error {
 			return last(f.Admin().EC2.ModifyInstanceMetadataOptions(ctx, &ec2.ModifyInstanceMetadataOptionsInput{InstanceId: f.instance(), HttpPutResponseHopLimit: aws.Int32(2)}))
@@ -206,7 +206,7 @@ func ec2Cases() []testCase {
 			return last(f.Admin().EC2.DescribeTags(ctx, &ec2.DescribeTagsInput{}))
 		}},
 		{"ec2", "DescribeTags", "a caller without the permission", denied, func(ctx context.Context, f *fixture) error {
-			return last(f.Nobody().EC2.DescribeTags(ctx, &ec2.DescribeTagsInput{}))
+			return last(f.Unprivileged().EC2.DescribeTags(ctx, &ec2.DescribeTagsInput{}))
 		}},
 	}
 }
@@ -222,7 +222,7 @@ func ec2NetworkCases() []testCase {
 			return last(f.Admin().EC2.CreateVpc(ctx, &ec2.CreateVpcInput{CidrBlock: aws.String("10.0.0.0")}))
 		}},
 		{"ec2", "CreateVpc", "a caller without the permission", denied, func(ctx context.Context, f *fixture) error {
-			return last(f.Nobody().EC2.CreateVpc(ctx, &ec2.CreateVpcInput{CidrBlock: aws.String("10.0.0.0/16")}))
+			return last(f.Unprivileged().EC2.CreateVpc(ctx, &ec2.CreateVpcInput{CidrBlock: aws.String("10.0.0.0/16")}))
 		}},
 		{"ec2", "CreateVpc", "tags by a caller who may not tag", denied, func(ctx context.Context, f *fixture) error {
 			c := f.User(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ec2:CreateVpc","Resource":"*"}}`).EC2
@@ -372,7 +372,7 @@ func ec2NetworkCases() []testCase {
 		}},
 		{"ec2", "CreateInternetGateway", "no tags", accepted, func(ctx context.Context, f *fixture) error { f.gateway(nil); return nil }},
 		{"ec2", "CreateInternetGateway", "a caller without the permission", denied, func(ctx context.Context, f *fixture) error {
-			return last(f.Nobody().EC2.CreateInternetGateway(ctx, &ec2.CreateInternetGatewayInput{}))
+			return last(f.Unprivileged().EC2.CreateInternetGateway(ctx, &ec2.CreateInternetGatewayInput{}))
 		}},
 		{"ec2", "DeleteInternetGateway", "a detached one", accepted, func(ctx context.Context, f *fixture) error {
 			return last(f.Admin().EC2.DeleteInternetGateway(ctx, &ec2.DeleteInternetGatewayInput{InternetGatewayId: f.gateway(nil)}))
@@ -400,7 +400,7 @@ func ec2NetworkCases() []testCase {
 		}},
 		{"ec2", "AllocateAddress", "an address", accepted, func(ctx context.Context, f *fixture) error { f.address(); return nil }},
 		{"ec2", "AllocateAddress", "a caller without the permission", denied, func(ctx context.Context, f *fixture) error {
-			return last(f.Nobody().EC2.AllocateAddress(ctx, &ec2.AllocateAddressInput{}))
+			return last(f.Unprivileged().EC2.AllocateAddress(ctx, &ec2.AllocateAddressInput{}))
 		}},
 		{"ec2", "ReleaseAddress", "an address", accepted, func(ctx context.Context, f *fixture) error {
 			return last(f.Admin().EC2.ReleaseAddress(ctx, &ec2.ReleaseAddressInput{AllocationId: f.address()}))
@@ -548,7 +548,7 @@ func ec2TemplateCases() []testCase {
 			return last(f.Admin().EC2.DescribeLaunchTemplateVersions(ctx, &ec2.DescribeLaunchTemplateVersionsInput{LaunchTemplateId: f.template(), Versions: []string{"$Latest"}}))
 		}},
 		{"ec2", "DescribeLaunchTemplateVersions", "a caller without the permission", denied, func(ctx context.Context, f *fixture) error {
-			return last(f.Nobody().EC2.DescribeLaunchTemplateVersions(ctx, &ec2.DescribeLaunchTemplateVersionsInput{LaunchTemplateId: f.template()}))
+			return last(f.Unprivileged().EC2.DescribeLaunchTemplateVersions(ctx, &ec2.DescribeLaunchTemplateVersionsInput{LaunchTemplateId: f.template()}))
 		}},
 	}
 }

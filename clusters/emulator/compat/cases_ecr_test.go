@@ -53,7 +53,7 @@ func ecrCases() []testCase {
 			return last(f.Admin().ECR.GetAuthorizationToken(ctx, &ecr.GetAuthorizationTokenInput{}))
 		}},
 		{"ecr", "GetAuthorizationToken", "a caller without the permission", denied, func(ctx context.Context, f *fixture) error {
-			return last(f.Nobody().ECR.GetAuthorizationToken(ctx, &ecr.GetAuthorizationTokenInput{}))
+			return last(f.Unprivileged().ECR.GetAuthorizationToken(ctx, &ecr.GetAuthorizationTokenInput{}))
 		}},
 		{"ecr", "CreateRepository", "a name in a namespace, with tags", accepted, create(func(in *ecr.CreateRepositoryInput) {
 			in.RepositoryName, in.Tags = aws.String("team/"+*in.RepositoryName), tags("a", "b")
@@ -91,7 +91,7 @@ func ecrCases() []testCase {
 		}},
 		{"ecr", "DeleteRepository", "a caller without the permission", denied, func(ctx context.Context, f *fixture) error {
 			name, _ := f.repository()
-			return last(f.Nobody().ECR.DeleteRepository(ctx, &ecr.DeleteRepositoryInput{RepositoryName: name}))
+			return last(f.Unprivileged().ECR.DeleteRepository(ctx, &ecr.DeleteRepositoryInput{RepositoryName: name}))
 		}},
 		{"ecr", "ListImages", "an empty repository", accepted, func(ctx context.Context, f *fixture) error {
 			name, _ := f.repository()
@@ -140,7 +140,7 @@ func ecrCases() []testCase {
 		}},
 		{"ecr", "ListTagsForResource", "a caller without the permission", denied, func(ctx context.Context, f *fixture) error {
 			_, arn := f.repository()
-			return last(f.Nobody().ECR.ListTagsForResource(ctx, &ecr.ListTagsForResourceInput{ResourceArn: arn}))
+			return last(f.Unprivileged().ECR.ListTagsForResource(ctx, &ecr.ListTagsForResourceInput{ResourceArn: arn}))
 		}},
 	}
 }

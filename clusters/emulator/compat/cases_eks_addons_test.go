@@ -74,7 +74,7 @@ func eksAddonCases() []testCase {
 			return last(f.Admin().EKS.CreateAddon(ctx, &eks.CreateAddonInput{ClusterName: &f.Name, AddonName: aws.String(podIdentityAgent)}))
 		}},
 		{"eks", "CreateAddon", "a caller without the permission", refused(403, "AccessDeniedException"), func(ctx context.Context, f *fixture) error {
-			return last(f.Nobody().EKS.CreateAddon(ctx, &eks.CreateAddonInput{ClusterName: aws.String(f.Cluster()), AddonName: aws.String(podIdentityAgent)}))
+			return last(f.Unprivileged().EKS.CreateAddon(ctx, &eks.CreateAddonInput{ClusterName: aws.String(f.Cluster()), AddonName: aws.String(podIdentityAgent)}))
 		}},
 		{"eks", "CreateAddon", "tags, by a caller who may not set them", refused(403, "AccessDeniedException"), func(ctx context.Context, f *fixture) error {
 			who := f.User(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"eks:CreateAddon","Resource":"*"}}`)

@@ -128,7 +128,7 @@ func eksClusterCases() []testCase {
 			return last(f.Admin().EKS.DescribeClusterVersions(ctx, &eks.DescribeClusterVersionsInput{}))
 		}},
 		{"eks", "DescribeClusterVersions", "a caller without the permission", denied, func(ctx context.Context, f *fixture) error {
-			return last(f.Nobody().EKS.DescribeClusterVersions(ctx, &eks.DescribeClusterVersionsInput{}))
+			return last(f.Unprivileged().EKS.DescribeClusterVersions(ctx, &eks.DescribeClusterVersionsInput{}))
 		}},
 		{"eks", "CreateCluster", "subnets in two zones", accepted, func(ctx context.Context, f *fixture) error {
 			input := f.clusterInput()
@@ -283,7 +283,7 @@ func eksClusterCases() []testCase {
 			return last(f.Admin().EKS.ListAccessPolicies(ctx, &eks.ListAccessPoliciesInput{}))
 		}},
 		{"eks", "ListAccessPolicies", "a caller without the permission", denied, func(ctx context.Context, f *fixture) error {
-			return last(f.Nobody().EKS.ListAccessPolicies(ctx, &eks.ListAccessPoliciesInput{}))
+			return last(f.Unprivileged().EKS.ListAccessPolicies(ctx, &eks.ListAccessPoliciesInput{}))
 		}},
 	}
 }

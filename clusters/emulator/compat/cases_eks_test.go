@@ -14,7 +14,7 @@ func eksCases() []testCase {
 			return last(f.Admin().EKS.ListClusters(ctx, &eks.ListClustersInput{}))
 		}},
 		{"eks", "ListClusters", "a caller without the permission", refused(403, "AccessDeniedException"), func(ctx context.Context, f *fixture) error {
-			return last(f.Nobody().EKS.ListClusters(ctx, &eks.ListClustersInput{}))
+			return last(f.Unprivileged().EKS.ListClusters(ctx, &eks.ListClustersInput{}))
 		}},
 		{"eks", "DescribeCluster", "a registered cluster", accepted, func(ctx context.Context, f *fixture) error {
 			return last(f.Admin().EKS.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: aws.String(f.Cluster())}))

@@ -92,7 +92,7 @@ func eksAuthCases() []testCase {
 		}},
 		{"eks-auth", operation, "a caller without the permission", refused(400, "AccessDeniedException"), func(ctx context.Context, f *fixture) error {
 			f.association()
-			return last(f.Nobody().EKSAuth.AssumeRoleForPodIdentity(ctx, &eksauth.AssumeRoleForPodIdentityInput{
+			return last(f.Unprivileged().EKSAuth.AssumeRoleForPodIdentity(ctx, &eksauth.AssumeRoleForPodIdentityInput{
 				ClusterName: &f.Name, Token: aws.String(f.Token("default", "app", nil)),
 			}))
 		}},

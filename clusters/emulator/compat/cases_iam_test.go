@@ -28,7 +28,7 @@ func permitted(operation, input string, call iamCall) []testCase {
 	return []testCase{
 		{"iam", operation, input, accepted, func(ctx context.Context, f *fixture) error { return call(ctx, f, f.Admin().IAM) }},
 		{"iam", operation, "a caller without the permission", refused(403, "AccessDenied"), func(ctx context.Context, f *fixture) error {
-			return call(ctx, f, f.Nobody().IAM)
+			return call(ctx, f, f.Unprivileged().IAM)
 		}},
 	}
 }

@@ -72,13 +72,13 @@ func s3AccessCases() []testCase {
 			return last(f.Admin().S3.DeleteBucketPolicy(ctx, &s3.DeleteBucketPolicyInput{Bucket: aws.String(f.Bucket())}))
 		}},
 		{"s3", "DeleteBucketPolicy", "a caller without the permission", refused(403, "AccessDenied"), func(ctx context.Context, f *fixture) error {
-			return last(f.Nobody().S3.DeleteBucketPolicy(ctx, &s3.DeleteBucketPolicyInput{Bucket: aws.String(f.Bucket())}))
+			return last(f.Unprivileged().S3.DeleteBucketPolicy(ctx, &s3.DeleteBucketPolicyInput{Bucket: aws.String(f.Bucket())}))
 		}},
 		{"s3", "PutPublicAccessBlock", "a setting", accepted, func(ctx context.Context, f *fixture) error {
 			return last(f.Admin().S3.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{Bucket: aws.String(f.Bucket()), PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{BlockPublicPolicy: aws.Bool(true)}}))
 		}},
 		{"s3", "PutPublicAccessBlock", "a caller without the permission", refused(403, "AccessDenied"), func(ctx context.Context, f *fixture) error {
-			return last(f.Nobody().S3.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{Bucket: aws.String(f.Bucket()), PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{}}))
+			return last(f.Unprivileged().S3.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{Bucket: aws.String(f.Bucket()), PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{}}))
 		}},
 		{"s3", "GetPublicAccessBlock", "a bucket without", refused(404, "NoSuchPublicAccessBlockConfiguration"), func(ctx context.Context, f *fixture) error {
 			f.Bucket()
@@ -112,7 +112,7 @@ func s3AccessCases() []testCase {
 			f.object()
 			f.open(ctx)
 			f.must(f.bucketPolicy(ctx, everyoneMayGet))
-			return last(f.Nobody().S3.GetObject(ctx, &s3.GetObjectInput{Bucket: &f.Name, Key: aws.String(key)}))
+			return last(f.Unprivileged().S3.GetObject(ctx, &s3.GetObjectInput{Bucket: &f.Name, Key: aws.String(key)}))
 		}},
 		{"s3", "GetObject", "a caller whom the bucket's policy denies", refused(403, "AccessDenied"), func(ctx context.Context, f *fixture) error {
 			f.object()

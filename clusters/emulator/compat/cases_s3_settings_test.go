@@ -16,7 +16,7 @@ func reading(operation string, want answer, read func(context.Context, *s3.Clien
 			return read(ctx, f.Admin().S3, aws.String(f.Bucket()))
 		}},
 		{"s3", operation, "a caller without the permission", refused(403, "AccessDenied"), func(ctx context.Context, f *fixture) error {
-			return read(ctx, f.Nobody().S3, aws.String(f.Bucket()))
+			return read(ctx, f.Unprivileged().S3, aws.String(f.Bucket()))
 		}},
 	}
 	if want == accepted {

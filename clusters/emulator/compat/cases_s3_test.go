@@ -26,7 +26,7 @@ func s3CommonCases() []testCase {
 			return last(f.Admin().S3.ListBuckets(ctx, &s3.ListBucketsInput{}))
 		}},
 		{"s3", "ListBuckets", "a caller without the permission", refused(403, "AccessDenied"), func(ctx context.Context, f *fixture) error {
-			return last(f.Nobody().S3.ListBuckets(ctx, &s3.ListBucketsInput{}))
+			return last(f.Unprivileged().S3.ListBuckets(ctx, &s3.ListBucketsInput{}))
 		}},
 		{"s3", "CreateBucket", "the emulator's region", accepted, func(ctx context.Context, f *fixture) error {
 			return last(f.Admin().S3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &f.Name, CreateBucketConfiguration: location}))
@@ -62,7 +62,7 @@ func s3CommonCases() []testCase {
 			return last(f.Admin().S3.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: f.object(), Prefix: aws.String("a/"), Delimiter: aws.String("/")}))
 		}},
 		{"s3", "ListObjectsV2", "a caller without the permission", refused(403, "AccessDenied"), func(ctx context.Context, f *fixture) error {
-			return last(f.Nobody().S3.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: f.object()}))
+			return last(f.Unprivileged().S3.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: f.object()}))
 		}},
 		{"s3", "PutObject", "an object", accepted, func(ctx context.Context, f *fixture) error {
 			return last(f.Admin().S3.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(f.Bucket()), Key: aws.String(key), Body: strings.NewReader("x")}))
@@ -71,7 +71,7 @@ func s3CommonCases() []testCase {
 			return last(f.Admin().S3.PutObject(ctx, &s3.PutObjectInput{Bucket: &f.Name, Key: aws.String(key), Body: strings.NewReader("x")}))
 		}},
 		{"s3", "PutObject", "a caller without the permission", refused(403, "AccessDenied"), func(ctx context.Context, f *fixture) error {
-			return last(f.Nobody().S3.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(f.Bucket()), Key: aws.String(key), Body: strings.NewReader("x")}))
+			return last(f.Unprivileged().S3.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(f.Bucket()), Key: aws.String(key), Body: strings.NewReader("x")}))
 		}},
 		{"s3", "GetObject", "an object", accepted, func(ctx context.Context, f *fixture) error {
 			return last(f.Admin().S3.GetObject(ctx, &s3.GetObjectInput{Bucket: f.object(), Key: aws.String(key)}))
@@ -101,7 +101,7 @@ func s3CommonCases() []testCase {
 			return last(f.Admin().S3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: f.object(), Key: aws.String(key)}))
 		}},
 		{"s3", "DeleteObject", "a caller without the permission", refused(403, "AccessDenied"), func(ctx context.Context, f *fixture) error {
-			return last(f.Nobody().S3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: f.object(), Key: aws.String(key)}))
+			return last(f.Unprivileged().S3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: f.object(), Key: aws.String(key)}))
 		}},
 		{"s3", "DeleteObjects", "two keys, one of them missing", accepted, func(ctx context.Context, f *fixture) error {
 			return last(f.Admin().S3.DeleteObjects(ctx, &s3.DeleteObjectsInput{Bucket: f.object(), Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String(key)}, {Key: aws.String("missing")}}}}))
@@ -113,7 +113,7 @@ func s3CommonCases() []testCase {
 			return last(f.Admin().S3.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: aws.String(f.Bucket()), Key: aws.String(key)}))
 		}},
 		{"s3", "CreateMultipartUpload", "a caller without the permission", refused(403, "AccessDenied"), func(ctx context.Context, f *fixture) error {
-			return last(f.Nobody().S3.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: aws.String(f.Bucket()), Key: aws.String(key)}))
+			return last(f.Unprivileged().S3.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: aws.String(f.Bucket()), Key: aws.String(key)}))
 		}},
 		{"s3", "UploadPart", "part 1", accepted, func(ctx context.Context, f *fixture) error {
 			return last(f.Admin().S3.UploadPart(ctx, &s3.UploadPartInput{Bucket: &f.Name, Key: aws.String(key), UploadId: f.upload(), PartNumber: aws.Int32(1), Body: strings.NewReader("x")}))

@@ -110,10 +110,10 @@ func stsKeyInfoCases() []testCase {
 		}
 	}
 	admin := func(f *fixture) *emulatortest.Clients { return f.Admin() }
-	nobody := func(f *fixture) *emulatortest.Clients { return f.Nobody() }
+	unprivileged := func(f *fixture) *emulatortest.Clients { return f.Unprivileged() }
 	const name = "GetAccessKeyInfo"
 	return []testCase{
-		{"sts", name, "a user's key, by a user without any permission", accepted, info(nobody, emulatortest.AccessKeyID)},
+		{"sts", name, "a user's key, by a user without any permission", accepted, info(unprivileged, emulatortest.AccessKeyID)},
 		{"sts", name, "a key that does not exist", refused(400, "ValidationError"), info(admin, "AKIAEPINOSUCHKEY0000")},
 		{"sts", name, "an ID of 15 characters", refused(400, "ValidationError"), info(admin, "AKIAEPINOSUCHKE")},
 		{"sts", name, "an ID with a dash", refused(400, "ValidationError"), info(admin, "AKIA-NO-SUCH-KEY-ID")},

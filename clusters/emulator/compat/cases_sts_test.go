@@ -60,7 +60,7 @@ func stsCases() []testCase {
 		})},
 
 		{"sts", "GetCallerIdentity", "a user without any permission", accepted, func(ctx context.Context, f *fixture) error {
-			return last(f.Nobody().STS.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}))
+			return last(f.Unprivileged().STS.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}))
 		}},
 		{"sts", "GetCallerIdentity", "a session of a role that is denied everything", accepted, func(ctx context.Context, f *fixture) error {
 			return last(f.Session(f.Role(f.Name, trustAccount, emulatortest.DenyAll), nil).STS.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}))
@@ -86,7 +86,7 @@ func stsCases() []testCase {
 		{"sts", "AssumeRole", "a role that does not exist", refused(403, "AccessDenied"), assume(trustAccount, func(_ *fixture, in *sts.AssumeRoleInput) { in.RoleArn = aws.String(roleARN("no-such-role")) })},
 		{"sts", "AssumeRole", "a role that trusts pods.eks.amazonaws.com only", refused(403, "AccessDenied"), assume(trustPods, nil)},
 		{"sts", "AssumeRole", "a caller without the permission", refused(403, "AccessDenied"), func(ctx context.Context, f *fixture) error {
-			return last(f.Nobody().STS.AssumeRole(ctx, &sts.AssumeRoleInput{RoleArn: aws.String(f.Role(f.Name, trustAccount, "")), RoleSessionName: aws.String("session")}))
+			return last(f.Unprivileged().STS.AssumeRole(ctx, &sts.AssumeRoleInput{RoleArn: aws.String(f.Role(f.Name, trustAccount, "")), RoleSessionName: aws.String("session")}))
 		}},
 		{"sts", "AssumeRole", "tags where the trust policy does not allow sts:TagSession", refused(403, "AccessDenied"), assume(noTags, func(_ *fixture, in *sts.AssumeRoleInput) { in.Tags = stsTags(1) })},
 		{"sts", "AssumeRole", "no signature", refused(403, "MissingAuthenticationToken"), func(ctx context.Context, f *fixture) error {

@@ -228,13 +228,13 @@ type kind[T any] struct {
 	service *Service
 	// name is the type in ARNs and tag specifications, prefix that of IDs.
 	name, prefix string
-	// notFound is the code, word what the message calls the ID.
-	notFound, word string
+	// notFound is the error code, noun is what the message calls the resource.
+	notFound, noun string
 	all            map[string]*T
 }
 
-func newKind[T any](s *Service, name, prefix, notFound, word string) kind[T] {
-	return kind[T]{s, name, prefix, notFound, word, map[string]*T{}}
+func newKind[T any](s *Service, name, prefix, notFound, noun string) kind[T] {
+	return kind[T]{s, name, prefix, notFound, noun, map[string]*T{}}
 }
 
 func newID(prefix string) string {
@@ -247,12 +247,12 @@ func newID(prefix string) string {
 func (k kind[T]) find(id string) (*T, error) {
 	switch {
 	case id == "":
-		return nil, missing("The request must contain the ID of the %s", k.word)
+		return nil, missing("The request must contain the ID of the %s", k.noun)
 	case k.all[id] == nil && !strings.HasPrefix(id, k.prefix+"-"):
 		code, _, _ := strings.Cut(k.notFound, ".")
 		return nil, query.Errorf(code+".Malformed", http.StatusBadRequest, "Invalid id: %q (expecting \"%s-...\")", id, k.prefix)
 	case k.all[id] == nil:
-		return nil, query.Errorf(k.notFound, http.StatusBadRequest, "The %s '%s' does not exist", k.word, id)
+		return nil, query.Errorf(k.notFound, http.StatusBadRequest, "The %s '%s' does not exist", k.noun, id)
 	}
 	return k.all[id], nil
 }

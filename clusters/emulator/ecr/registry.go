@@ -123,24 +123,24 @@ func (s *Service) ServeRegistry(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		return
 	}
-	told, ok := errors.AsType[*refusal](err)
+	refused, ok := errors.AsType[*refusal](err)
 	if other, is := errors.AsType[*restjson.Error](err); is && !ok {
-		told, ok = &refusal{other.Status, "DENIED", other.Message}, true
+		refused, ok = &refusal{other.Status, "DENIED", other.Message}, true
 		switch other.Code {
 		case codeAccessDenied:
-			told.status = http.StatusForbidden
+			refused.status = http.StatusForbidden
 		case codeNotFound:
-			told.status, told.code = http.StatusNotFound, "NAME_UNKNOWN"
+			refused.status, refused.code = http.StatusNotFound, "NAME_UNKNOWN"
 		case codeInvalid:
-			told.code = "NAME_INVALID"
+			refused.code = "NAME_INVALID"
 		}
 	}
 	if !ok {
 		call.Cause = err.Error()
-		told = &refusal{http.StatusInternalServerError, "UNKNOWN", "Internal error."}
+		refused = &refusal{http.StatusInternalServerError, "UNKNOWN", "Internal error."}
 	}
-	call.ErrorCode = told.code
-	writeRefusal(w, told.status, told.code, told.message)
+	call.ErrorCode = refused.code
+	writeRefusal(w, refused.status, refused.code, refused.message)
 }
 
 func (s *Service) serveRegistry(w http.ResponseWriter, r *http.Request, call *journal.Call) error {

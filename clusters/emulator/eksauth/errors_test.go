@@ -17,12 +17,12 @@ import (
 // call sends a request as the emulator hands it on, and returns what the journal was told.
 func call(t *testing.T, s *Service, set *faults.Set, cluster, token string) (*httptest.ResponseRecorder, *journal.Call) {
 	t.Helper()
-	told := &journal.Call{Service: "eks-auth"}
-	ctx := faults.NewContext(journal.NewContext(t.Context(), told), set)
+	recorded := &journal.Call{Service: "eks-auth"}
+	ctx := faults.NewContext(journal.NewContext(t.Context(), recorded), set)
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodPost, "/clusters/"+cluster+"/assume-role-for-pod-identity",
 		strings.NewReader(`{"token":"`+token+`"}`)))
-	return w, told
+	return w, recorded
 }
 
 // TestDocumentedErrors: each error of the API reference, API_auth_AssumeRoleForPodIdentity, section
@@ -68,12 +68,12 @@ func TestDocumentedErrors(t *testing.T) {
 			if test.cluster == "" {
 				test.cluster = "blue"
 			}
-			got, told := call(t, w.service(), set, test.cluster, test.token)
+			got, recorded := call(t, w.service(), set, test.cluster, test.token)
 			if got.Code != test.status || got.Header().Get("x-amzn-ErrorType") != test.code || !strings.Contains(got.Body.String(), `"message":"`) {
 				t.Errorf("got %d %s %s", got.Code, got.Header(), got.Body)
 			}
-			if told.Operation != "AssumeRoleForPodIdentity" || told.ErrorCode != test.code || (test.fault != nil) != (told.Fault != "") {
-				t.Errorf("journal: %+v", told)
+			if recorded.Operation != "AssumeRoleForPodIdentity" || recorded.ErrorCode != test.code || (test.fault != nil) != (recorded.Fault != "") {
+				t.Errorf("journal: %+v", recorded)
 			}
 			if problem, ok := errors.AsType[*SessionError](test.session); ok && !strings.Contains(got.Body.String(), problem.Problem) {
 				t.Errorf("the answer hides the problem: %s", got.Body)
@@ -130,9 +130,9 @@ func TestJournal(t *testing.T) {
 	s := newSigner()
 	token, expired := s.token(nil), s.token(map[string]any{"exp": now.Unix()})
 	for _, test := range []struct{ token, subject string }{{token, "blue/default/app/web-0"}, {expired, ""}, {"a.b.c", ""}} {
-		_, told := call(t, newWorld(t, s).service(), nil, "blue", test.token)
-		if told.Token != journal.Fingerprint(test.token) || told.Subject != test.subject {
-			t.Errorf("got %+v", told)
+		_, recorded := call(t, newWorld(t, s).service(), nil, "blue", test.token)
+		if recorded.Token != journal.Fingerprint(test.token) || recorded.Subject != test.subject {
+			t.Errorf("got %+v", recorded)
 		}
 	}
 }
@@ -181,11 +181,11 @@ func TestAssociationCounts(t *testing.T) {
 }
 
 func TestOperations(t *testing.T) {
-	told := &journal.Call{}
+	recorded := &journal.Call{}
 	w := newWorld(t, newSigner())
-	r := httptest.NewRequestWithContext(journal.NewContext(context.Background(), told), http.MethodPost, "/clusters/blue/assume-role-for-pod-identity", nil)
+	r := httptest.NewRequestWithContext(journal.NewContext(context.Background(), recorded), http.MethodPost, "/clusters/blue/assume-role-for-pod-identity", nil)
 	w.service().ServeHTTP(httptest.NewRecorder(), r)
-	if names := Operations(); len(names) != 1 || told.Operation != names[0] {
-		t.Errorf("routes %q, names %q", told.Operation, names)
+	if names := Operations(); len(names) != 1 || recorded.Operation != names[0] {
+		t.Errorf("routes %q, names %q", recorded.Operation, names)
 	}
 }

@@ -101,8 +101,8 @@ func (f *Fixture) User(policy string) *Clients {
 	return f.As(*key.AccessKey.AccessKeyId, *key.AccessKey.SecretAccessKey, "")
 }
 
-// Nobody is a user who may do nothing.
-func (f *Fixture) Nobody() *Clients { return f.User("") }
+// Unprivileged is a user without permissions.
+func (f *Fixture) Unprivileged() *Clients { return f.User("") }
 
 // Role makes a role with a trust policy and an inline policy, "" for none, and returns its ARN.
 func (f *Fixture) Role(name, trust, policy string) string {

@@ -228,8 +228,8 @@ func TestFailedWrites(t *testing.T) {
 				return append(seen, body)
 			}
 			seen, records := look(server), table.copy()
-			if told := strings.Join(seen[:len(seen)-1], ""); strings.Contains(told, "<Error>") {
-				t.Fatalf("a question is refused: %s", told)
+			if answer := strings.Join(seen[:len(seen)-1], ""); strings.Contains(answer, "<Error>") {
+				t.Fatalf("a question is refused: %s", answer)
 			}
 
 			table.fail(true)

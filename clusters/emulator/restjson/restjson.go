@@ -70,7 +70,7 @@ func WriteError(w http.ResponseWriter, err error, internalCode string) string {
 
 // Cause is the text of an error that WriteError does not tell; "" for an *Error.
 func Cause(err error) string {
-	if _, told := errors.AsType[*Error](err); told || err == nil {
+	if _, known := errors.AsType[*Error](err); known || err == nil {
 		return ""
 	}
 	return err.Error()

@@ -52,7 +52,7 @@ func (h *handler) getObject(q *request) error {
 	}
 	q.setVersion(v)
 	if strings.EqualFold(q.http.Header.Get("X-Amz-Checksum-Mode"), "ENABLED") {
-		q.tellChecksum(header, v, wanted)
+		q.setChecksumHeader(header, v, wanted)
 	}
 	status := http.StatusOK
 	if wanted.partial {
@@ -70,10 +70,10 @@ func (h *handler) getObject(q *request) error {
 	return nil
 }
 
-// tellChecksum tells the checksum of what is given: the whole object, or a part by its number. A part of several
+// setChecksumHeader tells the checksum of what is given: the whole object, or a part by its number. A part of several
 // has one of its own if the object's is composite (https://github.com/localstack/localstack/pull/12842); a range
 // has none.
-func (q *request) tellChecksum(header http.Header, v *objects.Version, wanted span) {
+func (q *request) setChecksumHeader(header http.Header, v *objects.Version, wanted span) {
 	switch {
 	case !wanted.partial, wanted.end-wanted.begin == len(v.Data) && q.query.Has("partNumber") && v.Checksum.Type == checksum.FullObject:
 		setChecksum(header, v.Checksum)

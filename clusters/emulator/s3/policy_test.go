@@ -100,9 +100,9 @@ func TestBucketPolicy(t *testing.T) {
 // Every bucket blocks public access until it is told not to (access-control-block-public-access).
 func TestPublicAccessBlock(t *testing.T) {
 	c, server := setUp(t)
-	ctx, bucket, nobody := t.Context(), aws.String("bucket"), anonymous(server)
+	ctx, bucket, unsigned := t.Context(), aws.String("bucket"), anonymous(server)
 	read := func() error {
-		_, err := get(ctx, nobody, "epi/default/test.txt")
+		_, err := get(ctx, unsigned, "epi/default/test.txt")
 		return err
 	}
 	block := func(b types.PublicAccessBlockConfiguration) {
@@ -150,7 +150,7 @@ func TestPublicAccessBlock(t *testing.T) {
 func TestAnonymous(t *testing.T) {
 	c, server := setUp(t)
 	openUp(t, c)
-	ctx, bucket, nobody := t.Context(), aws.String("bucket"), anonymous(server)
+	ctx, bucket, unsigned := t.Context(), aws.String("bucket"), anonymous(server)
 	wantError(t, setPolicy(ctx, c, everyoneMayGet+
 		`,{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"s3:PutObject","Resource":"arn:aws:s3:::bucket/drop/*"}`+
 		`,{"Effect":"Allow","Principal":{"AWS":["123456789012","arn:aws:iam::123456789012:user/epi-admin"]},"Action":"s3:*","Resource":["arn:aws:s3:::bucket/top.txt","arn:aws:s3:::bucket"]}`+
@@ -167,30 +167,30 @@ func TestAnonymous(t *testing.T) {
 		"epi/default/missing":  {"AccessDenied", 403},
 		"top.txt":              {"AccessDenied", 403},
 	} {
-		text, err := get(ctx, nobody, key)
+		text, err := get(ctx, unsigned, key)
 		wantError(t, err, test.code, test.status)
 		if test.status == 0 && text != "text of "+key {
 			t.Errorf("%s: %q", key, text)
 		}
 	}
-	_, err := nobody.PutObject(ctx, &sdk.PutObjectInput{Bucket: bucket, Key: aws.String("drop/x"), Body: strings.NewReader("x")})
+	_, err := unsigned.PutObject(ctx, &sdk.PutObjectInput{Bucket: bucket, Key: aws.String("drop/x"), Body: strings.NewReader("x")})
 	wantError(t, err, "", 0)
 	for name, do := range map[string]func() error{
 		"ListBuckets": func() error {
-			_, err := nobody.ListBuckets(ctx, &sdk.ListBucketsInput{})
+			_, err := unsigned.ListBuckets(ctx, &sdk.ListBucketsInput{})
 			return err
 		},
 		"CreateBucket": func() error {
-			_, err := nobody.CreateBucket(ctx, &sdk.CreateBucketInput{Bucket: aws.String("nobodys"), CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: iamtest.Region}})
+			_, err := unsigned.CreateBucket(ctx, &sdk.CreateBucketInput{Bucket: aws.String("nobodys"), CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: iamtest.Region}})
 			return err
 		},
-		"PutBucketPolicy": func() error { return setPolicy(ctx, nobody, everyoneMayGet) },
+		"PutBucketPolicy": func() error { return setPolicy(ctx, unsigned, everyoneMayGet) },
 		"DeleteBucket": func() error {
-			_, err := nobody.DeleteBucket(ctx, &sdk.DeleteBucketInput{Bucket: bucket})
+			_, err := unsigned.DeleteBucket(ctx, &sdk.DeleteBucketInput{Bucket: bucket})
 			return err
 		},
 		"ListObjectsV2": func() error {
-			_, err := nobody.ListObjectsV2(ctx, &sdk.ListObjectsV2Input{Bucket: bucket})
+			_, err := unsigned.ListObjectsV2(ctx, &sdk.ListObjectsV2Input{Bucket: bucket})
 			return err
 		},
 	} {

@@ -69,8 +69,8 @@ func TestNewBucketSettings(t *testing.T) {
 	_, err = c.GetObjectAcl(ctx, &sdk.GetObjectAclInput{Bucket: bucket, Key: aws.String("missing")})
 	wantError(t, err, "NoSuchKey", 404)
 	// Reads like these need permission too.
-	nobody := session(t, server, allowing(`"s3:ListBucket"`, "*"), nil)
-	_, err = nobody.GetBucketEncryption(ctx, &sdk.GetBucketEncryptionInput{Bucket: bucket})
+	denied := session(t, server, allowing(`"s3:ListBucket"`, "*"), nil)
+	_, err = denied.GetBucketEncryption(ctx, &sdk.GetBucketEncryptionInput{Bucket: bucket})
 	wantError(t, err, "AccessDenied", 403)
 }
 

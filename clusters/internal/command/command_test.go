@@ -212,11 +212,11 @@ func TestOfItsOwnSignalAProgramCanMakeSomething(t *testing.T) {
 func TestNothingStartsUnderAContextThatEnded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	told := false
+	reported := false
 	cmd := self(t, "print")
-	cmd.OnLine = func(string) { told = true }
-	if err := cmd.Run(ctx); !errors.Is(err, context.Canceled) || told {
-		t.Errorf("error %v, ran: %v", err, told)
+	cmd.OnLine = func(string) { reported = true }
+	if err := cmd.Run(ctx); !errors.Is(err, context.Canceled) || reported {
+		t.Errorf("error %v, ran: %v", err, reported)
 	}
 }
 

@@ -23,7 +23,7 @@ func Acquire(ctx context.Context, file string, waiting func()) (release func(), 
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return nil, fmt.Errorf("lock %s: %w", file, err)
 	}
-	told := false
+	reported := false
 	for {
 		held, err := try(file)
 		if err != nil {
@@ -32,8 +32,8 @@ func Acquire(ctx context.Context, file string, waiting func()) (release func(), 
 		if held != nil {
 			return func() { _ = held.Close() }, nil // closing is what releases
 		}
-		if !told {
-			told = true
+		if !reported {
+			reported = true
 			waiting()
 		}
 		select {

@@ -61,7 +61,7 @@ func Try(file string, alone bool, text string) (*Lock, error) {
 			return nil, fmt.Errorf("lock %s: %w", file, err)
 		}
 		if held != nil && text != "" {
-			if err := held.Tell(text); err != nil {
+			if err := held.Write(text); err != nil {
 				held.Release()
 				return nil, err
 			}
@@ -116,8 +116,8 @@ func hold(name string, alone bool) (*Lock, error) {
 	return &Lock{file: file}, nil
 }
 
-// Tell writes down who holds the lock, one line, for others to read.
-func (l *Lock) Tell(text string) error {
+// Write writes down who holds the lock, one line, for others to read.
+func (l *Lock) Write(text string) error {
 	_, err := fmt.Fprintf(l.file, "%d %s %s\n", os.Getpid(), startOf(os.Getpid()), text)
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
 		return nil // it is locked; only who holds it cannot be told

@@ -23,9 +23,9 @@ const maxSize = 1 << 20
 type Value struct {
 	// Section is the key that it stands below; empty at the top.
 	Section, Key string
-	// Words are the value as it is written, without quotes; one, unless List.
-	Words []string
-	List  bool
+	// Arguments are the value as it is written, without quotes; one, unless List.
+	Arguments []string
+	List      bool
 	// Line and Column of the key, from 1.
 	Line, Column int
 }
@@ -150,13 +150,13 @@ func (f *File) read(section string, mapping *yaml.Node) {
 				f.problem(section, key.Value, key, fmt.Sprintf("key %s: %s", key.Value, text))
 				continue
 			}
-			f.Values = append(f.Values, Value{Section: section, Key: key.Value, Words: []string{value.Value}, Line: key.Line, Column: key.Column})
+			f.Values = append(f.Values, Value{Section: section, Key: key.Value, Arguments: []string{value.Value}, Line: key.Line, Column: key.Column})
 		}
 	}
 }
 
 func (f *File) list(section string, key, list *yaml.Node) {
-	words := make([]string, 0, len(list.Content))
+	arguments := make([]string, 0, len(list.Content))
 	for _, item := range list.Content {
 		if item.Kind == yaml.AliasNode {
 			item = item.Alias
@@ -165,9 +165,9 @@ func (f *File) list(section string, key, list *yaml.Node) {
 			f.problem(section, key.Value, item, fmt.Sprintf("key %s, in its list: %s", key.Value, text))
 			return
 		}
-		words = append(words, item.Value)
+		arguments = append(arguments, item.Value)
 	}
-	f.Values = append(f.Values, Value{Section: section, Key: key.Value, Words: words, List: true, Line: key.Line, Column: key.Column})
+	f.Values = append(f.Values, Value{Section: section, Key: key.Value, Arguments: arguments, List: true, Line: key.Line, Column: key.Column})
 }
 
 func (f *File) problem(section, key string, at *yaml.Node, text string) {

@@ -121,7 +121,7 @@ func FuzzParse(f *testing.F) {
 		lines := strings.Count(string(data), "\n") + strings.Count(string(data), "\r") + strings.Count(string(data), "\u0085") + strings.Count(string(data), "\u2028") + strings.Count(string(data), "\u2029") + 1
 		seen := map[[2]string]bool{}
 		for _, value := range file.Values {
-			if !value.List && len(value.Words) != 1 {
+			if !value.List && len(value.Arguments) != 1 {
 				t.Errorf("%+v is one value", value)
 			}
 			if value.Line < 1 || value.Line > lines || value.Column < 1 {

@@ -3,9 +3,9 @@ package nearest
 
 import "strings"
 
-// Word returns the known word that is the likeliest to be meant by word, or "" if none is near. Capitals,
+// Find returns the known word that is the likeliest to be meant by word, or "" if none is near. Capitals,
 // and '_' for '-', make no difference. Of words that are equally near the first one is taken.
-func Word(word string, known []string) string {
+func Find(word string, known []string) string {
 	word = plain(word)
 	best, fewest := "", most(word)+1
 	for _, candidate := range known {
@@ -32,7 +32,7 @@ func Word(word string, known []string) string {
 
 // DidYouMean is the end of a sentence that names the nearest known word, or "".
 func DidYouMean(word, prefix string, known []string) string {
-	if near := Word(word, known); near != "" {
+	if near := Find(word, known); near != "" {
 		return "; did you mean " + prefix + near + "?"
 	}
 	return ""

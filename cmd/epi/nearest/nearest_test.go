@@ -30,7 +30,7 @@ func TestWordFindsWhatWasMeant(t *testing.T) {
 		{"", flags, ""},
 		{strings.Repeat("x", 1<<20), flags, ""},
 	} {
-		if got := Word(row.word, row.known); got != row.want {
+		if got := Find(row.word, row.known); got != row.want {
 			t.Errorf("%.20q: %q, want %q", row.word, got, row.want)
 		}
 	}

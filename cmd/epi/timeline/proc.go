@@ -64,12 +64,12 @@ func read(proc string) (usage, error) {
 // busy is the first line's time but for idle and iowait: proc_stat(5).
 func busy(stat []byte) (int64, error) {
 	line, _, _ := bytes.Cut(stat, []byte("\n"))
-	words := bytes.Fields(line)
-	if len(words) < 8 || string(words[0]) != "cpu" {
+	fields := bytes.Fields(line)
+	if len(fields) < 8 || string(fields[0]) != "cpu" {
 		return 0, errors.New("read what the processors do: /proc/stat does not begin with the time of all")
 	}
 	var sum int64
-	for i, word := range words[1:8] { // user nice system idle iowait irq softirq; guests are in user
+	for i, word := range fields[1:8] { // user nice system idle iowait irq softirq; guests are in user
 		n, err := strconv.ParseInt(string(word), 10, 64)
 		if err != nil {
 			return 0, fmt.Errorf("read what the processors do: %w", err)
@@ -88,14 +88,14 @@ func parse(pid int, stat []byte) (process, used, bool) {
 	if open < 0 || end < open {
 		return process{}, used{}, false
 	}
-	words := bytes.Fields(stat[end+1:]) // from field 3 on
+	fields := bytes.Fields(stat[end+1:]) // from field 3 on
 	const utime, stime, start = 14 - 3, 15 - 3, 22 - 3
-	if len(words) <= start {
+	if len(fields) <= start {
 		return process{}, used{}, false
 	}
 	var numbers [3]int64
 	for i, field := range [3]int{utime, stime, start} {
-		n, err := strconv.ParseInt(string(words[field]), 10, 64)
+		n, err := strconv.ParseInt(string(fields[field]), 10, 64)
 		if err != nil || n < 0 || n > 1<<60 {
 			return process{}, used{}, false
 		}

@@ -88,7 +88,7 @@ type moveRow struct {
 	About, Track, Machines string
 	Old, New, Ratio, P     string
 	Outcome                reports.Outcome
-	Words                  string
+	Label                  string
 	Before, First          runRef
 	Changes                []string
 	Machine                string
@@ -98,7 +98,7 @@ type moveRow struct {
 type comparedRow struct {
 	Run       runRef
 	What      string
-	Told      []string
+	Texts     []string
 	More      int
 	Unchanged int
 }
@@ -260,7 +260,7 @@ func day(r history.Record) string { return r.Started.UTC().Format("2 January 200
 func (s *site) breakRow(track history.Track, b history.Break) breakRow {
 	row := breakRow{
 		ID: plain(b.ID), Statement: s.statement(b.ID), Track: plain(track.Name), Broke: s.ref(b.Broke), Held: s.ref(b.Held),
-		Failed: b.Failed, Undecided: b.Undecided, Changes: told(b.Changes),
+		Failed: b.Failed, Undecided: b.Undecided, Changes: texts(b.Changes),
 	}
 	row.Link = row.Broke.at(row.ID)
 	if b.Held.Results == "" {
@@ -273,7 +273,7 @@ func (s *site) breakRow(track history.Track, b history.Break) breakRow {
 	return row
 }
 
-func told(changes []history.Change) []string {
+func texts(changes []history.Change) []string {
 	var list []string
 	for _, change := range changes {
 		change.Old, change.New = shortened(change.Old), shortened(change.New)
@@ -304,7 +304,7 @@ func (s *site) moveRow(number int, series history.Series, c history.ChangePoint)
 	row := moveRow{
 		About: plain(series.About()), Track: plain(series.Track), Machines: plain(series.Machines),
 		Old: reports.Quantity(c.Old, series.Unit), New: reports.Quantity(c.New, series.Unit), P: fmt.Sprintf("%.2g", c.P),
-		Before: s.ref(c.Before), First: s.ref(c.First), Changes: told(c.Changes), Machine: c.Machine, Outcome: reports.Skipped, Words: "different",
+		Before: s.ref(c.Before), First: s.ref(c.First), Changes: texts(c.Changes), Machine: c.Machine, Outcome: reports.Skipped, Label: "different",
 		Link: fmt.Sprintf("%s#series-%d", trendsFile, number+1),
 	}
 	if c.Ratio > 0 {
@@ -312,11 +312,11 @@ func (s *site) moveRow(number int, series history.Series, c history.ChangePoint)
 	}
 	switch {
 	case c.Machine != "" && c.Worse:
-		row.Outcome, row.Words = reports.Error, "worse, or the machine"
+		row.Outcome, row.Label = reports.Error, "worse, or the machine"
 	case c.Worse:
-		row.Outcome, row.Words = reports.Fail, "worse"
+		row.Outcome, row.Label = reports.Fail, "worse"
 	case c.Better:
-		row.Outcome, row.Words = reports.Pass, "better"
+		row.Outcome, row.Label = reports.Pass, "better"
 	}
 	return row
 }
@@ -331,7 +331,7 @@ func (s *site) comparedRow(r history.Record) comparedRow {
 	}
 	const most = 5
 	for _, d := range r.Bench.Moved[:min(len(r.Bench.Moved), most)] {
-		row.Told = append(row.Told, plain(fmt.Sprintf("%s × %.3g %s", d.About(), d.Ratio, d.Verdict)))
+		row.Texts = append(row.Texts, plain(fmt.Sprintf("%s × %.3g %s", d.About(), d.Ratio, d.Verdict)))
 	}
 	row.More = max(0, len(r.Bench.Moved)-most)
 	return row
@@ -424,7 +424,7 @@ func (s *site) grid(track history.Track, from, to int, prefix string) grid {
 		outcomes[i] = run.Outcomes()
 		c := column{runRef: s.ref(run), Day: run.Started.UTC().Format("01-02"), Time: run.Started.UTC().Format("2006-01-02 15:04 UTC")}
 		if from+i > 0 {
-			c.Changed = strings.Join(told(history.Changes(track.Runs[from+i-1], run)), "; ")
+			c.Changed = strings.Join(texts(history.Changes(track.Runs[from+i-1], run)), "; ")
 		}
 		g.Columns = append(g.Columns, c)
 	}
@@ -443,7 +443,7 @@ func (s *site) grid(track history.Track, from, to int, prefix string) grid {
 			c := cell{Outcome: outcome, Mark: marks[outcome]}
 			if outcome == reports.Fail || outcome == reports.Error {
 				c.Link = g.Columns[i].at(row.ID)
-				c.Label = fmt.Sprintf("%s: %s in run %s", row.ID, outcome.Words(), g.Columns[i].ID)
+				c.Label = fmt.Sprintf("%s: %s in run %s", row.ID, outcome.Label(), g.Columns[i].ID)
 			}
 			switch {
 			case outcome == reports.Fail:
@@ -484,7 +484,7 @@ type seriesPlot struct {
 	Newest, Median                   string
 	Plot                             *plot
 	Moves                            []moveRow
-	Words                            string
+	Label                            string
 }
 
 // plot has everything placed, in percent of its sides or, for lines, in a square with sides of 1000.
@@ -512,16 +512,16 @@ func (s *site) trendsPage() trends {
 		newest := series.Points[len(series.Points)-1]
 		shown := seriesPlot{
 			ID: fmt.Sprintf("series-%d", i+1), About: plain(series.About()), Track: plain(series.Track), Machines: plain(series.Machines), Size: plain(series.Size),
-			Runs: len(series.Points), More: max(0, len(series.Points)-plotted), Newest: reports.Quantity(newest.Median, series.Unit), Words: "no change shown",
+			Runs: len(series.Points), More: max(0, len(series.Points)-plotted), Newest: reports.Quantity(newest.Median, series.Unit), Label: "no change shown",
 		}
 		if len(series.Points) < 6 {
-			shown.Words = "too few runs to show a change"
+			shown.Label = "too few runs to show a change"
 		}
 		for _, change := range series.Changes {
 			shown.Moves = append(shown.Moves, s.moveRow(i, series, change))
 		}
 		if n := len(shown.Moves); n > 0 {
-			shown.Words = shown.Moves[n-1].Words
+			shown.Label = shown.Moves[n-1].Label
 		}
 		if len(series.Points) < plotFrom {
 			page.addFew(shown)

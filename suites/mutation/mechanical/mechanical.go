@@ -186,7 +186,7 @@ func (f *finder) visit(node ast.Node) bool {
 	case *ast.ImportSpec, *ast.StructType, *ast.InterfaceType:
 		return false
 	case *ast.CallExpr:
-		return !tellsPeople(node)
+		return !writesForPeople(node)
 	case *ast.KeyValueExpr: // what a metric is for is told to people
 		key, ok := node.Key.(*ast.Ident)
 		return !ok || key.Name != "Help"
@@ -238,7 +238,7 @@ func (f *finder) statements(list []ast.Stmt) {
 	for _, statement := range list {
 		switch statement := statement.(type) {
 		case *ast.ExprStmt:
-			if call, ok := statement.X.(*ast.CallExpr); ok && tellsPeople(call) {
+			if call, ok := statement.X.(*ast.CallExpr); ok && writesForPeople(call) {
 				continue
 			}
 		case *ast.AssignStmt:
@@ -257,9 +257,9 @@ func (f *finder) statements(list []ast.Stmt) {
 	}
 }
 
-// tellsPeople says that a call writes a log or makes the text of an error: its words are no behaviour that
+// writesForPeople says that a call writes a log or makes the text of an error: its words are no behaviour that
 // a requirement is about.
-func tellsPeople(call *ast.CallExpr) bool {
+func writesForPeople(call *ast.CallExpr) bool {
 	selected, ok := call.Fun.(*ast.SelectorExpr)
 	if !ok {
 		return false
