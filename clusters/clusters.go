@@ -72,8 +72,8 @@ type Version struct{ Product, Version string }
 // Upstream are the versions that CompatUpstream is like, by role.
 func Upstream() map[string]Version {
 	return map[string]Version{
-		"agent":   {"eks-pod-identity-agent", "v0.1.37"},
-		"webhook": {"amazon-eks-pod-identity-webhook", "3bf80a34"},
+		"agent":   {AgentProduct, "v0.1.37"},
+		"webhook": {WebhookProduct, "3bf80a34"},
 	}
 }
 

@@ -47,7 +47,7 @@ func leakyCluster(t *testing.T, namespace string) *httptest.Server {
 		"/api/v1/namespaces/" + namespace + "/events": corev1.EventList{Items: []corev1.Event{{Reason: "Failed", Message: leaks}}},
 		"/v1/calls": control.Calls{Calls: []control.Call{{Time: time.Now(), Service: "eks-auth", Subject: "epi/" + namespace + "/app/probe", Status: http.StatusBadRequest, Decision: leaks}}},
 	}
-	for _, subject := range []struct{ namespace, pod string }{{"kube-system", "agent"}, {"epi-system", "webhook"}} {
+	for _, subject := range []struct{ namespace, pod string }{{clusters.AgentNamespace, "agent"}, {clusters.WebhookNamespace, "webhook"}} {
 		answers["/api/v1/namespaces/"+subject.namespace+"/pods"] = corev1.PodList{Items: []corev1.Pod{{
 			ObjectMeta: metav1.ObjectMeta{Namespace: subject.namespace, Name: subject.pod}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "main"}}},
 		}}}

@@ -20,17 +20,7 @@ import (
 	"github.com/podidentity/epi/clusters"
 )
 
-const (
-	// AgentNamespace and AgentName are where the EKS add-on puts the agent's DaemonSet.
-	AgentNamespace = "kube-system"
-	AgentName      = "eks-pod-identity-agent"
-	// WebhookNamespace and WebhookName are the webhook's Deployment, Service and
-	// MutatingWebhookConfiguration.
-	WebhookNamespace = "epi-system"
-	WebhookName      = "pod-identity-webhook"
-
-	timeoutReady = 2 * time.Minute
-)
+const timeoutReady = 2 * time.Minute
 
 // Installer installs and awaits the add-ons of one cluster.
 type Installer struct {
@@ -73,7 +63,7 @@ func (i *Installer) create(ctx context.Context, object k8s.Object) error {
 
 // WaitAgent waits until the agent is ready on each node that it is scheduled to.
 func (i *Installer) WaitAgent(ctx context.Context, task clusters.Task) error {
-	set := &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: AgentNamespace, Name: AgentName}}
+	set := &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: clusters.AgentNamespace, Name: clusters.AgentName}}
 	return i.await(ctx, task, set, func() (bool, string) {
 		ready, desired := set.Status.NumberReady, set.Status.DesiredNumberScheduled
 		done := set.Status.ObservedGeneration >= set.Generation && desired > 0 &&
@@ -84,7 +74,7 @@ func (i *Installer) WaitAgent(ctx context.Context, task clusters.Task) error {
 
 // WaitWebhook waits until the webhook is available.
 func (i *Installer) WaitWebhook(ctx context.Context, task clusters.Task) error {
-	deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: WebhookNamespace, Name: WebhookName}}
+	deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: clusters.WebhookNamespace, Name: clusters.WebhookName}}
 	return i.await(ctx, task, deployment, func() (bool, string) {
 		done := deployment.Status.ObservedGeneration >= deployment.Generation && deployment.Status.AvailableReplicas > 0 &&
 			deployment.Status.UpdatedReplicas == deployment.Status.Replicas

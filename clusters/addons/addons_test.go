@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/e2e-framework/klient/decoder"
 	"sigs.k8s.io/e2e-framework/klient/k8s"
 
+	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/manifests"
 )
 
@@ -31,7 +32,7 @@ func TestAgentManifestTakesWhatTheRunDecides(t *testing.T) {
 		t.Fatal(err)
 	}
 	set := decode[*appsv1.DaemonSet](t, objects)
-	if set.Namespace != AgentNamespace || set.Name != AgentName {
+	if set.Namespace != clusters.AgentNamespace || set.Name != clusters.AgentName {
 		t.Errorf("agent is %s/%s", set.Namespace, set.Name)
 	}
 	agent := Agent{Subject: Subject{Image: "agent:1"}, ClusterName: "blue", Region: "eu-west-1", Endpoint: "http://auth"}

@@ -3,6 +3,8 @@ package addons
 import (
 	"slices"
 	"testing"
+
+	"github.com/podidentity/epi/clusters"
 )
 
 // TestConfigurationValues: what the add-on's schema lets users set (DescribeAddonConfiguration of
@@ -31,7 +33,7 @@ affinity: {nodeAffinity: {}}
 	switch container := spec.Containers[0]; {
 	case len(spec.Tolerations) != 1 || spec.Tolerations[0].Key != "a", spec.PriorityClassName != "high", spec.Affinity == nil, spec.Affinity != nil && spec.Affinity.NodeAffinity == nil:
 		t.Errorf("pod %+v", spec)
-	case labels["team"] != "blue" || labels["app.kubernetes.io/name"] != AgentName || set.Spec.Template.Annotations["note"] != "x":
+	case labels["team"] != "blue" || labels["app.kubernetes.io/name"] != clusters.AgentName || set.Spec.Template.Annotations["note"] != "x":
 		t.Errorf("labels %v, annotations %v", labels, set.Spec.Template.Annotations)
 	case container.Resources.Requests.Cpu().String() != "10m":
 		t.Errorf("resources %+v", container.Resources)

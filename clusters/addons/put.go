@@ -91,7 +91,7 @@ func (i *Installer) PutAgent(ctx context.Context, template corev1.PodTemplateSpe
 }
 
 func agentSet() *appsv1.DaemonSet {
-	return &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: AgentNamespace, Name: AgentName}}
+	return &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: clusters.AgentNamespace, Name: clusters.AgentName}}
 }
 
 // owned are the pods that an object of that name makes.

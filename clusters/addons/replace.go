@@ -21,22 +21,22 @@ import (
 // ReplaceAgent makes the agent run another image and returns when its pods are ready and those of
 // before are gone.
 func (i *Installer) ReplaceAgent(ctx context.Context, image string, task clusters.Task) error {
-	set := &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: AgentNamespace, Name: AgentName}}
+	set := &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: clusters.AgentNamespace, Name: clusters.AgentName}}
 	if err := i.change(ctx, set, func() { setImage(&set.Spec.Template.Spec, image, true) }); err != nil {
 		return err
 	}
-	_, err := i.waitReplaced(ctx, task, AgentNamespace, set.Spec.Selector, int(set.Status.DesiredNumberScheduled), image)
+	_, err := i.waitReplaced(ctx, task, clusters.AgentNamespace, set.Spec.Selector, int(set.Status.DesiredNumberScheduled), image)
 	return err
 }
 
 // ReplaceWebhook makes the webhook run another image and returns the addresses of its pods when
 // they are ready and those of before are gone.
 func (i *Installer) ReplaceWebhook(ctx context.Context, image string, task clusters.Task) ([]string, error) {
-	deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: WebhookNamespace, Name: WebhookName}}
+	deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: clusters.WebhookNamespace, Name: clusters.WebhookName}}
 	if err := i.change(ctx, deployment, func() { setImage(&deployment.Spec.Template.Spec, image, false) }); err != nil {
 		return nil, err
 	}
-	return i.waitReplaced(ctx, task, WebhookNamespace, deployment.Spec.Selector, int(ptr.Deref(deployment.Spec.Replicas, 1)), image)
+	return i.waitReplaced(ctx, task, clusters.WebhookNamespace, deployment.Spec.Selector, int(ptr.Deref(deployment.Spec.Replicas, 1)), image)
 }
 
 // setImage sets the image of the containers and, where they run the same program, of those before them.

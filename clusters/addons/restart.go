@@ -33,7 +33,7 @@ func (i *Installer) Restart(ctx context.Context, task clusters.Task) error {
 		return i.waitAnew(ctx, set, old, task)
 	})
 	group.Go(func() error {
-		deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: WebhookNamespace, Name: WebhookName}}
+		deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: clusters.WebhookNamespace, Name: clusters.WebhookName}}
 		if err := i.resources.Get(ctx, deployment.Name, deployment.Namespace, deployment); err != nil {
 			return unlessAbsent(deployment.Namespace, deployment.Name, err)
 		}

@@ -30,19 +30,19 @@ type Webhook struct {
 
 // InstallWebhook creates the webhook with a certificate of its own, made for this installation.
 func (i *Installer) InstallWebhook(ctx context.Context, webhook Webhook) error {
-	host := WebhookName + "." + WebhookNamespace + ".svc"
+	host := clusters.WebhookName + "." + clusters.WebhookNamespace + ".svc"
 	certificate, key, err := cert.GenerateSelfSignedCertKey(host, nil, []string{host + ".cluster.local"})
 	if err != nil {
 		return fmt.Errorf("make certificate of webhook: %w", err)
 	}
 	secrets := []*corev1.Secret{
 		{
-			ObjectMeta: metav1.ObjectMeta{Namespace: WebhookNamespace, Name: WebhookName + "-tls"},
+			ObjectMeta: metav1.ObjectMeta{Namespace: clusters.WebhookNamespace, Name: clusters.WebhookName + "-tls"},
 			Type:       corev1.SecretTypeTLS,
 			Data:       map[string][]byte{corev1.TLSCertKey: certificate, corev1.TLSPrivateKeyKey: key},
 		},
 		{
-			ObjectMeta: metav1.ObjectMeta{Namespace: WebhookNamespace, Name: syncContainer},
+			ObjectMeta: metav1.ObjectMeta{Namespace: clusters.WebhookNamespace, Name: syncContainer},
 			Data:       map[string][]byte{"token": []byte(webhook.SyncToken)},
 		},
 	}

@@ -5,7 +5,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
-	"github.com/podidentity/epi/clusters/addons"
+	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/ownership"
 )
 
@@ -36,7 +36,7 @@ type object = map[string]any
 func (r request) clusterConfig() ([]byte, error) {
 	addonList := []object{{"name": "vpc-cni"}, {"name": "kube-proxy"}, {"name": "coredns"}}
 	if r.withAgent {
-		agent := object{"name": addons.AgentName}
+		agent := object{"name": clusters.AgentName}
 		if r.agentVersion != "" {
 			agent["version"] = r.agentVersion
 		}

@@ -140,7 +140,7 @@ func (c *creation) agent(ctx context.Context, task clusters.Task) error {
 	if c.spec.Agent.Image != "" {
 		return c.agentImage(ctx, task)
 	}
-	name := addons.AgentName
+	name := clusters.AgentName
 	_, err := c.eks.DescribeAddon(ctx, &awseks.DescribeAddonInput{ClusterName: &c.env.ClusterName, AddonName: &name})
 	if _, none := errors.AsType[*ekstypes.ResourceNotFoundException](err); none {
 		input := &awseks.CreateAddonInput{ClusterName: &c.env.ClusterName, AddonName: &name, ResolveConflicts: ekstypes.ResolveConflictsNone}

@@ -57,12 +57,8 @@ func capabilitiesOf(nodes []corev1.Node) []clusters.Capability {
 	return capabilities
 }
 
-// The names under which the EKS add-on and the EKS control plane bring agent and webhook.
-const (
-	agentNamespace = "kube-system"
-	agentName      = "eks-pod-identity-agent"
-	webhookName    = "iam-for-pods.amazonaws.com"
-)
+// hostedWebhook is the name of the webhook that the EKS control plane registers.
+const hostedWebhook = "iam-for-pods.amazonaws.com"
 
 // controlPlane stands for the image of a webhook that runs where nobody can see it.
 const controlPlane = "run by the control plane"
@@ -109,16 +105,16 @@ func describe(subject clusters.Subject) string {
 
 func findAgent(ctx context.Context, client kubernetes.Interface) (clusters.Subject, error) {
 	subject := clusters.Subject{Role: "agent"}
-	set, err := client.AppsV1().DaemonSets(agentNamespace).Get(ctx, agentName, metav1.GetOptions{})
+	set, err := client.AppsV1().DaemonSets(clusters.AgentNamespace).Get(ctx, clusters.AgentName, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		subject.Absent = true
 		return subject, nil
 	}
 	if err != nil {
-		return subject, fmt.Errorf("get DaemonSet %s/%s: %w", agentNamespace, agentName, err)
+		return subject, fmt.Errorf("get DaemonSet %s/%s: %w", clusters.AgentNamespace, clusters.AgentName, err)
 	}
 	subject.Image = set.Spec.Template.Spec.Containers[0].Image
-	subject.Digest, err = digestOf(ctx, client, agentNamespace, set.Spec.Selector, subject.Image)
+	subject.Digest, err = digestOf(ctx, client, clusters.AgentNamespace, set.Spec.Selector, subject.Image)
 	return subject, err
 }
 
@@ -130,7 +126,7 @@ func findWebhook(ctx context.Context, client kubernetes.Interface) (clusters.Sub
 	}
 	for _, configuration := range list.Items {
 		for _, webhook := range configuration.Webhooks {
-			if webhook.Name != webhookName {
+			if webhook.Name != hostedWebhook {
 				continue
 			}
 			subject.Absent, subject.Image = false, controlPlane

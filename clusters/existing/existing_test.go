@@ -42,14 +42,14 @@ func podWith(namespace, name string, labels map[string]string, image string) *co
 func hook(client admissionv1.WebhookClientConfig) *admissionv1.MutatingWebhookConfiguration {
 	return &admissionv1.MutatingWebhookConfiguration{
 		ObjectMeta: metav1.ObjectMeta{Name: "pod-identity-webhook"},
-		Webhooks:   []admissionv1.MutatingWebhook{{Name: "other.example.com"}, {Name: webhookName, ClientConfig: client}},
+		Webhooks:   []admissionv1.MutatingWebhook{{Name: "other.example.com"}, {Name: hostedWebhook, ClientConfig: client}},
 	}
 }
 
 func TestSubjectsAreWhatTheClusterRuns(t *testing.T) {
-	labels := map[string]string{"app.kubernetes.io/name": agentName}
+	labels := map[string]string{"app.kubernetes.io/name": clusters.AgentName}
 	agent := &appsv1.DaemonSet{
-		ObjectMeta: metav1.ObjectMeta{Namespace: agentNamespace, Name: agentName},
+		ObjectMeta: metav1.ObjectMeta{Namespace: clusters.AgentNamespace, Name: clusters.AgentName},
 		Spec: appsv1.DaemonSetSpec{
 			Selector: &metav1.LabelSelector{MatchLabels: labels},
 			Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "main", Image: "eks/agent:v1"}}}},
@@ -67,7 +67,7 @@ func TestSubjectsAreWhatTheClusterRuns(t *testing.T) {
 		want    []clusters.Subject
 	}{
 		"EKS, whose webhook is in the control plane": {
-			[]runtime.Object{agent, podWith(agentNamespace, "agent-x", labels, "eks/agent:v1"), hook(atURL)},
+			[]runtime.Object{agent, podWith(clusters.AgentNamespace, "agent-x", labels, "eks/agent:v1"), hook(atURL)},
 			[]clusters.Subject{{Role: "agent", Image: "eks/agent:v1", Digest: imageDigest}, {Role: "webhook", Image: controlPlane}},
 		},
 		"a webhook behind a service": {

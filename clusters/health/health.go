@@ -19,7 +19,6 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/podidentity/epi/clusters"
-	"github.com/podidentity/epi/clusters/addons"
 )
 
 // answerTime is how long each part may take to answer before it counts as away.
@@ -131,12 +130,12 @@ func absent(env *clusters.Environment, role string) bool {
 
 func agent(ctx context.Context, client kubernetes.Interface, env *clusters.Environment) Part {
 	part := Part{Name: "agent"}
-	set, err := client.AppsV1().DaemonSets(addons.AgentNamespace).Get(ctx, addons.AgentName, metav1.GetOptions{})
+	set, err := client.AppsV1().DaemonSets(clusters.AgentNamespace).Get(ctx, clusters.AgentName, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err) && absent(env, "agent"):
 		return Part{Name: part.Name, Healthy: true, State: "not there, as when the environment was brought up"}
 	case apierrors.IsNotFound(err):
-		part.State = fmt.Sprintf("DaemonSet %s/%s is gone", addons.AgentNamespace, addons.AgentName)
+		part.State = fmt.Sprintf("DaemonSet %s/%s is gone", clusters.AgentNamespace, clusters.AgentName)
 	case err != nil:
 		part.State = "cannot be looked at: " + reason(err)
 	default:
@@ -153,12 +152,12 @@ func webhook(ctx context.Context, client kubernetes.Interface, env *clusters.Env
 	if env.Control == nil {
 		return configuration(ctx, client, env)
 	}
-	deployment, err := client.AppsV1().Deployments(addons.WebhookNamespace).Get(ctx, addons.WebhookName, metav1.GetOptions{})
+	deployment, err := client.AppsV1().Deployments(clusters.WebhookNamespace).Get(ctx, clusters.WebhookName, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err) && absent(env, "webhook"):
 		return Part{Name: part.Name, Healthy: true, State: "not there, as when the environment was brought up"}
 	case apierrors.IsNotFound(err):
-		part.State = fmt.Sprintf("Deployment %s/%s is gone", addons.WebhookNamespace, addons.WebhookName)
+		part.State = fmt.Sprintf("Deployment %s/%s is gone", clusters.WebhookNamespace, clusters.WebhookName)
 	case err != nil:
 		part.State = "cannot be looked at: " + reason(err)
 	default:

@@ -16,7 +16,6 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/podidentity/epi/clusters"
-	"github.com/podidentity/epi/clusters/addons"
 )
 
 func node(conditions ...corev1.NodeCondition) *corev1.Node {
@@ -24,7 +23,7 @@ func node(conditions ...corev1.NodeCondition) *corev1.Node {
 }
 
 func agentSet(ready, wanted int32) *appsv1.DaemonSet {
-	set := &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: addons.AgentNamespace, Name: addons.AgentName}}
+	set := &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: clusters.AgentNamespace, Name: clusters.AgentName}}
 	set.Spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "agent"}}
 	set.Spec.Template.Spec.Containers = []corev1.Container{{Image: "my/agent:dev"}}
 	set.Status.NumberReady, set.Status.DesiredNumberScheduled = ready, wanted
@@ -33,7 +32,7 @@ func agentSet(ready, wanted int32) *appsv1.DaemonSet {
 
 func waitingPod() *corev1.Pod {
 	return &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: addons.AgentNamespace, Name: "agent-x", Labels: map[string]string{"app": "agent"}},
+		ObjectMeta: metav1.ObjectMeta{Namespace: clusters.AgentNamespace, Name: "agent-x", Labels: map[string]string{"app": "agent"}},
 		Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{
 			Name: "agent", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff", Message: "back-off\nmore"}},
 		}}},
@@ -41,7 +40,7 @@ func waitingPod() *corev1.Pod {
 }
 
 func deployment(available int32) *appsv1.Deployment {
-	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: addons.WebhookNamespace, Name: addons.WebhookName}}
+	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: clusters.WebhookNamespace, Name: clusters.WebhookName}}
 	d.Spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "webhook"}}
 	d.Status.AvailableReplicas = available
 	return d

@@ -10,13 +10,13 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/e2e-framework/klient/k8s/resources"
 
-	"github.com/podidentity/epi/clusters/addons"
+	"github.com/podidentity/epi/clusters"
 )
 
 // Instances returns where the running copies of a program can be asked on a port of theirs: a URL
 // each, by name, and a client for them. Pods are asked through the API server.
 func (r *Replacer) Instances(ctx context.Context, program string, port int) (map[string]string, *http.Client, error) {
-	namespace, name := addons.AgentNamespace, addons.AgentName
+	namespace, name := clusters.AgentNamespace, clusters.AgentName
 	switch program {
 	case emulatorProgram:
 		endpoint, err := url.Parse(r.env.AWS.PodEndpointURL)
@@ -25,7 +25,7 @@ func (r *Replacer) Instances(ctx context.Context, program string, port int) (map
 		}
 		return map[string]string{emulatorName(r.env.Name): fmt.Sprintf("http://%s:%d", endpoint.Hostname(), port)}, http.DefaultClient, nil
 	case webhookProgram:
-		namespace, name = addons.WebhookNamespace, addons.WebhookName
+		namespace, name = clusters.WebhookNamespace, clusters.WebhookName
 	}
 	client, err := rest.HTTPClientFor(r.kube)
 	if err != nil {

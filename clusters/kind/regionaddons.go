@@ -26,11 +26,11 @@ func (c *RegionClusters) Addon(ctx context.Context, wanted control.WantedCluster
 	if err != nil {
 		return nil, false, err
 	}
-	if addon.Namespace != "kube-system" && addon.Name == addons.AgentName {
+	if addon.Namespace != clusters.AgentNamespace && addon.Name == clusters.AgentName {
 		return []control.Issue{{Code: codeConflict, Message: "this region has the add-on in the namespace kube-system only"}}, false, nil
 	}
 	switch addon.Name {
-	case addons.AgentName:
+	case clusters.AgentName:
 		installer, err := addons.New(config)
 		if err != nil {
 			return nil, false, err
@@ -84,13 +84,13 @@ func (c *RegionClusters) kubeadmAddon(ctx context.Context, client kubernetes.Int
 // replicas of an add-on of kubeadm's that are ready, and how many are wanted.
 func replicas(ctx context.Context, client kubernetes.Interface, name string) (ready, want int32, err error) {
 	if name == "kube-proxy" {
-		set, err := client.AppsV1().DaemonSets(addons.AgentNamespace).Get(ctx, name, metav1.GetOptions{})
+		set, err := client.AppsV1().DaemonSets(clusters.AgentNamespace).Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
 			return 0, 0, err
 		}
 		return set.Status.NumberReady, set.Status.DesiredNumberScheduled, nil
 	}
-	deployment, err := client.AppsV1().Deployments(addons.AgentNamespace).Get(ctx, name, metav1.GetOptions{})
+	deployment, err := client.AppsV1().Deployments(clusters.AgentNamespace).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
 		return 0, 0, err
 	}
@@ -105,10 +105,10 @@ func (c *RegionClusters) RemoveAddon(ctx context.Context, wanted control.WantedC
 	}
 	apps := client.AppsV1()
 	switch addon.Name {
-	case addons.AgentName, "kube-proxy":
-		err = apps.DaemonSets(addons.AgentNamespace).Delete(ctx, addon.Name, metav1.DeleteOptions{})
+	case clusters.AgentName, "kube-proxy":
+		err = apps.DaemonSets(clusters.AgentNamespace).Delete(ctx, addon.Name, metav1.DeleteOptions{})
 	case "coredns":
-		err = apps.Deployments(addons.AgentNamespace).Delete(ctx, addon.Name, metav1.DeleteOptions{})
+		err = apps.Deployments(clusters.AgentNamespace).Delete(ctx, addon.Name, metav1.DeleteOptions{})
 	}
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("remove add-on %s: %w", addon.Name, err)

@@ -13,14 +13,13 @@ import (
 	"sigs.k8s.io/kind/pkg/cluster/nodes"
 
 	"github.com/podidentity/epi/clusters"
-	"github.com/podidentity/epi/clusters/addons"
 )
 
 // timeoutService is how long kube-proxy may take to follow a Service.
 const timeoutService = 30 * time.Second
 
 // webhookPort is the port of the webhook's Service as kube-proxy names it.
-const webhookPort = addons.WebhookNamespace + "/" + addons.WebhookName + ":https"
+const webhookPort = clusters.WebhookNamespace + "/" + clusters.WebhookName + ":https"
 
 // waitService waits until every node sends what is for the port of a Service to these pods and to no
 // other: a node that still knows a pod of before would lose requests.

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/kind/pkg/cluster"
 	"sigs.k8s.io/kind/pkg/cluster/nodes"
 
+	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/addons"
 	"github.com/podidentity/epi/clusters/emulator/control"
 	"github.com/podidentity/epi/clusters/images"
@@ -247,7 +248,7 @@ func (c *creation) registerCluster(ctx context.Context) error {
 		Issuer: discovery.Issuer, JWKS: keys, Version: c.node.Version, Endpoint: c.kube.Host, CertificateAuthority: c.kube.CAData,
 	}
 	if !c.spec.WithoutAgent {
-		registered.Addons = []string{addons.AgentName}
+		registered.Addons = []string{clusters.AgentName}
 	}
 	return c.control().RegisterCluster(ctx, c.spec.Name, registered)
 }

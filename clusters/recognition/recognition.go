@@ -17,19 +17,8 @@ import (
 	"github.com/podidentity/epi/clusters"
 )
 
-// The products, by the names of their repositories and images.
-const (
-	AgentProduct   = "eks-pod-identity-agent"
-	WebhookProduct = "amazon-eks-pod-identity-webhook"
-)
-
-const (
-	agentNamespace = "kube-system"
-	// agentName is that of its DaemonSet, here and in the EKS add-on.
-	agentName = "eks-pod-identity-agent"
-	// logHead is how much of a log is read: programs say who they are when they start.
-	logHead = 64 << 10
-)
+// logHead is how much of a log is read: programs log their name and version when they start.
+const logHead = 64 << 10
 
 // said is the line that the agent logs when it starts to listen:
 // https://github.com/aws/eks-pod-identity-agent/blob/main/pkg/server/server.go.
@@ -54,7 +43,7 @@ func Fill(ctx context.Context, cluster kubernetes.Interface, subject *clusters.S
 		return fmt.Errorf("find out the version of the agent: %w", err)
 	}
 	if version != "" {
-		subject.Product, subject.Version = AgentProduct, version
+		subject.Product, subject.Version = clusters.AgentProduct, version
 	}
 	return nil
 }
@@ -63,7 +52,7 @@ func Fill(ctx context.Context, cluster kubernetes.Interface, subject *clusters.S
 func ofImage(role, image string) (product, version string) {
 	image, _, _ = strings.Cut(image, "@")
 	name, tag, _ := strings.Cut(path.Base(image), ":")
-	want := map[string]string{"agent": AgentProduct, "webhook": WebhookProduct}[role]
+	want := map[string]string{"agent": clusters.AgentProduct, "webhook": clusters.WebhookProduct}[role]
 	if name != want || !tagged.MatchString(tag) {
 		return "", ""
 	}
@@ -72,7 +61,7 @@ func ofImage(role, image string) (product, version string) {
 
 // ofAgent reads the beginning of the log of an agent that runs; "" if it does not say its version there.
 func ofAgent(ctx context.Context, cluster kubernetes.Interface) (string, error) {
-	pods, err := cluster.CoreV1().Pods(agentNamespace).List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=" + agentName})
+	pods, err := cluster.CoreV1().Pods(clusters.AgentNamespace).List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=" + clusters.AgentName})
 	if err != nil {
 		return "", err
 	}
@@ -81,7 +70,7 @@ func ofAgent(ctx context.Context, cluster kubernetes.Interface) (string, error) 
 			continue
 		}
 		most := int64(logHead)
-		log, err := cluster.CoreV1().Pods(agentNamespace).GetLogs(pod.Name, &corev1.PodLogOptions{
+		log, err := cluster.CoreV1().Pods(clusters.AgentNamespace).GetLogs(pod.Name, &corev1.PodLogOptions{
 			Container: pod.Spec.Containers[0].Name, LimitBytes: &most,
 		}).Stream(ctx)
 		if err != nil {

@@ -14,12 +14,12 @@ import (
 func TestVersionsByTag(t *testing.T) {
 	for _, row := range []struct{ role, image, product, version string }{
 		// EKS's own registries: https://docs.aws.amazon.com/eks/latest/userguide/add-ons-images.html.
-		{"agent", "602401143452.dkr.ecr.us-west-2.amazonaws.com/eks/eks-pod-identity-agent:v0.1.37", AgentProduct, "v0.1.37"},
-		{"agent", "602401143452.dkr.ecr.us-west-2.amazonaws.com/eks/eks-pod-identity-agent:0.1.10", AgentProduct, "v0.1.10"},
-		{"agent", "localhost:5000/eks-pod-identity-agent:v0.1.37-eksbuild.1", AgentProduct, "v0.1.37-eksbuild.1"},
-		{"agent", "eks-pod-identity-agent:v0.1.37@sha256:00", AgentProduct, "v0.1.37"},
+		{"agent", "602401143452.dkr.ecr.us-west-2.amazonaws.com/eks/eks-pod-identity-agent:v0.1.37", clusters.AgentProduct, "v0.1.37"},
+		{"agent", "602401143452.dkr.ecr.us-west-2.amazonaws.com/eks/eks-pod-identity-agent:0.1.10", clusters.AgentProduct, "v0.1.10"},
+		{"agent", "localhost:5000/eks-pod-identity-agent:v0.1.37-eksbuild.1", clusters.AgentProduct, "v0.1.37-eksbuild.1"},
+		{"agent", "eks-pod-identity-agent:v0.1.37@sha256:00", clusters.AgentProduct, "v0.1.37"},
 		// https://hub.docker.com/r/amazon/amazon-eks-pod-identity-webhook.
-		{"webhook", "amazon/amazon-eks-pod-identity-webhook:v0.6.5", WebhookProduct, "v0.6.5"},
+		{"webhook", "amazon/amazon-eks-pod-identity-webhook:v0.6.5", clusters.WebhookProduct, "v0.6.5"},
 		{"agent", "eks-pod-identity-agent:latest", "", ""},
 		{"agent", "eks-pod-identity-agent", "", ""},
 		{"agent", "eks-pod-identity-agent@sha256:00", "", ""},
@@ -62,7 +62,7 @@ func FuzzVersionIn(f *testing.F) {
 func TestFill(t *testing.T) {
 	pod := func(phase corev1.PodPhase) *corev1.Pod {
 		return &corev1.Pod{
-			ObjectMeta: metav1.ObjectMeta{Namespace: agentNamespace, Name: "a", Labels: map[string]string{"app.kubernetes.io/name": agentName}},
+			ObjectMeta: metav1.ObjectMeta{Namespace: clusters.AgentNamespace, Name: "a", Labels: map[string]string{"app.kubernetes.io/name": clusters.AgentName}},
 			Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "agent"}}},
 			Status:     corev1.PodStatus{Phase: phase},
 		}
@@ -70,7 +70,7 @@ func TestFill(t *testing.T) {
 	const image = "eks-pod-identity-agent:v0.1.37"
 	for name, row := range map[string]struct{ given, want clusters.Subject }{
 		// The fake cluster's logs are "fake logs", which say no version.
-		"by its tag":          {clusters.Subject{Role: "agent", Image: image}, clusters.Subject{Role: "agent", Image: image, Product: AgentProduct, Version: "v0.1.37"}},
+		"by its tag":          {clusters.Subject{Role: "agent", Image: image}, clusters.Subject{Role: "agent", Image: image, Product: clusters.AgentProduct, Version: "v0.1.37"}},
 		"the reference":       {clusters.Subject{Role: "agent", Image: image, Reference: true}, clusters.Subject{Role: "agent", Image: image, Reference: true}},
 		"one that is absent":  {clusters.Subject{Role: "agent", Image: image, Absent: true}, clusters.Subject{Role: "agent", Image: image, Absent: true}},
 		"one nobody knows":    {clusters.Subject{Role: "agent", Image: "my/agent:dev"}, clusters.Subject{Role: "agent", Image: "my/agent:dev"}},

@@ -18,7 +18,6 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/podidentity/epi/clusters"
-	"github.com/podidentity/epi/clusters/addons"
 	"github.com/podidentity/epi/clusters/engine"
 	"github.com/podidentity/epi/clusters/kind"
 	"github.com/podidentity/epi/cmd/epi/nearest"
@@ -170,9 +169,9 @@ func lastOf(reader io.Reader, count int) ([]string, error) {
 func logSources(ctx context.Context, dirs clusters.Dirs, env *clusters.Environment, part string, tail int) ([]logSource, error) {
 	switch part {
 	case "agent":
-		return podLogs(ctx, env, part, addons.AgentNamespace, "app.kubernetes.io/name="+addons.AgentName, tail)
+		return podLogs(ctx, env, part, clusters.AgentNamespace, "app.kubernetes.io/name="+clusters.AgentName, tail)
 	case "webhook":
-		return podLogs(ctx, env, part, addons.WebhookNamespace, "app.kubernetes.io/name="+addons.WebhookName, tail)
+		return podLogs(ctx, env, part, clusters.WebhookNamespace, "app.kubernetes.io/name="+clusters.WebhookName, tail)
 	case "engine":
 		file := engine.LogFile(dirs)
 		if file == "" || env.Provider != kindProvider {

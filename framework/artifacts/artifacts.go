@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/yaml"
 
+	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/emulator/control"
 )
 
@@ -63,8 +64,8 @@ type Excerpt struct{ Title, Text string }
 type subject struct{ title, file, namespace, selector string }
 
 var subjects = []subject{
-	{"Agent", "agent.log", "kube-system", "app.kubernetes.io/name=eks-pod-identity-agent"},
-	{"Webhook", "webhook.log", "epi-system", "app.kubernetes.io/name=pod-identity-webhook"},
+	{"Agent", "agent.log", clusters.AgentNamespace, "app.kubernetes.io/name=" + clusters.AgentName},
+	{"Webhook", "webhook.log", clusters.WebhookNamespace, "app.kubernetes.io/name=" + clusters.WebhookName},
 }
 
 // Collect writes to specs/ID below Dir what there is about a spec, and returns it with excerpts. It

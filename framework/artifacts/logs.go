@@ -10,6 +10,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/podidentity/epi/clusters"
 )
 
 // maxLog bounds the log of one container, in bytes: its end is kept.
@@ -33,7 +35,7 @@ func (c *Collector) Logs(ctx context.Context) error {
 			problems = append(problems, fmt.Errorf("collect %s: %w", file, err))
 		}
 	}
-	for _, namespace := range []string{"kube-system", "epi-system"} {
+	for _, namespace := range []string{clusters.AgentNamespace, clusters.WebhookNamespace} {
 		list, err := c.Cluster.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
 		if err != nil {
 			problems = append(problems, fmt.Errorf("collect logs of namespace %s: %w", namespace, err))

@@ -11,15 +11,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/e2e-framework/klient/wait"
 
+	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/framework"
 	"github.com/podidentity/epi/framework/probe"
-)
-
-// Where the EKS add-on puts the agent:
-// https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html.
-const (
-	AgentNamespace = "kube-system"
-	AgentName      = "eks-pod-identity-agent"
 )
 
 // AgentSet returns the DaemonSet of the agent under test. That there is none is the platform's failure,
@@ -27,12 +21,12 @@ const (
 func AgentSet(ctx context.Context, env *framework.Env) *appsv1.DaemonSet {
 	env.T.Helper()
 	set := &appsv1.DaemonSet{}
-	err := env.Resources.Get(ctx, AgentName, AgentNamespace, set)
+	err := env.Resources.Get(ctx, clusters.AgentName, clusters.AgentNamespace, set)
 	if apierrors.IsNotFound(err) {
-		env.T.Blamef("there is no agent: the cluster has no DaemonSet %s/%s", AgentNamespace, AgentName)
+		env.T.Blamef("there is no agent: the cluster has no DaemonSet %s/%s", clusters.AgentNamespace, clusters.AgentName)
 	}
 	if err != nil {
-		env.T.Fatalf("read DaemonSet %s/%s of the agent: %v", AgentNamespace, AgentName, err)
+		env.T.Fatalf("read DaemonSet %s/%s of the agent: %v", clusters.AgentNamespace, clusters.AgentName, err)
 	}
 	return set
 }
@@ -40,7 +34,7 @@ func AgentSet(ctx context.Context, env *framework.Env) *appsv1.DaemonSet {
 // AgentMetrics are the metrics of an agent's pod in the text format of Prometheus, if the API server reaches its
 // port for metrics.
 func AgentMetrics(ctx context.Context, env *framework.Env, pod string) probe.Response {
-	return proxied(ctx, AgentNamespace, env.Clientset.CoreV1().RESTClient().Get().Resource("pods").Name("http:"+pod+":2705").
+	return proxied(ctx, clusters.AgentNamespace, env.Clientset.CoreV1().RESTClient().Get().Resource("pods").Name("http:"+pod+":2705").
 		SubResource("proxy").Suffix("metrics"))
 }
 
@@ -53,7 +47,7 @@ func NewAgentUnderTest(ctx context.Context, env *framework.Env) AgentUnderTest {
 	env.T.Helper()
 	pod := AgentSet(ctx, env).Spec.Template.Spec
 	if len(pod.Containers) == 0 || len(pod.InitContainers) == 0 {
-		env.T.Fatalf("read DaemonSet %s/%s of the agent: it has no container, or none that initializes", AgentNamespace, AgentName)
+		env.T.Fatalf("read DaemonSet %s/%s of the agent: it has no container, or none that initializes", clusters.AgentNamespace, clusters.AgentName)
 	}
 	return AgentUnderTest{pod}
 }

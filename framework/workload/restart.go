@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/e2e-framework/klient/wait"
 
+	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/framework"
 )
 
@@ -20,9 +21,9 @@ func RestartAgent(ctx context.Context, env *framework.Env) {
 	env.T.Helper()
 	AgentSet(ctx, env) // there has to be one
 	patch := fmt.Sprintf(`{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":%q}}}}}`, time.Now().UTC().Format(time.RFC3339Nano))
-	_, err := env.Clientset.AppsV1().DaemonSets(AgentNamespace).Patch(ctx, AgentName, types.StrategicMergePatchType, []byte(patch), metav1.PatchOptions{})
+	_, err := env.Clientset.AppsV1().DaemonSets(clusters.AgentNamespace).Patch(ctx, clusters.AgentName, types.StrategicMergePatchType, []byte(patch), metav1.PatchOptions{})
 	if err != nil {
-		env.T.Fatalf("restart DaemonSet %s/%s of the agent: %v", AgentNamespace, AgentName, err)
+		env.T.Fatalf("restart DaemonSet %s/%s of the agent: %v", clusters.AgentNamespace, clusters.AgentName, err)
 	}
 	var set *appsv1.DaemonSet
 	err = wait.For(func(context.Context) (bool, error) {

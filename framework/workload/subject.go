@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/e2e-framework/klient/k8s/resources"
 
+	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/framework"
 )
 
@@ -16,19 +17,19 @@ import (
 // there are none is the subject's failure. The webhook's can be seen with clusters.WebhookInCluster alone.
 func SubjectPods(ctx context.Context, env *framework.Env, subject string) []corev1.Pod {
 	env.T.Helper()
-	namespace := AgentNamespace
+	namespace := clusters.AgentNamespace
 	var selector *metav1.LabelSelector
 	if subject == "agent" {
 		selector = AgentSet(ctx, env).Spec.Selector
 	} else {
 		var deployment appsv1.Deployment
-		namespace = webhookNamespace
-		err := env.Resources.Get(ctx, webhookName, namespace, &deployment)
+		namespace = clusters.WebhookNamespace
+		err := env.Resources.Get(ctx, clusters.WebhookName, namespace, &deployment)
 		if apierrors.IsNotFound(err) {
-			env.T.Blamef("there is no webhook: the cluster has no Deployment %s/%s", webhookNamespace, webhookName)
+			env.T.Blamef("there is no webhook: the cluster has no Deployment %s/%s", clusters.WebhookNamespace, clusters.WebhookName)
 		}
 		if err != nil {
-			env.T.Fatalf("read Deployment %s/%s of the webhook: %v", webhookNamespace, webhookName, err)
+			env.T.Fatalf("read Deployment %s/%s of the webhook: %v", clusters.WebhookNamespace, clusters.WebhookName, err)
 		}
 		selector = deployment.Spec.Selector
 	}

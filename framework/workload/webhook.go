@@ -10,14 +10,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/rest"
 
+	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/framework"
 	"github.com/podidentity/epi/framework/probe"
-)
-
-// Where the webhook is, with clusters.WebhookInCluster: manifests/webhook.
-const (
-	webhookNamespace = "epi-system"
-	webhookName      = "pod-identity-webhook"
 )
 
 // AskWebhook sends a request to the webhook itself, through the API server's proxy: body to /mutate of
@@ -25,14 +20,14 @@ const (
 // of any status is data.
 func AskWebhook(ctx context.Context, env *framework.Env, contentType string, body []byte) probe.Response {
 	env.T.Helper()
-	return proxied(ctx, webhookNamespace, env.Clientset.CoreV1().RESTClient().Post().Resource("services").Name("https:"+webhookName+":https").
+	return proxied(ctx, clusters.WebhookNamespace, env.Clientset.CoreV1().RESTClient().Post().Resource("services").Name("https:"+clusters.WebhookName+":https").
 		SubResource("proxy").Suffix("mutate").SetHeader("Content-Type", contentType).Body(body))
 }
 
 // WebhookMetrics are the webhook's metrics in the text format of Prometheus. It needs clusters.WebhookInCluster.
 func WebhookMetrics(ctx context.Context, env *framework.Env) probe.Response {
 	env.T.Helper()
-	return proxied(ctx, webhookNamespace, env.Clientset.CoreV1().RESTClient().Get().Resource("pods").Name("http:"+webhookPod(ctx, env)+":9999").
+	return proxied(ctx, clusters.WebhookNamespace, env.Clientset.CoreV1().RESTClient().Get().Resource("pods").Name("http:"+webhookPod(ctx, env)+":9999").
 		SubResource("proxy").Suffix("metrics"))
 }
 
@@ -40,7 +35,7 @@ func WebhookMetrics(ctx context.Context, env *framework.Env) probe.Response {
 // clusters.WebhookInCluster.
 func WebhookHealth(ctx context.Context, env *framework.Env) probe.Response {
 	env.T.Helper()
-	return proxied(ctx, webhookNamespace, env.Clientset.CoreV1().RESTClient().Get().Resource("services").Name("https:"+webhookName+":https").
+	return proxied(ctx, clusters.WebhookNamespace, env.Clientset.CoreV1().RESTClient().Get().Resource("services").Name("https:"+clusters.WebhookName+":https").
 		SubResource("proxy").Suffix("healthz"))
 }
 
@@ -96,15 +91,15 @@ func serviceURL(config admissionregistrationv1.WebhookClientConfig) (string, boo
 func webhookPod(ctx context.Context, env *framework.Env) string {
 	env.T.Helper()
 	var pods corev1.PodList
-	if err := env.Resources.WithNamespace(webhookNamespace).List(ctx, &pods); err != nil {
+	if err := env.Resources.WithNamespace(clusters.WebhookNamespace).List(ctx, &pods); err != nil {
 		env.T.Fatalf("find the webhook's pod: %v", err)
 	}
 	for _, pod := range pods.Items {
-		if pod.Labels["app.kubernetes.io/name"] == webhookName && pod.DeletionTimestamp == nil && Running(&pod) {
+		if pod.Labels["app.kubernetes.io/name"] == clusters.WebhookName && pod.DeletionTimestamp == nil && Running(&pod) {
 			return pod.Name
 		}
 	}
-	env.T.Blamef("there is no webhook: of %d pods in namespace %s none runs it", len(pods.Items), webhookNamespace)
+	env.T.Blamef("there is no webhook: of %d pods in namespace %s none runs it", len(pods.Items), clusters.WebhookNamespace)
 	return ""
 }
 

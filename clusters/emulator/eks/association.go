@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/podidentity/epi/clusters/emulator/quota"
 	"github.com/podidentity/epi/clusters/emulator/restjson"
 )
 
@@ -169,8 +170,8 @@ func (s *Service) checkPolicy(policy string, disableSessionTags bool) error {
 		return nil
 	case !disableSessionTags:
 		return invalidParameter("The parameter policy can only be used when disableSessionTags is true.")
-	case len(policy) > maxSessionPolicy:
-		return invalidParameter("The parameter policy has more than %d characters.", maxSessionPolicy)
+	case len(policy) > quota.SessionPolicySize:
+		return invalidParameter("The parameter policy has more than %d characters.", quota.SessionPolicySize)
 	}
 	if err := s.options.Roles.CheckSessionPolicy(policy); err != nil {
 		return invalidParameter("The parameter policy is not valid: %s", err)

@@ -12,8 +12,6 @@ const (
 	maxTags          = 50
 	maxTagKey        = 128
 	maxTagValue      = 256
-	// maxSessionPolicy is STS's limit of characters for an inline session policy.
-	maxSessionPolicy = 2048
 )
 
 var (

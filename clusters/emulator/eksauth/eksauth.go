@@ -22,6 +22,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/faults"
 	"github.com/podidentity/epi/clusters/emulator/journal"
 	"github.com/podidentity/epi/clusters/emulator/podtoken"
+	"github.com/podidentity/epi/clusters/emulator/quota"
 	"github.com/podidentity/epi/clusters/emulator/restjson"
 )
 
@@ -30,8 +31,6 @@ const (
 	// (https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html).
 	plainDuration   = 6 * time.Hour
 	chainedDuration = 59 * time.Minute
-	// maxSessionName is STS's limit.
-	maxSessionName = 64
 )
 
 // Clusters knows clusters and their associations; *eks.Service does.
@@ -219,7 +218,7 @@ func (s *Service) sessionFor(a eks.Association, pod podtoken.Identity, clusterAR
 // shortens: here cluster and pod share what the prefix and the UUID leave, a short one giving its
 // rest to the other, so that the random part, which makes the name unique, stays whole.
 func sessionName(cluster, pod, random string) string {
-	room := maxSessionName - len("eks---") - len(random)
+	room := quota.SessionNameMax - len("eks---") - len(random)
 	half := room / 2
 	switch {
 	case len(cluster)+len(pod) <= room:

@@ -26,6 +26,7 @@ const (
 	rolesPerAccount    = 1000
 	usersPerAccount    = 5000
 	policiesPerAccount = 1500
+	maxTags            = 50 // of a user, a role, a policy
 	attachedPolicies   = 10
 	versionsPerPolicy  = 5
 	keysPerUser        = 2

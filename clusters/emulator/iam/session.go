@@ -13,21 +13,19 @@ import (
 	"unicode/utf8"
 
 	"github.com/podidentity/epi/clusters/emulator/iam/policy"
+	"github.com/podidentity/epi/clusters/emulator/quota"
 	"github.com/podidentity/epi/clusters/emulator/sigv4"
 )
 
 const (
 	defaultMaxSession = time.Hour
 	// Limits of a session (reference_iam-quotas and STS AssumeRole).
-	minDuration          = 15 * time.Minute
-	maxDuration          = 12 * time.Hour
-	maxTags              = 50
-	maxSessionPolicySize = 2048
-	maxSessionPolicyARNs = 10
+	minDuration = 15 * time.Minute
+	maxDuration = 12 * time.Hour
 	// packedLimit stands in for the size that AWS allots to a session's packed policies and tags,
 	// and packedSize for how it packs them: both are AWS's secret.
 	packedLimit = 2048
-	// sessionKeyPrefix tells temporary access key IDs (reference_identifiers).
+	// sessionKeyPrefix begins temporary access key IDs (reference_identifiers).
 	sessionKeyPrefix = "ASIA"
 )
 
@@ -92,7 +90,7 @@ func isSessionName(text string) bool {
 			return false
 		}
 	}
-	return len(text) >= 2 && len(text) <= 64
+	return len(text) >= quota.SessionNameMin && len(text) <= quota.SessionNameMax
 }
 
 func (in *SessionInput) check() error {
@@ -103,8 +101,8 @@ func (in *SessionInput) check() error {
 		return &InputError{fmt.Sprintf("source identity %q: needs 2 to 64 characters of [\\w+=,.@-]", in.SourceIdentity)}
 	case in.Duration < minDuration || in.Duration > maxDuration:
 		return &InputError{fmt.Sprintf("duration %s: must be between %s and %s", in.Duration, minDuration, maxDuration)}
-	case len(in.PolicyARNs) > maxSessionPolicyARNs:
-		return &InputError{fmt.Sprintf("%d policy ARNs: at most %d are allowed", len(in.PolicyARNs), maxSessionPolicyARNs)}
+	case len(in.PolicyARNs) > quota.SessionPolicyARNs:
+		return &InputError{fmt.Sprintf("%d policy ARNs: at most %d are allowed", len(in.PolicyARNs), quota.SessionPolicyARNs)}
 	}
 	if err := CheckTags(in.Tags); err != nil {
 		return err
@@ -118,8 +116,8 @@ func (in *SessionInput) check() error {
 	for _, p := range in.Policies {
 		size += utf8.RuneCountInString(p.Document.Text())
 	}
-	if size > maxSessionPolicySize {
-		return &InputError{fmt.Sprintf("session policies: have %d characters together, at most %d are allowed", size, maxSessionPolicySize)}
+	if size > quota.SessionPolicySize {
+		return &InputError{fmt.Sprintf("session policies: have %d characters together, at most %d are allowed", size, quota.SessionPolicySize)}
 	}
 	if percent := in.packedSize(); percent > 100 {
 		return &PackedError{percent}
@@ -144,8 +142,8 @@ func (in *SessionInput) packedSize() (percent int) {
 // CheckTags checks tags of a session or an IAM resource by the documented limits (id_session-tags,
 // id_tags). The error is an *InputError.
 func CheckTags(tags map[string]string) error {
-	if len(tags) > maxTags {
-		return &InputError{fmt.Sprintf("%d tags: at most %d are allowed", len(tags), maxTags)}
+	if len(tags) > quota.SessionTags {
+		return &InputError{fmt.Sprintf("%d tags: at most %d are allowed", len(tags), quota.SessionTags)}
 	}
 	seen := make(map[string]bool, len(tags))
 	for _, key := range slices.Sorted(maps.Keys(tags)) {

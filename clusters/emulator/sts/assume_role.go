@@ -15,16 +15,12 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/iam"
 	"github.com/podidentity/epi/clusters/emulator/iam/policy"
 	"github.com/podidentity/epi/clusters/emulator/query"
-)
-
-const (
-	maxTags       = 50
-	maxPolicyARNs = 10
+	"github.com/podidentity/epi/clusters/emulator/quota"
 )
 
 var (
 	roleARN     = query.Rule{Min: 20, Max: 2048, Pattern: regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]+$`)}
-	sessionName = query.Rule{Min: 2, Max: 64, Pattern: regexp.MustCompile(`^[\w+=,.@-]*$`)}
+	sessionName = query.Rule{Min: quota.SessionNameMin, Max: quota.SessionNameMax, Pattern: regexp.MustCompile(`^[\w+=,.@-]*$`)}
 	externalID  = query.Rule{Min: 2, Max: 1224, Pattern: regexp.MustCompile(`^[\w+=,.@:\/-]*$`)}
 	policyARN   = query.Rule{Min: 20, Max: 2048, Pattern: regexp.MustCompile(`^arn:[!-~]+$`)}
 	sessionText = query.Rule{Min: 1, Max: 2048, Pattern: regexp.MustCompile(`^[\t\n\r\x{20}-\x{ff}]+$`)}
@@ -118,14 +114,14 @@ func readSession(p query.Parameters) (input iam.SessionInput, err error) {
 	if input.Policies, err = sessionPolicy(p); err != nil {
 		return input, err
 	}
-	for _, member := range p.Structures("PolicyArns", maxPolicyARNs, "arn") {
+	for _, member := range p.Structures("PolicyArns", quota.SessionPolicyARNs, "arn") {
 		if err := policyARN.Check("PolicyArns", member["arn"]); err != nil {
 			return input, err
 		}
 		input.PolicyARNs = append(input.PolicyARNs, member["arn"])
 	}
-	if len(input.PolicyARNs) > maxPolicyARNs {
-		return input, query.Errorf("ValidationError", http.StatusBadRequest, "1 validation error detected: Value at 'policyArns' failed to satisfy constraint: Member must have length less than or equal to %d", maxPolicyARNs)
+	if len(input.PolicyARNs) > quota.SessionPolicyARNs {
+		return input, query.Errorf("ValidationError", http.StatusBadRequest, "1 validation error detected: Value at 'policyArns' failed to satisfy constraint: Member must have length less than or equal to %d", quota.SessionPolicyARNs)
 	}
 	return input, nil
 }
@@ -199,13 +195,13 @@ func sessionPolicy(p query.Parameters) ([]policy.Named, error) {
 // session tags"): those cannot be passed again with another value.
 func readTags(p query.Parameters, caller *iam.Caller, input *iam.SessionInput, trust *iam.Trust) error {
 	passed := map[string]string{}
-	for _, member := range p.Structures("Tags", maxTags, "Key", "Value") {
+	for _, member := range p.Structures("Tags", quota.SessionTags, "Key", "Value") {
 		if _, twice := passed[member["Key"]]; twice {
 			return query.Errorf("InvalidParameterValue", http.StatusBadRequest, "Duplicate tag keys found. Please note that Tag keys are case insensitive.")
 		}
 		passed[member["Key"]] = member["Value"]
 	}
-	transitive := p.Strings("TransitiveTagKeys", maxTags)
+	transitive := p.Strings("TransitiveTagKeys", quota.SessionTags)
 	for _, key := range transitive {
 		if _, ok := passed[key]; !ok {
 			return query.Errorf("InvalidParameterValue", http.StatusBadRequest, "The specified transitive tag key must be included in the requested tags: %s", key)
