@@ -136,16 +136,17 @@ func Lock(dirs Dirs, name string, use Use) (release func(), err error) {
 // removeStaleLocks removes the locks of environments that nobody holds: their holders were killed. The caller
 // holds the lock of all, so nobody takes one meanwhile.
 func removeStaleLocks(dirs Dirs) {
-	entries, err := os.ReadDir(filepath.Join(dirs.State, locksFolder))
-	if err != nil {
-		return // there are none
+	folder := filepath.Join(dirs.State, locksFolder)
+	entries, err := os.ReadDir(folder)
+	if err != nil || checkLock(filepath.Join(folder, "any")) != nil {
+		return // there are none of epi's
 	}
 	for _, entry := range entries {
 		name, is := strings.CutSuffix(entry.Name(), ".lock")
 		if !is || CheckName(name) != nil || !entry.Type().IsRegular() {
 			continue
 		}
-		if lock, err := lockfile.Try(filepath.Join(dirs.State, locksFolder, entry.Name()), true, ""); err == nil {
+		if lock, err := lockfile.Try(filepath.Join(folder, entry.Name()), true, ""); err == nil {
 			lock.Release() // which removes it
 		}
 	}
@@ -156,9 +157,26 @@ func (u Use) entry(name string) string {
 	return fmt.Sprintf("%s %s %t %d", strings.ReplaceAll(u.Verb, " ", "_"), cmp.Or(name, "-"), u.Makes || u.Removes, time.Now().Unix())
 }
 
+// checkLock says what at the place of a lock is not epi's: a lock is emptied when it is taken and removed in the end, so
+// no link is followed to one. The state folder itself is the user's choice and may be reached through links.
+func checkLock(file string) error {
+	if folder := filepath.Dir(file); filepath.Base(folder) == locksFolder {
+		if info, err := os.Lstat(folder); err == nil && !info.IsDir() {
+			return &ForeignError{Path: folder, Why: "it is not a folder"}
+		}
+	}
+	if info, err := os.Lstat(file); err == nil && !info.Mode().IsRegular() {
+		return &ForeignError{Path: file, Why: "it is not a file"}
+	}
+	return nil
+}
+
 // take takes a lock for a use, alone or beside others. It returns nil where a disk that is full or may not be
 // written to keeps what removes things from locking: nobody makes anything there meanwhile.
 func take(file, name string, use Use, alone bool, entry string) (*lockfile.Lock, error) {
+	if err := checkLock(file); err != nil {
+		return nil, foreign("epi "+use.Verb, err)
+	}
 	lock, err := lockfile.Try(file, alone, entry)
 	held, busy := errors.AsType[*lockfile.HeldError](err)
 	if !busy {

@@ -73,3 +73,38 @@ func TestALockOfNothingMakesNothing(t *testing.T) {
 		t.Error("a bad name is locked")
 	}
 }
+
+// A lock is emptied when it is taken and removed in the end: none is looked for behind a link.
+func TestNoLockBehindALink(t *testing.T) {
+	const mark = `{"folder":"state"}`
+	for name, files := range map[string]map[string]string{
+		"the folder of locks": {"s/locks": "-> ../victim"},
+		"a lock":              {"s/locks/mine.lock": "-> ../../victim/mine.lock"},
+		"the lock of all":     {"s/state.lock": "-> ../victim/mine.lock"},
+		"a lock is a folder":  {"s/locks/mine.lock/": ""},
+		"all is a folder":     {"s/state.lock/": ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			lay(t, dir, map[string]string{"s/.epi.json": mark, "s/clusters/mine/.epi.json": `{"folder":"environment","name":"mine"}`, "victim/mine.lock": "keep", "victim/other.lock": ""})
+			lay(t, dir, files)
+			before := tree(t, dir)
+			dirs := Dirs{State: filepath.Join(dir, "s")}
+			for _, use := range []Use{{Verb: "up", Makes: true}, {Verb: "down", Removes: true}, {Verb: "test"}, {Verb: "down --all", Removes: true, All: true}} {
+				release, err := Lock(dirs, "mine", use)
+				if err == nil {
+					release()
+				} else if Remedy(err) == "" || !strings.Contains(err.Error(), "is not epi's") {
+					t.Errorf("%s: error %v, remedy %q", use.Verb, err, Remedy(err))
+				}
+				if err == nil && !use.All {
+					t.Errorf("%s: it is taken", use.Verb)
+				}
+			}
+			kept, err := os.ReadFile(filepath.Join(dir, "victim", "mine.lock"))
+			if after := tree(t, dir); err != nil || string(kept) != "keep" || after != before {
+				t.Errorf("%v, %q; before:\n%s\nafter:\n%s", err, kept, before, after)
+			}
+		})
+	}
+}
