@@ -311,12 +311,25 @@ func (a *app) dirs() (clusters.Dirs, error) {
 		return dirs, usageError("%w", err)
 	}
 	if err := dirs.CheckState(); err != nil {
-		return dirs, usageError("folder of epi's state, flag --state-dir: %w; give one that is for epi alone, such as --state-dir %s", err, filepath.Join(dirs.State, "epi"))
+		return dirs, usageError("folder of epi's state, flag --state-dir: %w; give one that is for epi alone, such as --state-dir %s", err, insteadOf(dirs.State))
 	}
 	if info, err := os.Stat(dirs.Cache); err == nil && !info.IsDir() {
 		return dirs, usageError("folder of epi's cache, flag --cache-dir: %s is a file", dirs.Cache)
 	}
 	return dirs, nil
+}
+
+// insteadOf is a folder that may be epi's where dir cannot be: below it, or beside it if it is no folder.
+func insteadOf(dir string) string {
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		return filepath.Join(dir, "epi")
+	}
+	if beside := filepath.Dir(dir); beside != "/dev" {
+		if info, err := os.Stat(beside); err == nil && info.IsDir() {
+			return filepath.Join(beside, "epi")
+		}
+	}
+	return filepath.Join(os.TempDir(), "epi")
 }
 
 // kindProvider is the provider of environments on this machine.

@@ -15,11 +15,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/engine"
 	"github.com/podidentity/epi/clusters/kind"
+	"github.com/podidentity/epi/clusters/kubeconfig"
 	"github.com/podidentity/epi/cmd/epi/nearest"
 	"github.com/podidentity/epi/reports"
 )
@@ -52,7 +52,7 @@ func (a *app) logsCommand() *cobra.Command {
 emulator, node (kubelet and containerd), engine (epi's own container engine). Tokens
 and keys are taken out. Of a cluster of yours there are agent and webhook.
 
-The exit code is 3 if a part that was asked for cannot be read.`,
+The exit code is 3 if a part that was asked for cannot be read, or none of them all.`,
 		Example: `  epi logs
   epi logs agent --tail 200
   epi logs emulator -o json`,
@@ -102,6 +102,7 @@ const (
 // printLogs prints what the parts say. One that was not asked for by its name may be missing.
 func (a *app) printLogs(ctx context.Context, dirs clusters.Dirs, env *clusters.Environment, parts []string, tail int, asked bool) error {
 	var problems []error
+	read := false
 	for _, part := range parts {
 		sources, err := logSources(ctx, dirs, env, part, tail)
 		if err == nil && len(sources) == 0 {
@@ -112,11 +113,15 @@ func (a *app) printLogs(ctx context.Context, dirs clusters.Dirs, env *clusters.E
 		}
 		switch {
 		case err == nil:
+			read = true
 		case asked:
 			problems = append(problems, &clusters.EnvironmentError{Doing: "read logs of " + part, Err: err, Remedy: "see what is wrong with the environment: epi status" + nameSuffix(env.Name)})
 		default:
 			_, _ = fmt.Fprintf(a.err, "Warning: no logs of %s: %s\n", part, firstLine(err.Error()))
 		}
+	}
+	if !read && !asked {
+		problems = append(problems, &clusters.EnvironmentError{Doing: "read logs", Err: errors.New("no part says anything"), Remedy: "see what is wrong with the environment: epi status" + nameSuffix(env.Name)})
 	}
 	return errors.Join(problems...)
 }
@@ -217,7 +222,7 @@ func containerLog(found *engine.Engine, container kind.Container, tail int) func
 }
 
 func podLogs(ctx context.Context, env *clusters.Environment, part, namespace, selector string, tail int) ([]logSource, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", env.Kubeconfig)
+	config, err := kubeconfig.Read(env.Kubeconfig)
 	if err != nil {
 		return nil, err
 	}

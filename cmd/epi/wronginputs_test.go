@@ -142,6 +142,8 @@ func TestWrongInputs(t *testing.T) {
 		{args: []string{"report", "run", "--name", "../../victim"}, says: []string{"--name"}},
 		{args: []string{"completion", "bash", "--name", "../../victim"}, says: []string{"--name"}},
 		{args: []string{"list", "--state-dir", "file"}, says: []string{"--state-dir", "file", "not a folder"}},
+		{args: []string{"down", "--all", "--state-dir", "file"}, says: []string{"--state-dir", "file", "not a folder", filepath.Join(dir, "work", "epi")}},
+		{args: []string{"list", "--state-dir", "/dev/null"}, says: []string{"--state-dir", "not a folder", filepath.Join(os.TempDir(), "epi")}},
 		{args: []string{"list", "--state-dir", "file/below"}, says: []string{"--state-dir", "file"}},
 		{args: []string{"up", "--name", "My_Cluster"}, says: []string{"--name", "My_Cluster"}},
 		{args: []string{"up", "--name", long}, says: []string{"--name", "32"}},
