@@ -1,10 +1,12 @@
 package clusters
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -218,29 +220,24 @@ func SaveEnvironment(dirs Dirs, env *Environment) error {
 }
 
 // LoadEnvironment reads what SaveEnvironment wrote; ErrNoEnvironment if there is nothing, a *NameError if
-// name is none. What was written for another name or by another provider than the folder's is refused, and
-// where the folder has a kubeconfig, that is the environment's, whatever the file says.
+// name is none. What was written for another name or by another provider than the folder's is refused, as is a record
+// that is cut off or lacks what its capabilities need, by an *EnvironmentError. Where the folder has a kubeconfig, that is the environment's, whatever the file says.
 func LoadEnvironment(dirs Dirs, name string) (*Environment, error) {
 	root, mark, err := openEnvironment(dirs, name)
 	if err != nil {
 		return nil, foreign("load environment "+name, err)
 	}
 	defer func() { _ = root.Close() }() // read only
-	data, err := root.ReadFile(environmentFile)
+	data, err := readOwn(root, environmentFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("load environment %s: %w", name, ErrNoEnvironment)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("load environment %s: %w", name, err)
-	}
 	var env Environment
-	err = json.Unmarshal(data, &env)
-	switch {
-	case err != nil:
-	case env.Name != name:
-		err = fmt.Errorf("it is of environment %q", env.Name)
-	case mark.Provider != "" && env.Provider != mark.Provider:
-		err = fmt.Errorf("it is of provider %q, and the environment of %q", env.Provider, mark.Provider)
+	if err == nil {
+		err = decode(data, &env)
+	}
+	if err == nil {
+		err = env.check(name, mark.Provider)
 	}
 	if err != nil {
 		return nil, &EnvironmentError{
@@ -255,4 +252,61 @@ func LoadEnvironment(dirs Dirs, name string) (*Environment, error) {
 		env.Journal = filepath.Join(root.Name(), JournalFile)
 	}
 	return &env, nil
+}
+
+// check says what keeps a record from being that of the environment of a name and a provider. An empty provider
+// is not known.
+func (e *Environment) check(name, provider string) error {
+	switch {
+	case e.Name == "":
+		return errors.New("it does not name its environment")
+	case e.Name != name:
+		return fmt.Errorf("it is of environment %q", e.Name)
+	case provider != "" && e.Provider != provider:
+		return fmt.Errorf("it is of provider %q, and the environment of %q", e.Provider, provider)
+	case e.Control != nil && e.Control.URL == "", e.Has(EmulatorControl) && e.Control == nil:
+		return errors.New("it does not say where the AWS emulator is")
+	case e.Has(SecondAccount) && e.SecondAccount == nil:
+		return errors.New("it does not say which the second AWS account is")
+	}
+	return nil
+}
+
+// mostRecord is the size of the largest record that is read, in bytes: one is a few kilobytes.
+const mostRecord = 16 << 20
+
+// readOwn reads a file in a folder of epi's own, which is no link and no pipe.
+func readOwn(root *os.Root, name string) ([]byte, error) {
+	info, err := root.Lstat(name)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, errors.New("it is not a file")
+	case info.Size() > mostRecord:
+		return nil, fmt.Errorf("it has %d bytes", info.Size())
+	}
+	return root.ReadFile(name)
+}
+
+// decode reads JSON into value. Its errors say what is wrong with the text, for people who do not know Go.
+func decode(data []byte, value any) error {
+	err := json.Unmarshal(data, value)
+	syntax, isSyntax := errors.AsType[*json.SyntaxError](err)
+	kind, isKind := errors.AsType[*json.UnmarshalTypeError](err)
+	switch {
+	case err == nil:
+		return nil
+	case len(bytes.TrimSpace(data)) == 0:
+		return errors.New("it is empty")
+	case isSyntax && syntax.Offset >= int64(len(bytes.TrimSpace(data))):
+		return errors.New("it is cut off")
+	case isSyntax:
+		return fmt.Errorf("it is not JSON, from byte %d on", syntax.Offset)
+	case isKind && kind.Field == "":
+		return fmt.Errorf("it is a JSON %s and not an object", kind.Value)
+	case isKind:
+		return fmt.Errorf("its field %s must not be a JSON %s", kind.Field, kind.Value)
+	}
+	return err
 }

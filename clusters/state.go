@@ -100,7 +100,9 @@ func (d Dirs) RemoveState() error {
 	}
 	defer func() { _ = root.Close() }() // read only
 	for _, name := range []string{environmentsFolder, locksFolder} {
-		_ = root.Remove(name) // refused unless it is empty
+		if info, err := root.Lstat(name); err == nil && info.IsDir() {
+			_ = root.Remove(name) // refused unless it is empty
+		}
 	}
 	if mark.Folder == "" || !hasOnly(root, ownfolder.MarkFile) {
 		return nil
@@ -123,7 +125,7 @@ func (d Dirs) environment(name string) (ownfolder.Folder, error) {
 // isOlderEnvironment knows the folder of an environment that an epi made which did not mark it: by its
 // environment.json, or, of one that was never up, by the one file with a name of epi's own.
 func isOlderEnvironment(root *os.Root, name string) bool {
-	data, err := root.ReadFile(environmentFile)
+	data, err := readOwn(root, environmentFile)
 	if err == nil {
 		var env Environment
 		return json.Unmarshal(data, &env) == nil && env.Name == name && env.Provider != "" && env.ClusterName != ""
@@ -244,16 +246,13 @@ func ProviderOf(dirs Dirs, name string) (string, error) {
 	if mark.Provider != "" {
 		return mark.Provider, nil
 	}
-	data, err := root.ReadFile(environmentFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
+	data, err := readOwn(root, environmentFile)
 	if err != nil {
-		return "", fmt.Errorf("read environment %s: %w", name, err)
+		return "", nil //nolint:nilerr // what is not there, or cannot be read, says nothing
 	}
 	var env Environment
 	if err := json.Unmarshal(data, &env); err != nil {
-		return "", nil // what cannot be read says nothing
+		return "", nil // likewise
 	}
 	return env.Provider, nil
 }

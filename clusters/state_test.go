@@ -132,12 +132,29 @@ func TestAnEnvironmentFileFromElsewhere(t *testing.T) {
 	for content, says := range map[string]string{
 		`{"provider":"kind","name":"../x"}`:     `environment "../x"`,
 		`{"provider":"existing","name":"mine"}`: `provider "existing"`,
-		`{"provider`:                            "unexpected end",
+		`{"provider`:                            "cut off",
+		``:                                      "it is empty",
+		"\n":                                    "it is empty",
+		`null`:                                  "does not name",
+		`[]`:                                    "array and not an object",
+		`"mine"`:                                "string and not an object",
+		"\x00\x00":                              "not JSON",
+		`{"name": mine}`:                        "not JSON, from byte 10",
+		`{"name":5}`:                            "field name must not be a JSON number",
+		`{"name":"mine","provider":"kind","aws":[]}`:                            "field aws must not be a JSON array",
+		`{"name":"mine","provider":"kind","control":{}}`:                        "where the AWS emulator is",
+		`{"name":"mine","provider":"kind","capabilities":["emulator-control"]}`: "where the AWS emulator is",
+		`{"name":"mine","provider":"kind","capabilities":["second-account"]}`:   "second AWS account",
+		"-> /dev/zero":        "not a file",
+		"-> ../../victim":     "not a file",
+		"-> environment.json": "not a file",
 	} {
 		dirs := Dirs{State: t.TempDir()}
 		lay(t, dirs.State, map[string]string{"clusters/mine/.epi.json": mark, "clusters/mine/environment.json": content})
 		if _, err := LoadEnvironment(dirs, "mine"); err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(Remedy(err), "epi down --name mine") {
 			t.Errorf("%s: error %v, remedy %q", content, err, Remedy(err))
+		} else if strings.Contains(err.Error(), "Go ") || strings.Contains(err.Error(), "clusters.") {
+			t.Errorf("%s: Go's own words: %v", content, err)
 		}
 		// What removes it does not need the file.
 		if provider, err := ProviderOf(dirs, "mine"); err != nil || provider != "kind" {

@@ -20,12 +20,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/e2e-framework/klient/k8s/resources"
 
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/emulator/control"
 	"github.com/podidentity/epi/clusters/journal"
+	"github.com/podidentity/epi/clusters/kubeconfig"
 	"github.com/podidentity/epi/clusters/ownership"
 )
 
@@ -93,8 +93,8 @@ func New(ctx context.Context, environment *clusters.Environment, options Options
 	}
 	env := &Env{Environment: environment, Options: options, Timeouts: DefaultTimeouts(environment)}
 	var err error
-	if env.Config, err = clientcmd.BuildConfigFromFlags("", environment.Kubeconfig); err != nil {
-		return nil, fmt.Errorf("read kubeconfig of environment %s: %w", environment.Name, err)
+	if env.Config, err = kubeconfig.Read(environment.Kubeconfig); err != nil {
+		return nil, fmt.Errorf("reach cluster of environment %s: %w", environment.Name, err)
 	}
 	// The API server has its own flow control; the client's would only distort what is measured.
 	env.Config.QPS, env.Config.Burst = 200, 400

@@ -213,12 +213,12 @@ func (p *Provider) Down(ctx context.Context, name string, progress clusters.Prog
 	return err
 }
 
-// remove needs no more than the kubeconfig that epi copied: what else is written down may be lost.
 // RemoveNamespaces removes what the suites left in the cluster of an environment, by its kubeconfig.
 func (p *Provider) RemoveNamespaces(ctx context.Context, name, kubeconfig string) error {
 	return p.remove(ctx, name, kubeconfig)
 }
 
+// remove needs no more than the kubeconfig that epi copied: what else is written down may be lost.
 func (p *Provider) remove(ctx context.Context, name, kubeconfig string) error {
 	info, err := os.Lstat(kubeconfig)
 	switch {

@@ -16,9 +16,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/kubeconfig"
 )
 
 // answerTime is how long each part may take to answer before it counts as away.
@@ -39,6 +39,9 @@ type Part struct {
 // Cluster looks at the API server and, if that answers, at the nodes and what the environment has in them.
 func Cluster(ctx context.Context, env *clusters.Environment) []Part {
 	client, err := reach(ctx, env)
+	if damaged, ok := errors.AsType[*kubeconfig.Error](err); ok {
+		return []Part{{Name: "API server", State: "cannot be asked: " + damaged.Error()}}
+	}
 	if err != nil {
 		return []Part{{Name: "API server", State: "does not answer: " + reason(err)}}
 	}
@@ -48,7 +51,7 @@ func Cluster(ctx context.Context, env *clusters.Environment) []Part {
 }
 
 func reach(ctx context.Context, env *clusters.Environment) (kubernetes.Interface, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", env.Kubeconfig)
+	config, err := kubeconfig.Read(env.Kubeconfig)
 	if err != nil {
 		return nil, err
 	}
@@ -65,6 +68,10 @@ func reach(ctx context.Context, env *clusters.Environment) (kubernetes.Interface
 // Emulator looks at the AWS emulator of an environment that has one.
 func Emulator(ctx context.Context, env *clusters.Environment) Part {
 	part := Part{Name: "AWS emulator"}
+	if env.Control == nil {
+		part.State = "the record of the environment does not say where it is"
+		return part
+	}
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, env.Control.URL+"/healthz", nil)

@@ -102,11 +102,14 @@ func TestClusterThatDoesNotAnswer(t *testing.T) {
 	if err := os.WriteFile(kubeconfig, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range []string{kubeconfig, filepath.Join(t.TempDir(), "gone")} {
+	for file, says := range map[string]string{kubeconfig: "does not answer: ", filepath.Join(t.TempDir(), "gone"): "cannot be asked: kubeconfig "} {
 		parts := Cluster(t.Context(), &clusters.Environment{Kubeconfig: file})
-		if len(parts) != 1 || parts[0].Healthy || !strings.HasPrefix(parts[0].State, "does not answer: ") {
+		if len(parts) != 1 || parts[0].Healthy || !strings.HasPrefix(parts[0].State, says) {
 			t.Errorf("%+v", parts)
 		}
+	}
+	if part := Emulator(t.Context(), &clusters.Environment{}); part.Healthy || part.State == "" {
+		t.Errorf("an emulator of which nothing is known: %+v", part)
 	}
 }
 

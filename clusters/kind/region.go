@@ -81,6 +81,11 @@ func (r *Regions) Up(ctx context.Context, spec RegionSpec, progress clusters.Pro
 			Doing: fmt.Sprintf("bring up region %q", spec.Name), Err: fmt.Errorf("an environment of that name is up, of provider %s", env.Provider),
 			Remedy: "choose another --name, or remove it with: epi down --name " + spec.Name,
 		}
+	case err == nil && env.Control == nil:
+		return nil, &clusters.EnvironmentError{
+			Doing: fmt.Sprintf("bring up region %q", spec.Name), Err: errors.New("its record does not say where the emulator is"),
+			Remedy: "remove it with: epi cloud down --name " + spec.Name,
+		}
 	case err == nil:
 		return env, r.resume(ctx, env, progress)
 	case !errors.Is(err, clusters.ErrNoEnvironment):

@@ -20,9 +20,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/kubeconfig"
 	"github.com/podidentity/epi/clusters/room"
 )
 
@@ -53,9 +53,9 @@ type Folder struct {
 // Parts are those of a running environment. inspect may be nil: then only what the API server and the emulator
 // answer is known.
 func Parts(ctx context.Context, env *clusters.Environment, inspect Inspect, dirs ...Folder) ([]Part, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", env.Kubeconfig)
+	config, err := kubeconfig.Read(env.Kubeconfig)
 	if err != nil {
-		return nil, fmt.Errorf("read kubeconfig of environment %s: %w", env.Name, err)
+		return nil, fmt.Errorf("reach cluster of environment %s: %w", env.Name, err)
 	}
 	config.QPS = -1 // few questions, none of which may wait for another; each is bounded by its context
 	client, err := kubernetes.NewForConfig(config)

@@ -268,6 +268,8 @@ func loadRegion(dirs clusters.Dirs, name string) (*clusters.Environment, error) 
 		return nil, err
 	case env.Provider != kind.RegionName:
 		return nil, &clusters.EnvironmentError{Doing: doing, Err: fmt.Errorf("it is an environment of provider %s", env.Provider), Remedy: "bring up a region with another --name: epi cloud up --name NAME"}
+	case env.Control == nil:
+		return nil, &clusters.EnvironmentError{Doing: doing, Err: errors.New("its record does not say where the emulator is"), Remedy: "remove it with: epi cloud down --name " + name}
 	}
 	return env, nil
 }

@@ -19,9 +19,9 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/kubeconfig"
 	"github.com/podidentity/epi/clusters/recognition"
 	"github.com/podidentity/epi/clusters/room"
 	"github.com/podidentity/epi/cmd/epi/timeline"
@@ -229,9 +229,9 @@ func (s *session) subjects(env *clusters.Environment, list []clusters.Subject) e
 
 // recognise records which versions the subjects are that somebody brought. It needs a cluster that answers.
 func (s *session) recognise(ctx context.Context, env *clusters.Environment) error {
-	config, err := clientcmd.BuildConfigFromFlags("", env.Kubeconfig)
+	config, err := kubeconfig.Read(env.Kubeconfig)
 	if err != nil {
-		return fmt.Errorf("read the cluster's kubeconfig: %w", err)
+		return fmt.Errorf("reach environment %q: %w", env.Name, err)
 	}
 	cluster, err := kubernetes.NewForConfig(config)
 	if err != nil {

@@ -105,6 +105,50 @@ func TestStatusOfWhatIsHalfUp(t *testing.T) {
 	}
 }
 
+// A record or a kubeconfig from elsewhere, or from another version, is told by each command, with what removes it.
+func TestRecordsThatCannotBeUsed(t *testing.T) {
+	for name, files := range map[string]map[string]string{
+		"empty":         {"environment.json": ""},
+		"cut":           {"environment.json": `{"name":"a","provider":"kind","clust`},
+		"other version": {"environment.json": `{"schema":"epi.environment/v9","metadata":{"name":"a"}}`},
+		"list":          {"environment.json": `[]`},
+		"no emulator":   {"environment.json": `{"name":"a","provider":"kind","clusterName":"../../victim"}`},
+		"passwd":        {"environment.json": `{"name":"a","provider":"kind","kubeconfig":"/etc/passwd"}`},
+		"no kubeconfig": {"environment.json": `{"name":"a","provider":"kind"}`, "kubeconfig": ""},
+		"half a kubeconfig": {
+			"environment.json": `{"name":"a","provider":"kind","control":{"url":"http://127.0.0.1:1","token":"t"}}`, "kubeconfig": "apiVersion: v1\nkind: Conf",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			state := t.TempDir()
+			dir, err := clusters.MakeEnvironmentDir(clusters.Dirs{State: state}, "a", kindProvider)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for file, content := range files {
+				if err := os.WriteFile(filepath.Join(dir, file), []byte(content), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, args := range [][]string{{"status", "a"}, {"list"}, {"logs", "--name", "a"}, {"test", "--name", "a", "--label-filter", "INJ-01"}, {"bench", "--name", "a", "--scenario", "warm"}} {
+				code, stdout, stderr := statusOf(t, state, args...)
+				said := stdout + stderr
+				if want := map[bool]int{true: exitHeld, false: exitEnvironment}[args[0] == "list"]; code != want {
+					t.Errorf("%q: exit code %d, want %d:\n%s", args, code, want, said)
+				}
+				if args[0] != "list" && !strings.Contains(strings.Join(strings.Fields(said), " "), "epi down --name a") && !strings.Contains(said, "epi status --name a") {
+					t.Errorf("%q: no remedy:\n%s", args, said)
+				}
+				for _, word := range []string{"panic", "Go value", "Go struct", "unmarshal", "strict decoding"} {
+					if strings.Contains(said, word) {
+						t.Errorf("%q: Go's own words %q:\n%s", args, word, said)
+					}
+				}
+			}
+		})
+	}
+}
+
 func TestContainersThatDoNotRun(t *testing.T) {
 	parts := containerParts([]kind.Container{{Name: "a", Role: kind.RoleNode, State: "running"}, {Name: "b", Role: kind.RoleNode, State: "paused", Since: "Up 2 minutes (Paused)"}}, 3)
 	want := []health.Part{{Name: "container b", State: "Up 2 minutes (Paused)"}, {Name: "containers", State: "1 emulator is gone"}, {Name: "containers", State: "1 node is gone"}}

@@ -13,9 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/kubeconfig"
 	"github.com/podidentity/epi/framework"
 	"github.com/podidentity/epi/reports"
 	"github.com/podidentity/epi/suites"
@@ -337,19 +337,22 @@ func (a *app) runOnce(ctx context.Context, options suites.Options, names []strin
 
 // reach makes sure that the environment answers: specs against one that is gone say nothing.
 func reach(ctx context.Context, env *clusters.Environment) error {
-	gone := func(what string, err error) error {
+	unreachable := func(err error) error {
 		return &clusters.EnvironmentError{
-			Doing: fmt.Sprintf("reach environment %q", env.Name), Err: fmt.Errorf("%s does not answer: %w", what, err),
+			Doing: fmt.Sprintf("reach environment %q", env.Name), Err: err,
 			Remedy: fmt.Sprintf("bring it up again with: epi down --name %[1]s && epi up --name %[1]s", env.Name),
 		}
 	}
-	config, err := clientcmd.BuildConfigFromFlags("", env.Kubeconfig)
+	gone := func(what string, err error) error {
+		return unreachable(fmt.Errorf("%s does not answer: %w", what, err))
+	}
+	config, err := kubeconfig.Read(env.Kubeconfig)
 	if err != nil {
-		return gone("the cluster's kubeconfig", err)
+		return unreachable(err)
 	}
 	client, err := rest.HTTPClientFor(config)
 	if err != nil {
-		return gone("the cluster's kubeconfig", err)
+		return unreachable(err)
 	}
 	if err := ping(ctx, client, config.Host+"/readyz"); err != nil {
 		return gone("the API server", err)

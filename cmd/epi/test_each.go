@@ -8,10 +8,9 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"k8s.io/client-go/tools/clientcmd"
-
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/addons"
+	"github.com/podidentity/epi/clusters/kubeconfig"
 	"github.com/podidentity/epi/reports"
 	"github.com/podidentity/epi/suites"
 )
@@ -19,9 +18,9 @@ import (
 // runEach runs each of the specs alone, on an agent and a webhook that were just started, and prints a table
 // of them. Its error says that the environment is at fault.
 func (a *app) runEach(ctx context.Context, env *clusters.Environment, options suites.Options, specs []suites.Spec, session *session, steps *steps) error {
-	config, err := clientcmd.BuildConfigFromFlags("", env.Kubeconfig)
+	config, err := kubeconfig.Read(env.Kubeconfig)
 	if err != nil {
-		return fmt.Errorf("read the cluster's kubeconfig: %w", err)
+		return fmt.Errorf("reach environment %q: %w", env.Name, err)
 	}
 	installer, err := addons.New(config)
 	if err != nil {
