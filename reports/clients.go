@@ -83,6 +83,9 @@ func (r Run) judgeClient(client Client) ClientResult {
 	for _, outcome := range []Outcome{Fail, Error, Pass, NotRun, Skipped, NotSupported} {
 		if len(by[outcome]) > 0 {
 			result.Outcome, result.Reason = outcome, reasons(by[outcome])
+			if !slices.ContainsFunc(by[outcome], func(s Spec) bool { return !s.away() }) {
+				result.Reason = "the environment was away"
+			}
 			break
 		}
 	}

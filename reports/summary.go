@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/mattn/go-runewidth"
@@ -155,7 +156,7 @@ func (s *summary) pointers(spec Spec, again string) {
 func (s *summary) away() {
 	byReason := map[string]int{}
 	var reasons []string
-	again := 0
+	again, meanwhile := 0, 0
 	for _, spec := range s.run.Specs {
 		if spec.Again != "" {
 			again++
@@ -164,13 +165,26 @@ func (s *summary) away() {
 			continue
 		}
 		reason := strings.Join(spec.statement(), " ")
+		if slices.ContainsFunc(s.run.Absences, func(a Absence) bool { return a.in(reason) }) {
+			meanwhile++
+			continue
+		}
 		if byReason[reason] == 0 {
 			reasons = append(reasons, reason)
 		}
 		byReason[reason]++
 	}
+	said := 0
 	for _, absence := range s.run.Absences {
+		// The one that ended the run is its problem, which is above.
+		if absence.To.IsZero() && slices.ContainsFunc(s.run.Problems, func(p Problem) bool { return absence.in(plain(p.Message)) }) {
+			continue
+		}
+		said++
 		s.text(" ", s.paint(yellow, "!"), 3, absence.sentence(), "")
+	}
+	if meanwhile > 0 {
+		s.text(" ", s.paint(yellow, "!"), 3, plural(meanwhile, "spec")+" not decided because of that", "")
 	}
 	for _, reason := range reasons {
 		s.clipped(" ", s.paint(yellow, "!"), maxStatementLines, plural(byReason[reason], "spec")+" "+reason, "")
@@ -178,9 +192,14 @@ func (s *summary) away() {
 	if again > 0 {
 		s.text(" ", s.paint(dim, "-"), 3, plural(again, "spec")+" ran once more because of the environment", "")
 	}
-	if len(s.run.Absences)+len(reasons)+again > 0 {
+	if said+meanwhile+len(reasons)+again > 0 {
 		s.out.WriteByte('\n')
 	}
+}
+
+// in says whether a text tells the absence.
+func (a Absence) in(text string) bool {
+	return strings.Contains(text, plain(a.Part)) && strings.Contains(text, plain(a.Reason))
 }
 
 // sentence tells an absence.

@@ -171,6 +171,28 @@ func TestSummaryTellsAnAbsenceOnce(t *testing.T) {
 	}
 }
 
+// What ended the run is its problem, and then part of the verdict: of the specs of that time there is a number.
+func TestSummaryTellsWhatEndedTheRunTwice(t *testing.T) {
+	const gone = "the folder /s is away since 14:15:00 UTC: its disk is full: 0 MiB are left"
+	run := passing()
+	run.Clients = []Client{{Name: "go-v1", SDK: "AWS SDK for Go v1", Version: "1.55.8"}, {Name: "go-v2", SDK: "AWS SDK for Go v2", Version: "1.33.16"}}
+	for n, message := range []string{`watch environment "e": ` + gone, gone, gone} {
+		run.Specs = append(run.Specs, Spec{
+			Suite: "agent", Name: fmt.Sprintf("Agent answers %d", n), Client: run.Clients[n%2].Name, Outcome: Error,
+			Failure: &Failure{Message: "not decided: " + message, Cause: CauseEnvironment},
+		})
+	}
+	run.Absences = []Absence{{"the folder /s", "its disk is full: 0 MiB are left", at(60), time.Time{}}}
+	run.Problems = []Problem{{Doing: "run suites", Message: `watch environment "e": ` + gone, Remedy: "free space there"}}
+	text := strings.Join(strings.Fields(string(written(t, plainSummary, run))), " ")
+	if got := strings.Count(text, "is full"); got != 2 {
+		t.Errorf("it is told %d times:\n%s", got, text)
+	}
+	if !strings.Contains(text, "3 specs not decided because of that") || !strings.Contains(text, "1.33.16: could not be decided: the environment was away") {
+		t.Errorf("%s", text)
+	}
+}
+
 func TestSummaryTellsWhatIsDecidedInPart(t *testing.T) {
 	run := passing()
 	slow := run.Specs[0]
