@@ -160,24 +160,54 @@ var badConditions = map[corev1.NodeConditionType]string{
 	corev1.NodePIDPressure: "is short of process IDs", corev1.NodeNetworkUnavailable: "has no network",
 }
 
-// conditions asks whether each node that was well at the beginning still is.
+// conditions asks whether the nodes are as well as they were at the beginning.
 func conditions(client kubernetes.Interface, before []corev1.Node) func(context.Context) error {
-	well := map[string]bool{}
-	for _, node := range before {
-		well[node.Name] = illness(node) == ""
-	}
 	return func(ctx context.Context) error {
 		list, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{ResourceVersion: "0"})
 		if err != nil {
 			return err
 		}
-		for _, node := range list.Items {
-			if ill := illness(node); ill != "" && well[node.Name] {
-				return &AwayError{Why: "node " + node.Name + " " + ill, Weak: true}
-			}
-		}
-		return nil
+		return worse(before, list.Items)
 	}
+}
+
+// worse says which node that was well is not any more, or that of those that took new pods none does: of several, one
+// that is cordoned is no more than a cluster's daily work.
+func worse(before, now []corev1.Node) error {
+	well, closing := map[string]bool{}, false
+	for _, node := range before {
+		well[node.Name] = illness(node) == ""
+		closing = closing || closed(node) == ""
+	}
+	why := ""
+	for _, node := range now {
+		if ill := illness(node); ill != "" && well[node.Name] {
+			return &AwayError{Why: "node " + node.Name + " " + ill, Weak: true}
+		}
+		reason := closed(node)
+		closing = closing && reason != ""
+		if why == "" {
+			why = "none takes new pods: node " + node.Name + " " + reason
+		}
+	}
+	if closing && why != "" {
+		return &AwayError{Why: why, Weak: true}
+	}
+	return nil
+}
+
+// closed is why a node takes no new pods; "" if it takes them. What the node's own conditions taint is told as such
+// (https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/).
+func closed(node corev1.Node) string {
+	if node.Spec.Unschedulable {
+		return "is cordoned"
+	}
+	for _, taint := range node.Spec.Taints {
+		if taint.Effect == corev1.TaintEffectNoSchedule || taint.Effect == corev1.TaintEffectNoExecute {
+			return "has taint " + taint.Key
+		}
+	}
+	return ""
 }
 
 // illness is what is wrong with a node; "" if nothing is.

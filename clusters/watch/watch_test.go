@@ -16,6 +16,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // fake is a part that does as it is told.
@@ -406,6 +407,35 @@ func TestAFolderMayNotGoAway(t *testing.T) {
 	for _, ask := range []func(context.Context) error{later, before} {
 		if away, ok := errors.AsType[*AwayError](ask(t.Context())); !ok || !away.Final || away.Why != "it was removed" {
 			t.Errorf("one that was removed: %v", away)
+		}
+	}
+}
+
+// A cluster in which no pod can start any more says nothing about agent and webhook.
+func TestNoNodeTakesNewPods(t *testing.T) {
+	node := func(name string, cordoned bool, taints ...corev1.Taint) corev1.Node {
+		return corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: corev1.NodeSpec{Unschedulable: cordoned, Taints: taints}}
+	}
+	taint := func(effect corev1.TaintEffect) corev1.Taint { return corev1.Taint{Key: "maintenance", Effect: effect} }
+	free, cordoned := node("a", false), node("a", true)
+	for name, row := range map[string]struct {
+		before, now []corev1.Node
+		want        string
+	}{
+		"all as before":                      {[]corev1.Node{free}, []corev1.Node{free}, ""},
+		"the only one is cordoned":           {[]corev1.Node{free}, []corev1.Node{cordoned}, "none takes new pods: node a is cordoned"},
+		"it is tainted":                      {[]corev1.Node{free}, []corev1.Node{node("a", false, taint(corev1.TaintEffectNoSchedule))}, "none takes new pods: node a has taint maintenance"},
+		"it evicts":                          {[]corev1.Node{free}, []corev1.Node{node("a", false, taint(corev1.TaintEffectNoExecute))}, "none takes new pods: node a has taint maintenance"},
+		"a taint that only makes it less so": {[]corev1.Node{free}, []corev1.Node{node("a", false, taint(corev1.TaintEffectPreferNoSchedule))}, ""},
+		"one of two":                         {[]corev1.Node{free, node("b", false)}, []corev1.Node{cordoned, node("b", false)}, ""},
+		"both of two":                        {[]corev1.Node{free, node("b", false)}, []corev1.Node{cordoned, node("b", true)}, "none takes new pods: node a is cordoned"},
+		"none did at the beginning":          {[]corev1.Node{cordoned}, []corev1.Node{cordoned}, ""},
+		"another came in its place":          {[]corev1.Node{free}, []corev1.Node{node("b", false)}, ""},
+	} {
+		err := worse(row.before, row.now)
+		away, known := errors.AsType[*AwayError](err)
+		if row.want == "" && err != nil || row.want != "" && (!known || away.Why != row.want || !away.Weak) {
+			t.Errorf("%s: %v, want %q", name, err, row.want)
 		}
 	}
 }
