@@ -23,7 +23,7 @@ type Clients struct {
 	config aws.Config
 }
 
-func newClients(cfg aws.Config, emulated bool, stamp ownership.Stamp) Clients {
+func newClients(cfg aws.Config, stamp ownership.Stamp) Clients {
 	unstamped := cfg.Copy()
 	stamp.On(&cfg)
 	return Clients{
@@ -31,7 +31,7 @@ func newClients(cfg aws.Config, emulated bool, stamp ownership.Stamp) Clients {
 		EKS:    eks.NewFromConfig(cfg), EKSAuth: eksauth.NewFromConfig(cfg), IAM: iam.NewFromConfig(cfg), STS: sts.NewFromConfig(cfg),
 		S3: s3.NewFromConfig(cfg, func(o *s3.Options) {
 			// A bucket's own host name exists only below AWS's domain.
-			o.UsePathStyle = emulated
+			o.UsePathStyle = o.BaseEndpoint != nil
 		}),
 	}
 }
@@ -52,7 +52,7 @@ func (e *Env) As(provider aws.CredentialsProvider) *Clients { return e.AsOf(e.Ac
 func (e *Env) AsOf(account string, provider aws.CredentialsProvider) *Clients {
 	cfg := e.config.Copy()
 	cfg.Credentials = aws.NewCredentialsCache(provider)
-	clients := newClients(cfg, e.AWS.EndpointURL != "", e.stamp(account))
+	clients := newClients(cfg, e.stamp(account))
 	return &clients
 }
 

@@ -14,7 +14,7 @@ import (
 
 // What a failed expectation prints goes into reports.
 func TestClientsShowNoCredentials(t *testing.T) {
-	env := &Env{Environment: &clusters.Environment{}, Clients: newClients(aws.Config{Region: "us-west-2"}, true, ownership.Stamp{})}
+	env := &Env{Environment: &clusters.Environment{}, Clients: newClients(aws.Config{Region: "us-west-2"}, ownership.Stamp{})}
 	session := env.AsKey("ASIAEXAMPLE", "secret-of-the-session", "token-of-the-session")
 	credentials, err := session.Credentials().Retrieve(t.Context())
 	if err != nil || credentials.SecretAccessKey != "secret-of-the-session" || credentials.SessionToken != "token-of-the-session" {

@@ -112,7 +112,7 @@ func New(ctx context.Context, environment *clusters.Environment, options Options
 	if env.owner.Expires.IsZero() {
 		env.owner.Expires = time.Now().Add(ownership.Lifetime).UTC().Truncate(time.Second)
 	}
-	env.Clients = newClients(cfg, environment.AWS.EndpointURL != "", env.stamp(environment.AccountID))
+	env.Clients = newClients(cfg, env.stamp(environment.AccountID))
 	if environment.Has(clusters.EmulatorControl) && environment.Control != nil {
 		env.Control = control.New(environment.Control.URL, environment.Control.Token)
 	}

@@ -81,7 +81,7 @@ func New(ctx context.Context, cfg aws.Config, options Options) (*Sweeper, error)
 	s.cloudFormation, s.ecr = cloudformation.NewFromConfig(cfg), ecr.NewFromConfig(cfg)
 	s.s3 = s3.NewFromConfig(cfg, func(o *s3.Options) {
 		// A bucket's own host name exists only below AWS's domain.
-		o.UsePathStyle = cfg.BaseEndpoint != nil
+		o.UsePathStyle = o.BaseEndpoint != nil
 	})
 	return s, nil
 }

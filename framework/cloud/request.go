@@ -11,7 +11,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/aws-sdk-go-v2/service/eksauth"
+	smithyendpoints "github.com/aws/smithy-go/endpoints"
 
 	"github.com/podidentity/epi/framework"
 )
@@ -95,7 +99,11 @@ func Send(ctx context.Context, env *framework.Env, request Request) Answer {
 }
 
 func send(ctx context.Context, env *framework.Env, request Request) (Answer, error) {
-	out, err := http.NewRequestWithContext(ctx, request.Method, endpoint(env, request.Service)+request.Path, strings.NewReader(request.Body))
+	url, err := endpoint(ctx, env, request.Service)
+	if err != nil {
+		return Answer{}, err
+	}
+	out, err := http.NewRequestWithContext(ctx, request.Method, url+request.Path, strings.NewReader(request.Body))
 	if err != nil {
 		return Answer{}, err
 	}
@@ -136,14 +144,29 @@ func sign(ctx context.Context, env *framework.Env, out *http.Request, request Re
 	return v4.NewSigner().SignHTTP(ctx, credentials, out, hex.EncodeToString(digest[:]), service, env.Region, time.Now())
 }
 
-// endpoint of a service:
-// https://docs.aws.amazon.com/general/latest/gr/eks.html.
-func endpoint(env *framework.Env, service string) string {
-	if env.AWS.EndpointURL != "" {
-		return env.AWS.EndpointURL
+// endpoint is where the client of a service sends its requests: to the environment's endpoint, to that of the
+// variables and profile of the AWS SDKs, or to AWS's own
+// (https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html). It ends without a slash.
+func endpoint(ctx context.Context, env *framework.Env, service string) (string, error) {
+	var found smithyendpoints.Endpoint
+	var err error
+	switch service {
+	case "eks":
+		o := env.EKS.Options()
+		found, err = o.EndpointResolverV2.ResolveEndpoint(ctx, eks.EndpointParameters{
+			Region: &o.Region, Endpoint: o.BaseEndpoint, UseFIPS: aws.Bool(o.EndpointOptions.UseFIPSEndpoint == aws.FIPSEndpointStateEnabled),
+			UseDualStack: aws.Bool(o.EndpointOptions.UseDualStackEndpoint == aws.DualStackEndpointStateEnabled),
+		})
+	case "eks-auth":
+		o := env.EKSAuth.Options()
+		found, err = o.EndpointResolverV2.ResolveEndpoint(ctx, eksauth.EndpointParameters{
+			Region: &o.Region, Endpoint: o.BaseEndpoint, UseFIPS: aws.Bool(o.EndpointOptions.UseFIPSEndpoint == aws.FIPSEndpointStateEnabled),
+		})
+	default:
+		return "", fmt.Errorf("no requests are made to service %q", service)
 	}
-	if service == "eks-auth" {
-		return fmt.Sprintf("https://eks-auth.%s.api.aws", env.Region)
+	if err != nil {
+		return "", fmt.Errorf("find endpoint of %s: %w", service, err)
 	}
-	return fmt.Sprintf("https://%s.%s.amazonaws.com", service, env.Region)
+	return strings.TrimSuffix(found.URI.String(), "/"), nil
 }
