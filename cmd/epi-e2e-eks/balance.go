@@ -16,7 +16,7 @@ type pair struct {
 }
 
 // balanceOf pairs the calls that succeeded: each Create with its Delete, by the name of what they are about. A call
-// for something that goes with what it is part of, or that stays for nobody, is left out.
+// that only repeats another one, or for something that goes with what it is part of, is left out.
 func balanceOf(counts []control.Count) []pair {
 	pairs := map[[2]string]*pair{}
 	for _, count := range counts {
@@ -35,9 +35,9 @@ func balanceOf(counts []control.Count) []pair {
 			pairs[key] = &pair{service: count.Service, what: what}
 		}
 		if made {
-			pairs[key].made += count.Calls
+			pairs[key].made += count.Calls - count.Repeats
 		} else {
-			pairs[key].removed += count.Calls
+			pairs[key].removed += count.Calls - count.Repeats
 		}
 	}
 	list := make([]pair, 0, len(pairs))

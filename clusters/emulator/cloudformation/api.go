@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/podidentity/epi/clusters/emulator/journal"
 	"github.com/podidentity/epi/clusters/emulator/query"
 )
 
@@ -162,6 +163,7 @@ func (s *Service) createStack(ctx context.Context, in struct {
 	print := fingerprint(in)
 	if known := s.named(in.StackName); known != nil && known.Status != reviewInProgress {
 		if in.ClientRequestToken != "" && in.ClientRequestToken == known.CreateToken && print == known.Fingerprint {
+			journal.FromContext(ctx).Repeat = true
 			return stackID{known.ID}, nil
 		}
 		return nil, query.Errorf("AlreadyExistsException", http.StatusBadRequest, "Stack [%s] already exists", in.StackName)
@@ -309,10 +311,12 @@ func (s *Service) deleteStack(ctx context.Context, in struct {
 	switch {
 	case st == nil || st.Status == deleteComplete:
 		// One that does not exist is as good as deleted.
+		journal.FromContext(ctx).Repeat = true
 		return nil, nil
 	case st.TerminationProtection:
 		return nil, invalid("Stack [%s] cannot be deleted while TerminationProtection is enabled", st.Name)
 	case st.Status == deleteInProgress:
+		journal.FromContext(ctx).Repeat = true
 		return nil, nil
 	case len(in.RetainResources) > 0 && st.Status != deleteFailed:
 		return nil, invalid("Invalid operation on stack [%s]. Resources can be retained only if the stack is in DELETE_FAILED state.", st.Name)

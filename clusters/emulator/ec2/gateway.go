@@ -378,7 +378,7 @@ func (s *Service) createNATGateway(r request, in struct {
 	if err != nil {
 		return nil, err
 	}
-	made, known := byToken(s.nats, in.ClientToken)
+	made, known := byToken(r, s.nats, in.ClientToken)
 	switch {
 	case known:
 	case s.usedBy(a.ID) != nil:

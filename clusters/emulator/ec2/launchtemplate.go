@@ -140,7 +140,7 @@ func (s *Service) createLaunchTemplate(r request, in struct {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	made, known := byToken(s.lts, in.ClientToken)
+	made, known := byToken(r, s.lts, in.ClientToken)
 	if !known {
 		if s.templateNamed(in.Name) != nil {
 			return nil, query.Errorf("InvalidLaunchTemplateName.AlreadyExistsException", http.StatusBadRequest, "Launch template name already in use.")

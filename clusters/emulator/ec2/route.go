@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/podidentity/epi/clusters/emulator/journal"
 	"github.com/podidentity/epi/clusters/emulator/query"
 )
 
@@ -98,7 +99,7 @@ func (s *Service) createRouteTable(r request, in struct {
 	if err != nil {
 		return nil, err
 	}
-	made, known := byToken(s.tables, in.ClientToken)
+	made, known := byToken(r, s.tables, in.ClientToken)
 	if !known {
 		made = routeTable{base: s.newBase("rtb", tags, in.ClientToken), VPC: v.ID, Routes: []route{{CIDR: v.CIDR, Gateway: "local"}}}
 		if err := put(s.tables, made); err != nil {
@@ -111,9 +112,10 @@ func (s *Service) createRouteTable(r request, in struct {
 }
 
 // byToken finds what an earlier request with that ClientToken made. The caller holds mu.
-func byToken[T any, P resource[T]](k kind[T], token string) (T, bool) {
+func byToken[T any, P resource[T]](r request, k kind[T], token string) (T, bool) {
 	for _, known := range k.all {
 		if token != "" && P(known).common().Token == token {
+			journal.FromContext(r.ctx).Repeat = true
 			return *known, true
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/podidentity/epi/clusters/emulator/journal"
 	"github.com/podidentity/epi/clusters/emulator/restjson"
 )
 
@@ -253,6 +254,7 @@ func (s *Service) createAccessEntry(r *http.Request) (any, error) {
 		if have.Fingerprint != e.Fingerprint {
 			return nil, tokenReused()
 		}
+		journal.FromContext(r.Context()).Repeat = true
 		return s.answerEntry(name, have), nil
 	}
 	return s.answerEntry(name, e), s.putAccess(c, e)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/podidentity/epi/clusters/emulator/journal"
 	"github.com/podidentity/epi/clusters/emulator/restjson"
 )
 
@@ -67,6 +68,7 @@ func (s *Service) create(r *http.Request, in createAddonRequest) (any, error) {
 		case fingerprint(asked) != known.Fingerprint:
 			return nil, tokenReused()
 		}
+		journal.FromContext(r.Context()).Repeat = true
 		return s.answerAddon(c, known), nil
 	}
 	offer, version, err := offered(in.AddonName, in.AddonVersion, c.Version)

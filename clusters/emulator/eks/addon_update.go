@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/podidentity/epi/clusters/emulator/journal"
 	"github.com/podidentity/epi/clusters/emulator/restjson"
 )
 
@@ -83,6 +84,7 @@ func (s *Service) updateAddon(r *http.Request) (any, error) {
 		if fingerprint(asked) != update.Fingerprint {
 			return nil, tokenReused()
 		}
+		journal.FromContext(r.Context()).Repeat = true
 		return update.answer(now), nil
 	}
 	// As EKS was seen to answer (eksctl-io/eksctl issue 8091).

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/podidentity/epi/clusters/emulator/journal"
 	"github.com/podidentity/epi/clusters/emulator/quota"
 	"github.com/podidentity/epi/clusters/emulator/restjson"
 )
@@ -105,6 +106,7 @@ func (s *Service) createAssociation(r *http.Request) (any, error) {
 		if in.fingerprint() != known.fingerprint {
 			return nil, tokenReused()
 		}
+		journal.FromContext(r.Context()).Repeat = true
 		return answer(known), nil
 	}
 	a := &Association{

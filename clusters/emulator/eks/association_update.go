@@ -3,6 +3,7 @@ package eks
 import (
 	"net/http"
 
+	"github.com/podidentity/epi/clusters/emulator/journal"
 	"github.com/podidentity/epi/clusters/emulator/restjson"
 )
 
@@ -60,6 +61,7 @@ func (s *Service) updateAssociation(r *http.Request) (any, error) {
 		if asked != known.updateFingerprint {
 			return nil, tokenReused()
 		}
+		journal.FromContext(r.Context()).Repeat = true
 		return answer(known), nil
 	}
 	changed := *known

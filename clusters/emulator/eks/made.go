@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/podidentity/epi/clusters/emulator/journal"
 	"github.com/podidentity/epi/clusters/emulator/restjson"
 )
 
@@ -225,6 +226,7 @@ func (s *Service) make(r *http.Request, in createClusterRequest) (any, error) {
 		if fingerprint(asked) != known.made.Fingerprint {
 			return nil, tokenReused()
 		}
+		journal.FromContext(r.Context()).Repeat = true
 		return clusterAnswer{s.shape(known)}, nil
 	}
 	if s.state.made() >= clustersPerRegion {

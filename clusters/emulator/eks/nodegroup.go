@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/podidentity/epi/clusters/emulator/journal"
 	"github.com/podidentity/epi/clusters/emulator/restjson"
 )
 
@@ -131,6 +132,7 @@ func (s *Service) createNodegroup(r *http.Request) (any, error) {
 		case fingerprint(asked) != known.Fingerprint:
 			return nil, tokenReused()
 		}
+		journal.FromContext(r.Context()).Repeat = true
 		return nodegroupAnswer{s.nodegroupShape(known)}, nil
 	}
 	switch {

@@ -12,10 +12,15 @@ type Count struct {
 	// ErrorCode is "" for success.
 	ErrorCode string `json:"errorCode,omitempty"`
 	Calls     uint64 `json:"calls"`
+	// Repeats are those of Calls that changed nothing: see Call.Repeat.
+	Repeats uint64 `json:"repeats,omitempty"`
 }
 
 // outcome is what counts are kept by.
 type outcome struct{ service, operation, errorCode string }
+
+// tally is how often an outcome came, and how often it changed nothing.
+type tally struct{ calls, repeats uint64 }
 
 const (
 	// maxOutcomes bounds the counters: callers choose the names of operations that do not exist.
@@ -25,19 +30,24 @@ const (
 )
 
 // count needs the lock.
-func (r *Ring) count(o outcome) {
+func (r *Ring) count(o outcome, repeat bool) {
 	if _, known := r.counts[o]; !known && len(r.counts) >= maxOutcomes {
 		o = outcome{operation: Others}
 	}
-	r.counts[o]++
+	t := r.counts[o]
+	t.calls++
+	if repeat {
+		t.repeats++
+	}
+	r.counts[o] = t
 }
 
 // Counts returns the counters, sorted by service, operation and error code.
 func (r *Ring) Counts() []Count {
 	r.mu.Lock()
 	counts := make([]Count, 0, len(r.counts))
-	for o, calls := range r.counts {
-		counts = append(counts, Count{o.service, o.operation, o.errorCode, calls})
+	for o, t := range r.counts {
+		counts = append(counts, Count{o.service, o.operation, o.errorCode, t.calls, t.repeats})
 	}
 	r.mu.Unlock()
 	slices.SortFunc(counts, func(a, b Count) int {

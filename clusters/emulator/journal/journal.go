@@ -30,6 +30,9 @@ type Call struct {
 	Status int `json:"status"`
 	// ErrorCode is the AWS error code of the answer, or NoAnswer; "" for success.
 	ErrorCode string `json:"errorCode,omitempty"`
+	// Repeat says that a success changed nothing, since an earlier request did: one with the same client token,
+	// or the removal of what is to be removed.
+	Repeat bool `json:"repeat,omitempty"`
 	// Decision explains who was allowed or refused what and by which statement.
 	Decision string `json:"decision,omitempty"`
 	// Subject is what the call was about, in words of the service: for AssumeRoleForPodIdentity

@@ -14,14 +14,14 @@ type Ring struct {
 	last, kept uint64
 	// calls holds number n at (n-1) modulo its length.
 	calls  []Call
-	counts map[outcome]uint64
+	counts map[outcome]tally
 	// added is closed by the next Add; nil without a waiter.
 	added chan struct{}
 }
 
 // NewRing makes a ring that keeps the newest size calls; size must be at least 1.
 func NewRing(size int) *Ring {
-	return &Ring{calls: make([]Call, max(size, 1)), counts: map[outcome]uint64{}}
+	return &Ring{calls: make([]Call, max(size, 1)), counts: map[outcome]tally{}}
 }
 
 // Bounds of texts that callers can lengthen, in bytes.
@@ -42,7 +42,7 @@ func (r *Ring) Add(call Call) uint64 {
 	call.Seq = r.last
 	r.calls[r.index(r.last)] = call
 	r.kept = min(r.kept+1, uint64(len(r.calls)))
-	r.count(outcome{call.Service, call.Operation, call.ErrorCode})
+	r.count(outcome{call.Service, call.Operation, call.ErrorCode}, call.Repeat)
 	if r.added != nil {
 		close(r.added)
 		r.added = nil

@@ -151,10 +151,11 @@ func TestCountsOutliveTheRing(t *testing.T) {
 	}
 	ring.Add(Call{Service: "eks-auth", Operation: "AssumeRoleForPodIdentity", ErrorCode: "ThrottlingException"})
 	ring.Add(Call{Service: "eks-auth", Operation: "AssumeRoleForPodIdentity"})
+	ring.Add(Call{Service: "eks-auth", Operation: "AssumeRoleForPodIdentity", Repeat: true})
 	want := []Count{
-		{"eks-auth", "AssumeRoleForPodIdentity", "", 1},
-		{"eks-auth", "AssumeRoleForPodIdentity", "ThrottlingException", 1},
-		{"sts", "GetCallerIdentity", "", 3},
+		{"eks-auth", "AssumeRoleForPodIdentity", "", 2, 1},
+		{"eks-auth", "AssumeRoleForPodIdentity", "ThrottlingException", 1, 0},
+		{"sts", "GetCallerIdentity", "", 3, 0},
 	}
 	if got := ring.Counts(); !slices.Equal(got, want) {
 		t.Errorf("got %v", got)
@@ -168,7 +169,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	ring.Add(Call{Service: "iam", Operation: "0"})
 	counts := ring.Counts()
-	if len(counts) != maxOutcomes+1 || counts[0] != (Count{"", Others, "", 10}) || counts[1].Calls != 2 {
+	if len(counts) != maxOutcomes+1 || counts[0] != (Count{"", Others, "", 10, 0}) || counts[1].Calls != 2 {
 		t.Errorf("%d counts, first %v", len(counts), counts[:2])
 	}
 	long := strings.Repeat("é", 5000)

@@ -1,0 +1,75 @@
+package emulator_test
+
+import (
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+
+	"github.com/podidentity/epi/clusters/emulator/control"
+	"github.com/podidentity/epi/clusters/emulator/emulatortest"
+)
+
+// A request that repeats another one succeeds and changes nothing
+// (https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html): the counters tell it from one that
+// does, or what was made would not equal what was removed.
+func TestCountsTellRepeats(t *testing.T) {
+	server := emulatortest.Start(t)
+	f, ctx := server.Fixture(t, "repeats"), t.Context()
+	admin, token := f.Admin(), aws.String("0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0")
+	cluster := f.Cluster()
+	role := f.Role("repeats", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"pods.eks.amazonaws.com"},"Action":["sts:AssumeRole","sts:TagSession"]}]}`, "")
+	vpc, err := admin.EC2.CreateVpc(ctx, &ec2.CreateVpcInput{CidrBlock: aws.String("10.0.0.0/16")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		service, operation string
+		call               func() error
+	}{
+		{"eks", "CreatePodIdentityAssociation", func() error {
+			_, err := admin.EKS.CreatePodIdentityAssociation(ctx, &eks.CreatePodIdentityAssociationInput{
+				ClusterName: &cluster, Namespace: aws.String("default"), ServiceAccount: aws.String("app"), RoleArn: &role, ClientRequestToken: token,
+			})
+			return err
+		}},
+		{"ec2", "CreateRouteTable", func() error {
+			_, err := admin.EC2.CreateRouteTable(ctx, &ec2.CreateRouteTableInput{VpcId: vpc.Vpc.VpcId, ClientToken: token})
+			return err
+		}},
+		{"cloudformation", "CreateStack", func() error {
+			_, err := admin.CloudFormation.CreateStack(ctx, &cloudformation.CreateStackInput{
+				StackName: aws.String("repeats"), ClientRequestToken: token, TemplateBody: aws.String(`{"Resources":{"Gateway":{"Type":"AWS::EC2::InternetGateway"}}}`),
+			})
+			return err
+		}},
+		{"cloudformation", "DeleteStack", func() error {
+			_, err := admin.CloudFormation.DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: aws.String("repeats")})
+			return err
+		}},
+	} {
+		t.Run(row.operation, func(t *testing.T) {
+			for range 2 {
+				if err := row.call(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			counts, err := server.Control.Counts(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := control.Count{Service: row.service, Operation: row.operation, Calls: 2, Repeats: 1}
+			for _, count := range counts {
+				if count.Service == row.service && count.Operation == row.operation {
+					if count != want {
+						t.Errorf("got %+v, want %+v", count, want)
+					}
+					return
+				}
+			}
+			t.Errorf("%s is not among %+v", row.operation, counts)
+		})
+	}
+}
