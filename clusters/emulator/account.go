@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -247,7 +248,7 @@ type instances struct{ emulator *Emulator }
 
 func (i instances) InstanceCredentials(ctx context.Context, to imds.Delivery) (imds.Credentials, error) {
 	accounts, options := i.emulator.cloud.Load().accounts, &i.emulator.options
-	roleARN := "arn:aws:iam::" + options.Account + ":role/" + options.NodeRole
+	roleARN := cmp.Or(to.RoleARN, "arn:aws:iam::"+options.Account+":role/"+options.NodeRole)
 	trust := iam.Trust{
 		RoleARN: roleARN, Service: ec2Principal, Environment: iam.ServiceEnvironment(ec2Principal, options.Region), Actions: []string{"sts:AssumeRole"},
 	}

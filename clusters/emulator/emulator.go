@@ -132,7 +132,7 @@ func New(options Options) (*Emulator, error) {
 	}
 	e.cloud.Store(first)
 	e.metadata = imds.New(imds.Options{
-		Region: options.Region, Account: options.Account, RoleName: options.NodeRole, Role: instances{e},
+		Region: options.Region, Account: options.Account, Known: e.knownInstance, RoleName: options.NodeRole, Role: instances{e},
 		V1: options.IMDSv1, Faults: e.faults, Record: func(call journal.Call) { e.journal.Add(call) }, Now: options.Now, Log: options.Log,
 	})
 	return e, nil

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/netip"
 
 	"github.com/podidentity/epi/clusters/emulator/ec2"
 	"github.com/podidentity/epi/clusters/emulator/eks"
 	"github.com/podidentity/epi/clusters/emulator/iam"
+	"github.com/podidentity/epi/clusters/emulator/imds"
 	"github.com/podidentity/epi/clusters/emulator/query"
 	"github.com/podidentity/epi/clusters/emulator/store"
 )
@@ -96,6 +98,19 @@ func (n network) SetInstances(group string, wanted []eks.Instance) ([]string, er
 		inputs = append(inputs, ec2.InstanceInput(i))
 	}
 	return n.Service.SetInstances(group, inputs)
+}
+
+// knownInstance is imds.Options.Known: the nodes of node groups. Where somebody makes these, nothing else is an
+// instance with a role: a node is one as soon as it is reported.
+func (e *Emulator) knownInstance(address netip.Addr) imds.Known {
+	found, ok := e.cloud.Load().networks[e.options.Account].InstanceAt(address.String())
+	if !ok {
+		return imds.Known{WithoutRole: e.options.ClustersBacked}
+	}
+	return imds.Known{
+		ID: found.ID, RoleARN: found.RoleARN, ProfileARN: found.ProfileARN, ProfileID: found.ProfileID(), Type: found.Type, Zone: found.Zone, VPC: found.VPC, Subnet: found.Subnet,
+		Spot: found.Spot, Disabled: found.HTTPEndpoint == "disabled",
+	}
 }
 
 func (n network) HasInstanceType(name string) bool { return ec2.HasInstanceType(name) }

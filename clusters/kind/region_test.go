@@ -1,6 +1,7 @@
 package kind
 
 import (
+	"maps"
 	"net/url"
 	"regexp"
 	"strings"
@@ -78,18 +79,22 @@ func TestConnectScript(t *testing.T) {
 		if strings.Contains(script, "10.244.2.0/24") || strings.Contains(script, "10.0.0.5") {
 			t.Errorf("hop limit %d: routes to itself, or to a node without pods:\n%s", hopLimit, script)
 		}
-		if got := strings.Contains(script, "iptables -w -I FORWARD"); got != drops || strings.Contains(script, "iptables -w -D FORWARD") == drops {
+		if got := strings.Contains(script, "iptables -w -t mangle -I FORWARD"); got != drops || strings.Contains(script, "iptables -w -t mangle -D FORWARD") == drops {
 			t.Errorf("hop limit %d:\n%s", hopLimit, script)
 		}
 	}
 }
 
 func TestHopLimits(t *testing.T) {
-	got := hopLimits(control.WantedCluster{Nodegroups: []control.WantedNodegroup{
-		{HopLimit: 1, Instances: []control.WantedInstance{{ID: "i-1", HopLimit: 1}, {ID: "i-2", HopLimit: 2}}}, {HopLimit: 2},
+	c := &RegionClusters{record: regionRecord{Name: "region"}}
+	node := func(group string, index int) string { return instanceID(c.workerName("cluster", group, index)) }
+	got := c.hopLimits(control.WantedCluster{ID: "cluster", Nodegroups: []control.WantedNodegroup{
+		{ID: "changed", Size: 2, HopLimit: 1, Instances: []control.WantedInstance{{ID: node("changed", 0), HopLimit: 1}, {ID: node("changed", 1), HopLimit: 2}}},
+		{ID: "new", Size: 1, HopLimit: 1}, {ID: "empty", HopLimit: 2},
 	}})
-	if len(got) != 2 || got["i-1"] != 1 || got["i-2"] != 2 {
-		t.Errorf("got %v", got)
+	want := map[string]int{node("changed", 0): 1, node("changed", 1): 2, node("new", 0): 1}
+	if !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 

@@ -156,6 +156,10 @@ func (c *RegionClusters) makeNode(ctx context.Context, wanted control.WantedClus
 	if err := routeMetadata(ctx, []nodes.Node{node}, c.record.EmulatorIP); err != nil {
 		return err
 	}
+	// Before there is any pod.
+	if err := onNode(ctx, node, "sh", "-c", hopLimitScript(group.HopLimit)); err != nil {
+		return err
+	}
 	loading, loadingCtx := errgroup.WithContext(ctx)
 	loading.Go(func() error { return c.loadImages(loadingCtx, node) })
 	loading.Go(func() error { return c.join(loadingCtx, wanted, group, node, ip) })
@@ -364,7 +368,7 @@ func (c *RegionClusters) connect(ctx context.Context, wanted control.WantedClust
 	if err != nil {
 		return fmt.Errorf("list nodes: %w", err)
 	}
-	limits := hopLimits(wanted)
+	limits := c.hopLimits(wanted)
 	containers, err := c.nodesOf(wanted.ID)
 	if err != nil {
 		return err
@@ -386,9 +390,12 @@ func (c *RegionClusters) connect(ctx context.Context, wanted control.WantedClust
 }
 
 // hopLimits are those of instances: what was set for the instance, or else what its node group begins with.
-func hopLimits(wanted control.WantedCluster) map[string]int {
+func (c *RegionClusters) hopLimits(wanted control.WantedCluster) map[string]int {
 	limits := map[string]int{}
 	for _, group := range wanted.Nodegroups {
+		for index := range group.Size {
+			limits[instanceID(c.workerName(wanted.ID, group.ID, index))] = group.HopLimit
+		}
 		for _, instance := range group.Instances {
 			limits[instance.ID] = instance.HopLimit
 		}
@@ -396,8 +403,7 @@ func hopLimits(wanted control.WantedCluster) map[string]int {
 	return limits
 }
 
-// connectScript is what a node has to have for one that has the others and a hop limit; 0 is that of no node. Pods
-// are one hop behind their node: with a hop limit of 1 nothing that instance metadata says is forwarded to them.
+// connectScript is what a node has to have for one that has the others and a hop limit; 0 is that of no node.
 func connectScript(emulatorIP string, list []corev1.Node, self string, hopLimit int) string {
 	var script bytes.Buffer
 	fmt.Fprintf(&script, "set -e\nip route replace blackhole %s\nip route replace %s/32 via %s\n", linkLocal, metadataAddress, emulatorIP)
@@ -409,13 +415,19 @@ func connectScript(emulatorIP string, list []corev1.Node, self string, hopLimit 
 		}
 		fmt.Fprintf(&script, "ip route replace %s via %s\n", node.Spec.PodCIDR, ip)
 	}
-	rule := "FORWARD -s " + metadataAddress + "/32 -m comment --comment epi-hop-limit -j DROP"
-	if hopLimit == 1 {
-		fmt.Fprintf(&script, "iptables -w -C %s 2>/dev/null || iptables -w -I %s\n", rule, rule)
-	} else {
-		fmt.Fprintf(&script, "while iptables -w -D %s 2>/dev/null; do :; done\n", rule)
-	}
+	script.WriteString(hopLimitScript(hopLimit))
 	return script.String()
+}
+
+// hopLimitScript has a node keep to a hop limit. Pods are one hop behind their node: with a hop limit of 1 nothing
+// that instance metadata says is forwarded to them. The rule is in the table that is asked before filter, where
+// kube-proxy and others accept what belongs to a connection, and put their rules in front.
+func hopLimitScript(hopLimit int) string {
+	const rule = "FORWARD -s " + metadataAddress + "/32 -m comment --comment epi-hop-limit -j DROP"
+	if hopLimit == 1 {
+		return "iptables -w -t mangle -C " + rule + " 2>/dev/null || iptables -w -t mangle -I " + rule + "\n"
+	}
+	return "while iptables -w -t mangle -D " + rule + " 2>/dev/null; do :; done\n"
 }
 
 func internalIP(node *corev1.Node) string {

@@ -2,6 +2,8 @@ package ec2
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/base32"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -16,12 +18,13 @@ type Instance struct {
 	Group string
 	Type  string
 	// Spot says that it is a spot instance.
-	Spot                  bool
-	VPC, Subnet, Zone     string
-	PrivateIP, PublicIP   string
-	PrivateDNS, ImageID   string
-	SecurityGroups        []string
-	Profile               string
+	Spot                bool
+	VPC, Subnet, Zone   string
+	PrivateIP, PublicIP string
+	PrivateDNS, ImageID string
+	SecurityGroups      []string
+	// RoleARN is that of the instance's role, ProfileARN that of the instance profile that has it.
+	RoleARN, ProfileARN   string
 	HopLimit              int
 	HTTPTokens            string
 	HTTPEndpoint          string
@@ -54,12 +57,19 @@ type xmlInstance struct {
 	Groups   []xmlGroupName  `xml:"groupSet>item"`
 	Tags     tagSet          `xml:"tagSet"`
 	Cycle    string          `xml:"instanceLifecycle,omitempty"`
+	Profile  *xmlProfile     `xml:"iamInstanceProfile"`
 	Metadata MetadataOptions `xml:"metadataOptions"`
 }
 
 type xmlState struct {
 	Code int    `xml:"code"`
 	Name string `xml:"name"`
+}
+
+// xmlProfile is https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IamInstanceProfile.html.
+type xmlProfile struct {
+	ARN string `xml:"arn"`
+	ID  string `xml:"id"`
 }
 
 type xmlGroupName struct {
@@ -76,7 +86,16 @@ func (s *Service) xmlInstance(i *Instance) xmlInstance {
 	if i.Spot {
 		out.Cycle = "spot"
 	}
+	if i.ProfileARN != "" {
+		out.Profile = &xmlProfile{i.ProfileARN, i.ProfileID()}
+	}
 	return out
+}
+
+// ProfileID is the ID of the instance's profile.
+func (i *Instance) ProfileID() string {
+	sum := sha256.Sum256([]byte(i.ProfileARN))
+	return "AIPA" + base32.StdEncoding.EncodeToString(sum[:])[:17]
 }
 
 func (i *Instance) metadata() MetadataOptions {
@@ -319,6 +338,7 @@ type InstanceInput struct {
 	Type, Subnet              string
 	Spot                      bool
 	SecurityGroups            []string
+	RoleARN, ProfileARN       string
 	HopLimit                  int
 	HTTPTokens                string
 	Tags                      map[string]string
@@ -358,6 +378,7 @@ func (s *Service) launch(group string, in InstanceInput) (string, error) {
 	made := Instance{
 		base: s.newBase("i", in.Tags, ""), Group: group, Type: in.Type, Spot: in.Spot, Subnet: in.Subnet, SecurityGroups: in.SecurityGroups,
 		PrivateIP: in.PrivateIP, PrivateDNS: in.PrivateDNS, HopLimit: in.HopLimit, HTTPTokens: in.HTTPTokens,
+		RoleARN: in.RoleARN, ProfileARN: in.ProfileARN,
 	}
 	made.ID = cmp.Or(in.ID, made.ID)
 	if n := s.subnets.all[in.Subnet]; n != nil {
@@ -394,4 +415,16 @@ func (s *Service) HopLimits(group string) map[string]int {
 		}
 	}
 	return limits
+}
+
+// InstanceAt returns the instance with a private address.
+func (s *Service) InstanceAt(ip string) (Instance, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, i := range s.nodes.all {
+		if i.PrivateIP == ip {
+			return *i, true
+		}
+	}
+	return Instance{}, false
 }

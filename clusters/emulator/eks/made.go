@@ -61,6 +61,7 @@ type Instance struct {
 	Type, Subnet              string
 	Spot                      bool
 	SecurityGroups            []string
+	RoleARN, ProfileARN       string
 	HopLimit                  int
 	HTTPTokens                string
 	Tags                      map[string]string

@@ -311,6 +311,7 @@ func (s *Service) nodeInstance(c *cluster, g *nodegroup, n int, in Instance) Ins
 		in.Type = g.InstanceTypes[0]
 	}
 	in.HopLimit, in.HTTPTokens, in.SecurityGroups = g.hopLimit(), g.httpTokens(), []string{}
+	in.RoleARN, in.ProfileARN = g.RoleARN, s.profileARN(g)
 	in.Tags = map[string]string{
 		"eks:cluster-name": g.Cluster, "eks:nodegroup-name": g.Name, "kubernetes.io/cluster/" + g.Cluster: "owned", "k8s.io/cluster-autoscaler/enabled": "true",
 	}
@@ -325,6 +326,11 @@ func (s *Service) nodeInstance(c *cluster, g *nodegroup, n int, in Instance) Ins
 		in.SecurityGroups = []string{c.made.Group}
 	}
 	return in
+}
+
+// profileARN is that of the instance profile that EKS makes for a node group, named after the group's ID.
+func (s *Service) profileARN(g *nodegroup) string {
+	return "arn:aws:iam::" + s.options.Account + ":instance-profile/eks-" + g.ID
 }
 
 func (g *nodegroup) hopLimit() int {

@@ -45,7 +45,7 @@ func (s *Service) roleCredentials(ctx context.Context, i *instance, v1 bool) (st
 		case errors.Is(err, ErrNotTrusted):
 			return encode(struct{ Code, Message, LastUpdated string }{
 				"AssumeRoleUnauthorizedAccess",
-				"EC2 cannot assume the role " + s.options.RoleName +
+				"EC2 cannot assume the role " + i.role +
 					". Please see documentation at https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_iam-ec2.html#troubleshoot_iam-ec2_errors-info-doc.",
 				stamp(now),
 			}), nil
@@ -65,7 +65,7 @@ func (s *Service) roleCredentials(ctx context.Context, i *instance, v1 bool) (st
 	}), nil
 }
 
-// profile is the instance profile, of the role's name.
+// profile is the instance profile.
 func (s *Service) profile(i *instance) string {
 	i.mu.Lock()
 	updated := i.withToken.updated
@@ -76,14 +76,12 @@ func (s *Service) profile(i *instance) string {
 	if updated.IsZero() {
 		updated = s.started
 	}
-	role, account := s.options.RoleName, s.options.Account
 	return encode(struct {
 		Code, LastUpdated string
 		ARN               string `json:"InstanceProfileArn"`
 		ID                string `json:"InstanceProfileId"`
 	}{
 		"Success", stamp(updated),
-		"arn:" + partition(s.options.Region) + ":iam::" + account + ":instance-profile/" + role,
-		"AIPA" + profileDigits(account+role),
+		i.profileARN, i.profileID,
 	})
 }

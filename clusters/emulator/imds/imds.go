@@ -2,7 +2,7 @@
 // on. Session tokens are bound to the instance and to a time, credentials rotate ahead of their end,
 // and the response hop limit is a real IP TTL
 // (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html).
-// Every source address is an instance of its own.
+// Every source address is an instance: one that EC2 knows, or one of its own.
 package imds
 
 import (
@@ -33,7 +33,9 @@ const ServiceName = "imds"
 type Options struct {
 	// Region such as "us-west-2", Account of twelve digits.
 	Region, Account string
-	// RoleName is the name of the instances' role, and of their instance profile.
+	// Known returns what EC2 knows of the instance at an address, the zero value if nothing. nil knows none.
+	Known func(netip.Addr) Known
+	// RoleName is the name of the role of instances that EC2 does not know, and of their instance profile.
 	RoleName string
 	Role     Role
 	// V1 answers requests without a session token too, until SetV1Enabled.
@@ -62,7 +64,28 @@ type Service struct {
 	listener atomic.Pointer[Listener]
 
 	mu        sync.Mutex
-	instances *lru.Cache[netip.Addr, *instance]
+	instances *lru.Cache[place, *instance]
+}
+
+// place is where an instance is. Another one that is there later has nothing of its credentials.
+type place struct {
+	address netip.Addr
+	known   Known
+}
+
+// Known is what EC2 knows of an instance.
+type Known struct {
+	// ID such as "i-0123456789abcdef0".
+	ID string
+	// RoleARN is its role's, the others are of its instance profile. WithoutRole says that it has neither.
+	RoleARN, ProfileARN, ProfileID string
+	WithoutRole                    bool
+	// Type such as "t3.medium"; Zone, VPC and Subnet are where it is.
+	Type, Zone, VPC, Subnet string
+	Spot                    bool
+	// Disabled says that its metadata are turned off (HttpEndpoint of
+	// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_InstanceMetadataOptionsRequest.html).
+	Disabled bool
 }
 
 // New makes a service.
@@ -75,7 +98,7 @@ func New(options Options) *Service {
 	}
 	s := &Service{options: options, started: options.Now(), key: make([]byte, sha256.Size)}
 	// New fails for a size below 1 only, and crypto/rand.Read never.
-	s.instances, _ = lru.New[netip.Addr, *instance](maxInstances)
+	s.instances, _ = lru.New[place, *instance](maxInstances)
 	_, _ = rand.Read(s.key)
 	s.v1.Store(options.V1)
 	return s
@@ -149,10 +172,13 @@ func (s *Service) answer(w http.ResponseWriter, r *http.Request, source netip.Ad
 		refused = &refusal{status: http.StatusForbidden}
 	} else if err := faults.At(r.Context(), faults.Target{Operation: call.Operation}); err != nil {
 		refused = ofFault(err)
+	} else if known := s.known(source); known.Disabled {
+		// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html, "Query errors".
+		refused = &refusal{status: http.StatusForbidden}
 	} else if call.Operation == getToken {
 		value, refused = s.serveToken(w, r, source)
 	} else {
-		value, refused = s.serveMetadata(w, r, source)
+		value, refused = s.serveMetadata(w, r, place{source, known})
 	}
 	if refused != nil {
 		call.Status, call.ErrorCode = refused.status, refused.code
@@ -169,7 +195,7 @@ func (s *Service) answer(w http.ResponseWriter, r *http.Request, source netip.Ad
 }
 
 // serveMetadata checks method and session token and looks the path up.
-func (s *Service) serveMetadata(w http.ResponseWriter, r *http.Request, source netip.Addr) (string, *refusal) {
+func (s *Service) serveMetadata(w http.ResponseWriter, r *http.Request, at place) (string, *refusal) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		return "", &refusal{status: http.StatusMethodNotAllowed}
@@ -181,23 +207,31 @@ func (s *Service) serveMetadata(w http.ResponseWriter, r *http.Request, source n
 	case len(tokens) != 1:
 		return "", &refusal{status: http.StatusUnauthorized}
 	default:
-		left, ok := s.checkToken(tokens[0], source)
+		left, ok := s.checkToken(tokens[0], at.address)
 		if !ok {
 			return "", &refusal{status: http.StatusUnauthorized}
 		}
 		w.Header().Set(ttlHeader, strconv.Itoa(int(left.Seconds())))
 	}
-	return s.lookUp(r.Context(), r.URL.Path, s.instance(source), v1)
+	return s.lookUp(r.Context(), r.URL.Path, s.instance(at), v1)
 }
 
-// instance is the one at an address.
-func (s *Service) instance(source netip.Addr) *instance {
+// known is what EC2 knows of the instance at an address.
+func (s *Service) known(source netip.Addr) Known {
+	if s.options.Known == nil {
+		return Known{}
+	}
+	return s.options.Known(source)
+}
+
+// instance is the one at a place.
+func (s *Service) instance(at place) *instance {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i, ok := s.instances.Get(source)
+	i, ok := s.instances.Get(at)
 	if !ok {
-		i = s.newInstance(source)
-		s.instances.Add(source, i)
+		i = s.newInstance(at)
+		s.instances.Add(at, i)
 	}
 	return i
 }
@@ -216,6 +250,8 @@ type Delivery struct {
 	// InstanceID is that of the instance, VPC its VPC's, PrivateIP its private IPv4 address; "" for an
 	// instance without one.
 	InstanceID, VPC, PrivateIP string
+	// RoleARN is that of the instance's role; "" for the role of instances that EC2 does not know.
+	RoleARN string
 	// V1 says that they are asked for without a session token.
 	V1 bool
 }

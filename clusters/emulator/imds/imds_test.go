@@ -539,3 +539,61 @@ func TestDelivery(t *testing.T) {
 		t.Errorf("got  %+v\nwant %+v", role.deliveries, want)
 	}
 }
+
+// What EC2 knows of an instance is what its metadata say; of another address nothing of it
+// (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-categories.html).
+func TestKnownInstances(t *testing.T) {
+	profile := "arn:aws:iam::123456789012:instance-profile/eks-0123"
+	known := map[string]Known{
+		"10.0.0.2": {
+			ID: "i-0123456789abcdef0", RoleARN: "arn:aws:iam::123456789012:role/path/NodeInstanceRole", ProfileARN: profile, ProfileID: "AIPAEXAMPLE", Type: "t3.medium",
+			Zone: "us-west-2b", VPC: "vpc-1", Subnet: "subnet-1", Spot: true,
+		},
+		"10.0.0.3": {ID: "i-3", Disabled: true},
+		"10.0.0.4": {WithoutRole: true},
+	}
+	s, made, now := newService(t, func(o *Options) { o.Known = func(address netip.Addr) Known { return known[address.String()] } })
+	const credentials = "/latest/meta-data/iam/security-credentials/"
+	ask := func(from, path string) (int, string) {
+		w := send(s, http.MethodGet, path, from, tokenHeader, token(t, s, from))
+		return w.Code, w.Body.String()
+	}
+	for path, want := range map[string]string{
+		credentials: "NodeInstanceRole", "/latest/meta-data/instance-id": "i-0123456789abcdef0", "/latest/meta-data/instance-type": "t3.medium",
+		"/latest/meta-data/instance-life-cycle": "spot", "/latest/meta-data/placement/availability-zone": "us-west-2b",
+	} {
+		if code, got := ask("10.0.0.2", path); code != 200 || got != want {
+			t.Errorf("%s: %d %q, want %q", path, code, got, want)
+		}
+	}
+	if code, got := ask("10.0.0.2", "/latest/meta-data/iam/info"); code != 200 || !strings.Contains(got, profile) || !strings.Contains(got, "AIPAEXAMPLE") {
+		t.Errorf("%d %s", code, got)
+	}
+	for path, want := range map[string]int{credentials + "NodeInstanceRole": 200, credentials + "epi-node": 404} {
+		if code, got := ask("10.0.0.2", path); code != want {
+			t.Errorf("%s: %d %s", path, code, got)
+		}
+	}
+	want := Delivery{InstanceID: "i-0123456789abcdef0", VPC: "vpc-1", PrivateIP: "10.0.0.2", RoleARN: "arn:aws:iam::123456789012:role/path/NodeInstanceRole"}
+	if len(made.deliveries) != 1 || made.deliveries[0] != want {
+		t.Errorf("delivered %+v", made.deliveries)
+	}
+	if w := send(s, http.MethodPut, "/latest/api/token", "10.0.0.3", ttlHeader, "60"); w.Code != http.StatusForbidden {
+		t.Errorf("turned off: %d", w.Code)
+	}
+	for path, want := range map[string]int{credentials: 404, credentials + "epi-node": 404, "/latest/meta-data/iam/info": 404, "/latest/meta-data/instance-id": 200} {
+		if code, got := ask("10.0.0.4", path); code != want {
+			t.Errorf("without a role, %s: %d %s", path, code, got)
+		}
+	}
+	if code, got := ask("10.0.0.5", credentials); code != 200 || got != "epi-node" {
+		t.Errorf("not known: %d %s", code, got)
+	}
+
+	// Another instance at the address gets its own.
+	known["10.0.0.2"] = Known{ID: "i-2", RoleARN: "arn:aws:iam::123456789012:role/other"}
+	*now = now.Add(time.Second)
+	if code, got := ask("10.0.0.2", credentials); code != 200 || got != "other" {
+		t.Errorf("the next one there: %d %s", code, got)
+	}
+}

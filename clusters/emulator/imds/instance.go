@@ -1,11 +1,13 @@
 package imds
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"path"
 	"runtime"
 	"strings"
 	"sync"
@@ -15,6 +17,8 @@ import (
 // instance is what one source address gets.
 type instance struct {
 	id string
+	// role is the name of its role, "" for none; the others are of its instance profile.
+	role, profileARN, profileID string
 	// values by path below a version; those of credentials are "".
 	values map[string]string
 
@@ -41,12 +45,26 @@ var platforms = map[string]struct{ architecture, instanceType string }{
 // newInstance makes up, from its address, all that clients read of an instance in a private subnet
 // (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-categories.html): what SDKs,
 // the pod identity agent, the VPC CNI plugin and cloud providers ask for.
-func (s *Service) newInstance(source netip.Addr) *instance {
+func (s *Service) newInstance(at place) *instance {
+	source, known := at.address, at.known
 	ip, region, account := source.String(), s.options.Region, s.options.Account
-	zone, place := region+"a", region+account
-	platform := platforms[runtime.GOARCH]
-	i := &instance{id: InstanceID(ip)}
-	i.delivery = Delivery{InstanceID: i.id, VPC: "vpc-" + hexID("vpc"+place)}
+	zone, where := cmp.Or(known.Zone, region+"a"), region+account
+	instanceType := cmp.Or(known.Type, platforms[runtime.GOARCH].instanceType)
+	lifeCycle := "on-demand"
+	if known.Spot {
+		lifeCycle = "spot"
+	}
+	i := &instance{
+		id: cmp.Or(known.ID, InstanceID(ip)), role: s.options.RoleName,
+		profileARN: "arn:" + partition(region) + ":iam::" + account + ":instance-profile/" + s.options.RoleName, profileID: "AIPA" + profileDigits(account+s.options.RoleName),
+	}
+	switch {
+	case known.WithoutRole:
+		i.role = ""
+	case known.RoleARN != "":
+		i.role, i.profileARN, i.profileID = path.Base(known.RoleARN), known.ProfileARN, known.ProfileID
+	}
+	i.delivery = Delivery{InstanceID: i.id, VPC: cmp.Or(known.VPC, "vpc-"+hexID("vpc"+where)), RoleARN: known.RoleARN}
 	if source.Is4() {
 		i.delivery.PrivateIP = ip
 	}
@@ -54,9 +72,9 @@ func (s *Service) newInstance(source netip.Addr) *instance {
 	mac := macOf(ip)
 	image := "ami-" + hexID(region)
 	i.values = map[string]string{
-		"dynamic/instance-identity/document": s.document(i.id, ip, zone, image),
+		"dynamic/instance-identity/document": s.document(i.id, ip, zone, image, instanceType),
 	}
-	for path, value := range map[string]string{
+	for name, value := range map[string]string{
 		"ami-id":                         image,
 		"ami-launch-index":               "0",
 		"ami-manifest-path":              "(unknown)",
@@ -65,8 +83,8 @@ func (s *Service) newInstance(source netip.Addr) *instance {
 		"hostname":                       hostname,
 		"instance-action":                "none",
 		"instance-id":                    i.id,
-		"instance-life-cycle":            "on-demand",
-		"instance-type":                  platform.instanceType,
+		"instance-life-cycle":            lifeCycle,
+		"instance-type":                  instanceType,
 		"local-hostname":                 hostname,
 		"mac":                            mac,
 		"placement/availability-zone":    zone,
@@ -78,19 +96,21 @@ func (s *Service) newInstance(source netip.Addr) *instance {
 		"services/domain":                domain(region),
 		"services/partition":             partition(region),
 	} {
-		i.values["meta-data/"+path] = value
+		i.values["meta-data/"+name] = value
 	}
-	i.values[infoPath] = ""
-	i.values[credentialsFolder+"/"+s.options.RoleName] = ""
+	if i.role != "" {
+		i.values[infoPath] = ""
+		i.values[credentialsFolder+"/"+i.role] = ""
+	}
 	for name, value := range map[string]string{
 		"device-number":      "0",
 		"interface-id":       "eni-" + hexID("eni"+ip),
 		"local-hostname":     hostname,
 		"mac":                mac,
 		"owner-id":           account,
-		"security-group-ids": "sg-" + hexID("sg"+place),
+		"security-group-ids": "sg-" + hexID("sg"+where),
 		"security-groups":    securityGroup,
-		"subnet-id":          "subnet-" + hexID("subnet"+place),
+		"subnet-id":          cmp.Or(known.Subnet, "subnet-"+hexID("subnet"+where)),
 		"vpc-id":             i.delivery.VPC,
 	} {
 		i.values["meta-data/network/interfaces/macs/"+mac+"/"+name] = value
@@ -123,8 +143,7 @@ func (i *instance) addAddresses(source netip.Addr, mac string) {
 
 // document is the instance identity document, its fields in the order of
 // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/retrieve-iid.html.
-func (s *Service) document(id, ip, zone, image string) string {
-	platform := platforms[runtime.GOARCH]
+func (s *Service) document(id, ip, zone, image, instanceType string) string {
 	return encode(struct {
 		DevpayProductCodes      []string `json:"devpayProductCodes"`
 		MarketplaceProductCodes []string `json:"marketplaceProductCodes"`
@@ -142,8 +161,8 @@ func (s *Service) document(id, ip, zone, image string) string {
 		RamdiskID               *string  `json:"ramdiskId"`
 		Region                  string   `json:"region"`
 	}{
-		AvailabilityZone: zone, PrivateIP: ip, Version: "2017-09-30", InstanceID: id, InstanceType: platform.instanceType,
-		AccountID: s.options.Account, ImageID: image, PendingTime: stamp(s.started), Architecture: platform.architecture,
+		AvailabilityZone: zone, PrivateIP: ip, Version: "2017-09-30", InstanceID: id, InstanceType: instanceType,
+		AccountID: s.options.Account, ImageID: image, PendingTime: stamp(s.started), Architecture: platforms[runtime.GOARCH].architecture,
 		Region: s.options.Region,
 	})
 }

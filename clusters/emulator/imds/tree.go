@@ -37,12 +37,13 @@ func (s *Service) lookUp(ctx context.Context, path string, i *instance, v1 bool)
 		return "", &refusal{status: http.StatusNotFound}
 	}
 	rest = strings.TrimSuffix(rest, "/")
-	switch rest {
-	case "":
+	switch {
+	case rest == "":
 		return "dynamic\nmeta-data", nil // without slashes, unlike all below
-	case credentialsFolder + "/" + s.options.RoleName:
+	case i.role == "":
+	case rest == credentialsFolder+"/"+i.role:
 		return s.roleCredentials(ctx, i, v1)
-	case infoPath:
+	case rest == infoPath:
 		return s.profile(i), nil
 	}
 	if value, ok := i.values[rest]; ok {
