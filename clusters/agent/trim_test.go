@@ -2,36 +2,72 @@ package agent
 
 import (
 	"context"
+	"runtime/debug"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
+// recorded has the times, since begin, at which memory was spared and freed.
+type recorded struct {
+	begin         time.Time
+	spared, freed []time.Duration
+}
+
+func (r *recorded) Spare() { r.spared = append(r.spared, time.Since(r.begin)) }
+func (r *recorded) Free()  { r.freed = append(r.freed, time.Since(r.begin)) }
+
 func TestMemoryIsReturnedWhenFetchesAreOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		fetched, begin := make(chan struct{}, 1), time.Now()
-		var freed []time.Duration
+		crowded, idle := make(chan struct{}, 1), make(chan struct{}, 1)
+		got := &recorded{begin: time.Now()}
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			trim(ctx, fetched, func() { freed = append(freed, time.Since(begin)) })
+			trim(ctx, crowded, idle, got)
 		}()
-		fetch := func(at time.Duration) {
-			time.Sleep(at - time.Since(begin))
-			fetched <- struct{}{}
+		at := func(at time.Duration, event chan<- struct{}) {
+			time.Sleep(at - time.Since(got.begin))
+			event <- struct{}{}
 		}
-		for at := time.Minute; at < 63*time.Second; at += 100 * time.Millisecond {
-			fetch(at)
+		for fetched := time.Minute; fetched < 63*time.Second; fetched += 100 * time.Millisecond {
+			at(fetched, idle)
 		}
-		fetch(65 * time.Second)
+		at(65*time.Second, idle)
+		// A crowd that comes within the moment after the one before it is not over yet.
+		at(70*time.Second, crowded)
+		at(72*time.Second, idle)
+		at(72*time.Second+trimAfter/2, crowded)
+		at(80*time.Second, idle)
 		time.Sleep(time.Hour)
 		cancel()
 		<-ended
-		want := []time.Duration{63*time.Second - 100*time.Millisecond + trimAfter, 65*time.Second + trimAfter}
-		if !slices.Equal(freed, want) {
-			t.Errorf("freed at %v, want %v", freed, want)
+		want := []time.Duration{63*time.Second - 100*time.Millisecond + trimAfter, 65*time.Second + trimAfter, 80*time.Second + trimAfter}
+		if !slices.Equal(got.freed, want) {
+			t.Errorf("freed at %v, want %v", got.freed, want)
+		}
+		if want := []time.Duration{70 * time.Second, 72*time.Second + trimAfter/2}; !slices.Equal(got.spared, want) {
+			t.Errorf("spared at %v, want %v", got.spared, want)
 		}
 	})
+}
+
+// A user's own GOGC is kept where it spares more, and comes back where it does not.
+func TestSparingKeepsTheUsersOwnSetting(t *testing.T) {
+	before := debug.SetGCPercent(100)
+	defer debug.SetGCPercent(before)
+	for _, row := range []struct{ set, sparing int }{{100, burstPercent}, {400, burstPercent}, {20, 20}, {-1, -1}} {
+		debug.SetGCPercent(row.set)
+		var c collector
+		c.Spare()
+		c.Spare()
+		during := debug.SetGCPercent(row.sparing)
+		c.Free()
+		after := debug.SetGCPercent(row.set)
+		if during != row.sparing || after != row.set {
+			t.Errorf("GOGC=%d was %d during a burst and %d after it, want %d and %[1]d", row.set, during, after, row.sparing)
+		}
+	}
 }

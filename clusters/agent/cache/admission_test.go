@@ -129,3 +129,27 @@ func TestCallsAtOnce(t *testing.T) {
 		pods.Wait()
 	})
 }
+
+func TestACrowdIsTold(t *testing.T) {
+	a := newAdmission(0, 0)
+	told := func(channel <-chan struct{}) int {
+		select {
+		case <-channel:
+			return 1
+		default:
+			return 0
+		}
+	}
+	for n := range 3 * crowd {
+		a.enter()
+		if got, want := told(a.crowded), map[bool]int{true: 1}[n == crowd-1]; got != want {
+			t.Errorf("with %d waiting a crowd was told %d times, want %d", n+1, got, want)
+		}
+	}
+	for range 3 * crowd {
+		a.leave()
+	}
+	if told(a.crowded) != 0 || told(a.idle) != 1 {
+		t.Error("a crowd that goes is one that comes, or not over in the end")
+	}
+}

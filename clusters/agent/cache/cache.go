@@ -64,6 +64,9 @@ type Cache struct {
 // does not hit its entry.
 type key [sha256.Size]byte
 
+// Inlined, its buffer would be on the stack of each caller that waits for credentials.
+//
+//go:noinline
 func keyOf(token string) key {
 	// Tokens are about 1 KiB; one that fits is hashed on the stack.
 	var buffer [2048]byte
@@ -178,6 +181,9 @@ func (c *Cache) Get(ctx context.Context, token validation.Token, from netip.Addr
 		return nil, fmt.Errorf("wait for credentials: %w", context.Cause(ctx))
 	}
 }
+
+// Crowded has an element after so many requests waited for answers that they take most of the memory.
+func (c *Cache) Crowded() <-chan struct{} { return c.admission.crowded }
 
 // Idle has an element after the last request got its answer that was not answered from the cache.
 func (c *Cache) Idle() <-chan struct{} { return c.admission.idle }

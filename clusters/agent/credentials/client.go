@@ -23,11 +23,17 @@ const (
 	// idleConnections is enough for pods that start one after the other. A burst of them is rare, and
 	// its connections, with their buffers and goroutines, are most of what it would leave behind.
 	idleConnections = 32
+	// A request takes about 2 KiB. What an answer has above its buffer is read without one.
+	readBuffer, writeBuffer = 1 << 10, 2 << 10
+	// preparing is how many requests are made ready for EKS Auth, or answers decoded, at once.
+	preparing = 2
 )
 
 // Client calls EKS Auth for one cluster.
 type Client struct {
 	api     *eksauth.Client
+	http    attemptClient
+	workers workers
 	node    aws.CredentialsProvider
 	cluster string
 }
@@ -37,11 +43,14 @@ type Client struct {
 // where EKS Auth throttles.
 func NewClient(cfg aws.Config, cluster, endpoint string, more ...func(*eksauth.Options)) *Client {
 	transport := awshttp.NewBuildableClient().
-		WithTimeout(attemptTimeout).
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout }).
-		WithTransportOptions(func(t *http.Transport) { t.MaxIdleConnsPerHost = idleConnections })
+		WithTransportOptions(func(t *http.Transport) {
+			t.MaxIdleConnsPerHost = idleConnections
+			t.ReadBufferSize, t.WriteBufferSize = readBuffer, writeBuffer
+		})
+	client := attemptClient{transport, attemptTimeout}
 	api := eksauth.NewFromConfig(cfg, func(o *eksauth.Options) {
-		o.HTTPClient = transport
+		o.HTTPClient = client
 		if endpoint != "" {
 			o.BaseEndpoint = aws.String(endpoint)
 		}
@@ -50,7 +59,7 @@ func NewClient(cfg aws.Config, cluster, endpoint string, more ...func(*eksauth.O
 			change(o)
 		}
 	})
-	return &Client{api: api, node: cfg.Credentials, cluster: cluster}
+	return &Client{api: api, http: client, workers: workers{most: preparing}, node: cfg.Credentials, cluster: cluster}
 }
 
 // upstreamTimeout is the EKS agent's for an attempt:
@@ -72,7 +81,7 @@ func (c *Client) Fetch(ctx context.Context, token string) (Credentials, error) {
 	if _, err := c.node.Retrieve(ctx); err != nil {
 		return Credentials{}, fmt.Errorf("find the credentials of the node's role: %w", err)
 	}
-	answer, err := c.api.AssumeRoleForPodIdentity(ctx, &eksauth.AssumeRoleForPodIdentityInput{
+	answer, err := c.assume(ctx, &eksauth.AssumeRoleForPodIdentityInput{
 		ClusterName: aws.String(c.cluster),
 		Token:       aws.String(token),
 	})

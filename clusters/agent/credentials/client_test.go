@@ -8,7 +8,9 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -16,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/eksauth"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
@@ -65,6 +68,67 @@ func TestFetch(t *testing.T) {
 		got.AccountID != "210987654321" || !got.Expiration.Equal(expiration) {
 		t.Errorf("got key %s, account %s, expiration %s", got.AccessKeyID, got.AccountID, got.Expiration)
 	}
+}
+
+// The SDK counts attempts in a header, so each attempt that there was must have been its own.
+func TestAttemptsAreTheSDKs(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var attempts, invocations []string
+	client := answering(t, func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		attempts = append(attempts, r.Header.Get("Amz-Sdk-Request"))
+		invocations = append(invocations, r.Header.Get("Authorization"))
+		if len(attempts) == 1 {
+			w.Header().Set("Content-Length", "1000") // it ends before
+			_, _ = io.WriteString(w, "{")
+			return
+		}
+		refuse(w, 429, "ThrottlingException", "slow down")
+	})
+	if _, err := client.Fetch(t.Context(), token); err == nil {
+		t.Error("got credentials")
+	}
+	for n, attempt := range attempts {
+		if want := fmt.Sprintf("attempt=%d; max=10", n+1); attempt != want || !strings.HasPrefix(invocations[n], "AWS4-HMAC-SHA256 ") {
+			t.Errorf("attempt %d says %q, signed %t", n+1, attempt, invocations[n] != "")
+		}
+	}
+	if len(attempts) != 10 {
+		t.Errorf("%d attempts, want 10", len(attempts))
+	}
+}
+
+// What is read of an answer without the SDK is what the SDK reads.
+func FuzzGranted(f *testing.F) {
+	var body atomic.Pointer[[]byte]
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(*body.Load()) }))
+	f.Cleanup(server.Close)
+	client := NewClient(configured, "epi", server.URL)
+	for _, seed := range []string{
+		`{"credentials":{"accessKeyId":"ASIA","secretAccessKey":"s","sessionToken":"t","expiration":1.7e9},"assumedRoleUser":{"arn":"arn:aws:sts::210987654321:assumed-role/r/s"}}`,
+		`{"credentials":{"accessKeyId":"ASIA","secretAccessKey":"s","sessionToken":"t","expiration":1795860000.25},"assumedRoleUser":{"arn":"a","arn":"b"},"more":[{}]}`,
+		`{"credentials":{"accessKeyId":"ASIA","secretAccessKey":"s","sessionToken":"t","expiration":"soon"},"assumedRoleUser":{"arn":"a"}}`,
+		`{"credentials":{"accessKeyId":"","secretAccessKey":"s","sessionToken":"t","expiration":1},"assumedRoleUser":{"arn":"a"}} `,
+		`{"credentials":null}`, `{}`, ``, `<html>`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		got := granted(answer)
+		if got == nil {
+			return // the SDK is asked
+		}
+		body.Store(&answer)
+		want, err := client.api.AssumeRoleForPodIdentity(t.Context(), &eksauth.AssumeRoleForPodIdentityInput{ClusterName: aws.String("epi"), Token: aws.String(token)}, once(client.http))
+		if err != nil || want.Credentials == nil || want.AssumedRoleUser == nil {
+			t.Fatalf("%q is read; the SDK reads %+v, %v", answer, want, err)
+		}
+		if !reflect.DeepEqual(got.Credentials, want.Credentials) || *got.AssumedRoleUser.Arn != aws.ToString(want.AssumedRoleUser.Arn) {
+			t.Errorf("%q gives %s until %s, by the SDK %s until %s", answer, *got.AssumedRoleUser.Arn, got.Credentials.Expiration, aws.ToString(want.AssumedRoleUser.Arn), want.Credentials.Expiration)
+		}
+	})
 }
 
 // The rows are what eks-pod-identity-agent 0.1.37 answered when it was measured; which of the codes
