@@ -55,7 +55,7 @@ build: ## The runner and the programs that go into its images, into bin/
 	CGO_ENABLED=0 GOOS=linux go build $(GOFLAGS_BUILD) -ldflags '-s -w' -o bin/ $(PROGRAMS:%=./cmd/%)
 
 .PHONY: mutate
-mutate: bin/epi-mutate ## Show that the suites notice each mutant of suites/mutation (ARGS='--name ENV --mutants REGEX', see ARGS=--help)
+mutate: bin/epi-mutate ## Show that the suites notice each mutant (ARGS='--name ENV --mutants REGEX', see ARGS=--help)
 	bin/epi-mutate $(ARGS)
 
 # Not among the programs of build: a tool for this repository, that nobody else can use.

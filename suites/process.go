@@ -15,7 +15,7 @@ import (
 	"github.com/podidentity/epi/framework"
 	"github.com/podidentity/epi/framework/artifacts"
 	"github.com/podidentity/epi/reports"
-	"github.com/podidentity/epi/suites/runner"
+	"github.com/podidentity/epi/framework/runner"
 )
 
 // payload is what each process is told: everything it needs, over a pipe and not on a command line,

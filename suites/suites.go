@@ -16,7 +16,7 @@ import (
 	"github.com/podidentity/epi/framework"
 	"github.com/podidentity/epi/framework/requirement"
 	"github.com/podidentity/epi/reports"
-	"github.com/podidentity/epi/suites/runner"
+	"github.com/podidentity/epi/framework/runner"
 
 	// The specs: each package adds its own to the tree.
 	_ "github.com/podidentity/epi/suites/agent"
@@ -24,7 +24,6 @@ import (
 	_ "github.com/podidentity/epi/suites/authorization"
 	_ "github.com/podidentity/epi/suites/caching"
 	_ "github.com/podidentity/epi/suites/clients"
-	_ "github.com/podidentity/epi/suites/credentials"
 	_ "github.com/podidentity/epi/suites/eksauth"
 	_ "github.com/podidentity/epi/suites/injection"
 	_ "github.com/podidentity/epi/suites/irsa"

@@ -13,7 +13,7 @@ import (
 	"github.com/podidentity/epi/framework"
 	"github.com/podidentity/epi/framework/requirement"
 	"github.com/podidentity/epi/reports"
-	"github.com/podidentity/epi/suites/runner"
+	"github.com/podidentity/epi/framework/runner"
 )
 
 // processVariable makes this test program a process of Run.
@@ -224,7 +224,7 @@ func TestAClusterThatIsGoneIsNobodysFailure(t *testing.T) {
 		// IMDS is there, the control API is not: some specs are not supported.
 		Capabilities: []clusters.Capability{clusters.IMDS},
 	}
-	o.Run, o.Artifacts, o.Suites = "20261123-test", t.TempDir(), []string{"isolation", "credentials"}
+	o.Run, o.Artifacts, o.Suites = "20261123-test", t.TempDir(), []string{"isolation", "irsa"}
 	begun := time.Now()
 	outcomes := map[reports.Outcome]int{}
 	err := Run(t.Context(), o, func(spec reports.Spec) {

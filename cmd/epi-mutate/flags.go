@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/podidentity/epi/suites/mutation"
-	"github.com/podidentity/epi/suites/mutation/mechanical"
+	"github.com/podidentity/epi/cmd/epi-mutate/mutation"
+	"github.com/podidentity/epi/cmd/epi-mutate/mutation/mechanical"
 )
 
 // flags are what a run can be told.

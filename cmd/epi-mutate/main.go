@@ -1,5 +1,5 @@
 // Command epi-mutate shows that the suites notice what they claim to: it puts each mutant of
-// suites/mutation/mutants into a running environment and holds what specs say of it against what it
+// cmd/epi-mutate/mutation/mutants into a running environment and holds what specs say of it against what it
 // declares. It is a tool of this repository and no part of what is shipped.
 package main
 
@@ -17,7 +17,7 @@ import (
 
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/suites"
-	"github.com/podidentity/epi/suites/mutation"
+	"github.com/podidentity/epi/cmd/epi-mutate/mutation"
 )
 
 // Exit codes: those of epi.
@@ -87,7 +87,7 @@ func command(out, errOut io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "epi-mutate",
 		Short: "Show that the suites notice each mutant",
-		Long: `Epi-mutate builds each mutant of suites/mutation/mutants, a small bug in the agent, the
+		Long: `Epi-mutate builds each mutant of cmd/epi-mutate/mutation/mutants, a small bug in the agent, the
 webhook, the emulator or the probe, puts it into a running environment in the place of
 the reference, and runs the specs. A mutant is killed when every requirement that it
 declares to violate fails; it survives when one of them holds: then a spec is too weak,
@@ -103,7 +103,7 @@ Without a mutant every spec must hold first. In the end the reference is back.
 With --sample N the mutants are drawn at random, by --seed, from the source of agent and
 webhook: operators, conditions, statements, constants and error paths. They declare
 nothing, and are killed by whatever fails, or when the subject does not come up. What does
-not compile, and what suites/mutation/mechanical/judged.yaml calls equivalent, is left out
+not compile, and what cmd/epi-mutate/mutation/mechanical/judged.yaml calls equivalent, is left out
 of the score. --table FILE keeps what became of each mutant: what is in it is not examined
 again, so that --for 10m does what ten minutes allow, and the same command goes on. A line
 that is removed from the file has its mutant examined again.

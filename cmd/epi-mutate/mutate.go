@@ -17,7 +17,7 @@ import (
 	"github.com/podidentity/epi/clusters/kind"
 	"github.com/podidentity/epi/reports"
 	"github.com/podidentity/epi/suites"
-	"github.com/podidentity/epi/suites/mutation"
+	"github.com/podidentity/epi/cmd/epi-mutate/mutation"
 )
 
 // downTime bounds the removal of an environment after the user has stopped the run.

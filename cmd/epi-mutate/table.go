@@ -9,7 +9,7 @@ import (
 	"os"
 	"slices"
 
-	"github.com/podidentity/epi/suites/mutation"
+	"github.com/podidentity/epi/cmd/epi-mutate/mutation"
 )
 
 // table keeps what became of each mutant, in a file if it has one: a line each, of which the last counts.

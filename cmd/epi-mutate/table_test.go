@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/podidentity/epi/suites/mutation"
+	"github.com/podidentity/epi/cmd/epi-mutate/mutation"
 )
 
 func TestTableKeepsWhatWasDecided(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"github.com/podidentity/epi/clusters/kind"
 	"github.com/podidentity/epi/framework/requirement"
 	"github.com/podidentity/epi/suites"
-	"github.com/podidentity/epi/suites/runner"
+	"github.com/podidentity/epi/framework/runner"
 )
 
 // What users rely on is decided on every machine, in seconds: without AWS, and without --slow.

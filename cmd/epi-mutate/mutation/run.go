@@ -13,7 +13,7 @@ import (
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/framework/requirement"
 	"github.com/podidentity/epi/reports"
-	"github.com/podidentity/epi/suites/mutation/reach"
+	"github.com/podidentity/epi/cmd/epi-mutate/mutation/reach"
 )
 
 // restoreTime bounds putting the reference back, also after the user has stopped the run.

@@ -24,7 +24,7 @@ func TestEveryMutantAppliesToTheSource(t *testing.T) {
 		t.Fatal("there are no mutants")
 	}
 	for _, m := range mutants {
-		files, err := m.Apply(os.DirFS("../.."))
+		files, err := m.Apply(os.DirFS("../../.."))
 		if err != nil {
 			t.Error(err)
 		}

@@ -1,4 +1,4 @@
-// Package token asks what becomes of a workload when its projected token is replaced.
+// Package token asks what the projected token claims, and whether a workload goes on while the kubelet replaces it.
 package token
 
 import (
@@ -23,8 +23,8 @@ const (
 	expirationAnnotation = "eks.amazonaws.com/token-expiration"
 	// rotation is the time in which the kubelet replaces a token that is good for ten minutes.
 	rotation = 10 * time.Minute
-	// turn is how often credentials are used between two looks at the token.
-	turn = 20
+	// usesPerRead is how often credentials are used between two reads of the token.
+	usesPerRead = 20
 )
 
 var _ = Describe("A workload", func() {
@@ -41,11 +41,11 @@ var _ = Describe("A workload", func() {
 			Eventually(pod.Caller).WithContext(ctx).Within(env.Timeouts.CredentialsWork).Should(BeSessionOf(role.Name))
 			first := pod.Token(ctx, workload.Main)
 			Expect(first.Claims.Expires.Sub(first.Claims.IssuedAt)).To(BeNumerically("~", workload.TokenLife, time.Minute))
-			// In turns: a connection for as long as all of it would be cut off on the way.
+			// In several batches: one connection that lasts until the token is replaced would be cut off.
 			use := func(ctx context.Context) time.Time {
 				for _, answer := range pod.Ask(ctx, probe.Request{
 					URL: workload.CredentialsURL, TokenFile: workload.TokenMountPath + "/" + workload.TokenName,
-					Times: turn, Every: time.Second, Identify: true,
+					Times: usesPerRead, Every: time.Second, Identify: true,
 				})[0] {
 					Expect(answer).To(GrantCredentials())
 					Expect(answer.Identity.Failure).To(BeNil(), "the credentials' use")

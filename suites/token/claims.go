@@ -1,5 +1,4 @@
-// Package credentials asks what pods get: a token, and credentials by it.
-package credentials
+package token
 
 import (
 	"time"
@@ -14,25 +13,7 @@ import (
 	"github.com/podidentity/epi/framework/workload"
 )
 
-const account = "reader"
-
 var _ = Describe("A pod", func() {
-	It("without an association has no credentials at all", Covers("ABAC-03"),
-		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
-			env := framework.From(ctx)
-			namespace := workload.NewNamespace(ctx, env)
-
-			By("starting a pod without a service account of its own")
-			pod := workload.Start(ctx, env, workload.NewPod(env, namespace, ""))
-
-			Expect(pod.Caller(ctx)).To(HaveNoCredentials())
-
-			By("presenting the token of an associated pod from it, which shows that there are credentials to be had")
-			tenant := workload.NewTenant(ctx, env, namespace, cloud.NewRole(ctx, env))
-			Expect(pod.AskOnce(ctx, tenant.AgentRequest())).To(GrantCredentials())
-			Expect(pod.Caller(ctx)).To(HaveNoCredentials(), "afterwards")
-		})
-
 	It("with an association gets a token that is bound to it, for Pod Identity alone", Covers("TOK-01"),
 		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)

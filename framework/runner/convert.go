@@ -120,7 +120,7 @@ func output(report types.SpecReport) string {
 // root is the folder of the repository as the compiler wrote it into this program.
 var root = func() string {
 	_, file, _, _ := runtime.Caller(0)
-	return strings.TrimSuffix(file, "suites/runner/convert.go")
+	return strings.TrimSuffix(file, "framework/runner/convert.go")
 }()
 
 func location(at types.CodeLocation) string {

@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/podidentity/epi/reports"
-	"github.com/podidentity/epi/suites/mutation/reach"
+	"github.com/podidentity/epi/cmd/epi-mutate/mutation/reach"
 )
 
 func TestReachedSelectsDeclaredAndReaching(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/podidentity/epi/suites/mutation/reach"
+	"github.com/podidentity/epi/cmd/epi-mutate/mutation/reach"
 )
 
 // repository is a module with an agent that prints a word.

@@ -341,7 +341,7 @@ func TestVerdicts(t *testing.T) {
 			t.Errorf("%s: suite %q", name, record.Suite)
 		}
 		failed := record.Outcome == reports.Fail || record.Outcome == reports.Error
-		if failed && !strings.HasPrefix(record.Failure.Location, "suites/runner/") {
+		if failed && !strings.HasPrefix(record.Failure.Location, "framework/runner/") {
 			t.Errorf("%s: location %q", name, record.Failure.Location)
 		}
 		// A spec that fails only in its clean-up has nothing left to look at.

@@ -21,7 +21,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
-	"github.com/podidentity/epi/suites/mutation"
+	"github.com/podidentity/epi/cmd/epi-mutate/mutation"
 )
 
 // left out are folders whose code the suites never run: what other systems compile, and the ways of another

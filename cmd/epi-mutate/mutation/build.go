@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/podidentity/epi/suites/mutation/reach"
+	"github.com/podidentity/epi/cmd/epi-mutate/mutation/reach"
 )
 
 // buildFlags are those of `make build`, so that whatever a mutant leaves alone is compiled already.

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"github.com/podidentity/epi/suites/mutation"
+	"github.com/podidentity/epi/cmd/epi-mutate/mutation"
 )
 
 func TestMutantsOfEachKind(t *testing.T) {
@@ -58,7 +58,7 @@ func f(n int, err error) (bool, error) {
 // Every mutant of the repository changes its file in one place, to something that is still Go, under a name
 // of its own.
 func TestMutantsOfTheSource(t *testing.T) {
-	root := os.DirFS("../../..")
+	root := os.DirFS("../../../..")
 	names := map[string]bool{}
 	for _, subject := range []mutation.Subject{mutation.Agent, mutation.Webhook} {
 		mutants, err := All(root, subject)
@@ -105,7 +105,7 @@ func TestJudgedMutantsHaveReasons(t *testing.T) {
 }
 
 func TestDrawIsOfTheSeed(t *testing.T) {
-	root := os.DirFS("../../..")
+	root := os.DirFS("../../../..")
 	draw := func(n int, seed uint64) []string {
 		mutants, err := Draw(root, n, seed, mutation.Agent, mutation.Webhook)
 		if err != nil {

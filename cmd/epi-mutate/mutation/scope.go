@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/podidentity/epi/reports"
-	"github.com/podidentity/epi/suites/mutation/reach"
+	"github.com/podidentity/epi/cmd/epi-mutate/mutation/reach"
 )
 
 // Scope is which specs are run on a mutant.

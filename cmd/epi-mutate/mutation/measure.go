@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/podidentity/epi/reports"
-	"github.com/podidentity/epi/suites/mutation/reach"
+	"github.com/podidentity/epi/cmd/epi-mutate/mutation/reach"
 )
 
 // module is the path that the compiler names the repository's files from.
