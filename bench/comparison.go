@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/podidentity/epi/bench/compare"
 	"github.com/podidentity/epi/bench/measure"
 	"github.com/podidentity/epi/bench/stats"
 	"github.com/podidentity/epi/reports"
@@ -255,7 +254,7 @@ func (c *comparison) judge(m comparedMetric, level float64) reports.Difference {
 	verdict := stats.Conclude(interval, region, direction)
 	d.Verdict = string(verdict)
 	if m.better == "" && (verdict == stats.Better || verdict == stats.Worse) {
-		d.Verdict = compare.Different
+		d.Verdict = reports.Different
 	}
 	return d
 }

@@ -173,6 +173,20 @@ type Variant struct {
 	Args   []string `json:"args,omitempty"`
 }
 
+// The verdicts of a Difference.
+const (
+	// NoDifference does not prove that there is none.
+	NoDifference = "no difference shown"
+	Better       = "better"
+	Worse        = "worse"
+	// Different is for a metric of which neither direction is better.
+	Different = "different"
+	// Same is a difference within Difference.Within.
+	Same = "the same"
+	// TooFew measurements cannot show a difference.
+	TooFew = "too few measurements"
+)
+
 // Difference is what a comparison of a metric showed.
 type Difference struct {
 	Scenario string `json:"scenario"`
@@ -192,8 +206,7 @@ type Difference struct {
 	Change *Change `json:"change,omitempty"`
 	// P of a difference at least as large if there were none.
 	P float64 `json:"p"`
-	// Verdict is "no difference shown", "better", "worse", "different" where neither is better, "the same" or
-	// "too few measurements".
+	// Verdict is NoDifference, Better, Worse, Different, Same or TooFew.
 	Verdict string `json:"verdict"`
 	// Within is what "the same" means: at most this share more or less; of counts so much more or less, in Unit.
 	Within float64 `json:"within,omitempty"`

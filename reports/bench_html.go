@@ -104,14 +104,14 @@ func (b *htmlBench) compare(bench *Bench) {
 		switch {
 		case d.Regressed:
 			shown.Outcome = Fail
-		case d.Verdict == "worse":
+		case d.Verdict == Worse:
 			shown.Outcome = Error
-		case d.Verdict == "better":
+		case d.Verdict == Better:
 			shown.Outcome = Pass
 		}
 		b.Differences = append(b.Differences, shown)
 	}
-	for _, verdict := range []string{"no difference shown", "too few measurements"} {
+	for _, verdict := range silentVerdicts {
 		if silent[verdict] > 0 {
 			b.Silent = append(b.Silent, htmlCount{verdict, silent[verdict]})
 		}

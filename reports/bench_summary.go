@@ -80,14 +80,14 @@ func (s *summary) differences(bench Bench) {
 		switch {
 		case difference.Regressed:
 			mark = s.paint(red, "✗")
-		case difference.Verdict == "better":
+		case difference.Verdict == Better:
 			mark = s.paint(green, "✓")
-		case difference.Verdict == "worse":
+		case difference.Verdict == Worse:
 			mark = s.paint(yellow, "!")
 		}
 		s.text(" ", mark, 3, fmt.Sprintf("%s: %s, %s", difference.about(), difference.verdict(), difference.text()), "")
 	}
-	for _, verdict := range []string{"no difference shown", "too few measurements"} {
+	for _, verdict := range silentVerdicts {
 		if n := unseen[verdict]; n > 0 {
 			s.text(" ", s.paint(dim, "-"), 3, fmt.Sprintf("%s: %s", plural(n, "measure"), verdict), "")
 		}
@@ -97,7 +97,7 @@ func (s *summary) differences(bench Bench) {
 
 // silent says that a comparison showed nothing: such are counted, not listed, unless the run was made for them.
 func (d Difference) silent() bool {
-	return !d.Primary && (d.Verdict == "no difference shown" || d.Verdict == "too few measurements")
+	return !d.Primary && (d.Verdict == NoDifference || d.Verdict == TooFew)
 }
 
 // compared names what the differences are between.

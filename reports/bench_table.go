@@ -221,19 +221,16 @@ func (d Difference) about() string {
 // verdict is the difference's in words, such as "the same within 25%".
 func (d Difference) verdict() string {
 	switch {
-	case d.Primary && d.Verdict == "no difference shown":
+	case d.Primary && d.Verdict == NoDifference:
 		return "not concluded"
-	case d.Verdict != verdictSame || d.Within <= 0:
+	case d.Verdict != Same || d.Within <= 0:
 		return plain(d.Verdict)
 	case d.Change != nil:
-		return fmt.Sprintf("%s within %s", verdictSame, plain(Quantity(d.Within, d.Unit)))
+		return fmt.Sprintf("%s within %s", Same, plain(Quantity(d.Within, d.Unit)))
 	default:
-		return fmt.Sprintf("%s within %.3g%%", verdictSame, 100*d.Within)
+		return fmt.Sprintf("%s within %.3g%%", Same, 100*d.Within)
 	}
 }
-
-// verdictSame is the verdict of what is shown to be the same.
-const verdictSame = "the same"
 
 // About names what the difference is about, such as "warm/rate=900 p99".
 func (d Difference) About() string {

@@ -83,7 +83,7 @@ func (c Comparison) verdictIn(d Difference) string {
 	switch {
 	case d.Limited != "":
 		return d.verdict() + ", or the generator's limit"
-	case d.Verdict == "worse" && !d.Regressed:
+	case d.Verdict == Worse && !d.Regressed:
 		return d.verdict() + ", tolerated"
 	default:
 		return d.verdict()
@@ -107,7 +107,7 @@ func (c Comparison) shown() (shown []Difference, silent map[string]int) {
 			return 0
 		case d.Limited != "":
 			return 1
-		case d.Verdict == "worse":
+		case d.Verdict == Worse:
 			return 2
 		default:
 			return 3
@@ -118,7 +118,7 @@ func (c Comparison) shown() (shown []Difference, silent map[string]int) {
 }
 
 // silentVerdicts are the verdicts of a measure about which nothing was shown, in the order of the reports.
-var silentVerdicts = [...]string{"no difference shown", "too few measurements"}
+var silentVerdicts = [...]string{NoDifference, TooFew}
 
 // WriteComparison writes a comparison for people at a terminal; all also lists the measures about which nothing was shown.
 func WriteComparison(w io.Writer, c Comparison, all bool) error {
@@ -246,7 +246,7 @@ func WriteComparisonMarkdown(w io.Writer, c Comparison) error {
 				mark = "❌"
 			case d.Limited != "":
 				mark = "⚠️"
-			case d.Verdict == "better":
+			case d.Verdict == Better:
 				mark = "✅"
 			}
 			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", mark, markdown(d.About()), markdown(d.text()), markdown(c.verdictIn(d)))
@@ -319,7 +319,7 @@ func WriteComparisonHTML(w io.Writer, c Comparison) error {
 				row.Outcome = Fail
 			case d.Limited != "":
 				row.Outcome = Error
-			case d.Verdict == "better":
+			case d.Verdict == Better:
 				row.Outcome = Pass
 			}
 			bench.Differences = append(bench.Differences, row)

@@ -72,7 +72,7 @@ func (s *summary) since(since *Since) {
 		case d.Limited != "":
 		case d.Regressed:
 			slower = append(slower, fmt.Sprintf("worse: %s, %s", d.about(), d.text()))
-		case d.Verdict == "better":
+		case d.Verdict == Better:
 			quicker = append(quicker, fmt.Sprintf("better: %s, %s", d.about(), d.text()))
 		}
 	}

@@ -12,14 +12,11 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// Different is the verdict about a measure that moved, and of which neither way is better.
-const Different = "different"
-
 // Benches compares each measure that both benchmarks have, in the order of the new one, by the samples of
 // its repeats. A measure regressed if it is shown to be worse than the old values would be with the
-// tolerance, a share of them, on top. That medians are so far apart is not enough: of the hundreds of
-// measures of two equal runs some are, and a gate that cries wolf is soon left open. One that was
-// measured where the generator was the limit is reported as limited instead. Measures without samples are not
+// tolerance, a share of them, on top. Medians that are so far apart are not enough: of the hundreds of measures
+// of two equal runs some are, and a gate with false alarms is soon ignored. A measure that was
+// taken where the generator was the limit is reported as limited instead. Measures without samples are not
 // compared.
 func Benches(before, after reports.Bench, tolerance float64) ([]reports.Difference, error) {
 	old := map[place]reports.Metric{}
@@ -78,7 +75,7 @@ func difference(at place, before, after reports.Metric, tolerance float64) (repo
 	}
 	moved := shown.Verdict == stats.Better || shown.Verdict == stats.Worse
 	if moved && after.Better == "" {
-		d.Verdict = Different
+		d.Verdict = reports.Different
 	}
 	if d.Verdict != string(stats.Worse) {
 		return d, nil

@@ -1,7 +1,6 @@
 package measure
 
 import (
-	"math"
 	"slices"
 	"testing"
 	"time"
@@ -9,7 +8,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/podidentity/epi/bench/load"
-	"github.com/podidentity/epi/reports"
+	"github.com/podidentity/epi/bench/measure/measuretest"
 )
 
 // result is a load of n requests that took latency each, of which some failed, in a second.
@@ -28,19 +27,6 @@ func result(t *testing.T, n, failed int, latency time.Duration) *load.Result {
 	return &load.Result{Phases: []*load.PhaseResult{phase}, Interval: time.Second}
 }
 
-func metric(t *testing.T, record reports.Case, name string) reports.Metric {
-	t.Helper()
-	for _, m := range record.Metrics {
-		if m.Name == name {
-			return m
-		}
-	}
-	t.Fatalf("no metric %s in %v", name, record.Metrics)
-	return reports.Metric{}
-}
-
-func near(got, want float64) bool { return math.Abs(got-want) <= 0.002*math.Abs(want) }
-
 // Percentiles of all repeats together are those of all requests, never an average.
 func TestCaseMergesLatencies(t *testing.T) {
 	c := NewCase("rate=900")
@@ -48,17 +34,17 @@ func TestCaseMergesLatencies(t *testing.T) {
 	c.Add(Sample{Result: result(t, 100, 5, time.Second), Calls: -1})
 	record := c.Report()
 	for name, want := range map[string]float64{"p50": 0.001, "p90": 0.001, "p99": 0.001, "max": 1, "failed": 0.0005} {
-		if got := metric(t, record, name).Value; !near(got, want) {
+		if got := measuretest.Metric(t, record, name).Value; !measuretest.Near(got, want) {
 			t.Errorf("%s: got %g, want %g", name, got, want)
 		}
 	}
-	if samples := metric(t, record, "p99").Samples; len(samples) != 2 || !near(samples[0], 0.001) || !near(samples[1], 1) {
+	if samples := measuretest.Metric(t, record, "p99").Samples; len(samples) != 2 || !measuretest.Near(samples[0], 0.001) || !measuretest.Near(samples[1], 1) {
 		t.Errorf("samples of p99: %v, want 0.001 and 1", samples)
 	}
 	if record.Errors["429"] != 5 {
 		t.Errorf("errors %v, want 5 of 429", record.Errors)
 	}
-	if last := record.Distribution[len(record.Distribution)-1]; last.Of != 1 || !near(last.Seconds, 1) {
+	if last := record.Distribution[len(record.Distribution)-1]; last.Of != 1 || !measuretest.Near(last.Seconds, 1) {
 		t.Errorf("the distribution ends with %+v, want all within 1 s", last)
 	}
 }
@@ -68,7 +54,7 @@ func TestCaseRecordsOnlyWhatWasMetered(t *testing.T) {
 	c.Add(Sample{Result: result(t, 500, 0, time.Millisecond), Metered: true, CPU: 100 * time.Millisecond, RSS: 20 << 20, Calls: 20, Identities: 10})
 	record := c.Report()
 	for name, want := range map[string]float64{"cpu": 0.2, "rss": 20 << 20, "calls": 2, "rate": 500} {
-		if got := metric(t, record, name).Value; !near(got, want) {
+		if got := measuretest.Metric(t, record, name).Value; !measuretest.Near(got, want) {
 			t.Errorf("%s: got %g, want %g", name, got, want)
 		}
 	}
@@ -101,7 +87,7 @@ func TestCaseLeavesLeadUpsOut(t *testing.T) {
 	c.Add(Sample{Result: settled, Metered: true, CPU: 100 * time.Millisecond, Calls: -1})
 	record := c.Report()
 	for name, want := range map[string]float64{"max": 0.001, "failed": 0, "rate": 500, "cpu": 0.1} {
-		if got := metric(t, record, name).Value; !near(got, want) {
+		if got := measuretest.Metric(t, record, name).Value; !measuretest.Near(got, want) {
 			t.Errorf("%s: got %g, want %g", name, got, want)
 		}
 	}
@@ -134,7 +120,7 @@ func TestCaseCountsFailuresOfItsOwn(t *testing.T) {
 	c.RecordFailures(4, nil)
 	c.RecordFailures(0, nil)
 	record := c.Report()
-	if got := metric(t, record, "failed"); got.Value != 0.25 || !slices.Equal(got.Samples, []float64{0.5, 0}) {
+	if got := measuretest.Metric(t, record, "failed"); got.Value != 0.25 || !slices.Equal(got.Samples, []float64{0.5, 0}) {
 		t.Errorf("failed %+v, want 0.25 of 0.5 and 0", got)
 	}
 	if record.Errors["not mutated"] != 2 {

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/podidentity/epi/bench/measure/measuretest"
 )
 
 func TestGauge(t *testing.T) {
@@ -137,10 +139,10 @@ func TestSamplerRecordsGrowth(t *testing.T) {
 	attempt, c := &Attempt{}, NewCase("")
 	w.Record(attempt, c)
 	record := c.Report()
-	if got := metric(t, record, "rss-growth").Value; math.Abs(got-3600) > 1e-6 {
+	if got := measuretest.Metric(t, record, "rss-growth").Value; math.Abs(got-3600) > 1e-6 {
 		t.Errorf("rss grows by %g a minute, want 3600", got)
 	}
-	if got := metric(t, record, "goroutine-growth").Value; math.Abs(got-1) > 1e-9 {
+	if got := measuretest.Metric(t, record, "goroutine-growth").Value; math.Abs(got-1) > 1e-9 {
 		t.Errorf("goroutines grow by %g a minute, want 1", got)
 	}
 	var tracks []string

@@ -2,7 +2,6 @@ package scenario
 
 import (
 	"maps"
-	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -12,8 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/podidentity/epi/bench/measure"
+	"github.com/podidentity/epi/bench/measure/measuretest"
 	"github.com/podidentity/epi/framework/probe"
-	"github.com/podidentity/epi/reports"
 )
 
 const ms = time.Millisecond
@@ -84,7 +83,7 @@ func TestStartupsAreRecordedByMilestone(t *testing.T) {
 		"step=credentials":  {0.030, nil, nil},
 	} {
 		record := to(name).Report()
-		if got := metric(t, record, "p50"); !near(got.Value, want.p50) || len(got.Samples) != 2 {
+		if got := measuretest.Metric(t, record, "p50"); !measuretest.Near(got.Value, want.p50) || len(got.Samples) != 2 {
 			t.Errorf("%s: p50 %g of %v, want %g of two", name, got.Value, got.Samples, want.p50)
 		}
 		if !maps.Equal(record.Errors, want.errors) {
@@ -97,7 +96,7 @@ func TestStartupsAreRecordedByMilestone(t *testing.T) {
 		for _, n := range want.errors {
 			all += float64(n) / 8
 		}
-		if got := metric(t, record, "failed"); !slices.Equal(got.Samples, want.failed) || !near(got.Value, all) {
+		if got := measuretest.Metric(t, record, "failed"); !slices.Equal(got.Samples, want.failed) || !measuretest.Near(got.Value, all) {
 			t.Errorf("%s: failed %g of %v, want %g of %v", name, got.Value, got.Samples, all, want.failed)
 		}
 	}
@@ -111,7 +110,7 @@ func TestStartupsThatAllFailAreRecorded(t *testing.T) {
 		return cases[name]
 	})
 	record := cases["until=credentials"].Report()
-	if got := metric(t, record, "failed"); got.Value != 1 || len(record.Metrics) != 1 || record.Distribution != nil {
+	if got := measuretest.Metric(t, record, "failed"); got.Value != 1 || len(record.Metrics) != 1 || record.Distribution != nil {
 		t.Errorf("got %+v, want failed=1 alone", record)
 	}
 }
@@ -141,16 +140,3 @@ func TestStartupIsReadFromThePod(t *testing.T) {
 		}
 	}
 }
-
-func metric(t *testing.T, record reports.Case, name string) reports.Metric {
-	t.Helper()
-	for _, m := range record.Metrics {
-		if m.Name == name {
-			return m
-		}
-	}
-	t.Fatalf("no metric %s in %v", name, record.Metrics)
-	return reports.Metric{}
-}
-
-func near(got, want float64) bool { return math.Abs(got-want) <= 0.002*math.Abs(want) }

@@ -14,6 +14,8 @@ import (
 
 	"github.com/aclements/go-moremath/mathx"
 	"golang.org/x/perf/benchmath"
+
+	"github.com/podidentity/epi/reports"
 )
 
 // Confidence of all intervals, and the significance below which a difference is believed.
@@ -27,13 +29,13 @@ type Verdict string
 
 const (
 	// NoDifference: none was shown, which is not to say that there is none.
-	NoDifference Verdict = "no difference shown"
-	Better       Verdict = "better"
-	Worse        Verdict = "worse"
+	NoDifference Verdict = reports.NoDifference
+	Better       Verdict = reports.Better
+	Worse        Verdict = reports.Worse
 	// Same: what difference there is, is within what was said not to matter.
-	Same Verdict = "the same"
+	Same Verdict = reports.Same
 	// TooFew: with so few measurements nothing could be shown.
-	TooFew Verdict = "too few measurements"
+	TooFew Verdict = reports.TooFew
 )
 
 // Direction is which way a measure is better.

@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 	"bench":                                {"bench/...", "framework/...", "clusters", "clusters/emulator/control", "reports"},
 	"bench/load":                           {},
 	"bench/measure":                        {"bench/generator", "bench/load", "bench/meter", "bench/stats", "framework/...", "clusters", "clusters/emulator/control", "reports"},
-	"bench/stats":                          {},
+	"bench/stats":                          {"reports"},
 	"framework":                            {"framework/...", "clusters", "clusters/kubeconfig", "clusters/emulator/control", "clusters/journal", "clusters/ownership", "manifests"},
 	"framework/probe":                      {},
 	"framework/runner":                     {"framework/requirement", "clusters", "reports"},

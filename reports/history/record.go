@@ -125,7 +125,7 @@ func measuredBy(bench reports.Bench) *Measured {
 		Generator: bench.Generator, Measures: []Measure{}, Baseline: bench.Baseline, Variants: bench.Variants, Compared: len(bench.Differences),
 	}
 	for _, d := range bench.Differences {
-		if d.Verdict == "worse" || d.Verdict == "better" || d.Verdict == "different" {
+		if d.Verdict == reports.Worse || d.Verdict == reports.Better || d.Verdict == reports.Different {
 			m.Moved = append(m.Moved, d)
 		}
 	}

@@ -116,7 +116,11 @@ func (c *Cache) Get(ctx context.Context, token validation.Token, _ netip.Addr) (
 			break
 		}
 		if look < looks {
-			time.Sleep(lookEvery)
+			select {
+			case <-time.After(lookEvery):
+			case <-ctx.Done():
+				return nil, context.Cause(ctx)
+			}
 		}
 	}
 	c.setActive(token.Raw, true)
