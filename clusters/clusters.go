@@ -50,7 +50,7 @@ type Spec struct {
 	IMDSHopLimit int
 	// WithoutAgent and WithoutWebhook leave a subject out, to see that the suites notice.
 	WithoutAgent, WithoutWebhook bool
-	// RedirectAWS leads what pods address to AWS's host names to the environment's own AWS, and tells the
+	// RedirectAWS leads what pods address to AWS's host names to the environment's own AWS, and reports the
 	// AWS SDKs in pods of namespaces that do not say otherwise where that is.
 	RedirectAWS bool
 	// Clients are the AWS clients to have for the client matrix, in the words of clients.Select.

@@ -81,14 +81,14 @@ type Subject struct {
 	Image string `json:"image"`
 	// Digest of the image's configuration or manifest, as "sha256:…"; empty if unknown.
 	Digest string `json:"digest,omitempty"`
-	// Reference tells epi's own implementation from a given one.
+	// Reference distinguishes epi's own implementation from a given one.
 	Reference bool `json:"reference"`
 	// Absent says that the subject was left out on purpose.
 	Absent bool `json:"absent,omitempty"`
 	// Product and Version are what the subject was recognised as, see package recognition; empty if it was not.
 	Product string `json:"product,omitempty"`
 	Version string `json:"version,omitempty"`
-	// Compat is whose ways a reference was told to have, see Spec.Compat.
+	// Compat is the product that a reference imitates, see Spec.Compat.
 	Compat Compat `json:"compat,omitempty"`
 }
 
@@ -184,7 +184,7 @@ type Account struct {
 	AdministratorRole string `json:"administratorRole"`
 }
 
-// Control tells where the emulator's control API is, for clients on this machine.
+// Control says where the emulator's control API is, for clients on this machine.
 type Control struct {
 	URL   string `json:"url"`
 	Token string `json:"token"`

@@ -152,7 +152,7 @@ func removeStaleLocks(dirs Dirs) {
 	}
 }
 
-// entry is what a lock tells of the use of the named environment.
+// entry is what a lock reports the use of the named environment.
 func (u Use) entry(name string) string {
 	return fmt.Sprintf("%s %s %t %d", strings.ReplaceAll(u.Verb, " ", "_"), cmp.Or(name, "-"), u.Makes || u.Removes, time.Now().Unix())
 }

@@ -208,7 +208,7 @@ const (
 
 func lastOf[T any](list []T, n int) []T { return slices.Clone(list[max(0, len(list)-n):]) }
 
-// Names are the newest names of NewName, those of the running spec among them: evidence is told by them.
+// Names are the newest names of NewName, those of the running spec among them: evidence is found by them.
 func (e *Env) Names() []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()

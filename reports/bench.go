@@ -51,7 +51,7 @@ type Scenario struct {
 	// Name such as "herd-same"; Title is it in words.
 	Name  string `json:"name"`
 	Title string `json:"title"`
-	// About says what it does and what it shows; Source is where users tell of it.
+	// About says what it does and what it shows; Source is where users report it.
 	About  string `json:"about"`
 	Source string `json:"source,omitempty"`
 	// Subject is "agent" or "webhook".
@@ -61,10 +61,10 @@ type Scenario struct {
 	Failure  *Failure      `json:"failure,omitempty"`
 	Started  time.Time     `json:"started"`
 	Duration time.Duration `json:"duration"` // nanoseconds
-	// Size is what it was told: "duration", "identities", "rates" and the like.
+	// Size is its settings: "duration", "identities", "rates" and the like.
 	Size  map[string]string `json:"size,omitempty"`
 	Cases []Case            `json:"cases"`
-	// Notes are sentences about what was seen that no metric tells.
+	// Notes are sentences about what was seen that no metric reports.
 	Notes []string `json:"notes,omitempty"`
 }
 
@@ -210,12 +210,12 @@ type Difference struct {
 	Verdict string `json:"verdict"`
 	// Within is what "the same" means: at most this share more or less; of counts so much more or less, in Unit.
 	Within float64 `json:"within,omitempty"`
-	// Primary says that the run was made to tell this; Pairs of turns that it took.
+	// Primary says that the run was made to decide this; Pairs is how many pairs of executions that took.
 	Primary bool `json:"primary,omitempty"`
 	Pairs   int  `json:"pairs,omitempty"`
 	// Regressed says that it is shown to be worse than the baseline with the tolerance on top.
 	Regressed bool `json:"regressed,omitempty"`
-	// Limited says why nobody can tell whether it did regress: the generator was the limit.
+	// Limited says why nobody can say whether it did regress: the generator was the limit.
 	Limited string `json:"limited,omitempty"`
 }
 

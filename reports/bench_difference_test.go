@@ -2,7 +2,7 @@ package reports
 
 import "testing"
 
-func TestDifferencesOfAnABRunAreTold(t *testing.T) {
+func TestDifferencesOfAnABRunAreReported(t *testing.T) {
 	for want, d := range map[string]Difference{
 		"w p50: better, 2.00 → 1.00 ms, × 0.5 [0.4 to 0.6] (p=0.001, pairs: 4)": {
 			Scenario: "w", Metric: "p50", Unit: "sec", Old: .002, New: .001, Ratio: .5, Low: .4, High: .6, P: .001, Verdict: "better", Primary: true, Pairs: 4,

@@ -4,7 +4,7 @@ import "fmt"
 
 // htmlBench is the benchmark as the templates show it.
 type htmlBench struct {
-	// Where tells machines and generator in a sentence.
+	// Where reports machines and generator in a sentence.
 	Where       string
 	Scenarios   []htmlScenario
 	Thresholds  []htmlThreshold

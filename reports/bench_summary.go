@@ -8,7 +8,7 @@ import (
 	"github.com/mattn/go-runewidth"
 )
 
-// bench tells what the benchmark measured: a table a scenario, then thresholds and differences.
+// bench says what the benchmark measured: a table a scenario, then thresholds and differences.
 func (s *summary) bench() {
 	bench := s.run.Bench
 	if bench == nil {
@@ -114,7 +114,7 @@ func (b *Bench) compared() string {
 	}
 }
 
-// where tells the machines and what the generators could do.
+// where reports the machines and what the generators could do.
 func (b *Bench) where() string {
 	var parts []string
 	for _, m := range b.Machines {

@@ -145,7 +145,7 @@ func (s Scenario) why() string {
 	return s.Reason
 }
 
-// size is what the scenario was told, in order, such as "duration=10s; identities=100".
+// size is the settings of the scenario, in order, such as "duration=10s; identities=100".
 func (s Scenario) size() string {
 	parts := make([]string, 0, len(s.Size))
 	for key, value := range s.Size {

@@ -176,7 +176,7 @@ func TestReportFoldsFailures(t *testing.T) {
 }
 
 // Paper shows what is folded away, and no controls.
-func TestReportOnPaper(t *testing.T) {
+func TestReportInPrint(t *testing.T) {
 	p := open(t, chromium.Start(t), failing())
 	p.Media(emulation.SetEmulatedMediaParams{Media: "print"})
 	p.Do(chromedp.EmulateViewport(720, 1018)) // A4 less the browser's margins, in CSS pixels

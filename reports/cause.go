@@ -56,7 +56,7 @@ func (s Spec) statement() []string {
 // What differs between texts of the same cause: names, addresses, numbers, times.
 var differing = regexp.MustCompile(`"[^"]*"|'[^']*'|\b(?:arn|s3|https?):\S+|\bepi-[a-z0-9-]+|\b[a-z]+(?:-[a-z0-9]+)*-[a-z0-9]{5,}\b|\b[0-9a-fA-F-]{8,}\b|\d+(?:[.:]\d+)*[a-zA-Zµ]*`)
 
-// alike is a statement without what differs between specs that fail of the same cause. What was seen tells the
+// alike is a statement without what differs between specs that fail of the same cause. What was seen reports the
 // cause: what was expected is each spec's own.
 func alike(statement []string) string {
 	text := strings.Join(statement, " ")

@@ -130,7 +130,7 @@ func WriteJobSummary(w io.Writer, run Run) error {
 	return nil
 }
 
-// summaryOfFailures tells failures by their cause.
+// summaryOfFailures reports failures by their cause.
 func (r Run) summaryOfFailures(b *strings.Builder) {
 	causes := r.causes()
 	if len(causes) == 0 {

@@ -44,7 +44,7 @@ func TestAnnotationsStayWhatTheyAre(t *testing.T) {
 	}
 }
 
-// GitHub shows ten a step: the tenth tells how many there are beside.
+// GitHub shows ten a step: the tenth says how many there are beside.
 func TestManyFailuresAreSummedUp(t *testing.T) {
 	run := failing()
 	for n := range 40 {

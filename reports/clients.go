@@ -28,7 +28,7 @@ type Client struct {
 	Missing string `json:"missing,omitempty"`
 }
 
-// ClientSaid is the name of the report entry with which a spec tells what a client said.
+// ClientSaid is the name of the report entry with which a spec says what a client said.
 const ClientSaid = "the client said"
 
 // ClientResult is a client with what the run found about it.
@@ -170,7 +170,7 @@ func (p *htmlPage) clients(run Run) {
 	}
 }
 
-// clients tells the client matrix, if clients were examined.
+// clients reports the client matrix, if clients were examined.
 func (s *summary) clients() {
 	var list []ClientResult
 	for _, client := range s.run.ClientResults() {

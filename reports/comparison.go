@@ -66,7 +66,7 @@ func (c Comparison) sentence() string {
 	}
 }
 
-// outcome is the comparison as an outcome: Error if nobody can tell whether the new run is worse.
+// outcome is the comparison as an outcome: Error if nobody can say whether the new run is worse.
 func (c Comparison) outcome() Outcome {
 	switch {
 	case c.Regressed:

@@ -23,7 +23,7 @@ type Deviation struct {
 // knownOf is the mark of a deviation, wherever it is shown.
 func (d Deviation) knownOf() string { return "known of " + d.Version }
 
-// sentence tells a deviation in a line.
+// sentence reports a deviation in a line.
 func (d Deviation) sentence() string {
 	return d.Product + " " + d.Version + ": " + d.Does
 }

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A known deviation is told wherever the failure is, and excuses nothing.
-func TestKnownDeviationsAreToldAndFail(t *testing.T) {
+// A known deviation is reported wherever the failure is, and excuses nothing.
+func TestKnownDeviationsAreReportedAndFail(t *testing.T) {
 	run := deviating()
 	verdict := run.Verdict()
 	if verdict.Outcome != Fail || verdict.ExitCode() != 1 || len(verdict.Failed) != 2 || len(verdict.Known) != 1 {

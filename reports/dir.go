@@ -91,7 +91,7 @@ func writeFile(dir, name string, write func(io.Writer, Run) error, run Run) (err
 		}
 	}()
 	buffer := bufio.NewWriter(temporary)
-	// One cause is told once: a file that could not be written cannot be closed either.
+	// One cause is reported once: a file that could not be written cannot be closed either.
 	if err = cmp.Or(write(buffer, run), buffer.Flush(), temporary.Chmod(0o644)); err != nil {
 		_ = temporary.Close() // of no use
 		return err

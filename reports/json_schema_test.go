@@ -56,7 +56,7 @@ func schemaOf(t *testing.T, name string, open bool) []byte {
 	return append(nullable(t, data), '\n')
 }
 
-// mapped are types whose JSON their kind does not tell.
+// mapped are types whose JSON their kind does not report.
 func mapped(of reflect.Type) *jsonschema.Schema {
 	switch of {
 	case reflect.TypeFor[Outcome]():

@@ -91,7 +91,7 @@ type htmlRequirement struct {
 	Decided []htmlDecision
 	// Known are known deviations of the subjects, of a requirement that failed.
 	Known []htmlKnown
-	// Failure is the number of the failed spec that tells what happened; 0 if none failed.
+	// Failure is the number of the failed spec that says what happened; 0 if none failed.
 	Failure int
 	// Search is what the filter's text is looked for in.
 	Search string
@@ -320,7 +320,7 @@ func (p *htmlPage) judge(run Run) {
 	}
 	p.OpenFailures = openFailures
 	for _, i := range run.failures() {
-		if !run.Specs[i].away() { // what the environment kept from being decided is told with its absence
+		if !run.Specs[i].away() { // what the environment kept from being decided is reported with its absence
 			p.Failures = append(p.Failures, p.Specs[i])
 		}
 	}

@@ -57,7 +57,7 @@ var hops = []struct {
 type htmlHop struct {
 	Name, About string
 	Outcome     Outcome
-	// Found counts outcomes of requirements, Times tells durations and calls.
+	// Found counts outcomes of requirements, Times reports durations and calls.
 	Found string
 	Times []string
 	IDs   []string
@@ -116,7 +116,7 @@ func (p *htmlPage) path(run Run) {
 	}
 }
 
-// callsOver tells the calls of a service, or of one operation of it.
+// callsOver lists the calls of a service, or of one operation of it.
 func (r Run) callsOver(service, operation string) []string {
 	var parts []string
 	for _, c := range r.Calls {
@@ -141,11 +141,11 @@ func (p *htmlPage) starts(run Run) {
 	}
 	legs := []leg{
 		{"scheduled", func(s PodStart) time.Time { return s.Scheduled }},
-		// That its container runs is told later than the container asks, so that is no step of its own.
+		// That its container runs is reported later than the container asks, so that is no step of its own.
 		{"started, and its token traded for credentials", func(s PodStart) time.Time { return s.Credentials }},
 		{"given its first object", func(s PodStart) time.Time { return s.Object }},
 	}
-	// Where AWS does not tell its calls, as on EKS, the way is seen until the container runs.
+	// Where AWS does not report its calls, as on EKS, the way is seen until the container runs.
 	whole := slices.DeleteFunc(slices.Clone(run.Pods), func(s PodStart) bool { return !s.Injected || s.Scheduled.IsZero() || s.Object.IsZero() || !s.inOrder() })
 	if len(whole) == 0 {
 		legs = []leg{legs[0], {"started", func(s PodStart) time.Time { return s.Started }}}

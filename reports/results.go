@@ -1,4 +1,4 @@
-// Package reports tells what a run found: one versioned model of results (Run) and writers that
+// Package reports says what a run found: one versioned model of results (Run) and writers that
 // are pure functions of it. It imports nothing else of epi.
 package reports
 
@@ -48,7 +48,7 @@ type Run struct {
 	Bench *Bench `json:"bench,omitempty"`
 	// Absences are when a part of the environment was not there.
 	Absences []Absence `json:"absences,omitempty"`
-	// Calls are what AWS was asked while the specs ran, where it tells, by service and operation.
+	// Calls are what AWS was asked while the specs ran, where it reports, by service and operation.
 	Calls []Calls `json:"calls,omitempty"`
 	// Pods are those of the specs that were seen to start, the newest of many.
 	Pods []PodStart `json:"pods,omitempty"`
@@ -93,7 +93,7 @@ type Subject struct {
 	// "v0.1.37"; empty if it was not.
 	Product string `json:"product,omitempty"`
 	Version string `json:"version,omitempty"`
-	// Compat is the product whose ways a reference was told to have, such as "upstream"; empty for its own.
+	// Compat is the product that a reference imitates, such as "upstream"; empty for its own.
 	Compat string `json:"compat,omitempty"`
 }
 

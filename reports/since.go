@@ -25,7 +25,7 @@ const (
 // longDigest is a digest of which the beginning is enough to tell it from others.
 var longDigest = regexp.MustCompile(`(sha256:[0-9a-f]{12})[0-9a-f]{52}`)
 
-// How much of each kind of change is told.
+// How much of each kind of change is reported.
 const maxChanges = 5
 
 // slowed is a spec that took longer than before.
@@ -51,7 +51,7 @@ func (s *Since) slower(run Run) []slowed {
 	return list
 }
 
-// since tells what changed since the last run of the same subjects: what fails that did not, what holds that failed, and
+// since says what changed since the last run of the same subjects: what fails that did not, what holds that failed, and
 // what is slower.
 func (s *summary) since(since *Since) {
 	if since == nil {

@@ -240,7 +240,7 @@ func (v Verdict) benchFindings() []string {
 }
 
 // text counts the outcomes in their own words, bad news first: "1 of 3 scenarios failed, 2 measured".
-// Errors are told as the reasons for there being no verdict.
+// Errors are reported as the reasons for there being no verdict.
 func (c Counts) text(noun string, verbs map[Outcome]string) string {
 	var parts []string
 	for _, outcome := range outcomes {

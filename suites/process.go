@@ -14,11 +14,11 @@ import (
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/framework"
 	"github.com/podidentity/epi/framework/artifacts"
-	"github.com/podidentity/epi/reports"
 	"github.com/podidentity/epi/framework/runner"
+	"github.com/podidentity/epi/reports"
 )
 
-// payload is what each process is told: everything it needs, over a pipe and not on a command line,
+// payload is what each process receives: everything it needs, over a pipe and not on a command line,
 // because it holds credentials.
 type payload struct {
 	Environment *clusters.Environment `json:"environment"`
@@ -28,7 +28,7 @@ type payload struct {
 }
 
 // RunProcess runs specs in this process for a Run elsewhere that started it: it reads its orders
-// from standard input and tells its records on file descriptor 3. It returns when there is no more
+// from standard input and reports its records on file descriptor 3. It returns when there is no more
 // to do, or after cleaning up when it is interrupted or its parent is gone.
 func RunProcess() error {
 	pipe, err := runner.MessagesPipe()
@@ -93,7 +93,7 @@ func (h *harness) Collect(ctx context.Context, record reports.Spec) *reports.Evi
 
 var notInFolder = regexp.MustCompile(`[^A-Za-z0-9]+`)
 
-// folder names the place of a spec's evidence, such as INJ-01-the-webhook-tells-every-container.
+// folder names the place of a spec's evidence, such as INJ-01-the-webhook-reports-every-container.
 func folder(record reports.Spec) string {
 	name := strings.ToLower(strings.Trim(notInFolder.ReplaceAllString(record.Name, "-"), "-"))
 	if len(name) > 60 {

@@ -75,8 +75,8 @@ func leakyCluster(t *testing.T, namespace string) *httptest.Server {
 	return server
 }
 
-// No report and no file of evidence tells a secret, whatever pods, events and logs say.
-func TestEvidenceTellsNoSecret(t *testing.T) {
+// No report and no file of evidence reports a secret, whatever pods, events and logs say.
+func TestEvidenceHasNoSecret(t *testing.T) {
 	const namespace = "epi-ns-1"
 	server := leakyCluster(t, namespace)
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")

@@ -15,8 +15,8 @@ import (
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/framework"
 	"github.com/podidentity/epi/framework/requirement"
-	"github.com/podidentity/epi/reports"
 	"github.com/podidentity/epi/framework/runner"
+	"github.com/podidentity/epi/reports"
 
 	// The specs: each package adds its own to the tree.
 	_ "github.com/podidentity/epi/suites/agent"
@@ -59,7 +59,7 @@ type Options struct {
 	Artifacts string
 	// Mutation damages fixtures on purpose; empty for none.
 	Mutation framework.Mutation
-	// Started, if set, is told when a spec begins, by its suite and name. Never called concurrently.
+	// Started, if set, is called when a spec begins, with its suite and name. Never called concurrently.
 	Started func(suite, name string)
 	// Watch, if set, knows when the environment was not there: what was decided then is not decided.
 	Watch Watch
@@ -222,7 +222,7 @@ func (o Options) chosen(spec Spec) bool {
 	}
 	asked, err := parseProfiles(o.Profile)
 	if err != nil {
-		return false // validate has told it
+		return false // validate has reported it
 	}
 	return asked.every() || slices.ContainsFunc(spec.Requirements, func(id string) bool {
 		r, _ := requirement.Lookup(id)

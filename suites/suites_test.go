@@ -12,8 +12,8 @@ import (
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/framework"
 	"github.com/podidentity/epi/framework/requirement"
-	"github.com/podidentity/epi/reports"
 	"github.com/podidentity/epi/framework/runner"
+	"github.com/podidentity/epi/reports"
 )
 
 // processVariable makes this test program a process of Run.

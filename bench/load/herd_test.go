@@ -92,7 +92,7 @@ func TestGeneratorsShareAHerd(t *testing.T) {
 }
 
 // The request reports the failure of a connection that waits.
-func TestAHerdTellsWhatGoesWrong(t *testing.T) {
+func TestAHerdReportsWhatGoesWrong(t *testing.T) {
 	refused, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -141,7 +141,7 @@ func TestBodiesGoWithTheirTokens(t *testing.T) {
 	}
 }
 
-func TestHTTPSChecksCertificatesUnlessToldNotTo(t *testing.T) {
+func TestHTTPSChecksCertificatesByDefault(t *testing.T) {
 	server := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of the refused handshake
 	defer server.Close()

@@ -46,7 +46,7 @@ func TestAJobIsTheSameOnTheOtherSide(t *testing.T) {
 	}
 }
 
-func TestJobsThatCannotBeAreRefusedAndNoTokenIsTold(t *testing.T) {
+func TestJobsThatCannotBeAreRefusedAndNoTokenIsReported(t *testing.T) {
 	for says, change := range map[string]func(*Job){
 		"0 phases":              func(j *Job) { j.Phases = nil },
 		"-1 workers":            func(j *Job) { j.Workers = -1 },
@@ -79,7 +79,7 @@ func TestJobsThatCannotBeAreRefusedAndNoTokenIsTold(t *testing.T) {
 	}
 }
 
-func TestJobsThatAreNoneAreRefusedAndNoTokenIsTold(t *testing.T) {
+func TestJobsThatAreNoneAreRefusedAndNoTokenIsReported(t *testing.T) {
 	whole := encodeJob(t, aJob("http://127.0.0.1/"))
 	for says, input := range map[string]string{
 		"EOF":                   "",

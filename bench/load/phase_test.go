@@ -2,7 +2,7 @@ package load
 
 import "testing"
 
-func TestAPhaseTellsItsErrors(t *testing.T) {
+func TestAPhaseReportsItsErrors(t *testing.T) {
 	for want, errors := range map[string]map[string]int64{
 		"":                            nil,
 		"4500 refused":                {"refused": 4500},

@@ -29,8 +29,8 @@ func TestEachRequestIsMadeOnceHoweverManyWait(t *testing.T) {
 	}
 }
 
-// A server that hangs delays the end of a load by its drain and no more, and all that was to be made
-// is told of.
+// A server that hangs delays the end of a load by its drain and no more, and all requests that were
+// planned are counted.
 func TestALoadEndsAfterItsDrainHoweverManyWait(t *testing.T) {
 	const requests = 3 * ringSize
 	result, err := Run(t.Context(), mustPlan(t, herd(requests)), &hanging{}, Options{Workers: 2, Drain: 10 * time.Millisecond})

@@ -50,7 +50,7 @@ func (h *hanging) Do(ctx context.Context, _ uint64) string {
 	return "cut off"
 }
 
-func TestWhatDoesNotEndInTimeIsToldAsUnfinished(t *testing.T) {
+func TestWhatDoesNotEndInTimeIsReportedAsUnfinished(t *testing.T) {
 	plan := mustPlan(t, Phase{Name: "a", Lasts: time.Millisecond, Arrivals: AtOnce, Count: 5})
 	result, err := Run(t.Context(), plan, &hanging{}, Options{Drain: time.Millisecond})
 	if err != nil || result.Phases[0].Errors[Unfinished] != 5 || result.Interrupted {

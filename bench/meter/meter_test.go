@@ -171,7 +171,7 @@ func (h hidden) ReadDir(name string) ([]fs.DirEntry, error) {
 	return h.MapFS.ReadDir(name)
 }
 
-func TestSocketsThatMayNotBeSeenAreNotTold(t *testing.T) {
+func TestSocketsThatMayNotBeSeenAreNotReported(t *testing.T) {
 	for _, process := range []string{"10", "11"} {
 		got, err := Host{Proc: hidden{processes, process}, Cgroup: layouts["v2"]}.Read(agent, other)
 		if err != nil || got[agent].Sockets != -1 || got[agent].Threads != 8 || got[other].Sockets != 0 {

@@ -156,7 +156,7 @@ func TestCountsOfTheSameTwiceShowNoDifference(t *testing.T) {
 
 // A difference as large as this one is always found after four repeats: 30% of the requests of a herd failed
 // against 0.05%, 200 calls against 1, also where repeats differ more than chance has it.
-func TestWhatIsPlainIsToldAfterFourRepeats(t *testing.T) {
+func TestWhatIsPlainIsReportedAfterFourRepeats(t *testing.T) {
 	const runs = 1000
 	z := table{}
 	for name, row := range map[string][2]draw{

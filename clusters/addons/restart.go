@@ -63,7 +63,7 @@ func (i *Installer) waitOwned(ctx context.Context, by owned, old []types.UID, n 
 		pods, err := i.pods(ctx, by)
 		if err != nil {
 			seen = err.Error()
-			return false, nil //nolint:nilerr // told with the timeout, if it lasts
+			return false, nil //nolint:nilerr // reported with the timeout, if it lasts
 		}
 		seen, err = anew(status, pods, old)
 		task.Detail("%s", seen)

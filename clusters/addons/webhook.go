@@ -24,7 +24,7 @@ type Webhook struct {
 	// Region that containers get which set none.
 	Region string
 	// SyncImage holds the program that writes the container-credentials config file from the
-	// associations that the control API at ControlURL, opened by SyncToken, tells.
+	// associations that the control API at ControlURL, opened by SyncToken, reports.
 	SyncImage, ControlURL, SyncToken string
 }
 

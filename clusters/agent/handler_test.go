@@ -233,7 +233,7 @@ func TestCredentialsThatAreAboutToEndAreAnError(t *testing.T) {
 	}
 }
 
-// AGT-21: who is too many is told so and counted, others are served; the probes' path is not limited.
+// AGT-21: who is too many is reported so and counted, others are served; the probes' path is not limited.
 func TestTooManyRequests(t *testing.T) {
 	release, upstream := make(chan struct{}), &eksAuth{}
 	agent := newAgent(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

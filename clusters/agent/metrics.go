@@ -25,7 +25,7 @@ type responses struct {
 	all *prometheus.CounterVec
 }
 
-// newResponses tells the series of codes also before they first count.
+// newResponses reports the series of codes also before they first count.
 func newResponses(registerer prometheus.Registerer, codes ...string) responses {
 	all := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "pod_identity_http_response",

@@ -3,7 +3,7 @@
 // takes time, each client's layer and the base of Debian's packages that some share, is kept by a hash
 // of what goes in.
 //
-// A client that cannot be made on this machine, for want of npm for one, is no error: it is told.
+// A client that cannot be made on this machine, for lack of npm for one, is no error: it is reported.
 package clientimage
 
 import (

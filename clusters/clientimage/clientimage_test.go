@@ -88,7 +88,7 @@ func TestKeyFollowsTheFiles(t *testing.T) {
 	}
 }
 
-// A client that cannot be made is told and is nobody's error.
+// A client that cannot be made is reported and is nobody's error.
 func TestWhatIsMissingIsAReason(t *testing.T) {
 	m := &maker{dir: t.TempDir()}
 	for _, c := range clients.All() {

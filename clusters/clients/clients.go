@@ -37,7 +37,7 @@ type Client struct {
 	Folder string
 	// SDK is the name in full, such as "AWS SDK for Go v1".
 	SDK string
-	// Version is the pinned one; "" where only the made image tells.
+	// Version is the pinned one; "" where only the made image reports.
 	Version string
 	// Floor is the first version whose default chain knows Pod Identity; Source is the document that says so.
 	Floor, Source string
@@ -48,13 +48,13 @@ type Client struct {
 	Release string
 	// Command is what a person calls in the image, such as /usr/bin/aws; empty for a library's client.
 	Command []string
-	// VersionIn is a file of theirs, in Python, that tells the version; of a Debian client only.
+	// VersionIn is a file of theirs, in Python, that reports the version; of a Debian client only.
 	VersionIn string
 	// Program is the command in the image that an operation is added to.
 	Program []string
 	// Limits are requirements, by ID, that it is known not to hold, with what it does instead.
 	Limits map[string]string
-	// Default says that environments have it unless they are told otherwise.
+	// Default says that environments have it unless they are reported otherwise.
 	Default bool
 }
 

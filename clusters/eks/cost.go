@@ -8,13 +8,13 @@ import (
 	"github.com/podidentity/epi/clusters/ownership"
 )
 
-// price is a list price of US East (N. Virginia) in US dollars, as a source told it. AWS is not asked.
+// price is a list price of US East (N. Virginia) in US dollars, from a source. AWS is not asked.
 type price struct {
 	// what is paid for, and per what.
 	what, per string
 	// low and high are the same for a price that does not change by the hour.
 	low, high float64
-	// source tells it, as of a date: that of the source, or since when it has held.
+	// source reports it, as of a date: that of the source, or since when it has held.
 	source, date string
 }
 

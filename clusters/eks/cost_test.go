@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestPlanTellsItsCost: the sums of the prices, and what is not verified.
-func TestPlanTellsItsCost(t *testing.T) {
+// TestPlanReportsItsCost: the sums of the prices, and what is not verified.
+func TestPlanReportsItsCost(t *testing.T) {
 	usual := Plan{
 		Account: "123456789012", Caller: "arn:aws:iam::123456789012:user/me", Region: "us-east-1", Cluster: "epi-e", Version: "1.36",
 		Nodes: 1, InstanceTypes: DefaultInstanceTypes(), Lifetime: 6 * time.Hour, Priced: true,

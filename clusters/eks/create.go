@@ -49,7 +49,7 @@ func (c *creation) create(ctx context.Context, task clusters.Task) error {
 	if err != nil {
 		return fmt.Errorf("keep eksctl's output: %w", err)
 	}
-	defer func() { _ = log.Close() }() // what it could not keep is told with the error
+	defer func() { _ = log.Close() }() // what it could not keep is reported with the error
 	for _, made := range []struct {
 		kind journal.Kind
 		name string
@@ -106,7 +106,7 @@ func message(line string) string {
 	return line
 }
 
-// explainStack adds to eksctl's error what the first resource that failed says: eksctl tells of all that was
+// explainStack adds to eksctl's error what the first resource that failed says: eksctl reports all that was
 // cancelled for it as well.
 func (c *creation) explainStack(ctx context.Context, err error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)

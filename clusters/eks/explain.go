@@ -12,7 +12,7 @@ import (
 	"github.com/podidentity/epi/clusters/sweep"
 )
 
-// remedies are what a user can do about codes of AWS's errors, the first that fits counts. eksctl tells them in
+// remedies are what a user can do about codes of AWS's errors, the first that fits counts. eksctl reports them in
 // its text, where they are looked for as well.
 var remedies = []struct {
 	phrases []string

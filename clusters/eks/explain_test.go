@@ -36,7 +36,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	}
 }
 
-func TestThePlanTellsWhatIsUncertain(t *testing.T) {
+func TestThePlanReportsWhatIsUncertain(t *testing.T) {
 	plan := Plan{Nodes: 1, Version: "1.33", InstanceTypes: []string{"m5.large"}}
 	low, high := plan.Hour()
 	if low < 0.11 || high > 0.15 || low >= high {

@@ -79,7 +79,7 @@ func writeKubeconfig(file string, cluster *ekstypes.Cluster, command []string) e
 	return nil
 }
 
-// describe is the cluster as EKS tells it; nil if there is none.
+// describe is the cluster as EKS reports it; nil if there is none.
 func describe(ctx context.Context, client *awseks.Client, name string) (*ekstypes.Cluster, error) {
 	out, err := client.DescribeCluster(ctx, &awseks.DescribeClusterInput{Name: &name})
 	if _, none := errors.AsType[*ekstypes.ResourceNotFoundException](err); none {

@@ -16,7 +16,7 @@ func TestCallsOfAToken(t *testing.T) {
 	w.associate(t, "app", w.role(t, "app", seedTrust, ""), nil)
 	node := w.node(t)
 	ask := func(token string) {
-		_, _ = node.eksauth.AssumeRoleForPodIdentity(ctx, &awseksauth.AssumeRoleForPodIdentityInput{ClusterName: aws.String(clusterName), Token: &token}) // the call log tells
+		_, _ = node.eksauth.AssumeRoleForPodIdentity(ctx, &awseksauth.AssumeRoleForPodIdentityInput{ClusterName: aws.String(clusterName), Token: &token}) // the call log reports
 	}
 	once, twice, denied := w.token("app", "once", nil), w.token("app", "twice", nil), w.token("nobody", "denied", nil)
 	for _, token := range []string{twice, once, denied, twice} {

@@ -69,7 +69,7 @@ type Options struct {
 	// the control API. Otherwise they become ACTIVE by themselves, as Unbacked says.
 	ClustersBacked bool
 	Unbacked       eks.Unbacked
-	// Decided is told of each decision about a caller, whom it gets by ARN; nil for nobody.
+	// Decided receives each decision with the caller's ARN. It may be nil.
 	Decided func(caller string, decision policy.Decision)
 	// Limits bound what unknown clients take, of the listeners too; nil means the default ones.
 	Limits *limits.Limits

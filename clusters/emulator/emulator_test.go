@@ -111,7 +111,7 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
-// register tells the emulator of the cluster and its key.
+// register reports the emulator of the cluster and its key.
 func (w *world) register(t testing.TB) {
 	t.Helper()
 	if err := w.control.RegisterCluster(t.Context(), clusterName, control.Cluster{Issuer: issuer, JWKS: w.tokens.KeySet(), Version: "v1.36.3"}); err != nil {

@@ -174,7 +174,7 @@ type matrix struct {
 	*world
 	admin  clients
 	bucket string
-	// ask makes the request of a kind under conditions, and tells whether it is allowed.
+	// ask makes the request of a kind under conditions, and says whether it is allowed.
 	ask [kinds]func(t *testing.T, conditions string) bool
 }
 
@@ -384,7 +384,7 @@ func (w *world) assume(t *testing.T, who clients, role string, change func(*awss
 	return w.clients(*out.Credentials.AccessKeyId, *out.Credentials.SecretAccessKey, *out.Credentials.SessionToken)
 }
 
-// asks tells whether a pod of a service account gets credentials.
+// asks says whether a pod of a service account gets credentials.
 func (w *world) asks(t *testing.T, serviceAccount string) bool {
 	t.Helper()
 	_, err := w.node(t).eksauth.AssumeRoleForPodIdentity(t.Context(), &awseksauth.AssumeRoleForPodIdentityInput{

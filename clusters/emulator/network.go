@@ -40,7 +40,7 @@ func (a accountEC2) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a[iam.CallerFrom(r.Context()).Principal.AccountID].ServeHTTP(w, r)
 }
 
-// byService tells of a request that an AWS service makes it in the caller's name.
+// byService reports a request that an AWS service makes it in the caller's name.
 func byService(ctx context.Context) bool {
 	caller := iam.CallerFrom(ctx)
 	return caller != nil && len(caller.Via) > 0

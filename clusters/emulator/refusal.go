@@ -12,7 +12,7 @@ import (
 )
 
 // jsonRefusals are the codes and texts with which REST-JSON services refuse a signature. The texts are
-// those that AWS was seen to use; where there is none the verifier's is told, which holds no secret
+// those that AWS was seen to use; where there is none the verifier's is reported, which holds no secret
 // (https://docs.aws.amazon.com/eks/latest/APIReference/CommonErrors.html).
 var jsonRefusals = map[sigv4.Kind]restjson.Error{
 	sigv4.MissingAuthentication: {Code: "MissingAuthenticationTokenException", Status: http.StatusForbidden, Message: "Missing Authentication Token"},

@@ -189,7 +189,7 @@ func (o *cloud) unsigned(w http.ResponseWriter, r *http.Request, call *journal.C
 	target.handler.ServeHTTP(w, r.WithContext(iam.WithEnvironment(r.Context(), &environment)))
 }
 
-// guessService tells by its protocol which service a request is for that does not say it.
+// guessService reports by its protocol which service a request is for that does not say it.
 func guessService(r *http.Request) string {
 	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // an unreadable type is no form
 	switch {
@@ -203,7 +203,7 @@ func guessService(r *http.Request) string {
 	return "s3"
 }
 
-// guessQueryService tells the services that speak Query apart by the API version that Query requests carry,
+// guessQueryService reports the services that speak Query apart by the API version that Query requests carry,
 // and leaves the body as it was; it refuses a body that cannot be read.
 func guessQueryService(r *http.Request) (name string, refusal *sigv4.Error) {
 	body, err := limits.ReadAll(r.Body, r.ContentLength, maxForm)

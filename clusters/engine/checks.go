@@ -10,11 +10,11 @@ import (
 type Check struct {
 	// Name such as "container engine".
 	Name string
-	// OK says that it will do, if need be in the way that State tells.
+	// OK says that it will do, if need be in the way that State reports.
 	OK bool
 	// State is what was found.
 	State string
-	// Remedy tells what to do about it when it is not OK.
+	// Remedy says what to do about it when it is not OK.
 	Remedy string
 }
 

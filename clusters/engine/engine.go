@@ -29,7 +29,7 @@ type Engine struct {
 	Version string
 	// Host is the value of DOCKER_HOST, or "" for the one that the user's own environment leads to.
 	Host string
-	// Private tells epi's own engine from the user's.
+	// Private distinguishes epi's own engine from the user's.
 	Private bool
 }
 

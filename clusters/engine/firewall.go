@@ -221,7 +221,7 @@ func (e *Engine) networks(ctx context.Context) (networks, error) {
 	return found, nil
 }
 
-// owns tells a rule of these networks: it names one of their links or addresses.
+// owns reports a rule of these networks: it names one of their links or addresses.
 func (n networks) owns(rule string) bool {
 	for _, field := range strings.Fields(rule) {
 		if slices.Contains(n.bridges, field) {

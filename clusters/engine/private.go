@@ -154,7 +154,7 @@ func missingPrograms() []string {
 	return missing
 }
 
-// detail is told what is being done.
+// detail receives what is being done.
 type detail func(format string, args ...any)
 
 // create makes a private engine, starts it and proves that it starts privileged containers. On an
@@ -222,7 +222,7 @@ func (p private) proven() bool {
 
 // writeConfig writes the engine's configuration, which names everything that would otherwise be in
 // a place that another engine may use. Docker would also take another engine's containerd for its
-// own if it saw one, so it is told of one.
+// own if it saw one, so the configuration names one.
 func (p private) writeConfig() error {
 	containerd := fmt.Sprintf("version = 2\nroot = %q\nstate = %q\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\", \"io.containerd.cri.v1.images\", \"io.containerd.cri.v1.runtime\"]\n[grpc]\naddress = %q\n",
 		filepath.Join(p.dir, "containerd"), filepath.Join(p.run, "containerd"), p.containerdSocket())

@@ -177,7 +177,7 @@ func (p private) killContainers(ctx context.Context) error {
 	for _, container := range containers {
 		ids = append(ids, container.Name())
 	}
-	// A process in a frozen control group takes no signal. Where thawing fails, killing tells.
+	// A process in a frozen control group takes no signal. Where thawing fails, killing reports.
 	_, _ = freezer.Thaw(ids...)
 	return killAll(ctx, "end containers", func() []int { return processesIn(containers) })
 }
@@ -288,7 +288,7 @@ func otherEngineRuns() bool {
 	})
 }
 
-// isLiveEngine tells from a process's status line (proc(5), /proc/pid/stat: the name in
+// isLiveEngine reports from a process's status line (proc(5), /proc/pid/stat: the name in
 // parentheses, then the state) whether it is a Docker engine that runs. The private one that was
 // just stopped stays as a zombie until its parent looks, which may be long in a container.
 func isLiveEngine(stat string) bool {

@@ -75,7 +75,7 @@ esac
 	}
 }
 
-func TestProbeTellsWhatTheEngineSaid(t *testing.T) {
+func TestProbeReportsWhatTheEngineSaid(t *testing.T) {
 	calls := installClient(t, "docker", `
 case "$1" in
 import) echo sha256:abc ;;
@@ -104,7 +104,7 @@ func TestFindTakesTheUsersEngineThatAnswers(t *testing.T) {
 	}
 }
 
-func TestHasImageTellsAbsentFromUnreachable(t *testing.T) {
+func TestHasImageDistinguishesAbsentFromUnreachable(t *testing.T) {
 	tests := []struct {
 		name, script string
 		has, fails   bool

@@ -38,7 +38,7 @@ func mayMakeNamespaces(ctx context.Context, client kubernetes.Interface) error {
 // https://docs.aws.amazon.com/eks/latest/userguide/fargate.html.
 const computeType = "eks.amazonaws.com/compute-type"
 
-// capabilitiesOf tells what the nodes can do. Fargate has no host network and no instance metadata;
+// capabilitiesOf says what the nodes can do. Fargate has no host network and no instance metadata;
 // instances of EC2 have metadata.
 func capabilitiesOf(nodes []corev1.Node) []clusters.Capability {
 	var capabilities []clusters.Capability
@@ -80,7 +80,7 @@ func Look(ctx context.Context, client kubernetes.Interface, env *clusters.Enviro
 	return findSubjects(ctx, client, env, task)
 }
 
-// findSubjects tells what is under test. What is not there is told as absent: the suites say what
+// findSubjects says what is under test. What is not there is reported as absent: the suites say what
 // that breaks.
 func findSubjects(ctx context.Context, client kubernetes.Interface, env *clusters.Environment, task clusters.Task) error {
 	agent, err := findAgent(ctx, client)

@@ -112,7 +112,7 @@ func TestCapabilitiesFollowTheNodes(t *testing.T) {
 	}
 }
 
-func TestAUserWhoMayNotMakeNamespacesIsToldSo(t *testing.T) {
+func TestAUserWhoMayNotMakeNamespacesGetsThatError(t *testing.T) {
 	for _, allowed := range []bool{true, false} {
 		client := fake.NewClientset()
 		client.PrependReactor("create", "selfsubjectaccessreviews", func(clienttesting.Action) (bool, runtime.Object, error) {

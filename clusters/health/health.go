@@ -203,11 +203,11 @@ func (p *Part) explain(ctx context.Context, client kubernetes.Interface, namespa
 	}
 	selector, err := metav1.LabelSelectorAsSelector(of)
 	if err != nil {
-		return // the counts are told
+		return // the counts are reported
 	}
 	pods, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector.String()})
 	if err != nil {
-		return // the counts are told
+		return // the counts are reported
 	}
 	for _, pod := range pods.Items {
 		for _, status := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {

@@ -30,7 +30,7 @@ func archive(t *testing.T, images map[string]v1.Image) string {
 	return file
 }
 
-func TestOpenArchiveTellsNameAndEntrypoint(t *testing.T) {
+func TestOpenArchiveReportsNameAndEntrypoint(t *testing.T) {
 	binaries := t.TempDir()
 	if err := os.WriteFile(filepath.Join(binaries, "epi-agent"), []byte("program"), 0o755); err != nil {
 		t.Fatal(err)

@@ -91,7 +91,7 @@ func openPlain(name string) (io.ReadCloser, error) {
 	return plain{buffered, file}, nil
 }
 
-// kindOf looks for what tells the kinds of archives apart.
+// kindOf looks for what reports the kinds of archives apart.
 func kindOf(opener tarball.Opener) (docker, oci bool, err error) {
 	reader, err := opener()
 	if err != nil {

@@ -78,7 +78,7 @@ func imagesOf(made []clientimage.Made) (list []*images.Image, refs []string) {
 	return list, refs
 }
 
-// addTo tells the environment which clients it has.
+// addTo reports the environment which clients it has.
 func (i *clientImages) addTo(env *clusters.Environment) {
 	for _, made := range i.made {
 		client := clusters.Client{

@@ -26,7 +26,7 @@ func (p *Provider) Down(ctx context.Context, name string, progress clusters.Prog
 	if err := clusters.CheckName(name); err != nil {
 		return err
 	}
-	// What is at the place of its folder and not epi's is told before anything is removed.
+	// What is at the place of its folder and not epi's is reported before anything is removed.
 	if _, err := clusters.ProviderOf(p.dirs, name); err != nil && !errors.Is(err, clusters.ErrNoEnvironment) {
 		return err
 	}
@@ -238,7 +238,7 @@ func (p *Provider) Names(ctx context.Context) ([]string, error) {
 }
 
 // newKindProvider returns kind's own provider. kind finds the engine through the environment of
-// this process and through nothing else, so that is where it is told; one process brings up one
+// this process and through nothing else, so that is where it is set; one process brings up one
 // environment.
 func newKindProvider(found *engine.Engine, environment string, logger taskLogger) *cluster.Provider {
 	for _, variable := range append(found.Env(), "KIND_EXPERIMENTAL_DOCKER_NETWORK="+networkName(environment),

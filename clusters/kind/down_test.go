@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// answers is a container engine that answers commands by their beginning, and keeps what it was told to remove.
+// answers is a container engine that answers commands by their beginning, and keeps what it was asked to remove.
 type answers struct {
 	replies map[string]string
 	fails   map[string]error

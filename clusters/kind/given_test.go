@@ -101,7 +101,7 @@ func TestAGivenImageComesFromTheEngineARegistryOrAnArchive(t *testing.T) {
 	}
 }
 
-// Only an image without an entrypoint needs to be told its program; EKS's own are such.
+// Only an image without an entrypoint needs the path of its program; EKS's own are such.
 func TestLayoutFollowsTheEntrypointUnlessSaid(t *testing.T) {
 	with, without := &images.Given{Entrypoint: []string{"/agent"}}, &images.Given{}
 	for _, row := range []struct {

@@ -12,7 +12,7 @@ import (
 )
 
 // Inspect returns how to ask the container engine about the machines and programs of a running environment:
-// what the API server cannot tell, such as that its own node is paused.
+// what the API server cannot know, such as that its own node is paused.
 func (p *Provider) Inspect(ctx context.Context, env *clusters.Environment) (watch.Inspect, error) {
 	found, err := engine.Find(ctx, engine.Options{Dirs: p.dirs})
 	if err != nil {

@@ -121,7 +121,7 @@ func findLoadable(ctx context.Context, sources []imageSource, image, scratch str
 		fmt.Sprintf("build or pull it first, such as: docker pull %s", image))
 }
 
-// isPath tells what can only be meant for a file.
+// isPath says what can only be meant for a file.
 func isPath(image string) bool {
 	for _, prefix := range []string{"/", "./", "../", "~"} {
 		if strings.HasPrefix(image, prefix) {
@@ -159,14 +159,14 @@ func loadEverywhere(ctx context.Context, list []nodes.Node, loadable *images.Loa
 	return group.Wait()
 }
 
-// loadStream loads an archive on a node, and tells how much it has read.
+// loadStream loads an archive on a node, and says how much it has read.
 func loadStream(ctx context.Context, node nodes.Node, archive io.Reader, task clusters.Task) error {
 	return nodeutils.LoadImageArchive(node, &counter{ctx: ctx, from: archive, task: task})
 }
 
-// counter tells how much was read, and ends the reading when the context does.
+// counter says how much was read, and ends the reading when the context does.
 type counter struct {
-	ctx  context.Context //nolint:containedctx // io.Reader has no other way to be told
+	ctx  context.Context //nolint:containedctx // a Reader's method has no context
 	from io.Reader
 	task clusters.Task
 	read atomic.Int64

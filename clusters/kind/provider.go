@@ -37,7 +37,7 @@ const (
 	accountID = "123456789012"
 	// memberAccountID is a second account, for roles that associations target.
 	memberAccountID = "210987654321"
-	// memberAccessRole is what the emulator gives to each account that it is told of.
+	// memberAccessRole is what the emulator gives to each account that it knows.
 	memberAccessRole = "OrganizationAccountAccessRole"
 	nodeRole         = "epi-node"
 

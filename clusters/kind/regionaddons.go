@@ -36,7 +36,7 @@ func (c *RegionClusters) Addon(ctx context.Context, wanted control.WantedCluster
 			return nil, false, err
 		}
 		if err := installer.ApplyAgent(ctx, c.agentOf(wanted.Name), addon.Configuration); err != nil {
-			return []control.Issue{{Code: codeConflict, Message: err.Error()}}, false, nil //nolint:nilerr // the add-on tells it
+			return []control.Issue{{Code: codeConflict, Message: err.Error()}}, false, nil //nolint:nilerr // the add-on reports it
 		}
 		waiting, stuck, err := installer.AgentState(ctx)
 		if err != nil || waiting == "" {

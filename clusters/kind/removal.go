@@ -206,7 +206,7 @@ func (r *removal) holder(ctx context.Context, network string) string {
 		if _, err := r.engine.Output(ctx, "container", "inspect", name); err == nil {
 			return name
 		} else if isGone(err) {
-			_, _ = r.engine.Output(ctx, "network", "disconnect", "--force", network, name) // the next removal tells
+			_, _ = r.engine.Output(ctx, "network", "disconnect", "--force", network, name) // the next removal reports
 		}
 	}
 	return ""

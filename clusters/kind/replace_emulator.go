@@ -63,7 +63,7 @@ func (r *Replacer) replaceEmulator(ctx context.Context, file string, task cluste
 	return nil
 }
 
-// emulatorIs tells whether the program in the container is the wanted one.
+// emulatorIs says whether the program in the container is the wanted one.
 func (r *Replacer) emulatorIs(ctx context.Context, container string, wanted []byte) (bool, error) {
 	runs, err := fileIn(ctx, r.engine, container, "/"+emulatorProgram)
 	return bytes.Equal(runs, wanted), err

@@ -31,7 +31,7 @@ func waitService(ctx context.Context, list []nodes.Node, port string, addresses 
 			var rules bytes.Buffer
 			if err := node.CommandContext(ctx, "iptables-save", "-t", "nat").SetStdout(&rules).Run(); err != nil {
 				seen = err.Error()
-				return false, nil //nolint:nilerr // told with the timeout, if it lasts
+				return false, nil //nolint:nilerr // reported with the timeout, if it lasts
 			}
 			if to := destinations(rules.String(), port); !slices.Equal(to, addresses) {
 				seen = fmt.Sprintf("node %s sends to %q, not to %q", node, to, addresses)

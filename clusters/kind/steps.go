@@ -224,7 +224,7 @@ func (c *creation) loadImages(node nodes.Node) error {
 	return loadOnNode(node, list...)
 }
 
-// registerCluster tells the emulator the cluster's issuer and keys, as EKS knows its own.
+// registerCluster reports the emulator the cluster's issuer and keys, as EKS knows its own.
 func (c *creation) registerCluster(ctx context.Context) error {
 	client, err := rest.HTTPClientFor(c.kube)
 	if err != nil {

@@ -36,7 +36,7 @@ func archiveOf(t *testing.T, content string) (file string, image *images.Image) 
 	return file, image
 }
 
-func TestASwapperTellsImagesApartByWhatIsInThem(t *testing.T) {
+func TestASwapperDistinguishesImagesByTheirContents(t *testing.T) {
 	binaries := t.TempDir()
 	if err := os.WriteFile(filepath.Join(binaries, agentProgram), []byte("epi's"), 0o755); err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// keepInNode tells which files of Debian's root file system belong in the node image. What is left
+// keepInNode says which files of Debian's root file system belong in the node image. What is left
 // out is what kind's base image removes (images/base/Dockerfile of sigs.k8s.io/kind): units that
 // make no sense or do harm in a container; and what is made anew in each container.
 func keepInNode(name string) bool {

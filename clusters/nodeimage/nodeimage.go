@@ -80,7 +80,7 @@ func ensure(ctx context.Context, options Options, progress clusters.Progress, ta
 		return Image{}, err
 	}
 	task.Detail("looking for the image of Kubernetes %s", pin.version)
-	// Where it cannot be built, for want of a Go toolchain for one, it may still be pulled.
+	// Where it cannot be built, for lack of a Go toolchain for one, it may still be pulled.
 	b, buildErr := newBuild(ctx, options, pin)
 	if buildErr == nil {
 		if image, err := b.fromEngineOrCache(ctx, task); err != nil || image.Ref != "" {
@@ -265,7 +265,7 @@ func useGiven(ctx context.Context, options Options, task clusters.Task) (Image, 
 }
 
 // kubeadmPatches returns what the machine asks of every kubelet: on control groups of version 1 it
-// starts only when it is told to (KubeletConfiguration v1beta1, since Kubernetes 1.31).
+// starts only when its configuration says so (KubeletConfiguration v1beta1, since Kubernetes 1.31).
 func kubeadmPatches(ctx context.Context, e *engine.Engine) ([]string, error) {
 	version, err := e.CgroupVersion(ctx)
 	if err != nil || version != "1" {

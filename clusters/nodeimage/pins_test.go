@@ -148,7 +148,7 @@ func TestWriteModuleIsAModule(t *testing.T) {
 	}
 }
 
-func TestKeysTellEveryIngredient(t *testing.T) {
+func TestKeysReportEveryIngredient(t *testing.T) {
 	base := build{pin: pins[0], compiler: "go1.26.0", suite: debian.Suite{Name: "bookworm", Sources: []string{"deb a"}}}
 	file := filepath.Join(t.TempDir(), "epi-runc")
 	write := func(content string) {

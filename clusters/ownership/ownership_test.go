@@ -19,7 +19,7 @@ import (
 
 var expires = time.Date(2026, 11, 28, 8, 0, 0, 0, time.UTC)
 
-func TestTagsTellTheOwner(t *testing.T) {
+func TestTagsReportTheOwner(t *testing.T) {
 	owner := ownership.Owner{Environment: "blue", Run: "r1", Expires: expires}
 	if got, own := ownership.FromTags(owner.Tags()); !own || got != owner {
 		t.Errorf("%+v, %t", got, own)

@@ -142,7 +142,7 @@ func TestAPackedArchiveThatIsDamagedLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestAModuleThatCannotBeBuiltIsTold(t *testing.T) {
+func TestAModuleThatCannotBeBuiltIsReported(t *testing.T) {
 	t.Setenv("GOPROXY", "off")
 	t.Setenv("GOFLAGS", "-mod=vendor") // another build's, which is not ours
 	finder := Finder{Beside: t.TempDir(), Module: Module{Path: "github.com/podidentity/epi", Version: "v0.0.0-20000101000000-000000000000"}, Cache: t.TempDir()}

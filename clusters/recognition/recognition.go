@@ -27,7 +27,7 @@ var said = regexp.MustCompile(`Pod Identity Agent version (v?\d+\.\d+\.\d+[0-9A-
 // tagged is a tag that is a version: those of EKS's registries, and those of others who leave the v out.
 var tagged = regexp.MustCompile(`^v?\d+\.\d+\.\d+([-+.].*)?$`)
 
-// Fill fills in the product and the version of a subject, as far as they can be told. What the program says
+// Fill fills in the product and the version of a subject, as far as they can be known. What the program says
 // of itself wins over the image's tag, which anybody may choose. A subject that is epi's own, or not there,
 // stays as it is. The error says that the cluster did not answer; what is not recognised is none.
 func Fill(ctx context.Context, cluster kubernetes.Interface, subject *clusters.Subject) error {
@@ -85,7 +85,7 @@ func ofAgent(ctx context.Context, cluster kubernetes.Interface) (string, error) 
 	return "", nil
 }
 
-// versionIn is the version that a log tells; "" if it tells none.
+// versionIn is the version that a log reports; "" if it reports none.
 func versionIn(log []byte) string {
 	found := said.FindSubmatch(log)
 	if found == nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/control"
 )
 
-// world is an emulator and a container engine: what is wanted, what is there, and what was told. It stays when a
+// world is an emulator and a container engine: what is wanted, what is there, and what was reported. It stays when a
 // maker ends.
 type world struct {
 	mu       sync.Mutex
@@ -392,8 +392,8 @@ func TestSweep(t *testing.T) {
 	w.until(t, "swept", func() bool { _, there := w.there["left"]; return !there && w.whole("a") })
 }
 
-// TestTrouble: what fails is told, and is mended when it can be.
-func TestTrouble(t *testing.T) {
+// TestFailures: what fails is reported, and is mended when it can be.
+func TestFailures(t *testing.T) {
 	for name, test := range map[string]struct {
 		do, mend   func(*world)
 		told, then string

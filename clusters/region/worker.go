@@ -156,7 +156,7 @@ func (w *worker) remove(ctx context.Context, wanted control.WantedCluster) error
 	return w.options.Control.Observe(ctx, wanted.Name, control.Observed{ID: wanted.ID, Status: control.Gone})
 }
 
-// failed counts a failure, and tells it when it is certain.
+// failed counts a failure, and reports it when it is certain.
 func (w *worker) failed(ctx context.Context, wanted control.WantedCluster, err error) error {
 	if ctx.Err() != nil {
 		return err
@@ -171,7 +171,7 @@ func (w *worker) failed(ctx context.Context, wanted control.WantedCluster, err e
 		return err
 	}
 	if w.reported == control.Failed {
-		return w.removeParts(ctx, wanted) // the rest is told already
+		return w.removeParts(ctx, wanted) // the rest is reported already
 	}
 	code := codeOther
 	if wanted.Status == control.Active {

@@ -30,7 +30,7 @@ func stackName(arn string) string {
 	return parts[1]
 }
 
-// stacks are told by their ARN, which says also of a deleted one what became of it.
+// stacks are identified by their ARN, which says also of a deleted one what became of it.
 func (s *Sweeper) stacks() kind {
 	return kind{
 		name: journal.Stack,

@@ -102,7 +102,7 @@ type Found struct {
 	ID string
 	// Owner is what its tags say.
 	Owner ownership.Owner
-	// Created is zero where AWS does not tell.
+	// Created is zero where AWS does not report.
 	Created time.Time
 	// State as AWS calls it; empty for what has none.
 	State string

@@ -36,7 +36,7 @@ const Emulator = "emulator"
 // apiServer is the name of the part that most others are asked through.
 const apiServer = "the API server"
 
-// mostNodes is how many nodes are each asked for their kubelet; of the others the API server tells.
+// mostNodes is how many nodes are each asked for their kubelet; of the others the API server reports.
 const mostNodes = 20
 
 // restarts is how long a part of the control plane may take to start again, which it does by itself when its
@@ -274,7 +274,7 @@ func healthy(ctx context.Context, client *http.Client, url string) error {
 	return nil
 }
 
-// asAway tells a program that is not there, whose connections are refused or end, from one that is slow.
+// asAway distinguishes a program that is not there, whose connections are refused or end, from one that is slow.
 func asAway(err error) error {
 	switch {
 	case err == nil:
@@ -290,7 +290,7 @@ func asAway(err error) error {
 	return err
 }
 
-// jump tells when the clock of the wall goes another way than the monotonic one, which stands still while the
+// jump says when the clock of the wall goes another way than the monotonic one, which stands still while the
 // machine sleeps and which nobody sets.
 type jump struct {
 	now  func() time.Time

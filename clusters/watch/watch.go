@@ -91,7 +91,7 @@ type Options struct {
 	// Environment is the name of the environment.
 	Environment string
 	Parts       []Part
-	// Changed, if set, is told of each absence when it begins and when it ends. Never called concurrently.
+	// Changed, if set, is called with each absence when it begins and when it ends. Never called concurrently.
 	Changed func(Absence)
 }
 
@@ -394,7 +394,7 @@ func (w *Watch) Absences() []Absence {
 }
 
 // Settle returns when it is known whether every part was there from one time to the other, and says in a
-// sentence which was not and why; "" if all were. With hurry all are asked at once. sure tells an absence from
+// sentence which was not and why; "" if all were. With hurry all are asked at once. sure distinguishes an absence from
 // answers that came late, which a busy machine gives too.
 func (w *Watch) Settle(ctx context.Context, from, to time.Time, hurry bool) (reason string, sure bool) {
 	if hurry {

@@ -19,7 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// fake is a part that does as it is told.
+// fake is a part whose state the test sets.
 type fake struct {
 	mu  sync.Mutex
 	err error
@@ -176,7 +176,7 @@ func TestAnAbsenceBeginsWhenThePartWasLastSeen(t *testing.T) {
 }
 
 // What is asked through the API server is not away because that is.
-func TestOnlyWhatIsKnownIsTold(t *testing.T) {
+func TestOnlyWhatIsKnownIsReported(t *testing.T) {
 	for _, offset := range []time.Duration{10 * time.Second, 10*time.Second + time.Millisecond, 11 * time.Second} {
 		onlyWhatIsKnown(t, offset)
 	}
@@ -217,7 +217,7 @@ func TestANodeIsAwayWhenTheServerIsThere(t *testing.T) {
 }
 
 // But what the container engine knows of a node wins: the API server is away because its node is.
-func TestTheCauseIsTold(t *testing.T) {
+func TestTheCauseIsReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server, node := &fake{}, &fake{}
 		w := Start(t.Context(), Options{Environment: "blue", Parts: []Part{

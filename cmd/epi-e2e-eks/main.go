@@ -67,7 +67,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) (code int, err
 	case errors.Is(err, flag.ErrHelp):
 		return 0, nil
 	case err != nil:
-		return exitUsage, nil // it has been told
+		return exitUsage, nil // it has been reported
 	}
 	if err := clusters.CheckName(e.name); err != nil {
 		return exitUsage, err

@@ -155,7 +155,7 @@ func TestHostsThatAreNotServed(t *testing.T) {
 	}
 }
 
-// An SDK tells its user so, and does not try again.
+// An SDK reports its user so, and does not try again.
 func TestWhatAnSDKMakesOfAHostThatIsNotServed(t *testing.T) {
 	client, _ := serveHosts(t)
 	config, asked := hostsConfig(client), 0

@@ -83,7 +83,7 @@ func start(t *testing.T, args ...string) *program {
 	return p
 }
 
-// eventually polls until ready reports true, and tells what was last seen if it never does.
+// eventually polls until ready reports true, and says what was last seen if it never does.
 func eventually(t *testing.T, what string, ready func() (bool, string)) {
 	t.Helper()
 	deadline := time.Now().Add(10 * time.Second)

@@ -136,7 +136,7 @@ Keys and tokens are never logged.`,
 	return command
 }
 
-// complete adds what comes from the environment, and tells all that is wrong at once.
+// complete adds what comes from the environment, and reports all that is wrong at once.
 func (f *serveFlags) complete(env func(string) string) error {
 	var problems []error
 	need := func(field *string, name string) {

@@ -242,7 +242,7 @@ func (m *matrix) docker(ctx context.Context, args ...string) (string, error) {
 }
 
 // each does the cases, in an engine that is there before the first, so that what it brings along counts
-// for none, and tells what becomes of each. It begins none after the time.
+// for none, and says what becomes of each. It begins none after the time.
 func (m *matrix) each(ctx context.Context, list []kill, until time.Time, report func(result) error) error {
 	if err := os.MkdirAll(m.work, 0o755); err != nil {
 		return err

@@ -43,7 +43,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) (int, error) {
 	file := flags.String("table", "", "file that keeps what became of each case: one that was clean is not done again")
 	most := flags.Duration("for", 0, "begin no case after this time; the next call with the same --table and --work goes on (default no limit)")
 	if err := flags.Parse(args); err != nil {
-		return 2, nil // it has been told
+		return 2, nil // it has been reported
 	}
 	wanted, err := regexp.Compile(*only)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/podidentity/epi/cmd/epi-mutate/mutation/mechanical"
 )
 
-// flags are what a run can be told.
+// flags are the options of a run.
 type flags struct {
 	name, mutants, scope, artifacts, root, table string
 	most                                         time.Duration

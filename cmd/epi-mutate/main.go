@@ -16,8 +16,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/podidentity/epi/clusters"
-	"github.com/podidentity/epi/suites"
 	"github.com/podidentity/epi/cmd/epi-mutate/mutation"
+	"github.com/podidentity/epi/suites"
 )
 
 // Exit codes: those of epi.
@@ -47,7 +47,7 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// errSurvived ends the program with the verdict that the matrix has told.
+// errSurvived ends the program with the verdict that the matrix shows.
 var errSurvived = errors.New("a mutant survived")
 
 // run executes one command line and returns the exit code.

@@ -47,7 +47,7 @@ func TestUsageErrorsNameTheFlag(t *testing.T) {
 	}
 }
 
-func TestListTellsWhatMutantsDeclare(t *testing.T) {
+func TestListReportsWhatMutantsDeclare(t *testing.T) {
 	code, out, errOut := invoke("--list", "--mutants", "^agent-ignores-account$")
 	if code != exitHeld || !regexp.MustCompile(`^agent-ignores-account +AGT-01 +it leaves the account out of its answer\n$`).MatchString(out) {
 		t.Errorf("exit %d, %q, %q", code, out, errOut)

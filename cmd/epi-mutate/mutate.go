@@ -15,9 +15,9 @@ import (
 
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/kind"
+	"github.com/podidentity/epi/cmd/epi-mutate/mutation"
 	"github.com/podidentity/epi/reports"
 	"github.com/podidentity/epi/suites"
-	"github.com/podidentity/epi/cmd/epi-mutate/mutation"
 )
 
 // downTime bounds the removal of an environment after the user has stopped the run.
@@ -29,7 +29,7 @@ func mutate(ctx context.Context, f flags, mutants []mutation.Mutant, out, errOut
 	if err != nil {
 		return usageError{fmt.Errorf("flag --table: %w", err)}
 	}
-	if known.has(mutants) { // no environment is needed to tell what is known
+	if known.has(mutants) { // no environment is needed to say what is known
 		matrix, err := mutation.Run{Mutants: mutants, Scope: mutation.Scope(f.scope), Known: known.results}.Do(ctx)
 		if err != nil {
 			return err

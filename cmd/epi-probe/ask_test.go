@@ -34,7 +34,7 @@ func askProbe(t *testing.T, batch probe.Batch) [][]probe.Answer {
 	return answers
 }
 
-func TestAskSendsWhatItIsTold(t *testing.T) {
+func TestAskSendsTheRequestAsGiven(t *testing.T) {
 	var seen *http.Request
 	var body []byte
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -79,7 +79,7 @@ func TestAskReadsTheTokenFileEachTime(t *testing.T) {
 	}
 }
 
-func TestAskTellsCredentialsApartWithoutShowingThem(t *testing.T) {
+func TestAskDistinguishesCredentialsWithoutShowingThem(t *testing.T) {
 	workload(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost { // STS
 			_, _ = io.WriteString(w, `<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:sts::1:assumed-role/a/b</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>`)
@@ -112,7 +112,7 @@ func TestAskTellsCredentialsApartWithoutShowingThem(t *testing.T) {
 	}
 }
 
-func TestAskReusesConnectionsOnlyIfTold(t *testing.T) {
+func TestAskReusesConnectionsOnlyIfAsked(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	defer server.Close()
 	answers := askProbe(t, probe.Batch{Requests: []probe.Request{{URL: server.URL, Times: 3, KeepAlive: true}, {URL: server.URL, Times: 3}}})
@@ -145,7 +145,7 @@ func TestAskAtOnce(t *testing.T) {
 	}
 }
 
-func TestAskUntilTold(t *testing.T) {
+func TestAskUntilStopped(t *testing.T) {
 	for name, tell := range map[string]func(io.WriteCloser){
 		"by a byte":           func(w io.WriteCloser) { _, _ = w.Write([]byte{'\n'}) },
 		"by the end of input": func(w io.WriteCloser) { _ = w.Close() },
@@ -264,7 +264,7 @@ func TestAskWithoutHost(t *testing.T) {
 }
 
 // A refusal that repeats its token gives it to whoever reads the client's log.
-func TestAskTellsWhetherTheAnswerRepeatsTheToken(t *testing.T) {
+func TestAskReportsWhetherTheAnswerRepeatsTheToken(t *testing.T) {
 	const token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJlLW9mLXRoZS10b2tlbg"
 	for text, want := range map[string]bool{
 		"cannot be parsed": false, "cannot be parsed: " + token: true, "signature c2lnbmF0dXJlLW9mLXRoZS10b2tlbg": true,

@@ -71,7 +71,7 @@ func metadataHTTPClient() *awshttp.BuildableClient {
 		WithTransportOptions(func(t *http.Transport) { t.ResponseHeaderTimeout, t.Proxy = metadataTimeout, nil })
 }
 
-// credentials resolves the default chain. Its failure tells "there is no source" from "the source
+// credentials resolves the default chain. Its failure distinguishes "there is no source" from "the source
 // that is configured gave nothing": only the first is what a pod without an association must see.
 func (c *check) credentials(ctx context.Context) (aws.Config, aws.Credentials, *probe.Failure) {
 	cfg, err := c.configuration(ctx)

@@ -44,7 +44,7 @@ func runProgram(t *testing.T, terms []string, program ...string) probe.ClientRun
 	return result
 }
 
-func TestEndpointTellsWhatAClientSends(t *testing.T) {
+func TestEndpointReportsWhatAClientSends(t *testing.T) {
 	workload(t, nil)
 	for name, row := range map[string]struct {
 		terms []string
@@ -83,7 +83,7 @@ func TestEndpointCountsConnectionsOverHTTPS(t *testing.T) {
 	}
 }
 
-func TestAClientThatBreaksIsTold(t *testing.T) {
+func TestAClientThatBreaksIsReported(t *testing.T) {
 	for name, row := range map[string]struct{ script, broken, output string }{
 		"a crash":        {"echo oh no >&2; exit 3", "exit status 3: oh no", ""},
 		"no result":      {"echo hello", "it printed no result: hello", ""},

@@ -18,7 +18,7 @@ import (
 )
 
 // endpoint gives credentials as the agent does, in place of it, for one run of a client: short-lived
-// ones, each for the token that is in a file at the moment, and refusals as it is told.
+// ones, each for the token that is in a file at the moment, and refusals as its flags say.
 type endpoint struct {
 	// answers are the statuses of the answers in turn; the last one is that of all that follow.
 	answers []int
@@ -117,7 +117,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer := map[string]string{
-		// The number tells which answer credentials are from. They open nothing.
+		// The number says which answer credentials are from. They open nothing.
 		"AccessKeyId": fmt.Sprintf("ASIA%016d", e.token), "SecretAccessKey": "epi-secret", "Token": "epi-session",
 		"AccountId": "123456789012", "Expiration": time.Now().Add(e.life).UTC().Format(time.RFC3339),
 	}
@@ -129,7 +129,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(answer) // the client that is gone needs none
 }
 
-// tokenOf tells which token it is.
+// tokenOf says which token it is.
 func (e *endpoint) tokenOf(token string) string {
 	if number, ok := strings.CutPrefix(token, "epi-token-"); ok {
 		if _, err := strconv.Atoi(number); err == nil {

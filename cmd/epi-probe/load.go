@@ -72,7 +72,7 @@ func calibrate(ctx context.Context, args []string, stdout, stderr io.Writer) err
 	return nil
 }
 
-// null answers at an address until it is told to stop. Its first line says where: the port may be 0.
+// null answers at an address until it is stopped. Its first line says where: the port may be 0.
 func null(ctx context.Context, args []string, stdout io.Writer) error {
 	if len(args) != 1 {
 		return fmt.Errorf("%w: null takes ADDRESS, such as 127.0.0.1:8080", errUsage)

@@ -68,7 +68,7 @@ func (t *s3Target) Do(ctx context.Context, _ uint64) string {
 	}
 }
 
-// get reads the object to its end and tells its size.
+// get reads the object to its end and reports its size.
 func (t *s3Target) get(ctx context.Context) (int64, error) {
 	answer, err := t.client.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(t.options.Bucket), Key: aws.String(t.options.Key)})
 	if err != nil {

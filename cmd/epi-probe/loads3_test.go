@@ -171,7 +171,7 @@ func TestFirstObjectLeavesItsTimes(t *testing.T) {
 	}
 }
 
-func TestFirstObjectTellsHowFarItCame(t *testing.T) {
+func TestFirstObjectReportsHowFarItCame(t *testing.T) {
 	workload(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusForbidden)
 		_, _ = io.WriteString(w, deniedBody)

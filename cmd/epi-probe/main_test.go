@@ -68,7 +68,7 @@ func TestIdentityWithoutAnySource(t *testing.T) {
 	}
 }
 
-func TestIdentityTellsABrokenSourceFromNone(t *testing.T) {
+func TestIdentityDistinguishesABrokenSourceFromNone(t *testing.T) {
 	workload(t, http.NotFoundHandler())
 	t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", closedAddress(t)+"/v1/credentials")
 	got := doProbe[probe.Identity](t, "identity")
@@ -152,7 +152,7 @@ func TestSeedWordsWithoutCredentials(t *testing.T) {
 	}
 }
 
-func TestTokenTellsClaimsAndNotTheToken(t *testing.T) {
+func TestTokenReportsClaimsAndNotTheToken(t *testing.T) {
 	signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
 		"aud": []string{"pods.eks.amazonaws.com"}, "sub": "system:serviceaccount:ns:reader", "exp": 2000000000, "iat": 1999913600,
 		"kubernetes.io": map[string]any{

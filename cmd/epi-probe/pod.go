@@ -16,7 +16,7 @@ import (
 	"github.com/podidentity/epi/framework/probe"
 )
 
-// variables are the process's AWS settings. What would hold a secret is told to be there, no more.
+// variables are the process's AWS settings. Of a variable that would hold a secret only the presence is reported.
 func (c *check) variables(context.Context, []string) any {
 	found := probe.Variables{}
 	for _, variable := range os.Environ() {
@@ -35,7 +35,7 @@ func (c *check) variables(context.Context, []string) any {
 
 func (*check) clock(context.Context, []string) any { return probe.Clock{Now: time.Now().UTC()} }
 
-// token reads the projected token as an SDK would, and tells what it claims.
+// token reads the projected token as an SDK would, and says what it claims.
 func (c *check) token(_ context.Context, operands []string) any {
 	file := os.Getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
 	if len(operands) > 0 {
@@ -149,7 +149,7 @@ func exchange(ctx context.Context, client *http.Client, method, url string, head
 	return response.StatusCode, string(body), nil
 }
 
-// http does one request, following no redirect and using no proxy, and tells the answer without
+// http does one request, following no redirect and using no proxy, and reports the answer without
 // the credentials in it.
 func (c *check) http(ctx context.Context, operands []string) any {
 	failed := func(err error) probe.Response {

@@ -32,7 +32,7 @@ func newS3(cfg aws.Config) *s3.Client {
 	})
 }
 
-// firstObject tells when it had credentials and the object.
+// firstObject says when it had credentials and the object.
 func (c *check) firstObject(ctx context.Context, operands []string) any {
 	result := probe.FirstObject{Started: c.began.UTC()}
 	cfg, found, failure := c.credentials(ctx)

@@ -30,7 +30,7 @@ type app struct {
 	poll time.Duration
 	// interrupts is nil where signals are somebody else's.
 	interrupts *interrupts
-	// environ lists the variables, to tell misspelt ones; nil if nobody is to be told.
+	// environ lists the variables, to find misspelt ones; nil for no warnings.
 	environ func() []string
 	// args are the whole command line; helpErr is set where help was asked for about nothing.
 	args    []string
@@ -85,7 +85,7 @@ func run(ctx context.Context, a *app, args []string) (code int) {
 	return code
 }
 
-// broken tells that this program has a defect, which is no verdict about anything, and what it leaves.
+// broken says that this program has a defect, which is no verdict about anything, and what it leaves.
 func (a *app) broken(cause any) int {
 	a.interrupts.flush()
 	text := fmt.Sprintf("Error: epi itself has a defect: %v\n%s", cause, debug.Stack())

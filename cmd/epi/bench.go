@@ -284,7 +284,7 @@ func (a *app) inEnvironment(ctx context.Context, env *clusters.Environment, sess
 		session.logs(ctx, env)
 	}
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
-		return nil //nolint:nilerr // told as an interrupted run, not as a broken environment
+		return nil //nolint:nilerr // reported as an interrupted run, not as a broken environment
 	}
 	return err
 }

@@ -86,7 +86,7 @@ func known(scenarios []measure.Scenario) threshold.Known {
 	return list
 }
 
-// judge records what the gates say of a benchmark; warn is told what makes a comparison doubtful.
+// judge records what the gates say of a benchmark; warn receives what makes a comparison doubtful.
 func (g *gates) judge(measured reports.Bench, session *session, environment reports.Environment, warn func(string)) {
 	if len(g.conditions) > 0 {
 		session.keep(session.recorder.Thresholds(threshold.Judge(g.conditions, measured)))

@@ -58,7 +58,7 @@ func measureURL(ctx context.Context, load measure.URL, gates gates, session *ses
 	}
 	task.End(err)
 	if ctx.Err() != nil {
-		return nil //nolint:nilerr // told as an interrupted run
+		return nil //nolint:nilerr // reported as an interrupted run
 	}
 	if err != nil {
 		return err

@@ -9,8 +9,8 @@ import (
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/kind"
 	"github.com/podidentity/epi/framework/requirement"
-	"github.com/podidentity/epi/suites"
 	"github.com/podidentity/epi/framework/runner"
+	"github.com/podidentity/epi/suites"
 )
 
 // What users rely on is decided on every machine, in seconds: without AWS, and without --slow.

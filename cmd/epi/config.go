@@ -284,7 +284,7 @@ func judge(cmd *cobra.Command, file configfile.File) []fileProblem {
 		if value.Section != "" {
 			of, known := commands[value.Section]
 			if !known {
-				continue // the section was told already
+				continue // the section was reported already
 			}
 			place = map[string]*cobra.Command{value.Section: of}
 		}
@@ -372,7 +372,7 @@ func foreign(variable string) bool {
 	return strings.HasPrefix(variable, "EPI_EMULATOR_") || slices.Contains([]string{"EPI_POD_ENDPOINT_URL", "EPI_AWS_CLI_IMAGE", "EPI_REQUIRE_CLIENTS", configVariable}, variable)
 }
 
-// warnAboutVariables tells of variables that look like a flag's and are not: nobody reads them.
+// warnAboutVariables reports variables that look like a flag's and are not: nobody reads them.
 func (a *app) warnAboutVariables(cmd *cobra.Command) {
 	if a.environ == nil {
 		return

@@ -73,9 +73,9 @@ func inFolder(t *testing.T, content string, variables map[string]string, args ..
 	return code, out.String(), errs.String()
 }
 
-// The commands that long work begins with mind all of the file: every line that is wrong is told with its
+// The commands that long work begins with mind all of the file: every line that is wrong is reported with its
 // place.
-func TestAWrongFileIsToldWithThePlace(t *testing.T) {
+func TestAWrongFileIsReportedWithThePlace(t *testing.T) {
 	for content, says := range map[string]string{
 		"nodes: 1\nnodess: 2":         `epi.yaml:2:1: unknown key "nodess"; did you mean nodes?`,
 		"imds_hoplimit: 2":            `epi.yaml:1:1: unknown key "imds_hoplimit"; did you mean imds-hop-limit?`,
@@ -232,7 +232,7 @@ func TestVariablesThatAreEmptyOrWrong(t *testing.T) {
 	}
 }
 
-func TestMisspeltVariablesAreTold(t *testing.T) {
+func TestMisspeltVariablesAreReported(t *testing.T) {
 	for variable, says := range map[string]string{
 		"EPI_IMDS_HOPLIMIT":          "variable EPI_IMDS_HOPLIMIT is not read; did you mean EPI_IMDS_HOP_LIMIT?",
 		"EPI_AGENT_IMGAE":            "did you mean EPI_AGENT_IMAGE?",

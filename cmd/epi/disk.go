@@ -199,7 +199,7 @@ func (a *app) unwritten(doing string, err error, where storage) reports.Problem 
 	return problem
 }
 
-// cannotStart is the error of a command that cannot write where it was told to: the user's mistake, if it is the
+// cannotStart is the error of a command that cannot write where it was asked to: the user's mistake, if it is the
 // place that is wrong, and the environment's, if it is the disk.
 func (a *app) cannotStart(doing string, err error, where storage) error {
 	if remedy := remedyForDisk(err, where); remedy != "" {

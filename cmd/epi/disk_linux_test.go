@@ -19,7 +19,7 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// TestARunThatCannotBeRecordedEnds: at once, and its disk is told once, with what to do about it.
+// TestARunThatCannotBeRecordedEnds: at once, and its disk is reported once, with what to do about it.
 func TestARunThatCannotBeRecordedEnds(t *testing.T) {
 	for name, row := range map[string]struct {
 		// damage what is recorded next cannot be written through.
@@ -121,8 +121,8 @@ func TestARunEndsAlsoWhereNothingIsRecordedForLong(t *testing.T) {
 	}
 }
 
-// TestAFullDiskIsToldBeforeMinutesGoIntoAnEnvironment: whichever of epi's folders is on it.
-func TestAFullDiskIsToldBeforeMinutesGoIntoAnEnvironment(t *testing.T) {
+// TestAFullDiskIsReportedBeforeMinutesGoIntoAnEnvironment: whichever of epi's folders is on it.
+func TestAFullDiskIsReportedBeforeMinutesGoIntoAnEnvironment(t *testing.T) {
 	t.Setenv("PATH", "") // no container engine
 	full := smallDisk(t, "64k")
 	readOnly := smallDisk(t, "64m")
@@ -166,9 +166,9 @@ func TestAFullDiskIsToldBeforeMinutesGoIntoAnEnvironment(t *testing.T) {
 	}
 }
 
-// TestAProblemOfARunTellsTheFullDiskOfItsState: by the error's own words, or where they say nothing of it, as when
+// TestAProblemOfARunReportsTheFullDiskOfItsState: by the error's own words, or where they say nothing of it, as when
 // a node does not start, by the disk.
-func TestAProblemOfARunTellsTheFullDiskOfItsState(t *testing.T) {
+func TestAProblemOfARunReportsTheFullDiskOfItsState(t *testing.T) {
 	small := smallDisk(t, "32m")
 	var out, errs bytes.Buffer
 	variables := map[string]string{"XDG_STATE_HOME": small, "XDG_CACHE_HOME": t.TempDir()}
@@ -183,7 +183,7 @@ func TestAProblemOfARunTellsTheFullDiskOfItsState(t *testing.T) {
 			t.Errorf("%v: %q", err, remedy)
 		}
 	}
-	// What was half made goes, and there is room again when the error is told.
+	// What was half made goes, and there is room again when the error is reported.
 	stop := a.watchRoom(t.Context(), storage{small, "another folder with --state-dir"})
 	for a.wasFull.Load() == nil {
 		runtime.Gosched()
@@ -200,7 +200,7 @@ func TestAProblemOfARunTellsTheFullDiskOfItsState(t *testing.T) {
 	}
 }
 
-// TestErrorsOfDisksGetARemedy: also those that only a program's text tells.
+// TestErrorsOfDisksGetARemedy: also those that only a program's text reports.
 func TestErrorsOfDisksGetARemedy(t *testing.T) {
 	dir := t.TempDir()
 	dirs := clusters.Dirs{State: filepath.Join(dir, "state"), Cache: filepath.Join(dir, "cache")}

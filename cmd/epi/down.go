@@ -47,7 +47,7 @@ Debian packages that epi installed stay installed.`,
 				return err
 			}
 			if !all {
-				// What is not epi's is told first: its folder gets no lock.
+				// What is not epi's is reported first: its folder gets no lock.
 				provider, err := a.providerUp(name)
 				if err != nil {
 					return err

@@ -33,7 +33,7 @@ func eventsOf(t *testing.T, stream string) []event {
 	return list
 }
 
-// A run tells what happens as it happens, from its begin to its end.
+// A run says what happens as it happens, from its begin to its end.
 func TestOutputOfARunIsAStreamOfEvents(t *testing.T) {
 	t.Parallel()
 	p := install(t).withCluster(t, refuse)
@@ -120,7 +120,7 @@ func TestEventsAreWholeAndWithoutSecrets(t *testing.T) {
 	}
 }
 
-func TestEventsTellThatTheyCannotBeWritten(t *testing.T) {
+func TestEventsReportThatTheyCannotBeWritten(t *testing.T) {
 	reader, writer := io.Pipe()
 	_ = reader.CloseWithError(io.ErrClosedPipe) // never fails
 	e := &events{w: writer, now: time.Now}
@@ -128,5 +128,5 @@ func TestEventsTellThatTheyCannotBeWritten(t *testing.T) {
 	if err := e.broken(); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("%v", err)
 	}
-	(*events)(nil).write("step", event{}) // whoever shows people what happens tells no events
+	(*events)(nil).write("step", event{}) // whoever shows people what happens reports no events
 }

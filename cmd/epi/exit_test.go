@@ -40,7 +40,7 @@ func TestHintAtOtherFolders(t *testing.T) {
 	}
 }
 
-func TestFoldersThatCannotBeWrittenAreTold(t *testing.T) {
+func TestFoldersThatCannotBeWrittenAreReported(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)

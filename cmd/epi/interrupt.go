@@ -222,7 +222,7 @@ func (i *interrupts) showOn(display *screen.Screen) {
 	i.screen = display
 }
 
-// at tells what the command is at from now on. A command that says nothing has nothing to clean up.
+// at says what the command is at from now on. A command that says nothing has nothing to clean up.
 func (i *interrupts) at(w work) {
 	if i == nil {
 		return

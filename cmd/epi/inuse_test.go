@@ -11,7 +11,7 @@ import (
 	"github.com/podidentity/epi/clusters"
 )
 
-// TestAnEnvironmentInUseIsRefusedAtOnce: whoever comes second is told who came first, and makes and removes nothing.
+// TestAnEnvironmentInUseIsRefusedAtOnce: the second is shown who came first, and makes and removes nothing.
 func TestAnEnvironmentInUseIsRefusedAtOnce(t *testing.T) {
 	t.Setenv("PATH", "") // no container engine
 	for _, row := range []struct {

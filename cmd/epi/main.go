@@ -1,4 +1,4 @@
-// Command epi tells whether EKS Pod Identity works, how fast it is and where it breaks: on this
+// Command epi says whether EKS Pod Identity works, how fast it is and where it breaks: on this
 // machine, with a kind cluster and an AWS emulator, or on a cluster of the user's.
 package main
 

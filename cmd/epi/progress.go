@@ -37,7 +37,7 @@ type steps struct {
 	now    func() time.Time
 	// hurry is closed when the user has asked the program to end.
 	hurry <-chan struct{}
-	// done, if set, is told each finished step.
+	// done, if set, receives each finished step.
 	done func(phase)
 	// before is how long steps of these names took the last time.
 	before map[string]time.Duration
@@ -82,7 +82,7 @@ func (a *app) colourOn(w io.Writer) bool {
 	return noColor == "" && a.terminal(w) != nil
 }
 
-// Close ends the display. Steps that were not ended are told as stopped.
+// Close ends the display. Steps that were not ended are reported as stopped.
 func (s *steps) Close() {
 	s.mu.Lock()
 	live := s.live
@@ -135,7 +135,7 @@ func (s *steps) Draw(columns, rows int) []string {
 // narrow is the width of terminals in which a step has its detail on a line of its own: there is no room beside its name.
 const narrow = 60
 
-// Log implements screen.Source: what runs is told now and then, so that a log never seems stuck.
+// Log implements screen.Source: what runs is printed now and then, so that a log never seems stuck.
 func (s *steps) Log() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -183,7 +183,7 @@ func (t *step) Detail(format string, args ...any) {
 	t.detail = detail
 }
 
-// estimate has the step tell about how long it still takes.
+// estimate makes the step show about how long it still takes.
 func (t *step) estimate(left func(now time.Time) (time.Duration, bool)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -276,7 +276,7 @@ func (t *step) look(columns int, detailed bool) string {
 	return " " + t.paint(colour, mark) + text
 }
 
-// remaining is about how long a step that runs still takes, in words; "" if that cannot be told, or nothing is left
+// remaining is about how long a step that runs still takes, in words; "" if that cannot be known, or nothing is left
 // of what it took the last time.
 func (t *step) remaining() string {
 	if t.state != running || t.left == nil {

@@ -45,7 +45,7 @@ type session struct {
 	// timeline is what the run did when, and what used the processors until unwatch.
 	timeline *timeline.Timeline
 	unwatch  func()
-	// events are what programs are told while the run goes on; nil for people.
+	// events are what programs are given while the run goes on; nil for people.
 	events *events
 	// read are the earlier runs that were read, by their folder's name.
 	read map[string]reports.Run
@@ -57,7 +57,7 @@ type session struct {
 	broken error
 }
 
-// errUnrecorded is why a run ends that cannot be recorded; what keeps it from being is told with the verdict.
+// errUnrecorded is why a run ends that cannot be recorded; what keeps it from being is reported with the verdict.
 var errUnrecorded = fmt.Errorf("the run cannot be recorded any more: %w", context.Canceled)
 
 // errRemoved is why a run ends whose folder was removed. Whatever is written afterwards, such as what is on record
@@ -131,7 +131,7 @@ func (a *app) newSession(cmd *cobra.Command, artifacts string, selection []strin
 // watched is the session of a record whose timeline has begun.
 func (a *app) watched(dir string, recorder *reports.Recorder) *session {
 	s := &session{app: a, dir: dir, recorder: recorder, timeline: &timeline.Timeline{}}
-	var ctx context.Context // also what an interrupted run still does is told
+	var ctx context.Context // also what an interrupted run still does is reported
 	ctx, s.unwatch = context.WithCancel(context.Background())
 	go s.timeline.Watch(ctx)
 	s.startEvents()
@@ -174,7 +174,7 @@ func plainValue(value pflag.Value) any {
 	}
 }
 
-// catalogue is the catalogue of requirements as the reports tell it.
+// catalogue is the catalogue of requirements as the reports show it.
 func catalogue() []reports.Requirement {
 	var list []reports.Requirement
 	for _, r := range requirement.All() {
@@ -186,7 +186,7 @@ func catalogue() []reports.Requirement {
 	return list
 }
 
-// reportEnvironment is the environment as the reports tell it.
+// reportEnvironment is the environment as the reports show it.
 func reportEnvironment(env *clusters.Environment) reports.Environment {
 	environment := reports.Environment{
 		Provider: env.Provider, Name: env.Name, Region: env.Region,
@@ -197,7 +197,7 @@ func reportEnvironment(env *clusters.Environment) reports.Environment {
 		environment.AWS = "emulator"
 	}
 	for _, capability := range env.Capabilities {
-		if !capability.IsClient() { // the client matrix tells those
+		if !capability.IsClient() { // the client matrix reports those
 			environment.Capabilities = append(environment.Capabilities, string(capability))
 		}
 	}
@@ -248,7 +248,7 @@ func (s *session) recognise(ctx context.Context, env *clusters.Environment) erro
 	return s.subjects(env, list)
 }
 
-// clientsOf are the environment's AWS clients as the reports tell them.
+// clientsOf are the environment's AWS clients as the reports show them.
 func clientsOf(env *clusters.Environment) []reports.Client {
 	var list []reports.Client
 	for _, c := range env.Clients {
@@ -300,7 +300,7 @@ const removingEnvironment = "remove environment"
 // problem records an error of the run itself; nil is none.
 func (s *session) problem(doing string, err error) {
 	if err == nil || s.unrecorded() != nil && doing != removingEnvironment {
-		return // what ends a run that cannot be recorded is told with the verdict
+		return // what ends a run that cannot be recorded is reported with the verdict
 	}
 	problem := reports.Problem{Doing: doing, Message: err.Error(), Remedy: s.app.remedyOf(err)}.Redacted()
 	s.keep(s.recorder.Problem(problem))
@@ -308,7 +308,7 @@ func (s *session) problem(doing string, err error) {
 }
 
 // logs keeps what the cluster's own programs said and the calls that AWS got. Logs are no verdict:
-// what cannot be had is told in their folder.
+// what cannot be had is reported in their folder.
 func (s *session) logs(ctx context.Context, env *clusters.Environment) {
 	if s.unrecorded() != nil {
 		return // there is no record to keep them beside
@@ -417,7 +417,7 @@ func (s *session) finish(ctx context.Context) error {
 	return err
 }
 
-// print tells people what the run found, or programs if they asked.
+// print writes what the run found, for people, or for programs with --output json.
 func (s *session) print(run reports.Run, code int) error {
 	// Not by way of the link latest: another run may have ended since.
 	var files []string

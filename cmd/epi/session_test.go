@@ -66,8 +66,8 @@ func TestFinishExitsByTheVerdict(t *testing.T) {
 	}
 }
 
-// TestAnInterruptedRunTellsItsOwnExitCode: the program's, not that of a verdict that there is none of.
-func TestAnInterruptedRunTellsItsOwnExitCode(t *testing.T) {
+// TestAnInterruptedRunReportsItsOwnExitCode: the program's, not that of a verdict that there is none of.
+func TestAnInterruptedRunReportsItsOwnExitCode(t *testing.T) {
 	for _, row := range []struct {
 		signal syscall.Signal
 		says   string

@@ -173,7 +173,7 @@ func TestAge(t *testing.T) {
 	}
 }
 
-// epi aws tells its caller, as a shell would, when there is nothing to run.
+// epi aws reports its caller, as a shell would, when there is nothing to run.
 func TestCommandsThatCannotBeRun(t *testing.T) {
 	state := existingCluster(t, http.StatusOK)
 	dir := t.TempDir()

@@ -203,7 +203,7 @@ func (p *program) withCluster(t *testing.T, handle http.HandlerFunc) *program {
 	return p
 }
 
-// discovery is what an API server tells about itself, as far as the first request of a spec needs it.
+// discovery is what an API server reports about itself, as far as the first request of a spec needs it.
 var discovery = map[string]string{
 	"/readyz": "ok",
 	"/api":    `{"kind":"APIVersions","versions":["v1"]}`,
@@ -808,7 +808,7 @@ func TestAnIgnoredSignalStaysIgnored(t *testing.T) {
 	}
 }
 
-func TestRunsThatShareArtifactsTellTheirOwn(t *testing.T) {
+func TestRunsThatShareArtifactsReportTheirOwn(t *testing.T) {
 	t.Parallel()
 	p := install(t).withCluster(t, refuse)
 	var group sync.WaitGroup

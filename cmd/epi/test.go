@@ -59,7 +59,7 @@ func (f *testFlags) register(cmd *cobra.Command) {
 	flags.StringVar((*string)(&f.options.Mutation), "break", "", "damage the fixtures on purpose, to see that the suites notice: "+strings.Join(mutations, ", "))
 }
 
-// validate completes the options and returns what is wrong with them, as far as that can be told
+// validate completes the options and returns what is wrong with them, as far as that can be known
 // without an environment.
 func (f *testFlags) validate(ctx context.Context) error {
 	self, err := os.Executable()
@@ -82,7 +82,7 @@ func (f *testFlags) validate(ctx context.Context) error {
 	if err := checkReportFile(f.junit); err != nil {
 		return usageError("flag --junit-report: %w", err)
 	}
-	// A selection that chooses nothing is told before minutes go into an environment.
+	// A selection that chooses nothing is reported before minutes go into an environment.
 	specs, err := suites.List(ctx, f.options)
 	if selection, ok := errors.AsType[*suites.SelectionError](err); ok {
 		return usageError("%w\nSee: epi test --list", selection)
@@ -197,7 +197,7 @@ else went wrong beside it), 3 the environment is gone or broke, so there is no v
 				}
 				return a.list(ctx, flags.list, flags.options)
 			}
-			// What was typed wrong is told whether or not there is an environment.
+			// What was typed wrong is reported whether or not there is an environment.
 			if err := flags.validate(ctx); err != nil {
 				return err
 			}
@@ -284,7 +284,7 @@ func (a *app) runSuites(ctx context.Context, env *clusters.Environment, flags te
 		session.logs(ctx, env)
 	}
 	if ctx.Err() != nil {
-		err = nil // told as an interrupted run, not as a broken environment
+		err = nil // reported as an interrupted run, not as a broken environment
 	}
 	return err
 }
@@ -320,7 +320,7 @@ func (a *app) runOnce(ctx context.Context, options suites.Options, names []strin
 		if bad {
 			failed++
 		}
-		// What the environment kept from being decided is told once, at the end.
+		// What the environment kept from being decided is reported once, at the end.
 		away := spec.Failure != nil && spec.Failure.Cause == reports.CauseEnvironment
 		if a.verbose || bad && !away {
 			steps.Print(fmt.Sprintf("   %-13s %-8s %s (%s)", spec.Outcome, strings.Join(spec.Requirements, " "), spec.Name, seconds(spec.Duration)))

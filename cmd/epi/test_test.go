@@ -9,8 +9,8 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// What is typed wrong about a run of the suites is told before an environment is looked for, in plain words.
-func TestWrongSelectionIsToldWithoutAnEnvironment(t *testing.T) {
+// What is typed wrong about a run of the suites is reported before an environment is looked for, in plain words.
+func TestWrongSelectionIsReportedWithoutAnEnvironment(t *testing.T) {
 	for name, row := range map[string]struct {
 		args []string
 		says string

@@ -86,7 +86,7 @@ func place(t *testing.T) string {
 	return dir
 }
 
-// Each wrong input is told in a line or two: what is wrong, where, and what would be right. None removes or
+// Each wrong input is reported in a line or two: what is wrong, where, and what would be right. None removes or
 // writes anything.
 func TestWrongInputs(t *testing.T) {
 	dir := place(t)

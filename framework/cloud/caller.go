@@ -38,7 +38,7 @@ func Assume(ctx context.Context, env *framework.Env, role *Role) *framework.Clie
 	name := sessionName
 	var answer *sts.AssumeRoleOutput
 	var last error
-	// A role that was just made is told as one that may not be assumed. The spec's own context, not
+	// A role that was just made is reported as one that may not be assumed. The spec's own context, not
 	// the wait's: only asking again is bounded, not the answer.
 	err := wait.For(func(context.Context) (bool, error) {
 		answer, last = env.STS.AssumeRole(ctx, &sts.AssumeRoleInput{RoleArn: &role.ARN, RoleSessionName: &name})

@@ -64,7 +64,7 @@ func TestSendSpeaksAsTheWireDoes(t *testing.T) {
 	}
 }
 
-func TestAnAnswerTellsItsFormAndNotItsContents(t *testing.T) {
+func TestAnAnswerReportsItsFormAndNotItsContents(t *testing.T) {
 	g := NewWithT(t)
 	env, f := awsEnvironment(t, "")
 	association := cloud.Associate(t.Context(), env, "ns", "reader", cloud.NewRole(t.Context(), env))

@@ -15,7 +15,7 @@ func InCluster(name string) AssociationOption {
 }
 
 // SecondCluster makes the environment's cluster known to EKS under a second name too, and returns
-// that name: tokens of the one cluster are good for both, so that nothing but the name tells their
+// that name: tokens of the one cluster are good for both, so that nothing but the name reports their
 // sessions apart. It stays, as there is nothing in it. It needs clusters.EmulatorControl.
 func SecondCluster(ctx context.Context, env *framework.Env) string {
 	env.T.Helper()

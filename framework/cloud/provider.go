@@ -54,7 +54,7 @@ func TrustServiceAccount(provider *Provider, namespace, serviceAccount string) D
 		When("StringEquals", provider.Host+":aud", STSAudience)
 }
 
-// Issuer is the issuer of the cluster's service account tokens, as its API server tells:
+// Issuer is the issuer of the cluster's service account tokens, as its API server reports:
 // https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#service-account-issuer-discovery.
 func Issuer(ctx context.Context, env *framework.Env) string {
 	env.T.Helper()

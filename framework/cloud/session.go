@@ -25,7 +25,7 @@ type Session struct {
 	ARN string
 	// Expires is when the credentials end, as AWS said.
 	Expires time.Time
-	// PackedSize is how much of the space for tags and policies it takes, in percent, where STS told.
+	// PackedSize is how much of the space for tags and policies it takes, in percent, where STS reported it.
 	PackedSize int32
 	env        *framework.Env
 }

@@ -89,7 +89,7 @@ func TestLabelsGoAndComeBack(t *testing.T) {
 	}
 }
 
-func TestSlowTellsHowLong(t *testing.T) {
+func TestSlowReportsHowLong(t *testing.T) {
 	labels := Covers("INJ-01")
 	for _, decorator := range Slow(9 * time.Minute) {
 		if own, ok := decorator.(ginkgo.Labels); ok {

@@ -15,10 +15,10 @@ import (
 	"time"
 )
 
-// messagesFD is the file descriptor on which a process tells its messages.
+// messagesFD is the file descriptor on which a process reports its messages.
 const messagesFD = 3
 
-// MessagesPipe opens the pipe on which a process that Run started tells its messages.
+// MessagesPipe opens the pipe on which a process that Run started reports its messages.
 func MessagesPipe() (io.WriteCloser, error) {
 	file := os.NewFile(messagesFD, "messages")
 	if _, err := file.Stat(); err != nil {
@@ -41,7 +41,7 @@ type child struct {
 	output   *tail
 	// broken is the error of a message that could not be read.
 	broken error
-	// ended is closed when the process has told its last message.
+	// ended is closed when the process has sent its last message.
 	ended chan struct{}
 }
 
@@ -84,7 +84,7 @@ func start(ctx context.Context, options Options, o order) (*child, error) {
 	}
 	go c.read(reader)
 	if err := json.NewEncoder(c.stdin).Encode(o); err != nil {
-		for range c.messages { // until its end, which tells why
+		for range c.messages { // until its end, which says why
 		}
 		return nil, fmt.Errorf("give order to process for specs: %w", c.explain(errors.Join(err, c.wait())))
 	}

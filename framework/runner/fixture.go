@@ -18,7 +18,7 @@ const cleanupTimeout = 20 * time.Second
 // Fixture is how fixtures of the running spec speak to Ginkgo. The zero value is usable.
 type Fixture struct{}
 
-// Helper marks the calling function as one whose failures its caller is told for.
+// Helper marks the calling function as a helper: its failures are reported at the line of its caller.
 func (Fixture) Helper() { types.MarkAsHelper(1) }
 
 // Logf writes to the output of the spec.

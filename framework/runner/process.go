@@ -42,7 +42,7 @@ type Harness interface {
 }
 
 // Process is the other end of Run: it runs in a process that Run started, for as long as that
-// tells it to. open makes the harness of what Run was given as Payload.
+// reports it to. open makes the harness of what Run was given as Payload.
 func Process(stdin io.Reader, messages io.WriteCloser, open func(payload json.RawMessage) (Harness, error)) error {
 	p := &process{in: bufio.NewReader(stdin), out: json.NewEncoder(messages), answers: make(chan answer)}
 	var o order

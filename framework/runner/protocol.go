@@ -4,7 +4,7 @@
 // runner starts its own program several times. Each process holds the whole tree and, before each
 // spec, asks the parent whether it may have it: a slow spec holds up no queue, a process that dies
 // costs the one spec that it was in. Specs marked Serial run alone, last. A process talks to its
-// parent in JSON lines: it hears an order and answers on standard input, and tells its plan, what
+// parent in JSON lines: it hears an order and answers on standard input, and reports its plan, what
 // it claims and what it found on file descriptor 3. Nothing else of it is trusted to be clean: its
 // standard output and error are kept to explain a crash.
 package runner
@@ -55,7 +55,7 @@ type answer struct {
 	Granted bool `json:"granted"`
 }
 
-// message is a line that a process tells; exactly one field is set.
+// message is a line that a process reports; exactly one field is set.
 type message struct {
 	Plan   *plan         `json:"plan,omitempty"`
 	Claim  string        `json:"claim,omitempty"`

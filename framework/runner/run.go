@@ -31,7 +31,7 @@ type Options struct {
 	Payload any
 	// Grace is how long processes may clean up after an interrupt; 0 means 45 s.
 	Grace time.Duration
-	// Started, if set, is told when a process begins a spec. Never called concurrently.
+	// Started, if set, is called when a process begins a spec. Never called concurrently.
 	Started func(spec Planned, process int)
 	// Environment, if set, is asked whether it was there while a spec ran, before anything is recorded.
 	Environment Environment
@@ -42,7 +42,7 @@ type Options struct {
 // Environment knows when the environment of the specs was not there. What was decided then is not decided.
 type Environment interface {
 	// Settle returns when it is known whether the environment was there from one time to the other, and says
-	// why not; "" if it was. With hurry it looks at once. sure tells an absence from an environment that was
+	// why not; "" if it was. With hurry it looks at once. sure distinguishes an absence from an environment that was
 	// there and slow.
 	Settle(ctx context.Context, from, to time.Time, hurry bool) (reason string, sure bool)
 	// Hold waits while the environment is away, for as long as it may come back.
@@ -200,7 +200,7 @@ func (r *run) leaveUndecided(specs []*state) {
 	}
 }
 
-// goneReason is why specs were not run in an environment that is gone; what is gone is told once, with the run.
+// goneReason is why specs were not run in an environment that is gone; what is gone is reported once, with the run.
 const goneReason = "the environment was gone"
 
 // undecide makes of a record one that says nothing about the subject, since the environment was away.
@@ -227,7 +227,7 @@ type run struct {
 	repeat []*state
 	// stopped says why no spec begins any more; "" while they do.
 	stopped string
-	// failing counts the records of settling that failed, and settled is told when there are fewer.
+	// failing counts the records of settling that failed, and settled is signalled when there are fewer.
 	failing int
 	settled *sync.Cond
 }
@@ -318,7 +318,7 @@ func (r *run) process(ctx context.Context, number int) (again bool, _ error) {
 			if r.claimable(m.Claim) {
 				r.options.Environment.Hold(ctx)
 			}
-			_ = c.answer(ctx.Err() == nil && r.claim(m.Claim, number)) // the end of a process that is gone tells why
+			_ = c.answer(ctx.Err() == nil && r.claim(m.Claim, number)) // the end of a process that is gone says why
 		case m.Record != nil:
 			r.record(ctx, number, *m.Record)
 		case m.Problem != "":
@@ -339,7 +339,7 @@ func (r *run) process(ctx context.Context, number int) (again bool, _ error) {
 	return false, fmt.Errorf("run specs in process %d: %w", number, c.explain(err))
 }
 
-// interrupted says that the run was stopped, which is told once, at its end.
+// interrupted says that the run was stopped, which is reported once, at its end.
 func interrupted(ctx context.Context) bool { return ctx.Err() != nil }
 
 // claimable says whether a claim may be granted; what another process has is refused without a wait.
@@ -444,7 +444,7 @@ func (r *run) lose(ctx context.Context, number int, why error) bool {
 	return true
 }
 
-// settle records every spec that nobody ran: interrupted, or in want of a process.
+// settle records every spec that nobody ran: interrupted, or for lack of a process.
 func (r *run) settle(ctx context.Context, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

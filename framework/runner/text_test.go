@@ -113,7 +113,7 @@ func (says) Match(any) (bool, error)            { return false, nil }
 func (s says) FailureMessage(any) string        { return "the agent refused: " + string(s) }
 func (s says) NegatedFailureMessage(any) string { return string(s) }
 
-// What is told by people stays as it is.
+// What people wrote stays as it is.
 func TestTidyLeavesPlainTexts(t *testing.T) {
 	for _, text := range []string{
 		"expected credentials, with status 200\n     got status 400: Service account token cannot be empty",

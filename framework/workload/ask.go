@@ -98,7 +98,7 @@ func (p *Probe) StartTraffic(ctx context.Context, requests ...probe.Request) *Tr
 // Stop ends the traffic and returns the answers to each request.
 func (t *Traffic) Stop() [][]probe.Answer {
 	t.pod.env.T.Helper()
-	_, _ = t.stop.Write([]byte{'\n'}) // fails when the traffic has ended, which is told
+	_, _ = t.stop.Write([]byte{'\n'}) // fails when the traffic has ended, which is reported
 	<-t.done
 	t.fail()
 	return t.answers

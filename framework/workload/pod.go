@@ -145,7 +145,7 @@ func Start(ctx context.Context, env *framework.Env, pod *corev1.Pod) *Probe {
 	})
 	err := wait.For(func(ctx context.Context) (bool, error) {
 		if err := env.Resources.Get(ctx, pod.Name, pod.Namespace, created); err != nil {
-			return false, nil //nolint:nilerr // what was last seen is told below
+			return false, nil //nolint:nilerr // what was last seen is reported below
 		}
 		return Running(created), nil
 	}, poll(ctx, env.Timeouts.PodRunning)...)

@@ -52,7 +52,7 @@ func (p *Probe) Download(bucket, key string) func(context.Context) probe.Object 
 	}
 }
 
-// Token tells the claims of the projected token, never the token, as a container reads it.
+// Token reports the claims of the projected token, never the token, as a container reads it.
 func (p *Probe) Token(ctx context.Context, container string) probe.Token {
 	p.env.T.Helper()
 	return do[probe.Token](ctx, p, container, probe.OpToken)

@@ -94,7 +94,7 @@ func TestBreaks(t *testing.T) {
 	}
 }
 
-// Each thing that may come with a break is told.
+// Each thing that may come with a break is reported.
 func TestWhatCameWithABreak(t *testing.T) {
 	for want, change := range map[string]func(*reports.Run){
 		"":                               func(*reports.Run) {},

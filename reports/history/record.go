@@ -73,7 +73,7 @@ type Measure struct {
 	Metric   string `json:"metric"`
 	Unit     string `json:"unit"`
 	Better   string `json:"better"`
-	// Size is what the scenario was told, such as "duration=5s rates=900": values of other sizes are not comparable.
+	// Size is the settings of the scenario, such as "duration=5s rates=900": values of other sizes are not comparable.
 	Size    string    `json:"size,omitempty"`
 	Samples []float64 `json:"samples"`
 }

@@ -150,7 +150,7 @@ func TestTheMostCompleteOfARunCounts(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoRunIsTold(t *testing.T) {
+func TestWhatIsNoRunIsReported(t *testing.T) {
 	store := filled(t, synthetic.Runs(synthetic.Options{Runs: 3}))
 	records := recordsOf(t, store)
 	damage := func(record Record, change func([]byte) []byte) {

@@ -13,7 +13,7 @@ import (
 // Track is a row of runs that can be compared: the same kind of environment, programs of the same name. Their
 // versions, and that of Kubernetes, are what changes within it.
 type Track struct {
-	// Name tells it from others, such as "kind, emulator: reference agent, reference webhook".
+	// Name distinguishes it from others, such as "kind, emulator: reference agent, reference webhook".
 	Name string
 	// Slug is the name as a part of an address, such as "kind-emulator-reference-agent".
 	Slug string

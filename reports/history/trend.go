@@ -216,7 +216,7 @@ func largestStep(values []float64) candidate {
 const reach = 60
 
 // stepNear is the place near a candidate at which a step from one value to another fits the values best, by the sum of
-// distances. Ranks do not tell that: the highest of the old values may stand next to the new ones.
+// distances. Ranks do not say that: the highest of the old values may stand next to the new ones.
 func stepNear(points []Value, c candidate) int {
 	from, to := max(c.from, c.at-reach), min(c.to, c.at+reach)
 	var values []float64

@@ -1,5 +1,5 @@
 // Package clients asks of AWS clients, each version of each SDK that package clients of clusters lists,
-// what they make of Pod Identity: the client matrix. An environment has those that it was told to have.
+// what they make of Pod Identity: the client matrix. An environment has those that were chosen for it.
 package clients
 
 import (

@@ -14,7 +14,7 @@ import (
 )
 
 // endpointSpecs lead the client to a credentials endpoint of the spec's own, in the client's container,
-// which tells what it was asked. Its credentials open nothing: what AWS says of them does not count.
+// which says what it was asked. Its credentials open nothing: what AWS says of them does not count.
 func endpointSpecs(c client) {
 	if c.holds("SDK-03") {
 		It("asks loopback and any host over https, but no other over http", Covers("SDK-03"),

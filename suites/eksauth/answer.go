@@ -89,5 +89,5 @@ var _ = Describe("The answer of EKS Auth", func() {
 		})
 })
 
-// clockSkew is how far this machine's clock may be from AWS's: less than what tells lives apart.
+// clockSkew is how far this machine's clock may be from AWS's: less than what reports lives apart.
 const clockSkew = 30 * time.Second

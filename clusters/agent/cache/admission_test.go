@@ -62,7 +62,7 @@ func TestARefusalIsHeldBackForAMomentOnly(t *testing.T) {
 	})
 }
 
-// AGT-21: who is too many is told so at once, and nobody who can be served from the cache is.
+// AGT-21: who is too many is reported so at once, and nobody who can be served from the cache is.
 func TestTooManyWhoWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		eksAuth := newIssuer()

@@ -63,7 +63,7 @@ func (n *neighborhood) run(ctx context.Context) {
 	}
 }
 
-// gone reports whether the pod that asked for an entry last has gone, as far as its route tells. A
+// gone reports whether the pod that asked for an entry last has gone, as far as its route reports. A
 // pod that has no route of its own is never gone.
 func (n *neighborhood) gone(e *entry) bool {
 	o := e.origin.Load()

@@ -48,7 +48,7 @@ func (s *schedule) put(e *entry, at time.Time) {
 	if e.place.index == 0 {
 		select {
 		case s.changed <- struct{}{}:
-		default: // told already
+		default: // reported already
 		}
 	}
 }

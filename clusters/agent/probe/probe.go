@@ -1,4 +1,4 @@
-// Package probe tells whether an agent answers on every address that it serves pods on.
+// Package probe says whether an agent answers on every address that it serves pods on.
 package probe
 
 import (

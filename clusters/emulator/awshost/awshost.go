@@ -47,7 +47,7 @@ func Parse(host string) (Name, bool) {
 	return Name{}, false
 }
 
-// Is tells whether a host is AWS's.
+// Is says whether a host is AWS's.
 func Is(host string) bool {
 	_, ok := Parse(host)
 	return ok

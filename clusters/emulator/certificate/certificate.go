@@ -79,7 +79,7 @@ func (a *Authority) Certificate() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.certificate.Raw})
 }
 
-// Valid tells whether the authority can sign at a time.
+// Valid says whether the authority can sign at a time.
 func (a *Authority) Valid(now time.Time) bool {
 	return !now.Before(a.certificate.NotBefore) && now.Add(serverLife).Before(a.certificate.NotAfter)
 }

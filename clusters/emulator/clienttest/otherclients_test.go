@@ -36,7 +36,7 @@ func (w *world) output(t *testing.T, variables []string, program string, args ..
 	return string(text), command.ProcessState.ExitCode()
 }
 
-// TestBoto3: its presigned URLs and forms have Signature Version 2 unless it is told otherwise
+// TestBoto3: its presigned URLs and forms have Signature Version 2 unless it is reported otherwise
 // (https://boto3.amazonaws.com/v1/documentation/api/latest/guide/s3-presigned-urls.html).
 func TestBoto3(t *testing.T) {
 	t.Parallel()

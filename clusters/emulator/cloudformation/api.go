@@ -286,7 +286,7 @@ func changes(st *stack, t *template) []changed {
 	return list
 }
 
-// sameOutputs tells whether the declarations of outputs are those of the stack.
+// sameOutputs says whether the declarations of outputs are those of the stack.
 func sameOutputs(st *stack, t *template) bool {
 	return maps.EqualFunc(t.outputs, st.template.outputs, func(a, b outputDeclaration) bool {
 		return encode(map[string]any{"v": a.value, "e": a.export, "d": a.description}) == encode(map[string]any{"v": b.value, "e": b.export, "d": b.description})

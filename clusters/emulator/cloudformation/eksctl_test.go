@@ -212,7 +212,7 @@ func TestActsAsTheCaller(t *testing.T) {
 	}
 }
 
-// TestOnlyThroughCloudFormation: the keys that tell who asks are there.
+// TestOnlyThroughCloudFormation: the keys that say who asks are there.
 func TestOnlyThroughCloudFormation(t *testing.T) {
 	f := emulatortest.Start(t).Fixture(t, "via")
 	who := f.User(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"cloudformation:*","Resource":"*"},

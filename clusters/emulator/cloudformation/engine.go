@@ -47,7 +47,7 @@ func (s *Service) advance(ctx context.Context) {
 	}
 }
 
-// step does one thing for a stack, and tells whether there may be another.
+// step does one thing for a stack, and says whether there may be another.
 func (s *Service) step(ctx context.Context, st *stack) bool {
 	s.mu.RLock()
 	at := st.Status
@@ -109,7 +109,7 @@ func (s *Service) apply(ctx context.Context, st *stack, at status) bool {
 	return true
 }
 
-// converge brings one resource of a stack in a status to what it is declared to be. acted tells that something was done, done that
+// converge brings one resource of a stack in a status to what it is declared to be. acted says that something was done, done that
 // it is what it is to be.
 func (s *Service) converge(ctx context.Context, st *stack, at status, r *resource, id string, d declaration) (acted, done bool, err error) {
 	environment := s.environment(st)

@@ -580,7 +580,7 @@ func stable(thing map[string]any, what, wanted string, attributes map[string]str
 	}
 }
 
-// deleteByREST deletes what is not being deleted yet, and tells whether it is gone.
+// deleteByREST deletes what is not being deleted yet, and says whether it is gone.
 func deleteByREST(o *operationOn, path, what string) (bool, error) {
 	answer, err := o.rest("GET", path, nil)
 	if err != nil {

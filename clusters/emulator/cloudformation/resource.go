@@ -22,7 +22,7 @@ type kind struct {
 	properties []string
 	// create makes the resource and returns what it is called.
 	create func(*operationOn) (result, error)
-	// ready tells whether it is there, once it was made or changed, with what is known of it only then; nil
+	// ready says whether it is there, once it was made or changed, with what is known of it only then; nil
 	// if it is there at once.
 	ready func(*operationOn) (attributes map[string]string, ready bool, err error)
 	// find looks for a resource whose request may have been answered: no physical ID for one that is not
@@ -30,7 +30,7 @@ type kind struct {
 	find func(*operationOn) (result, error)
 	// update changes the resource to the operation's properties; nil if it cannot.
 	update func(o *operationOn, old map[string]any) error
-	// remove deletes it, and tells whether it is gone; one that is not there is gone.
+	// remove deletes it, and says whether it is gone; one that is not there is gone.
 	remove func(*operationOn) (gone bool, err error)
 	// iam says that it needs the capability CAPABILITY_IAM, and CAPABILITY_NAMED_IAM if it has the property named.
 	iam   bool
@@ -181,7 +181,7 @@ func (o *operationOn) send(service, method, path, contentType string, body []byt
 	}
 }
 
-// throttled tells of an answer that it asks for patience.
+// throttled reports an answer that it asks for patience.
 func throttled(status int, answer []byte) bool {
 	return status == http.StatusTooManyRequests || bytes.Contains(answer, []byte("<Code>Throttling")) || bytes.Contains(answer, []byte("<Code>RequestLimitExceeded"))
 }
@@ -240,7 +240,7 @@ func number(v any) any {
 	return v
 }
 
-// merged are the tags of a resource: its own, the stack's and, unless the service refuses them, those that tell where
+// merged are the tags of a resource: its own, the stack's and, unless the service refuses them, those that say where
 // it comes from (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-resource-tags.html).
 func (o *operationOn) merged(property any, system bool) map[string]string {
 	tags := maps.Clone(o.tags)

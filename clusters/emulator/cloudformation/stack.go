@@ -39,7 +39,7 @@ const (
 	reviewInProgress status = "REVIEW_IN_PROGRESS"
 )
 
-// busy tells that the engine has something to do.
+// busy says that the engine has something to do.
 func (s status) busy() bool {
 	return strings.HasSuffix(string(s), "_IN_PROGRESS") && s != reviewInProgress
 }
@@ -104,7 +104,7 @@ type resource struct {
 	Tried bool
 }
 
-// there tells that the resource exists, or may.
+// there says that the resource exists, or may.
 func (r *resource) there() bool {
 	return r.Status != "" && r.Status != deleteComplete && r.Status != deleteSkipped
 }

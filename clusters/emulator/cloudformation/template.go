@@ -372,7 +372,7 @@ func walk(v any, do func(name string, argument any) error) error {
 	return nil
 }
 
-// function tells whether a map is a call of an intrinsic function.
+// function says whether a map is a call of an intrinsic function.
 func function(v map[string]any) (name string, argument any, ok bool) {
 	if len(v) != 1 {
 		return "", nil, false

@@ -33,7 +33,7 @@ var (
 	}
 	// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 	s3Protocol = protocol{
-		// That a bucket does not exist S3 tells anybody.
+		// That a bucket does not exist S3 reports anybody.
 		noSignature: refused(404, "NoSuchBucket"), unknownKey: refused(403, "InvalidAccessKeyId"),
 		wrongSecret: refused(403, "SignatureDoesNotMatch"), noToken: refused(403, "InvalidAccessKeyId"),
 		otherToken: refused(400, "InvalidToken"), expired: refused(400, "ExpiredToken"),

@@ -7,7 +7,7 @@
 //		return last(f.Admin().IAM.GetRole(ctx, &iam.GetRoleInput{RoleName: &f.Name}))
 //	}},
 //
-// The third field tells the input to people; the fourth what must come back: accepted, or refused with HTTP
+// The third field reports the input to people; the fourth what must come back: accepted, or refused with HTTP
 // status and code as they are on the wire (the code is "" where there is no body, as with HEAD). The
 // function's last request is the one that counts, and the journal must say that it was this operation;
 // what the function needs before that it makes with the fixture's methods, under names that begin with

@@ -46,7 +46,7 @@ func refused(status int, code string) answer { return answer{status, code} }
 
 func (a answer) accepted() bool { return a.status < 300 && a.code == "" }
 
-// satisfies tells whether a, which was observed, is what was wanted.
+// satisfies says whether a, which was observed, is what was wanted.
 func (a answer) satisfies(want answer) bool {
 	return a == want || want == accepted && a.accepted()
 }

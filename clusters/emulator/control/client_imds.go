@@ -27,7 +27,7 @@ func (c *Client) SetHopLimit(ctx context.Context, hopLimit int) error {
 	return nil
 }
 
-// IMDSv1 tells whether the instance metadata service answers requests without a session token.
+// IMDSv1 says whether the instance metadata service answers requests without a session token.
 func (c *Client) IMDSv1(ctx context.Context) (bool, error) {
 	out, err := c.metadata(ctx)
 	if err == nil && out.V1Enabled == nil {

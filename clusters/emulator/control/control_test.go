@@ -277,7 +277,7 @@ func TestNewHandlerNeedsTwoTokens(t *testing.T) {
 	}
 }
 
-func TestWaitHealthyTellsWhatItSaw(t *testing.T) {
+func TestWaitHealthyReportsWhatItSaw(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "starting", http.StatusServiceUnavailable) }))
 	defer server.Close()
 	if err := New(server.URL, token).WaitHealthy(t.Context(), 500*time.Millisecond); err == nil || !strings.Contains(err.Error(), "503: starting") {

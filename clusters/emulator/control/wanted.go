@@ -11,7 +11,7 @@ type Wanted struct {
 // WantedCluster is a cluster that CreateCluster made, until a report says that it is gone.
 type WantedCluster struct {
 	Name string `json:"name"`
-	// ID tells the cluster from an earlier one with the same name.
+	// ID distinguishes the cluster from an earlier one with the same name.
 	ID  string `json:"id"`
 	ARN string `json:"arn"`
 	// Version such as "1.36", ServiceCIDR such as "10.100.0.0/16".
@@ -20,7 +20,7 @@ type WantedCluster struct {
 	RoleARN     string `json:"roleArn"`
 	// Creator is the IAM user or role that made it.
 	Creator string `json:"creator"`
-	// Status is what EKS tells of it now; Delete says that it is to go.
+	// Status is what EKS reports it now; Delete says that it is to go.
 	Status     string            `json:"status"`
 	Delete     bool              `json:"delete,omitempty"`
 	Nodegroups []WantedNodegroup `json:"nodegroups"`

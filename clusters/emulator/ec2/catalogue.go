@@ -108,7 +108,7 @@ func instanceTypes() []instanceType {
 	}
 }
 
-// HasInstanceType tells whether the region offers a type.
+// HasInstanceType says whether the region offers a type.
 func HasInstanceType(name string) bool {
 	return slices.ContainsFunc(instanceTypes(), func(t instanceType) bool { return t.name == name })
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/query"
 )
 
-// Instance is a node of a node group, as its maker tells of it.
+// Instance is a node of a node group, as its maker reports it.
 type Instance struct {
 	base
 	// Group is the ARN of the node group.

@@ -29,7 +29,7 @@ type rule struct {
 	Description                    string `json:",omitempty"`
 }
 
-// same tells whether two rules allow the same: AWS has no two of them in one group.
+// same says whether two rules allow the same: AWS has no two of them in one group.
 func (r rule) same(other rule) bool {
 	r.ID, r.Description, other.ID, other.Description = "", "", "", ""
 	return r == other

@@ -42,7 +42,7 @@ type Options struct {
 	// Region such as "us-west-2" and Account of twelve digits.
 	Region, Account string
 	Authorizer      Authorizer
-	// Internal tells of a caller that it is an AWS service, which alone may set tags whose keys begin
+	// Internal reports a caller that it is an AWS service, which alone may set tags whose keys begin
 	// with "aws:"; nil means that none is.
 	Internal func(ctx context.Context) bool
 	// Now is the clock; nil means time.Now.

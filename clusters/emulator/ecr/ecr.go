@@ -118,7 +118,7 @@ func Operations() []string {
 	return names
 }
 
-// Targets tells of a request that it is for this API.
+// Targets reports a request that it is for this API.
 func Targets(r *http.Request) bool { return strings.HasPrefix(r.Header.Get("X-Amz-Target"), target) }
 
 // input has the members of all requests.

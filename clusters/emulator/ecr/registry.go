@@ -32,7 +32,7 @@ const (
 	maxUploads = 64
 )
 
-// ForRegistry tells of a request without an AWS signature that it is for a registry, unless its host is S3's.
+// ForRegistry reports a request without an AWS signature that it is for a registry, unless its host is S3's.
 func ForRegistry(r *http.Request) bool {
 	return r.URL.Path == "/v2" || strings.HasPrefix(r.URL.Path, "/v2/")
 }
@@ -47,7 +47,7 @@ func Password(r *http.Request) string {
 	return password
 }
 
-// Unauthorized answers a request to the registry that brings no good password, and tells how to bring one.
+// Unauthorized answers a request to the registry that brings no good password, and says how to bring one.
 func Unauthorized(w http.ResponseWriter, r *http.Request) {
 	scheme := "http"
 	if r.TLS != nil {

@@ -81,7 +81,7 @@ func (a *addon) status(now time.Time) addonStatus {
 	return addonActive
 }
 
-// gone tells that the add-on's deletion is done.
+// gone says that the add-on's deletion is done.
 func (a *addon) gone(now time.Time) bool {
 	return a.Change == addonDeleting && a.Found == "" && !now.Before(a.Settled)
 }

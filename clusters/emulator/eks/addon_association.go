@@ -122,7 +122,7 @@ func (s *Service) disown(c *cluster, arn string) (undo changes, err error) {
 	return undo, nil
 }
 
-// checkOwner refuses to change an association by itself that an add-on manages. The reference tells
+// checkOwner refuses to change an association by itself that an add-on manages. The reference reports
 // only that it has an owner; of its errors, InvalidRequestException is about the state that a request meets.
 func checkOwner(a *Association) error {
 	if a.OwnerARN == "" {

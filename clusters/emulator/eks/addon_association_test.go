@@ -235,8 +235,8 @@ func TestRestartFindsAddons(t *testing.T) {
 	}
 }
 
-// TestUpdateTellsAssociations: as EKS was seen to answer (hashicorp/terraform-provider-aws issue 30645).
-func TestUpdateTellsAssociations(t *testing.T) {
+// TestUpdateReportsAssociations: as EKS was seen to answer (hashicorp/terraform-provider-aws issue 30645).
+func TestUpdateReportsAssociations(t *testing.T) {
 	f := newFixture(t)
 	f.createAddon(t, collectors())
 	f.settle()

@@ -98,7 +98,7 @@ func TestBundledAddonIsAsAnyOther(t *testing.T) {
 	if got := f.describeAddon(t, agent); got != nil {
 		t.Errorf("after the deletion: %+v", got)
 	}
-	f.bundle(t) // the cluster is told again
+	f.bundle(t) // the cluster is reported again
 	if got := f.describeAddon(t, agent); got != nil {
 		t.Errorf("deleted, and the cluster told again: %+v", got)
 	}

@@ -176,7 +176,7 @@ func findOffer(name string) (*offer, bool) {
 	return nil, false
 }
 
-// isDefault tells whether the version is the one that clusters of that version get, the newest.
+// isDefault says whether the version is the one that clusters of that version get, the newest.
 func (o *offer) isDefault(version, cluster string) bool {
 	for _, v := range o.versions {
 		if slices.Contains(v.clusters, cluster) {

@@ -21,7 +21,7 @@ type updateAddonRequest struct {
 	PodIdentityAssociations *[]addonAssociation `json:"podIdentityAssociations"`
 }
 
-// params are what the update tells of the request. Associations come with the add-on's namespace, as
+// params are what the update reports the request. Associations come with the add-on's namespace, as
 // EKS was seen to answer (hashicorp/terraform-provider-aws issue 30645).
 func (in *updateAddonRequest) params(namespace string) []updateParam {
 	params := []updateParam{}

@@ -66,7 +66,7 @@ func (c createRequest) fingerprint() string {
 	return fingerprint(c)
 }
 
-// fingerprint tells whether two requests with one token ask the same. A request is a struct of
+// fingerprint says whether two requests with one token ask the same. A request is a struct of
 // texts, booleans and maps of texts, which always encodes; keys of maps encode sorted.
 func fingerprint(request any) string {
 	data, _ := json.Marshal(request)

@@ -19,11 +19,11 @@ type Cluster struct {
 	Issuer string
 	JWKS   []byte
 	// Created, Endpoint (of the API server) and Version such as "1.36" are what DescribeCluster
-	// tells; each may be empty.
+	// reports; each may be empty.
 	Created           time.Time
 	Endpoint, Version string
 	// CertificateAuthority is the API server's in PEM, ServiceCIDR the range of service addresses such
-	// as "10.96.0.0/16"; DescribeCluster tells these too, if they are not empty.
+	// as "10.96.0.0/16"; DescribeCluster reports these too, if they are not empty.
 	CertificateAuthority []byte
 	ServiceCIDR          string
 	// Addons run in the cluster since it is there, by name. Each is described and listed as any other,

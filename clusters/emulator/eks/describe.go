@@ -127,7 +127,7 @@ func (s *Service) shape(c *cluster) clusterShape {
 	return shape
 }
 
-// made tells what CreateCluster was asked for, and what became of it.
+// made says what CreateCluster was asked for, and what became of it.
 func (shape *clusterShape) made(m *made) {
 	shape.RoleARN, shape.Status, shape.Health = m.RoleARN, string(m.Status), health(m.Issues)
 	shape.AccessConfig = accessShape{AuthenticationMode: m.AuthMode, CreatorIsAdmin: m.CreatorAdmin}

@@ -85,7 +85,7 @@ func everything(s *Service) string {
 	return strings.Join(lines, "\n")
 }
 
-// token tells whether text can be a method.
+// token says whether text can be a method.
 func token(text string) bool {
 	return text != "" && strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == ""
 }

@@ -39,7 +39,7 @@ type Networks interface {
 	// SetInstances makes the instances of a node group, by its ARN, those that are wanted: one without an
 	// ID is made. It returns the IDs.
 	SetInstances(group string, wanted []Instance) ([]string, error)
-	// HasInstanceType tells whether the region has a type.
+	// HasInstanceType says whether the region has a type.
 	HasInstanceType(name string) bool
 }
 
@@ -112,7 +112,7 @@ type made struct {
 	Logging            []string
 	DeletionProtection bool
 	Status             status
-	// Settled is when the status ends by itself; zero when somebody tells how it ends.
+	// Settled is when the status ends by itself; zero when somebody says how it ends.
 	Settled            time.Time
 	Issues             []Issue
 	Token, Fingerprint string

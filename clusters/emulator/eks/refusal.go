@@ -27,7 +27,7 @@ func invalidParameter(format string, args ...any) *restjson.Error {
 	return restjson.Errorf(codeInvalidParameter, http.StatusBadRequest, format, args...)
 }
 
-// about adds the members that tell what a refusal is about, to the errors that have them in
+// about adds the members that say what a refusal is about, to the errors that have them in
 // https://docs.aws.amazon.com/eks/latest/APIReference/: the cluster and the add-on of the path.
 func about(r *http.Request, err error) error {
 	if fault, ok := errors.AsType[*faults.Error](err); ok {

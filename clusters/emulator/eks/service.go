@@ -1,6 +1,6 @@
 // Package eks is the part of the EKS API that Pod Identity and eksctl need: clusters, node groups, access
 // entries, pod identity associations and add-ons. It keeps what is wanted and what is; clusters and nodes
-// are made by somebody else, who tells, or by nobody: then they become ACTIVE by themselves. Wire forms, codes and limits are those of
+// are made by somebody else, who reports, or by nobody: then they become ACTIVE by themselves. Wire forms, codes and limits are those of
 // https://docs.aws.amazon.com/eks/latest/APIReference/; what the reference leaves open is marked
 // in comments with what was chosen.
 package eks
@@ -43,9 +43,9 @@ type Roles interface {
 	// CheckTrust returns ErrNoRole, ErrTrust or nil. Conditions of the trust policy are not
 	// looked at: they depend on a session that does not exist yet.
 	CheckTrust(ctx context.Context, roleARN string) error
-	// CheckSessionPolicy tells what is wrong with a policy document, for its author.
+	// CheckSessionPolicy says what is wrong with a policy document, for its author.
 	CheckSessionPolicy(document string) error
-	// CheckRole returns ErrNoRole, or an error that tells that the role does not trust the service.
+	// CheckRole returns ErrNoRole, or an error that says that the role does not trust the service.
 	CheckRole(ctx context.Context, roleARN, service string) error
 }
 
@@ -64,10 +64,10 @@ type Options struct {
 	Networks Networks
 	// Caller is the ARN of the IAM user or role whose request it is; nil means the account's root.
 	Caller func(ctx context.Context) string
-	// Internal tells of a caller that it is an AWS service, which alone may set tags whose keys begin
+	// Internal reports a caller that it is an AWS service, which alone may set tags whose keys begin
 	// with "aws:"; nil means that none is.
 	Internal func(ctx context.Context) bool
-	// Backed says that somebody makes the clusters that are wanted, and tells what became of them.
+	// Backed says that somebody makes the clusters that are wanted, and says what became of them.
 	// Otherwise they become what they are to be by themselves, as Unbacked says.
 	Backed   bool
 	Unbacked Unbacked

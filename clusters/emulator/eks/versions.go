@@ -13,7 +13,7 @@ const defaultVersion = "1.36"
 
 // release is when a version came to EKS, and how long it is supported
 // (https://docs.aws.amazon.com/eks/latest/userguide/kubernetes-versions.html; those after 1.33 follow
-// its rhythm, for want of a calendar).
+// its rhythm, for lack of a calendar).
 type release struct{ version, patch, released, standard, extended string }
 
 func releases() []release {

@@ -12,7 +12,7 @@ import (
 )
 
 // What follows is for whoever makes the clusters that EKS is asked for: it looks at what is wanted, acts,
-// and tells what it finds. It may tell the same any number of times.
+// and says what it finds. It may tell the same any number of times.
 
 // Wanted is a cluster that was made through EKS.
 type Wanted struct {
@@ -55,7 +55,7 @@ type WantedAddon struct {
 
 // Observed is what became of a cluster.
 type Observed struct {
-	// ID tells the cluster from an earlier one of that name.
+	// ID distinguishes the cluster from an earlier one of that name.
 	ID string
 	// Status is ACTIVE, FAILED or GONE.
 	Status string

@@ -143,7 +143,7 @@ func (s *Service) assumeRoleForPodIdentity(w http.ResponseWriter, r *http.Reques
 }
 
 // assume runs the checks in this order: caller, request, cluster, token, association, trust. AWS
-// does not document its own; this one tells an unauthorised caller nothing about the others. Faults
+// does not document its own; this one reports an unauthorised caller nothing about the others. Faults
 // are asked about before the first check, and about the association as soon as it is known.
 func (s *Service) assume(r *http.Request) (*assumeAnswer, error) {
 	ctx, cluster := r.Context(), r.PathValue("clusterName")

@@ -14,7 +14,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/journal"
 )
 
-// call sends a request as the emulator hands it on, and returns what the journal was told.
+// call sends a request as the emulator hands it on, and returns what the journal recorded.
 func call(t *testing.T, s *Service, set *faults.Set, cluster, token string) (*httptest.ResponseRecorder, *journal.Call) {
 	t.Helper()
 	recorded := &journal.Call{Service: "eks-auth"}

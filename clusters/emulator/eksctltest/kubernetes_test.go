@@ -14,7 +14,7 @@ import (
 // for, and empty lists. It lets in who the emulator's webhook for tokens knows.
 type apiServer struct {
 	*httptest.Server
-	// authenticate tells the groups of a token's bearer; nil for nobody.
+	// authenticate reports the groups of a token's bearer; nil for nobody.
 	authenticate func(token string) []string
 
 	mu sync.Mutex

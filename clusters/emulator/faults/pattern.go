@@ -2,7 +2,7 @@ package faults
 
 import "strings"
 
-// matches tells whether text is as pattern says: "" for any text, otherwise each * stands for any
+// matches says whether text is as pattern says: "" for any text, otherwise each * stands for any
 // text, also an empty one.
 func matches(pattern, text string) bool {
 	if pattern == "" {

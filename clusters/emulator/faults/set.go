@@ -61,7 +61,7 @@ func New(options Options) *Set {
 }
 
 // Add checks a rule and lets it hold from now on. It returns the rule with its ID and end. The
-// error tells all that is wrong with the rule, by the names of its JSON fields.
+// error reports all that is wrong with the rule, by the names of its JSON fields.
 func (s *Set) Add(rule Rule) (Rule, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -153,7 +153,7 @@ func (s *Set) expire(rule *state, now time.Time) {
 	}
 }
 
-// decision is what all rules together want of one request.
+// decision is what all rules together lack of one request.
 type decision struct {
 	// rule is the ID of the one that refused, or else of the first that delayed; "" if none applies.
 	rule    string

@@ -60,7 +60,7 @@ func checkService(pattern string, services func() []string) error {
 	return fmt.Errorf("%q is none of %q", clip(pattern), known)
 }
 
-// check tells all that is wrong with a rule that is to be added. services may be nil.
+// check reports all that is wrong with a rule that is to be added. services may be nil.
 func (r Rule) check(now time.Time, services func() []string) error {
 	var wrong problems
 	add := wrong.add

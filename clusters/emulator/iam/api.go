@@ -65,7 +65,7 @@ func (a *account) handler() http.Handler {
 // Operations are the names of the operations that the handler serves, sorted.
 func Operations() []string { return slices.Sorted(maps.Keys(api{}.operations())) }
 
-// Lacks tells whether AWS has an operation that the handler does not serve.
+// Lacks says whether AWS has an operation that the handler does not serve.
 func Lacks(operation string) bool {
 	return slices.Contains(strings.Fields(known), operation) && !slices.Contains(Operations(), operation)
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/iam/iamtest"
 )
 
-// failingTable keeps records until it is told to fail, and takes no change from then on.
+// failingTable keeps records until a test makes it fail, and takes no change from then on.
 type failingTable struct {
 	mu      sync.Mutex
 	fails   bool
@@ -197,7 +197,7 @@ var changes = map[string]string{
 const newTag = "Tags.member.1.Key=new&Tags.member.1.Value=x"
 
 // TestFailedWrites: an operation whose record cannot be written answers an internal failure, and
-// nothing is other than before: not what the API tells, not the table, not which keys work.
+// nothing is other than before: not what the API reports, not the table, not which keys work.
 func TestFailedWrites(t *testing.T) {
 	for _, operation := range iam.Operations() {
 		if strings.HasPrefix(operation, "Get") || strings.HasPrefix(operation, "List") {

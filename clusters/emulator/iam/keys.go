@@ -60,7 +60,7 @@ const (
 	bySession
 	// byService is made by a service principal.
 	byService
-	// byWebIdentity is AssumeRoleWithWebIdentity, which is not signed: its token tells who asks.
+	// byWebIdentity is AssumeRoleWithWebIdentity, which is not signed: its token says who asks.
 	byWebIdentity
 	// byAnonymous is not signed.
 	byAnonymous
@@ -84,7 +84,7 @@ type origin struct {
 	// provider is the ARN of the OIDC provider that vouches for a web identity, or did for the session.
 	provider        string
 	resourceAccount string
-	// organized tells whether an account is in the organisation.
+	// organized says whether an account is in the organisation.
 	organized func(account string) bool
 
 	// values of all keys, in one piece.
@@ -313,7 +313,7 @@ func (s *scratch) clean() {
 	s.values = s.values[:0]
 }
 
-// organized tells whether an account is in the organisation: all are, if there is more than one.
+// organized says whether an account is in the organisation: all are, if there is more than one.
 func (a *Accounts) organized(account string) bool { return len(a.byID) > 1 && a.byID[account] != nil }
 
 // signedOrigin is that of a caller's request.

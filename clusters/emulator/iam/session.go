@@ -126,7 +126,7 @@ func (in *SessionInput) check() error {
 }
 
 // packedSize is a stand-in: tags count by their length, policies by half of it, and an ARN as a
-// number. All that AWS tells is that there is such a limit, and a percentage (STS AssumeRole,
+// number. All that AWS answers is that there is such a limit, and a percentage (STS AssumeRole,
 // "PackedPolicySize").
 func (in *SessionInput) packedSize() (percent int) {
 	size := 16 * len(in.PolicyARNs)

@@ -321,7 +321,7 @@ func BenchmarkAuthorize(b *testing.B) {
 	}
 }
 
-// TestForwardAccessSession: what a service does with a caller's credentials tells so
+// TestForwardAccessSession: what a service does with a caller's credentials reports so
 // (reference_policies_condition-keys, aws:ViaAWSService, aws:CalledVia…; access_forward_access_sessions).
 func TestForwardAccessSession(t *testing.T) {
 	c, server := client(t)

@@ -84,7 +84,7 @@ func (f *Follower) Run(ctx context.Context) error {
 	return nil
 }
 
-// ask bounds the request by more than the wait: an API that went away without a word is asked again.
+// ask bounds the request by more than the wait: an API that went away silently is asked again.
 func (f *Follower) ask(ctx context.Context, revision string) (control.Identities, error) {
 	ctx, cancel := context.WithTimeout(ctx, poll+grace)
 	defer cancel()

@@ -519,7 +519,7 @@ func TestSDK(t *testing.T) {
 	}
 }
 
-// TestDelivery: credentials tell where they were delivered, and by which version of the service: those of
+// TestDelivery: credentials say where they were delivered, and by which version of the service: those of
 // one version are not given by the other.
 func TestDelivery(t *testing.T) {
 	s, role, _ := newService(t, func(o *Options) { o.V1 = true })

@@ -26,7 +26,7 @@ type instance struct {
 	delivery Delivery
 
 	mu sync.Mutex
-	// withToken are given for session tokens, without to requests of IMDSv1: they tell which it was.
+	// withToken are given for session tokens, without to requests of IMDSv1: they say which it was.
 	withToken, without given
 }
 

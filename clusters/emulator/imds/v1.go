@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// V1Enabled tells whether requests without a session token are answered.
+// V1Enabled says whether requests without a session token are answered.
 func (s *Service) V1Enabled() bool { return s.v1.Load() }
 
 // SetV1Enabled turns IMDSv1 on or off. With a token that is wrong there is no answer either way.
@@ -21,7 +21,7 @@ func (s *Service) SetV1Enabled(enabled bool) error {
 	return nil
 }
 
-// Attach tells the service what it is served on, so that the hop limit does not keep IMDSv1 from
+// Attach gives the service the connection that it is served on, so that the hop limit does not keep IMDSv1 from
 // distant clients: it concerns session tokens alone, while IMDSv1 is on. The service is then served
 // on this listener only.
 func (s *Service) Attach(listener *Listener) error {

@@ -5,7 +5,7 @@ import (
 	"encoding/hex"
 )
 
-// Fingerprint tells tokens apart without giving them away: 32 hexadecimal digits of the SHA-256 of a
+// Fingerprint reports tokens apart without giving them away: 32 hexadecimal digits of the SHA-256 of a
 // token, "" for none. Tokens end in a signature that cannot be guessed, so neither can they be from
 // their fingerprint.
 func Fingerprint(token string) string {

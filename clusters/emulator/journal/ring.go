@@ -61,7 +61,7 @@ func cut(text string, most int) string {
 func (r *Ring) index(seq uint64) uint64 { return (seq - 1) % uint64(len(r.calls)) }
 
 // After returns the kept calls with a number above seq, oldest first, and the number of the newest
-// call of all. A first call whose number is not seq+1 tells that older ones were dropped.
+// call of all. A first call whose number is not seq+1 says that older ones were dropped.
 func (r *Ring) After(seq uint64) (calls []Call, last uint64) { return r.Find(Query{After: seq}) }
 
 // Find returns the kept calls that query is about, oldest first, and the number of the newest call

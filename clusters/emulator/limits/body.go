@@ -23,9 +23,9 @@ type Body struct {
 	spent time.Duration
 	// free is what is left of Small, reserved what was taken of the common memory.
 	free, reserved int64
-	// expects tells that the client asked for leave to send, and small that there is little to come.
+	// expects says that the client asked for leave to send, and small that there is little to come.
 	expects, small bool
-	// read tells that the source was read from, ended that it has nothing more, and failed that no more came.
+	// read says that the source was read from, ended that it has nothing more, and failed that no more came.
 	read, ended, failed bool
 }
 
@@ -153,7 +153,7 @@ func (b *Body) leave(answer *answer) {
 	_ = b.control.SetReadDeadline(time.Now()) // the server waits for no more either
 }
 
-// waits tells whether the client waits for leave to send the body.
+// waits says whether the client waits for leave to send the body.
 func (b *Body) waits() bool { return b.expects && !b.read }
 
 // drop reads what comes of the body for a while.
@@ -227,7 +227,7 @@ func ReadAll(source io.Reader, declared, most int64) ([]byte, error) {
 	if declared > most {
 		return nil, tooLarge{most}
 	}
-	room := most + 1 // one byte more tells that there is more
+	room := most + 1 // one byte more says that there is more
 	if declared >= 0 {
 		room = declared + 1
 	}

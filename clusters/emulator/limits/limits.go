@@ -121,7 +121,7 @@ type tooLarge struct{ most int64 }
 
 func (e tooLarge) Error() string { return fmt.Sprintf("the body is larger than %d bytes", e.most) }
 
-// IsTooLarge tells whether ReadAll failed because of the size.
+// IsTooLarge says whether ReadAll failed because of the size.
 func IsTooLarge(err error) bool {
 	_, is := errors.AsType[tooLarge](err)
 	return is

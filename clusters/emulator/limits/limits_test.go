@@ -281,7 +281,7 @@ func TestConnectionsAreCapped(t *testing.T) {
 	strangers := []net.Conn{send(t, address, ""), send(t, address, "GET"), send(t, address, "GET / HTTP/1.1\r\n"), send(t, address, "")}
 	want(t, send(t, address, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"), http.StatusOK)
 	closed(t, strangers[0])
-	// Known ones stay: the fifth is told so.
+	// Known ones stay: the fifth is reported so.
 	var known []net.Conn
 	for n := range 4 {
 		known = append(known, send(t, address, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n"))

@@ -104,7 +104,7 @@ func (l *Listener) forget(c *connection) {
 }
 
 const (
-	// maxRefusals are told at a time; the others are closed without a word.
+	// maxRefusals are reported at a time; the others are closed silently.
 	maxRefusals = 64
 	refusal     = "too many connections; try again later\n"
 )

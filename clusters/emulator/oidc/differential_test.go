@@ -47,7 +47,7 @@ func (g goJose) verify(token string, now time.Time) (jwt.Claims, bool) {
 	return c.Claims, ok
 }
 
-// stricter tells whether header and payload have what only go-jose takes: bytes that are not UTF-8
+// stricter says whether header and payload have what only go-jose takes: bytes that are not UTF-8
 // or escapes that may be half a pair, the parameters that we do not support, and a name that occurs
 // twice in a part that is not looked at.
 func stricter(header, payload string) bool {
@@ -56,7 +56,7 @@ func stricter(header, payload string) bool {
 		strings.Count(payload, "{") > 1
 }
 
-// looser tells whether a header has what only go-jose reads, and so refuses: keys brought along, and
+// looser says whether a header has what only go-jose reads, and so refuses: keys brought along, and
 // the nonce of RFC 8555; or whether the payload has a null audience, which is none here.
 func looser(header, payload string) bool {
 	for _, name := range []string{`"jwk"`, `"x5c"`, `"nonce"`, `\`} {

@@ -32,7 +32,7 @@ var methods = map[string]method{
 
 func supported() []string { return slices.Sorted(maps.Keys(methods)) }
 
-// verify tells whether signature is the one of text. The key's type decides, never the token.
+// verify says whether signature is the one of text. The key's type decides, never the token.
 func (m method) verify(public any, text string, signature []byte) bool {
 	var space [sha512.Size]byte
 	digest := m.digest(space[:0], text)

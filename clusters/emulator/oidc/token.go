@@ -56,7 +56,7 @@ func (k *Keys) Open(token string) (Claims, error) {
 	return t.readClaims()
 }
 
-// UnverifiedIssuer returns whom a token says it is from, to find the keys that can tell whether that
+// UnverifiedIssuer returns whom a token says it is from, to find the keys that can say whether that
 // is true; nothing else may rely on it. It fails with an *InvalidError.
 func UnverifiedIssuer(token string) (string, error) {
 	t, err := parse(token)

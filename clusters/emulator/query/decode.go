@@ -50,7 +50,7 @@ type decoder struct {
 	used     map[string]bool
 }
 
-// given tells whether there is a parameter of that name or below it.
+// given says whether there is a parameter of that name or below it.
 func (d *decoder) given(name string) bool {
 	_, below := slices.BinarySearch(d.prefixes, name)
 	return below || d.p.Has(name)

@@ -18,7 +18,7 @@ func (p Parameters) Get(name string) string {
 	return ""
 }
 
-// Has tells whether a parameter is given, possibly empty.
+// Has says whether a parameter is given, possibly empty.
 func (p Parameters) Has(name string) bool { return len(p[name]) > 0 }
 
 // Structures returns the members of a list of structures: for "Tags" those of Tags.member.1, …,

@@ -202,7 +202,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, namespace string, err er
 	})
 }
 
-// wantsJSON tells whether a request asks for JSON, as clients of GetCallerIdentity do
+// wantsJSON says whether a request asks for JSON, as clients of GetCallerIdentity do
 // (https://github.com/gravitational/teleport/blob/master/lib/join/iamjoin/join_iam.go). AWS's SDKs accept everything.
 func wantsJSON(r *http.Request) bool {
 	for _, header := range r.Header["Accept"] {

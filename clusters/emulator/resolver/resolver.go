@@ -24,7 +24,7 @@ const (
 
 // Options of a server.
 type Options struct {
-	// Own tells the names that are answered with Address; the name has a dot at its end.
+	// Own reports the names that are answered with Address; the name has a dot at its end.
 	Own func(name string) bool
 	// Address is an IPv4 address.
 	Address netip.Addr

@@ -68,7 +68,7 @@ func WriteError(w http.ResponseWriter, err error, internalCode string) string {
 	return refusal.Code
 }
 
-// Cause is the text of an error that WriteError does not tell; "" for an *Error.
+// Cause is the text of an error that WriteError does not report; "" for an *Error.
 func Cause(err error) string {
 	if _, known := errors.AsType[*Error](err); known || err == nil {
 		return ""

@@ -68,7 +68,7 @@ func (h *handler) getObjectAttributes(q *request) error {
 }
 
 // attributeParts is nil for an object that was put at once. S3 lists the parts only of objects with
-// checksums of parts; of others it tells how many there are.
+// checksums of parts; of others it says how many there are.
 func (q *request) attributeParts(v *objects.Version) (*attributeParts, error) {
 	if len(v.Parts) == 0 {
 		return nil, nil

@@ -152,7 +152,7 @@ func (h *handler) deleteBucket(q *request) error {
 	return nil
 }
 
-// headBucket has nothing to add: findTarget has found the bucket, and every answer tells its region.
+// headBucket has nothing to add: findTarget has found the bucket, and every answer reports its region.
 func (*handler) headBucket(*request) error { return nil }
 
 // checkLocation: outside of us-east-1 the region must be named (CreateBucket, LocationConstraint).

@@ -10,7 +10,7 @@ import (
 
 var errNotModified = &Error{Code: "NotModified", Status: http.StatusNotModified, Message: "Not Modified"}
 
-// matches tells whether an If-Match or If-None-Match header names the ETag. Quotes may be missing.
+// matches says whether an If-Match or If-None-Match header names the ETag. Quotes may be missing.
 func matches(header, etag string) bool {
 	for one := range strings.SplitSeq(header, ",") {
 		one = strings.TrimPrefix(strings.TrimSpace(one), "W/")
@@ -34,7 +34,7 @@ func after(v *objects.Version, header string) (after, ok bool) {
 }
 
 // check follows RFC 9110, section 13.2.2, as GetObject describes it: If-Match counts before
-// If-Unmodified-Since and If-None-Match before If-Modified-Since. precondition and unmodified tell which
+// If-Unmodified-Since and If-None-Match before If-Modified-Since. precondition and unmodified say which
 // of the two kinds failed.
 func (c conditions) check(v *objects.Version) (precondition, unmodified bool) {
 	if c.match != "" {

@@ -114,7 +114,7 @@ func (h *handler) authorize(ctx context.Context, q *request, a access) error {
 	return &Error{Code: "AccessDenied", Status: http.StatusForbidden, Message: iam.DeniedMessage(q.caller, wanted, decision) + hint}
 }
 
-// transportHint tells a caller whom only aws:SecureTransport keeps out what to do: a bucket that wants TLS of
+// transportHint reports a caller whom only aws:SecureTransport keeps out what to do: a bucket that wants TLS of
 // everybody is locked for good where there is none. It is noted in the journal too.
 func (h *handler) transportHint(ctx context.Context, q *request, wanted iam.Access) string {
 	if q.http.TLS != nil {
@@ -135,7 +135,7 @@ func (h *handler) transportHint(ctx context.Context, q *request, wanted iam.Acce
 	return hint
 }
 
-// restricted tells whether RestrictPublicBuckets keeps the caller out: while the policy is public, everyone
+// restricted says whether RestrictPublicBuckets keeps the caller out: while the policy is public, everyone
 // but the owner's account is (access-control-block-public-access).
 func (h *handler) restricted(caller *iam.Caller, bucket *objects.Bucket) bool {
 	block := bucket.PublicAccessBlock

@@ -55,14 +55,14 @@ func (m message) MarshalXML(encoder *xml.Encoder, start xml.StartElement) error 
 	}{escaped}, start)
 }
 
-// beyondXML tells whether XML 1.0 lacks a character (https://www.w3.org/TR/xml/#charsets).
+// beyondXML says whether XML 1.0 lacks a character (https://www.w3.org/TR/xml/#charsets).
 func beyondXML(c rune) bool {
 	return c < ' ' && c != '\t' && c != '\n' && c != '\r' || c == 0xFFFE || c == 0xFFFF
 }
 
 const namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
 
-// checksumElements are how S3's XML tells a checksum.
+// checksumElements are how S3's XML reports a checksum.
 type checksumElements struct {
 	ChecksumCRC32     string        `xml:",omitempty"`
 	ChecksumCRC32C    string        `xml:",omitempty"`
@@ -95,7 +95,7 @@ func elementsOf(sum checksum.Checksum) checksumElements {
 // of is the checksum of an algorithm; "" if there is none.
 func (e *checksumElements) of(a checksum.Algorithm) string { return *e.element(a) }
 
-// owner of a bucket or an object. S3 tells no display names any more (ListBuckets, "Owner").
+// owner of a bucket or an object. S3 reports no display names any more (ListBuckets, "Owner").
 type owner struct{ ID string }
 
 // canonicalID stands for the canonical user ID of an account, which AWS keeps to itself: 64 hexadecimal digits

@@ -258,7 +258,7 @@ type counted struct {
 
 func (c counted) Reserve(n int64) error { return c.gate.Reserve(n) }
 
-// declares tells whether the form has a checksum of its file, with which it is answered.
+// declares says whether the form has a checksum of its file, with which it is answered.
 func (f *form) declares() bool {
 	return slices.ContainsFunc(f.names, func(name string) bool {
 		suffix, ok := strings.CutPrefix(name, "x-amz-checksum-")

@@ -70,7 +70,7 @@ func (h *handler) getObject(q *request) error {
 	return nil
 }
 
-// setChecksumHeader tells the checksum of what is given: the whole object, or a part by its number. A part of several
+// setChecksumHeader reports the checksum of what is given: the whole object, or a part by its number. A part of several
 // has one of its own if the object's is composite (https://github.com/localstack/localstack/pull/12842); a range
 // has none.
 func (q *request) setChecksumHeader(header http.Header, v *objects.Version, wanted span) {
@@ -88,7 +88,7 @@ func (q *request) setChecksumHeader(header http.Header, v *objects.Version, want
 
 func quoted(etag string) string { return `"` + etag + `"` }
 
-// setVersion tells the version of an object in a bucket that is or was versioned.
+// setVersion reports the version of an object in a bucket that is or was versioned.
 func (q *request) setVersion(v *objects.Version) {
 	if q.target.Versioning != objects.Unversioned {
 		q.w.Header().Set("X-Amz-Version-Id", v.ID)

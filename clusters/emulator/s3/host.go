@@ -7,7 +7,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/awshost"
 )
 
-// NamesBucket tells of a host that it names a bucket of S3.
+// NamesBucket reports a host that it names a bucket of S3.
 func NamesBucket(host string) bool { return virtualBucket(host) != "" }
 
 // virtualBucket returns the bucket that a host names (VirtualHosting); "" for a host under which it is the first
@@ -65,7 +65,7 @@ func cutLast(host string) (before, last string) {
 	return host[:at], host[at+1:]
 }
 
-// region tells whether a label has the form of a region: words of letters, and a digit at the end.
+// region says whether a label has the form of a region: words of letters, and a digit at the end.
 func region(label string) bool {
 	words := strings.Split(label, "-")
 	if len(words) < 3 {

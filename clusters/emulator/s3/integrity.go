@@ -16,7 +16,7 @@ type declared struct {
 	// Algorithm and value of the checksum; "" if there is none.
 	algorithm checksum.Algorithm
 	value     string
-	// md5 tells that there is a Content-MD5, and sum is the body's.
+	// md5 says that there is a Content-MD5, and sum is the body's.
 	md5 bool
 	sum [md5.Size]byte
 }

@@ -136,7 +136,7 @@ func (q *request) further(keys policy.Context) []access {
 			need("s3:PutObjectAcl")
 		}
 		if header.Get("If-Match") != "" {
-			need("s3:GetObject") // conditional-writes: whether the ETag matches tells about the object
+			need("s3:GetObject") // conditional-writes: whether the ETag matches reports about the object
 		}
 	case "GetObjectAttributes":
 		if q.versionID == "" {

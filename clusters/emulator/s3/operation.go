@@ -20,7 +20,7 @@ type operation struct {
 	query url.Values
 	// source is set for copies.
 	source *source
-	// presigned tells where the signature was, and signed when it was made, as the client wrote it.
+	// presigned says where the signature was, and signed when it was made, as the client wrote it.
 	presigned bool
 	signed    string
 }

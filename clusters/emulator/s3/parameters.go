@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// subresources are the parameters by which S3 tells its operations apart, served here or not: the ones in the
+// subresources are the parameters by which S3 reports its operations apart, served here or not: the ones in the
 // URIs of the operations of API_Operations_Amazon_Simple_Storage_Service, those that choose what an operation
 // is about (versionId, partNumber, uploadId), and those of the browser and of old operations (RESTAuthentication,
 // "subresources"). S3 ignores all other parameters that an operation does not have.
@@ -74,7 +74,7 @@ func isHoisted(lower string) bool {
 // validValue keeps line ends out of headers that objects give back.
 func validValue(value string) bool { return !strings.ContainsAny(value, "\r\n\x00") }
 
-// has tells whether the route takes a parameter.
+// has says whether the route takes a parameter.
 func (r *route) has(name string) bool {
 	return name == r.subresource || name == "versionId" && r.versioned != "" || slices.Contains(r.parameters, name)
 }
@@ -90,7 +90,7 @@ func (op *operation) asked() []string {
 	return names
 }
 
-// knows tells whether the route is the one that the sub-resources of a query ask for.
+// knows says whether the route is the one that the sub-resources of a query ask for.
 func (r *route) knows(query url.Values, asked []string) bool {
 	if r.subresource != "" && !query.Has(r.subresource) {
 		return false

@@ -97,7 +97,7 @@ func TestBucketPolicy(t *testing.T) {
 	}
 }
 
-// Every bucket blocks public access until it is told not to (access-control-block-public-access).
+// Every bucket blocks public access until it is reported not to (access-control-block-public-access).
 func TestPublicAccessBlock(t *testing.T) {
 	c, server := setUp(t)
 	ctx, bucket, unsigned := t.Context(), aws.String("bucket"), anonymous(server)

@@ -100,7 +100,7 @@ func (h *handler) putObject(q *request) error {
 	return nil
 }
 
-// storeBody makes an object of the body, and tells of it in the headers of the answer.
+// storeBody makes an object of the body, and reports it in the headers of the answer.
 func (h *handler) storeBody(q *request) (*objects.Version, error) {
 	condition, err := q.writeCondition()
 	if err != nil {

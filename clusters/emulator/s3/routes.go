@@ -14,7 +14,7 @@ const (
 	onObject
 )
 
-// route tells an operation by method, by what the path names, by its sub-resource (the parameter that must
+// route reports an operation by method, by what the path names, by its sub-resource (the parameter that must
 // be there) and by whether there is a source to copy.
 type route struct {
 	method      string

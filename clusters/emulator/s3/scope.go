@@ -10,7 +10,7 @@ type OutOfScope struct {
 // Request is one that is refused.
 type Request struct {
 	Method string
-	// Object tells whether it is about an object, or about a bucket.
+	// Object says whether it is about an object, or about a bucket.
 	Object bool
 	// Query is the sub-resource; Header and Value are a header that asks for the feature.
 	Query, Header, Value string

@@ -90,7 +90,7 @@ func (b *body) declare() error {
 	return nil
 }
 
-// chunked tells whether the body is in the aws-chunked coding.
+// chunked says whether the body is in the aws-chunked coding.
 func (b *body) chunked() bool {
 	switch b.declared {
 	case streamingSigned, streamingSignedTrailer, streamingUnsignedTrailer:
@@ -178,7 +178,7 @@ func (b *body) replace() {
 	b.setLength(length)
 }
 
-// setLength tells handlers how long the body is.
+// setLength reports handlers how long the body is.
 func (b *body) setLength(length int64) {
 	r := b.request
 	if r.ContentLength == length && r.Header["Content-Length"] == nil {
@@ -225,7 +225,7 @@ func brokeOff(err error, after int64) error {
 	return refuse(BadBody, "the body broke off after %d bytes", after)
 }
 
-// trailer tells whether a header may come after the body: the checksums that S3 takes after a body
+// trailer says whether a header may come after the body: the checksums that S3 takes after a body
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html). Any
 // other header could change what an already verified request means. Whether a checksum is served is S3's
 // to say.

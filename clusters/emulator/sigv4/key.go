@@ -58,7 +58,7 @@ func newKeyCache() keyCache {
 	return keyCache{derived}
 }
 
-// get finds a key or derives it; kept tells whether it need not be put.
+// get finds a key or derives it; kept says whether it need not be put.
 func (c keyCache) get(s scope) (key *signingKey, kept bool) {
 	if key, ok := c.derived.Get(s); ok {
 		return key, true

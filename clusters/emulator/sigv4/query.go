@@ -48,7 +48,7 @@ func (p parameters) get(name string) (value string, count int) {
 	return value, count
 }
 
-// canonical are the parameters encoded and sorted, without those that omit tells.
+// canonical are the parameters encoded and sorted, without those that omit reports.
 func (p parameters) canonical(omit func(index int, name string) bool) parameters {
 	list := make(parameters, 0, len(p))
 	for i, one := range p {

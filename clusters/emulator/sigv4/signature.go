@@ -107,7 +107,7 @@ const Version2Message = "The authorization mechanism you have provided is not su
 	"This request has Signature Version 2, which AWS CLI 1 and Boto3 presign with by default: " +
 	"run aws configure set default.s3.signature_version s3v4, or make the client with Config(signature_version='s3v4'), and presign again."
 
-// version2 tells a request that is signed or presigned with Signature Version 2, which S3 does not take for
+// version2 reports a request that is signed or presigned with Signature Version 2, which S3 does not take for
 // buckets made since 2020 (https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingAWSSDK.html,
 // "AWS Signature Version 2 turned off").
 func version2(r *http.Request, query parameters) bool {

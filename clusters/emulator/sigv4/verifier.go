@@ -191,7 +191,7 @@ func (v *Verifier) readBody(b *body) error {
 	return b.verify(reader)
 }
 
-// deferBody puts a Body into the request, and tells how long it will be. It cannot fail when the body need
+// deferBody puts a Body into the request, and says how long it will be. It cannot fail when the body need
 // not be decoded.
 func (v *Verifier) deferBody(b *body) error {
 	r, received := b.request, *b.request // the headers are the same ones
@@ -242,7 +242,7 @@ func (b *Body) Read(to []byte) (int, error) {
 // Close implements io.Closer.
 func (b *Body) Close() error { return b.source.Close() }
 
-// Trust tells the source, if it wants to know, that the sender may send the body.
+// Trust reports the source, if it wants to know, that the sender may send the body.
 func (b *Body) Trust() {
 	if source, ok := b.source.(interface{ Trust() }); ok {
 		source.Trust()
@@ -275,7 +275,7 @@ func (s *signature) who() string {
 	return "access key ID " + s.accessKeyID
 }
 
-// matches tells whether the signature is the one of r and the payload hash.
+// matches says whether the signature is the one of r and the payload hash.
 func (s *signature) matches(r *http.Request, payloadHash string) bool {
 	if len(s.query) == 0 {
 		return s.matchesQuery(r, payloadHash, nil)
@@ -331,7 +331,7 @@ func (s *signature) addHash(digest [sha256.Size]byte) {
 	s.text = hex.AppendEncode(append(s.text, '\n'), digest[:])
 }
 
-// signs tells whether claimed is the signature of what begin began, in lower-case hexadecimal digits
+// signs says whether claimed is the signature of what begin began, in lower-case hexadecimal digits
 // as every client writes it.
 func (s *signature) signs(claimed string) bool {
 	var mac [sha256.Size]byte

@@ -19,7 +19,7 @@ type DamagedError struct {
 	Problems []string
 }
 
-// shownProblems is how many problems an error tells.
+// shownProblems is how many problems an error reports.
 const shownProblems = 5
 
 func (e *DamagedError) Error() string {

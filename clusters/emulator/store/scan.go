@@ -80,7 +80,7 @@ func readMeta(data []byte) (meta, error) {
 	}, nil
 }
 
-// findMetas reads both meta pages. The second one is a page after the first, whose size the first one tells; when
+// findMetas reads both meta pages. The second one is a page after the first, whose size the first one reports; when
 // that cannot be read, all sizes are tried.
 func findMetas(data []byte) (first, second meta, firstErr, secondErr error) {
 	if first, firstErr = readMeta(data); firstErr == nil && sane(first.pageSize) {

@@ -52,7 +52,7 @@ func invalidToken(format string, args ...any) error {
 	return query.Errorf("InvalidIdentityToken", http.StatusBadRequest, format, args...)
 }
 
-// assumeRoleWithWebIdentity is not signed: the token tells who asks
+// assumeRoleWithWebIdentity is not signed: the token says who asks
 // (https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html). The
 // token is verified before the role is looked at.
 func (s api) assumeRoleWithWebIdentity(ctx context.Context, p query.Parameters) (any, error) {

@@ -39,7 +39,7 @@ exit 101
 
 // Install installs the packages without what they recommend, and without starting their services,
 // now or at the next boot of the machine. services are the units that the packages would enable.
-// onLine is told what apt says.
+// onLine receives what apt says.
 func Install(ctx context.Context, packages, services []string, onLine func(string)) error {
 	if err := Usable(); err != nil {
 		return fmt.Errorf("install %s: %w", strings.Join(packages, ", "), err)

@@ -52,7 +52,7 @@ func New(program string, args ...string) *Command {
 	return &Command{Args: append([]string{program}, args...)}
 }
 
-// Error tells how a program failed.
+// Error says how a program failed.
 type Error struct {
 	// Args is the program and its arguments.
 	Args []string
@@ -110,7 +110,7 @@ func (c *Command) Run(ctx context.Context) error {
 	// A terminal's Ctrl-C goes to the foreground group. In a group of its own the program hears
 	// of it from us alone, after we decided what to do about it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	// When this process is killed, the program is told. The kernel watches the thread that started
+	// When this process is killed, the program gets a signal. The kernel watches the thread that started
 	// it (prctl(2), PR_SET_PDEATHSIG), which therefore must stay.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

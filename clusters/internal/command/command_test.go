@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	case "name":
 		fmt.Print(os.Args[0])
 	case "tree":
-		// A child that ignores SIGTERM, as the parent does; the parent tells both process numbers.
+		// A child that ignores SIGTERM, as the parent does; the parent reports both process numbers.
 		child := exec.Command(os.Args[0])
 		child.Env = append(os.Environ(), "COMMAND_TEST=stubborn")
 		if err := child.Start(); err != nil {
@@ -74,7 +74,7 @@ func self(t *testing.T, role string) *Command {
 	return cmd
 }
 
-func TestErrorTellsExitCodeAndLastLines(t *testing.T) {
+func TestErrorReportsExitCodeAndLastLines(t *testing.T) {
 	var stdout, log bytes.Buffer
 	var lines []string
 	cmd := self(t, "print")

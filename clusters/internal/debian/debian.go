@@ -19,7 +19,7 @@ import (
 type Suite struct {
 	// Name such as "bookworm"; empty on a machine that is neither.
 	Name string
-	// Debian tells the one from the other.
+	// Debian distinguishes the one from the other.
 	Debian bool
 	// Sources are lines of sources.list(5).
 	Sources []string
@@ -143,7 +143,7 @@ type Rootfs struct {
 	File, Work string
 }
 
-// Make makes it. detail is told what is being done.
+// Make makes it. detail receives what is being done.
 func (r Rootfs) Make(ctx context.Context, detail func(format string, args ...any)) error {
 	if _, err := exec.LookPath("mmdebstrap"); err != nil {
 		detail("installing mmdebstrap")

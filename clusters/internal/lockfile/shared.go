@@ -41,7 +41,7 @@ const mostVanished = 1000
 
 // Try takes the lock of a file, which it makes, alone or with others that do not want it alone. It does
 // not wait for others: the error is a *HeldError if they hold it. The text, one line, tells others who holds it;
-// with none the holder tells it later, by Tell.
+// with none the holder reports it later, by Tell.
 func Try(file string, alone bool, text string) (*Lock, error) {
 	vanished := 0
 	for attempt := 1; ; attempt++ {
@@ -74,7 +74,7 @@ func Try(file string, alone bool, text string) (*Lock, error) {
 			return nil, &HeldError{File: file, By: by}
 		}
 		if len(by) > 0 {
-			// They have told who they are, so they hold it for long. A look of another at a lock that
+			// They have written who they are, so they hold it for long. A look of another at a lock that
 			// is free, or one's own leaving, is over in no time.
 			attempt = attempts - 1
 		}
@@ -89,7 +89,7 @@ func hold(name string, alone bool) (*Lock, error) {
 		return nil, err
 	}
 	locked, err := func() (bool, error) {
-		// Whoever is alone for a moment removes what those have told who are gone.
+		// Whoever is alone for a moment removes the lines of holders that are gone.
 		if free, err := flock(file, unix.LOCK_EX); err != nil || free {
 			if err != nil || !same(file, name) {
 				return false, err
@@ -120,7 +120,7 @@ func hold(name string, alone bool) (*Lock, error) {
 func (l *Lock) Write(text string) error {
 	_, err := fmt.Fprintf(l.file, "%d %s %s\n", os.Getpid(), startOf(os.Getpid()), text)
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
-		return nil // it is locked; only who holds it cannot be told
+		return nil // it is locked; only who holds it cannot be known
 	}
 	if err != nil {
 		return fmt.Errorf("lock %s: %w", l.file.Name(), err)
@@ -147,7 +147,7 @@ func (l *Lock) Release() {
 	_ = l.file.Close() // closing is what releases
 }
 
-// holders are those that have told who they are and still live.
+// holders are those that have written who they are and still live.
 func holders(name string) []Holder {
 	file, err := os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW, 0)
 	if err != nil {
@@ -173,7 +173,7 @@ func holders(name string) []Holder {
 	return list
 }
 
-// startOf tells a process from a later one of the same number: the time at which it started, in ticks
+// startOf distinguishes a process from a later one of the same number: the time at which it started, in ticks
 // since the machine did (proc_pid_stat(5), field 22); "-" where that cannot be read.
 func startOf(pid int) string {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))

@@ -57,7 +57,7 @@ func other(t *testing.T, file string, alone bool) (pid int, end func(force bool)
 	}
 }
 
-func TestTryTellsWhoHoldsIt(t *testing.T) {
+func TestTryReportsWhoHoldsIt(t *testing.T) {
 	for _, row := range []struct{ theirs, mine, free bool }{
 		{theirs: true, mine: true}, {theirs: true, mine: false}, {theirs: false, mine: true}, {theirs: false, mine: false, free: true},
 	} {

@@ -44,12 +44,12 @@ type handler struct {
 func New(injector Injector, registerer prometheus.Registerer, log *slog.Logger) http.Handler {
 	h := newReviewer(injector, registerer, log)
 	for _, method := range []injection.Method{injection.ContainerCredentials, injection.WebIdentity} {
-		h.injected.WithLabelValues(string(method)) // 0 is told as well
+		h.injected.WithLabelValues(string(method)) // 0 is reported as well
 	}
 	return h
 }
 
-// NewUpstream is New with what upstream's webhook does worse: it tells no counter before it first counts,
+// NewUpstream is New with what upstream's webhook does worse: it reports no counter before it first counts,
 // and says that its answers are text.
 func NewUpstream(injector Injector, registerer prometheus.Registerer, log *slog.Logger) http.Handler {
 	h := newReviewer(injector, registerer, log)
@@ -158,7 +158,7 @@ func (h *handler) tell(ctx context.Context, level slog.Level, message string, re
 	}
 }
 
-// concernsPods tells whether a request is about a pod to be created. The webhook's configuration asks
+// concernsPods says whether a request is about a pod to be created. The webhook's configuration asks
 // for no others; a review that does not say what it is about is taken at its object.
 func (r *request) concernsPods() bool {
 	created := r.operation == "" || r.operation == string(admissionv1.Create)

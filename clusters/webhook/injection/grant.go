@@ -94,7 +94,7 @@ func tokenFile(token Token, onWindows bool) string {
 	return file
 }
 
-// windows tells whether the pod asks for a node of Windows.
+// windows says whether the pod asks for a node of Windows.
 func windows(nodeSelector map[string]string) bool {
 	return nodeSelector["kubernetes.io/os"] == "windows" || nodeSelector["beta.kubernetes.io/os"] == "windows"
 }

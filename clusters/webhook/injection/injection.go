@@ -10,12 +10,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Identities tells which service accounts have an association.
+// Identities says which service accounts have an association.
 type Identities interface {
 	Has(namespace, serviceAccount string) bool
 }
 
-// ServiceAccounts tells what service accounts are annotated with.
+// ServiceAccounts says what service accounts are annotated with.
 type ServiceAccounts interface {
 	// Annotations of a service account, and whether it is known.
 	Annotations(namespace, name string) (map[string]string, bool)

@@ -36,7 +36,7 @@ type Member struct {
 	Value []byte
 }
 
-// Is tells whether the member has this name, of letters and digits.
+// Is says whether the member has this name, of letters and digits.
 func (m Member) Is(name string) bool {
 	return len(m.Key) == len(name)+2 && string(m.Key[1:len(m.Key)-1]) == name
 }
@@ -139,7 +139,7 @@ func Text(raw []byte, otherwise string) (string, error) {
 	return text, err
 }
 
-// plain tells whether raw is a string that means itself: nearly every name does.
+// plain says whether raw is a string that means itself: nearly every name does.
 func plain(raw []byte) bool {
 	if raw[0] != '"' {
 		return false

@@ -30,7 +30,7 @@ type Accounts struct {
 }
 
 // New makes Accounts; Run fills them. Within the grace, unless it is 0, the source is asked for an
-// account that the watch did not tell of yet. New registers the counter
+// account that the watch did not report of yet. New registers the counter
 // pod_identity_webhook_missing_sa_count of lookups that ended without an account.
 func New(source Source, grace time.Duration, registerer prometheus.Registerer, log *slog.Logger) (*Accounts, error) {
 	informer := cache.NewSharedInformer(source, &metav1.PartialObjectMetadata{}, 0)

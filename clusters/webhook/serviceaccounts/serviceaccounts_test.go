@@ -13,7 +13,7 @@ import (
 	fcache "k8s.io/client-go/tools/cache/testing"
 )
 
-// cluster is a Source whose watch and whose answers are told by the test.
+// cluster is a Source. The test sets its watch and its answers.
 type cluster struct {
 	*fcache.FakeControllerSource
 	answer *metav1.PartialObjectMetadata

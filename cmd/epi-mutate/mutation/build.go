@@ -51,7 +51,7 @@ func (b Toolchain) Reference(ctx context.Context, binaries string, subjects []Su
 	return nil
 }
 
-// Instrumented builds a subject that tells which of its statements are executed, see reach, and
+// Instrumented builds a subject that says which of its statements are executed, see reach, and
 // returns the folder of the program.
 func (b Toolchain) Instrumented(ctx context.Context, subject Subject) (string, error) {
 	// A copy of the repository: the compiler instruments no file that is only laid over it.

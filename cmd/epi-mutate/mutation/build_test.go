@@ -59,7 +59,7 @@ func TestToolchainBuildsMutantsOverTheSource(t *testing.T) {
 	}
 }
 
-func TestInstrumentedProgramTellsWhatItReaches(t *testing.T) {
+func TestInstrumentedProgramReportsWhatItReaches(t *testing.T) {
 	toolchain := Toolchain{Root: repository(t), Dir: t.TempDir()}
 	if err := os.WriteFile(filepath.Join(toolchain.Root, "cmd/epi-agent/main.go"), []byte("package main\n\nfunc main() { select {} }\n"), 0o644); err != nil {
 		t.Fatal(err)

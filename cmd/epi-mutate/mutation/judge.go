@@ -25,8 +25,8 @@ const (
 	LeftOut Verdict = "left out"
 )
 
-// manyCollateral is how many requirements may fail beside the declared before a mutant is told to be
-// a blunt one.
+// manyCollateral is how many requirements may fail beside the declared before a mutant is
+// reported to be too blunt.
 const manyCollateral = 8
 
 // Result is what a run says of one mutant.

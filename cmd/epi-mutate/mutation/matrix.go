@@ -138,7 +138,7 @@ func (r Result) line() string {
 	return fmt.Sprintf("  %s\t%s\t%s\t%.0fs\t%s", r.Name, r.Verdict, strings.Join(declared, " "), r.Took.Swap+r.Took.Specs, collateral)
 }
 
-// writeRequirements tells by how many mutants each requirement is killed, and which are killed by none.
+// writeRequirements reports by how many mutants each requirement is killed, and which are killed by none.
 func (m *Matrix) writeRequirements(b *strings.Builder) {
 	kills := m.kills()
 	var row []string
@@ -195,7 +195,7 @@ func orNone(list []string) string {
 	return strings.Join(list, " ")
 }
 
-// writeProblems tells the mutants that are not killed, with the specs that say so.
+// writeProblems reports the mutants that are not killed, with the specs that say so.
 func (m *Matrix) writeProblems(b *strings.Builder) {
 	for _, result := range m.Mutants {
 		if result.Warning != "" {

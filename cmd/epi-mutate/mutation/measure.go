@@ -11,8 +11,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/podidentity/epi/reports"
 	"github.com/podidentity/epi/cmd/epi-mutate/mutation/reach"
+	"github.com/podidentity/epi/reports"
 )
 
 // module is the path that the compiler names the repository's files from.
@@ -21,7 +21,7 @@ const module = "github.com/podidentity/epi"
 // decoders is how many run at once: each is a program of its own.
 const decoders = 2
 
-// mostCounters bounds what an instrumented program tells, in bytes.
+// mostCounters bounds what an instrumented program reports, in bytes.
 const mostCounters = 64 << 20
 
 // measure runs every spec alone against instrumented subjects, which is the baseline as well, and
@@ -99,7 +99,7 @@ type gauge struct {
 	before map[string]bool
 }
 
-// reading is what one program told about one spec.
+// reading is what one program reported about one spec.
 type reading struct {
 	spec, program string
 	counters      []byte
@@ -132,7 +132,7 @@ func (g *gauge) discard(ctx context.Context) {
 }
 
 // take notes what was reached while the spec ran. If an instance has come or gone since it began, or
-// does not tell, the spec may have reached anything.
+// does not report, the spec may have reached anything.
 func (g *gauge) take(ctx context.Context, spec string) {
 	after, err := g.read(ctx, func(r reading) {
 		r.spec = spec

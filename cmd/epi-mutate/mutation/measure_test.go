@@ -51,7 +51,7 @@ func (c *instrumented) Instances(context.Context, string, int) (map[string]strin
 }
 
 // What happens between two specs belongs to none; a spec during which an instance ended, or after
-// which one does not tell, may have reached anything.
+// which one does not report, may have reached anything.
 func TestMeasureTakesCountersOfEachSpec(t *testing.T) {
 	c := newInstrumented(t)
 	examine := func(_ context.Context, _ *clusters.Environment, selection Selection) ([]reports.Spec, error) {

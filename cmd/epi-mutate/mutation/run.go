@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/cmd/epi-mutate/mutation/reach"
 	"github.com/podidentity/epi/framework/requirement"
 	"github.com/podidentity/epi/reports"
-	"github.com/podidentity/epi/cmd/epi-mutate/mutation/reach"
 )
 
 // restoreTime bounds putting the reference back, also after the user has stopped the run.
@@ -39,7 +39,7 @@ type Builder interface {
 	Build(ctx context.Context, m Mutant) (string, error)
 	// Discard removes what Build made.
 	Discard(dir string)
-	// Instrumented builds a subject that tells which statements are executed, see reach, and returns
+	// Instrumented builds a subject that says which statements are executed, see reach, and returns
 	// the folder of the program.
 	Instrumented(ctx context.Context, subject Subject) (string, error)
 }
@@ -55,7 +55,7 @@ type Selection struct {
 	// Enough, if set, is asked after each spec whether to stop: what has not ended then is not among
 	// the records.
 	Enough func([]reports.Spec) bool
-	// Began and Ended, if set, are told each spec before it begins and after it ended.
+	// Began and Ended, if set, are given each spec before it begins and after it ended.
 	Began func(name string)
 	Ended func(reports.Spec)
 }
@@ -82,7 +82,7 @@ type Run struct {
 	Known map[string]Result
 	// Until, if set, is when no further mutant begins: it is not in the matrix then.
 	Until time.Time
-	// Grown, if set, is told the matrix after each mutant.
+	// Grown, if set, receives the matrix after each mutant.
 	Grown func(*Matrix)
 }
 
@@ -101,7 +101,7 @@ func (e *BaselineError) Error() string {
 
 // Do examines every mutant, those of one subject after the other, and puts the reference back
 // whatever happens. An error says that the run ended before its end; that a mutant is not killed, or
-// not even built, is told in its result alone.
+// not even built, is reported in its result alone.
 func (r Run) Do(ctx context.Context) (*Matrix, error) {
 	matrix := &Matrix{Scope: r.Scope, Started: time.Now().UTC()}
 	defer matrix.clock()

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/podidentity/epi/reports"
 	"github.com/podidentity/epi/cmd/epi-mutate/mutation/reach"
+	"github.com/podidentity/epi/reports"
 )
 
 // Scope is which specs are run on a mutant.

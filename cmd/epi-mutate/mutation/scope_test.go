@@ -6,8 +6,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/podidentity/epi/reports"
 	"github.com/podidentity/epi/cmd/epi-mutate/mutation/reach"
+	"github.com/podidentity/epi/reports"
 )
 
 func TestReachedSelectsDeclaredAndReaching(t *testing.T) {

@@ -206,7 +206,7 @@ func describe(node *yaml.Node) string {
 	}
 }
 
-// yamlLine is how the library's parser tells the line.
+// yamlLine is how the library's parser reports the line.
 var yamlLine = regexp.MustCompile(`^(?:yaml: )?line (\d+): `)
 
 func syntaxError(err error) *Error {

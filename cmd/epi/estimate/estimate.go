@@ -1,4 +1,4 @@
-// Package estimate tells how long work that is done in parts, some of them side by side, still takes. It goes by how
+// Package estimate says how long work that is done in parts, some of them side by side, still takes. It goes by how
 // long the same parts took an earlier time.
 package estimate
 
@@ -77,7 +77,7 @@ func (e *Estimate) End(part string, took time.Duration) {
 	}
 }
 
-// Left is how long what is not done takes from now, and whether that can be told.
+// Left is how long what is not done takes from now, and whether that can be known.
 func (e *Estimate) Left(now time.Time) (time.Duration, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -110,7 +110,7 @@ func injected(pod *corev1.Pod) bool {
 }
 
 // End ends the watch and returns the pods in the order of their admission, with what the calls of AWS tell of each; nil
-// calls for an AWS that does not tell.
+// calls for an AWS that does not report.
 func (w *Watch) End(calls []control.Call) []reports.PodStart {
 	w.stop()
 	w.mu.Lock()

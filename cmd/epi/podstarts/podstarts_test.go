@@ -70,7 +70,7 @@ func TestOnlyTheNewestPodsAreKept(t *testing.T) {
 	}
 }
 
-func TestCallsTellWhenAPodWasFirstServed(t *testing.T) {
+func TestCallsReportWhenAPodWasFirstServed(t *testing.T) {
 	_, at := moments()
 	const uuid = "a3cbf5fe-da77-4efc-8102-ae0098203ba7"
 	principal := func(pod string) string { return "arn:aws:sts::123456789012:assumed-role/r/eks-epi-" + pod + "-" + uuid }

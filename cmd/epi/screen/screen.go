@@ -23,7 +23,7 @@ const (
 	patience = 2 * time.Second
 )
 
-// Source tells what still runs.
+// Source says what still runs.
 type Source interface {
 	// Draw returns it in at most rows lines of at most columns columns, for a terminal.
 	Draw(columns, rows int) []string
@@ -48,8 +48,8 @@ type Screen struct {
 	drawn []int
 }
 
-// New starts a screen on w. Size tells the terminal's size, at each drawing anew; where it is nil or
-// tells zero, nothing is redrawn. The caller must Close the screen.
+// New starts a screen on w. Size reports the terminal's size, at each drawing anew; where it is nil or
+// reports zero, nothing is redrawn. The caller must Close the screen.
 func New(w io.Writer, source Source, size func() (columns, rows int)) *Screen {
 	s := &Screen{
 		w: w, source: source, size: size,

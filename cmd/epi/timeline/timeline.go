@@ -52,7 +52,7 @@ const every = 2 * time.Second
 // mostSamples bounds the memory of a run that takes days.
 const mostSamples = 50_000
 
-// Watch samples what uses the processors until ctx ends. Where the kernel does not tell it returns at once.
+// Watch samples what uses the processors until ctx ends. Where the kernel does not report it returns at once.
 func (t *Timeline) Watch(ctx context.Context) {
 	before, err := read("/proc")
 	if err != nil {
@@ -90,7 +90,7 @@ type event struct {
 	Args  map[string]any `json:"args,omitempty"`
 }
 
-// mostPrograms are told apart; the others are one.
+// mostPrograms are distinguished; the others are one.
 const mostPrograms = 12
 
 // Write writes what was collected. Times count from the first span.

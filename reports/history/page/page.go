@@ -35,7 +35,7 @@ type Options struct {
 // Written is what was written.
 type Written struct {
 	Runs, Reports int
-	// Damages are the files of the store that could not be read. They are told on the pages, too.
+	// Damages are the files of the store that could not be read. They are shown on the pages, too.
 	Damages []history.Damage
 }
 
@@ -116,7 +116,7 @@ func (s *site) reports(dir string, store history.Store, options Options) (int, e
 		writers.Go(func() {
 			for record := range next {
 				run, err := store.Read(record.File)
-				if err != nil { // the store is damaged, which is told, and no reason to write no pages
+				if err != nil { // the store is damaged, which is reported, and no reason to write no pages
 					mu.Lock()
 					s.lost = append(s.lost, history.Damage{File: record.File, Err: err})
 					mu.Unlock()

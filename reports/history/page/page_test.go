@@ -243,7 +243,7 @@ func TestAnEmptyStoreHasAPage(t *testing.T) {
 	}
 }
 
-func TestDamageIsTold(t *testing.T) {
+func TestDamageIsReported(t *testing.T) {
 	store := storeOf(t, eventful(3))
 	files, err := filepath.Glob(filepath.Join(store.Dir(), "runs", "*", "*"))
 	if err != nil || len(files) != 3 {

@@ -30,7 +30,7 @@ func compileAction(raw string) actionPattern {
 }
 
 // serviceSet has a bit for each of 64 classes of services: most statements are about other services
-// than the request's, and one comparison of numbers tells.
+// than the request's, and one comparison of numbers reports.
 type serviceSet uint64
 
 const allServices = ^serviceSet(0)
@@ -57,7 +57,7 @@ func (p *actionPattern) matches(service, name string) bool {
 	return p.any || (p.service == service || p.anyService) && p.name.matches(name, nil)
 }
 
-// MatchAction tells whether a string of an Action element, such as "s3:Get*", matches an action.
+// MatchAction says whether a string of an Action element, such as "s3:Get*", matches an action.
 func MatchAction(pattern, action string) bool {
 	p := compileAction(pattern)
 	service, name, _ := strings.Cut(strings.ToLower(action), ":")

@@ -141,7 +141,7 @@ func newValue(op operator, text string, variables bool) conditionValue {
 	return v
 }
 
-// holds tells whether the condition is true of the request.
+// holds says whether the condition is true of the request.
 func (c *condition) holds(context Context) bool {
 	values := context[c.key]
 	switch {

@@ -68,7 +68,7 @@ type Policies struct {
 	Resource *Named
 }
 
-// Kind tells which kind of policy decided.
+// Kind says which kind of policy decided.
 type Kind string
 
 // The kinds of policy, as AWS's error messages name them.

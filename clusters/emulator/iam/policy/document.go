@@ -35,7 +35,7 @@ type Statement struct {
 	// Index counts statements from 0 in the order of the document.
 	Index int
 	Sid   string
-	// Deny tells the Effect.
+	// Deny reports the Effect.
 	Deny bool
 
 	// where the statement and its elements stand in the document.
@@ -80,7 +80,7 @@ func (s *Statement) Keys() []string {
 	return keys
 }
 
-// NotAction tells whether the Actions are those of a NotAction element.
+// NotAction says whether the Actions are those of a NotAction element.
 func (s *Statement) NotAction() bool { return s.notAction }
 
 // Resources returns the strings of the Resource or NotResource element as they are written: "*" or

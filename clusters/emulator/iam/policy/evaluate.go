@@ -94,7 +94,7 @@ func (e *evaluation) decide(policies *Policies) Decision {
 }
 
 // read looks for a deny and, if f has none yet, for an allow. It leaves what it found in f and
-// tells whether that is a deny.
+// says whether that is a deny.
 func (e *evaluation) read(named *Named, f *found) (denied bool) {
 	for i := range named.Document.Statements {
 		statement := &named.Document.Statements[i]
@@ -136,7 +136,7 @@ func (e *evaluation) named(s *Statement) grant {
 	return s.named(&e.request.Principal)
 }
 
-// applies tells whether action, resource and conditions of the statement fit the request.
+// applies says whether action, resource and conditions of the statement fit the request.
 //
 // A variable that the request cannot fill is like no text at all, for both effects
 // (reference_policies_variables, "Policy variables with no value"): a resource or a condition with it does

@@ -44,7 +44,7 @@ var multivalued = map[string]bool{
 	"sts:transitivetagkeys":       true,
 }
 
-// isMultivalued tells whether a key, in lower case, is multivalued by definition. The claim amr of a
+// isMultivalued says whether a key, in lower case, is multivalued by definition. The claim amr of a
 // web identity is, whatever provider made it: how somebody was authenticated is a list.
 func isMultivalued(key string) bool {
 	return multivalued[key] || strings.HasSuffix(key, ":amr") && !strings.HasPrefix(key, "aws:")

@@ -266,7 +266,7 @@ func TestMultivaluedKeys(t *testing.T) {
 	}
 }
 
-// conditionHolds tells whether a condition is true of a request with the values of one key.
+// conditionHolds says whether a condition is true of a request with the values of one key.
 func conditionHolds(t *testing.T, condition, key string, request values) bool {
 	t.Helper()
 	context := Context{}

@@ -161,7 +161,7 @@ func (p *pattern) matches(s string, context Context) bool {
 	case suffixForm:
 		return strings.HasSuffix(s, p.text)
 	}
-	// The first byte tells most texts apart.
+	// The first byte reports most texts apart.
 	if p.text != "" && (s == "" || s[0] != p.text[0] || !strings.HasPrefix(s, p.text)) {
 		return false
 	}

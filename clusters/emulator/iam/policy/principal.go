@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// grant tells how directly a Principal element names a principal: that decides which other
+// grant says how directly a Principal element names a principal: that decides which other
 // policies still count (reference_policies_evaluation-logic, "Resource-based policies").
 type grant uint8
 
@@ -125,7 +125,7 @@ func (p *principalPattern) names(who *Principal) grant {
 	return notGranted
 }
 
-// named tells how the statement's Principal element names who. A NotPrincipal names everyone that it
+// named says how the statement's Principal element names who. A NotPrincipal names everyone that it
 // does not except.
 func (s *Statement) named(who *Principal) grant {
 	if s.notPrincipal {
@@ -141,7 +141,7 @@ func (s *Statement) named(who *Principal) grant {
 	return best
 }
 
-// excepts tells whether a NotPrincipal element lists who in every form in which AWS may check: the
+// excepts says whether a NotPrincipal element lists who in every form in which AWS may check: the
 // account and the user; or the account, the role and the role's session. Where one is missing "the
 // policy might deny access to the entire account" or role (reference_policies_elements_notprincipal), and
 // here it always does.

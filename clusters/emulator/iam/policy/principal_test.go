@@ -121,7 +121,7 @@ func TestBind(t *testing.T) {
 	}
 }
 
-// TestShown: a principal is told by its ARN, and by its unique ID when nothing has it any more
+// TestShown: a principal is reported by its ARN, and by its unique ID when nothing has it any more
 // (https://repost.aws/knowledge-center/iam-resource-policy-format). The rest of the text stays as it is.
 func TestShown(t *testing.T) {
 	const text = `{"Version":"2012-10-17", "Statement":[

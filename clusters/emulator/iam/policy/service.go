@@ -36,7 +36,7 @@ var (
 	serviceRegion  = regexp.MustCompile(`\.[a-z]{2,4}(-[a-z]+)+-[0-9]$`)
 )
 
-// isService tells whether a service principal exists, as far as is known here.
+// isService says whether a service principal exists, as far as is known here.
 func isService(principal string) bool {
 	for _, domain := range serviceDomains {
 		if name, ok := strings.CutSuffix(principal, domain); ok {
@@ -59,7 +59,7 @@ func serviceProblem(principal string) string {
 	return problem + " (the emulator knows no such service principal)"
 }
 
-// isNear tells whether one letter more or less, or another one, makes one text of the other.
+// isNear says whether one letter more or less, or another one, makes one text of the other.
 func isNear(a, b string) bool {
 	if len(a) > len(b) {
 		a, b = b, a

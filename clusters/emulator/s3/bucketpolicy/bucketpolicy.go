@@ -1,4 +1,4 @@
-// Package bucketpolicy reads bucket policies as S3 does when one is put on a bucket, and tells whether one
+// Package bucketpolicy reads bucket policies as S3 does when one is put on a bucket, and says whether one
 // is public. Page names are of https://docs.aws.amazon.com/AmazonS3/latest/userguide/.
 package bucketpolicy
 
@@ -18,7 +18,7 @@ const MaxSize = 20 << 10
 type Policy struct {
 	// Named is the policy for decisions.
 	Named policy.Named
-	// Public tells that it lets in more than S3 calls non-public.
+	// Public says that it lets in more than S3 calls non-public.
 	Public bool
 	// Bound are the unique IDs that principals were tied to; nil for none.
 	Bound map[string]string
@@ -89,7 +89,7 @@ func Read(bucket, text string) (*Policy, error) {
 // ErrPrincipal is for a principal that does not exist.
 var ErrPrincipal = &Error{Message: "Invalid principal in policy"}
 
-// explain takes the problem without the place, which S3 does not tell.
+// explain takes the problem without the place, which S3 does not report.
 func explain(err error) error {
 	if parse, ok := errors.AsType[*policy.ParseError](err); ok {
 		if strings.HasPrefix(parse.Problem, "Vendor ") {
@@ -100,7 +100,7 @@ func explain(err error) error {
 	return &Error{Message: err.Error()}
 }
 
-// within tells whether a resource can only be the bucket or its objects: "arn:aws:s3:::" and the name,
+// within says whether a resource can only be the bucket or its objects: "arn:aws:s3:::" and the name,
 // whatever wildcards come after the slash.
 func within(resource, arn string) bool {
 	rest, ok := strings.CutPrefix(resource, arn)
@@ -158,7 +158,7 @@ func checkStatement(s *policy.Statement) error {
 	return nil
 }
 
-// covers tells whether an action, which may have wildcards, is one of S3's of some kinds.
+// covers says whether an action, which may have wildcards, is one of S3's of some kinds.
 func covers(action string, kinds ...string) bool {
 	return slices.ContainsFunc(kinds, func(kind string) bool {
 		return slices.ContainsFunc(actions[kind], func(name string) bool { return policy.MatchAction(action, name) })

@@ -61,7 +61,7 @@ func isPublic(text string) (bool, error) {
 	}), nil
 }
 
-// everyone tells whether the principal is "*", by itself or among others.
+// everyone says whether the principal is "*", by itself or among others.
 func (s *statement) everyone() bool {
 	var text string
 	if json.Unmarshal(s.Principal, &text) == nil {
@@ -99,7 +99,7 @@ func (s *statement) narrowed() bool {
 	return false
 }
 
-// fixed tells whether value has no wildcard and no variable, and as an address is not of a very broad range:
+// fixed says whether value has no wildcard and no variable, and as an address is not of a very broad range:
 // "broader than /8 for IPv4 and /32 for IPv6".
 func fixed(key, value string) bool {
 	if value == "" {

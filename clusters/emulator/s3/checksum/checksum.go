@@ -83,13 +83,13 @@ func (a Algorithm) Sum(data []byte) string {
 	return base64.StdEncoding.EncodeToString(h.Sum(nil))
 }
 
-// Valid tells whether text has the form of a checksum: base64 of as many bytes as it has.
+// Valid says whether text has the form of a checksum: base64 of as many bytes as it has.
 func (a Algorithm) Valid(text string) bool {
 	sum, err := base64.StdEncoding.DecodeString(text)
 	return err == nil && len(sum) == a.hash().Size()
 }
 
-// Type tells what a checksum of a multipart upload is of.
+// Type says what a checksum of a multipart upload is of.
 type Type string
 
 // The types.
@@ -106,7 +106,7 @@ func (a Algorithm) DefaultType() Type {
 	return Composite
 }
 
-// Allows tells whether there are checksums of type t: CRCs can be of the full object, and all but
+// Allows says whether there are checksums of type t: CRCs can be of the full object, and all but
 // CRC64NVME composite.
 func (a Algorithm) Allows(t Type) bool {
 	switch t {

@@ -121,7 +121,7 @@ type BucketList struct {
 	Max   int
 }
 
-// Buckets lists buckets by name, and tells whether there are more.
+// Buckets lists buckets by name, and says whether there are more.
 func (s *Store) Buckets(list BucketList) (found []*Bucket, more bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

@@ -26,7 +26,7 @@ type Item struct {
 // Page of a listing.
 type Page struct {
 	Items []Item
-	// Truncated tells that there is more after the last item.
+	// Truncated says that there is more after the last item.
 	Truncated bool
 }
 
@@ -57,7 +57,7 @@ func (l *List) start() string {
 	return l.After + "\x00"
 }
 
-// afterCommon tells whether After is a common prefix.
+// afterCommon says whether After is a common prefix.
 func (l *List) afterCommon() bool {
 	if !strings.HasPrefix(l.After, l.Prefix) {
 		return false

@@ -33,7 +33,7 @@ type Upload struct {
 	Fields       []Field `json:"fields"`
 	Tags         []Tag   `json:"tags"`
 	StorageClass string  `json:"storageClass"`
-	// Algorithm and Type of the object's checksum. Declared tells that the client asked for the algorithm,
+	// Algorithm and Type of the object's checksum. Declared says that the client asked for the algorithm,
 	// and so that it must send the checksums of parts if Type is composite.
 	Algorithm checksum.Algorithm `json:"algorithm"`
 	Type      checksum.Type      `json:"type"`
@@ -122,7 +122,7 @@ func (s *Store) PutPart(bucketName, key, id string, info Part, data []byte) (Par
 	return p.Part, nil
 }
 
-// Parts lists the parts of an upload after a number, at most limit, and tells whether there are more. It
+// Parts lists the parts of an upload after a number, at most limit, and says whether there are more. It
 // fails like Upload.
 func (s *Store) Parts(bucketName, key, id string, after, limit int) (u *Upload, parts []Part, more bool, err error) {
 	s.mu.RLock()

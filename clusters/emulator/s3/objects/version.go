@@ -152,7 +152,7 @@ func (s *Store) put(b *bucket, v Version, condition Condition) (*Version, error)
 	return &v, nil
 }
 
-// Deleted tells what a deletion did.
+// Deleted says what a deletion did.
 type Deleted struct {
 	// Marker is set when a delete marker was made or, with a version's ID, removed.
 	Marker bool

@@ -1,4 +1,4 @@
-// Pause holds the namespaces of a pod: it waits to be told to end and reaps orphans meanwhile.
+// Pause holds the namespaces of a pod: it waits for the signal to end and reaps orphans meanwhile.
 package main
 
 import (

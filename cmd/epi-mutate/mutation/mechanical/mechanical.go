@@ -187,7 +187,7 @@ func (f *finder) visit(node ast.Node) bool {
 		return false
 	case *ast.CallExpr:
 		return !writesForPeople(node)
-	case *ast.KeyValueExpr: // what a metric is for is told to people
+	case *ast.KeyValueExpr: // the description of a metric is for people
 		key, ok := node.Key.(*ast.Ident)
 		return !ok || key.Name != "Help"
 	case *ast.BinaryExpr:

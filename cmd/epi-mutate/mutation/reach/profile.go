@@ -25,7 +25,7 @@ const hashFrom, hashTo = 24, 40
 // decodeTime bounds the decoding of one set of counters.
 const decodeTime = time.Minute
 
-// Decode makes a profile of what an instrumented program told, with the toolchain's own decoder.
+// Decode makes a profile of what an instrumented program reported, with the toolchain's own decoder.
 // Files are named from the root of the module.
 func Decode(ctx context.Context, module string, meta, counters []byte) ([]Executed, error) {
 	if len(meta) < hashTo {

@@ -1,4 +1,4 @@
-// Package reach tells which specs reach which statements of the programs under test, by the coverage
+// Package reach says which specs reach which statements of the programs under test, by the coverage
 // counters of instrumented builds: a mutant need only be examined with the specs that can notice it.
 package reach
 

@@ -9,7 +9,7 @@ import (
 	"os"
 )
 
-func TestReachingTellsWhoCanNotice(t *testing.T) {
+func TestReachingReportsWhoCanNotice(t *testing.T) {
 	at := func(from, to, count int) Executed { return Executed{Block{"clusters/agent/a.go", from, to}, count} }
 	var m Map
 	m.Startup([]Executed{at(1, 3, 1), at(5, 9, 0), at(11, 12, 0), at(14, 15, 0)})
@@ -53,7 +53,7 @@ func TestParseRefusesWhatIsNoProfile(t *testing.T) {
 }
 
 // The bytes that runtime/coverage writes, from a program that is built as the subjects are.
-func TestDecodeReadsWhatAProgramTells(t *testing.T) {
+func TestDecodeReadsWhatAProgramReports(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"go.mod": "module example.org/m\n\ngo 1.25\n",
