@@ -206,7 +206,8 @@ type Difference struct {
 	Change *Change `json:"change,omitempty"`
 	// P of a difference at least as large if there were none.
 	P float64 `json:"p"`
-	// Verdict is NoDifference, Better, Worse, Different, Same or TooFew.
+	// Verdict is "no difference shown", "better", "worse", "different" where neither is better, "the same" or
+	// "too few measurements".
 	Verdict string `json:"verdict"`
 	// Within is what "the same" means: at most this share more or less; of counts so much more or less, in Unit.
 	Within float64 `json:"within,omitempty"`
@@ -215,7 +216,7 @@ type Difference struct {
 	Pairs   int  `json:"pairs,omitempty"`
 	// Regressed says that it is shown to be worse than the baseline with the tolerance on top.
 	Regressed bool `json:"regressed,omitempty"`
-	// Limited says why nobody can say whether it did regress: the generator was the limit.
+	// Limited says why it is not known whether it regressed: the generator was the limit.
 	Limited string `json:"limited,omitempty"`
 }
 

@@ -48,7 +48,7 @@ type Run struct {
 	Bench *Bench `json:"bench,omitempty"`
 	// Absences are when a part of the environment was not there.
 	Absences []Absence `json:"absences,omitempty"`
-	// Calls are what AWS was asked while the specs ran, where it reports, by service and operation.
+	// Calls are what AWS was asked while the specs ran, where AWS reports it, by service and operation.
 	Calls []Calls `json:"calls,omitempty"`
 	// Pods are those of the specs that were seen to start, the newest of many.
 	Pods []PodStart `json:"pods,omitempty"`
