@@ -115,13 +115,32 @@ func (a *app) describe(err error) string {
 
 // describeInterrupt says what a command that was interrupted has left.
 func (a *app) describeInterrupt(err error) string {
-	if remedy := clusters.Remedy(err); remedy != "" {
-		return "Interrupted: " + strings.TrimPrefix(describe(err), "Error: ")
+	if wrong := beside(err); clusters.Remedy(wrong) != "" {
+		return "Interrupted: " + strings.TrimPrefix(describe(wrong), "Error: ")
 	}
 	if outcome := a.interrupts.outcome(); outcome != "" {
 		return "Interrupted: " + outcome + "\n"
 	}
 	return ""
+}
+
+// beside is what of an error is not the interrupt's doing, such as a removal after it that failed; nil if nothing is.
+func beside(err error) error {
+	if !errors.Is(err, context.Canceled) {
+		return err
+	}
+	switch e := err.(type) { //nolint:errorlint // it takes the tree apart
+	case interface{ Unwrap() []error }:
+		var rest []error
+		for _, part := range e.Unwrap() {
+			rest = append(rest, beside(part))
+		}
+		return errors.Join(rest...)
+	case interface{ Unwrap() error }:
+		return beside(e.Unwrap())
+	default:
+		return nil
+	}
 }
 
 // commandLine is a command of epi's that the user can type as it is, about the same folders.

@@ -62,3 +62,29 @@ func TestACopiedBinarySaysWhatItLacks(t *testing.T) {
 		t.Errorf("%+v", check)
 	}
 }
+
+// What fails because of an interrupt has no remedy of its own: what the command leaves is told instead. A removal
+// that fails after it is told, with its remedy.
+func TestInterruptsAreNoFaultOfTheEngine(t *testing.T) {
+	stopped := &interruptedError{signal: syscall.SIGINT}
+	listing := &clusters.EnvironmentError{Doing: "list nodes", Err: fmt.Errorf("run docker: %w", stopped), Remedy: "see what the engine says"}
+	removal := &clusters.EnvironmentError{Doing: "remove node", Err: errors.New("it cannot be stopped"), Remedy: "kill it"}
+	for name, row := range map[string]struct {
+		err  error
+		says string
+	}{
+		"nothing":                    {nil, "Interrupted: finish with: epi down\n"},
+		"the interrupt":              {stopped, "Interrupted: finish with: epi down\n"},
+		"a question that it ended":   {listing, "Interrupted: finish with: epi down\n"},
+		"several of them":            {fmt.Errorf("down: %w", errors.Join(listing, stopped)), "Interrupted: finish with: epi down\n"},
+		"a removal after it":         {removal, "Interrupted: remove node: it cannot be stopped\nHint: kill it\n"},
+		"both":                       {errors.Join(listing, removal), "Interrupted: remove node: it cannot be stopped\nHint: kill it\n"},
+		"both, in an error of epi's": {&clusters.EnvironmentError{Doing: "up", Err: errors.Join(stopped, removal), Remedy: "see"}, "Interrupted: remove node: it cannot be stopped\nHint: kill it\n"},
+	} {
+		a := &app{interrupts: &interrupts{}}
+		a.interrupts.at(work{doing: "removing", ended: func() string { return "finish with: epi down" }})
+		if said := a.describeInterrupt(row.err); said != row.says {
+			t.Errorf("%s: %q, want %q", name, said, row.says)
+		}
+	}
+}
