@@ -30,6 +30,9 @@ func FindDirs(given Dirs, lookupEnv func(string) (string, bool)) (Dirs, error) {
 			continue
 		}
 		home, err := os.UserHomeDir()
+		if err == nil && !filepath.IsAbs(home) {
+			err = fmt.Errorf("the home folder %q is not an absolute path", home)
+		}
 		if err != nil {
 			return given, fmt.Errorf("find a folder for epi's state: %w; set --state-dir and --cache-dir", err)
 		}
