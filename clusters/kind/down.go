@@ -269,7 +269,7 @@ func (c *creation) explain(ctx context.Context, err error) error {
 	}
 	for _, name := range names {
 		if logs, logErr := c.engine.Output(ctx, "logs", "--tail", "15", name); logErr == nil {
-			err = fmt.Errorf("%w\nlast lines of node %s:\n%s", err, name, logs)
+			err = fmt.Errorf("%w\nlast lines of node %s:\n%s", err, name, lastLines(logs, 15))
 		}
 	}
 	if strings.Contains(err.Error(), "Too many open files") {
@@ -282,7 +282,12 @@ func (c *creation) explain(ctx context.Context, err error) error {
 	return err
 }
 
+// controls are what a program writes to move and to colour on a terminal (ECMA-48), such as systemd in a node.
+var controls = regexp.MustCompile(`\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]|[\x00-\x08\x0b-\x1f\x7f]`)
+
+// lastLines are the last n lines of what a program wrote, as text.
 func lastLines(text string, n int) string {
+	text = controls.ReplaceAllString(text, "")
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }

@@ -100,3 +100,16 @@ func TestOnlyImagesOfEpisMakingAreItsOwn(t *testing.T) {
 		}
 	}
 }
+
+// What systemd prints on a node's console has colours and carriage returns (ECMA-48), which are no text of an error.
+func TestLastLinesAreText(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "", "a\nb\nc\n": "b\nc", "a": "a", "a\tb": "a\tb",
+		"x\r\n[  \x1b[0;32mOK\x1b[0m  ] Started \x1b[0;1;39msystemd\x1b[0m.\r\n": "x\n[  OK  ] Started systemd.",
+		"\x1b]0;title\x07a\x1b[?2004h\x1b[2K\n\x1bM\x1b(Bb\x00":                  "a\nb",
+	} {
+		if got := lastLines(text, 2); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
