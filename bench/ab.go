@@ -149,7 +149,7 @@ func (ab AB) executePairs(ctx context.Context, attempt *measure.Attempt, compari
 			continue
 		}
 		comparison.look(over)
-		progress.Start(fmt.Sprintf("After %s: %s", plural(pair+1, "pair"), comparison.state())).End(nil)
+		progress.Start(fmt.Sprintf("After %s: %s", reports.Plural(pair+1, "pair"), comparison.state())).End(nil)
 		if over {
 			return
 		}
@@ -208,11 +208,4 @@ func (ab AB) who() string {
 		list = append(list, strings.Join(append([]string{v.Name + " is " + v.Image}, v.Args...), " "))
 	}
 	return strings.Join(list, ", ")
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/podidentity/epi/bench/stats"
+	"github.com/podidentity/epi/reports"
 )
 
 // Rough times on a machine with two cores: to start an agent, and to execute a scenario in addition to the
@@ -41,13 +42,13 @@ func (ab AB) plan() []string {
 	ends := "when all of them are concluded"
 	switch {
 	case ab.Pairs > 0:
-		pairs, looks, ends = ab.Pairs, []int{ab.Pairs}, fmt.Sprintf("after %s", plural(ab.Pairs, "pair"))
+		pairs, looks, ends = ab.Pairs, []int{ab.Pairs}, fmt.Sprintf("after %s", reports.Plural(ab.Pairs, "pair"))
 	default:
 		ends += fmt.Sprintf(", at the latest after %s (--time)", ab.Time)
 	}
-	length := fmt.Sprintf("about %s a pair, so up to %s", pair.Round(time.Second), plural(max(pairs, 1), "pair"))
+	length := fmt.Sprintf("about %s a pair, so up to %s", pair.Round(time.Second), reports.Plural(max(pairs, 1), "pair"))
 	if ab.Pairs > 0 {
-		length = fmt.Sprintf("about %s for %s", (time.Duration(pairs) * pair).Round(time.Second), plural(pairs, "pair"))
+		length = fmt.Sprintf("about %s for %s", (time.Duration(pairs) * pair).Round(time.Second), reports.Plural(pairs, "pair"))
 	}
 	head := []string{
 		fmt.Sprintf("Plan: agents A and B alternately, %s. It ends %s.", length, ends),

@@ -119,7 +119,7 @@ func (c *comparison) state() string {
 			}
 		}
 	}
-	text := fmt.Sprintf("%d of %s concluded", done, plural(c.primaries, "primary measure"))
+	text := fmt.Sprintf("%d of %s concluded", done, reports.Plural(c.primaries, "primary measure"))
 	if len(open) > 0 {
 		text += ", open: " + strings.Join(open, ", ")
 	}
@@ -314,5 +314,5 @@ func (c *comparison) method() string {
 		"at most one shows a difference. Measured values are compared by the ratios of their pairs (t test of the logarithms), counts by their rates, "+
 		"with the over-dispersion of the repeats (quasi-likelihood, score intervals). The same means: within %.3g%%, or within %.3g in 100 requests for counts. "+
 		"Secondary measures: of those that are reported to differ at most one in twenty is wrong (Benjamini and Hochberg).",
-		plural(c.primaries, "primary measure"), c.looks, 100*c.within, 100*c.within*counted)
+		reports.Plural(c.primaries, "primary measure"), c.looks, 100*c.within, 100*c.within*counted)
 }

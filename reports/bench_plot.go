@@ -300,7 +300,7 @@ func (v Interval) failures() float64 {
 }
 
 func (v Interval) text() string {
-	text := fmt.Sprintf("%.4g to %.4g s: %s", v.From, v.From+v.Seconds, plural(int(v.Requests), "request"))
+	text := fmt.Sprintf("%.4g to %.4g s: %s", v.From, v.From+v.Seconds, Plural(int(v.Requests), "request"))
 	if v.Failed > 0 {
 		text += fmt.Sprintf(", %d failed", v.Failed)
 	}

@@ -89,7 +89,7 @@ func (s *summary) differences(bench Bench) {
 	}
 	for _, verdict := range silentVerdicts {
 		if n := unseen[verdict]; n > 0 {
-			s.text(" ", s.paint(dim, "-"), 3, fmt.Sprintf("%s: %s", plural(n, "measure"), verdict), "")
+			s.text(" ", s.paint(dim, "-"), 3, fmt.Sprintf("%s: %s", Plural(n, "measure"), verdict), "")
 		}
 	}
 	s.out.WriteByte('\n')
@@ -118,7 +118,7 @@ func (b *Bench) compared() string {
 func (b *Bench) where() string {
 	var parts []string
 	for _, m := range b.Machines {
-		parts = append(parts, fmt.Sprintf("%s (%s, %s, %s)", m.Name, m.CPU, plural(m.Cores, "core"), Quantity(float64(m.Memory), "B")))
+		parts = append(parts, fmt.Sprintf("%s (%s, %s, %s)", m.Name, m.CPU, Plural(m.Cores, "core"), Quantity(float64(m.Memory), "B")))
 	}
 	var sentences []string
 	if len(parts) > 0 {

@@ -140,7 +140,7 @@ func (s Scenario) limited() []string {
 // why is the reason for an outcome other than a pass.
 func (s Scenario) why() string {
 	if s.Failure != nil {
-		return firstLine(s.Failure.Message)
+		return FirstLine(s.Failure.Message)
 	}
 	return s.Reason
 }

@@ -74,10 +74,10 @@ func (r Run) benchComments() string {
 	}
 	say("environment", r.Environment.Name)
 	for _, m := range r.Bench.Machines {
-		say("machine", fmt.Sprintf("%s, %s, %s", m.Name, plural(m.Cores, "core"), Quantity(float64(m.Memory), "B")))
+		say("machine", fmt.Sprintf("%s, %s, %s", m.Name, Plural(m.Cores, "core"), Quantity(float64(m.Memory), "B")))
 	}
 	if g := r.Bench.Generator; g.Ceiling > 0 {
-		say("generator", fmt.Sprintf("%s, ceiling %.0f req/s, p99 %s at %.0f req/s", plural(g.Pods, "pod"), g.Ceiling, Quantity(g.P99, "sec"), g.Rate))
+		say("generator", fmt.Sprintf("%s, ceiling %.0f req/s, p99 %s at %.0f req/s", Plural(g.Pods, "pod"), g.Ceiling, Quantity(g.P99, "sec"), g.Rate))
 	}
 	say("seed", fmt.Sprint(r.Bench.Seed))
 	for _, scenario := range r.Bench.Scenarios {

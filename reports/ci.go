@@ -26,7 +26,7 @@ func WriteAnnotations(w io.Writer, run Run) error {
 		commands = append(commands, "::"+level+" "+properties+"::"+message)
 	}
 	for _, problem := range run.Problems {
-		message := firstLine(plain(problem.Message))
+		message := FirstLine(plain(problem.Message))
 		if problem.Remedy != "" {
 			message += "\nRemedy: " + plain(problem.Remedy)
 		}
@@ -145,7 +145,7 @@ func (r Run) summaryOfFailures(b *strings.Builder) {
 		first := cause.specs[0]
 		fmt.Fprintf(b, "<details open><summary>%s %s", mark, markdown(titled(first)))
 		if more := len(cause.specs) - 1; more > 0 {
-			fmt.Fprintf(b, " and %s of the same cause", plural(more, "spec"))
+			fmt.Fprintf(b, " and %s of the same cause", Plural(more, "spec"))
 		}
 		b.WriteString("</summary>\n\n")
 		message := first.Reason
@@ -176,7 +176,7 @@ func (r Run) summaryOfFailures(b *strings.Builder) {
 		fmt.Fprintf(b, "\nAgain:\n\n%s</details>\n\n", fenced(r.rerunAll(cause.specs)))
 	}
 	if more := len(causes) - summaryFailures; more > 0 {
-		fmt.Fprintf(b, "… and %s more\n\n", plural(more, "cause"))
+		fmt.Fprintf(b, "… and %s more\n\n", Plural(more, "cause"))
 	}
 }
 
@@ -247,7 +247,7 @@ func (r Run) summaryOfBench(b *strings.Builder) {
 		}
 	}
 	if left > 0 {
-		fmt.Fprintf(b, "\n%s more: no difference shown, or in bench.json.\n", plural(left, "measure"))
+		fmt.Fprintf(b, "\n%s more: no difference shown, or in bench.json.\n", Plural(left, "measure"))
 	}
 	b.WriteByte('\n')
 	for _, threshold := range r.Bench.Thresholds {

@@ -243,7 +243,7 @@ func (r Run) junitProblems() []junitCase {
 	failed := func(name, message, text string) {
 		cases = append(cases, junitCase{
 			Classname: "epi." + runSuite, Name: plain(name), Time: seconds(0),
-			Error: &junitMessage{Type: "environment", Message: plain(firstLine(message)), Text: plain(clip(text, messageLimit))},
+			Error: &junitMessage{Type: "environment", Message: plain(FirstLine(message)), Text: plain(clip(text, messageLimit))},
 		})
 	}
 	for _, problem := range r.Problems {

@@ -106,7 +106,7 @@ func (p *htmlPage) path(run Run) {
 		decided = decided || counts.Decided() > 0
 		shown.Found = cmp.Or(counts.list("", Pass, Fail, Error, NotSupported, Skipped, NotRun), "no requirement of this run is about it")
 		if len(specs) > 0 {
-			shown.Times = append(shown.Times, fmt.Sprintf("%s, %s", plural(len(specs), "spec"), short(took)))
+			shown.Times = append(shown.Times, fmt.Sprintf("%s, %s", Plural(len(specs), "spec"), short(took)))
 		}
 		shown.Times = append(shown.Times, run.callsOver(hop.service, hop.called)...)
 		p.Path = append(p.Path, shown)
@@ -123,7 +123,7 @@ func (r Run) callsOver(service, operation string) []string {
 		if service == "" || c.Service != service || operation != "" && c.Operation != operation {
 			continue
 		}
-		text := fmt.Sprintf("%s: %s, p50 %s, p99 %s", plain(c.Operation), plural(c.Count, "call"), Quantity(c.P50, "sec"), Quantity(c.P99, "sec"))
+		text := fmt.Sprintf("%s: %s, p50 %s, p99 %s", plain(c.Operation), Plural(c.Count, "call"), Quantity(c.P50, "sec"), Quantity(c.P99, "sec"))
 		if c.Refused > 0 {
 			text += fmt.Sprintf(", %d refused", c.Refused)
 		}
@@ -156,7 +156,7 @@ func (p *htmlPage) starts(run Run) {
 	if len(whole) == 0 {
 		return
 	}
-	shown := &htmlStart{Lead: fmt.Sprintf("Medians over %s of this run that the webhook injected, from the moment at which the API server had admitted it, with the slowest in each step.", plural(len(whole), "pod"))}
+	shown := &htmlStart{Lead: fmt.Sprintf("Medians over %s of this run that the webhook injected, from the moment at which the API server had admitted it, with the slowest in each step.", Plural(len(whole), "pod"))}
 	var at, end time.Duration
 	medians := make([]time.Duration, len(legs))
 	slowest := make([]time.Duration, len(legs))

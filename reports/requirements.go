@@ -173,13 +173,3 @@ func joinReasons(list []string) string {
 	}
 	return strings.Join(distinct, "; ")
 }
-
-// firstLine is the first line of s that is not blank.
-func firstLine(s string) string {
-	for line := range strings.Lines(s) {
-		if line = strings.TrimSpace(line); line != "" {
-			return line
-		}
-	}
-	return ""
-}

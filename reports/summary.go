@@ -184,13 +184,13 @@ func (s *summary) away() {
 		s.text(" ", s.paint(yellow, "!"), 3, absence.sentence(), "")
 	}
 	if meanwhile > 0 {
-		s.text(" ", s.paint(yellow, "!"), 3, plural(meanwhile, "spec")+" not decided because of that", "")
+		s.text(" ", s.paint(yellow, "!"), 3, Plural(meanwhile, "spec")+" not decided because of that", "")
 	}
 	for _, reason := range reasons {
-		s.clipped(" ", s.paint(yellow, "!"), maxStatementLines, plural(byReason[reason], "spec")+" "+reason, "")
+		s.clipped(" ", s.paint(yellow, "!"), maxStatementLines, Plural(byReason[reason], "spec")+" "+reason, "")
 	}
 	if again > 0 {
-		s.text(" ", s.paint(dim, "-"), 3, plural(again, "spec")+" ran once more because of the environment", "")
+		s.text(" ", s.paint(dim, "-"), 3, Plural(again, "spec")+" ran once more because of the environment", "")
 	}
 	if said+meanwhile+len(reasons)+again > 0 {
 		s.out.WriteByte('\n')
@@ -268,7 +268,7 @@ func (s *summary) undecided() {
 		if g.outcome == Pass {
 			label = "decided in part"
 		}
-		line := fmt.Sprintf("%s %s", plural(len(g.ids), "requirement"), label)
+		line := fmt.Sprintf("%s %s", Plural(len(g.ids), "requirement"), label)
 		if g.reason != "" {
 			line += ": " + plain(g.reason)
 		}
@@ -341,7 +341,7 @@ func (s *summary) message(message string) {
 	lines := strings.Split(message, "\n")
 	s.lines(lines[:min(len(lines), maxMessageLines)])
 	if more := len(lines) - maxMessageLines; more > 0 {
-		s.text("     ", "", 5, fmt.Sprintf("… %s more", plural(more, "line")), dim)
+		s.text("     ", "", 5, fmt.Sprintf("… %s more", Plural(more, "line")), dim)
 	}
 }
 

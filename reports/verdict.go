@@ -49,7 +49,7 @@ func (r Run) Verdict() Verdict {
 		v.bench(*r.Bench)
 	}
 	for _, problem := range r.Problems {
-		v.Reasons = append(v.Reasons, fmt.Sprintf("%s: %s", problem.Doing, firstLine(problem.Message)))
+		v.Reasons = append(v.Reasons, fmt.Sprintf("%s: %s", problem.Doing, FirstLine(problem.Message)))
 	}
 	switch {
 	case r.Interrupted:
@@ -58,16 +58,16 @@ func (r Run) Verdict() Verdict {
 		v.Reasons = append(v.Reasons, "the run did not come to its end")
 	}
 	if n := v.Specs.Errored; n > 0 {
-		v.Reasons = append(v.Reasons, plural(n, "spec")+" could not be decided")
+		v.Reasons = append(v.Reasons, Plural(n, "spec")+" could not be decided")
 	}
 	if n := v.Scenarios.Errored; n > 0 {
-		v.Reasons = append(v.Reasons, plural(n, "scenario")+" broke")
+		v.Reasons = append(v.Reasons, Plural(n, "scenario")+" broke")
 	}
 	if n := v.Thresholds.Errored; n > 0 {
-		v.Reasons = append(v.Reasons, plural(n, "threshold")+" could not be judged")
+		v.Reasons = append(v.Reasons, Plural(n, "threshold")+" could not be judged")
 	}
 	if n := v.Doubtful; n > 0 {
-		v.Reasons = append(v.Reasons, plural(n, "measure")+" worse than in the baseline may be the generator's")
+		v.Reasons = append(v.Reasons, Plural(n, "measure")+" worse than in the baseline may be the generator's")
 	}
 	if len(v.Reasons) == 0 && !v.failed() {
 		v.undecided()
@@ -111,13 +111,13 @@ func (v *Verdict) failed() bool {
 // undecided adds what keeps a run in which nothing failed and nothing broke from being a pass.
 func (v *Verdict) undecided() {
 	if n := v.Specs.NotRun; n > 0 {
-		v.Reasons = append(v.Reasons, plural(n, "selected spec")+" not run")
+		v.Reasons = append(v.Reasons, Plural(n, "selected spec")+" not run")
 	}
 	if n := v.Scenarios.NotRun; n > 0 {
-		v.Reasons = append(v.Reasons, plural(n, "selected scenario")+" not run")
+		v.Reasons = append(v.Reasons, Plural(n, "selected scenario")+" not run")
 	}
 	if n := v.Thresholds.Total() - v.Thresholds.Passed; n > 0 {
-		v.Reasons = append(v.Reasons, plural(n, "threshold")+" not judged")
+		v.Reasons = append(v.Reasons, Plural(n, "threshold")+" not judged")
 	}
 	switch {
 	case len(v.Reasons) > 0:
@@ -180,7 +180,7 @@ func (v Verdict) specFindings() []string {
 			parts = append(parts, counts.list(noun, Fail, Pass))
 		}
 	case counts.Failed > 0:
-		said := fmt.Sprintf("%d of %s %s not hold", counts.Failed, plural(counts.Decided(), "decided "+noun), do(counts.Failed))
+		said := fmt.Sprintf("%d of %s %s not hold", counts.Failed, Plural(counts.Decided(), "decided "+noun), do(counts.Failed))
 		if known := v.knownFailures(); known != "" && noun == "requirement" {
 			said += " (" + known + ")"
 		}
@@ -218,7 +218,7 @@ func (v Verdict) benchFindings() []string {
 			said += fmt.Sprintf(" (%d limited by the generator)", v.Limited)
 		}
 		if v.Outcome == Pass && v.Thresholds.Passed > 0 {
-			said += fmt.Sprintf(", %s %s", plural(v.Thresholds.Passed, "threshold"), hold(v.Thresholds.Passed))
+			said += fmt.Sprintf(", %s %s", Plural(v.Thresholds.Passed, "threshold"), hold(v.Thresholds.Passed))
 		}
 		parts = append(parts, said)
 	}
@@ -234,7 +234,7 @@ func (v Verdict) benchFindings() []string {
 		if v.Regressed == 1 {
 			is = "is"
 		}
-		parts = append(parts, fmt.Sprintf("%s %s worse than in the baseline", plural(v.Regressed, "measure"), is))
+		parts = append(parts, fmt.Sprintf("%s %s worse than in the baseline", Plural(v.Regressed, "measure"), is))
 	}
 	return parts
 }
@@ -252,9 +252,9 @@ func (c Counts) text(noun string, verbs map[Outcome]string) string {
 		switch {
 		case len(parts) > 0:
 		case n == c.Total():
-			counted = plural(n, noun)
+			counted = Plural(n, noun)
 		default:
-			counted += " of " + plural(c.Total(), noun)
+			counted += " of " + Plural(c.Total(), noun)
 		}
 		parts = append(parts, counted+" "+cmp.Or(verbs[outcome], outcome.Label()))
 	}
@@ -271,7 +271,7 @@ func (c Counts) list(noun string, of ...Outcome) string {
 		}
 		counted := fmt.Sprint(n)
 		if noun != "" && len(parts) == 0 {
-			counted = plural(n, noun)
+			counted = Plural(n, noun)
 		}
 		parts = append(parts, counted+" "+participle(outcome))
 	}
@@ -289,13 +289,6 @@ func participle(o Outcome) string {
 	default:
 		return o.Label()
 	}
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 func all(n int, noun string) string {

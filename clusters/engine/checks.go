@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strings"
+
+	"github.com/podidentity/epi/clusters/internal/command"
 )
 
 // Check is one thing that environments on this machine depend on.
@@ -47,9 +49,9 @@ func engineChecks(ctx context.Context, options Options) []Check {
 		check := Check{Name: "container engine", OK: true, State: found.String()}
 		return []Check{check, trialCheck(ctx, found, options, possible == nil)}
 	}
-	check := Check{Name: "container engine", State: firstLine(why.Error()), Remedy: remedy()}
+	check := Check{Name: "container engine", State: command.FirstLine(why.Error()), Remedy: remedy()}
 	if possible == nil {
-		check.OK, check.State = true, "none: epi starts its own ("+firstLine(why.Error())+")"
+		check.OK, check.State = true, "none: epi starts its own ("+command.FirstLine(why.Error())+")"
 		if missing := missingPrograms(); len(missing) > 0 {
 			check.State = fmt.Sprintf("none: epi installs docker.io, since %s is missing, and starts its own", strings.Join(missing, ", "))
 		}
@@ -66,7 +68,7 @@ func trialCheck(ctx context.Context, found *Engine, options Options, canStartOwn
 		return check
 	}
 	if err := found.probe(ctx, options.RuntimeWrapper); err != nil {
-		check.State = fmt.Sprintf("%s does not start them: %s", found.Name, lastLine(err.Error()))
+		check.State = fmt.Sprintf("%s does not start them: %s", found.Name, command.LastLine(err))
 		if canStartOwn {
 			check.State += "; epi starts its own engine"
 			return check
@@ -74,15 +76,4 @@ func trialCheck(ctx context.Context, found *Engine, options Options, canStartOwn
 		check.OK, check.Remedy = false, remedy()
 	}
 	return check
-}
-
-func firstLine(text string) string {
-	line, _, _ := strings.Cut(text, "\n")
-	return line
-}
-
-// lastLine is the end of a text. In the error of a command it is the program's own message.
-func lastLine(text string) string {
-	text = strings.TrimSpace(text)
-	return text[strings.LastIndex(text, "\n")+1:]
 }

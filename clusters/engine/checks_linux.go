@@ -116,7 +116,7 @@ func packetFilterCheck(ctx context.Context) Check {
 		return check
 	}
 	if _, err := command.New("iptables-save").Output(ctx); err != nil {
-		return Check{Name: check.Name, State: lastLine(err.Error()), Remedy: "load it: modprobe -a nf_tables ip_tables; in a container: give it CAP_NET_ADMIN"}
+		return Check{Name: check.Name, State: command.LastLine(err), Remedy: "load it: modprobe -a nf_tables ip_tables; in a container: give it CAP_NET_ADMIN"}
 	}
 	check.State = "works"
 	return check

@@ -79,7 +79,7 @@ func (p private) remove(ctx context.Context, progress detail) error {
 			own, _ = found.networks(ctx) // of an engine that does not say, nothing is known to be its own
 			progress("removing its containers and networks")
 			if err := found.empty(ctx); err != nil {
-				progress("ending what it could not remove: %s", lastLine(err.Error()))
+				progress("ending what it could not remove: %s", command.LastLine(err))
 			}
 		} else if ctx.Err() != nil {
 			return err

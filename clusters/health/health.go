@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/internal/command"
 	"github.com/podidentity/epi/clusters/kubeconfig"
 )
 
@@ -118,14 +119,14 @@ func nodePart(node corev1.Node) Part {
 			part.Healthy = bad
 			part.State = "Ready"
 			if !part.Healthy {
-				part.State = "not Ready: " + firstLine(condition.Message)
+				part.State = "not Ready: " + command.FirstLine(condition.Message)
 			}
 		}
 	}
 	for _, condition := range node.Status.Conditions {
 		if condition.Type != corev1.NodeReady && condition.Status == corev1.ConditionTrue {
 			part.Healthy = false
-			part.State += fmt.Sprintf(", %s: %s", condition.Type, firstLine(condition.Message))
+			part.State += fmt.Sprintf(", %s: %s", condition.Type, command.FirstLine(condition.Message))
 		}
 	}
 	return part
@@ -212,7 +213,7 @@ func (p *Part) explain(ctx context.Context, client kubernetes.Interface, namespa
 	for _, pod := range pods.Items {
 		for _, status := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
 			if waiting := status.State.Waiting; waiting != nil {
-				p.State += fmt.Sprintf("; container %s of pod %s: %s", status.Name, pod.Name, strings.TrimSuffix(waiting.Reason+": "+firstLine(waiting.Message), ": "))
+				p.State += fmt.Sprintf("; container %s of pod %s: %s", status.Name, pod.Name, strings.TrimSuffix(waiting.Reason+": "+command.FirstLine(waiting.Message), ": "))
 				return
 			}
 		}
@@ -238,10 +239,5 @@ func reason(err error) string {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Sprintf("nothing within %s", answerTime)
 	}
-	return firstLine(err.Error())
-}
-
-func firstLine(text string) string {
-	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
-	return line
+	return command.FirstLine(err.Error())
 }

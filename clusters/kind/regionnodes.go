@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/kind/pkg/cluster/nodeutils"
 
 	"github.com/podidentity/epi/clusters/emulator/control"
+	"github.com/podidentity/epi/clusters/internal/command"
 )
 
 const (
@@ -191,7 +192,7 @@ func (c *RegionClusters) waitBooted(ctx context.Context, name string) error {
 	err := wait.For(func(ctx context.Context) (bool, error) {
 		_, err := c.engine.Output(ctx, "exec", name, "ctr", "version")
 		if err != nil {
-			seen = lastLine(err)
+			seen = command.LastLine(err)
 		}
 		return err == nil, nil
 	}, pollOften(ctx, timeoutBoot)...)

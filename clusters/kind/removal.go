@@ -12,6 +12,7 @@ import (
 	"al.essio.dev/pkg/shellescape"
 
 	"github.com/podidentity/epi/clusters"
+	"github.com/podidentity/epi/clusters/internal/command"
 	"github.com/podidentity/epi/clusters/internal/freezer"
 )
 
@@ -100,7 +101,7 @@ func (r *removal) run(ctx context.Context) ([]leftover, error) {
 		if attempt == attempts {
 			return left, nil
 		}
-		r.task.Detail("waiting for %s %s: %s", left[0].kind, left[0].name, lastLine(left[0].err))
+		r.task.Detail("waiting for %s %s: %s", left[0].kind, left[0].name, command.LastLine(left[0].err))
 		if err := r.pause(ctx, attempt); err != nil {
 			return left, nil // what is left says more
 		}
@@ -212,15 +213,6 @@ func (r *removal) holder(ctx context.Context, network string) string {
 	return ""
 }
 
-// lastLine is the end of what an error says, which of an engine's command is the engine's own word.
-func lastLine(err error) string {
-	if err == nil {
-		return ""
-	}
-	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
-	return strings.TrimSpace(lines[len(lines)-1])
-}
-
 // leftError says what is left of an environment and how to remove it by hand.
 func leftError(environment string, left []leftover, engine []string, err error) error {
 	if len(left) == 0 {
@@ -239,7 +231,7 @@ func leftError(environment string, left []leftover, engine []string, err error) 
 	}
 	return &clusters.EnvironmentError{
 		Doing:  fmt.Sprintf("remove environment %q", environment),
-		Err:    fmt.Errorf("%s is left: %s", strings.Join(names, ", "), lastLine(reason)),
+		Err:    fmt.Errorf("%s is left: %s", strings.Join(names, ", "), command.LastLine(reason)),
 		Remedy: "remove it with: " + left[0].command(engine),
 	}
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/podidentity/epi/clusters/kind"
 	"github.com/podidentity/epi/clusters/nodeimage"
 	"github.com/podidentity/epi/clusters/region"
+	"github.com/podidentity/epi/reports"
 )
 
 const (
@@ -466,7 +467,7 @@ func makerPart(dirs clusters.Dirs, name string) health.Part {
 	pid, err := kind.NewRegions(dirs).Maker(name)
 	switch {
 	case err != nil:
-		part.State = firstLine(err.Error())
+		part.State = reports.FirstLine(err.Error())
 	case pid == 0:
 		part.State = "does not run"
 	default:

@@ -18,6 +18,7 @@ import (
 	"github.com/podidentity/epi/clusters/nodeimage"
 	"github.com/podidentity/epi/clusters/programs"
 	"github.com/podidentity/epi/cmd/epi/configfile"
+	"github.com/podidentity/epi/reports"
 )
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -70,7 +71,7 @@ itself.`,
 func programsCheck(finder *programs.Finder) engine.Check {
 	state, err := finder.Look()
 	if err != nil {
-		return engine.Check{Name: "epi's programs", State: firstLine(err.Error()), Remedy: programs.Remedy}
+		return engine.Check{Name: "epi's programs", State: reports.FirstLine(err.Error()), Remedy: programs.Remedy}
 	}
 	return engine.Check{Name: "epi's programs", OK: true, State: state}
 }
@@ -101,7 +102,7 @@ func (a *app) configurationCheck() []engine.Check {
 	}
 	check := engine.Check{Name: "configuration", OK: true, State: a.configName(), Remedy: "see: epi help configuration"}
 	if err != nil {
-		check.OK, check.State = false, firstLine(a.unreadable(&cobra.Command{}, err).Error())
+		check.OK, check.State = false, reports.FirstLine(a.unreadable(&cobra.Command{}, err).Error())
 		return []engine.Check{check}
 	}
 	if problems := judge(&cobra.Command{}, file); len(problems) > 0 {
@@ -129,7 +130,7 @@ func (a *app) printChecks(checks []engine.Check) error {
 	}
 	table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	for _, check := range checks {
-		_, _ = fmt.Fprintf(table, " %s %s\t%s\n", markOf(check.OK), check.Name, firstLine(check.State))
+		_, _ = fmt.Fprintf(table, " %s %s\t%s\n", markOf(check.OK), check.Name, reports.FirstLine(check.State))
 		if !check.OK && check.Remedy != "" {
 			_, _ = fmt.Fprintf(table, "\tremedy: %s\n", check.Remedy)
 		}

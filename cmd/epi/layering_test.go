@@ -57,7 +57,7 @@ var mayImport = map[string][]string{
 	"clusters/engine":                      {"clusters", "clusters/detached", "clusters/engine/...", "clusters/internal/..."},
 	"clusters/nodeimage":                   {"clusters", "clusters/engine", "clusters/nodeimage/...", "clusters/internal/..."},
 	"clusters/addons":                      {"clusters", "manifests"},
-	"clusters/health":                      {"clusters", "clusters/kubeconfig"},
+	"clusters/health":                      {"clusters", "clusters/internal/command", "clusters/kubeconfig"},
 	"clusters/images":                      {},
 	"clusters/clients":                     {},
 	"clusters/clientimage":                 {"clusters", "clusters/clients", "clusters/images", "clusters/internal/..."},

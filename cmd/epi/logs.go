@@ -117,7 +117,7 @@ func (a *app) printLogs(ctx context.Context, dirs clusters.Dirs, env *clusters.E
 		case asked:
 			problems = append(problems, &clusters.EnvironmentError{Doing: "read logs of " + part, Err: err, Remedy: "see what is wrong with the environment: epi status" + nameSuffix(env.Name)})
 		default:
-			_, _ = fmt.Fprintf(a.err, "Warning: no logs of %s: %s\n", part, firstLine(err.Error()))
+			_, _ = fmt.Fprintf(a.err, "Warning: no logs of %s: %s\n", part, reports.FirstLine(err.Error()))
 		}
 	}
 	if !read && !asked {

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/cmd/epi/screen"
+	"github.com/podidentity/epi/reports"
 )
 
 const (
@@ -177,7 +177,7 @@ const (
 
 // Detail implements clusters.Task.
 func (t *step) Detail(format string, args ...any) {
-	detail := screen.Plain(firstLine(fmt.Sprintf(format, args...)))
+	detail := screen.Plain(reports.FirstLine(fmt.Sprintf(format, args...)))
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.detail = detail
@@ -326,9 +326,4 @@ func seconds(d time.Duration) string {
 		return fmt.Sprintf("%.1fs", d.Seconds())
 	}
 	return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
-}
-
-func firstLine(text string) string {
-	line, _, _ := strings.Cut(text, "\n")
-	return line
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/podidentity/epi/clusters/engine"
 	"github.com/podidentity/epi/clusters/health"
 	"github.com/podidentity/epi/clusters/kind"
+	"github.com/podidentity/epi/reports"
 )
 
 // The states of an environment.
@@ -226,7 +227,7 @@ func enginePart(found *engine.Engine, err error) health.Part {
 	case errors.Is(err, engine.ErrStopped):
 		part.State = "epi's own is stopped"
 	default:
-		part.State = "does not answer: " + firstLine(err.Error())
+		part.State = "does not answer: " + reports.FirstLine(err.Error())
 	}
 	return part
 }
@@ -243,7 +244,7 @@ func containerParts(containers []kind.Container, nodes int) []health.Part {
 	}
 	for role, wanted := range map[string]int{kind.RoleNode: nodes, kind.RoleEmulator: 1} {
 		if missing := wanted - there[role]; missing > 0 {
-			parts = append(parts, health.Part{Name: "containers", State: fmt.Sprintf("%s is gone", plural(missing, role))})
+			parts = append(parts, health.Part{Name: "containers", State: fmt.Sprintf("%s is gone", reports.Plural(missing, role))})
 		}
 	}
 	slices.SortStableFunc(parts, func(x, y health.Part) int { return cmp.Or(cmp.Compare(x.Name, y.Name), cmp.Compare(x.State, y.State)) })
@@ -257,7 +258,7 @@ func (a *app) printStatus(status environmentStatus) error {
 			status.Name, status.State, status.Since.Local().Format("2006-01-02 15:04"), age(a.now().Sub(*status.Since)), status.Region)
 	} else if status.Since != nil {
 		headline += fmt.Sprintf(", since %s (%s): Kubernetes %s on %s, provider %s",
-			status.Since.Local().Format("2006-01-02 15:04"), age(a.now().Sub(*status.Since)), status.KubernetesVersion, plural(status.Nodes, "node"), status.Provider)
+			status.Since.Local().Format("2006-01-02 15:04"), age(a.now().Sub(*status.Since)), status.KubernetesVersion, reports.Plural(status.Nodes, "node"), status.Provider)
 	}
 	if _, err := fmt.Fprintln(a.out, headline); err != nil {
 		return err
@@ -372,7 +373,7 @@ func lookAtAll(ctx context.Context, dirs clusters.Dirs) ([]environmentStatus, er
 		group.Go(func() {
 			status, err := lookAt(ctx, dirs, name)
 			if err != nil {
-				status.State, status.Parts = stateIncomplete, []health.Part{{Name: "record", State: firstLine(err.Error())}}
+				status.State, status.Parts = stateIncomplete, []health.Part{{Name: "record", State: reports.FirstLine(err.Error())}}
 				status.Remedy = clusters.Remedy(err)
 			}
 			list[i] = status

@@ -19,6 +19,7 @@ import (
 	"github.com/podidentity/epi/clusters/kind"
 	"github.com/podidentity/epi/clusters/nodeimage"
 	"github.com/podidentity/epi/clusters/programs"
+	"github.com/podidentity/epi/reports"
 )
 
 // environmentFlags are the flags of every command that brings an environment up.
@@ -233,7 +234,7 @@ Environment %q is up: Kubernetes %s on %s, %s
   epi status%[5]s                              whether it is well
   export KUBECONFIG=%[6]s%[7]s
   epi down%[5]s                                remove it
-%[8]s`, env.Name, env.KubernetesVersion, plural(env.Nodes, "node"), where, name, env.Kubeconfig, engineLine, redirection(env))
+%[8]s`, env.Name, env.KubernetesVersion, reports.Plural(env.Nodes, "node"), where, name, env.Kubeconfig, engineLine, redirection(env))
 	return err
 }
 
@@ -250,11 +251,4 @@ Out of reach: clients with name servers or addresses of their own, and the
 nodes' own programs. SDKs that read neither AWS_ENDPOINT_URL nor AWS_CA_BUNDLE
 get a certificate error.
 `
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -206,7 +206,7 @@ func (m *Matrix) writeProblems(b *strings.Builder) {
 		}
 		fmt.Fprintf(b, "\n%s %s: it %s\n  %s\n", result.Name, result.Verdict, result.Does, indent(result.Problem))
 		for _, spec := range result.Specs {
-			fmt.Fprintf(b, "  %s %s: %s\n    %s\n", spec.Outcome, strings.Join(spec.Requirements, " "), spec.Spec, firstLine(spec.Why))
+			fmt.Fprintf(b, "  %s %s: %s\n    %s\n", spec.Outcome, strings.Join(spec.Requirements, " "), spec.Spec, reports.FirstLine(spec.Why))
 		}
 	}
 }

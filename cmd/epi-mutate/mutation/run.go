@@ -93,7 +93,7 @@ func (e *BaselineError) Error() string {
 	var b strings.Builder
 	b.WriteString("nothing can be said about mutants while specs do not hold without one:")
 	for _, spec := range e.Specs {
-		fmt.Fprintf(&b, "\n  %s %s %s: %s", spec.Outcome, strings.Join(spec.Requirements, " "), spec.Name, firstLine(finding(spec).Why))
+		fmt.Fprintf(&b, "\n  %s %s %s: %s", spec.Outcome, strings.Join(spec.Requirements, " "), spec.Name, reports.FirstLine(finding(spec).Why))
 	}
 	b.WriteString("\nAn environment keeps the manifests that it was brought up with: if they have changed since, bring it up again.")
 	return b.String()
@@ -365,7 +365,7 @@ func (r Run) examine(ctx context.Context, next built, choose func(Mutant) (Selec
 	}
 	swapped := time.Now()
 	if err != nil && next.err == nil && next.mutant.Mechanical && ctx.Err() == nil {
-		result.Verdict, result.Problem = Killed, "the "+string(next.mutant.Subject)+" does not come up: "+firstLine(reports.Redact(err.Error()))
+		result.Verdict, result.Problem = Killed, "the "+string(next.mutant.Subject)+" does not come up: "+reports.FirstLine(reports.Redact(err.Error()))
 		result.Took = Took{Build: next.took.Seconds(), Swap: swapped.Sub(began).Seconds()}
 		return result, err // the reference is put back
 	}
@@ -392,9 +392,4 @@ func leftOut(m Mutant) Result {
 	result := judge(m, nil)
 	result.Verdict, result.Problem = LeftOut, "equivalent: "+m.Equivalent
 	return result
-}
-
-func firstLine(text string) string {
-	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
-	return line
 }
