@@ -174,7 +174,7 @@ func (c *creation) prepare(ctx context.Context) error {
 	case !c.env.OwnCluster && found == nil:
 		return &clusters.EnvironmentError{
 			Doing: "use cluster " + name, Err: fmt.Errorf("account %s has no cluster of that name in %s", c.env.AccountID, c.env.Region),
-			Remedy: "aws eks list-clusters tells which there are; without --cluster-name epi makes one",
+			Remedy: "aws eks list-clusters lists them; without --cluster-name epi makes one",
 		}
 	case !c.env.OwnCluster:
 		return nil
@@ -246,7 +246,7 @@ func (c *creation) make(ctx context.Context) error {
 		}},
 	}
 	if c.env.OwnCluster {
-		steps = append([]step{{"EKS cluster " + c.env.ClusterName, "make the cluster", "eksctl's output is above; epi doctor tells what this machine lacks", c.create}}, steps...)
+		steps = append([]step{{"EKS cluster " + c.env.ClusterName, "make the cluster", "eksctl's output is above; epi doctor lists what this machine lacks", c.create}}, steps...)
 	}
 	for _, step := range steps {
 		task := c.progress.Start(step.title)

@@ -59,7 +59,7 @@ func (p presigner) PresignHTTP(
 func writeKubeconfig(file string, cluster *ekstypes.Cluster, command []string) error {
 	name := aws.ToString(cluster.Name)
 	if aws.ToString(cluster.Endpoint) == "" || cluster.CertificateAuthority == nil {
-		return errors.New("EKS tells no endpoint of the cluster")
+		return errors.New("EKS reports no endpoint of the cluster")
 	}
 	authority, err := base64.StdEncoding.DecodeString(aws.ToString(cluster.CertificateAuthority.Data))
 	if err != nil {

@@ -143,7 +143,7 @@ func cgroupCheck() Check {
 	if err != nil {
 		return Check{Name: check.Name, State: "none are mounted", Remedy: "mount them: mount -t cgroup2 cgroup2 /sys/fs/cgroup"}
 	}
-	check.State = "version 1: the kubelet is told to accept it"
+	check.State = "version 1: the kubelet is configured to accept it"
 	for _, needed := range []string{"cpu", "cpuset", "devices", "freezer", "memory", "pids"} {
 		if !strings.Contains(string(controllers), "\n"+needed+"\t") {
 			return Check{Name: check.Name, State: "version 1 without " + needed, Remedy: "enable it at boot, such as with cgroup_enable=memory"}

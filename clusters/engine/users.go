@@ -58,7 +58,7 @@ func (e *Engine) ping(ctx context.Context) error {
 	}
 	e.Version = strings.TrimSpace(version)
 	if e.Version == "" || e.Version == "<no value>" {
-		return errors.New("it tells no version")
+		return errors.New("it reports no version")
 	}
 	return nil
 }

@@ -315,7 +315,7 @@ func moduleDir(ctx context.Context, dir, name string) (string, error) {
 		return "", fmt.Errorf("find module %s: %w", name, err)
 	}
 	if module.Dir == "" {
-		return "", fmt.Errorf("find module %s: the go command tells no folder", name)
+		return "", fmt.Errorf("find module %s: the go command names no folder", name)
 	}
 	return module.Dir, nil
 }

@@ -74,7 +74,7 @@ A host of a service that is not served is refused with 421 and ServiceNotEmulate
 --control-listen serves the control API, which takes the bearer tokens
 EPI_EMULATOR_CONTROL_TOKEN (everything) and EPI_EMULATOR_SYNC_TOKEN (only to watch which
 service accounts have associations). It registers clusters, sets faults (latency,
-errors, throttling, outages), tells which calls came, and resets. Keep it away from
+errors, throttling, outages), lists which calls came, and resets. Keep it away from
 whoever is tested.
 
 --imds-listen serves the instance metadata: a link-local address is added to the

@@ -51,18 +51,18 @@ const (
 // beEpi makes this test program epi with the provider of these tests.
 func beEpi() {
 	a := newApp(newStream(os.Stdout), newStream(os.Stderr), os.LookupEnv)
-	a.kind = func(dirs clusters.Dirs) clusters.Provider { return staged{dirs} }
+	a.kind = func(dirs clusters.Dirs) clusters.Provider { return simulated{dirs} }
 	start(a)
 }
 
-// staged is a provider that shows the steps of one and makes nothing but the folder of the environment.
-type staged struct{ dirs clusters.Dirs }
+// simulated is a provider that shows the steps of one and makes nothing but the folder of the environment.
+type simulated struct{ dirs clusters.Dirs }
 
-func (p staged) Up(ctx context.Context, spec clusters.Spec, progress clusters.Progress) (*clusters.Environment, error) {
-	if _, err := clusters.MakeEnvironmentDir(p.dirs, spec.Name, "staged"); err != nil {
+func (p simulated) Up(ctx context.Context, spec clusters.Spec, progress clusters.Progress) (*clusters.Environment, error) {
+	if _, err := clusters.MakeEnvironmentDir(p.dirs, spec.Name, "simulated"); err != nil {
 		return nil, err
 	}
-	if err := p.play(ctx, progress); err != nil {
+	if err := p.show(ctx, progress); err != nil {
 		return nil, errors.Join(err, p.Down(context.WithoutCancel(ctx), spec.Name, progress))
 	}
 	var env clusters.Environment
@@ -77,8 +77,8 @@ func (p staged) Up(ctx context.Context, spec clusters.Spec, progress clusters.Pr
 	return &env, clusters.SaveEnvironment(p.dirs, &env)
 }
 
-// play shows two steps side by side, in more words than a line has room for, and one after them.
-func (p staged) play(ctx context.Context, progress clusters.Progress) error {
+// show shows two steps side by side, in more words than a line has room for, and one after them.
+func (p simulated) show(ctx context.Context, progress clusters.Progress) error {
 	for _, names := range [][]string{{stepEngine}, {stepImage, "Images of emulator, agent, webhook and probe"}, {stepCluster}} {
 		var tasks []clusters.Task
 		for _, name := range names {
@@ -102,7 +102,7 @@ func (p staged) play(ctx context.Context, progress clusters.Progress) error {
 	return nil
 }
 
-func (p staged) Down(_ context.Context, name string, progress clusters.Progress) error {
+func (p simulated) Down(_ context.Context, name string, progress clusters.Progress) error {
 	task := progress.Start(stepRemove)
 	if os.Getenv(variableStuck) != "" {
 		select {}
@@ -174,7 +174,7 @@ func (p *program) withCluster(t *testing.T, handle http.HandlerFunc) *program {
 	kubeconfig, file := filepath.Join(p.dir, "kubeconfig"), filepath.Join(p.dir, "environment.json")
 	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 	env := &clusters.Environment{
-		Provider: "staged", ClusterName: "epi", Kubeconfig: kubeconfig, Nodes: 1, Region: "us-west-2",
+		Provider: "simulated", ClusterName: "epi", Kubeconfig: kubeconfig, Nodes: 1, Region: "us-west-2",
 		AWS:      clusters.AWS{EndpointURL: server.URL, PodEndpointURL: server.URL, AccessKeyID: "AKIAEXAMPLE", SecretAccessKey: "secret"},
 		Subjects: []clusters.Subject{{Role: "agent", Reference: true}, {Role: "webhook", Reference: true}},
 	}

@@ -114,7 +114,7 @@ func (s Store) Add(run reports.Run) (Record, bool, error) {
 	}
 	added, err := addFile(dir, path.Base(record.File), contents)
 	if errors.Is(err, errDiffers) {
-		err = fmt.Errorf("%s is damaged: its contents are not those that its name tells; remove it, and add the run again", record.File)
+		err = fmt.Errorf("%s is damaged: its contents do not match its name; remove it, and add the run again", record.File)
 	}
 	if err != nil {
 		return Record{}, false, fmt.Errorf("add run %s: %w", run.ID, err)
@@ -269,7 +269,7 @@ func (s Store) Read(name string) (reports.Run, error) {
 		return reports.Run{}, fmt.Errorf("read run: %w", err)
 	}
 	if want := fileName.FindStringSubmatch(path.Base(name)); want == nil || digest(data)[:16] != want[1] {
-		return reports.Run{}, fmt.Errorf("read run: %s is damaged: its contents are not those that its name tells", name)
+		return reports.Run{}, fmt.Errorf("read run: %s is damaged: its contents do not match its name", name)
 	}
 	_, results, ok := bytes.Cut(data, []byte("\n"))
 	if !ok {

@@ -229,7 +229,7 @@ var _ = Describe("The agent", func() {
 			older, newer := tenant.AgentRequest(), workload.AgentRequest(workload.NewTokenLasting(ctx, env, tenant.Pod, 2*workload.TokenLife))
 			older.Times, older.Every = 10, 20*time.Millisecond
 
-			By("asking with the newer of two tokens of a pod, then with both in turns")
+			By("asking with the newer of two tokens of a pod, then with both alternately")
 			Expect(pod.AskOnce(ctx, newer)).To(GrantCredentials())
 			for _, answers := range pod.AskTogether(ctx, older, newer) {
 				for _, answer := range answers {

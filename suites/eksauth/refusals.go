@@ -33,7 +33,7 @@ var _ = Describe("EKS Auth", func() {
 			Expect(cloud.Send(ctx, env, broken).Status).To(Equal(http.StatusBadRequest))
 		})
 
-	It("answers throttling and its own trouble with their documented status", Covers("AUT-05"), Needs(clusters.EmulatorControl),
+	It("answers throttling and its own errors with their documented status", Covers("AUT-05"), Needs(clusters.EmulatorControl),
 		SpecTimeout(time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			pod, association := associated(ctx, env)

@@ -118,7 +118,7 @@ func judge(m Mutant, specs []reports.Spec) Result {
 		result.Verdict, result.Problem = LeftOut, "what decides "+strings.Join(skipped, " ")+" takes minutes; run it with --slow"
 	}
 	if n := len(result.Collateral); n > manyCollateral {
-		result.Warning = fmt.Sprintf("fails %d requirements beside what it declares: too blunt to say that the specs tell causes apart", n)
+		result.Warning = fmt.Sprintf("fails %d requirements beside what it declares: too blunt to show that the specs distinguish causes", n)
 	}
 	return result
 }
