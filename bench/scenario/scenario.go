@@ -1,4 +1,4 @@
-// Package scenario has the questions that the benchmark asks about a subject. Each scenario is a value:
+// Package scenario has the scenarios of the benchmark. Each scenario is a value:
 // it says how the subject is loaded and what is measured. Package measure executes it.
 package scenario
 

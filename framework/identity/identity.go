@@ -1,4 +1,4 @@
-// Package identity says who a pod is to AWS: anonymous, a session of a role, or, by mistake, its node.
+// Package identity names the identity that a pod has for AWS: none, a session of a role, or, by mistake, its node.
 package identity
 
 import (

@@ -1,4 +1,4 @@
-// Package matchers says in the field's words what a spec expects of a pod.
+// Package matchers has Gomega matchers in the field's terms, such as BeSessionOf.
 package matchers
 
 import (

@@ -1,5 +1,5 @@
-// Package agent asks what the agent answers over HTTP: to whom it gives credentials and in which
-// form, and whom it refuses with which words.
+// Package agent has the specs of the agent's HTTP endpoint (AGT): which requests get credentials, in
+// which form, and which are refused with which text.
 package agent
 
 import (

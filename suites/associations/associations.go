@@ -1,4 +1,5 @@
-// Package associations asks EKS for Pod Identity associations and waits for their effect.
+// Package associations has the specs of EKS's association API (ASC), and of the time until a change
+// takes effect.
 package associations
 
 import (

@@ -1,5 +1,5 @@
-// Package authorization asks what a pod's session may do: the walkthrough's policy, and the session
-// tags that it stands on.
+// Package authorization has the specs of policies on session tags (ABAC) and of the tags (TAG): what a
+// pod's session may do.
 package authorization
 
 import (

@@ -1,5 +1,5 @@
-// Package caching asks what the agent keeps: how often it asks EKS Auth, and whether what it serves
-// from memory is good.
+// Package caching has the specs of the agent's cache (AGT): how often the agent calls EKS Auth, and
+// whether the credentials that it serves from memory are valid.
 package caching
 
 import (

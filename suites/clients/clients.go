@@ -1,5 +1,5 @@
-// Package clients asks of AWS clients, each version of each SDK that package clients of clusters lists,
-// what they make of Pod Identity: the client matrix. An environment has those that were chosen for it.
+// Package clients has the specs of AWS clients (SDK): the client matrix. They run for each version of
+// each SDK in clusters/clients that was chosen for the environment.
 package clients
 
 import (

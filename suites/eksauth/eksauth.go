@@ -1,5 +1,5 @@
-// Package eksauth asks EKS Auth for the sessions of pods, as agents do, and for what it must refuse.
-// No pod has to run for that: a token that is bound to one is enough.
+// Package eksauth has the specs of EKS Auth (AUT): the sessions that it gives to agents, and the requests
+// that it refuses. No pod has to run: a token that is bound to one is enough.
 package eksauth
 
 import (

@@ -1,5 +1,5 @@
-// Package injection asks what the webhook makes of pods. Most of it is decided by dry runs on the
-// API server, which call the webhook as a real creation does.
+// Package injection has the specs of the webhook (INJ): how it changes pods. Most of them make dry runs
+// on the API server, which call the webhook as a real creation does.
 package injection
 
 import (

@@ -1,4 +1,4 @@
-// Package irsa asks what IAM roles for service accounts do beside Pod Identity.
+// Package irsa has the specs of IAM roles for service accounts beside Pod Identity (IRSA).
 package irsa
 
 import (

@@ -1,5 +1,5 @@
-// Package isolation asks that pods stay out of instance metadata, and that it is noticed where they
-// do not.
+// Package isolation has the specs of instance metadata (IMDS): pods cannot reach it, and a report names
+// the pods that do.
 package isolation
 
 import (

@@ -1,5 +1,5 @@
-// Package operations asks what who runs the agent counts on: health, metrics, updates, and the node's
-// network as the agent prepares it.
+// Package operations has the specs of running the agent (OPS, NET): health, metrics, updates, and the
+// node's network as the agent prepares it.
 package operations
 
 import (

@@ -1,4 +1,3 @@
-// Package security asks that nobody gets what is another's.
 package security
 
 import (

@@ -1,4 +1,4 @@
-// Package security asks whom the agent gives credentials that are not theirs: nobody.
+// Package security has the specs of attacks (SEC): no pod gets credentials of another.
 package security
 
 import (

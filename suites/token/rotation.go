@@ -1,4 +1,4 @@
-// Package token asks what the projected token claims, and whether a workload goes on while the kubelet replaces it.
+// Package token has the specs of the projected token (TOK): its claims and its rotation.
 package token
 
 import (

@@ -1,4 +1,4 @@
-// Package nearest finds the known word that somebody meant who typed another one.
+// Package nearest finds the known word that is most like a mistyped one.
 package nearest
 
 import "strings"
