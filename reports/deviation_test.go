@@ -60,6 +60,6 @@ func TestErrorsAreNoDeviations(t *testing.T) {
 		t.Fatal(err)
 	}
 	if strings.Contains(b.String(), "known of") {
-		t.Errorf("told as known:\n%s", b.String())
+		t.Errorf("reported as known:\n%s", b.String())
 	}
 }

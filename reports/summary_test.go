@@ -76,7 +76,7 @@ func TestRerunIsInTheSameCircumstances(t *testing.T) {
 	}
 }
 
-// A failure takes five lines, and specs that fail of one cause are told together.
+// A failure takes five lines, and specs that fail of one cause are reported together.
 func TestSummaryIsBounded(t *testing.T) {
 	run := failing()
 	broken := run.Specs[0]
@@ -93,8 +93,8 @@ func TestSummaryIsBounded(t *testing.T) {
 			run.Specs = append(run.Specs, broken)
 		}
 		text := string(written(t, func(w io.Writer, r Run) error { return WriteSummary(w, r, SummaryOptions{Dir: "_artifacts/x"}) }, run))
-		told, _, _ := strings.Cut(text, " - ")
-		return told
+		message, _, _ := strings.Cut(text, " - ")
+		return message
 	}
 	long := "expected the pod to be a session of role epi-blue-x2\n     got no credentials: " + strings.Repeat("no EC2 IMDS role found, ", 40) + "\nand\nmuch\nmore"
 	one := summarised(long)
@@ -120,11 +120,11 @@ func TestSummaryIsBounded(t *testing.T) {
 		"its own prefix\nexpected success, but got: AccessDenied of S3 PutObject (status 403, request 1): User: u is not authorized",
 		"AccessDenied of S3 ListObjectsV2 (status 403, request 2): User: u is not authorized")
 	if !strings.Contains(refused, "✗ 3 specs failed: expected the object") {
-		t.Errorf("refusals of AWS are told apart:\n%s", refused)
+		t.Errorf("refusals of AWS are reported apart:\n%s", refused)
 	}
 	two := summarised("expected a\n got b of it", "expected a\n got another thing")
 	if strings.Contains(two, "2 specs") || strings.Count(two, "✗") != 2 {
-		t.Errorf("two causes are told as one:\n%s", two)
+		t.Errorf("two causes are reported as one:\n%s", two)
 	}
 }
 
@@ -144,7 +144,7 @@ func TestNoReportForPeopleHasGoSyntax(t *testing.T) {
 	}
 }
 
-// What the environment kept from being decided is told once.
+// What the environment kept from being decided is message once.
 func TestSummaryTellsAnAbsenceOnce(t *testing.T) {
 	run := passing()
 	for n := range 30 {
@@ -167,7 +167,7 @@ func TestSummaryTellsAnAbsenceOnce(t *testing.T) {
 		}
 	}
 	if strings.Contains(text, "Agent answers") {
-		t.Errorf("a spec that the environment kept from being decided is told by name:\n%s", text)
+		t.Errorf("a spec that the environment kept from being decided is message by name:\n%s", text)
 	}
 }
 
@@ -186,7 +186,7 @@ func TestSummaryTellsWhatEndedTheRunTwice(t *testing.T) {
 	run.Problems = []Problem{{Doing: "run suites", Message: `watch environment "e": ` + gone, Remedy: "free space there"}}
 	text := strings.Join(strings.Fields(string(written(t, plainSummary, run))), " ")
 	if got := strings.Count(text, "is full"); got != 2 {
-		t.Errorf("it is told %d times:\n%s", got, text)
+		t.Errorf("it is message %d times:\n%s", got, text)
 	}
 	if !strings.Contains(text, "3 specs not decided because of that") || !strings.Contains(text, "1.33.16: could not be decided: the environment was away") {
 		t.Errorf("%s", text)

@@ -64,7 +64,7 @@ func TestASwapperDistinguishesImagesByTheirContents(t *testing.T) {
 			row.subject.Image, row.subject.Digest = image.Ref, image.Digest
 		}
 		if agent.Subject != row.subject || !slices.Equal(agent.Args, row.given.Args) {
-			t.Errorf("%s: told as %+v with %q, want %+v", name, agent.Subject, agent.Args, row.subject)
+			t.Errorf("%s: reported as %+v with %q, want %+v", name, agent.Subject, agent.Args, row.subject)
 		}
 		server := agent.template.Spec.Containers[0]
 		if server.Image != image.Ref || !strings.Contains(image.Ref, strings.TrimPrefix(row.subject.Digest, "sha256:")[:12]) {

@@ -254,7 +254,7 @@ func (b *build) compile(ctx context.Context, module, work string, task clusters.
 			task.Detail("%s", message)
 			return
 		}
-		// What an earlier build left compiled is not told, so the total is a bound.
+		// What an earlier build left compiled is not reported, so the total is a bound.
 		task.Detail("compiled %d of at most %d packages, now %s", done.Add(1), total, line)
 	}
 	if err := compile.Run(ctx); err != nil {

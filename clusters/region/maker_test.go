@@ -27,9 +27,9 @@ type world struct {
 	nodes    map[string]int
 	deployed map[string]bool
 	// broken are methods that fail, with the error.
-	broken map[string]error
-	issues map[string][]control.Issue
-	told   []string
+	broken   map[string]error
+	issues   map[string][]control.Issue
+	reported []string
 	// dies is called at each step, with its number.
 	steps int
 	dies  func(step int)
@@ -102,8 +102,8 @@ func (w *world) find(name string) *control.WantedCluster {
 
 func (w *world) say(format string, args ...any) {
 	line := fmt.Sprintf(format, args...)
-	if len(w.told) == 0 || w.told[len(w.told)-1] != line {
-		w.told = append(w.told, line)
+	if len(w.reported) == 0 || w.reported[len(w.reported)-1] != line {
+		w.reported = append(w.reported, line)
 	}
 }
 
@@ -276,13 +276,13 @@ func (w *world) until(t *testing.T, what string, holds func() bool) {
 	deadline := time.Now().Add(20 * time.Second)
 	for {
 		w.mu.Lock()
-		ok, reported := holds(), slices.Clone(w.told)
+		ok, reported := holds(), slices.Clone(w.reported)
 		w.mu.Unlock()
 		if ok {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("not %s; told %q", what, reported)
+			t.Fatalf("not %s; reported %q", what, reported)
 		}
 		time.Sleep(time.Millisecond)
 	}
@@ -296,10 +296,10 @@ func wish(id string) control.WantedCluster {
 	}
 }
 
-// whole says that a cluster is as it was wanted and told so. It needs the lock.
+// whole says that a cluster is as it was wanted and reported so. It needs the lock.
 func (w *world) whole(id string) bool {
 	return w.there[id] && w.nodes[id+"-ng"] == 2 && w.deployed[id+"-agent"] &&
-		slices.Contains(w.told, "c-"+id+" ACTIVE") && slices.Contains(w.told, "c-"+id+"/ng ACTIVE") && slices.Contains(w.told, "c-"+id+"/agent ACTIVE")
+		slices.Contains(w.reported, "c-"+id+" ACTIVE") && slices.Contains(w.reported, "c-"+id+"/ng ACTIVE") && slices.Contains(w.reported, "c-"+id+"/agent ACTIVE")
 }
 
 // remove has the cluster "a" deleted.
@@ -395,25 +395,25 @@ func TestSweep(t *testing.T) {
 // TestFailures: what fails is reported, and is mended when it can be.
 func TestFailures(t *testing.T) {
 	for name, test := range map[string]struct {
-		do, mend   func(*world)
-		told, then string
+		do, mend       func(*world)
+		reported, then string
 	}{
 		"a version that there is not": {
-			do: func(w *world) { w.broken["Cluster"] = ErrUnsupported }, told: "c-a FAILED",
+			do: func(w *world) { w.broken["Cluster"] = ErrUnsupported }, reported: "c-a FAILED",
 		},
 		"the engine fails": {
-			do: func(w *world) { w.broken["Cluster"] = errors.New("no space") }, told: "c-a FAILED",
+			do: func(w *world) { w.broken["Cluster"] = errors.New("no space") }, reported: "c-a FAILED",
 		},
 		"a node fails": {
-			do: func(w *world) { w.broken["Nodegroup"] = errors.New("no space") }, told: "c-a/ng FAILED",
+			do: func(w *world) { w.broken["Nodegroup"] = errors.New("no space") }, reported: "c-a/ng FAILED",
 		},
 		"a node is not ready": {
-			do:   func(w *world) { w.issues["a-ng"] = []control.Issue{{Code: "NodeCreationFailure"}} },
-			told: "c-a/ng DEGRADED", mend: func(w *world) { delete(w.issues, "a-ng") }, then: "c-a/ng ACTIVE",
+			do:       func(w *world) { w.issues["a-ng"] = []control.Issue{{Code: "NodeCreationFailure"}} },
+			reported: "c-a/ng DEGRADED", mend: func(w *world) { delete(w.issues, "a-ng") }, then: "c-a/ng ACTIVE",
 		},
 		"an add-on does not start": {
-			do:   func(w *world) { w.issues["a-agent"] = []control.Issue{{Code: "InsufficientNumberOfReplicas"}} },
-			told: "c-a/agent DEGRADED", mend: func(w *world) { delete(w.issues, "a-agent") }, then: "c-a/agent ACTIVE",
+			do:       func(w *world) { w.issues["a-agent"] = []control.Issue{{Code: "InsufficientNumberOfReplicas"}} },
+			reported: "c-a/agent DEGRADED", mend: func(w *world) { delete(w.issues, "a-agent") }, then: "c-a/agent ACTIVE",
 		},
 		"the emulator is away for a while": {
 			do: func(w *world) { w.broken["Wanted"] = errors.New("connection refused") }, mend: func(w *world) { delete(w.broken, "Wanted") }, then: "c-a/agent ACTIVE",
@@ -424,14 +424,14 @@ func TestFailures(t *testing.T) {
 			test.do(w)
 			w.want(func(list *[]control.WantedCluster) { *list = append(*list, wish("a")) })
 			w.make(t)
-			w.until(t, "told "+test.told, func() bool { return test.told == "" || slices.Contains(w.told, test.told) })
+			w.until(t, "reported "+test.reported, func() bool { return test.reported == "" || slices.Contains(w.reported, test.reported) })
 			if test.mend == nil {
 				return
 			}
 			w.mu.Lock()
 			test.mend(w)
 			w.mu.Unlock()
-			w.until(t, "told "+test.then, func() bool { return slices.Contains(w.told, test.then) })
+			w.until(t, "reported "+test.then, func() bool { return slices.Contains(w.reported, test.then) })
 		})
 	}
 }
@@ -445,7 +445,7 @@ func TestDeath(t *testing.T) {
 	w.mu.Lock()
 	delete(w.there, "a")
 	w.mu.Unlock()
-	w.until(t, "told", func() bool { return slices.Contains(w.told, "c-a FAILED") })
+	w.until(t, "reported", func() bool { return slices.Contains(w.reported, "c-a FAILED") })
 	w.want(func(list *[]control.WantedCluster) {
 		(*list)[0].Nodegroups[0].Delete, (*list)[0].Addons[0].Delete = true, true
 	})
@@ -493,15 +493,15 @@ func TestBusy(t *testing.T) {
 	w.mu.Unlock()
 	w.until(t, "asked again", func() bool { return asked >= 2 })
 	w.mu.Lock()
-	if slices.Contains(w.told, "c-a FAILED") {
-		t.Errorf("told %q", w.told)
+	if slices.Contains(w.reported, "c-a FAILED") {
+		t.Errorf("reported %q", w.reported)
 	}
 	w.mu.Unlock()
 	late.Store(true)
-	w.until(t, "told", func() bool { return slices.Contains(w.told, "c-a FAILED") })
+	w.until(t, "reported", func() bool { return slices.Contains(w.reported, "c-a FAILED") })
 	w.mu.Lock()
 	delete(w.broken, "Cluster")
-	w.told = nil
+	w.reported = nil
 	w.mu.Unlock()
-	w.until(t, "told", func() bool { return slices.Contains(w.told, "c-a ACTIVE") })
+	w.until(t, "reported", func() bool { return slices.Contains(w.reported, "c-a ACTIVE") })
 }

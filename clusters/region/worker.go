@@ -30,7 +30,7 @@ type worker struct {
 	// cancel ends what is going on now, when the cluster is to go instead.
 	cancel context.CancelFunc
 
-	// failures count failed attempts at the control plane in a row, since then; told is what was reported last.
+	// failures count failed attempts at the control plane in a row, since then; reported is the status that was reported last.
 	failures int
 	since    time.Time
 	reported string

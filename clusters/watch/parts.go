@@ -196,7 +196,7 @@ func worse(before, now []corev1.Node) error {
 	return nil
 }
 
-// closed is why a node takes no new pods; "" if it takes them. What the node's own conditions taint is told as such
+// closed is why a node takes no new pods; "" if it takes them. What the node's own conditions taint is reported as such
 // (https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/).
 func closed(node corev1.Node) string {
 	if node.Spec.Unschedulable {

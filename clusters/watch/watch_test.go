@@ -139,7 +139,7 @@ func TestAbsences(t *testing.T) {
 				heard := len(seen)
 				mu.Unlock()
 				if noticed := len(w.Absences()) > 0; noticed != row.noticed || noticed && heard == 0 {
-					t.Errorf("absences %v, told %d", w.Absences(), heard)
+					t.Errorf("absences %v, reported %d", w.Absences(), heard)
 				}
 				if !row.gone && row.lasts < never {
 					if reason, _ := w.Settle(t.Context(), time.Now().Add(-30*time.Second), time.Now(), true); reason != "" && row.takes < askTime {

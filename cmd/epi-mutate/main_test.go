@@ -39,7 +39,7 @@ func TestUsageErrorsNameTheFlag(t *testing.T) {
 		}
 	}
 	if code, _, errOut := invoke("--scope", "some", "--procs", "0"); !strings.Contains(errOut, "--scope") || !strings.Contains(errOut, "--procs") {
-		t.Errorf("exit %d, %q: not every problem is told", code, errOut)
+		t.Errorf("exit %d, %q: not every problem is reported", code, errOut)
 	}
 	var stderr strings.Builder
 	if code := run(context.Background(), []string{"--root", t.TempDir()}, &stderr, &stderr); code != exitUsage || !strings.Contains(stderr.String(), "not the repository") {

@@ -71,7 +71,7 @@ func readToken(file string) (probe.Token, error) {
 			Pod            probe.Reference `json:"pod"`
 		} `json:"kubernetes.io"`
 	}
-	// Who verifies the token is EKS Auth; here its claims are only told.
+	// Who verifies the token is EKS Auth; here its claims are only reported.
 	token, _, err := jwt.NewParser().ParseUnverified(string(data), &claims)
 	if err != nil {
 		return result, fmt.Errorf("parse token of %d bytes: %w", len(data), err)

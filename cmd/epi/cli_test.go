@@ -39,7 +39,7 @@ func TestWrongUsageExitsWithTwoAndSaysWhere(t *testing.T) {
 		{name: "unknown command", args: []string{"upp"}, says: []string{`unknown command "upp"`}},
 		{name: "unknown flag", args: []string{"up", "--node", "2"}, says: []string{"--node", "epi up --help"}},
 		{name: "flag of the wrong type", args: []string{"up", "--nodes", "two"}, says: []string{"--nodes", "two"}},
-		{name: "two flags out of range, told at once", args: []string{"up", "--nodes", "0", "--imds-hop-limit", "3"}, says: []string{"--nodes", "--imds-hop-limit"}},
+		{name: "two flags out of range, printed at once", args: []string{"up", "--nodes", "0", "--imds-hop-limit", "3"}, says: []string{"--nodes", "--imds-hop-limit"}},
 		{name: "name that is no DNS label", args: []string{"up", "--name", "My_Cluster"}, says: []string{"--name", "My_Cluster"}},
 		{name: "version that is not pinned", args: []string{"up", "--kubernetes-version", "v0.1.0"}, says: []string{"v0.1.0", "v1.36"}},
 		{name: "provider that does not exist", args: []string{"up", "--provider", "gke"}, says: []string{"--provider", "gke"}},
@@ -139,12 +139,12 @@ func TestFlagWinsOverVariableOverFile(t *testing.T) {
 
 func TestVersionAsJSON(t *testing.T) {
 	code, stdout, _ := invoke(t, nil, "version", "--output", "json")
-	var told struct{ Version, Go, Platform string }
-	if err := json.Unmarshal([]byte(stdout), &told); err != nil || code != exitHeld {
+	var printed struct{ Version, Go, Platform string }
+	if err := json.Unmarshal([]byte(stdout), &printed); err != nil || code != exitHeld {
 		t.Fatalf("exit code %d, %v: %q", code, err, stdout)
 	}
-	if told.Version == "" || told.Go == "" || told.Platform == "" {
-		t.Errorf("incomplete: %+v", told)
+	if printed.Version == "" || printed.Go == "" || printed.Platform == "" {
+		t.Errorf("incomplete: %+v", printed)
 	}
 }
 

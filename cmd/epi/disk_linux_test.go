@@ -74,7 +74,7 @@ func TestARunThatCannotBeRecordedEnds(t *testing.T) {
 					}
 				}
 				if strings.Contains(out.String()+errs.String(), "list nodes") {
-					t.Errorf("what follows from it is told:\n%s%s", out.String(), errs.String())
+					t.Errorf("what follows from it is reported:\n%s%s", out.String(), errs.String())
 				}
 				if lines := strings.Count(out.String()+errs.String(), "\n"); output == "text" && lines > 18 {
 					t.Errorf("%d lines:\n%s%s", lines, out.String(), errs.String())

@@ -63,8 +63,8 @@ func TestACopiedBinarySaysWhatItLacks(t *testing.T) {
 	}
 }
 
-// What fails because of an interrupt has no remedy of its own: what the command leaves is told instead. A removal
-// that fails after it is told, with its remedy.
+// What fails because of an interrupt has no remedy of its own: what the command leaves is reported instead. A removal
+// that fails after it is reported, with its remedy.
 func TestInterruptsAreNoFaultOfTheEngine(t *testing.T) {
 	stopped := &interruptedError{signal: syscall.SIGINT}
 	listing := &clusters.EnvironmentError{Doing: "list nodes", Err: fmt.Errorf("run docker: %w", stopped), Remedy: "see what the engine says"}

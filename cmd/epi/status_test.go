@@ -105,7 +105,7 @@ func TestStatusOfWhatIsHalfUp(t *testing.T) {
 	}
 }
 
-// A record or a kubeconfig from elsewhere, or from another version, is told by each command, with what removes it.
+// A record or a kubeconfig from elsewhere, or from another version, is reported by each command, with what removes it.
 func TestRecordsThatCannotBeUsed(t *testing.T) {
 	for name, files := range map[string]map[string]string{
 		"empty":         {"environment.json": ""},

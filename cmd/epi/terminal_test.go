@@ -570,7 +570,7 @@ func TestControlCIsAnsweredAndCleanedUpAfterInEveryPhase(t *testing.T) {
 				t.Errorf("the environment is left: %v", err)
 			}
 			if strings.Contains(text, "✗") {
-				t.Errorf("what was stopped is told as failed:\n%s", text)
+				t.Errorf("what was stopped is reported as failed:\n%s", text)
 			}
 			checkLeft(t, text)
 		})

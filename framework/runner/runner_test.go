@@ -349,8 +349,8 @@ func TestVerdicts(t *testing.T) {
 		if collected != (failed && name != "leaves something behind") {
 			t.Errorf("%s (%s): evidence collected: %v", name, record.Outcome, collected)
 		}
-		if told := record.Evidence != nil && record.Evidence.Dir == record.Name; told != collected {
-			t.Errorf("%s: evidence told: %+v", name, record.Evidence)
+		if reported := record.Evidence != nil && record.Evidence.Dir == record.Name; reported != collected {
+			t.Errorf("%s: evidence reported: %+v", name, record.Evidence)
 		}
 	}
 	holds := records["holds"]

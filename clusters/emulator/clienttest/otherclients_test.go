@@ -174,7 +174,7 @@ func TestPresignWithVersion2(t *testing.T) {
 		status int
 	}{
 		"by default": {"[default]\nregion = " + emulatortest.Region + "\n", 400},
-		"as told":    {cliConfiguration, 200},
+		"as given":   {cliConfiguration, 200},
 	} {
 		variables := []string{"AWS_CONFIG_FILE=" + write(t, "config", []byte(test.config)), "AWS_ACCESS_KEY_ID=" + c.admin.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + c.admin.SecretAccessKey}
 		url := strings.TrimSpace(c.run(t, variables, "s3", "presign", "s3://"+c.bucket+"/"+ownKey).succeeded(t))

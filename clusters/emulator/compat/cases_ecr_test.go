@@ -108,7 +108,7 @@ func ecrCases() []testCase {
 			name, _ := f.repository()
 			return last(f.Admin().ECR.DescribeImages(ctx, &ecr.DescribeImagesInput{RepositoryName: name, ImageIds: missing}))
 		}},
-		{"ecr", "BatchDeleteImage", "an image that does not exist, which is told as a failure", accepted, func(ctx context.Context, f *fixture) error {
+		{"ecr", "BatchDeleteImage", "an image that does not exist, which is reported as a failure", accepted, func(ctx context.Context, f *fixture) error {
 			name, _ := f.repository()
 			return last(f.Admin().ECR.BatchDeleteImage(ctx, &ecr.BatchDeleteImageInput{RepositoryName: name, ImageIds: missing}))
 		}},

@@ -247,7 +247,7 @@ func TestFailedWrites(t *testing.T) {
 				t.Errorf("records changed")
 			}
 
-			// The same request does it once the table works, and the table has what is then told.
+			// The same request does it once the table works, and the table has what is then reported.
 			table.fail(false)
 			if status, body := post(t, admin, operation, parameters); status != http.StatusOK {
 				t.Fatalf("afterwards: %d %s", status, body)

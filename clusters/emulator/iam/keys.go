@@ -220,7 +220,7 @@ var globalKeys = lowered([]globalKey{
 	{"aws:SourceOrgID", byService, func(o *origin) []string { return o.some(o.organization(o.sourceAccount)) }},
 	{"aws:SourceOrgPaths", byService, func(o *origin) []string { return o.some(o.organizationPath(o.sourceAccount)) }},
 
-	// All requests have these three, anonymous ones too; what a service principal's are is not told.
+	// All requests have these three, anonymous ones too; what a service principal's are is not reported.
 	{"aws:PrincipalAccount", byAnyone, func(o *origin) []string { return o.one(o.known(o.principal.AccountID)) }},
 	{"aws:PrincipalType", byAnyone, func(o *origin) []string { return o.one(o.principalType()) }},
 	{"aws:userid", byAnyone, func(o *origin) []string { return o.one(o.known(o.principal.UserID)) }},

@@ -294,7 +294,7 @@ func TestPresigned(t *testing.T) {
 			identity, err := at(now.Add(test.after)).verifyWithoutExpiry(server)
 			wantKind(t, err, test.want)
 			if err == nil && !identity.Presigned {
-				t.Error("not told as presigned")
+				t.Error("not reported as presigned")
 			}
 		})
 	}

@@ -157,7 +157,7 @@ func TestAssumeRole(t *testing.T) {
 	}{
 		{"AssumeRole: without the external ID", func(in *sdk.AssumeRoleInput) { in.ExternalId = nil }, "AccessDenied", 403},
 		{"AssumeRole: another external ID", func(in *sdk.AssumeRoleInput) { in.ExternalId = aws.String("other") }, "AccessDenied", 403},
-		{"a role that does not exist is not told apart", func(in *sdk.AssumeRoleInput) { in.RoleArn = aws.String("arn:aws:iam::123456789012:role/gone") }, "AccessDenied", 403},
+		{"a role that does not exist is not distinguished", func(in *sdk.AssumeRoleInput) { in.RoleArn = aws.String("arn:aws:iam::123456789012:role/gone") }, "AccessDenied", 403},
 		{"id_session-tags: a transitive tag cannot be overridden", func(in *sdk.AssumeRoleInput) { in.Tags = []types.Tag{tag("Team", "red")} }, "InvalidParameterValue", 400},
 		{"id_session-tags: reserved prefix", func(in *sdk.AssumeRoleInput) { in.Tags = []types.Tag{tag("aws:x", "red")} }, "InvalidParameterValue", 400},
 		{"id_roles_terms-and-concepts: an hour for a chain", func(in *sdk.AssumeRoleInput) { in.DurationSeconds = aws.Int32(3601) }, "ValidationError", 400},

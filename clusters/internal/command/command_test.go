@@ -98,7 +98,7 @@ func TestErrorReportsExitCodeAndLastLines(t *testing.T) {
 		t.Errorf("standard output %q, log %q", &stdout, &log)
 	}
 	if len(lines) != 30 {
-		t.Errorf("told %d lines, want 30", len(lines))
+		t.Errorf("reported %d lines, want 30", len(lines))
 	}
 }
 

@@ -30,7 +30,7 @@ const (
 	// emptyAge is how old an empty file must be to be believed: a file that is written in place is
 	// empty for a moment, which would mean that nobody has an association.
 	emptyAge = 600 * time.Millisecond
-	// recheck finds what no event told of, as on file systems that have none.
+	// recheck finds what no event reported, as on file systems that have none.
 	recheck = 5 * time.Second
 	// volumeLink is what the kubelet swaps to replace all files of a volume at once.
 	volumeLink = "..data"

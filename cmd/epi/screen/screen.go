@@ -171,5 +171,5 @@ func (s *Screen) write(running []string, columns int) {
 		text.WriteString(line + "\n")
 		s.drawn = append(s.drawn, Width(line))
 	}
-	_, _ = io.WriteString(s.w, text.String()) // nobody could be told of an error
+	_, _ = io.WriteString(s.w, text.String()) // an error could not be shown
 }

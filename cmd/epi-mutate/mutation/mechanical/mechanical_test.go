@@ -47,7 +47,7 @@ func f(n int, err error) (bool, error) {
 	}
 	for _, text := range with {
 		if strings.Contains(text, "log.") || strings.Contains(text, "import") {
-			t.Errorf("a mutant of what is told to people: %q", text)
+			t.Errorf("a mutant of what is reported to people: %q", text)
 		}
 	}
 	if n := len(mutants); n != 12 {

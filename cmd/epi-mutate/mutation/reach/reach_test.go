@@ -92,15 +92,15 @@ func never() {}
 			t.Fatalf("%q: %v\n%s", args, err, output)
 		}
 	}
-	var told [][]byte
+	var counters [][]byte
 	for _, name := range []string{"meta", "counters"} {
 		data, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		told = append(told, data)
+		counters = append(counters, data)
 	}
-	profile, err := Decode(t.Context(), "example.org/m", told[0], told[1])
+	profile, err := Decode(t.Context(), "example.org/m", counters[0], counters[1])
 	if err != nil {
 		t.Fatal(err)
 	}
