@@ -83,9 +83,13 @@ func (c *creation) create(ctx context.Context, task clusters.Task) error {
 			run.Env = append(run.Env, "AWS_ENDPOINT_URL="+c.options.EndpointURL)
 		}
 		run.Log = log
-		run.OnLine = func(line string) { task.Detail("eksctl %s: %s", version, message(line)) }
+		var wrong failureLines
+		run.OnLine = func(line string) {
+			wrong.add(line)
+			task.Detail("eksctl %s: %s", version, message(line))
+		}
 		if err := run.Run(ctx); err != nil {
-			return c.explainStack(ctx, err)
+			return c.explainStack(ctx, wrong.inOrder(err))
 		}
 	}
 	return nil

@@ -263,6 +263,12 @@ func TestABadDayOnEKS(t *testing.T) {
 				m.eksctl(t, "#!/bin/sh\n[ \"$1\" = version ] && { echo 0.215.0; exit; }\necho 'Error: something unheard of' >&2; exit 1\n")
 			}, []string{"--yes"}, exitEnvironment, []string{"something unheard of", "Hint: eksctl's output is above"},
 		},
+		"an eksctl that says what is wrong, and then more": {
+			func(t *testing.T, m *eksMachine) {
+				m.eksctl(t, "#!/bin/sh\n[ \"$1\" = version ] && { echo 0.215.0; exit; }\necho '2026-11-28 10:00:30 [✖]  what is wrong' >&2\n"+
+					"i=0; while [ $i -lt 40 ]; do i=$((i+1)); echo \"2026-11-28 10:00:31 [!]  line $i\"; done; exit 1\n")
+			}, []string{"--yes"}, exitEnvironment, []string{"line 40\n2026-11-28 10:00:30 [✖]  what is wrong\nHint: eksctl's output is above"},
+		},
 		"nobody can be asked": {nil, nil, exitUsage, []string{"nothing is made: it costs money, and nobody can be asked here; to go on, add --yes"}},
 		"CI that is none":     {func(_ *testing.T, m *eksMachine) { m.variables["CI"] = "false" }, nil, exitUsage, []string{"nothing is made"}},
 		"an unknown version":  {nil, []string{"--yes", "--kubernetes-version", "1.12"}, exitEnvironment, []string{"EKS does not offer 1.12", "Hint: choose one of"}},
