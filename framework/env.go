@@ -27,6 +27,7 @@ import (
 	"github.com/podidentity/epi/clusters/journal"
 	"github.com/podidentity/epi/clusters/kubeconfig"
 	"github.com/podidentity/epi/clusters/ownership"
+	"github.com/podidentity/epi/clusters/retries"
 )
 
 // T is how fixtures speak to whoever runs them: Ginkgo for suites, the run loop for benchmarks.
@@ -137,6 +138,7 @@ func awsConfig(ctx context.Context, environment *clusters.Environment) (aws.Conf
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("configure AWS clients: %w", err)
 	}
+	retries.On(&cfg)
 	return cfg, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	. "github.com/onsi/gomega"
 
+	"github.com/podidentity/epi/clusters/emulator/control"
 	"github.com/podidentity/epi/framework/cloud"
 	. "github.com/podidentity/epi/framework/matchers"
 )
@@ -62,6 +63,16 @@ func TestSendSpeaksAsTheWireDoes(t *testing.T) {
 			g.Expect(answer.ContentType).To(Equal("application/json"))
 		})
 	}
+}
+
+func TestARequestThatIsOneTooManyIsSentAgain(t *testing.T) {
+	g := NewWithT(t)
+	env, f := awsEnvironment(t, "")
+	_, err := env.Control.AddFault(t.Context(), control.Fault{Service: "eks", Count: 2, Error: &control.Refusal{Kind: control.Throttling}})
+	g.Expect(err).NotTo(HaveOccurred())
+	answer := cloud.Send(t.Context(), env, cloud.Request{Service: "eks", Method: "GET", Path: "/clusters/epi/pod-identity-associations"})
+	g.Expect(answer.Status).To(Equal(200))
+	f.removeAll()
 }
 
 func TestAnAnswerReportsItsFormAndNotItsContents(t *testing.T) {

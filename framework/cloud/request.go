@@ -87,15 +87,32 @@ func describe(members map[string]string, prefix string, object map[string]any) {
 // Decode reads the JSON of the answer.
 func (a Answer) Decode(into any) error { return json.Unmarshal(a.body, into) }
 
-// Send sends a request once, as the environment's administrator. That nothing answers is the harness's
-// fault; what answers is for the spec to judge.
+// How often a request to EKS is sent that the account sends too many of, and the pause after the first.
+const (
+	throttledAttempts = 8
+	throttledPause    = 100 * time.Millisecond
+)
+
+// Send sends a request as the environment's administrator: once, and again while EKS says that the account sends too
+// many. That nothing answers is the harness's fault; what answers is for the spec to judge.
 func Send(ctx context.Context, env *framework.Env, request Request) Answer {
 	env.T.Helper()
-	answer, err := send(ctx, env, request)
-	if err != nil {
-		env.T.Fatalf("%s %s of %s: %v", request.Method, request.Path, request.Service, err)
+	pause := throttledPause
+	for attempt := 1; ; attempt++ {
+		answer, err := send(ctx, env, request)
+		if err != nil {
+			env.T.Fatalf("%s %s of %s: %v", request.Method, request.Path, request.Service, err)
+		}
+		if request.Service != "eks" || answer.Code != "ThrottlingException" || attempt == throttledAttempts {
+			return answer
+		}
+		select {
+		case <-ctx.Done():
+			return answer
+		case <-time.After(pause):
+		}
+		pause *= 2
 	}
-	return answer
 }
 
 func send(ctx context.Context, env *framework.Env, request Request) (Answer, error) {

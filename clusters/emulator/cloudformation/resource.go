@@ -154,14 +154,14 @@ func (o *operationOn) query(service, action string, parameters url.Values) (node
 	return answer, nil
 }
 
-// Waits between the tries of a request that is throttled: CloudFormation tries again for as long as its caller
+// Waits between the tries of a request that is refused for now: CloudFormation tries again for as long as its caller
 // would have to (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/troubleshooting.html).
 const (
 	firstWait = 20 * time.Millisecond
 	lastWait  = 3 * time.Second
 )
 
-// send sends a request in the caller's name, and again while the service throttles.
+// send sends a request in the caller's name, and again while the service throttles, or does not know a role yet.
 func (o *operationOn) send(service, method, path, contentType string, body []byte) (status int, header http.Header, answer []byte, err error) {
 	for wait := firstWait; ; wait *= 2 {
 		request, err := http.NewRequestWithContext(o.ctx, method, path, bytes.NewReader(body))
@@ -170,7 +170,7 @@ func (o *operationOn) send(service, method, path, contentType string, body []byt
 		}
 		request.Header.Set("Content-Type", contentType)
 		status, header, answer = o.service.options.Requests.Send(o.ctx, o.caller, service, request)
-		if wait > lastWait || !throttled(status, answer) {
+		if wait > lastWait || !throttled(status, answer) && !roleUnknown(service, status, answer) {
 			return status, header, answer, nil
 		}
 		select {
@@ -184,6 +184,14 @@ func (o *operationOn) send(service, method, path, contentType string, body []byt
 // throttled reports an answer that it asks for patience.
 func throttled(status int, answer []byte) bool {
 	return status == http.StatusTooManyRequests || bytes.Contains(answer, []byte("<Code>Throttling")) || bytes.Contains(answer, []byte("<Code>RequestLimitExceeded"))
+}
+
+// roleUnknown tells of EKS's answer that it cannot use a role. A role that the stack has just made counts only after
+// some seconds (https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html, "Changes that I make are not always
+// immediately visible"), and nothing in the answer tells it from one that never will.
+func roleUnknown(service string, status int, answer []byte) bool {
+	return service == "eks" && status == http.StatusBadRequest && bytes.Contains(answer, []byte(":role/")) &&
+		(bytes.Contains(answer, []byte("role is invalid")) || bytes.Contains(answer, []byte("could not be used")))
 }
 
 // rest sends a request to EKS.
