@@ -46,7 +46,7 @@ func DefaultTimeouts(environment *clusters.Environment) Timeouts {
 		Exec:                  30 * time.Second,
 		MetadataAnswer:        10 * time.Second,
 	}
-	if environment.AWS.EndpointURL == "" {
+	if !environment.Has(clusters.EmulatorControl) {
 		timeouts.RoleVisible = 30 * time.Second
 		timeouts.PolicyVisible = time.Minute
 		timeouts.AssociationVisible = time.Minute

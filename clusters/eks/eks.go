@@ -159,6 +159,8 @@ func (c *creation) prepare(ctx context.Context) error {
 	}
 	task.Detail("account %s, %s, as %s", looker.Account(), looker.Region(), looker.Caller())
 	task.End(nil)
+	// Later commands are to go there too, from a shell without the variable.
+	c.options.EndpointURL = cmp.Or(c.options.EndpointURL, aws.ToString(cfg.BaseEndpoint))
 	name := cmp.Or(c.options.ClusterName, NewClusterName(c.spec.Name))
 	c.env = &clusters.Environment{
 		Provider: Name, Name: c.spec.Name, Created: time.Now().UTC().Truncate(time.Second), ClusterName: name,

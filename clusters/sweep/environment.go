@@ -4,13 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/journal"
+	"github.com/podidentity/epi/clusters/retries"
 )
 
 // LoadConfig is the user's own AWS configuration, with a region and an endpoint in place of its own unless
@@ -30,6 +35,7 @@ func LoadConfig(ctx context.Context, region, endpointURL string) (aws.Config, er
 	if cfg.Region == "" {
 		return cfg, errors.New("no AWS region: set --region or AWS_REGION")
 	}
+	retries.On(&cfg)
 	return cfg, nil
 }
 
@@ -71,7 +77,15 @@ func Environment(ctx context.Context, dirs clusters.Dirs, name string, kinds []j
 		return nil
 	}
 	task := progress.Start("Look for what is left in AWS")
-	sweeper, found, err := look(ctx, place, endpointURL, options, scope)
+	cfg, err := LoadConfig(ctx, place.Region, endpointURL)
+	var sweeper *Sweeper
+	var found []Found
+	if err == nil {
+		options.Account = place.Account
+		if sweeper, err = New(ctx, cfg, options); err == nil {
+			found, err = sweeper.Find(ctx, scope)
+		}
+	}
 	if err == nil {
 		task.Detail("%d in account %s, %s", len(found), place.Account, place.Region)
 	}
@@ -79,21 +93,63 @@ func Environment(ctx context.Context, dirs clusters.Dirs, name string, kinds []j
 	if err == nil && len(found) > 0 {
 		err = sweeper.Remove(ctx, scope, found, progress)
 	}
+	if outOfReach(err) {
+		return unseen(err, name, place.Region, aws.ToString(cfg.BaseEndpoint), dir, own)
+	}
 	return explain(err, name, place.Region)
 }
 
-func look(ctx context.Context, place journal.Entry, endpointURL string, options Options, scope Scope) (*Sweeper, []Found, error) {
-	cfg, err := LoadConfig(ctx, place.Region, endpointURL)
-	if err != nil {
-		return nil, nil, err
+// outOfReach says whether AWS does not answer: no address, no connection, or none that lasts.
+func outOfReach(err error) bool {
+	_, unsent := errors.AsType[*smithyhttp.RequestSendError](err)
+	return unsent && !errors.Is(err, context.Canceled)
+}
+
+// unseen says what may be left in a region that does not answer. One with an endpoint of its own may be gone for good:
+// all that was in it is then gone too, and nobody can ever say so.
+func unseen(err error, name, region, endpointURL, dir string, made []journal.Entry) error {
+	where, remedy := "AWS in "+region, "see that this machine reaches AWS, then "
+	again := "finish with: " + finish(name, region)
+	if endpointURL != "" {
+		where = fmt.Sprintf("region %s at %s", region, endpointURL)
+		remedy = fmt.Sprintf("if the region is gone, all that was in it is gone too; what is left is here, and this removes it: rm -r %s; if it only rests, start it (epi cloud up), then ", dir)
 	}
-	options.Account = place.Account
-	sweeper, err := New(ctx, cfg, options)
-	if err != nil {
-		return nil, nil, err
+	if left, ok := errors.AsType[*LeftError](err); ok {
+		err = left.Err
 	}
-	found, err := sweeper.Find(ctx, scope)
-	return sweeper, found, err
+	first, _, _ := strings.Cut(fmt.Sprint(err), "\n")
+	text := where + " does not answer: what is left there could not be seen"
+	if listed := inWords(made); listed != "" {
+		text += ", of " + listed + " that were to be made"
+	}
+	return &clusters.EnvironmentError{Doing: "remove what is left in AWS", Err: &unseenError{text + ": " + first, err}, Remedy: remedy + again}
+}
+
+// unseenError has a text in place of that of the many errors that it wraps.
+type unseenError struct {
+	text string
+	err  error
+}
+
+func (e *unseenError) Error() string { return e.text }
+func (e *unseenError) Unwrap() error { return e.err }
+
+// inWords counts a journal's entries by kind, such as "1 cluster, 2 CloudFormation stacks".
+func inWords(made []journal.Entry) string {
+	kinds := map[journal.Kind]int{}
+	for _, entry := range made {
+		kinds[entry.Kind]++
+	}
+	var words []string
+	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
+		words = append(words, count(kinds[kind], kind))
+	}
+	return strings.Join(words, ", ")
+}
+
+// finish is the command that goes on.
+func finish(name, region string) string {
+	return fmt.Sprintf("epi down --name %s, or from anywhere: epi janitor --older-than 0s --name %[1]s --region %s", name, region)
 }
 
 // explain adds what a user can do about what stays in AWS.
@@ -101,7 +157,7 @@ func explain(err error, name, region string) error {
 	if err == nil {
 		return nil
 	}
-	again := fmt.Sprintf("epi down --name %s, or from anywhere: epi janitor --older-than 0s --name %[1]s --region %s", name, region)
+	again := finish(name, region)
 	remedy := "finish with: " + again
 	if wrong, ok := errors.AsType[*AccountError](err); ok {
 		remedy = fmt.Sprintf("use credentials of account %s, then: %s", wrong.Expected, again)

@@ -171,6 +171,9 @@ func (s *Sweeper) Find(ctx context.Context, scope Scope) ([]Found, error) {
 			problems = append(problems, fmt.Errorf("look for each %s: %w", kind.name, err))
 		}
 		all = append(all, found...)
+		if outOfReach(err) {
+			break // the others would wait in vain
+		}
 	}
 	return withoutParts(all), errors.Join(problems...)
 }
@@ -298,6 +301,9 @@ func (s *Sweeper) Remove(ctx context.Context, scope Scope, list []Found, progres
 		problems = append(problems, err)
 		if ctx.Err() != nil {
 			return errors.Join(problems...)
+		}
+		if outOfReach(err) {
+			return &LeftError{Left: list, Err: errors.Join(problems...)}
 		}
 	}
 	again, err := s.Find(ctx, scope)

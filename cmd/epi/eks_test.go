@@ -48,28 +48,44 @@ type eksMachine struct {
 	// creations are the stacks that were asked for; atStack is called before the nth is served.
 	creations atomic.Int64
 	atStack   func(n int64)
+	// atDeletion is called before the deletion of a stack is served; gone ends all that AWS answers.
+	atDeletion, gone func()
 }
 
 func newEKSMachine(t *testing.T) *eksMachine {
 	t.Helper()
 	kubernetes := httptest.NewTLSServer(http.HandlerFunc(ekstest.ServeKubernetes))
 	t.Cleanup(kubernetes.Close)
-	m := &eksMachine{state: filepath.Join(t.TempDir(), "epi"), bin: t.TempDir(), variables: map[string]string{}, atStack: func(int64) {}}
+	m := &eksMachine{state: filepath.Join(t.TempDir(), "epi"), bin: t.TempDir(), variables: map[string]string{}, atStack: func(int64) {}, atDeletion: func() {}}
 	m.Fixture = emulatortest.StartWith(t, func(o *emulator.Options) {
 		o.Unbacked.Endpoint = kubernetes.URL
 		o.Unbacked.CertificateAuthority = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: kubernetes.Certificate().Raw})
 	}).Fixture(t, "machine")
 	aws := m.Emulator.Handler()
+	var gone atomic.Bool
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if gone.Load() {
+			panic(http.ErrAbortHandler)
+		}
 		if r.Method == http.MethodPost && strings.Contains(r.Header.Get("Authorization"), "/cloudformation/") {
 			body, _ := io.ReadAll(r.Body) // what is cut off is refused later
 			if r.Body = io.NopCloser(strings.NewReader(string(body))); strings.HasPrefix(string(body), "Action=CreateStack&") {
 				m.atStack(m.creations.Add(1))
 			}
+			if strings.HasPrefix(string(body), "Action=DeleteStack&") {
+				m.atDeletion()
+			}
+			if gone.Load() {
+				panic(http.ErrAbortHandler)
+			}
 		}
 		aws.ServeHTTP(w, r)
 	}))
 	t.Cleanup(front.Close)
+	m.gone = func() {
+		gone.Store(true)
+		_ = front.Listener.Close() // nobody is let in any more; Close closes it again
+	}
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -330,6 +346,45 @@ func TestCredentialsThatExpireInTheMiddle(t *testing.T) {
 	}
 	if left := m.left(t); len(left) != 0 {
 		t.Errorf("left: %q", left)
+	}
+}
+
+// TestTheRegionIsGone: of what was in it nobody can say any more whether it is there. epi down ends all the same, and
+// says what it could not see and what is left to do.
+func TestTheRegionIsGone(t *testing.T) {
+	for name, when := range map[string]func(m *eksMachine){
+		"before":  func(m *eksMachine) { m.gone() },
+		"halfway": func(m *eksMachine) { m.atDeletion = m.gone },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newEKSMachine(t)
+			if code, text := m.epi(t, append(slices.Clone(upOnEKS), "--yes")...); code != exitHeld {
+				t.Fatalf("up: exit code %d\n%s", code, text)
+			}
+			when(m)
+			code, text := m.epi(t, "down", "--name", "mine")
+			folder := filepath.Join(m.state, "clusters", "mine")
+			if code != exitEnvironment {
+				t.Errorf("exit code %d, want %d", code, exitEnvironment)
+			}
+			for _, want := range []string{
+				"region us-west-2 at http://127.0.0.1", "does not answer: what is left there could not be seen", "2 CloudFormation stacks",
+				"rm -r " + folder, "epi down --name mine", "epi janitor --older-than 0s --name mine --region us-west-2",
+			} {
+				if !strings.Contains(text, want) {
+					t.Errorf("it does not say %q", want)
+				}
+			}
+			if t.Failed() {
+				t.Log(text)
+			}
+			if err := os.RemoveAll(folder); err != nil {
+				t.Fatal(err)
+			}
+			if code, text := m.epi(t, "down", "--name", "mine"); code != exitHeld {
+				t.Errorf("then: exit code %d\n%s", code, text)
+			}
+		})
 	}
 }
 
