@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -78,12 +80,21 @@ func TestAUsersOwnClusterOfTheSameNameStays(t *testing.T) {
 }
 
 func TestReferencesAreNoOptions(t *testing.T) {
-	for _, right := range []string{"", "my/agent:dev", "localhost:5000/a@sha256:0", "./-agent.tar", "/tmp/a b.tar"} {
+	t.Chdir(t.TempDir())
+	for _, file := range []string{"-agent.tar", "a b.tar", "agent", "folder/agent"} {
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, right := range []string{"", "my/agent:dev", "localhost:5000/a@sha256:0", "./-agent.tar", "./a b.tar", "agent", "folder/agent", "folder", "folder/other"} {
 		if err := CheckReference("agent-image", right); err != nil {
 			t.Errorf("%q: %v", right, err)
 		}
 	}
-	for _, wrong := range []string{"-v", "--privileged", "-", " a", "a ", "a\nb", "a\x00"} {
+	for _, wrong := range []string{"-v", "--privileged", "-", " a", "a ", "a\nb", "a\x00", "./folder", "folder/", ".", "..", "/", "./gone", "gone.tar", "folder/gone.tgz"} {
 		if err := CheckReference("agent-image", wrong); err == nil || !strings.Contains(err.Error(), "--agent-image") || !strings.Contains(err.Error(), "my/agent:dev") {
 			t.Errorf("%q: error %v", wrong, err)
 		}

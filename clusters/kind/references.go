@@ -3,6 +3,8 @@ package kind
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
 	"unicode"
 
@@ -19,6 +21,18 @@ type ReferenceError struct {
 
 func (e *ReferenceError) Error() string {
 	return fmt.Sprintf("flag --%s: %q is not an image or an archive: %s; right is one such as my/agent:dev or ./agent.tar", e.Flag, e.Text, e.Why)
+}
+
+// whyNoFile says why what can only be meant for a file is none; "" for a file, and for the name of an image.
+func whyNoFile(text string) string {
+	info, err := os.Stat(text)
+	switch {
+	case err == nil && info.IsDir() && (isPath(text) || strings.HasSuffix(text, "/") || text == "." || text == ".."):
+		return "it is a folder"
+	case errors.Is(err, fs.ErrNotExist) && isPath(text):
+		return "there is no such file"
+	}
+	return ""
 }
 
 // checkReferences returns what is wrong with the images that the user names.
@@ -45,6 +59,9 @@ func CheckReference(flag, text string) error {
 	case strings.ContainsFunc(text, unicode.IsControl):
 		why = "it has a control character"
 	default:
+		why = whyNoFile(text)
+	}
+	if why == "" {
 		return nil
 	}
 	return &ReferenceError{Flag: flag, Text: text, Why: why}

@@ -121,11 +121,31 @@ func (a *app) configure(cmd *cobra.Command) error {
 	return nil
 }
 
-// emptyFlags returns the flags that must not be empty and are.
+// filters may be typed as empty: they leave nothing out then.
+var filters = []string{"label-filter", "focus", "skip"}
+
+// emptyFlags returns the flags that must not be empty and are: those that are never, those that have another default,
+// and those that were typed, most often with a variable of the shell that is empty by mistake.
 func (a *app) emptyFlags(cmd *cobra.Command) error {
 	var problems []error
 	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
-		if !flag.Changed || flag.Value.Type() != "string" || flag.Value.String() != "" || flag.DefValue == "" && !slices.Contains(never, flag.Name) {
+		if !flag.Changed || slices.Contains(filters, flag.Name) {
+			return
+		}
+		switch flag.Value.Type() {
+		case "string":
+			if flag.Value.String() != "" || flag.DefValue == "" && !slices.Contains(never, flag.Name) && !a.typed[flag.Name] {
+				return
+			}
+		case "stringSlice":
+			list, ok := flag.Value.(pflag.SliceValue)
+			if !ok || !a.typed[flag.Name] {
+				return
+			}
+			if words := list.GetSlice(); len(words) > 0 && !slices.Contains(words, "") {
+				return
+			}
+		default:
 			return
 		}
 		origin := cmp.Or(a.origins[flag.Name], "flag --"+flag.Name)

@@ -60,6 +60,11 @@ something is still there, it names it, and the exit code is 3.`,
 			if flags.account != "" && (len(flags.account) != 12 || strings.Trim(flags.account, "0123456789") != "") {
 				return usageError("flag --account: %q is not an account of AWS, which has twelve digits", flags.account)
 			}
+			for _, region := range flags.regions {
+				if !regionName.MatchString(region) {
+					return usageError("flag --region: %q is not the name of an AWS region such as us-east-1", region)
+				}
+			}
 			a.interrupts.at(removing(a.commandLine("janitor")))
 			return a.janitor(cmd.Context(), &flags)
 		},
