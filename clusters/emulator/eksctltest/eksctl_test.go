@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,6 +17,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/podidentity/epi/clusters/eksctl"
 	"github.com/podidentity/epi/clusters/emulator"
@@ -145,6 +150,7 @@ func TestSeed(t *testing.T) {
 			}
 		}
 	})
+	t.Run("utils migrate-to-pod-identity", r.migrate)
 	r.run(t, "delete", "cluster", "--name", cluster, "--wait")
 	if got := r.stacks(t); len(got) != 0 {
 		t.Errorf("left: stacks %q", got)
@@ -152,5 +158,94 @@ func TestSeed(t *testing.T) {
 	vpcs, err := admin.EC2.DescribeVpcs(t.Context(), &ec2.DescribeVpcsInput{})
 	if err != nil || len(vpcs.Vpcs) != 0 {
 		t.Errorf("left: VPCs %v, %v", vpcs, err)
+	}
+}
+
+// migrate has eksctl take what IRSA is used for to Pod Identity: a role in a stack of eksctl's, and one that it did
+// not make (https://docs.aws.amazon.com/eks/latest/eksctl/pod-identity-associations.html, "Migrating existing
+// iamserviceaccounts").
+func (r *region) migrate(t *testing.T) {
+	admin, ctx := r.Admin(), t.Context()
+	described, err := admin.EKS.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: aws.String(cluster)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	issuer := *described.Cluster.Identity.Oidc.Issuer
+	// eksctl's own command asks the issuer for its certificate, which nobody serves here.
+	provider, err := admin.IAM.CreateOpenIDConnectProvider(ctx, &iam.CreateOpenIDConnectProviderInput{Url: &issuer, ClientIDList: []string{"sts.amazonaws.com"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const annotation = "eks.amazonaws.com/role-arn"
+	r.run(t, "create", "iamserviceaccount", "--cluster", cluster, "--namespace", "default", "--name", "owned", "--attach-policy-arn",
+		"arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess", "--approve")
+	owned, ok := r.kubernetes.account("default", "owned")
+	if !ok || owned.Annotations[annotation] == "" {
+		t.Fatalf("eksctl made the service account %+v", owned)
+	}
+	trust := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Federated":"` + *provider.OpenIDConnectProviderArn + `"},"Action":"sts:AssumeRoleWithWebIdentity"}]}`
+	unowned := r.Role("unowned", trust, "")
+	r.kubernetes.put(&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "unowned", Annotations: map[string]string{annotation: unowned, "kept": "yes"}}})
+
+	roles := map[string]string{"default/owned": owned.Annotations[annotation], "apps/unowned": unowned}
+	trusts := func(roleARN string) (pods, federated bool) {
+		out, err := admin.IAM.GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String(roleARN[strings.LastIndexByte(roleARN, '/')+1:])})
+		if err != nil {
+			t.Fatal(err)
+		}
+		document, err := url.PathUnescape(*out.Role.AssumeRolePolicyDocument)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Contains(document, "pods.eks.amazonaws.com"), strings.Contains(document, "Federated")
+	}
+	associated := func(account string) (roles []string) {
+		namespace, name, _ := strings.Cut(account, "/")
+		listed, err := admin.EKS.ListPodIdentityAssociations(ctx, &eks.ListPodIdentityAssociationsInput{ClusterName: aws.String(cluster), Namespace: &namespace, ServiceAccount: &name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, association := range listed.Associations {
+			out, err := admin.EKS.DescribePodIdentityAssociation(ctx, &eks.DescribePodIdentityAssociationInput{ClusterName: aws.String(cluster), AssociationId: association.AssociationId})
+			if err != nil {
+				t.Fatal(err)
+			}
+			roles = append(roles, *out.Association.RoleArn)
+		}
+		return roles
+	}
+	for _, step := range []struct {
+		flags               []string
+		pods, federated     bool
+		associated, removed bool
+	}{
+		{nil, false, true, false, false}, // it tells what it would do
+		{[]string{"--approve"}, true, true, true, false},
+		{[]string{"--approve", "--remove-oidc-provider-trust-relationship"}, true, false, true, true},
+	} {
+		r.run(t, append([]string{"utils", "migrate-to-pod-identity", "--cluster", cluster}, step.flags...)...)
+		for account, role := range roles {
+			if pods, federated := trusts(role); pods != step.pods || federated != step.federated {
+				t.Errorf("%q: the role of %s trusts Pod Identity: %t, the provider: %t", step.flags, account, pods, federated)
+			}
+			want := []string{role}
+			if !step.associated {
+				want = nil
+			}
+			if got := associated(account); !slices.Equal(got, want) {
+				t.Errorf("%q: %s is associated with %q, want %q", step.flags, account, got, want)
+			}
+			namespace, name, _ := strings.Cut(account, "/")
+			found, ok := r.kubernetes.account(namespace, name)
+			if !ok {
+				t.Fatalf("%q: service account %s is gone", step.flags, account)
+			}
+			if _, annotated := found.Annotations[annotation]; annotated == step.removed {
+				t.Errorf("%q: service account %s has the annotations %v", step.flags, account, found.Annotations)
+			}
+		}
+	}
+	if found, ok := r.kubernetes.account("apps", "unowned"); !ok || found.Annotations["kept"] != "yes" {
+		t.Errorf("of the annotations that are none of eksctl's one is lost: %+v", found)
 	}
 }

@@ -3,11 +3,17 @@ package eksctltest
 import (
 	"encoding/json"
 	"encoding/pem"
+	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/kubernetes/scheme"
 )
 
 // apiServer answers what eksctl asks of Kubernetes: discovery, one Ready node for each label that it looks
@@ -20,10 +26,28 @@ type apiServer struct {
 	mu sync.Mutex
 	// asked are the requests that were let in, refused those that were not.
 	asked, refused []string
+	// accounts are service accounts by NAMESPACE/NAME.
+	accounts map[string]*corev1.ServiceAccount
+}
+
+// account returns a service account.
+func (s *apiServer) account(namespace, name string) (*corev1.ServiceAccount, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found, ok := s.accounts[namespace+"/"+name]
+	return found, ok
+}
+
+// put makes or changes a service account.
+func (s *apiServer) put(made *corev1.ServiceAccount) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	made.Kind, made.APIVersion = "ServiceAccount", "v1"
+	s.accounts[made.Namespace+"/"+made.Name] = made
 }
 
 func newAPIServer(t *testing.T) *apiServer {
-	s := &apiServer{}
+	s := &apiServer{accounts: map[string]*corev1.ServiceAccount{}}
 	s.Server = httptest.NewTLSServer(http.HandlerFunc(s.serve))
 	t.Cleanup(s.Close)
 	return s
@@ -49,9 +73,58 @@ func (s *apiServer) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.note(&s.asked, r)
-	if !known(w, r) {
+	if !s.serveAccounts(w, r) && !known(w, r) {
 		answer(w, http.StatusNotFound, map[string]any{"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404})
 	}
+}
+
+// serveAccounts answers requests about service accounts, and about a namespace, which is there; false for others.
+func (s *apiServer) serveAccounts(w http.ResponseWriter, r *http.Request) bool {
+	if r.URL.Path == "/api/v1/serviceaccounts" {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		items := slices.Collect(maps.Values(s.accounts))
+		answer(w, http.StatusOK, map[string]any{"kind": "ServiceAccountList", "apiVersion": "v1", "metadata": map[string]string{"resourceVersion": "1"}, "items": items})
+		return true
+	}
+	parts := strings.Split(strings.TrimPrefix(r.URL.Path, "/api/v1/namespaces/"), "/")
+	if !strings.HasPrefix(r.URL.Path, "/api/v1/namespaces/") || len(parts) > 1 && parts[1] != "serviceaccounts" {
+		return false
+	}
+	if len(parts) == 1 {
+		answer(w, http.StatusOK, map[string]any{"kind": "Namespace", "apiVersion": "v1", "metadata": map[string]string{"name": parts[0]}})
+		return true
+	}
+	switch r.Method {
+	case http.MethodGet:
+		found, ok := s.account(parts[0], parts[len(parts)-1])
+		if ok {
+			answer(w, http.StatusOK, found)
+		}
+		return ok
+	case http.MethodPost, http.MethodPut:
+		// It comes as JSON or in Protobuf.
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return false
+		}
+		decoded, _, err := scheme.Codecs.UniversalDeserializer().Decode(body, nil, nil)
+		sent, ok := decoded.(*corev1.ServiceAccount)
+		if err != nil || !ok {
+			return false
+		}
+		sent.Namespace = parts[0]
+		s.put(sent)
+		answer(w, http.StatusOK, sent)
+		return true
+	case http.MethodDelete:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.accounts, strings.Join([]string{parts[0], parts[len(parts)-1]}, "/"))
+		answer(w, http.StatusOK, map[string]any{"kind": "Status", "apiVersion": "v1", "status": "Success"})
+		return true
+	}
+	return false
 }
 
 // known answers what there is; false for anything else.
