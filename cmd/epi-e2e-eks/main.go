@@ -50,7 +50,10 @@ func main() {
 // end is a region and an environment in it.
 type end struct {
 	program, name string
-	out, errs     io.Writer
+	// delay is how long a change in IAM takes to count, throttling the share of the requests that are too many.
+	delay      time.Duration
+	throttling float64
+	out, errs  io.Writer
 }
 
 func run(ctx context.Context, args []string, out, errs io.Writer) (code int, err error) {
@@ -59,6 +62,8 @@ func run(ctx context.Context, args []string, out, errs io.Writer) (code int, err
 	flags.SetOutput(errs)
 	flags.StringVar(&e.program, "epi", "bin/epi", "the program")
 	flags.StringVar(&e.name, "name", "e2e-eks", "name of the region, and the beginning of the environment's")
+	flags.DurationVar(&e.delay, "iam-propagation-delay", 0, "how long a change in IAM takes to count, as on AWS it takes seconds")
+	flags.Float64Var(&e.throttling, "throttling", 0, "share of the requests to IAM, EKS, EC2, CloudFormation and ECR that are refused as too many, 0 to 1")
 	flags.Usage = func() {
 		_, _ = fmt.Fprintln(errs, "Usage: epi-e2e-eks [flags] [-- flags of epi run, such as --label-filter ABAC-02]")
 		flags.PrintDefaults()
@@ -72,6 +77,9 @@ func run(ctx context.Context, args []string, out, errs io.Writer) (code int, err
 	if err := clusters.CheckName(e.name); err != nil {
 		return exitUsage, err
 	}
+	if e.throttling < 0 || e.throttling >= 1 {
+		return exitUsage, fmt.Errorf("-throttling: %g is not 0 to below 1", e.throttling)
+	}
 	began := time.Now()
 	defer func() {
 		// Also after an interrupt: nothing may stay.
@@ -82,11 +90,14 @@ func run(ctx context.Context, args []string, out, errs io.Writer) (code int, err
 		}
 		_, _ = fmt.Fprintf(out, "epi-e2e-eks: exit code %d after %s\n", code, time.Since(began).Round(time.Second))
 	}()
-	if err := e.epi(ctx, nil, "cloud", "up", "--name", e.name); err != nil {
+	if err := e.epi(ctx, nil, "cloud", "up", "--name", e.name, "--iam-propagation-delay", e.delay.String()); err != nil {
 		return exitError, err
 	}
 	env, err := e.load()
 	if err != nil {
+		return exitError, err
+	}
+	if err := e.throttle(ctx, env); err != nil {
 		return exitError, err
 	}
 	code, err = e.test(ctx, env, flags.Args())
@@ -97,6 +108,21 @@ func run(ctx context.Context, args []string, out, errs io.Writer) (code int, err
 		code, err = max(code, exitFailed), errors.Join(err, leftErr)
 	}
 	return code, err
+}
+
+// throttle has the services refuse a share of their requests by what serves to change and to describe. Sessions of pods
+// are not asked for more often than AWS allows.
+func (e *end) throttle(ctx context.Context, env *clusters.Environment) error {
+	if e.throttling == 0 {
+		return nil
+	}
+	region := control.New(env.Control.URL, env.Control.Token)
+	for _, service := range []string{"iam", "eks", "ec2", "cloudformation", "ecr"} {
+		if _, err := region.AddFault(ctx, control.Fault{Service: service, Probability: e.throttling, Error: &control.Refusal{Kind: control.Throttling}}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // environment is the name of the environment in the region.
