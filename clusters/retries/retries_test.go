@@ -28,7 +28,7 @@ func TestAThrottledRequestIsTriedMoreOften(t *testing.T) {
 		status int
 		want   int64
 	}{
-		"throttled": {"ThrottlingException", http.StatusTooManyRequests, attempts}, "an error of AWS's": {"ServerException", http.StatusInternalServerError, otherAttempts},
+		"throttled": {"ThrottlingException", http.StatusTooManyRequests, attempts}, "an error of AWS's": {"ServerException", http.StatusInternalServerError, int64(otherAttempts)},
 		"refused": {"AccessDeniedException", http.StatusForbidden, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
