@@ -26,6 +26,8 @@ func TestAnEnvironmentInUseIsRefusedAtOnce(t *testing.T) {
 		{holder: clusters.Use{Verb: "up", Makes: true}, args: []string{"down"}, code: exitEnvironment, says: []string{"epi up --name mine", "kill"}},
 		{holder: clusters.Use{Verb: "up", Makes: true}, args: []string{"down", "--force"}, code: exitEnvironment, says: []string{"epi up --name mine"}},
 		{holder: clusters.Use{Verb: "down", Removes: true}, args: []string{"down", "--force"}, code: exitEnvironment, says: []string{"epi down --name mine"}},
+		{holder: clusters.Use{Verb: "cloud up", Makes: true}, args: []string{"cloud", "up"}, code: exitEnvironment, says: []string{"epi cloud up --name mine"}},
+		{holder: clusters.Use{Verb: "cloud down", Removes: true}, args: []string{"cloud", "up"}, code: exitEnvironment, says: []string{"epi cloud down --name mine"}},
 		{holder: clusters.Use{Verb: "test"}, args: []string{"test"}, code: exitEnvironment, says: []string{"epi test --name mine"}},
 		{holder: clusters.Use{Verb: "test"}, args: []string{"bench", "--scenario", "warm"}, code: exitEnvironment, says: []string{"epi test --name mine"}},
 		{holder: clusters.Use{Verb: "test"}, args: []string{"load", "my/app:dev"}, code: exitEnvironment, says: []string{"epi test --name mine"}},
