@@ -1,10 +1,13 @@
 package emulator_test
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	cfntypes "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 
@@ -71,5 +74,44 @@ func TestCountsTellRepeats(t *testing.T) {
 			}
 			t.Errorf("%s is not among %+v", row.operation, counts)
 		})
+	}
+}
+
+// CreateStack refuses a tag that comes twice (https://github.com/cilium/cilium/issues/44695); eksctl's change sets
+// have such tags (https://github.com/eksctl-io/eksctl/blob/v0.215.0/pkg/cfn/manager/api.go).
+func TestTagsThatComeTwice(t *testing.T) {
+	f, ctx := emulatortest.Start(t).Fixture(t, "tags"), t.Context()
+	stacks, name := f.Admin().CloudFormation, aws.String("tags")
+	tags := func(values ...string) (list []cfntypes.Tag) {
+		for _, value := range values {
+			list = append(list, cfntypes.Tag{Key: aws.String("key"), Value: &value})
+		}
+		return list
+	}
+	template := aws.String(`{"Resources":{"Gateway":{"Type":"AWS::EC2::InternetGateway"}}}`)
+	create := func(list []cfntypes.Tag) error {
+		_, err := stacks.CreateStack(ctx, &cloudformation.CreateStackInput{StackName: name, TemplateBody: template, Tags: list})
+		return err
+	}
+	if err := create(tags("a", "a")); err == nil || !strings.Contains(err.Error(), "Tags contain duplicate keys") {
+		t.Errorf("a stack: %v", err)
+	}
+	if err := create(tags("a")); err != nil {
+		t.Fatal(err)
+	}
+	soon := func(o *cloudformation.StackCreateCompleteWaiterOptions) {
+		o.MinDelay, o.MaxDelay = 50*time.Millisecond, 50*time.Millisecond
+	}
+	if err := cloudformation.NewStackCreateCompleteWaiter(stacks, soon).Wait(ctx, &cloudformation.DescribeStacksInput{StackName: name}, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	for set, row := range map[string]struct {
+		values  []string
+		refused bool
+	}{"same": {[]string{"b", "b"}, false}, "other": {[]string{"b", "c"}, true}} {
+		_, err := stacks.CreateChangeSet(ctx, &cloudformation.CreateChangeSetInput{StackName: name, ChangeSetName: &set, TemplateBody: template, Tags: tags(row.values...)})
+		if (err != nil) != row.refused {
+			t.Errorf("a change set with %q: %v", row.values, err)
+		}
 	}
 }

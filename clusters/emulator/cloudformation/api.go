@@ -252,11 +252,25 @@ func (s *Service) updatable(name string, d *definition, usePrevious bool) (*stac
 	case usePrevious:
 		d.TemplateBody = st.Body
 	}
+	d.Tags = withoutRepeats(d.Tags)
 	t, tags, err := d.read()
 	if err == nil && len(d.Tags) == 0 {
 		tags = st.Tags
 	}
 	return st, t, tags, err
+}
+
+// withoutRepeats leaves out tags that are there before with the same value. Of CreateStack it is reported that it
+// refuses them, of updates it is not: each change set of eksctl's has some twice
+// (https://github.com/eksctl-io/eksctl/blob/v0.215.0/pkg/cfn/manager/api.go, doCreateChangeSetRequest).
+func withoutRepeats(tags []tag) []tag {
+	var kept []tag
+	for _, one := range tags {
+		if !slices.Contains(kept, one) {
+			kept = append(kept, one)
+		}
+	}
+	return kept
 }
 
 // changed is one change of a resource.
