@@ -100,7 +100,7 @@ func TestBundledAddonIsAsAnyOther(t *testing.T) {
 	}
 	f.bundle(t) // the cluster is reported again
 	if got := f.describeAddon(t, agent); got != nil {
-		t.Errorf("deleted, and the cluster reported again: %+v", got)
+		t.Errorf("deleted, and the cluster is reported again: %+v", got)
 	}
 	f.createAddon(t, nil)
 }

@@ -245,7 +245,7 @@ func TestAccounts(t *testing.T) {
 	_, err = get(ctx, other, "epi/default/test.txt")
 	wantError(t, err, "AccessDenied", 403)
 	if strings.Contains(err.Error(), "policy") {
-		t.Errorf("another account is reported why: %v", err)
+		t.Errorf("another account gets the reason: %v", err)
 	}
 	wantError(t, setPolicy(ctx, c, `{"Effect":"Allow","Principal":{"AWS":"`+member+`"},"Action":["s3:GetObject","s3:PutObject","s3:GetBucketPolicy","s3:PutBucketPolicy"],"Resource":["arn:aws:s3:::bucket","arn:aws:s3:::bucket/*"]}`), "", 0)
 	if text, err := get(ctx, other, "epi/default/test.txt"); err != nil || text != "text of epi/default/test.txt" {
