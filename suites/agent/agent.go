@@ -76,7 +76,7 @@ var _ = Describe("The agent", func() {
 			Expect(answer.Identity.ARN).To(ContainSubstring(":assumed-role/"+tenant.Association.Role.Name+"/"), "whose AWS says that the credentials are")
 		})
 
-	It("tells the account of the target role, where there is one", Covers("AGT-01"), Needs(clusters.SecondAccount),
+	It("answers the account of the target role, if there is one", Covers("AGT-01"), Needs(clusters.SecondAccount),
 		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			namespace, serviceAccount := workload.NewNamespace(ctx, env), "reader"

@@ -28,7 +28,7 @@ const (
 )
 
 var _ = Describe("The agent", func() {
-	It("answers everyone, or tells that too many ask", Covers("AGT-21"), Needs(clusters.EmulatorControl, clusters.HostNetworkPods),
+	It("answers every request, or says that there are too many", Covers("AGT-21"), Needs(clusters.EmulatorControl, clusters.HostNetworkPods),
 		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			namespace := workload.NewNamespace(ctx, env)

@@ -58,7 +58,7 @@ var _ = Describe("A change of an association", func() {
 			Expect(send(ctx, env, http.MethodPost, "/"+association.ID, "{}").Status).To(Equal(http.StatusBadRequest))
 		})
 
-	It("counts for new sessions within bounded time, and not for those that are", Covers("ASC-09"),
+	It("takes effect on new sessions within bounded time, and not on existing ones", Covers("ASC-09"),
 		SpecTimeout(3*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			namespace := workload.NewNamespace(ctx, env)

@@ -17,7 +17,7 @@ import (
 )
 
 var _ = Describe("The list of associations", func() {
-	It("has those of a namespace, or of a service account, and tells little of them", Covers("ASC-07"),
+	It("has those of a namespace, or of a service account, with few of their fields", Covers("ASC-07"),
 		SpecTimeout(time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			role, namespace, other := cloud.NewRole(ctx, env), env.NewName(), env.NewName()

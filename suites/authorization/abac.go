@@ -114,7 +114,7 @@ var _ = Describe("One role for many", func() {
 			Expect(untagged.Get(bucket, "closed/test.txt")(ctx)).To(BeRefusedWith("AccessDenied", 403), "a session without tags")
 		})
 
-	It("may be kept to a network, whoever it is", Covers("ABAC-11"),
+	It("may be limited to a network", Covers("ABAC-11"),
 		SpecTimeout(3*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			bucket := cloud.NewBucket(ctx, env)

@@ -66,7 +66,7 @@ var _ = Describe("A policy on session tags", func() {
 			}
 		})
 
-	It("tells a missing object only to who may list the bucket", Covers("ABAC-07"),
+	It("reveals a missing object only to a session that may list the bucket", Covers("ABAC-07"),
 		SpecTimeout(3*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			bucket := cloud.NewBucket(ctx, env)

@@ -36,7 +36,7 @@ var (
 )
 
 var _ = Describe("The agent's cache", func() {
-	It("is renewed without anyone asking, and drops what EKS Auth refuses for good", Covers("AGT-11", "AGT-20"),
+	It("is renewed without a request, and drops what EKS Auth refuses for good", Covers("AGT-11", "AGT-20"),
 		Needs(clusters.EmulatorControl, clusters.HostNetworkPods), Slow(3*time.Minute),
 		SpecTimeout(12*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)

@@ -15,7 +15,7 @@ import (
 )
 
 var _ = Describe("The agent's cache", func() {
-	It("is as large as it is told to be, and drops what was not asked for longest", Covers("AGT-13"), Needs(clusters.HostNetworkPods),
+	It("holds as many tokens as --max-cache-size says, and drops the least recently used", Covers("AGT-13"), Needs(clusters.HostNetworkPods),
 		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			namespace, role := workload.NewNamespace(ctx, env), cloud.NewRole(ctx, env)

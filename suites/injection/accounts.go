@@ -53,7 +53,7 @@ var _ = Describe("The webhook", func() {
 			Expect(workload.Injected(workload.Admit(ctx, env, workload.NewPod(env, other, account, everyKind()...)))).To(BeEmpty())
 		})
 
-	It("tells namespace and service account apart where their names run into each other", Covers("INJ-05"),
+	It("distinguishes namespaces and service accounts whose joined names are equal", Covers("INJ-05"),
 		SpecTimeout(time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			short := workload.NewNamespace(ctx, env)

@@ -60,7 +60,7 @@ var _ = Describe("The webhook", func() {
 			}
 		})
 
-	It("leaves a container alone that sets credentials, region and STS by itself", Covers("INJ-07"),
+	It("leaves alone a container that sets credentials, region and STS by itself", Covers("INJ-07"),
 		SpecTimeout(time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			association := associate(ctx, env)
@@ -92,7 +92,7 @@ var _ = Describe("The webhook", func() {
 			Expect(pod.Spec.Containers[0].VolumeMounts).To(Equal([]corev1.VolumeMount{mount}))
 		})
 
-	It("leaves a pod as it is that it changed before", Covers("INJ-13"),
+	It("leaves a pod that it changed before as it is", Covers("INJ-13"),
 		SpecTimeout(time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			once := workload.AwaitAssociation(ctx, env, associate(ctx, env), everyKind()...)

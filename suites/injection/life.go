@@ -33,7 +33,7 @@ var _ = Describe("The webhook", func() {
 			Expect(workload.Injected(workload.AwaitAssociation(ctx, env, again))).NotTo(BeEmpty())
 		})
 
-	It("leaves pods alone that were there before their association", Covers("INJ-11"),
+	It("leaves alone pods that were there before their association", Covers("INJ-11"),
 		SpecTimeout(time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			namespace := workload.NewNamespace(ctx, env)

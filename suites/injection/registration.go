@@ -14,7 +14,7 @@ import (
 )
 
 var _ = Describe("The webhook's registration", func() {
-	It("lets pods come to be while the webhook does not answer, and asks it again for what others changed", Covers("OPS-06"),
+	It("admits pods while the webhook does not answer, and calls it again for pods that others changed", Covers("OPS-06"),
 		SpecTimeout(time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 

@@ -62,7 +62,7 @@ var _ = Describe("The webhook's endpoint", func() {
 			})))
 		})
 
-	It("tells its health and what it did", Covers("OPS-03"), Needs(clusters.WebhookInCluster),
+	It("reports its health and its metrics", Covers("OPS-03"), Needs(clusters.WebhookInCluster),
 		SpecTimeout(time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			association := associate(ctx, env)

@@ -25,7 +25,7 @@ const (
 )
 
 var _ = Describe("An update of the agent", func() {
-	It("goes unnoticed by who asks again, even while EKS Auth is down", Serial, Covers("OPS-04", "OPS-07"), Needs(clusters.EmulatorControl),
+	It("goes unnoticed by clients that ask again, even while EKS Auth is down", Serial, Covers("OPS-04", "OPS-07"), Needs(clusters.EmulatorControl),
 		SpecTimeout(3*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			namespace, role := workload.NewNamespace(ctx, env), cloud.NewRole(ctx, env)

@@ -17,7 +17,7 @@ import (
 // forger is the service account of pods that would be others.
 const forger = "forger"
 
-var _ = Describe("A pod that would be another", func() {
+var _ = Describe("A pod that tries to be another", func() {
 	It("cannot replace the tags of its session by assuming a further role", Covers("TAG-08"),
 		SpecTimeout(3*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)

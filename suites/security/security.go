@@ -246,7 +246,7 @@ var _ = Describe("Credentials", func() {
 			}
 		})
 
-	It("are not to be had from outside the node's own addresses", Covers("SEC-05"),
+	It("are not given outside the node's own addresses", Covers("SEC-05"),
 		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			w := start(ctx, env)
