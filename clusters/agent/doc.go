@@ -9,9 +9,9 @@
 //     each, so a pod that asks over both families costs EKS Auth one call.
 //   - No rate limits requests: upstream answers 429 above 1000 a second, whoever asks. What costs
 //     memory is bounded instead. More than 750 requests that wait for EKS Auth (--max-waiting; no
-//     node has as many pods) get 429 at once, and at most 512 calls are under way (--max-calls; half
-//     as many save 20 MB in a burst of 500 pods, which then take two of EKS Auth's latencies). What
-//     is cached is always served.
+//     node has as many pods) get 429 at once, and at most 512 calls are under way (--max-calls; with
+//     half as many 500 pods that start at once take two of EKS Auth's latencies). What is cached is
+//     always served.
 //   - Requests that wait for another's call get its answer, credentials or error, when it comes;
 //     see package cache. So do those that come within 20 ms of an error, or 200 ms as long as others
 //     keep coming, which is held back so long: a herd that EKS Auth refuses costs one call.
@@ -27,7 +27,8 @@
 //   - What the instance metadata service answers the agent, or an answer of EKS Auth that cannot be
 //     read, is 500 to a pod, never that answer's own status.
 //
-// What a burst of fetches took of memory is returned to the node a second after it.
+// What a burst of fetches took of memory is returned to the node a second after it. During a burst
+// garbage is collected earlier, and a call that waits for EKS Auth is on no stack of the SDK's.
 //
 // Nothing here knows epi: a subject must not know its examiner.
 package agent
