@@ -147,6 +147,7 @@ func Run(ctx context.Context, options Options, sink func(reports.Spec)) error {
 	for _, serial := range []bool{false, true} {
 		problems = append(problems, r.part(running, serial))
 	}
+	r.dismiss()
 	err = errors.Join(problems...)
 	r.settle(running, err)
 	switch {
@@ -227,9 +228,17 @@ type run struct {
 	repeat []*state
 	// stopped says why no spec begins any more; "" while they do.
 	stopped string
+	// ready is the process for the serial specs, which starts beside the last of the others; nil before that.
+	ready chan started
 	// failing counts the records of settling that failed, and settled is signalled when there are fewer.
 	failing int
 	settled *sync.Cond
+}
+
+// started is a process, or why there is none.
+type started struct {
+	child *child
+	err   error
 }
 
 type state struct {
@@ -307,7 +316,7 @@ func (r *run) process(ctx context.Context, number int) (again bool, _ error) {
 	if interrupted(ctx) {
 		return false, nil
 	}
-	c, err := start(ctx, r.options, order{Process: number, LabelFilter: r.options.LabelFilter, Seed: r.options.Seed})
+	c, err := r.begin(ctx, number)
 	if err != nil {
 		return false, err
 	}
@@ -318,7 +327,7 @@ func (r *run) process(ctx context.Context, number int) (again bool, _ error) {
 			if r.claimable(m.Claim) {
 				r.options.Environment.Hold(ctx)
 			}
-			_ = c.answer(ctx.Err() == nil && r.claim(m.Claim, number)) // the end of a process that is gone says why
+			_ = c.answer(ctx.Err() == nil && r.claim(ctx, m.Claim, number)) // the end of a process that is gone says why
 		case m.Record != nil:
 			r.record(ctx, number, *m.Record)
 		case m.Problem != "":
@@ -339,6 +348,66 @@ func (r *run) process(ctx context.Context, number int) (again bool, _ error) {
 	return false, fmt.Errorf("run specs in process %d: %w", number, c.explain(err))
 }
 
+// begin starts a process, or takes the one that was started ahead.
+func (r *run) begin(ctx context.Context, number int) (*child, error) {
+	r.mu.Lock()
+	ready := r.ready
+	if !r.serial {
+		ready = nil
+	}
+	if ready != nil {
+		r.ready = nil
+	}
+	r.mu.Unlock()
+	if ready != nil {
+		ahead := <-ready
+		return ahead.child, ahead.err
+	}
+	return start(ctx, r.options, order{Process: number, LabelFilter: r.options.LabelFilter, Seed: r.options.Seed})
+}
+
+// startAhead starts the process of the serial specs when all others are claimed: to start takes a process as long as
+// to run a spec. It waits with its first claim until somebody reads that. The caller holds mu.
+func (r *run) startAhead(ctx context.Context) {
+	serial := false
+	for _, s := range r.state {
+		if r.open(s) {
+			return
+		}
+		serial = serial || s.spec.Serial && !s.claimed && !s.done
+	}
+	if r.serial || r.ready != nil || !serial {
+		return
+	}
+	ready := make(chan started, 1)
+	r.ready = ready
+	go func() {
+		c, err := start(ctx, r.options, order{Process: 1, LabelFilter: r.options.LabelFilter, Seed: r.options.Seed})
+		ready <- started{c, err}
+	}()
+}
+
+// dismiss ends the process that was started ahead, if nobody took it.
+func (r *run) dismiss() {
+	r.mu.Lock()
+	ready := r.ready
+	r.ready = nil
+	r.mu.Unlock()
+	if ready == nil {
+		return
+	}
+	ahead := <-ready
+	if ahead.err != nil {
+		return
+	}
+	for m := range ahead.child.messages {
+		if m.Claim != "" {
+			_ = ahead.child.answer(false) // the end of a process that is gone says why
+		}
+	}
+	_ = ahead.child.wait() // it ran nothing
+}
+
 // interrupted says that the run was stopped, which is reported once, at its end.
 func interrupted(ctx context.Context) bool { return ctx.Err() != nil }
 
@@ -350,7 +419,7 @@ func (r *run) claimable(key string) bool {
 	return known && r.open(s)
 }
 
-func (r *run) claim(key string, number int) bool {
+func (r *run) claim(ctx context.Context, key string, number int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for r.options.FailFast && r.failing > 0 {
@@ -362,6 +431,7 @@ func (r *run) claim(key string, number int) bool {
 	}
 	s.claimed, s.began = true, time.Now()
 	r.holds[number] = key
+	r.startAhead(ctx)
 	if r.options.Started != nil {
 		r.options.Started(s.spec, number)
 	}

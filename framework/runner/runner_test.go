@@ -44,6 +44,8 @@ type diary struct {
 	Dir string `json:"dir"`
 	// Refuse makes the harness fail to open.
 	Refuse string `json:"refuse,omitempty"`
+	// Opened has processes write down that they are there.
+	Opened bool `json:"opened,omitempty"`
 }
 
 type diaryKey struct{}
@@ -99,6 +101,9 @@ func open(payload json.RawMessage) (Harness, error) {
 	}
 	if d.Refuse != "" {
 		return nil, errors.New(d.Refuse)
+	}
+	if d.Opened {
+		d.write("open", "process")
 	}
 	return d, nil
 }
@@ -187,6 +192,17 @@ var trees = map[string]func(){
 			}
 			works("takes minutes", requirement.Slow(2*time.Minute))
 			works("takes longer", requirement.Slow(9*time.Minute))
+		})
+	},
+	"ahead": func() {
+		Describe("The subject", func() {
+			It("lasts until there is a process for what follows", func(ctx SpecContext) {
+				d := diaryOf(ctx)
+				d.write("begin", "lasts")
+				Eventually(ctx, func() int { return d.count("open process") }).WithTimeout(20 * time.Second).Should(Equal(2))
+				d.write("end", "lasts")
+			})
+			works("is alone", Serial)
 		})
 	},
 	"away": func() {
@@ -294,6 +310,24 @@ func TestEachSpecRunsOnceAndSerialOnesAloneAndLast(t *testing.T) {
 	}
 	if len(begun) != 14 {
 		t.Errorf("%d specs ran, want 14", len(begun))
+	}
+}
+
+func TestTheProcessOfSerialSpecsStartsBesideTheLastOfTheOthers(t *testing.T) {
+	o, d := options(t, "ahead")
+	d.Opened = true
+	o.Payload = d
+	records, err := collect(t, t.Context(), o)
+	if err != nil || len(records) != 2 {
+		t.Fatalf("%d records, %v", len(records), err)
+	}
+	for name, record := range records {
+		if record.Outcome != reports.Pass {
+			t.Errorf("%s: %s %+v", name, record.Outcome, record.Failure)
+		}
+	}
+	if lines := d.lines(t); d.count("open process") != 2 || !strings.HasSuffix(lines[len(lines)-1], " end is alone") {
+		t.Errorf("the diary is %q", lines)
 	}
 }
 
