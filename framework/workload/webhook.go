@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/e2e-framework/klient/wait"
 
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/framework"
@@ -103,9 +106,29 @@ func webhookPod(ctx context.Context, env *framework.Env) string {
 	return ""
 }
 
+// unreached is how long the API server may fail to reach a subject, which is not the subject's doing: on a busy
+// node a connection or a probe of the kubelet can take too long.
+const unreached = 10 * time.Second
+
+// proxied asks a subject by the API server's proxy, and again while that answers that it cannot reach it.
 func proxied(ctx context.Context, namespace string, request *rest.Request) probe.Response {
+	request = request.Namespace(namespace)
+	return reached(ctx, func(ctx context.Context) probe.Response { return ask(ctx, request) })
+}
+
+// reached asks until the answer is no failure of a server. The last one is told when that goes on.
+func reached(ctx context.Context, ask func(context.Context) probe.Response) (last probe.Response) {
+	_ = wait.For(func(ctx context.Context) (bool, error) { // that it goes on is in the answer
+		last = ask(ctx)
+		return last.Failure == nil && last.Status < http.StatusInternalServerError, nil
+	}, wait.WithContext(ctx), wait.WithTimeout(unreached), wait.WithInterval(250*time.Millisecond), wait.WithImmediate())
+	return last
+}
+
+// ask returns an answer of any status as data.
+func ask(ctx context.Context, request *rest.Request) probe.Response {
 	var status int
-	result := request.Namespace(namespace).Do(ctx).StatusCode(&status)
+	result := request.Do(ctx).StatusCode(&status)
 	body, err := result.Raw()
 	// If the client does not know the answer's Content-Type only the error has the status.
 	if known, ok := errors.AsType[*apierrors.StatusError](err); ok && status == 0 {

@@ -1,10 +1,14 @@
 package workload
 
 import (
+	"context"
 	"testing"
+	"testing/synctest"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	"k8s.io/utils/ptr"
+
+	"github.com/podidentity/epi/framework/probe"
 )
 
 // Of https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#service-reference.
@@ -24,5 +28,33 @@ func TestServiceURL(t *testing.T) {
 		if got, ok := serviceURL(config); got != want || ok != (want != "") {
 			t.Errorf("got %q, %t, want %q", got, ok, want)
 		}
+	}
+}
+
+// An answer that the API server gives for a webhook that it does not reach is asked for again; the webhook's own is not.
+func TestAWebhookOutOfReachIsAskedAgain(t *testing.T) {
+	network := probe.Response{Failure: &probe.Failure{Class: probe.NetworkError}}
+	for name, row := range map[string]struct {
+		answers []probe.Response
+		asked   int
+		last    int
+	}{
+		"at once":              {[]probe.Response{{Status: 200}}, 1, 200},
+		"a refusal":            {[]probe.Response{{Status: 415}, {Status: 200}}, 1, 415},
+		"no endpoint at first": {[]probe.Response{{Status: 503}, network, {Status: 502}, {Status: 200}}, 4, 200},
+		"never":                {[]probe.Response{{Status: 503}}, 41, 503},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				asked := 0
+				last := reached(t.Context(), func(context.Context) probe.Response {
+					asked++
+					return row.answers[min(asked, len(row.answers))-1]
+				})
+				if last.Status != row.last || asked != row.asked {
+					t.Errorf("status %d after %d times, want %d after %d", last.Status, asked, row.last, row.asked)
+				}
+			})
+		})
 	}
 }
