@@ -61,6 +61,9 @@ type Options struct {
 	T T
 	// Mutation damages fixtures; empty for none.
 	Mutation Mutation
+	// Disposable says that the cluster goes with the run. Namespaces are then emptied and left to that: to
+	// delete one costs the API server a list and a deletion for each kind of object that there is.
+	Disposable bool
 }
 
 // Env is an environment as specs see it. Everything that is made through it carries Labels.

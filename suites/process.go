@@ -25,6 +25,7 @@ type payload struct {
 	Run         string                `json:"run"`
 	Artifacts   string                `json:"artifacts"`
 	Mutation    framework.Mutation    `json:"mutation,omitempty"`
+	Disposable  bool                  `json:"disposable,omitempty"`
 }
 
 // RunProcess runs specs in this process for a Run elsewhere that started it: it reads its orders
@@ -47,7 +48,7 @@ func openHarness(data json.RawMessage) (runner.Harness, error) {
 		return nil, errNoEnvironment
 	}
 	env, err := framework.New(context.Background(), received.Environment, framework.Options{
-		Run: received.Run, T: runner.Fixture{}, Mutation: received.Mutation,
+		Run: received.Run, T: runner.Fixture{}, Mutation: received.Mutation, Disposable: received.Disposable,
 	})
 	if err != nil {
 		return nil, err

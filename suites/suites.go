@@ -59,6 +59,8 @@ type Options struct {
 	Artifacts string
 	// Mutation damages fixtures on purpose; empty for none.
 	Mutation framework.Mutation
+	// Disposable says that the cluster is removed after the run, so that specs may leave empty namespaces.
+	Disposable bool
 	// Started, if set, is called when a spec begins, with its suite and name. Never called concurrently.
 	Started func(suite, name string)
 	// Watch, if set, knows when the environment was not there: what was decided then is not decided.
@@ -193,7 +195,7 @@ func (o Options) runner() runner.Options {
 		Check:       o.checkSuites,
 		Decide:      o.Decide,
 		Environment: o.Watch, FailFast: o.FailFast,
-		Payload: payload{Environment: o.Environment, Run: o.Run, Artifacts: o.Artifacts, Mutation: o.Mutation},
+		Payload: payload{Environment: o.Environment, Run: o.Run, Artifacts: o.Artifacts, Mutation: o.Mutation, Disposable: o.Disposable},
 	}
 	if o.Started != nil {
 		options.Started = func(spec Spec, _ int) { o.Started(spec.Suite, spec.Key) }

@@ -144,6 +144,7 @@ func (a *app) runAll(ctx context.Context, cmd *cobra.Command, environment *envir
 		if keep {
 			a.interrupts.at(a.inEnvironmentWork(env.Name))
 		}
+		tests.options.Disposable = !keep && env.Provider == kindProvider
 		err := a.runSuites(ctx, env, tests, session, steps)
 		session.problem("run suites", err)
 		if err == nil && ctx.Err() == nil {

@@ -20,7 +20,7 @@ import (
 const defaultAccount = "default"
 
 // NewNamespace makes a namespace of the spec's own and waits until pods can be created in it. At the
-// end it is deleted with all that is in it, without waiting for that.
+// end it is deleted with all that is in it, without waiting for that; in a cluster that is disposable its pods are.
 func NewNamespace(ctx context.Context, env *framework.Env) string {
 	env.T.Helper()
 	return NewNamespaceNamed(ctx, env, env.NewName())
@@ -35,6 +35,9 @@ func NewNamespaceNamed(ctx context.Context, env *framework.Env, name string) str
 	}
 	env.T.Cleanup("namespace "+name, func(ctx context.Context) error {
 		env.Left(name)
+		if env.Disposable {
+			return env.Clientset.CoreV1().Pods(name).DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{})
+		}
 		err := env.Resources.Delete(ctx, object, resources.WithDeletePropagation(string(metav1.DeletePropagationBackground)))
 		if apierrors.IsNotFound(err) {
 			return nil
