@@ -350,6 +350,9 @@ func (m *matrix) one(ctx context.Context, k kill) (result, error) {
 				m.wrong = err.Error()
 			}
 		}
+	} else {
+		// Such as on a machine that is too busy for a cluster to come up: it says nothing about the case.
+		m.wrong = "it ended before the moment came, after " + k.after
 	}
 	select {
 	case <-a.ended:
