@@ -248,7 +248,7 @@ func ProviderOf(dirs Dirs, name string) (string, error) {
 	}
 	data, err := readOwn(root, environmentFile)
 	if err != nil {
-		return "", nil //nolint:nilerr // what is not there, or cannot be read, says nothing
+		return "", nil // what is not there, or cannot be read, says nothing
 	}
 	var env Environment
 	if err := json.Unmarshal(data, &env); err != nil {
