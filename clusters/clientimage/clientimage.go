@@ -251,7 +251,7 @@ func (m *maker) base(ctx context.Context, client clients.Client) (string, error)
 			rootfs.WithAgain = append(rootfs.WithAgain, folder+service+"/*")
 		}
 	}
-	key := newKey(slices.Concat([]string{suite.Name, runtime.GOARCH, strings.Join(suite.Sources, "\n")}, client.Packages, rootfs.Without, rootfs.WithAgain, rootfs.Hooks)...)
+	key := newKey(slices.Concat([]string{"hooks after extraction", suite.Name, runtime.GOARCH, strings.Join(suite.Sources, "\n")}, client.Packages, rootfs.Without, rootfs.WithAgain, rootfs.Hooks)...)
 	file := filepath.Join(m.dir, "base-"+key.sum()+".tar")
 	_, err, _ := m.bases.Do(file, func() (any, error) {
 		return nil, m.once(file, func(work string) error {

@@ -143,6 +143,15 @@ type Rootfs struct {
 	File, Work string
 }
 
+// hookOption begins the option for a command that runs when all packages are there. Where they are only extracted
+// mmdebstrap runs no customize hook (mmdebstrap(1), OPERATION).
+func hookOption(variant string) string {
+	if variant == "extract" {
+		return "--extract-hook="
+	}
+	return "--customize-hook="
+}
+
 // Make makes it. detail receives what is being done.
 func (r Rootfs) Make(ctx context.Context, detail func(format string, args ...any)) error {
 	if _, err := exec.LookPath("mmdebstrap"); err != nil {
@@ -167,7 +176,7 @@ func (r Rootfs) Make(ctx context.Context, detail func(format string, args ...any
 		args = append(args, "--dpkgopt=path-include="+pattern)
 	}
 	for _, hook := range r.Hooks {
-		args = append(args, "--customize-hook="+hook)
+		args = append(args, hookOption(r.Variant)+hook)
 	}
 	for _, option := range r.Suite.Options {
 		args = append(args, "--aptopt="+option)

@@ -94,3 +94,13 @@ func TestIsDebian(t *testing.T) {
 		}
 	}
 }
+
+// mmdebstrap ends a variant of files only before it customizes: a hook of that stage would never run
+// (https://manpages.debian.org/trixie/mmdebstrap/mmdebstrap.1.en.html#OPERATION).
+func TestHooksRunInEachVariant(t *testing.T) {
+	for variant, want := range map[string]string{"extract": "--extract-hook=", "minbase": "--customize-hook=", "": "--customize-hook="} {
+		if got := hookOption(variant); got != want {
+			t.Errorf("%q: %s, want %s", variant, got, want)
+		}
+	}
+}
