@@ -60,7 +60,7 @@ func TestNamespacesOfTheRunningSpec(t *testing.T) {
 
 // On AWS, associations and roles take their documented time; on the emulator nothing may.
 func TestTimeoutsFollowTheEnvironment(t *testing.T) {
-	emulator := DefaultTimeouts(&clusters.Environment{AWS: clusters.AWS{EndpointURL: "http://127.0.0.1:4566"}})
+	emulator := DefaultTimeouts(&clusters.Environment{Capabilities: []clusters.Capability{clusters.EmulatorControl}})
 	aws := DefaultTimeouts(&clusters.Environment{})
 	if emulator.AssociationVisible >= aws.AssociationVisible || emulator.CredentialsWork >= aws.CredentialsWork || emulator.PodRunning != aws.PodRunning {
 		t.Errorf("emulator %+v, AWS %+v", emulator, aws)
