@@ -87,7 +87,7 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 	}
 	handler := newHandler(store, newResponses(registry, "200"), log)
 	return run(ctx, cfg.Region, options, registry, log, func() http.Handler { return handler },
-		store.Run, func(ctx context.Context) { trim(ctx, store.Crowded(), store.Idle(), &collector{}) })
+		store.Run, func(ctx context.Context) { trim(ctx, store.Bursts(), store.Idle(), &collector{}) })
 }
 
 // runUpstream serves each address from a cache of its own, as the EKS agent does.

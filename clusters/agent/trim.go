@@ -26,13 +26,13 @@ type memory interface {
 // fetched for a moment, until ctx ends. A fetch takes more than ten times the memory of what it leaves in the cache.
 // The Go runtime would keep that for as long as nothing makes it collect garbage, and requests that the
 // cache answers hardly do.
-func trim(ctx context.Context, crowded, idle <-chan struct{}, m memory) {
+func trim(ctx context.Context, bursts, idle <-chan struct{}, m memory) {
 	var quiet <-chan time.Time // nil: nothing to wait for
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-crowded:
+		case <-bursts:
 			m.Spare()
 			quiet = nil
 		case <-idle:

@@ -21,12 +21,12 @@ func (r *recorded) Free()  { r.freed = append(r.freed, time.Since(r.begin)) }
 func TestMemoryIsReturnedWhenFetchesAreOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		crowded, idle := make(chan struct{}, 1), make(chan struct{}, 1)
+		bursts, idle := make(chan struct{}, 1), make(chan struct{}, 1)
 		got := &recorded{begin: time.Now()}
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			trim(ctx, crowded, idle, got)
+			trim(ctx, bursts, idle, got)
 		}()
 		at := func(at time.Duration, event chan<- struct{}) {
 			time.Sleep(at - time.Since(got.begin))
@@ -36,10 +36,10 @@ func TestMemoryIsReturnedWhenFetchesAreOver(t *testing.T) {
 			at(fetched, idle)
 		}
 		at(65*time.Second, idle)
-		// A crowd that comes within the moment after the one before it is not over yet.
-		at(70*time.Second, crowded)
+		// A burst that comes within the moment after the one before it is not over yet.
+		at(70*time.Second, bursts)
 		at(72*time.Second, idle)
-		at(72*time.Second+trimAfter/2, crowded)
+		at(72*time.Second+trimAfter/2, bursts)
 		at(80*time.Second, idle)
 		time.Sleep(time.Hour)
 		cancel()

@@ -45,7 +45,7 @@ func TestWhatWentWrongIsToldWholeAndLast(t *testing.T) {
 		}
 	}
 	var none failureLines
-	if got := none.inOrder(ended); got != error(ended) {
+	if got := none.inOrder(ended); !errors.Is(got, ended) || got.Error() != ended.Error() {
 		t.Errorf("without such a line: %v", got)
 	}
 }

@@ -18,8 +18,8 @@ const (
 	// A failure is held back until nobody came for settleQuiet, and no longer than settleMost.
 	settleQuiet = 20 * time.Millisecond
 	settleMost  = 200 * time.Millisecond
-	// crowd is as many requests that wait as no few pods of a node make.
-	crowd = 64
+	// burst is how many requests wait at once in a burst: more than a few pods of a node make.
+	burst = 64
 )
 
 // admission bounds the memory that a burst of requests takes: each that waits holds a connection, a
@@ -27,14 +27,14 @@ const (
 type admission struct {
 	most    int64 // 0: no bound
 	waiting atomic.Int64
-	crowded chan struct{} // has an element after waiting became crowd
+	bursts  chan struct{} // has an element after waiting became burst
 	idle    chan struct{} // has an element after waiting became 0
 	arrived atomic.Uint64
 	calls   chan struct{} // nil: no bound
 }
 
 func newAdmission(waiting, calls int) *admission {
-	a := &admission{most: int64(waiting), crowded: make(chan struct{}, 1), idle: make(chan struct{}, 1)}
+	a := &admission{most: int64(waiting), bursts: make(chan struct{}, 1), idle: make(chan struct{}, 1)}
 	if calls > 0 {
 		a.calls = make(chan struct{}, calls)
 	}
@@ -48,8 +48,8 @@ func (a *admission) enter() bool {
 		a.leave()
 		return false
 	}
-	if waiting == crowd {
-		tell(a.crowded)
+	if waiting == burst {
+		signal(a.bursts)
 	}
 	a.arrived.Add(1)
 	return true
@@ -57,15 +57,15 @@ func (a *admission) enter() bool {
 
 func (a *admission) leave() {
 	if a.waiting.Add(-1) == 0 {
-		tell(a.idle)
+		signal(a.idle)
 	}
 }
 
-// tell leaves an element in a channel that has room for one.
-func tell(channel chan<- struct{}) {
+// signal leaves an element in a channel that has room for one.
+func signal(channel chan<- struct{}) {
 	select {
 	case channel <- struct{}{}:
-	default: // told already
+	default: // there is one
 	}
 }
 

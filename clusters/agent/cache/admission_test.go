@@ -130,9 +130,9 @@ func TestCallsAtOnce(t *testing.T) {
 	})
 }
 
-func TestACrowdIsTold(t *testing.T) {
+func TestABurstIsSignalledOnce(t *testing.T) {
 	a := newAdmission(0, 0)
-	told := func(channel <-chan struct{}) int {
+	has := func(channel <-chan struct{}) int {
 		select {
 		case <-channel:
 			return 1
@@ -140,16 +140,16 @@ func TestACrowdIsTold(t *testing.T) {
 			return 0
 		}
 	}
-	for n := range 3 * crowd {
+	for n := range 3 * burst {
 		a.enter()
-		if got, want := told(a.crowded), map[bool]int{true: 1}[n == crowd-1]; got != want {
-			t.Errorf("with %d waiting a crowd was told %d times, want %d", n+1, got, want)
+		if got, want := has(a.bursts), map[bool]int{true: 1}[n == burst-1]; got != want {
+			t.Errorf("with %d waiting there are %d signals of a burst, want %d", n+1, got, want)
 		}
 	}
-	for range 3 * crowd {
+	for range 3 * burst {
 		a.leave()
 	}
-	if told(a.crowded) != 0 || told(a.idle) != 1 {
-		t.Error("a crowd that goes is one that comes, or not over in the end")
+	if has(a.bursts) != 0 || has(a.idle) != 1 {
+		t.Error("the end of a burst is a signal of one, or there is none that it is over")
 	}
 }

@@ -182,8 +182,8 @@ func (c *Cache) Get(ctx context.Context, token validation.Token, from netip.Addr
 	}
 }
 
-// Crowded has an element after so many requests waited for answers that they take most of the memory.
-func (c *Cache) Crowded() <-chan struct{} { return c.admission.crowded }
+// Bursts has an element after so many requests waited for answers that they take most of the memory.
+func (c *Cache) Bursts() <-chan struct{} { return c.admission.bursts }
 
 // Idle has an element after the last request got its answer that was not answered from the cache.
 func (c *Cache) Idle() <-chan struct{} { return c.admission.idle }
