@@ -74,7 +74,7 @@ func Parts(ctx context.Context, env *clusters.Environment, inspect Inspect, dirs
 			return kubelet(ctx, client, node.Name)
 		})})
 	}
-	parts = append(parts, Part{Name: "the cluster's nodes", Behind: apiServer, Ask: conditions(client, nodes.Items)})
+	parts = append(parts, Part{Name: "a ready node", Behind: apiServer, Ask: conditions(client, nodes.Items)})
 	for _, name := range []string{"kube-scheduler", "kube-controller-manager"} {
 		parts = append(parts, Part{Name: "the " + strings.TrimPrefix(name, "kube-"), Behind: apiServer, Bearable: restarts, Ask: lease(client, name)})
 	}
