@@ -69,7 +69,7 @@ func (f *flags) choose() ([]mutation.Mutant, error) {
 	if f.procs < 1 {
 		problems = append(problems, fmt.Errorf("flag --procs: %d is less than 1", f.procs))
 	}
-	dir := filepath.Join(f.root, "suites", "mutation", "mutants")
+	dir := filepath.Join(f.root, "cmd", "epi-mutate", "mutation", "mutants")
 	if _, err := os.Stat(dir); err != nil {
 		problems = append(problems, fmt.Errorf("flag --root: %q is not the repository: %w", f.root, err))
 	}
@@ -99,7 +99,7 @@ func (f *flags) drawn(string) ([]mutation.Mutant, error) {
 	if err != nil {
 		return nil, err
 	}
-	judged, err := os.ReadFile(filepath.Join(f.root, "suites", "mutation", "mechanical", "judged.yaml"))
+	judged, err := os.ReadFile(filepath.Join(f.root, "cmd", "epi-mutate", "mutation", "mechanical", "judged.yaml"))
 	if err != nil {
 		return nil, fmt.Errorf("read judged mutants: %w", err)
 	}
