@@ -1,6 +1,8 @@
 package matchers
 
 import (
+	"fmt"
+
 	"github.com/onsi/gomega/types"
 
 	"github.com/podidentity/epi/framework/identity"
@@ -38,6 +40,22 @@ func BeRefusedCredentials(nodeRole string) types.GomegaMatcher {
 		holds: func(seen probe.Identity) (bool, string) {
 			reported := seen.Failure != nil && seen.Failure.Class == probe.CredentialsFailed && seen.Failure.Message != ""
 			return reported, identity.Of(seen, nodeRole).String()
+		},
+	}
+}
+
+// FollowTheTokenFile holds of the tokens of a client's requests for credentials to an endpoint that puts another token
+// into the file with each answer: there are two or more, and each is the one that was in the file then. How often a
+// client renews is its own affair: Boto3 does it more than once for a call.
+func FollowTheTokenFile() types.GomegaMatcher {
+	return &check[[]string]{
+		expected: "two requests for credentials or more, each with the token that was in the file then",
+		holds: func(tokens []string) (bool, string) {
+			follow := len(tokens) >= 2
+			for i, token := range tokens {
+				follow = follow && token == fmt.Sprint(probe.FileToken, i+1)
+			}
+			return follow, fmt.Sprintf("%d requests, with the tokens %q", len(tokens), tokens)
 		},
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/onsi/gomega/types"
 
@@ -42,6 +43,36 @@ func (c *check[T]) FailureMessage(any) string {
 
 func (c *check[T]) NegatedFailureMessage(any) string {
 	return fmt.Sprintf("expected anything but %s\n     got %s", c.expected, c.seen)
+}
+
+// Either holds where one of the matchers does. The text of Gomega's own Or shows the matchers as values of Go.
+func Either(matchers ...types.GomegaMatcher) types.GomegaMatcher { return &either{matchers} }
+
+type either struct{ matchers []types.GomegaMatcher }
+
+func (e *either) Match(actual any) (bool, error) {
+	for _, matcher := range e.matchers {
+		if holds, err := matcher.Match(actual); holds || err != nil {
+			return holds, err
+		}
+	}
+	return false, nil
+}
+
+func (e *either) FailureMessage(actual any) string {
+	return e.message(func(m types.GomegaMatcher) string { return m.FailureMessage(actual) }, "\nor ")
+}
+
+func (e *either) NegatedFailureMessage(actual any) string {
+	return e.message(func(m types.GomegaMatcher) string { return m.NegatedFailureMessage(actual) }, "\nand ")
+}
+
+func (e *either) message(of func(types.GomegaMatcher) string, between string) string {
+	messages := make([]string, 0, len(e.matchers))
+	for _, matcher := range e.matchers {
+		messages = append(messages, of(matcher))
+	}
+	return strings.Join(messages, between)
 }
 
 // HaveNoCredentials holds of an identity.Caller whom no source gave credentials.

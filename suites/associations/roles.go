@@ -40,7 +40,7 @@ var _ = Describe("A role that is no good", func() {
 			}
 
 			Expect(creating(ctx, env, withRole(cloud.NewRole(ctx, env)))).To(Succeed(), "a role of the account")
-			Expect(creating(ctx, env, withRole(elsewhere))).To(Or(
+			Expect(creating(ctx, env, withRole(elsewhere))).To(Either(
 				BeRefusedWith("InvalidParameterException", http.StatusBadRequest),
 				BeRefusedWith("AccessDeniedException", http.StatusForbidden), // iam:PassRole does not reach over accounts
 			))
