@@ -197,18 +197,11 @@ func TestEKSWalkthroughIsTrue(t *testing.T) {
 	}
 	script := fmt.Sprintf("export PATH=%q:\"$PATH\"; eval \"$(%q cloud env --name %s)\"; exec bash eks-walkthrough.sh", programs, epi, name)
 	command := exec.CommandContext(t.Context(), "bash", "-c", script)
-	terminal, err := pty.StartWithSize(command, &pty.Winsize{Rows: 24, Cols: 80})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = terminal.Close() }() // it is only read
 	began := time.Now()
-	var printed bytes.Buffer
-	_, _ = printed.ReadFrom(terminal) // its end is an error of the terminal
-	if err := command.Wait(); err != nil {
+	text, err := onTerminal(t, command)
+	if err != nil {
 		t.Errorf("the script: %v", err)
 	}
-	text := plain(printed.String())
 	t.Logf("%s\nafter %s", text, time.Since(began).Round(time.Second))
 	if line := mismatch(eksTranscript+"\n"+anything, text); line != "" {
 		t.Errorf("not printed, or not there: %s", line)
@@ -216,6 +209,19 @@ func TestEKSWalkthroughIsTrue(t *testing.T) {
 	if strings.Contains(text, "\nexit code ") {
 		t.Error("a command failed")
 	}
+}
+
+// onTerminal runs a command at a terminal, and returns what was written to it and how the command ended.
+func onTerminal(t *testing.T, command *exec.Cmd) (string, error) {
+	t.Helper()
+	terminal, err := pty.StartWithSize(command, &pty.Winsize{Rows: 24, Cols: 80})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = terminal.Close() }() // it is only read
+	var printed bytes.Buffer
+	_, _ = printed.ReadFrom(terminal) // its end is an error of the terminal
+	return plain(printed.String()), command.Wait()
 }
 
 // plain is what stays of a terminal's output: of each line what was written last.

@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -72,14 +74,14 @@ func TestWalkthroughIsTrue(t *testing.T) {
 		const settled = "kubectl wait --for=delete pods --all -n default --timeout=60s >/dev/null 2>&1\n"
 		command := exec.CommandContext(t.Context(), epi, "aws", "--name", name, "--", "sh", "-c", settled+b.commands)
 		command.Dir = folder
-		printed, err := command.CombinedOutput()
+		printed, err := onTerminal(t, command) // kubectl run -it attaches to nothing else
 		t.Logf("%s\n%s", b.commands, printed)
 		if err != nil && len(b.expected) == 0 {
 			t.Errorf("%v", err)
 		}
 		for _, line := range b.expected {
 			for part := range strings.SplitSeq(strings.ReplaceAll(line, "/epi/", "/"+name+"/"), "…") {
-				if !strings.Contains(string(printed), strings.ReplaceAll(part, "eks-epi-", "eks-"+name+"-")) {
+				if !strings.Contains(printed, strings.ReplaceAll(part, "eks-epi-", "eks-"+name+"-")) {
 					t.Errorf("not printed: %s", line)
 				}
 			}
