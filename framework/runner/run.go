@@ -351,18 +351,19 @@ func (r *run) process(ctx context.Context, number int) (again bool, _ error) {
 // begin starts a process, or takes the one that was started ahead.
 func (r *run) begin(ctx context.Context, number int) (*child, error) {
 	r.mu.Lock()
-	ready := r.ready
-	if !r.serial {
-		ready = nil
-	}
-	if ready != nil {
-		r.ready = nil
+	var ready chan started
+	if r.serial {
+		ready, r.ready = r.ready, nil
 	}
 	r.mu.Unlock()
 	if ready != nil {
 		ahead := <-ready
 		return ahead.child, ahead.err
 	}
+	return r.start(ctx, number)
+}
+
+func (r *run) start(ctx context.Context, number int) (*child, error) {
 	return start(ctx, r.options, order{Process: number, LabelFilter: r.options.LabelFilter, Seed: r.options.Seed})
 }
 
@@ -382,7 +383,7 @@ func (r *run) startAhead(ctx context.Context) {
 	ready := make(chan started, 1)
 	r.ready = ready
 	go func() {
-		c, err := start(ctx, r.options, order{Process: 1, LabelFilter: r.options.LabelFilter, Seed: r.options.Seed})
+		c, err := r.start(ctx, 1)
 		ready <- started{c, err}
 	}()
 }
