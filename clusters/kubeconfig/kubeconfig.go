@@ -55,7 +55,10 @@ func Read(file string) (*rest.Config, error) {
 	case config.CurrentContext == "" || config.Contexts[config.CurrentContext] == nil:
 		return nil, &Error{File: file, Why: "it has no current context"}
 	}
-	client, err := clientcmd.BuildConfigFromFlags("", file)
+	if err := clientcmd.ResolveLocalPaths(config); err != nil {
+		return nil, &Error{File: file, Why: "a path in it cannot be resolved", Err: err}
+	}
+	client, err := clientcmd.NewDefaultClientConfig(*config, nil).ClientConfig()
 	switch {
 	case err != nil:
 		return nil, &Error{File: file, Why: "its current context is not whole", Err: err}
