@@ -33,7 +33,7 @@ func (h *handler) getBucketPolicy(q *request) error {
 	text := h.authorizer.Shown(q.target.Policy.Named.Document)
 	q.w.Header().Set("Content-Type", "application/json")
 	q.w.Header().Set("Content-Length", strconv.Itoa(len(text)))
-	_, _ = q.w.Write([]byte(text)) // fails only if the client has gone
+	_, _ = q.w.Write([]byte(text)) // fails only if the client closed the connection
 	return nil
 }
 

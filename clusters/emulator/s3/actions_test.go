@@ -16,9 +16,9 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/s3"
 )
 
-// TestEveryRoute asks for each operation by its request alone: with exactly its action on its resource it is let
-// in, and with everything but that it is not. Actions are those of the service authorization reference's table
-// "Actions defined by Amazon S3", and of the "Permissions" of each operation's page.
+// TestEveryRoute sends a request of each operation. A caller with exactly the operation's action on its resource is allowed, and a
+// caller with every other permission is not. Actions are those of the service authorization reference's table "Actions defined by
+// Amazon S3", and of the "Permissions" of each operation's page.
 func TestEveryRoute(t *testing.T) {
 	const onBucket, onKey = "arn:aws:s3:::bucket", "arn:aws:s3:::bucket/top.txt"
 	upload := "?uploadId=UPLOAD"
@@ -82,7 +82,7 @@ func TestEveryRoute(t *testing.T) {
 	}
 	bodies := map[string]string{"PutObjectTagging": "<Tagging><TagSet></TagSet></Tagging>"}
 	seen := map[string]bool{
-		// These need more than one permission, and have tests of their own.
+		// These need more than one permission. They have tests of their own.
 		"CopyObject": true, "UploadPartCopy": true, "GetObjectAttributes": true, "DeleteObjects": true,
 	}
 	server := serve(t)
@@ -96,7 +96,7 @@ func TestEveryRoute(t *testing.T) {
 		t.Fatal(err)
 	}
 	who := aws.Credentials{AccessKeyID: issued.AccessKeyID, SecretAccessKey: issued.SecretAccessKey, SessionToken: issued.SessionToken}
-	// ask returns the status, with the policy and a new object.
+	// ask sends the request under the policy, to a world with a new object, and returns the status.
 	ask := func(operation, method, target, policy string) int {
 		t.Helper()
 		_, err := iamsdk.NewFromConfig(server.Admin()).PutRolePolicy(t.Context(), &iamsdk.PutRolePolicyInput{RoleName: aws.String("one"), PolicyName: aws.String("p"), PolicyDocument: &policy})
@@ -135,7 +135,7 @@ func TestEveryRoute(t *testing.T) {
 			}
 		}
 	}
-	seen["PostObject"] = true // is not signed in a header: TestFormsAreTheirSigners of package emulator has it
+	seen["PostObject"] = true // its signature is not in a header: package emulator has TestFormsAreTheirSigners for it
 	for _, operation := range s3.Operations() {
 		if !seen[operation] {
 			t.Errorf("%s has no row", operation)

@@ -67,8 +67,8 @@ func (h *handler) getObjectAttributes(q *request) error {
 	return writeXML(q.w, body)
 }
 
-// attributeParts is nil for an object that was put at once. S3 lists the parts only of objects with
-// checksums of parts; of others it says how many there are.
+// attributeParts returns nil for an object that was put in one request. S3 lists the parts only of objects whose parts have
+// checksums. For other objects it reports only the number of parts.
 func (q *request) attributeParts(v *objects.Version) (*attributeParts, error) {
 	if len(v.Parts) == 0 {
 		return nil, nil

@@ -39,9 +39,8 @@ func (s *sink) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// BenchmarkGetObject gets 1 KiB by a session's key whose policy is the seed's: "handler" is this package and
-// the decision, "signed" has the verification of the signature before it, and "connection" is a whole request
-// over a loopback connection, client included.
+// BenchmarkGetObject gets 1 KiB with a session's key, whose policy is the seed's. "handler" measures this package and the decision.
+// "signed" adds the verification of the signature. "connection" is a whole request over a loopback connection, with the client.
 func BenchmarkGetObject(b *testing.B) {
 	server, handler := serveHandler(b, s3.Options{})
 	role, err := server.Accounts.CreateServiceRole("pod", "pods.eks.amazonaws.com")
@@ -110,7 +109,7 @@ func BenchmarkGetObject(b *testing.B) {
 				b.Fatal(err)
 			}
 			n, err := io.Copy(io.Discard, response.Body)
-			_ = response.Body.Close() // it has been read
+			_ = response.Body.Close() // the body has been read
 			if err != nil || n != 1024 || response.StatusCode != http.StatusOK {
 				b.Fatalf("%s, %d bytes, %v", response.Status, n, err)
 			}

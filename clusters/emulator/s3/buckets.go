@@ -26,10 +26,10 @@ type bucketsResult struct {
 	ContinuationToken string `xml:",omitempty"`
 }
 
-// maxBuckets of a page of ListBuckets.
+// maxBuckets is the largest page of ListBuckets.
 const maxBuckets = 10_000
 
-// listBuckets lists those of the caller's account.
+// listBuckets lists the buckets of the caller's account.
 func (h *handler) listBuckets(q *request) error {
 	if q.caller == nil {
 		return errAccessDenied
@@ -50,7 +50,7 @@ func (h *handler) listBuckets(q *request) error {
 	}
 	body := bucketsResult{Owner: ownerOf(list.Owner), Prefix: list.Prefix}
 	if region := q.query.Get("bucket-region"); region != "" && region != h.region {
-		return writeXML(q.w, body) // all are in this one
+		return writeXML(q.w, body) // all buckets are in this region
 	}
 	found, more := h.store.Buckets(list)
 	for _, b := range found {
@@ -74,7 +74,7 @@ type newBucket struct {
 	XMLName            xml.Name `xml:"CreateBucketConfiguration"`
 	LocationConstraint string
 	Tags               *tagSet
-	// Location and Bucket are of directory buckets.
+	// Location and Bucket are for directory buckets.
 	Location *struct{}
 	Bucket   *struct{}
 }
@@ -128,7 +128,7 @@ func (h *handler) createBucket(q *request) error {
 	return nil
 }
 
-// mayBeNamed: what bucketnamingrules forbids besides what bucketName does not match.
+// mayBeNamed applies the rules of bucketnamingrules that bucketName does not express.
 func mayBeNamed(bucket string) bool {
 	for _, prefix := range []string{"xn--", "sthree-", "amzn-s3-demo-"} {
 		if strings.HasPrefix(bucket, prefix) {
@@ -152,10 +152,10 @@ func (h *handler) deleteBucket(q *request) error {
 	return nil
 }
 
-// headBucket has nothing to add: findTarget has found the bucket, and every answer reports its region.
+// headBucket adds nothing: findTarget has found the bucket, and every answer reports its region.
 func (*handler) headBucket(*request) error { return nil }
 
-// checkLocation: outside of us-east-1 the region must be named (CreateBucket, LocationConstraint).
+// checkLocation checks that a bucket outside us-east-1 names its region (CreateBucket, LocationConstraint).
 func (h *handler) checkLocation(location string) error {
 	wanted := h.region
 	if h.region == "us-east-1" {
@@ -172,7 +172,7 @@ func (h *handler) checkLocation(location string) error {
 		Message: fmt.Sprintf("The %s location constraint is incompatible for the region specific endpoint this request was sent to.", location)}
 }
 
-// made is the bucket to be: private, as every new one is (CreateBucket, "Block Public Access").
+// made is the new bucket. It is private, as every new bucket is (CreateBucket, "Block Public Access").
 func (q *request) made() (objects.Bucket, error) {
 	b := objects.Bucket{
 		Name: q.bucket, Owner: q.caller.Principal.AccountID, Tags: q.tags, Ownership: bucketOwnerEnforced,
@@ -188,7 +188,7 @@ func (q *request) made() (objects.Bucket, error) {
 	return b, nil
 }
 
-// taken answers for a name that is in use.
+// taken is the answer to a name that is in use.
 func (h *handler) taken(q *request) error {
 	if b, err := h.store.Bucket(q.bucket); err == nil && b.Owner == q.caller.Principal.AccountID {
 		return &Error{Code: "BucketAlreadyOwnedByYou", Status: http.StatusConflict, Bucket: q.bucket,
@@ -198,7 +198,7 @@ func (h *handler) taken(q *request) error {
 		Message: "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again."}
 }
 
-// getBucketLocation: every bucket is in the one region, and us-east-1 is spelled as nothing.
+// getBucketLocation answers the emulator's one region for every bucket. us-east-1 is an empty text.
 func (h *handler) getBucketLocation(q *request) error {
 	body := struct {
 		XMLName xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ LocationConstraint"`

@@ -7,12 +7,12 @@ import (
 	"testing"
 )
 
-// What is no sub-resource is ignored, and what is one is never.
+// A parameter that is no sub-resource is ignored. A sub-resource is never ignored.
 func TestParameters(t *testing.T) {
 	h := &handler{region: "us-west-2"}
 	for _, test := range []struct {
 		method, path, query string
-		// name of the operation, "" for a refusal, and the parameters that are left.
+		// name of the operation, "" for a refusal; left are the parameters that remain.
 		name, left string
 	}{
 		// The AWS SDK for JavaScript presigns a PutObject with the checksum of an empty body, and with tags.
@@ -32,7 +32,7 @@ func TestParameters(t *testing.T) {
 		{"GET", "/", "x-id=ListBuckets&nonsense", "ListBuckets", ""},
 		{"GET", "/bucket", "metrics&x-id=ListBucketMetricsConfigurations", "", ""},
 		{"PUT", "/bucket/key", "nonsense&retention", "", ""},
-		{"GET", "/bucket/key", "Tagging", "GetObject", ""}, // sub-resources are in their own case
+		{"GET", "/bucket/key", "Tagging", "GetObject", ""}, // sub-resources are case-sensitive
 	} {
 		op, err := h.read(&http.Request{Method: test.method, URL: &url.URL{Path: test.path, RawQuery: test.query}, Header: http.Header{}})
 		if test.name == "" {
@@ -48,7 +48,7 @@ func TestParameters(t *testing.T) {
 	}
 }
 
-// Every sub-resource that a route has is known as one, so that no other route takes it for nothing.
+// Each sub-resource of a route is in the list of sub-resources, so no other route ignores it.
 func TestSubresourcesAreKnown(t *testing.T) {
 	for i := range routes {
 		if name := routes[i].subresource; name != "" && !subresources[name] {
@@ -63,7 +63,7 @@ func TestHoistedHeaders(t *testing.T) {
 		{"X-Amz-Signature=0&X-Amz-Acl=private", "", "X-Amz-Acl", "private"},
 		{"X-Amz-Signature=0&x-amz-meta-color=red", "", "X-Amz-Meta-Color", "red"},
 		{"X-Amz-Signature=0&x-amz-storage-class=STANDARD_IA", "", "X-Amz-Storage-Class", "STANDARD_IA"},
-		{"X-Amz-Signature=0&x-amz-meta-color=red", "blue", "X-Amz-Meta-Color", "blue"}, // what is sent counts
+		{"X-Amz-Signature=0&x-amz-meta-color=red", "blue", "X-Amz-Meta-Color", "blue"}, // the header that was sent counts
 		{"X-Amz-Signature=0&x-amz-tagging=a%3Db", "", "X-Amz-Tagging", ""},
 		{"X-Amz-Signature=0&x-amz-meta-color=a%0Ab", "", "X-Amz-Meta-Color", ""},
 		{"x-amz-acl=private", "", "X-Amz-Acl", ""}, // not presigned

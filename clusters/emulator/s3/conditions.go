@@ -24,18 +24,17 @@ func matches(header, etag string) bool {
 // conditions are the four headers of a conditional request.
 type conditions struct{ match, noneMatch, modifiedSince, unmodifiedSince string }
 
-// after compares the seconds of the time of v with a header; false where that is no time.
+// after compares the seconds of the time of v with a header. It returns false if the header is not a time.
 func after(v *objects.Version, header string) (after, ok bool) {
 	if header == "" {
-		return false, false // so does ParseTime say, but with effort
+		return false, false // ParseTime would find the same, at a higher cost
 	}
 	at, err := http.ParseTime(header)
 	return v.Modified.Truncate(time.Second).After(at), err == nil
 }
 
-// check follows RFC 9110, section 13.2.2, as GetObject describes it: If-Match counts before
-// If-Unmodified-Since and If-None-Match before If-Modified-Since. precondition and unmodified say which
-// of the two kinds failed.
+// check follows RFC 9110, section 13.2.2, as GetObject describes it: If-Match takes precedence over If-Unmodified-Since, and
+// If-None-Match over If-Modified-Since. precondition and unmodified say which of the two kinds failed.
 func (c conditions) check(v *objects.Version) (precondition, unmodified bool) {
 	if c.match != "" {
 		precondition = !matches(c.match, v.ETag)
@@ -65,7 +64,7 @@ func (q *request) checkRead(v *objects.Version) error {
 	return nil
 }
 
-// checkSource applies those of a copy's source: all failures are 412 (CopyObject).
+// checkSource applies the conditions on a copy's source. Every failure is 412 (CopyObject).
 func (q *request) checkSource(v *objects.Version) error {
 	header := q.http.Header
 	precondition, unmodified := conditions{
@@ -78,7 +77,7 @@ func (q *request) checkSource(v *objects.Version) error {
 	return nil
 }
 
-// writeCondition reads the conditions of a write: If-None-Match takes "*" only (conditional-writes).
+// writeCondition reads the conditions of a write. If-None-Match accepts "*" only (conditional-writes).
 func (q *request) writeCondition() (objects.Condition, error) {
 	var condition objects.Condition
 	match, none := q.http.Header.Get("If-Match"), q.http.Header.Get("If-None-Match")

@@ -15,7 +15,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/iam/iamtest"
 )
 
-// What is not mapped to an action is refused, for the administrator too.
+// An operation that is not mapped to an action is refused, also for the administrator.
 func TestUnmapped(t *testing.T) {
 	_, server := setUp(t)
 	for _, test := range []struct{ method, target string }{
@@ -36,7 +36,7 @@ func TestUnmapped(t *testing.T) {
 	}
 }
 
-// Attempts to be decided on as one thing and served as another.
+// Attempts to have one request decided on and another one served.
 func TestConfusion(t *testing.T) {
 	admin, server := setUp(t)
 	role, err := server.Accounts.CreateServiceRole("narrow", "ec2.amazonaws.com")
@@ -88,7 +88,7 @@ func TestConfusion(t *testing.T) {
 	}
 }
 
-// Nothing of the writer's request but its metadata reaches a reader.
+// Of the writer's request only the metadata reaches a reader.
 func TestNoCredentialsInMetadata(t *testing.T) {
 	admin, server := setUp(t)
 	writer := session(t, server, allowing(`"s3:PutObject"`, "*"), nil)

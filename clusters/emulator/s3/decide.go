@@ -12,11 +12,10 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/s3/objects"
 )
 
-// decide asks for every permission that the operation needs by its reading alone, and finds the object that
-// it reads.
+// decide checks every permission that the operation needs, by the operation as it was read, and finds the object that it reads.
 func (h *handler) decide(ctx context.Context, q *request) error {
 	if q.action == "" {
-		return nil // DeleteObjects asks for each key
+		return nil // DeleteObjects checks each key
 	}
 	var missing error
 	if q.reads {
@@ -59,8 +58,8 @@ func (q *request) deletedError() error {
 	return &Error{Code: "MethodNotAllowed", Status: http.StatusMethodNotAllowed, Message: "The specified method is not allowed against this resource."}
 }
 
-// absent answers for an object that is read and not there: with that for who may list the bucket, with
-// AccessDenied for everyone else (GetObject, HeadObject: "Permissions").
+// absent answers for an object that is read and does not exist. Who may list the bucket gets that answer, and everyone else gets
+// AccessDenied (GetObject, HeadObject: "Permissions").
 func (h *handler) absent(ctx context.Context, q *request, bucket *objects.Bucket, missing error) error {
 	call := journal.FromContext(ctx)
 	allowed := call.Decision
@@ -75,14 +74,14 @@ func (h *handler) absent(ctx context.Context, q *request, bucket *objects.Bucket
 	return q.refusal(missing)
 }
 
-// access is one thing that a caller wants to do. bucket is nil for what has no bucket yet.
+// access is one thing that a caller wants to do. bucket is nil if there is no bucket yet.
 type access struct {
 	action, resource string
 	keys             policy.Context
 	bucket           *objects.Bucket
 }
 
-// authorize turns a refusal into AccessDenied in S3's wording.
+// authorize turns a refusal into AccessDenied with S3's text.
 func (h *handler) authorize(ctx context.Context, q *request, a access) error {
 	wanted := iam.Access{Action: a.action, Resource: a.resource, Context: a.keys}
 	if q.caller != nil {
@@ -114,8 +113,8 @@ func (h *handler) authorize(ctx context.Context, q *request, a access) error {
 	return &Error{Code: "AccessDenied", Status: http.StatusForbidden, Message: iam.DeniedMessage(q.caller, wanted, decision) + hint}
 }
 
-// transportHint reports a caller whom only aws:SecureTransport keeps out what to do: a bucket that wants TLS of
-// everybody is locked for good where there is none. It is noted in the journal too.
+// transportHint says what to do when only aws:SecureTransport refuses a caller. A bucket that requires TLS can never be used where
+// there is no TLS. The hint is also noted in the journal.
 func (h *handler) transportHint(ctx context.Context, q *request, wanted iam.Access) string {
 	if q.http.TLS != nil {
 		return ""
@@ -135,15 +134,15 @@ func (h *handler) transportHint(ctx context.Context, q *request, wanted iam.Acce
 	return hint
 }
 
-// restricted says whether RestrictPublicBuckets keeps the caller out: while the policy is public, everyone
-// but the owner's account is (access-control-block-public-access).
+// restricted says whether RestrictPublicBuckets refuses the caller. While the policy is public it refuses every account but the
+// owner's (access-control-block-public-access).
 func (h *handler) restricted(caller *iam.Caller, bucket *objects.Bucket) bool {
 	block := bucket.PublicAccessBlock
 	return block != nil && block.RestrictPublicBuckets && bucket.Policy != nil && bucket.Policy.Public &&
 		(caller == nil || caller.Principal.AccountID != bucket.Owner)
 }
 
-// authorizeAnonymous decides by the bucket's policy alone: there is no identity that could have policies.
+// authorizeAnonymous decides by the bucket's policy alone: an anonymous caller has no policies.
 func (h *handler) authorizeAnonymous(ctx context.Context, wanted iam.Access) error {
 	if wanted.ResourcePolicy == nil {
 		journal.FromContext(ctx).Decision = wanted.Action + " on " + wanted.Resource + " denied: the caller is anonymous, and there is no bucket policy"
@@ -155,7 +154,7 @@ func (h *handler) authorizeAnonymous(ctx context.Context, wanted iam.Access) err
 	return nil
 }
 
-// findSource finds what is copied, and asks for the permission to read it.
+// findSource finds the source of a copy, and checks the permission to read it.
 func (h *handler) findSource(ctx context.Context, q *request) (*objects.Version, *objects.Bucket, error) {
 	from := q.source
 	bucket, err := h.store.Bucket(from.bucket)

@@ -33,7 +33,7 @@ func TestSeedPolicy(t *testing.T) {
 	if !strings.Contains(err.Error(), `is not authorized to perform: s3:GetObject on resource: "arn:aws:s3:::bucket/epi/hoge/test.txt" because no identity-based policy allows the s3:GetObject action`) {
 		t.Errorf("message = %v", err)
 	}
-	// A missing key in the own prefix: 403 without s3:ListBucket.
+	// A missing key under the caller's own prefix: 403 without s3:ListBucket.
 	_, err = get(ctx, pod, "epi/default/none")
 	wantError(t, err, "AccessDenied", 403)
 	wantError(t, head(ctx, pod, "epi/default/none"), "", 403)
@@ -82,7 +82,7 @@ func TestListingByPrefix(t *testing.T) {
 			}
 		}
 	}
-	// With s3:ListBucket in any form that fits no prefix, a missing key still is 403; with all of it, 404.
+	// With s3:ListBucket and no condition on the prefix, a missing key is 404.
 	reader := session(t, server, allowing(`"s3:GetObject","s3:ListBucket"`, "arn:aws:s3:::bucket*"), nil)
 	_, err := get(t.Context(), reader, "none")
 	wantError(t, err, "NoSuchKey", 404)
@@ -91,8 +91,8 @@ func TestListingByPrefix(t *testing.T) {
 	}
 }
 
-// Each operation needs its own action on its own resource: with exactly that it works, with
-// everything but that it is refused.
+// Each operation needs its own action on its own resource. With exactly that it works, and with every other permission it is
+// refused.
 func TestActions(t *testing.T) {
 	bucket, key := aws.String("bucket"), aws.String("epi/default/test.txt")
 	operations := []struct {

@@ -10,7 +10,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/journal"
 )
 
-// maxDeletes is how many keys DeleteObjects takes.
+// maxDeletes is the largest number of keys of DeleteObjects.
 const maxDeletes = 1000
 
 type deletedKey struct {

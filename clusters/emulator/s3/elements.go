@@ -11,9 +11,9 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/s3/checksum"
 )
 
-// text is a key or a part of one in an answer. It may have characters that XML 1.0 has not, which encoding/xml
-// would replace by others: S3 writes them as references, and clients that cannot read those ask for
-// encoding-type=url (object-keys, "XML related object key constraints").
+// text is a key, or a part of one, in an answer. It may have characters that XML 1.0 lacks and encoding/xml would replace. S3
+// writes them as character references. A client that cannot read those asks for encoding-type=url (object-keys, "XML related object
+// key constraints").
 type text string
 
 // MarshalXML implements xml.Marshaler.
@@ -36,8 +36,8 @@ func (t text) MarshalXML(encoder *xml.Encoder, start xml.StartElement) error {
 	}{escaped.String()}, start)
 }
 
-// message is the text of an error, in which S3 leaves quotation marks as they are: minio-go's functional tests look
-// for them (https://github.com/minio/minio-go/blob/v7.4.1/functional_tests.go, testPresignedPostPolicyWrongFile).
+// message is the text of an error, in which S3 does not escape quotation marks. minio-go's functional tests look for them
+// (https://github.com/minio/minio-go/blob/v7.4.1/functional_tests.go, testPresignedPostPolicyWrongFile).
 type message string
 
 var messageEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\r", "&#xd;")
@@ -62,7 +62,7 @@ func beyondXML(c rune) bool {
 
 const namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
 
-// checksumElements are how S3's XML reports a checksum.
+// checksumElements are the checksums in S3's XML.
 type checksumElements struct {
 	ChecksumCRC32     string        `xml:",omitempty"`
 	ChecksumCRC32C    string        `xml:",omitempty"`
@@ -92,13 +92,13 @@ func elementsOf(sum checksum.Checksum) checksumElements {
 	return e
 }
 
-// of is the checksum of an algorithm; "" if there is none.
+// of returns the checksum of an algorithm; "" if there is none.
 func (e *checksumElements) of(a checksum.Algorithm) string { return *e.element(a) }
 
-// owner of a bucket or an object. S3 reports no display names any more (ListBuckets, "Owner").
+// owner of a bucket or an object. S3 no longer reports display names (ListBuckets, "Owner").
 type owner struct{ ID string }
 
-// canonicalID stands for the canonical user ID of an account, which AWS keeps to itself: 64 hexadecimal digits
+// canonicalID stands for the canonical user ID of an account, which AWS derives by a secret rule: 64 hexadecimal digits
 // (finding-canonical-user-id).
 func canonicalID(account string) string {
 	sum := sha256.Sum256([]byte("canonical user " + account))
@@ -107,7 +107,7 @@ func canonicalID(account string) string {
 
 func ownerOf(account string) *owner { return &owner{canonicalID(account)} }
 
-// classOf is a storage class as listings tell it.
+// classOf is a storage class as listings report it.
 func classOf(class string) string {
 	if class == "" {
 		return "STANDARD"

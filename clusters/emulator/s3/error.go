@@ -17,7 +17,7 @@ type Error struct {
 	Code    string
 	Status  int
 	Message string
-	// The other fields are part of some errors only.
+	// Only some errors have the other fields.
 	Bucket, Key, VersionID, UploadID, Region, Header string
 	// RangeRequested and ActualObjectSize belong together, and so do PartNumberRequested and ActualPartCount.
 	RangeRequested, ActualObjectSize     string
@@ -42,7 +42,7 @@ func invalidRequest(message string) *Error {
 	return &Error{Code: "InvalidRequest", Status: http.StatusBadRequest, Message: message}
 }
 
-// refusal says in S3's words what the store says of this request; any other error stays what it is.
+// refusal returns S3's error for an error of the store. Any other error stays as it is.
 func (q *request) refusal(err error) error {
 	switch {
 	case err == nil:
@@ -115,8 +115,8 @@ type errorBody struct {
 	HostID              string `xml:"HostId"`
 }
 
-// writeError answers with err: an *Error as it is, a fault as it says, anything else as InternalError
-// without its text. An answer to HEAD has no body.
+// writeError answers with err: an *Error or a fault as it is, and anything else as InternalError without its text. An answer to
+// HEAD has no body.
 func writeError(w http.ResponseWriter, r *http.Request, err error) {
 	call := journal.FromContext(r.Context())
 	refusal, ok := errors.AsType[*Error](err)
@@ -149,12 +149,11 @@ func writeError(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	w.WriteHeader(refusal.Status)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(body) // fails only if the client has gone
+		_, _ = w.Write(body) // fails only if the client closed the connection
 	}
 }
 
-// signatureErrors are the codes and texts with which S3 refuses a signature. An empty message takes
-// the verifier's.
+// signatureErrors are the codes and texts with which S3 refuses a signature. Where the message is empty, the verifier's is used.
 var signatureErrors = map[sigv4.Kind]Error{
 	sigv4.MissingAuthentication: *errAccessDenied,
 	sigv4.Incomplete:            {Code: "AuthorizationHeaderMalformed", Status: http.StatusBadRequest},
@@ -173,8 +172,8 @@ var signatureErrors = map[sigv4.Kind]Error{
 	sigv4.Busy:                  {Code: "SlowDown", Status: http.StatusServiceUnavailable},
 }
 
-// WriteSignatureError answers a request whose signature was refused, in S3's XML and wording, and
-// notes the code in the journal's call of r.
+// WriteSignatureError answers a request whose signature was refused, with S3's XML and text. It notes the code in the journal's
+// call of r.
 func WriteSignatureError(w http.ResponseWriter, r *http.Request, err *sigv4.Error) {
 	writeError(w, r, signatureError(r, err))
 }

@@ -18,22 +18,22 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/sigv4"
 )
 
-// form is an upload by an HTML form: fields, and a file as the last of them (RESTObjectPOST, HTTPPOSTForms).
+// form is an upload by an HTML form: fields, and a file as the last field (RESTObjectPOST, HTTPPOSTForms).
 type form struct {
 	// fields by their names in lower case.
 	fields map[string]string
-	// names are those of fields as they came, in their order.
+	// names are the fields' names in the order of the form.
 	names []string
 	// filename is what the browser calls the file.
 	filename string
 	file     io.Reader
 	gate     *gate
-	// least and most are how long the file may be.
+	// least and most bound the length of the file.
 	least, most int64
 }
 
 const (
-	// maxFields bounds what comes before the file: S3 takes 20 KB of fields, without what they are wrapped in.
+	// maxFields bounds what precedes the file. S3 accepts 20 KB of fields, not counting the multipart headers and boundaries.
 	maxFields = 20 << 10
 	maxForm   = 64 << 10
 )
@@ -44,7 +44,7 @@ var (
 	errNoFile       = invalidArgument("POST requires exactly one file upload per request.")
 )
 
-// gate lets so many bytes of a body through.
+// gate is a reader that ends after a number of bytes.
 type gate struct {
 	source io.Reader
 	left   int64
@@ -61,10 +61,10 @@ func (g *gate) Read(to []byte) (int, error) {
 	return n, err
 }
 
-// Reserve counts the file's memory where the body's is counted.
+// Reserve counts the file's memory in the place where the body's is counted.
 func (g *gate) Reserve(n int64) error { return limits.Reserve(g.source, n) }
 
-// readForm reads the form up to its file, finds who signed it, and makes of it what PutObject would bring.
+// readForm reads the form up to its file and finds who signed it. It fills the operation as a PutObject would.
 func (h *handler) readForm(q *request) error {
 	media, parameters, err := mime.ParseMediaType(q.http.Header.Get("Content-Type"))
 	if err != nil || media != "multipart/form-data" || parameters["boundary"] == "" {
@@ -92,7 +92,7 @@ func (h *handler) readForm(q *request) error {
 	return q.checkHeaders(q.http.Header)
 }
 
-// read reads the fields, and leaves the file to be read.
+// read reads the fields, and leaves the file unread.
 func (f *form) read(reader *multipart.Reader) error {
 	size := 0
 	for {
@@ -139,7 +139,7 @@ func (f *form) refusal(err error) *Error {
 	return errFormBroken
 }
 
-// authenticateForm finds who signed the policy, and holds the form against it. A form without one is anonymous.
+// authenticateForm finds who signed the policy, and checks the form against the policy. A form without a policy is anonymous.
 func (h *handler) authenticateForm(q *request) error {
 	f := q.form
 	text, has := f.fields["policy"]
@@ -179,13 +179,13 @@ func (h *handler) authenticateForm(q *request) error {
 	return err
 }
 
-// headerFields are the fields that stand for headers, with the headers.
+// headerFields maps fields to the headers that they stand for.
 var headerFields = map[string]string{
 	"acl": "X-Amz-Acl", "cache-control": "Cache-Control", "content-disposition": "Content-Disposition", "content-encoding": "Content-Encoding",
 	"content-language": "Content-Language", "content-type": "Content-Type", "content-md5": "Content-Md5", "expires": "Expires",
 }
 
-// header is what the form says of the object, and of the request what conditions ask about.
+// header has the headers that the form gives the object, and the request's headers that conditions name.
 func (f *form) header(sent http.Header) http.Header {
 	header := http.Header{}
 	for _, name := range []string{"User-Agent", "Referer", "X-Amz-Expected-Bucket-Owner"} {
@@ -207,7 +207,7 @@ func (f *form) header(sent http.Header) http.Header {
 	return header
 }
 
-// signing are the fields that sign the form.
+// signing are the fields that carry the signature.
 var signing = []string{"x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature", "x-amz-security-token"}
 
 // tags reads the field tagging, a document like that of PutObjectTagging.
@@ -233,7 +233,7 @@ func (q *request) loadAny() error {
 		return q.load()
 	}
 	f := q.form
-	f.gate.left = objects.MaxSize + maxForm // with what follows the file
+	f.gate.left = objects.MaxSize + maxForm // the limit is now for the rest of the body too
 	data, err := limits.ReadAll(counted{f.file, f.gate}, -1, f.most)
 	switch {
 	case limits.IsTooLarge(err):
@@ -244,7 +244,7 @@ func (q *request) loadAny() error {
 		return &Error{Code: "EntityTooSmall", Status: http.StatusBadRequest, Message: "Your proposed upload is smaller than the minimum allowed size"}
 	}
 	q.body, q.loaded, q.http.ContentLength = data, true, int64(len(data))
-	// What follows the file is ignored, and read so that the connection can be used again.
+	// What follows the file is ignored. It is read so that the connection can be used again.
 	f.gate.left = maxForm
 	_, _ = io.Copy(io.Discard, f.gate)
 	return nil
@@ -258,7 +258,7 @@ type counted struct {
 
 func (c counted) Reserve(n int64) error { return c.gate.Reserve(n) }
 
-// declares says whether the form has a checksum of its file, with which it is answered.
+// declares says whether the form has a checksum of its file. The answer then has that checksum too.
 func (f *form) declares() bool {
 	return slices.ContainsFunc(f.names, func(name string) bool {
 		suffix, ok := strings.CutPrefix(name, "x-amz-checksum-")
@@ -275,7 +275,7 @@ type postResponse struct {
 	ETag     string
 }
 
-// postObject stores the file, and answers as the form wants it (RESTObjectPOST).
+// postObject stores the file, and answers as the form asks (RESTObjectPOST).
 func (h *handler) postObject(q *request) error {
 	made, err := h.storeBody(q)
 	if err != nil {

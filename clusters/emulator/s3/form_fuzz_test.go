@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// FuzzForm reads forms of any text: what is refused is refused as a client's mistake, and what is read is within
-// its bounds, with each field once.
+// FuzzForm reads forms of any text. A refusal is a client's error. An accepted form is within the bounds and has each field once.
 func FuzzForm(f *testing.F) {
 	const head = "--b\r\nContent-Disposition: form-data; name="
 	f.Add(head + "\"key\"\r\n\r\nuser/${filename}\r\n" + head + "\"file\"; filename=\"a.txt\"\r\n\r\ntext\r\n--b--\r\n")
@@ -47,8 +46,8 @@ func FuzzForm(f *testing.F) {
 	})
 }
 
-// FuzzPostPolicy holds a form of one field against policies of any text: what is taken has a condition that names the
-// field, and is in time.
+// FuzzPostPolicy checks a form of one field against policies of any text. A policy that accepts the form has a condition that names
+// the field, and has not expired.
 func FuzzPostPolicy(f *testing.F) {
 	const expires = `{"expiration":"2030-01-01T00:00:00Z","conditions":`
 	f.Add(expires+`[{"bucket":"bucket"},["starts-with","$key","user/"]]}`, "key", "user/a")

@@ -25,8 +25,8 @@ func (everyoneMay) Bind(*policy.Document) (map[string]string, string) { return n
 
 func (everyoneMay) Shown(document *policy.Document) string { return document.Text() }
 
-// FuzzServe serves requests of any form, in a world with a bucket, an object and an upload: whatever is asked
-// is answered, and not as an internal error. "N: V" lines of header become headers.
+// FuzzServe serves requests of any form, in a world with a bucket, an object and an upload. Every request gets an answer that is
+// not an internal error. "N: V" lines of header become headers.
 func FuzzServe(f *testing.F) {
 	const meta = "X-Amz-Meta-A: b\nX-Amz-Tagging: a=b"
 	for _, seed := range [][4]string{

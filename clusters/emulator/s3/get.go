@@ -38,8 +38,8 @@ func (h *handler) getObject(q *request) error {
 	if err := q.override(header, v); err != nil {
 		return err
 	}
-	// Written without Set: the names are as they must be, those of metadata in lower case, as the AWS CLI
-	// shows them.
+	// The headers are written without Set, because the names have their final form: those of metadata are in lower case, as the AWS
+	// CLI shows them.
 	header["Etag"] = []string{quoted(v.ETag)}
 	header["Last-Modified"] = []string{v.Modified.Format(http.TimeFormat)}
 	header["Accept-Ranges"] = []string{"bytes"}
@@ -65,14 +65,13 @@ func (h *handler) getObject(q *request) error {
 	header["Content-Length"] = []string{strconv.Itoa(wanted.end - wanted.begin)}
 	q.w.WriteHeader(status)
 	if q.http.Method != http.MethodHead {
-		_, _ = q.w.Write(v.Data[wanted.begin:wanted.end]) // fails only if the client has gone
+		_, _ = q.w.Write(v.Data[wanted.begin:wanted.end]) // fails only if the client closed the connection
 	}
 	return nil
 }
 
-// setChecksumHeader reports the checksum of what is given: the whole object, or a part by its number. A part of several
-// has one of its own if the object's is composite (https://github.com/localstack/localstack/pull/12842); a range
-// has none.
+// setChecksumHeader reports the checksum of the whole object, or of a part that is asked for by number. One part of several has its
+// own checksum if the object's is composite (https://github.com/localstack/localstack/pull/12842). A range has none.
 func (q *request) setChecksumHeader(header http.Header, v *objects.Version, wanted span) {
 	switch {
 	case !wanted.partial, wanted.end-wanted.begin == len(v.Data) && q.query.Has("partNumber") && v.Checksum.Type == checksum.FullObject:
@@ -80,7 +79,7 @@ func (q *request) setChecksumHeader(header http.Header, v *objects.Version, want
 	case q.query.Has("partNumber") && v.Checksum.Type == checksum.Composite:
 		number, err := q.partNumber()
 		if err != nil || number > len(v.Parts) {
-			return // part has refused it
+			return // part has refused the number
 		}
 		setChecksum(header, checksum.Checksum{Algorithm: v.Checksum.Algorithm, Value: v.Parts[number-1].Checksum.Value, Type: checksum.Composite})
 	}
@@ -100,8 +99,8 @@ func setChecksum(header http.Header, sum checksum.Checksum) {
 	header["X-Amz-Checksum-Type"] = []string{string(sum.Type)}
 }
 
-// override sets the stored headers, and in their place those that parameters ask for: only callers who
-// signed may (GetObject, "Overriding response header values through the request").
+// override sets the stored headers, or the values that parameters ask for. Only signed requests may have such parameters
+// (GetObject, "Overriding response header values through the request").
 func (q *request) override(header http.Header, v *objects.Version) error {
 	for _, field := range v.Fields {
 		header[field.Name] = []string{field.Value}
@@ -132,7 +131,7 @@ func (s span) contentRange(size int) string {
 	return "bytes " + strconv.Itoa(s.begin) + "-" + strconv.Itoa(s.end-1) + "/" + strconv.Itoa(size)
 }
 
-// wanted is what of the object is asked for, by Range or by partNumber.
+// wanted is the span of the object that Range or partNumber asks for.
 func (q *request) wanted(v *objects.Version) (span, error) {
 	text, byPart := q.http.Header.Get("Range"), q.query.Has("partNumber")
 	switch {
@@ -149,9 +148,9 @@ func (q *request) wanted(v *objects.Version) (span, error) {
 	return wanted, nil
 }
 
-// parseRange reads a Range header; false if it is past the object's end. A header that is not one range of
-// bytes asks for nothing: S3 "doesn't support retrieving multiple ranges of data per GET request"
-// (GetObject), and RFC 9110, section 14.2, has others ignored.
+// parseRange reads a Range header. It returns false if the range begins past the object's end. A header that is not one range of
+// bytes is ignored: S3 "doesn't support retrieving multiple ranges of data per GET request" (GetObject), and RFC 9110, section
+// 14.2, has other headers ignored.
 func parseRange(text string, size int) (span, bool) {
 	whole := span{end: size}
 	text, ok := strings.CutPrefix(text, "bytes=")
@@ -184,7 +183,7 @@ func parseRange(text string, size int) (span, bool) {
 	return span{begin: begin, end: end, partial: true}, begin < size
 }
 
-// parseSize reads digits; what is larger than any object is objects.MaxSize+1.
+// parseSize reads digits. A number that is larger than any object becomes objects.MaxSize+1.
 func parseSize(text string) (int, bool) {
 	if text == "" || strings.Trim(text, "0123456789") != "" {
 		return 0, false
@@ -196,7 +195,7 @@ func parseSize(text string) (int, bool) {
 	return size, true
 }
 
-// part finds the bytes of a part; an object that was put at once is one (GetObject, partNumber).
+// part finds the bytes of a part. An object that was put in one request has one part (GetObject, partNumber).
 func (q *request) part(v *objects.Version) (span, error) {
 	number, err := q.partNumber()
 	if err != nil {

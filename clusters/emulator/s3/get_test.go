@@ -37,7 +37,7 @@ func TestRanges(t *testing.T) {
 		{"o", "bytes=-0", "", "", 416},
 		{"empty", "bytes=0-", "", "", 416},
 		{"empty", "bytes=-1", "", "", 416},
-		// What is no single range asks for all.
+		// A header that is no single range asks for the whole object.
 		{"o", "bytes=0-1,3-4", "0123456789", "", 200},
 		{"o", "bytes=4-2", "0123456789", "", 200},
 		{"o", "bytes=a-b", "0123456789", "", 200},
@@ -67,7 +67,7 @@ func TestReadConditions(t *testing.T) {
 	server, _ := serveHandler(t, s3.Options{Now: func() time.Time { return at }})
 	config := server.Admin()
 	c := clientOf(config)
-	// The clock of signing is the real one.
+	// Signing uses the real clock.
 	at = time.Now()
 	makeBucket(t, c, "bucket")
 	put(t, c, "o", "x")
@@ -113,7 +113,7 @@ func TestReadConditions(t *testing.T) {
 }
 
 func TestResponseHeaders(t *testing.T) {
-	// GetObject, response-* parameters; PutObject, headers that are given back.
+	// GetObject, response-* parameters; PutObject, headers that GetObject returns.
 	c, server := setUp(t)
 	_, err := c.PutObject(t.Context(), &sdk.PutObjectInput{
 		Bucket: aws.String("bucket"), Key: aws.String("o"), Body: strings.NewReader("x"), CacheControl: aws.String("no-store"), ContentDisposition: aws.String("attachment"),
@@ -145,7 +145,7 @@ func TestResponseHeaders(t *testing.T) {
 	}
 }
 
-// Keys are names, not paths: none of these is another key's.
+// Keys are names, not paths: each of these is another key.
 func TestOddKeys(t *testing.T) {
 	c, server := setUp(t)
 	keys := []string{
@@ -205,7 +205,7 @@ func TestChecksums(t *testing.T) {
 		}
 	}
 	put(t, c, "top.txt", "x")
-	// What is put without a checksum gets one of S3's own.
+	// An object that is put without a checksum gets one that S3 chooses.
 	head, err := c.HeadObject(t.Context(), &sdk.HeadObjectInput{Bucket: aws.String("bucket"), Key: aws.String("sum"), ChecksumMode: types.ChecksumModeEnabled})
 	if err != nil || aws.ToString(head.ChecksumCRC64NVME) == "" || head.ChecksumType != types.ChecksumTypeFullObject {
 		t.Errorf("%+v, %v", head, err)
@@ -292,7 +292,7 @@ func TestObjectAttributes(t *testing.T) {
 	}
 }
 
-// An answer that is not read to its end does not hold the server up.
+// A client that does not read an answer to its end does not block the server.
 func TestAbandonedAnswer(t *testing.T) {
 	c, _ := setUp(t)
 	put(t, c, "large", strings.Repeat("x", 8<<20))
@@ -303,6 +303,6 @@ func TestAbandonedAnswer(t *testing.T) {
 	if _, err := io.ReadFull(out.Body, make([]byte, 10)); err != nil {
 		t.Error(err)
 	}
-	_ = out.Body.Close() // that is the point
+	_ = out.Body.Close() // the test leaves the body unread on purpose
 	wantError(t, head(t.Context(), c, "large"), "", 0)
 }

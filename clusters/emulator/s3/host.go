@@ -7,18 +7,16 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/awshost"
 )
 
-// NamesBucket reports a host that it names a bucket of S3.
+// NamesBucket says whether a host names a bucket of S3.
 func NamesBucket(host string) bool { return virtualBucket(host) != "" }
 
-// virtualBucket returns the bucket that a host names (VirtualHosting); "" for a host under which it is the first
-// part of the path. S3's own hosts, with or without BUCKET. before them, are in any region
-// (https://docs.aws.amazon.com/general/latest/gr/s3.html):
+// virtualBucket returns the bucket that a host names (VirtualHosting); "" for a host of the path style. S3's own hosts, with or
+// without BUCKET. before them, are in any region (https://docs.aws.amazon.com/general/latest/gr/s3.html):
 //
 //	s3.REGION.amazonaws.com, s3-REGION.amazonaws.com, s3.amazonaws.com, s3-external-1.amazonaws.com
 //	s3.dualstack.REGION.amazonaws.com, s3-fips.REGION.amazonaws.com, s3-fips.dualstack.REGION.amazonaws.com
 //
-// and the same below localhost, where BUCKET.localhost is a bucket too. Which region was meant is decided by the
-// signature's scope.
+// and the same below localhost, where BUCKET.localhost is a bucket too. The signature's scope decides the region.
 func virtualBucket(host string) string {
 	if name, ok := awshost.Parse(host); ok {
 		return name.Bucket
@@ -44,7 +42,7 @@ func virtualBucket(host string) string {
 	return ""
 }
 
-// beforeEndpoint takes S3's endpoint off the end of a host.
+// beforeEndpoint removes S3's endpoint from the end of a host.
 func beforeEndpoint(host string) (before string, ok bool) {
 	before, last := cutLast(host)
 	if region(last) {

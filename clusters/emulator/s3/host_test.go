@@ -16,7 +16,7 @@ func TestVirtualBucket(t *testing.T) {
 		}
 		for _, bucket := range []string{"bucket", "my.dotted.bucket", "s3", "us-west-2", "bucket-s3", "dualstack"} {
 			if endpoint == "localhost:4566" && (bucket == "s3") {
-				continue // that is the endpoint
+				continue // this is the endpoint itself
 			}
 			if got := virtualBucket(bucket + "." + endpoint); got != bucket {
 				t.Errorf("%s.%s is bucket %q", bucket, endpoint, got)

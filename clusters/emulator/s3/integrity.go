@@ -16,12 +16,12 @@ type declared struct {
 	// Algorithm and value of the checksum; "" if there is none.
 	algorithm checksum.Algorithm
 	value     string
-	// md5 says that there is a Content-MD5, and sum is the body's.
+	// md5 says that there is a Content-MD5 header; sum is the MD5 of the body.
 	md5 bool
 	sum [md5.Size]byte
 }
 
-// declaredChecksum reads the x-amz-checksum-* header, of which there may be one.
+// declaredChecksum reads the x-amz-checksum-* header. A request may have one at most.
 func declaredChecksum(header http.Header) (declared, error) {
 	var found declared
 	for name, values := range header {
@@ -41,7 +41,7 @@ func declaredChecksum(header http.Header) (declared, error) {
 	return found, nil
 }
 
-// unserved are the algorithms that S3 has and that are not here.
+// unserved are the algorithms that S3 has and the emulator does not.
 var unserved = []string{"MD5", "SHA512", "XXHASH64", "XXHASH3", "XXHASH128"}
 
 // parseAlgorithm reads the value of a header that names an algorithm.
@@ -56,9 +56,8 @@ func parseAlgorithm(name, header string, unknown *Error) (checksum.Algorithm, er
 	return "", unknown
 }
 
-// checkAnnounced wants the checksum that x-amz-sdk-checksum-algorithm announces (PutObject,
-// "x-amz-sdk-checksum-algorithm": "there must be a corresponding x-amz-checksum-algorithm or x-amz-trailer
-// header sent").
+// checkAnnounced requires the checksum that x-amz-sdk-checksum-algorithm announces (PutObject, "x-amz-sdk-checksum-algorithm":
+// "there must be a corresponding x-amz-checksum-algorithm or x-amz-trailer header sent").
 func checkAnnounced(header http.Header, found declared) error {
 	const name = "X-Amz-Sdk-Checksum-Algorithm"
 	announced := header.Get(name)
@@ -77,7 +76,7 @@ func checkAnnounced(header http.Header, found declared) error {
 	return nil
 }
 
-// checkBody compares the body with what is declared of it.
+// checkBody compares the body with the checksums that the request declares.
 func checkBody(header http.Header, body []byte) (declared, error) {
 	found, err := declaredChecksum(header)
 	if err != nil {

@@ -55,7 +55,7 @@ var writtenHeaders = []string{
 	"X-Amz-Acl", "X-Amz-Metadata-Directive", "X-Amz-Server-Side-Encryption", "X-Amz-Storage-Class", "X-Amz-Object-Ownership",
 }
 
-// addKeys adds those of the operation.
+// addKeys adds the condition keys of the operation.
 func (q *request) addKeys(keys policy.Context) {
 	if q.versionID != "" {
 		keys["s3:versionid"] = []string{q.versionID}
@@ -65,7 +65,7 @@ func (q *request) addKeys(keys policy.Context) {
 	}
 	switch q.name {
 	case "ListObjects", "ListObjectsV2", "ListObjectVersions":
-		// A key is there only if the parameter is; an empty one is there too.
+		// A key is there only if the request has the parameter. An empty parameter counts.
 		for _, name := range []string{"prefix", "delimiter", "max-keys"} {
 			if values := q.query[name]; len(values) > 0 {
 				keys["s3:"+name] = values
@@ -79,7 +79,7 @@ func (q *request) addKeys(keys policy.Context) {
 			}
 		}
 	case "CreateMultipartUpload", "UploadPart", "UploadPartCopy":
-		// These write parts, not objects (conditional-writes-enforce).
+		// These operations write parts, not objects (conditional-writes-enforce).
 		keys["s3:objectcreationoperation"] = []string{"false"}
 	}
 	if q.http.Method != http.MethodPut && q.http.Method != http.MethodPost {
@@ -102,8 +102,8 @@ func (q *request) addKeys(keys policy.Context) {
 	requestTags(keys, q.tags)
 }
 
-// existingTags are for the actions that read an object or its tags; "when granting permissions for the
-// PutObject and DeleteObject operations, this condition key is not supported" (tagging-and-policies).
+// existingTags sets the tags' keys for the actions that read an object or its tags; "when granting permissions for the PutObject
+// and DeleteObject operations, this condition key is not supported" (tagging-and-policies).
 func existingTags(keys policy.Context, tags []objects.Tag) {
 	for _, tag := range tags {
 		keys.Set("s3:ExistingObjectTag/"+tag.Key, tag.Value)
@@ -136,7 +136,7 @@ func (q *request) further(keys policy.Context) []access {
 			need("s3:PutObjectAcl")
 		}
 		if header.Get("If-Match") != "" {
-			need("s3:GetObject") // conditional-writes: whether the ETag matches reports about the object
+			need("s3:GetObject") // conditional-writes: the answer to If-Match says something about the object
 		}
 	case "GetObjectAttributes":
 		if q.versionID == "" {

@@ -14,8 +14,8 @@ func conditioned(action, condition string) string {
 	return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":"` + action + `","Resource":"*","Condition":{` + condition + `}}]}`
 }
 
-// Condition keys by the service authorization reference's table of actions. Each row denies under the condition:
-// refused is a request that has it, and taken one that does not.
+// Condition keys by the service authorization reference's table of actions. Each row denies under a condition. The request refused
+// meets the condition, and the request taken does not.
 func TestConditionKeys(t *testing.T) {
 	bucket := aws.String("bucket")
 	getting := func(key, version string) func(context.Context, *sdk.Client) error {

@@ -11,7 +11,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/s3/objects"
 )
 
-// maxPage is the most that a page of a listing has.
+// maxPage is the largest page of a listing.
 const maxPage = 1000
 
 // limit reads how many items a page may have.
@@ -27,8 +27,7 @@ func (q *request) limit(name string, most int) (int, error) {
 	return min(int(n), most), nil
 }
 
-// encoding of keys in an answer: XML cannot have every character that a key can (ListObjectsV2,
-// encoding-type).
+// encoding of keys in an answer. XML lacks some characters that a key can have (ListObjectsV2, encoding-type).
 type encoding bool
 
 func (q *request) encoding() (encoding, error) {
@@ -55,7 +54,7 @@ func (e encoding) text(key string) text {
 	return text(strings.ReplaceAll(url.QueryEscape(key), "%2F", "/"))
 }
 
-// listRequest reads what the listings of keys have in common.
+// listRequest reads the parameters that all listings of keys have.
 func (q *request) listRequest() (list objects.List, e encoding, err error) {
 	if e, err = q.encoding(); err != nil {
 		return list, e, err
@@ -78,7 +77,7 @@ type content struct {
 	Owner             *owner `xml:",omitempty"`
 }
 
-// listed is what answers of ListObjects and ListObjectsV2 have in common.
+// listed has the fields that the answers of ListObjects and ListObjectsV2 share.
 type listed struct {
 	Name           string
 	Prefix         text
@@ -131,7 +130,7 @@ func (h *handler) listObjects(q *request) error {
 		NextMarker text `xml:",omitempty"`
 	}{listed: answer, Marker: e.text(list.After)}
 	if answer.IsTruncated && list.Delimiter != "" {
-		body.NextMarker = e.text(last) // without a delimiter, the last key is
+		body.NextMarker = e.text(last) // without a delimiter, the last key is the marker
 	}
 	return writeXML(q.w, body)
 }
@@ -170,7 +169,7 @@ func (h *handler) listObjectsV2(q *request) error {
 	return writeXML(q.w, body)
 }
 
-// tokenPrefix keeps what is no continuation token from being read as one.
+// tokenPrefix distinguishes a continuation token from other text.
 const tokenPrefix = "1:"
 
 // tokenAfter is the continuation token after an item.
@@ -204,7 +203,7 @@ type version struct {
 // versions and delete markers in one order.
 type versions []version
 
-// MarshalXML names each element by what it is.
+// MarshalXML gives each element the name of its kind.
 func (v versions) MarshalXML(encoder *xml.Encoder, _ xml.StartElement) error {
 	for _, one := range v {
 		name := "Version"

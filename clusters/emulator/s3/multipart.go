@@ -20,7 +20,7 @@ func etagOf(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// upload is the multipart upload to be, as the headers describe it.
+// upload is the multipart upload to create, as the headers describe it.
 func (q *request) upload() (objects.Upload, error) {
 	v, err := q.described()
 	if err != nil {
@@ -155,7 +155,7 @@ func (h *handler) uploadPartCopy(q *request) error {
 	return writeXML(q.w, result)
 }
 
-// completedPart names a part, with the checksum that it was uploaded with.
+// completedPart names a part, with the checksum that was sent when it was uploaded.
 type completedPart struct {
 	PartNumber int
 	ETag       string
@@ -204,7 +204,7 @@ func (h *handler) completeMultipartUpload(q *request) error {
 		return errMalformedXML
 	}
 	if missing != nil {
-		// It may have been completed, and the answer lost.
+		// The upload may be complete already, and the answer to that request lost.
 		made, err := h.store.Completed(q.bucket, q.key, id, named(body.Part))
 		if err != nil {
 			return q.refusal(err)
@@ -233,7 +233,7 @@ func (h *handler) answerCompleted(q *request, made *objects.Version) error {
 	})
 }
 
-// named are the parts by number and ETag alone.
+// named are the parts by number and ETag only.
 func named(parts []completedPart) []objects.CompletedPart {
 	list := make([]objects.CompletedPart, len(parts))
 	for n, part := range parts {
@@ -251,7 +251,7 @@ func (h *handler) location(q *request) string {
 	return scheme + "://" + q.http.Host + (&url.URL{Path: "/" + q.bucket + "/" + q.key}).EscapedPath()
 }
 
-// wantedChecksum is that of the object, if the client declares it.
+// wantedChecksum is the object's checksum, if the client declares it.
 func (q *request) wantedChecksum(u *objects.Upload) (string, error) {
 	if kind := q.http.Header.Get("X-Amz-Checksum-Type"); kind != "" && checksum.Type(kind) != u.Type {
 		return "", invalidRequest(fmt.Sprintf("The upload was created using the %s checksum mode. The complete request must use the same checksum mode.", u.Type))
@@ -266,7 +266,7 @@ func (q *request) wantedChecksum(u *objects.Upload) (string, error) {
 	return found.value, nil
 }
 
-// completed reads the list of parts.
+// completed reads the list of parts of CompleteMultipartUpload.
 func completed(u *objects.Upload, parts []completedPart) ([]objects.CompletedPart, error) {
 	list := make([]objects.CompletedPart, len(parts))
 	for n, part := range parts {

@@ -16,7 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
-// noise is as many bytes as asked, the same in every run.
+// noise returns n bytes, the same in every run.
 func noise(size int) []byte {
 	data := make([]byte, size)
 	_, _ = rand.NewChaCha8([32]byte{1}).Read(data) // never fails
@@ -91,7 +91,7 @@ func TestTransferManager(t *testing.T) {
 	wantError(t, err, "InvalidPartNumber", 416)
 	_, err = c.GetObject(t.Context(), &sdk.GetObjectInput{Bucket: aws.String("bucket"), Key: aws.String("large"), PartNumber: aws.Int32(1), Range: aws.String("bytes=0-1")})
 	wantError(t, err, "InvalidRequest", 400)
-	// An object that was put at once is one part.
+	// An object that was put in one request has one part.
 	whole, err := c.HeadObject(t.Context(), &sdk.HeadObjectInput{Bucket: aws.String("bucket"), Key: aws.String("top.txt"), PartNumber: aws.Int32(1)})
 	if err != nil || *whole.ContentLength != 15 || whole.PartsCount != nil {
 		t.Errorf("%+v, %v", whole, err)
@@ -188,7 +188,7 @@ func TestMultipartChecksums(t *testing.T) {
 	if text, err := get(t.Context(), c, "full"); err != nil || text != string(data) {
 		t.Errorf("%d bytes, %v", len(text), err)
 	}
-	// A copy is put at once: its checksum is of the whole.
+	// A copy is put in one request, so its checksum is of the whole object.
 	copied, err := c.CopyObject(t.Context(), &sdk.CopyObjectInput{Bucket: aws.String("bucket"), Key: aws.String("copy"), CopySource: aws.String("bucket/composite")})
 	if err != nil || strings.Contains(*copied.CopyObjectResult.ETag, "-") || strings.Contains(*copied.CopyObjectResult.ChecksumCRC32, "-") {
 		t.Errorf("%+v, %v", copied.CopyObjectResult, err)

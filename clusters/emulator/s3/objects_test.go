@@ -47,7 +47,7 @@ func TestCopyObject(t *testing.T) {
 	if text, err := io.ReadAll(out.Body); err != nil || string(text) != "odd" || out.Metadata["colour"] != "red" || len(out.Metadata) != 1 || *out.ContentType != "text/odd" {
 		t.Errorf("copy = %q %v %v", text, out.Metadata, err)
 	}
-	// Neither side may be left out, in any spelling of the source.
+	// Neither bucket nor key may be missing, in any spelling of the source.
 	for _, source := range []string{
 		"bucket/epi/hoge/test.txt", "/bucket/epi/hoge/test.txt", "bucket%2Fepi%2Fhoge%2Ftest.txt", "bucket/epi%2Fhoge/test.txt",
 		"bucket/epi/default/../hoge/test.txt", "bucket/epi/default/%2e%2e/hoge/test.txt",
@@ -78,7 +78,7 @@ func TestMultipart(t *testing.T) {
 		wantError(t, err, "", 0)
 		done = append(done, types.CompletedPart{ETag: out.ETag, PartNumber: number})
 	}
-	// The upload belongs to its key, whoever knows its ID.
+	// An upload belongs to its key: its ID does not work with another key.
 	_, err = c.UploadPart(ctx, &sdk.UploadPartInput{Bucket: bucket, Key: aws.String("epi/hoge/big"), UploadId: created.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader("x")})
 	wantError(t, err, "AccessDenied", 403)
 	_, err = c.CompleteMultipartUpload(ctx, &sdk.CompleteMultipartUploadInput{Bucket: bucket, Key: aws.String("epi/default/other"), UploadId: created.UploadId, MultipartUpload: &types.CompletedMultipartUpload{Parts: done}})
@@ -123,7 +123,7 @@ func TestObjects(t *testing.T) {
 	wantError(t, err, "", 304)
 	_, err = c.PutObject(ctx, &sdk.PutObjectInput{Bucket: bucket, Key: aws.String("o"), Body: strings.NewReader("x"), IfNoneMatch: aws.String("*")})
 	wantError(t, err, "PreconditionFailed", 412)
-	// PutObject: the new object replaces all of the old one, its metadata and checksum too.
+	// PutObject: the new object replaces all of the old one, with its metadata and checksum.
 	_, err = c.PutObject(ctx, &sdk.PutObjectInput{Bucket: bucket, Key: aws.String("o"), Body: strings.NewReader("new"), Metadata: map[string]string{"b": "2"}, ChecksumAlgorithm: types.ChecksumAlgorithmSha256})
 	wantError(t, err, "", 0)
 	described, err := c.HeadObject(ctx, &sdk.HeadObjectInput{Bucket: bucket, Key: aws.String("o"), ChecksumMode: types.ChecksumModeEnabled})
@@ -153,7 +153,7 @@ func TestObjects(t *testing.T) {
 }
 
 func TestDefaultContentType(t *testing.T) {
-	// The SDK always sends one.
+	// The SDK always sends a checksum.
 	c, server := setUp(t)
 	if status, body := raw(t, server, "PUT", "/bucket/plain", nil); status != 200 {
 		t.Fatalf("got %d %s", status, body)

@@ -10,17 +10,17 @@ import (
 	"unicode/utf8"
 )
 
-// operation is what a request asks for.
+// operation is what a request asks for, as it was read.
 type operation struct {
 	*route
 	bucket, key string
-	// versionID is the version that is asked for; "" for the latest.
+	// versionID is the version that the request names; "" for the latest.
 	versionID string
 	// query has the parameters that the operation knows.
 	query url.Values
-	// source is set for copies.
+	// source is set for copies only.
 	source *source
-	// presigned says where the signature was, and signed when it was made, as the client wrote it.
+	// presigned says that the signature was in the query. signed is the time of the signature as the client wrote it.
 	presigned bool
 	signed    string
 }
@@ -42,8 +42,7 @@ func invalidURI() *Error {
 	return &Error{Code: "InvalidURI", Status: http.StatusBadRequest, Message: "Couldn't parse the specified URI."}
 }
 
-// read finds the operation, or refuses the request. What it refuses may have an operation all the same, for the
-// journal: then that is returned too.
+// read finds the operation, or refuses the request. It may return an operation for a refused request too: the journal shows it.
 func (h *handler) read(r *http.Request) (*operation, error) {
 	op := &operation{}
 	op.readPath(r.URL.Path, virtualBucket(r.Host))
@@ -78,8 +77,8 @@ func (h *handler) read(r *http.Request) (*operation, error) {
 	return op, nil
 }
 
-// checkQuery wants each parameter once, and no upload ID or version that is empty: it would be none, and so
-// another operation.
+// checkQuery requires that each parameter occurs once, and that an upload ID or version is not empty. An empty one would count as
+// missing, and the request would be another operation.
 func (op *operation) checkQuery() error {
 	for name, values := range op.query {
 		if len(values) > 1 {
@@ -96,8 +95,7 @@ func (op *operation) checkQuery() error {
 	return nil
 }
 
-// readPath takes bucket and key from the decoded path: dots, repeated slashes and percent signs in a
-// key are the key's own, as in S3.
+// readPath takes bucket and key from the decoded path. Dots, repeated slashes and percent signs belong to the key, as in S3.
 func (op *operation) readPath(path, virtual string) {
 	path = strings.TrimPrefix(path, "/")
 	if virtual != "" {
@@ -124,8 +122,8 @@ func checkKey(key string) error {
 	return nil
 }
 
-// refusedHeaders need features that are not here: to ignore them would be to do less than was asked, or
-// more than was decided. A dash at the end stands for all that begin so.
+// refusedHeaders are the headers of features that the emulator lacks. To ignore such a header would be to do less than the client
+// asked, or more than was decided. A dash at the end stands for all headers with that beginning.
 var refusedHeaders = []string{
 	"X-Amz-Website-Redirect-Location", "X-Amz-Mfa", "X-Amz-Write-Offset-Bytes", "X-Amz-Rename-Source", "X-Amz-Grant-",
 	"X-Amz-Object-Lock-", "X-Amz-Bucket-Object-Lock-", "X-Amz-Server-Side-Encryption-", "X-Amz-Copy-Source-Server-Side-Encryption-",
@@ -151,11 +149,11 @@ func (op *operation) checkHeaders(header http.Header) error {
 	return op.checkEncryption(header.Get("X-Amz-Server-Side-Encryption"))
 }
 
-// checkEncryption takes the header where an object is begun and nowhere else (GetObject, HeadObject: "you'll get
-// an HTTP 400 Bad Request error"; UploadPart: https://github.com/boto/botocore/issues/732; UploadPartCopy:
-// https://github.com/fog/fog-aws/pull/589; CompleteMultipartUpload: https://github.com/ClickHouse/ClickHouse/issues/64570,
-// and minio-go leaves the header out there for AWS; listings: https://github.com/s3tools/s3cmd/issues/276). Objects are
-// encrypted with keys of S3, which is the default (default-encryption-faq), or not at all.
+// checkEncryption accepts the header in operations that create an object and nowhere else (GetObject, HeadObject: "you'll get an
+// HTTP 400 Bad Request error"; UploadPart: https://github.com/boto/botocore/issues/732; UploadPartCopy:
+// https://github.com/fog/fog-aws/pull/589; CompleteMultipartUpload: https://github.com/ClickHouse/ClickHouse/issues/64570, and
+// minio-go leaves the header out there for AWS; listings: https://github.com/s3tools/s3cmd/issues/276). Objects are encrypted with
+// keys of S3, which is the default (default-encryption-faq), or not at all.
 func (op *operation) checkEncryption(encryption string) error {
 	switch op.name {
 	case "PutObject", "CopyObject", "CreateMultipartUpload", "PostObject":

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// FuzzRead reads requests of any form: what comes out must be one known operation on what the path names.
+// FuzzRead reads requests of any form. The result is one known operation on the bucket and key of the path.
 func FuzzRead(f *testing.F) {
 	f.Add("GET", "/bucket/epi/default/../hoge", "x-id=GetObject", "emu:4566", "")
 	f.Add("PUT", "/bucket//k%", "uploadId=1&partNumber=2", "bucket.s3.us-west-2.amazonaws.com", "")
@@ -43,7 +43,7 @@ func FuzzRead(f *testing.F) {
 		if given := strings.TrimPrefix(path, "/"); given != whole && given+"/" != whole {
 			t.Fatalf("%q at %s is %q and %q", path, host, op.bucket, op.key)
 		}
-		// What the library reads of the path that is written anew.
+		// The library reads the path again after it was written.
 		bucket, key, _ := strings.Cut(strings.TrimPrefix("/"+op.bucket+"/"+op.key, "/"), "/")
 		if bucket != op.bucket || key != op.key || op.bucket == "" && op.key != "" {
 			t.Fatalf("%q is %q and %q here, %q and %q there", path, op.bucket, op.key, bucket, key)
@@ -60,7 +60,7 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// FuzzTagging reads x-amz-tagging: what is taken keeps the limits.
+// FuzzTagging reads x-amz-tagging. Accepted tags are within the limits.
 func FuzzTagging(f *testing.F) {
 	f.Add("team=blue&a=%20b+c")
 	f.Add("a=1&a=2")
@@ -84,7 +84,7 @@ func FuzzTagging(f *testing.F) {
 	})
 }
 
-// FuzzRange reads Range headers of any form: what is wanted is within the object.
+// FuzzRange reads Range headers of any form. The resulting span is within the object.
 func FuzzRange(f *testing.F) {
 	for _, text := range []string{"bytes=0-0", "bytes=-5", "bytes=5-", "bytes=9-2", "bytes=0-1,3-4", "bytes=-0", "bytes=99999999999999999999-", "bytes= 1-2", "lines=1-2", ""} {
 		f.Add(text, 10)
@@ -101,7 +101,7 @@ func FuzzRange(f *testing.F) {
 	})
 }
 
-// FuzzDocuments reads bodies of any form as each document that requests bring.
+// FuzzDocuments reads bodies of any form as each document that a request can have.
 func FuzzDocuments(f *testing.F) {
 	f.Add([]byte(`<Tagging xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>`))
 	f.Add([]byte(`<?xml version="1.0"?><Delete><Quiet>true</Quiet><Object><Key>k</Key><VersionId>null</VersionId></Object></Delete>`))

@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// subresources are the parameters by which S3 reports its operations apart, served here or not: the ones in the
-// URIs of the operations of API_Operations_Amazon_Simple_Storage_Service, those that choose what an operation
-// is about (versionId, partNumber, uploadId), and those of the browser and of old operations (RESTAuthentication,
-// "subresources"). S3 ignores all other parameters that an operation does not have.
+// subresources are the parameters that distinguish S3's operations, whether the emulator serves the operation or not. They are the
+// ones in the URIs of the operations of API_Operations_Amazon_Simple_Storage_Service, those that choose an operation's object
+// (versionId, partNumber, uploadId), and those of the browser and of old operations (RESTAuthentication, "subresources"). S3
+// ignores all other parameters that an operation does not have.
 var subresources = map[string]bool{
 	"abac": true, "accelerate": true, "acl": true, "analytics": true, "annotation": true, "attributes": true, "cors": true, "delete": true,
 	"encryption": true, "intelligent-tiering": true, "inventory": true, "legal-hold": true, "lifecycle": true, "list-type": true,
@@ -23,14 +23,14 @@ var subresources = map[string]bool{
 	"tagging": true, "torrent": true, "uploadId": true, "uploads": true, "versionId": true, "versioning": true, "versions": true, "website": true,
 }
 
-// hoisted are the headers that count as such in the query of a presigned URL; a dash at the end stands for all
-// that begin so. That S3 takes metadata and ACLs there is in https://github.com/aws/aws-sdk-js-v3/issues/4694 and
-// https://github.com/aws/aws-sdk-java-v2/issues/2200; the payer is documented (RequesterPaysBuckets). The others
-// are taken as headers too, since to ignore them would be to do less than was signed.
+// hoisted are the headers that a presigned URL may have in its query. A dash at the end stands for all headers with that beginning.
+// S3 accepts metadata and ACLs there: https://github.com/aws/aws-sdk-js-v3/issues/4694 and
+// https://github.com/aws/aws-sdk-java-v2/issues/2200. The payer is documented (RequesterPaysBuckets). The others are accepted too,
+// because to ignore them would be to do less than was signed.
 //
-// Not taken, as S3 ignores them: x-amz-tagging (https://github.com/aws/aws-sdk-go-v2/pull/1017,
-// https://github.com/aws/aws-sdk-js-v3/issues/3496), and the checksums, since the AWS SDK for JavaScript puts that
-// of an empty body there, whatever will be uploaded (https://github.com/aws/aws-sdk/issues/480).
+// x-amz-tagging is not in the list, because S3 ignores it (https://github.com/aws/aws-sdk-go-v2/pull/1017,
+// https://github.com/aws/aws-sdk-js-v3/issues/3496). The checksums are not in the list, because the AWS SDK for JavaScript puts the
+// checksum of an empty body there for every upload (https://github.com/aws/aws-sdk/issues/480).
 var hoisted = []string{
 	"x-amz-acl", "x-amz-bypass-governance-retention", "x-amz-copy-source", "x-amz-copy-source-", "x-amz-expected-bucket-owner",
 	"x-amz-grant-", "x-amz-meta-", "x-amz-metadata-directive", "x-amz-mfa", "x-amz-object-lock-", "x-amz-object-ownership",
@@ -38,7 +38,7 @@ var hoisted = []string{
 	"x-amz-storage-class", "x-amz-website-redirect-location",
 }
 
-// readQuery leaves in op.query the parameters of the request. What counts as a header becomes one.
+// readQuery leaves the parameters of the request in op.query. A parameter that counts as a header becomes a header.
 func (op *operation) readQuery(r *http.Request) error {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -57,7 +57,7 @@ func (op *operation) readQuery(r *http.Request) error {
 		if len(values) > 1 {
 			return invalidArgument(fmt.Sprintf("The parameter %s is given twice", name))
 		}
-		// What is sent as a header was signed too, and says more.
+		// A header that was sent was signed too. It takes precedence.
 		if header := http.CanonicalHeaderKey(name); r.Header[header] == nil && validValue(values[0]) {
 			r.Header.Set(header, values[0])
 		}
@@ -71,7 +71,7 @@ func isHoisted(lower string) bool {
 	})
 }
 
-// validValue keeps line ends out of headers that objects give back.
+// validValue refuses line ends in headers that objects return.
 func validValue(value string) bool { return !strings.ContainsAny(value, "\r\n\x00") }
 
 // has says whether the route takes a parameter.
@@ -90,7 +90,7 @@ func (op *operation) asked() []string {
 	return names
 }
 
-// knows says whether the route is the one that the sub-resources of a query ask for.
+// knows says whether the route is for the sub-resources of a query.
 func (r *route) knows(query url.Values, asked []string) bool {
 	if r.subresource != "" && !query.Has(r.subresource) {
 		return false
@@ -108,7 +108,7 @@ func (op *operation) keepKnown() {
 	maps.DeleteFunc(op.query, func(name string, _ []string) bool { return !op.has(name) })
 }
 
-// unserved refuses what no route fits, and says what it is.
+// unserved refuses a request that no route fits, and names the feature.
 func (op *operation) unserved(method string) *Error {
 	asked := op.asked()
 	if len(asked) == 0 {

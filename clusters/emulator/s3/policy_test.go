@@ -15,7 +15,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/iam/iamtest"
 )
 
-// ofMember is a caller of the second account, who may do everything there.
+// ofMember is a client of the second account, with every permission there.
 func ofMember(t testing.TB, server *iamtest.Server) *sdk.Client {
 	t.Helper()
 	issued, err := server.Accounts.IssueSession(t.Context(), iam.SessionInput{
@@ -38,7 +38,7 @@ func setPolicy(ctx context.Context, c *sdk.Client, statements string) error {
 	return err
 }
 
-// openUp lets public policies count.
+// openUp turns off Block Public Access, so that public policies count.
 func openUp(t testing.TB, c *sdk.Client) {
 	t.Helper()
 	if _, err := c.DeletePublicAccessBlock(t.Context(), &sdk.DeletePublicAccessBlockInput{Bucket: aws.String("bucket")}); err != nil {
@@ -69,7 +69,7 @@ func TestBucketPolicy(t *testing.T) {
 	if err != nil || *status.PolicyStatus.IsPublic {
 		t.Errorf("status %+v, %v", status, err)
 	}
-	// An explicit deny of the bucket's policy is stronger than what the identity's allows.
+	// An explicit deny in the bucket's policy overrides an allow in the identity's policy.
 	_, err = get(ctx, c, "top.txt")
 	wantError(t, err, "AccessDenied", 403)
 	if !strings.Contains(err.Error(), "with an explicit deny in a resource-based policy") {
@@ -97,7 +97,7 @@ func TestBucketPolicy(t *testing.T) {
 	}
 }
 
-// Every bucket blocks public access until it is reported not to (access-control-block-public-access).
+// Every bucket blocks public access until its configuration is changed (access-control-block-public-access).
 func TestPublicAccessBlock(t *testing.T) {
 	c, server := setUp(t)
 	ctx, bucket, unsigned := t.Context(), aws.String("bucket"), anonymous(server)
@@ -131,7 +131,7 @@ func TestPublicAccessBlock(t *testing.T) {
 	other := ofMember(t, server)
 	_, err = get(ctx, other, "epi/default/test.txt")
 	wantError(t, err, "AccessDenied", 403)
-	// The owner's account is not kept out.
+	// The owner's account is not refused.
 	role := session(t, server, allowing(`"s3:ListAllMyBuckets"`, "*"), nil)
 	if _, err := get(ctx, role, "epi/default/test.txt"); err != nil {
 		t.Error(err)
@@ -210,14 +210,14 @@ func TestAnonymous(t *testing.T) {
 	if response.StatusCode != 501 || !strings.Contains(body, "<Code>NotImplemented</Code>") {
 		t.Errorf("%d %s", response.StatusCode, body)
 	}
-	// A body that nobody reads does not keep the refusal from its sender.
+	// The sender of a body that is not read still gets the refusal.
 	response, body = send(t, server, aws.Credentials{}, http.MethodPut, "/bucket/refused", strings.Repeat("x", 300<<10), nil)
 	if response.StatusCode != 403 || !strings.Contains(body, "<Code>AccessDenied</Code>") {
 		t.Errorf("%d %s", response.StatusCode, body)
 	}
 }
 
-// Buckets have an owner: names are everyone's, buckets are not.
+// A bucket has one owner, while names are global across accounts.
 func TestAccounts(t *testing.T) {
 	c, server := setUp(t)
 	ctx, bucket, other := t.Context(), aws.String("bucket"), ofMember(t, server)
@@ -253,7 +253,7 @@ func TestAccounts(t *testing.T) {
 	}
 	_, err = other.DeleteObject(ctx, &sdk.DeleteObjectInput{Bucket: bucket, Key: aws.String("top.txt")})
 	wantError(t, err, "AccessDenied", 403)
-	// Policies are the owner's alone (PutBucketPolicy, "Permissions").
+	// Only the owner manages policies (PutBucketPolicy, "Permissions").
 	wantError(t, setPolicy(ctx, other, everyoneMayGet), "MethodNotAllowed", 405)
 	_, err = other.GetBucketPolicy(ctx, &sdk.GetBucketPolicyInput{Bucket: bucket})
 	wantError(t, err, "MethodNotAllowed", 405)

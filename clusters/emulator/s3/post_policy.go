@@ -15,16 +15,16 @@ import (
 	"time"
 )
 
-// postPolicy says which forms its signer lets others send (sigv4-HTTPPOSTConstructPolicy).
+// postPolicy says which forms other people may send in its signer's name (sigv4-HTTPPOSTConstructPolicy).
 type postPolicy struct {
 	expiration time.Time
 	conditions []postCondition
-	// least and most are those of content-length-range.
+	// least and most are the bounds of content-length-range.
 	least, most int64
 	ranged      bool
 }
 
-// postCondition is about one field, by its name in lower case.
+// postCondition is a condition on one field, whose name is in lower case.
 type postCondition struct {
 	prefix      bool
 	name, value string
@@ -77,7 +77,7 @@ func parsePostPolicy(encoded string) (*postPolicy, error) {
 		return nil, invalidPolicy("Policy missing conditions.")
 	}
 	p := &postPolicy{}
-	if p.expiration, err = time.Parse("2006-01-02T15:04:05Z", expiration); err != nil { // with a fraction or without
+	if p.expiration, err = time.Parse("2006-01-02T15:04:05Z", expiration); err != nil { // with or without a fraction of a second
 		return nil, invalidPolicy("Invalid 'expiration' value: '%s'", expiration)
 	}
 	for _, raw := range conditions {
@@ -140,12 +140,12 @@ func (c postCondition) holds(value string) bool {
 	if c.name != "content-type" {
 		return strings.HasPrefix(value, c.value)
 	}
-	// Each of a list must begin so.
+	// Each element of the list must begin with the value.
 	return !slices.ContainsFunc(strings.Split(value, ","), func(one string) bool { return !strings.HasPrefix(one, c.value) })
 }
 
-// check holds a form against the policy, and returns how long its file may be. Each field must have a condition,
-// but those that sign and those that S3 ignores.
+// check checks a form against the policy, and returns the bounds of the file's length. Each field must have a condition, except the
+// fields that carry the signature and those that S3 ignores.
 func (p *postPolicy) check(f *form, bucket string, now time.Time) (least, most int64, err error) {
 	if !now.Before(p.expiration) {
 		return 0, 0, againstPolicy("Policy expired.")

@@ -16,12 +16,12 @@ import (
 // maxMetadata is the size of all metadata in bytes, names and values (UsingMetadata).
 const maxMetadata = 2 << 10
 
-// contentHeaders are kept with an object and given back.
+// contentHeaders are stored with an object and returned.
 var contentHeaders = []string{"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type", "Expires"}
 
 const metadataPrefix = "X-Amz-Meta-"
 
-// fields are the headers that are kept with an object, sorted by name.
+// fields are the headers to store with an object, sorted by name.
 func fields(header http.Header) ([]objects.Field, error) {
 	var kept []objects.Field
 	for _, name := range contentHeaders {
@@ -47,8 +47,7 @@ func fields(header http.Header) ([]objects.Field, error) {
 	return kept, nil
 }
 
-// storageClass is the object's, "" for STANDARD. Classes from which objects must be restored first are not
-// here.
+// storageClass is the object's; "" for STANDARD. The emulator has no classes from which objects must be restored first.
 func storageClass(header http.Header) (string, error) {
 	switch class := header.Get("X-Amz-Storage-Class"); class {
 	case "", "STANDARD":
@@ -61,8 +60,8 @@ func storageClass(header http.Header) (string, error) {
 	return "", &Error{Code: "InvalidStorageClass", Status: http.StatusBadRequest, Message: "The storage class you specified is not valid"}
 }
 
-// checkACL refuses ACLs that would change anything: they are disabled, which is the default
-// (about-object-ownership, "Bucket owner enforced").
+// checkACL refuses ACLs that would change anything. ACLs are disabled, which is the default (about-object-ownership, "Bucket owner
+// enforced").
 func (q *request) checkACL() error {
 	acl := q.http.Header.Get("X-Amz-Acl")
 	switch {
@@ -74,7 +73,7 @@ func (q *request) checkACL() error {
 	return unknownHeader("X-Amz-Acl")
 }
 
-// described is an object to be, without what is in it, as the headers describe it.
+// described is the object to create, without its content, as the headers describe it.
 func (q *request) described() (objects.Version, error) {
 	v := objects.Version{Key: q.key, Tags: q.tags}
 	if err := q.checkACL(); err != nil {
@@ -100,7 +99,7 @@ func (h *handler) putObject(q *request) error {
 	return nil
 }
 
-// storeBody makes an object of the body, and reports it in the headers of the answer.
+// storeBody creates an object from the body, and reports it in the headers of the answer.
 func (h *handler) storeBody(q *request) (*objects.Version, error) {
 	condition, err := q.writeCondition()
 	if err != nil {
@@ -187,7 +186,7 @@ func (h *handler) copyObject(q *request) error {
 		checksumElements: elementsOf(made.Checksum)})
 }
 
-// decideTags asks for the permissions to copy the source's tags: to read those and to set these.
+// decideTags checks the permissions to copy the source's tags: to read them and to set them.
 func (h *handler) decideTags(ctx context.Context, q *request, from *objects.Version, bucket *objects.Bucket) error {
 	if replaces(q.http.Header, "X-Amz-Tagging-Directive") || len(from.Tags) == 0 {
 		return nil
@@ -206,7 +205,7 @@ func (h *handler) decideTags(ctx context.Context, q *request, from *objects.Vers
 	return h.authorize(ctx, q, access{"s3:PutObjectTagging", q.resource(), keys, q.target})
 }
 
-// copied is the object to be of a copy.
+// copied is the object that a copy creates.
 func (q *request) copied(from *objects.Version) (objects.Version, error) {
 	header := q.http.Header
 	v, err := q.described()
@@ -225,7 +224,7 @@ func (q *request) copied(from *objects.Version) (objects.Version, error) {
 	}
 	v.Data, v.ETag, v.Checksum = from.Data, from.ETag, from.Checksum
 	if len(from.Parts) > 0 {
-		// A copy is put at once.
+		// A copy is put in one request.
 		v.ETag = etagOf(v.Data)
 		v.Checksum = from.Checksum.Algorithm.Of(v.Data)
 	}

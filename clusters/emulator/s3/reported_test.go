@@ -17,7 +17,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/s3/checksum"
 )
 
-// Where users and authors of clients saw what AWS answers.
+// Where users and authors of clients saw AWS's answer.
 const (
 	objectAPI       = "https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html"
 	copyAPI         = "https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html"
@@ -32,7 +32,7 @@ const (
 	keyGuide        = "https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html"
 )
 
-// TestReportedHeaders: what S3 takes and refuses by headers alone.
+// TestReportedHeaders checks what S3 accepts and refuses by headers alone.
 func TestReportedHeaders(t *testing.T) {
 	c, server := setUp(t)
 	begun := beginUpload(t, c, "parts", nil)

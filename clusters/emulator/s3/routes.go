@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// level is what a path names.
+// level is what a path names: nothing, a bucket or an object.
 type level uint8
 
 const (
@@ -14,8 +14,8 @@ const (
 	onObject
 )
 
-// route reports an operation by method, by what the path names, by its sub-resource (the parameter that must
-// be there) and by whether there is a source to copy.
+// route identifies an operation by the method, the level of the path, its sub-resource (the parameter that must be there) and
+// whether there is a source to copy.
 type route struct {
 	method      string
 	level       level
@@ -23,7 +23,8 @@ type route struct {
 	copies      bool
 	// name is AWS's, such as "GetObject".
 	name string
-	// action of IAM on the bucket or object; versioned is the action with a versionId, "" where none is taken.
+	// action is IAM's action on the bucket or object. versioned is the action for a request with a versionId, "" where none is
+	// allowed.
 	action, versioned string
 	// reads says that the object must exist.
 	reads bool
@@ -43,7 +44,7 @@ var (
 	ofVersions = []string{"key-marker", "version-id-marker"}
 )
 
-// routes are all that is served. Whatever is not here is refused before anything is touched. Of several that
+// routes are all operations that are served. A request that fits none is refused before anything changes. Of several routes that
 // fit, the first one counts.
 var routes = []route{
 	{method: http.MethodGet, level: onService, name: "ListBuckets", action: "s3:ListAllMyBuckets",
@@ -114,7 +115,7 @@ var routes = []route{
 	{method: http.MethodPost, level: onObject, subresource: "uploadId", name: "CompleteMultipartUpload", action: "s3:PutObject", conditions: writing, serve: (*handler).completeMultipartUpload},
 }
 
-// Operations are the names of all that is served, sorted.
+// Operations are the names of all operations that are served, sorted.
 func Operations() []string {
 	names := make([]string, 0, len(routes))
 	for i := range routes {

@@ -1,6 +1,6 @@
-// Package s3 serves S3 from memory behind an authoriser. A request is read once, into an operation; what
-// it may and must is decided on that reading, and what serves it gets that reading and nothing else of the
-// request, so that the two cannot disagree. Buckets and objects are package objects'.
+// Package s3 serves S3 from memory behind an authoriser. A request is read once, into an operation. The decision is made on that
+// operation, and the code that serves the request gets that operation and nothing else of the request. So the two cannot disagree.
+// Package objects keeps buckets and objects.
 //
 // References are to https://docs.aws.amazon.com/AmazonS3/latest/API/ by operation, to
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/ by page, and for actions and condition keys to
@@ -22,17 +22,16 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/sigv4"
 )
 
-// Authorizer decides whether a caller may do something, by the policies of both sides. A nil caller is
-// refused.
+// Authorizer decides whether a caller may do something, by the policies of both sides. It refuses a nil caller.
 type Authorizer interface {
 	Authorize(ctx context.Context, caller *iam.Caller, access iam.Access) policy.Decision
-	// Bind ties the principals of a document to their unique IDs; missing is one that does not exist.
+	// Bind ties the principals of a document to their unique IDs. missing is a principal that does not exist.
 	Bind(document *policy.Document) (bound map[string]string, missing string)
-	// Shown is the text of a document that was bound, with the names that its principals have now.
+	// Shown is the text of a bound document, with the names that its principals have now.
 	Shown(document *policy.Document) string
 }
 
-// Forms finds who signed the policy of a form, which must be signed in Region; the error is a *sigv4.Error.
+// Forms finds who signed the policy of a form. The policy must be signed in Region. The error is a *sigv4.Error.
 type Forms interface {
 	FormCaller(r *http.Request, post sigv4.Post) (*iam.Caller, error)
 }
@@ -43,9 +42,9 @@ type Options struct {
 	Region     string
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
-	// Forms finds who signed an upload by an HTML form; nil refuses all that are signed.
+	// Forms finds who signed an upload by an HTML form; if it is nil, all signed forms are refused.
 	Forms Forms
-	// Tables keep what is stored; nil ones keep it in memory only.
+	// Tables keep what is stored; if they are nil, the handler keeps it in memory only.
 	Tables objects.Tables
 }
 
@@ -82,11 +81,11 @@ type request struct {
 	caller *iam.Caller // nil for an anonymous one
 	// target is the bucket; nil for ListBuckets and CreateBucket.
 	target *objects.Bucket
-	// existing is the version that the operation reads, if it does.
+	// existing is the version that the operation reads; nil if it reads none.
 	existing *objects.Version
-	// tags are those of the object to be, or those to be put on it or on the bucket to be.
+	// tags are the tags of the object to create, or those to put on an object or the bucket.
 	tags []objects.Tag
-	// form is what an upload by an HTML form brought; nil for all other operations.
+	// form is the content of an upload by an HTML form; nil for all other operations.
 	form *form
 	// body is the whole body once it is loaded.
 	body   []byte
@@ -137,7 +136,7 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
 	if err := h.decide(r.Context(), q); err != nil {
 		return err
 	}
-	// All of a signed body is verified before anything is done.
+	// A signed body is verified as a whole before anything changes.
 	q.trust()
 	if err := q.loadAny(); err != nil {
 		return err
@@ -150,7 +149,7 @@ func (h *handler) wrongRegion(region string) *Error {
 		Message: fmt.Sprintf("The authorization header is malformed; the region '%s' is wrong; expecting '%s'", region, h.region)}
 }
 
-// findTarget answers for a missing bucket before any policy is asked: names are global.
+// findTarget answers for a missing bucket before it evaluates any policy: names are global.
 func (h *handler) findTarget(q *request) error {
 	if q.bucket == "" || q.name == "CreateBucket" {
 		return nil
@@ -162,7 +161,7 @@ func (h *handler) findTarget(q *request) error {
 	return expectOwner(q.http.Header, "X-Amz-Expected-Bucket-Owner", q.target)
 }
 
-// expectOwner refuses a bucket that is not of the account that a header names (bucket-owner-condition).
+// expectOwner refuses a bucket whose account is not the one that a header names (bucket-owner-condition).
 func expectOwner(header http.Header, name string, bucket *objects.Bucket) error {
 	if expected := header.Get(name); expected != "" && expected != bucket.Owner {
 		return errAccessDenied
@@ -170,7 +169,7 @@ func expectOwner(header http.Header, name string, bucket *objects.Bucket) error 
 	return nil
 }
 
-// prepare reads of a request what the decision is about besides what is in operation.
+// prepare reads the parts of a request that the decision needs and that operation lacks.
 func (q *request) prepare() error {
 	var err error
 	switch q.name {

@@ -1,16 +1,16 @@
 package s3
 
-// OutOfScope is a feature of S3 that is not here: what asks for it is refused with 501 NotImplemented.
+// OutOfScope is a feature of S3 that the emulator lacks. A request for it is refused with 501 NotImplemented.
 type OutOfScope struct {
 	Feature string
-	// Requests that ask for it: a method, what it is about, and a sub-resource or a header.
+	// Requests that ask for the feature: a method, the level of the path, and a sub-resource or a header.
 	Requests []Request
 }
 
-// Request is one that is refused.
+// Request is a request that is refused.
 type Request struct {
 	Method string
-	// Object says whether it is about an object, or about a bucket.
+	// Object says that the request is about an object, not about a bucket.
 	Object bool
 	// Query is the sub-resource; Header and Value are a header that asks for the feature.
 	Query, Header, Value string

@@ -19,7 +19,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/s3/objects"
 )
 
-// What a client of Terraform's kind reads of a new bucket, each by its own page of the API reference.
+// What Terraform's provider reads of a new bucket. Each row is from that operation's page of the API reference.
 func TestNewBucketSettings(t *testing.T) {
 	c, server := setUp(t)
 	ctx, bucket := t.Context(), aws.String("bucket")
@@ -68,7 +68,7 @@ func TestNewBucketSettings(t *testing.T) {
 	}
 	_, err = c.GetObjectAcl(ctx, &sdk.GetObjectAclInput{Bucket: bucket, Key: aws.String("missing")})
 	wantError(t, err, "NoSuchKey", 404)
-	// Reads like these need permission too.
+	// These reads need a permission too.
 	denied := session(t, server, allowing(`"s3:ListBucket"`, "*"), nil)
 	_, err = denied.GetBucketEncryption(ctx, &sdk.GetBucketEncryptionInput{Bucket: bucket})
 	wantError(t, err, "AccessDenied", 403)
@@ -265,7 +265,7 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// A fault is met when the operation is known, before anything is looked up.
+// A fault applies once the operation is known, before anything is looked up.
 func TestFaults(t *testing.T) {
 	_, handler := serveHandler(t, s3.Options{})
 	set := faults.New(faults.Options{Now: time.Now})

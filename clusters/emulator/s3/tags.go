@@ -26,7 +26,7 @@ func invalidTag(message string) *Error {
 	return &Error{Code: "InvalidTag", Status: http.StatusBadRequest, Message: message}
 }
 
-// checkTags applies the limits. A length is that of UTF-16.
+// checkTags applies the limits. Lengths are counted in UTF-16 units.
 func checkTags(tags []objects.Tag, most int) error {
 	if len(tags) > most {
 		if most == maxObjectTags {
@@ -117,7 +117,7 @@ func (h *handler) getObjectTagging(q *request) error {
 	return writeTags(q.w, q.existing.Tags)
 }
 
-// putObjectTagging has read the tags before the decision, which is about them too.
+// putObjectTagging has read the tags before the decision, because the decision depends on them.
 func (h *handler) putObjectTagging(q *request) error {
 	return h.setObjectTags(q, q.tags)
 }
@@ -158,8 +158,7 @@ func (h *handler) deleteBucketTagging(q *request) error {
 	return h.configure(q, func(b *objects.Bucket) { b.Tags = nil })
 }
 
-// configure changes the bucket's configuration and answers 204, which S3 does for every such change that
-// has been asked for by DELETE, and for some by PUT.
+// configure changes the bucket's configuration and answers 204. S3 answers so to every such change by DELETE, and to some by PUT.
 func (h *handler) configure(q *request, change func(*objects.Bucket)) error {
 	if err := h.store.UpdateBucket(q.bucket, change); err != nil {
 		return q.refusal(err)

@@ -122,7 +122,7 @@ func TestCopyDirectives(t *testing.T) {
 			t.Errorf("%s: %s, tags %s", name, got, tagsOf(t, c, "to"))
 		}
 	}
-	// Onto itself only with something to change.
+	// A copy of an object to itself must change something.
 	_, err = c.CopyObject(ctx, &sdk.CopyObjectInput{Bucket: bucket, Key: aws.String("from"), CopySource: aws.String("bucket/from")})
 	wantError(t, err, "InvalidRequest", 400)
 	_, err = c.CopyObject(ctx, &sdk.CopyObjectInput{Bucket: bucket, Key: aws.String("from"), CopySource: aws.String("bucket/from"), MetadataDirective: types.MetadataDirectiveReplace})

@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// unsetErrors are what S3 says of configurations that a bucket does not have, as no bucket here can.
+// unsetErrors are S3's errors for configurations that a bucket does not have. In the emulator no bucket can have them.
 var unsetErrors = map[string]Error{
 	"GetBucketLifecycleConfiguration": {Code: "NoSuchLifecycleConfiguration", Message: "The lifecycle configuration does not exist"},
 	"GetBucketCors":                   {Code: "NoSuchCORSConfiguration", Message: "The CORS configuration does not exist"},
@@ -32,7 +32,7 @@ type encryption struct {
 	}
 }
 
-// unset answers reads of configurations that cannot be changed here: with what every new bucket has.
+// unset answers reads of configurations that cannot be changed in the emulator, with the values of every new bucket.
 func unset(_ *handler, q *request) error {
 	if refusal, ok := unsetErrors[q.name]; ok {
 		refusal.Status, refusal.Bucket = http.StatusNotFound, q.bucket

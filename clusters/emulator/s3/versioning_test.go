@@ -31,7 +31,7 @@ func putVersion(t testing.TB, c *sdk.Client, key, text string) string {
 	return aws.ToString(out.VersionId)
 }
 
-// getVersion returns what is in a version, and the answer to look at.
+// getVersion returns the content of a version, and the answer for further checks.
 func getVersion(t testing.TB, c *sdk.Client, key, id string) (string, *sdk.GetObjectOutput, error) {
 	t.Helper()
 	out, err := c.GetObject(t.Context(), &sdk.GetObjectInput{Bucket: aws.String("bucket"), Key: &key, VersionId: aws.String(id)})
@@ -43,7 +43,7 @@ func getVersion(t testing.TB, c *sdk.Client, key, id string) (string, *sdk.GetOb
 	return string(text), out, err
 }
 
-// header of the answer that an error came with.
+// header returns the headers of the answer that carried an error.
 func headerOf(t testing.TB, err error, name string) string {
 	t.Helper()
 	response, ok := errors.AsType[*smithyhttp.ResponseError](err)
@@ -109,7 +109,7 @@ func TestVersions(t *testing.T) {
 	if text, err := get(ctx, c, key); err != nil || text != "second" {
 		t.Errorf("after the marker: %q, %v", text, err)
 	}
-	// A delete of the version "null" is of that version.
+	// A delete of the version "null" removes that version.
 	if _, err := c.DeleteObject(ctx, &sdk.DeleteObjectInput{Bucket: bucket, Key: &key, VersionId: aws.String("null")}); err != nil {
 		t.Error(err)
 	}

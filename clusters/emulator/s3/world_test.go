@@ -39,7 +39,7 @@ func serve(t testing.TB) *iamtest.Server {
 	return server
 }
 
-// serveHandler returns the handler itself too.
+// serveHandler also returns the handler.
 func serveHandler(t testing.TB, options s3.Options) (*iamtest.Server, http.Handler) {
 	var handler http.Handler
 	server := iamtest.NewWith(t, iam.Options{Members: []string{member}, Now: options.Now}, func(accounts *iam.Accounts) map[string]iamtest.Service {
@@ -108,7 +108,7 @@ func allowing(actions, resource string) string {
 	return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":[` + actions + `],"Resource":"` + resource + `"}]}`
 }
 
-// wantError checks code and HTTP status; code "" wants success, status alone is for HEAD.
+// wantError checks code and HTTP status. An empty code expects success. A status alone is for HEAD.
 func wantError(t *testing.T, err error, code string, status int) {
 	t.Helper()
 	if status == 0 {
@@ -163,7 +163,7 @@ func rawBody(t *testing.T, server *iamtest.Server, method, target, body string, 
 	return response.StatusCode, text
 }
 
-// send sends a request, signed unless who is nobody, and reads the answer.
+// send sends a request and reads the answer. It signs the request unless who is nobody.
 func send(t *testing.T, server *iamtest.Server, who aws.Credentials, method, target, body string, headers map[string]string) (*http.Response, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, server.URL+target, strings.NewReader(body))
@@ -171,7 +171,7 @@ func send(t *testing.T, server *iamtest.Server, who aws.Credentials, method, tar
 		t.Fatal(err)
 	}
 	hash := sha256.Sum256([]byte(body))
-	r.Header.Set("Accept-Encoding", "identity") // or the transport would decode what is stored encoded
+	r.Header.Set("Accept-Encoding", "identity") // otherwise the transport would decode content that is stored encoded
 	for name, value := range headers {
 		r.Header.Set(name, value)
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/sigv4"
 )
 
-// maxDocument is the largest XML or JSON document in bytes that a request may bring. The largest that SDKs
-// send are lists of 10,000 parts with their checksums.
+// maxDocument is the largest XML or JSON document in bytes that a request may have. The largest one that SDKs send is a list of
+// 10,000 parts with their checksums.
 const maxDocument = 4 << 20
 
 // writeXML answers 200 with a document.
@@ -32,11 +32,11 @@ func writeXMLStatus(w http.ResponseWriter, status int, body any) error {
 	w.Header().Set("Content-Type", "application/xml")
 	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
 	w.WriteHeader(status)
-	_, _ = w.Write(text) // fails only if the client has gone
+	_, _ = w.Write(text) // fails only if the client closed the connection
 	return nil
 }
 
-// bodyLimit is how large the body of an operation may be, and what is said of a larger one.
+// bodyLimit is the largest body of an operation, and the error for a larger one.
 func (q *request) bodyLimit() (int64, *Error) {
 	switch q.name {
 	case "PutObject", "UploadPart":
@@ -47,14 +47,14 @@ func (q *request) bodyLimit() (int64, *Error) {
 	return maxDocument, &Error{Code: "MaxMessageLengthExceeded", Status: http.StatusBadRequest, Message: "Your request was too large."}
 }
 
-// whole is a body that is in memory when it is read: who verified the signature has read it.
+// whole is a body that is in memory already: the verifier of the signature has read it.
 type whole interface{ Whole() ([]byte, error) }
 
 var errRequestTimeout = &Error{Code: "RequestTimeout", Status: http.StatusBadRequest,
 	Message: "Your socket connection to the server was not read from or written to within the timeout period. Idle connections will be closed."}
 
-// load reads the body once, into q.body. Before the decision that takes what unknown senders may take
-// together (package limits); after it, a body may be large and slow.
+// load reads the body once, into q.body. Before the decision the body counts against the memory of all unknown senders together
+// (package limits). After the decision it may be large and slow.
 func (q *request) load() error {
 	r := q.http
 	if q.loaded || r.Body == nil || r.Body == http.NoBody {
@@ -66,7 +66,7 @@ func (q *request) load() error {
 		return tooLarge
 	}
 	if q.caller == nil && strings.HasPrefix(r.Header.Get("X-Amz-Content-Sha256"), "STREAMING-") {
-		return notImplemented("The aws-chunked coding is not implemented for unsigned requests") // who verifies a signature decodes it
+		return notImplemented("The aws-chunked coding is not implemented for unsigned requests") // the verifier of the signature decodes it
 	}
 	var err error
 	if verified, ok := r.Body.(whole); ok {
@@ -92,14 +92,14 @@ func (q *request) load() error {
 	return nil
 }
 
-// trust lets the body take its time: its sender may send it.
+// trust lifts the body's time limit: its sender has permission to send it.
 func (q *request) trust() {
 	if body, ok := q.http.Body.(interface{ Trust() }); ok {
 		body.Trust()
 	}
 }
 
-// readBody returns the body, compared with the checksums that the request declares.
+// readBody returns the body after it compared the body with the checksums that the request declares.
 func (q *request) readBody() ([]byte, declared, error) {
 	if err := q.load(); err != nil {
 		return nil, declared{}, err
@@ -141,7 +141,7 @@ func parseXML(text []byte, root string, into any) error {
 	}
 }
 
-// endXML wants nothing after the root element but space and comments.
+// endXML accepts nothing after the root element but space and comments.
 func endXML(decoder *xml.Decoder) error {
 	for {
 		switch token, err := decoder.Token(); {

@@ -1,5 +1,5 @@
-// Package bucketpolicy reads bucket policies as S3 does when one is put on a bucket, and says whether one
-// is public. Page names are of https://docs.aws.amazon.com/AmazonS3/latest/userguide/.
+// Package bucketpolicy reads bucket policies as S3 does when one is put on a bucket, and says whether a policy is public. Page
+// names are of https://docs.aws.amazon.com/AmazonS3/latest/userguide/.
 package bucketpolicy
 
 import (
@@ -18,9 +18,9 @@ const MaxSize = 20 << 10
 type Policy struct {
 	// Named is the policy for decisions.
 	Named policy.Named
-	// Public says that it lets in more than S3 calls non-public.
+	// Public says that the policy is public by S3's definition.
 	Public bool
-	// Bound are the unique IDs that principals were tied to; nil for none.
+	// Bound are the unique IDs that principals were tied to; nil if none were.
 	Bound map[string]string
 }
 
@@ -30,11 +30,11 @@ func (p *Policy) Text() string { return p.Named.Document.Text() }
 // Error says in S3's words why a policy is refused.
 type Error struct {
 	Message string
-	// tooLarge has a code of its own.
+	// tooLarge has its own code.
 	tooLarge bool
 }
 
-// Code is that of S3's answer.
+// Code is the code of S3's answer.
 func (e *Error) Code() string {
 	if e.tooLarge {
 		return "PolicyTooLarge"
@@ -66,8 +66,7 @@ func Parse(bucket, text string) (*Policy, error) {
 	return p, nil
 }
 
-// Read reads the policy of a bucket that Parse took before, maybe when it checked less. The error is an
-// *Error.
+// Read reads the policy of a bucket that an earlier Parse accepted, maybe one that checked less. The error is an *Error.
 func Read(bucket, text string) (*Policy, error) {
 	if len(text) > MaxSize {
 		return nil, &Error{Message: "Policy exceeds the maximum allowed document size.", tooLarge: true}
@@ -89,7 +88,7 @@ func Read(bucket, text string) (*Policy, error) {
 // ErrPrincipal is for a principal that does not exist.
 var ErrPrincipal = &Error{Message: "Invalid principal in policy"}
 
-// explain takes the problem without the place, which S3 does not report.
+// explain leaves out the place of the problem, which S3 does not report.
 func explain(err error) error {
 	if parse, ok := errors.AsType[*policy.ParseError](err); ok {
 		if strings.HasPrefix(parse.Problem, "Vendor ") {
@@ -100,21 +99,21 @@ func explain(err error) error {
 	return &Error{Message: err.Error()}
 }
 
-// within says whether a resource can only be the bucket or its objects: "arn:aws:s3:::" and the name,
-// whatever wildcards come after the slash.
+// within says whether a resource can only be the bucket or its objects: it begins with "arn:aws:s3:::" and the name. Wildcards may
+// follow the slash.
 func within(resource, arn string) bool {
 	rest, ok := strings.CutPrefix(resource, arn)
 	return ok && (rest == "" || strings.HasPrefix(rest, "/") || rest == "*")
 }
 
-// actionList has S3's actions, each with what it is on: the type of resource in the service authorization
-// reference (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html), "other" for
-// what no bucket policy can be about.
+// actionList has S3's actions, each with the type of resource that the service authorization reference gives it
+// (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html). "other" is a type that no bucket policy
+// can name.
 //
 //go:embed actions.txt
 var actionList string
 
-// actions by their kind, with their prefix.
+// actions are S3's actions with their prefix, by the type of their resource.
 var actions = func() map[string][]string {
 	byKind := map[string][]string{}
 	for line := range strings.Lines(actionList) {
@@ -124,7 +123,7 @@ var actions = func() map[string][]string {
 	return byKind
 }()
 
-// keyList has S3's condition keys, by the same reference; one with a slash is a tag's.
+// keyList has S3's condition keys, from the same reference. A key with a slash is a tag's.
 //
 //go:embed keys.txt
 var keyList string
@@ -138,8 +137,8 @@ var keys = func() map[string]bool {
 	return known
 }()
 
-// checkStatement wants actions that S3 has, of the kind that the statement's resources are, buckets or
-// objects, and condition keys that S3 has.
+// checkStatement checks that S3 has the statement's actions, that they apply to its resources (buckets or objects), and that S3 has
+// its condition keys.
 func checkStatement(s *policy.Statement) error {
 	kinds := kindsOf(s.Resources())
 	for _, action := range s.Actions() {
@@ -158,14 +157,14 @@ func checkStatement(s *policy.Statement) error {
 	return nil
 }
 
-// covers says whether an action, which may have wildcards, is one of S3's of some kinds.
+// covers says whether an action, which may have wildcards, matches one of S3's actions of the given kinds.
 func covers(action string, kinds ...string) bool {
 	return slices.ContainsFunc(kinds, func(kind string) bool {
 		return slices.ContainsFunc(actions[kind], func(name string) bool { return policy.MatchAction(action, name) })
 	})
 }
 
-// kindsOf says what resources are: buckets, objects or both.
+// kindsOf says what the resources are: buckets, objects or both.
 func kindsOf(resources []string) []string {
 	var kinds []string
 	for _, resource := range resources {

@@ -12,7 +12,7 @@ func statementWith(elements string) string {
 	return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow",` + elements + `}]}`
 }
 
-// The texts are those with which S3 answers MalformedPolicy, as users quote them: there is no list of them.
+// AWS has no list of the texts with which S3 answers MalformedPolicy. These are the ones that users quote.
 func TestMalformed(t *testing.T) {
 	const arn = `"arn:aws:s3:::` + bucket + `/*"`
 	for _, test := range []struct{ text, message, code string }{
@@ -109,7 +109,7 @@ func TestPublic(t *testing.T) {
 	}
 }
 
-// FuzzParse reads policies of any form: what is taken is only about the bucket.
+// FuzzParse reads policies of any form. An accepted policy is about the bucket only.
 func FuzzParse(f *testing.F) {
 	f.Add(statementWith(`"Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::` + bucket + `/*"`))
 	f.Add(statementWith(`"Principal":{"AWS":["*"]},"Action":["s3:*"],"Resource":["arn:aws:s3:::` + bucket + `"],"Condition":{"Bool":{"aws:SecureTransport":false}}`))

@@ -17,7 +17,7 @@ func (o *oneOrMore) UnmarshalJSON(text []byte) error {
 			return err
 		}
 		for _, value := range list {
-			text, _ := value.(string) // a number or a boolean is no fixed value of the keys that count
+			text, _ := value.(string) // a number or a boolean is not a fixed value of the keys that count
 			*o = append(*o, text)
 		}
 		return nil
@@ -48,9 +48,9 @@ func (s *statements) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, &(*s)[0])
 }
 
-// isPublic follows access-control-block-public-access, "The meaning of public": a policy is public unless it
-// grants to fixed principals only, or under a condition on a key of a list with fixed values only. The text
-// has been parsed as a policy before.
+// isPublic follows access-control-block-public-access, "The meaning of public". A policy is not public if it grants only to fixed
+// principals, or only under a condition that gives a key of a list fixed values. Every other policy is public. The text has been
+// parsed as a policy before.
 func isPublic(text string) (bool, error) {
 	var document struct{ Statement statements }
 	if err := json.Unmarshal([]byte(text), &document); err != nil {
@@ -69,7 +69,7 @@ func (s *statement) everyone() bool {
 	}
 	var kinds map[string]oneOrMore
 	if json.Unmarshal(s.Principal, &kinds) != nil {
-		return true // not readable here: rather public than not
+		return true // it cannot be read here, so it counts as public
 	}
 	return slices.Contains(kinds["AWS"], "*")
 }
@@ -81,7 +81,7 @@ var fixedKeys = []string{
 	"s3:dataaccesspointarn", "s3:dataaccesspointaccount",
 }
 
-// fixingOperators want a key to be there and to have one of the values.
+// fixingOperators are the operators that require the key to be there and to have one of the values.
 var fixingOperators = []string{"StringEquals", "StringEqualsIgnoreCase", "StringLike", "ArnEquals", "ArnLike", "IpAddress"}
 
 func (s *statement) narrowed() bool {
@@ -99,8 +99,8 @@ func (s *statement) narrowed() bool {
 	return false
 }
 
-// fixed says whether value has no wildcard and no variable, and as an address is not of a very broad range:
-// "broader than /8 for IPv4 and /32 for IPv6".
+// fixed says whether value has no wildcard and no variable. An address must also not be of a very broad range: "broader than /8 for
+// IPv4 and /32 for IPv6".
 func fixed(key, value string) bool {
 	if value == "" {
 		return false
@@ -114,7 +114,7 @@ func fixed(key, value string) bool {
 		return network.Addr().Is4() && network.Bits() >= 8 || network.Addr().Is6() && network.Bits() >= 32
 	}
 	if key == "aws:userid" {
-		// "AROLEID:*" is fixed: the sessions of one role.
+		// "AROLEID:*" is fixed: it matches only the sessions of one role.
 		value = strings.TrimSuffix(value, ":*")
 	}
 	return !strings.ContainsAny(value, "*?") && !strings.Contains(value, "${")

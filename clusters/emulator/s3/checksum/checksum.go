@@ -25,10 +25,10 @@ const (
 	SHA256    Algorithm = "SHA256"
 )
 
-// Default is what S3 computes when a client declares no checksum.
+// Default is the algorithm that S3 uses when a client declares no checksum.
 const Default = CRC64NVME
 
-// The polynomial of CRC-64/NVME, reversed as hash/crc64 has them.
+// The polynomial of CRC-64/NVME, in the reversed form of hash/crc64.
 const nvme = 0x9a6c9329ac4bc9b5
 
 var (
@@ -83,13 +83,13 @@ func (a Algorithm) Sum(data []byte) string {
 	return base64.StdEncoding.EncodeToString(h.Sum(nil))
 }
 
-// Valid says whether text has the form of a checksum: base64 of as many bytes as it has.
+// Valid says whether text has the form of a checksum: base64 of the algorithm's number of bytes.
 func (a Algorithm) Valid(text string) bool {
 	sum, err := base64.StdEncoding.DecodeString(text)
 	return err == nil && len(sum) == a.hash().Size()
 }
 
-// Type says what a checksum of a multipart upload is of.
+// Type says what the checksum of a multipart upload covers.
 type Type string
 
 // The types.
@@ -98,7 +98,7 @@ const (
 	Composite  Type = "COMPOSITE"
 )
 
-// DefaultType is the type of a multipart upload that asks for none.
+// DefaultType is the type of a multipart upload whose request names none.
 func (a Algorithm) DefaultType() Type {
 	if a == CRC64NVME {
 		return FullObject
@@ -106,8 +106,8 @@ func (a Algorithm) DefaultType() Type {
 	return Composite
 }
 
-// Allows says whether there are checksums of type t: CRCs can be of the full object, and all but
-// CRC64NVME composite.
+// Allows says whether checksums of type t exist for the algorithm. CRCs can be of the full object. All but CRC64NVME can be
+// composite.
 func (a Algorithm) Allows(t Type) bool {
 	switch t {
 	case FullObject:

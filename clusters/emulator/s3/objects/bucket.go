@@ -10,7 +10,7 @@ import (
 // Versioning is the state of a bucket's versioning.
 type Versioning string
 
-// The states of versioning (Versioning): a bucket that was never versioned cannot become so again.
+// The states of versioning (Versioning). A bucket that was versioned once cannot become unversioned again.
 const (
 	Unversioned Versioning = ""
 	Enabled     Versioning = "Enabled"
@@ -34,7 +34,7 @@ type PublicAccessBlock struct {
 // Bucket is the configuration of a bucket.
 type Bucket struct {
 	Name string
-	// Owner is the account ID of who made it.
+	// Owner is the ID of the account that created the bucket.
 	Owner      string
 	Created    time.Time
 	Versioning Versioning
@@ -72,8 +72,8 @@ func (s *Store) Bucket(name string) (*Bucket, error) {
 	return b.config, nil
 }
 
-// UpdateBucket changes a bucket's configuration. change gets a copy, whose name, owner and time it must
-// leave; slices and pointers in it are replaced, not changed.
+// UpdateBucket changes a bucket's configuration. change gets a copy. It must not change its name, owner and time. It must replace
+// slices and pointers, not write through them.
 func (s *Store) UpdateBucket(name string, change func(*Bucket)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,8 +90,8 @@ func (s *Store) UpdateBucket(name string, change func(*Bucket)) error {
 	return nil
 }
 
-// DeleteBucket removes an empty bucket, and its multipart uploads: only objects, versions and delete
-// markers keep it (API_DeleteBucket).
+// DeleteBucket removes an empty bucket and its multipart uploads. A bucket with objects, versions or delete markers is not empty
+// (API_DeleteBucket).
 func (s *Store) DeleteBucket(name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,7 +116,7 @@ func (s *Store) DeleteBucket(name string) error {
 // BucketList says which buckets of an owner are listed.
 type BucketList struct {
 	Owner, Prefix string
-	// After is the name after which to begin.
+	// After is the name after which the page begins.
 	After string
 	Max   int
 }

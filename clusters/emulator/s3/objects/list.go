@@ -5,16 +5,16 @@ import (
 	"strings"
 )
 
-// List says which keys of a bucket are listed.
+// List says which keys of a bucket to list.
 type List struct {
 	Prefix, Delimiter string
-	// After is the key or common prefix after which to begin; "" is the beginning.
+	// After is the key or common prefix after which the page begins; "" for the first page.
 	After string
 	// Max is how many keys and common prefixes to return.
 	Max int
 }
 
-// Item of a listing is a version, or a common prefix.
+// Item is one entry of a listing: a version or a common prefix.
 type Item struct {
 	*Version
 	// Latest is set for the latest version of its key.
@@ -30,10 +30,10 @@ type Page struct {
 	Truncated bool
 }
 
-// beyond is greater than every key that begins with prefix: keys are UTF-8, in which there is no 0xFF.
+// beyond returns a text that is greater than every key with the prefix: keys are UTF-8, which has no byte 0xFF.
 func beyond(prefix string) string { return prefix + "\xff" }
 
-// common returns the common prefix that key is rolled up into (API_ListObjectsV2, Delimiter).
+// common returns the common prefix that replaces key in the listing (API_ListObjectsV2, Delimiter).
 func (l *List) common(key string) (prefix string, ok bool) {
 	if l.Delimiter == "" {
 		return "", false
@@ -46,7 +46,7 @@ func (l *List) common(key string) (prefix string, ok bool) {
 	return key[:len(l.Prefix)+at+len(l.Delimiter)], true
 }
 
-// start is where to begin. After a common prefix that is after all of its keys.
+// start is where the listing begins. A listing after a common prefix begins after all keys of that prefix.
 func (l *List) start() string {
 	switch {
 	case l.After == "" || l.After < l.Prefix:
@@ -66,18 +66,18 @@ func (l *List) afterCommon() bool {
 	return ok && prefix == l.After
 }
 
-// iterator is what walk needs of an ordered map's.
+// iterator is the part of an ordered map's iterator that walk uses.
 type iterator interface {
 	Seek(key string) bool
 	Next() bool
 	Key() string
 }
 
-// walk goes through the keys of a listing from start on: it calls visit for keys, and rollUp once for all
-// keys with a common prefix. Either ends it by returning false.
+// walk goes through the keys of a listing from start on. It calls visit for each key, and rollUp once for all keys with a common
+// prefix. The walk ends when either returns false.
 func (l *List) walk(keys iterator, start string, visit func(key string) bool, rollUp func(prefix string) bool) {
 	for found := keys.Seek(start); found; {
-		key, _, _ := strings.Cut(keys.Key(), "\x00") // the ID of an upload follows
+		key, _, _ := strings.Cut(keys.Key(), "\x00") // the upload's ID follows the NUL
 		if !strings.HasPrefix(key, l.Prefix) {
 			return
 		}
@@ -95,17 +95,17 @@ func (l *List) walk(keys iterator, start string, visit func(key string) bool, ro
 	}
 }
 
-// add appends an item, or notes that there is one too many.
+// add appends an item, or notes that the page is full and there is more.
 func (p *Page) add(item Item, limit int) bool {
 	if len(p.Items) == limit {
-		p.Truncated = limit > 0 // a page of nothing is whole
+		p.Truncated = limit > 0 // a page of limit 0 is complete
 		return false
 	}
 	p.Items = append(p.Items, item)
 	return true
 }
 
-// liveKeys steps over keys whose latest version is a delete marker.
+// liveKeys skips keys whose latest version is a delete marker.
 type liveKeys struct{ versionIterator }
 
 type versionIterator interface {
@@ -140,9 +140,8 @@ func (s *Store) List(bucketName string, list List) (Page, error) {
 	return page, nil
 }
 
-// ListVersions lists versions and delete markers, by key and then from the newest to the oldest. If
-// afterVersion is not "", it begins within the key list.After, after that version. It fails with
-// ErrNoSuchBucket.
+// ListVersions lists versions and delete markers, by key and then from the newest to the oldest. If afterVersion is not "", the
+// listing begins within the key list.After, after that version. It fails with ErrNoSuchBucket.
 func (s *Store) ListVersions(bucketName string, list List, afterVersion string) (Page, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -161,7 +160,7 @@ func (s *Store) ListVersions(bucketName string, list List, afterVersion string) 
 			versions := keys.Value()
 			end := len(versions)
 			if key == list.After {
-				// An unknown version is like none: the rest of its key is passed by.
+				// An unknown version skips the rest of its key.
 				end = max(indexOf(versions, afterVersion), 0)
 			}
 			for at, v := range slices.Backward(versions[:end]) {

@@ -61,8 +61,8 @@ func TestList(t *testing.T) {
 	}
 }
 
-// Pages put together are the whole listing, whatever their size; and that is what a plain reading of the
-// documentation gives.
+// The pages together are the whole listing, for every page size. A simple implementation of the documentation gives the same
+// listing.
 func TestPages(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	pick := func(texts ...string) string { return texts[random.IntN(len(texts))] }

@@ -9,10 +9,10 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/store"
 )
 
-// loading is what is read from the tables before it is put together.
+// loading has the records of the tables before they are linked.
 type loading struct {
 	contents map[string][]byte
-	// named are the contents that records name.
+	// named are the contents that some record names.
 	named map[string]bool
 	// orphans are records of parts whose upload is gone.
 	orphans []string
@@ -36,14 +36,14 @@ func (s *Store) load() error {
 	if err := s.loadUploads(l); err != nil {
 		return err
 	}
-	// A process that ended between two writes left something that nothing names.
+	// A process that ended between two writes left a content that no record names.
 	for name := range l.contents {
 		if !l.named[name] {
 			s.forgetContent(name)
 		}
 	}
 	for _, key := range l.orphans {
-		_ = s.tables.Uploads.Delete(key) // it is there again at the next start
+		_ = s.tables.Uploads.Delete(key) // a record that stays is removed at the next start
 	}
 	return nil
 }
@@ -119,7 +119,7 @@ func (s *Store) loadVersions(l *loading) error {
 	return nil
 }
 
-// loadUploads relies on the order of keys: an upload's record comes before those of its parts.
+// loadUploads relies on the order of keys: an upload's record precedes those of its parts.
 func (s *Store) loadUploads(l *loading) error {
 	err := each(s.tables.Uploads, func(key string, record uploadRecord) error {
 		b, found := s.buckets.Get(record.Bucket)

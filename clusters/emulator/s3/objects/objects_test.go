@@ -17,7 +17,7 @@ import (
 // table is a Table in memory, whose writes can be made to fail.
 type table struct {
 	records map[string][]byte
-	// writesLeft are how many writes still work; negative is no limit.
+	// writesLeft is the number of writes that still work; negative for no limit.
 	writesLeft int
 }
 
@@ -104,7 +104,7 @@ func version(t testing.TB, s *Store, v Versioning) {
 	}
 }
 
-// text of a version of "k": its data, or what there is in place of it.
+// text shows a version of "k": its data, or the error.
 func text(s *Store, id string) string {
 	v, err := s.Get("bucket", "k", id)
 	switch {
@@ -204,7 +204,7 @@ func TestConditions(t *testing.T) {
 	}
 }
 
-// everything is all that a store has, as text.
+// everything is the whole content of a store, as text.
 func everything(t *testing.T, s *Store) string {
 	t.Helper()
 	var all strings.Builder
@@ -248,7 +248,7 @@ func TestRestart(t *testing.T) {
 	put(t, s, "k", "replaced")
 	put(t, s, "k", "null")
 	version(t, s, Enabled)
-	for n := range 12 { // so that the order is not by chance that of the IDs
+	for n := range 12 { // several, so that their order is not that of the IDs by chance
 		put(t, s, "k", fmt.Sprint(n))
 	}
 	put(t, s, "ü/☃", "")
@@ -267,7 +267,7 @@ func TestRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// What a process that was killed left: a content that nothing names, and a part without its upload.
+	// What a killed process leaves: a content that no record names, and a part without its upload.
 	d.contents.records["orphan"] = []byte("x")
 	d.uploads.records["gone/00001"] = []byte(`{"bucket":"bucket","key":"big","id":"gone","part":{"number":1}}`)
 	again := open(t, d.tables())
@@ -281,7 +281,7 @@ func TestRestart(t *testing.T) {
 	if len(d.contents.records) != 17 {
 		t.Errorf("%d contents", len(d.contents.records))
 	}
-	// New versions come after those that were read.
+	// New versions come after the loaded ones.
 	version(t, again, Enabled)
 	put(t, again, "k", "newest")
 	wantText(t, open(t, d.tables()), "", "newest")
@@ -316,7 +316,7 @@ func TestUnreadableRecords(t *testing.T) {
 	}
 }
 
-// A write that fails changes nothing, and what it wrote before it failed is not there after a restart.
+// A failed write changes nothing. What it wrote before it failed is gone after a restart.
 func TestFailedWrites(t *testing.T) {
 	setUp := func() (disk, *Store, string) {
 		d := newDisk()
@@ -361,7 +361,7 @@ func TestFailedWrites(t *testing.T) {
 				if failing == "all" {
 					t.Errorf("%s works without writing", name)
 				}
-				continue // it writes no object
+				continue // this one writes no object
 			}
 			if !errors.Is(err, errFull) {
 				t.Errorf("%s: %v", name, err)

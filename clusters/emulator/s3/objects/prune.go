@@ -7,8 +7,8 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/store"
 )
 
-// Prune deletes what cannot be used of tables that were recovered from a damaged file: versions and parts whose
-// bucket or content is gone, and records that cannot be read. It returns how many.
+// Prune deletes the unusable records of tables that were recovered from a damaged file. These are versions and parts whose bucket
+// or content is gone, and records that cannot be read. It returns how many.
 func Prune(tables Tables) (dropped int, err error) {
 	tables = tables.complete()
 	contents, buckets := map[string]bool{}, map[string]bool{}

@@ -113,15 +113,14 @@ func (s *Store) writeContent(data []byte) (string, error) {
 	return name, nil
 }
 
-// forgetContent removes what no record names any more. What cannot be removed now is at the next start.
+// forgetContent removes a content that no record names any more. If the removal fails, the next start removes it.
 func (s *Store) forgetContent(name string) {
 	if name != "" {
 		_ = s.tables.Contents.Delete(name)
 	}
 }
 
-// forget removes what is left of an upload that is gone. Records of parts without their upload are removed
-// at the next start.
+// forget removes what is left of an upload that has ended. The next start removes records of parts without an upload.
 func (s *Store) forget(u *upload) {
 	_ = s.tables.Uploads.Delete(u.record())
 	u.parts.Scan(func(number int, p *part) bool {

@@ -1,7 +1,6 @@
-// Package objects keeps the buckets, objects, versions and multipart uploads of S3: in memory, with each
-// change written through to tables from which a new Store reads them again. It decides nothing: whoever
-// calls it may. Page names are of https://docs.aws.amazon.com/AmazonS3/latest/userguide/ and API_ ones of
-// https://docs.aws.amazon.com/AmazonS3/latest/API/.
+// Package objects keeps the buckets, objects, versions and multipart uploads of S3: in memory, with each change written through to
+// tables from which a new Store reads them again. It checks no permissions. Page names are of
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/ and API_ ones of https://docs.aws.amazon.com/AmazonS3/latest/API/.
 package objects
 
 import (
@@ -15,7 +14,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/store"
 )
 
-// What a Store says of things that are not there or cannot be done.
+// The errors of a Store about things that do not exist or cannot be done.
 var (
 	ErrNoSuchBucket       = errors.New("the bucket does not exist")
 	ErrBucketExists       = errors.New("the bucket exists")
@@ -31,11 +30,10 @@ var (
 	ErrBadDigest          = errors.New("the checksum is not the one that was declared")
 )
 
-// MaxSize is the largest object in bytes, and the largest body that brings one: they are in memory.
+// MaxSize is the largest object in bytes, and the largest body that carries one: both are in memory.
 const MaxSize = 256 << 20
 
-// Tables of a Store; a nil one is memory only. Contents has the bytes of objects and parts as they are,
-// the others have JSON.
+// Tables of a Store; a nil one is memory only. Contents has the bytes of objects and parts. The others have JSON.
 type Tables struct{ Buckets, Objects, Contents, Uploads store.Table }
 
 func (t Tables) complete() Tables {
@@ -53,13 +51,13 @@ type Store struct {
 	mu sync.RWMutex
 	// buckets by name: names are global.
 	buckets btree.Map[string, *bucket]
-	// last numbers versions and uploads in the order in which they were made.
+	// last numbers versions and uploads in the order of their creation.
 	last uint64
 }
 
-// bucket is a bucket with what is in it. Keys are in the order of their bytes, which is that of listings
-// (API_ListObjectsV2: "Objects are returned sorted in an ascending order of the respective key names"): that
-// is why they are in a B-tree, whose iterator can also skip what is below a common prefix.
+// bucket is a bucket with its content. Keys are in the order of their bytes, which is the order of listings (API_ListObjectsV2:
+// "Objects are returned sorted in an ascending order of the respective key names"). A B-tree has this order, and its iterator can
+// skip the keys of a common prefix.
 type bucket struct {
 	config *Bucket
 	// keys have at least one version each, the newest last.
@@ -68,7 +66,7 @@ type bucket struct {
 	uploads btree.Map[string, *upload]
 }
 
-// New makes a store of what the tables have.
+// New makes a store with the content of the tables.
 func New(tables Tables, now func() time.Time) (*Store, error) {
 	s := &Store{tables: tables.complete(), now: now}
 	if err := s.load(); err != nil {
@@ -77,7 +75,7 @@ func New(tables Tables, now func() time.Time) (*Store, error) {
 	return s, nil
 }
 
-// find needs the lock.
+// find requires that the caller holds the lock.
 func (s *Store) find(name string) (*bucket, error) {
 	b, ok := s.buckets.Get(name)
 	if !ok {
@@ -86,7 +84,7 @@ func (s *Store) find(name string) (*bucket, error) {
 	return b, nil
 }
 
-// next needs the lock for writing.
+// next requires that the caller holds the lock for writing.
 func (s *Store) next() uint64 {
 	s.last++
 	return s.last

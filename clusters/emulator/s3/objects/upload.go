@@ -27,14 +27,14 @@ type Upload struct {
 	// ID sorts by the time of initiation.
 	ID        string    `json:"id"`
 	Initiated time.Time `json:"initiated"`
-	// Initiator is the ARN of who initiated it.
+	// Initiator is the ARN of the caller that initiated it.
 	Initiator string `json:"initiator"`
-	// Fields, Tags and StorageClass are the object's to be.
+	// Fields, Tags and StorageClass are for the object that the upload creates.
 	Fields       []Field `json:"fields"`
 	Tags         []Tag   `json:"tags"`
 	StorageClass string  `json:"storageClass"`
-	// Algorithm and Type of the object's checksum. Declared says that the client asked for the algorithm,
-	// and so that it must send the checksums of parts if Type is composite.
+	// Algorithm and Type of the object's checksum. Declared says that the client asked for the algorithm. It must then send the
+	// checksums of parts if Type is composite.
 	Algorithm checksum.Algorithm `json:"algorithm"`
 	Type      checksum.Type      `json:"type"`
 	Declared  bool               `json:"declared"`
@@ -95,8 +95,8 @@ func (s *Store) Upload(bucketName, key, id string) (*Upload, error) {
 	return u.Upload, nil
 }
 
-// PutPart stores a part, in place of the one with its number, and gives it its time. It fails with
-// ErrNoSuchBucket, ErrNoSuchUpload or ErrTooLarge.
+// PutPart stores a part and gives it its time. It replaces a part of the same number. It fails with ErrNoSuchBucket,
+// ErrNoSuchUpload or ErrTooLarge.
 func (s *Store) PutPart(bucketName, key, id string, info Part, data []byte) (Part, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -151,8 +151,8 @@ type UploadPage struct {
 	LastKey, LastID string
 }
 
-// ListUploads lists uploads by key and then by time of initiation. If afterID is not "", it begins within
-// the key list.After, after that upload. It fails with ErrNoSuchBucket.
+// ListUploads lists uploads by key and then by time of initiation. If afterID is not "", the list begins within the key list.After,
+// after that upload. It fails with ErrNoSuchBucket.
 func (s *Store) ListUploads(bucketName string, list List, afterID string) (UploadPage, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -207,7 +207,7 @@ func (s *Store) Abort(bucketName, key, id string) error {
 	return nil
 }
 
-// CompletedPart names a part of the object to be.
+// CompletedPart names a part of the object that Complete makes.
 type CompletedPart struct {
 	Number int
 	// ETag without quotes.
@@ -216,9 +216,9 @@ type CompletedPart struct {
 	Checksum string
 }
 
-// Complete makes an object of the parts and ends the upload (API_CompleteMultipartUpload). want, unless it
-// is "", is the checksum that the object must have. It fails with ErrNoSuchBucket, ErrNoSuchUpload,
-// ErrInvalidPart, ErrInvalidPartOrder, ErrPartTooSmall, ErrTooLarge, ErrBadDigest, or as the condition does.
+// Complete makes an object of the parts and ends the upload (API_CompleteMultipartUpload). If want is not "", it is the checksum
+// that the object must have. Complete fails with ErrNoSuchBucket, ErrNoSuchUpload, ErrInvalidPart, ErrInvalidPartOrder,
+// ErrPartTooSmall, ErrTooLarge, ErrBadDigest, or as the condition does.
 func (s *Store) Complete(bucketName, key, id string, parts []CompletedPart, want string, condition Condition) (*Version, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -239,15 +239,14 @@ func (s *Store) Complete(bucketName, key, id string, parts []CompletedPart, want
 	if err != nil {
 		return nil, err
 	}
-	// The object is there. An upload whose record cannot be removed is there again after a restart.
+	// The object exists now. If the upload's record cannot be removed, the upload is there again after a restart.
 	b.uploads.Delete(uploadKey(key, id))
 	s.forget(u)
 	return made, nil
 }
 
-// Completed finds the version that an upload was completed to with the same parts, as long as it is there: a
-// client that did not get the answer sends the request again (API_CompleteMultipartUpload). It fails with
-// ErrNoSuchBucket or ErrNoSuchUpload.
+// Completed finds the version that an upload with the same parts made, while that version exists. A client that did not get the
+// answer sends the request again (API_CompleteMultipartUpload). It fails with ErrNoSuchBucket or ErrNoSuchUpload.
 func (s *Store) Completed(bucketName, key, id string, parts []CompletedPart) (*Version, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

@@ -12,7 +12,7 @@ import (
 
 const etag1, etag2, etag3 = "00000000000000000000000000000001", "00000000000000000000000000000002", "00000000000000000000000000000003"
 
-// begin uploads two parts of the minimal size and a small one.
+// begin uploads three parts: the first and the last have the smallest allowed size, the second is smaller.
 func begin(t *testing.T, s *Store, algorithm checksum.Algorithm) *Upload {
 	t.Helper()
 	u := must[*Upload](t)(s.CreateUpload("bucket", Upload{Key: "big", Algorithm: algorithm, Type: algorithm.DefaultType()}))
@@ -87,7 +87,7 @@ func TestUploadsOfOtherKeys(t *testing.T) {
 			t.Errorf("%v: %v", where, err)
 		}
 	}
-	// An upload does not keep its bucket.
+	// A bucket with an upload can be deleted.
 	if err := s.DeleteBucket("bucket"); err != nil {
 		t.Error(err)
 	}
@@ -120,7 +120,7 @@ func TestListUploads(t *testing.T) {
 	}{
 		{List{Max: 10}, "", "[a/x 1 a/y 1 b 1 b 2 c0 1] [] false"},
 		{List{Max: 10, Delimiter: "/"}, "", "[b 1 b 2 c0 1] [a/] false"},
-		{List{Max: 10, Delimiter: "0"}, "", "[a/x 1 a/y 1 b 1 b 2] [c0] false"}, // not the zeros of the IDs
+		{List{Max: 10, Delimiter: "0"}, "", "[a/x 1 a/y 1 b 1 b 2] [c0] false"}, // not the zeros in the IDs
 		{List{Max: 10, Prefix: "b"}, "", "[b 1 b 2] [] false"},
 		{List{Max: 10, After: "a/x"}, "", "[a/y 1 b 1 b 2 c0 1] [] false"},
 		{List{Max: 10, After: "b"}, ids["b 1"], "[b 2 c0 1] [] false"},

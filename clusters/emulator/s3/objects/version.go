@@ -11,13 +11,13 @@ import (
 // NullVersion is the ID of versions that were made while versioning was not enabled.
 const NullVersion = "null"
 
-// Field is a header that an object gives back as it was stored: its name is spelled as on the wire.
+// Field is a header that is stored with an object and returned as it was stored. Its name is spelled as on the wire.
 type Field struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
 }
 
-// Part of an object that was uploaded in parts.
+// Part is a part of an object that was uploaded in parts.
 type Part struct {
 	Number   int               `json:"number"`
 	Size     int64             `json:"size"`
@@ -29,7 +29,7 @@ type Part struct {
 // Version is a version of an object, or a delete marker. It is never changed, only replaced.
 type Version struct {
 	Key string
-	// ID is NullVersion unless versioning was enabled.
+	// ID is NullVersion if versioning was not enabled.
 	ID           string
 	DeleteMarker bool
 	Modified     time.Time
@@ -41,12 +41,12 @@ type Version struct {
 	Tags         []Tag
 	StorageClass string
 	Checksum     checksum.Checksum
-	// Parts is empty for an object that was put at once.
+	// Parts is empty for an object that was put in one request.
 	Parts []Part
 
 	number  uint64
 	content string
-	// upload is the ID of the multipart upload that it was made by; "" for none.
+	// upload is the ID of the multipart upload that made it; "" for none.
 	upload string
 }
 
@@ -54,7 +54,7 @@ type Version struct {
 type Condition struct {
 	// Match is the ETag that the current object must have, without quotes; "*" for any.
 	Match string
-	// Absent demands that there is no current object.
+	// Absent requires that there is no current object.
 	Absent bool
 }
 
@@ -84,8 +84,8 @@ func indexOf(versions []*Version, id string) int {
 	return slices.IndexFunc(versions, func(v *Version) bool { return v.ID == id })
 }
 
-// Get finds a version, the latest one if id is "". That may be a delete marker. It fails with
-// ErrNoSuchBucket, ErrNoSuchKey or ErrNoSuchVersion.
+// Get finds a version; an id of "" is the latest one, which may be a delete marker. It fails with ErrNoSuchBucket, ErrNoSuchKey or
+// ErrNoSuchVersion.
 func (s *Store) Get(bucketName, key, id string) (*Version, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -143,7 +143,7 @@ func (s *Store) put(b *bucket, v Version, condition Condition) (*Version, error)
 		s.forgetContent(v.content)
 		return nil, err
 	}
-	// A null version is replaced, in the table by the write.
+	// The write replaces a null version in the table.
 	if at := indexOf(versions, v.ID); at >= 0 {
 		s.forgetContent(versions[at].content)
 		versions = slices.Delete(versions, at, at+1)
@@ -152,7 +152,7 @@ func (s *Store) put(b *bucket, v Version, condition Condition) (*Version, error)
 	return &v, nil
 }
 
-// Deleted says what a deletion did.
+// Deleted is the result of a deletion.
 type Deleted struct {
 	// Marker is set when a delete marker was made or, with a version's ID, removed.
 	Marker bool
@@ -160,9 +160,8 @@ type Deleted struct {
 	VersionID string
 }
 
-// Delete removes the version with the ID or, if that is "", does what the bucket's versioning says
-// (DeletingObjectVersions): removes the object, or puts a delete marker on top. What is not there is
-// deleted with success. It fails with ErrNoSuchBucket.
+// Delete removes the version with the ID. If id is "", it does what the bucket's versioning says (DeletingObjectVersions): it
+// removes the object, or adds a delete marker. Deleting something that does not exist succeeds. It fails with ErrNoSuchBucket.
 func (s *Store) Delete(bucketName, key, id string) (Deleted, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -200,8 +199,8 @@ func (s *Store) Delete(bucketName, key, id string) (Deleted, error) {
 	return done, nil
 }
 
-// SetTags replaces the tags of a version, the latest one if id is "", and returns it. It fails like Get;
-// a delete marker has no tags, so for one it fails with ErrNoSuchKey.
+// SetTags replaces the tags of a version and returns the version. An id of "" is the latest one. It fails like Get; a delete marker
+// has no tags, so for one it fails with ErrNoSuchKey.
 func (s *Store) SetTags(bucketName, key, id string, tags []Tag) (*Version, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
