@@ -44,19 +44,9 @@ func WithSessionPolicy(policy Document) AssociationOption {
 // Associate makes the association of a service account, which need not exist, with a role.
 func Associate(ctx context.Context, env *framework.Env, namespace, serviceAccount string, role *Role, options ...AssociationOption) *Association {
 	env.T.Helper()
-	var created *ekstypes.PodIdentityAssociation
-	var last error
-	// The spec's own context, not the wait's: only asking again is bounded, not the answer.
-	err := wait.For(func(context.Context) (bool, error) {
-		created, last = createAssociation(ctx, env, namespace, serviceAccount, role, options...)
-		// A role that was just made may not be visible to EKS yet: EKS answers that with an invalid parameter.
-		if _, notYet := errors.AsType[*ekstypes.InvalidParameterException](last); notYet {
-			return false, nil
-		}
-		return last == nil, last
-	}, wait.WithContext(ctx), wait.WithTimeout(env.Timeouts.RoleVisible), wait.WithInterval(500*time.Millisecond), wait.WithImmediate())
+	created, err := createAssociation(ctx, env, namespace, serviceAccount, role, options...)
 	if err != nil {
-		env.T.Fatalf("create association of %s/%s with role %s: %v; last: %v", namespace, serviceAccount, role.Name, err, last)
+		env.T.Fatalf("create association of %s/%s with role %s: %v", namespace, serviceAccount, role.Name, err)
 	}
 	association := &Association{
 		ID: aws.ToString(created.AssociationId), ARN: aws.ToString(created.AssociationArn),
@@ -90,6 +80,9 @@ func removeAssociation(env *framework.Env, cluster, id string) {
 	})
 }
 
+// createAssociation asks for an association until EKS sees its role: EKS refuses a role that was just made with
+// InvalidParameterException for a moment
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency).
 func createAssociation(ctx context.Context, env *framework.Env, namespace, serviceAccount string, role *Role, options ...AssociationOption) (*ekstypes.PodIdentityAssociation, error) {
 	input := &eks.CreatePodIdentityAssociationInput{
 		ClusterName: &env.ClusterName, Namespace: &namespace, ServiceAccount: &serviceAccount, RoleArn: &role.ARN,
@@ -97,11 +90,24 @@ func createAssociation(ctx context.Context, env *framework.Env, namespace, servi
 	for _, option := range options {
 		option(input)
 	}
-	answer, err := env.EKS.CreatePodIdentityAssociation(ctx, input)
-	if err != nil {
-		return nil, err
+	var created *ekstypes.PodIdentityAssociation
+	var last error
+	// The caller's context, not the wait's: only asking again is bounded, not the answer.
+	err := wait.For(func(context.Context) (bool, error) {
+		var answer *eks.CreatePodIdentityAssociationOutput
+		answer, last = env.EKS.CreatePodIdentityAssociation(ctx, input)
+		if _, notYet := errors.AsType[*ekstypes.InvalidParameterException](last); notYet {
+			return false, nil
+		}
+		if last == nil {
+			created = answer.Association
+		}
+		return true, nil
+	}, wait.WithContext(ctx), wait.WithTimeout(env.Timeouts.RoleVisible), wait.WithInterval(500*time.Millisecond), wait.WithImmediate())
+	if last != nil {
+		return nil, last
 	}
-	return answer.Association, nil
+	return created, err
 }
 
 // ExternalID is what EKS passes when it assumes the target role of a service account's association:

@@ -2,6 +2,7 @@ package associations
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -44,12 +45,19 @@ func creating(ctx context.Context, env *framework.Env, change func(*eks.CreatePo
 	return err
 }
 
+// update changes an association, when EKS sees the roles of the change: one that was just made is refused for a
+// moment.
 func update(ctx context.Context, env *framework.Env, association *cloud.Association, change func(*eks.UpdatePodIdentityAssociationInput)) {
 	GinkgoHelper()
 	input := &eks.UpdatePodIdentityAssociationInput{ClusterName: &env.ClusterName, AssociationId: &association.ID}
 	change(input)
-	_, err := env.EKS.UpdatePodIdentityAssociation(ctx, input)
-	Expect(err).NotTo(HaveOccurred())
+	Eventually(func(ctx context.Context) error {
+		_, err := env.EKS.UpdatePodIdentityAssociation(ctx, input)
+		if _, notYet := errors.AsType[*ekstypes.InvalidParameterException](err); err != nil && !notYet {
+			return StopTrying("the change is refused").Wrap(err)
+		}
+		return err
+	}).WithContext(ctx).Within(env.Timeouts.RoleVisible).Should(Succeed())
 }
 
 // updateLater changes an association and returns it once it was modified later than before. Times have

@@ -39,7 +39,7 @@ var _ = Describe("A role that is no good", func() {
 				elsewhere = cloud.NewRoleElsewhere(ctx, env, cloud.TrustPodIdentity())
 			}
 
-			Expect(creating(ctx, env, withRole(cloud.NewRole(ctx, env)))).To(Succeed(), "a role of the account")
+			cloud.Associate(ctx, env, env.NewName(), account, cloud.NewRole(ctx, env)) // a role of the account is taken
 			Expect(creating(ctx, env, withRole(elsewhere))).To(Either(
 				BeRefusedWith("InvalidParameterException", http.StatusBadRequest),
 				BeRefusedWith("AccessDeniedException", http.StatusForbidden), // iam:PassRole does not reach over accounts
