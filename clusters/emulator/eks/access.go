@@ -14,7 +14,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/restjson"
 )
 
-// accessEntry lets an IAM principal into a cluster.
+// accessEntry gives an IAM principal access to a cluster.
 type accessEntry struct {
 	Principal, ID      string
 	Username           string
@@ -26,7 +26,7 @@ type accessEntry struct {
 	Token, Fingerprint string
 }
 
-// accessPolicy is associated with an entry, in the whole cluster or in namespaces.
+// accessPolicy is associated with an entry, for the whole cluster or for namespaces.
 type accessPolicy struct {
 	ARN               string
 	Scope             string
@@ -45,7 +45,7 @@ func accessPolicies() []string {
 	return []string{"AmazonEKSAdminPolicy", "AmazonEKSAdminViewPolicy", "AmazonEKSClusterAdminPolicy", "AmazonEKSEditPolicy", "AmazonEKSViewPolicy"}
 }
 
-// entryTypes are those that a caller may ask for, with the groups that EKS gives them.
+// entryTypes are the types that a caller may ask for, with the groups that EKS gives them.
 var entryTypes = map[string][]string{
 	"STANDARD": nil, "EC2_LINUX": {"system:nodes"}, "EC2_WINDOWS": {"system:nodes", "eks:kube-proxy-windows"},
 	"FARGATE_LINUX": {"system:nodes"}, "EC2": nil,
@@ -53,7 +53,7 @@ var entryTypes = map[string][]string{
 
 var (
 	principalARN = regexp.MustCompile(`^arn:aws:iam::[0-9]{12}:(user|role)/[\x21-\x7e]+$`)
-	// What a username or group may not begin with (CreateAccessEntry).
+	// Beginnings that a username or group must not have (CreateAccessEntry).
 	reservedNames = []string{"system:", "eks:", "aws:", "amazon:", "iam:"}
 )
 
@@ -71,7 +71,7 @@ func nodeEntry(principal string, now time.Time) accessEntry {
 	}
 }
 
-// username is what EKS calls a principal that is not given one: a role by its sessions
+// username is the name that EKS gives a principal whose request names none. A role's name has a variable for the session
 // (https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html).
 func username(principal string) string {
 	account, name, ok := strings.Cut(strings.TrimPrefix(principal, "arn:aws:iam::"), ":role/")
@@ -81,7 +81,7 @@ func username(principal string) string {
 	return "arn:aws:sts::" + account + ":assumed-role/" + name[strings.LastIndexByte(name, '/')+1:] + "/{{SessionName}}"
 }
 
-// entryARN: the principal's type and account are in it.
+// entryARN has the principal's type and account in it.
 func (s *Service) entryARN(cluster string, e accessEntry) string {
 	kind, owner, name := "role", "", e.Principal
 	if parts := strings.SplitN(e.Principal, ":", 6); len(parts) == 6 {
@@ -150,7 +150,7 @@ type entryRequest struct {
 	ClientRequestToken string            `json:"clientRequestToken"`
 }
 
-// apply takes over what a request gives.
+// apply sets what a request gives.
 func (e *accessEntry) apply(in entryRequest) error {
 	if in.Username != nil && *in.Username != "" || in.Groups != nil && len(*in.Groups) > 0 {
 		if e.Type != "STANDARD" {
@@ -159,7 +159,7 @@ func (e *accessEntry) apply(in entryRequest) error {
 	}
 	if in.Username != nil && *in.Username != "" {
 		e.Username = *in.Username
-		// EKS sets names of its own for others.
+		// EKS gives entries of other types a username of its own.
 		for _, prefix := range reservedNames {
 			if strings.HasPrefix(e.Username, prefix) {
 				return invalidParameter("The username must not begin with %s", prefix)
@@ -182,7 +182,7 @@ func (e *accessEntry) apply(in entryRequest) error {
 	return nil
 }
 
-// entries refuses clusters whose access is in the ConfigMap aws-auth alone. The caller holds mu.
+// entries refuses a cluster whose access is only in the ConfigMap aws-auth. The caller holds mu.
 func (c *cluster) entries() error {
 	if c.made != nil && c.made.AuthMode == "CONFIG_MAP" {
 		return invalidRequest("The cluster's authentication mode must be set to one of [API, API_AND_CONFIG_MAP] to perform this operation.")
@@ -260,7 +260,7 @@ func (s *Service) createAccessEntry(r *http.Request) (any, error) {
 	return s.answerEntry(name, e), s.putAccess(c, e)
 }
 
-// entry finds that of the path. The caller holds mu.
+// entry finds the access entry of the path. The caller holds mu.
 func (s *Service) entry(r *http.Request) (*cluster, accessEntry, error) {
 	c, err := s.state.cluster(r.PathValue("clusterName"))
 	if err != nil {
@@ -275,7 +275,7 @@ func (s *Service) entry(r *http.Request) (*cluster, accessEntry, error) {
 	return nil, accessEntry{}, restjson.Errorf(codeNotFound, http.StatusNotFound, "The specified principalArn could not be found. You can view your available access entries with 'list-access-entries'.")
 }
 
-// authorizeEntry decides about the entry in the path. The ARN of one that does not exist has * for its ID.
+// authorizeEntry decides about the entry in the path. The ARN of an entry that does not exist has * for its ID.
 func (s *Service) authorizeEntry(r *http.Request, action string, keys map[string][]string) error {
 	all := map[string][]string{}
 	maps.Copy(all, keys)
@@ -333,7 +333,7 @@ func (s *Service) listAccessEntries(r *http.Request) (any, error) {
 	}{page, next}, nil
 }
 
-// changeEntry authorises a change of the path's entry, and saves what change makes of it.
+// changeEntry authorises a change of the path's entry, and saves the result of change.
 func (s *Service) changeEntry(r *http.Request, action string, keys map[string][]string, change func(*accessEntry) error) (*cluster, accessEntry, error) {
 	if err := s.authorizeEntry(r, action, keys); err != nil {
 		return nil, accessEntry{}, err
@@ -510,10 +510,10 @@ func (s *Service) listAccessPolicies(r *http.Request) (any, error) {
 	}{page, next}, nil
 }
 
-// Access is how a principal is let into a cluster.
+// Access is the access of a principal to a cluster.
 type Access struct {
-	// Type such as "STANDARD", Username and Groups as the entry has them: {{SessionName}} and others are
-	// not replaced yet.
+	// Type such as "STANDARD", Username and Groups are the entry's. {{SessionName}} and other variables are not replaced
+	// yet.
 	Type, Username string
 	Groups         []string
 	// Policies are the names of the access policies for the whole cluster.

@@ -10,35 +10,35 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/restjson"
 )
 
-// addonChange is how long an add-on takes to be created, updated or deleted. EKS takes minutes; here
-// nothing is deployed, and the time is there so that clients have something to wait for.
+// addonChange is how long an add-on takes to be created, updated or deleted. EKS takes minutes. The emulator deploys
+// nothing, and takes this time so that clients have something to wait for.
 const addonChange = 300 * time.Millisecond
 
-// addon is an EKS add-on of a cluster: what the API says of it. The service deploys nothing to the
-// cluster; where nobody else does, no add-on is ever degraded and no change fails later.
+// addon is an EKS add-on of a cluster, as the API describes it. The service deploys nothing to the cluster. Where no other
+// program does, no add-on is ever degraded and no change fails later.
 type addon struct {
 	Cluster, Name, ID, Version, Namespace string
-	// Configuration is what the client gave, JSON or YAML; RoleARN is for IAM roles for service accounts.
+	// Configuration is the client's text, JSON or YAML. RoleARN is for IAM roles for service accounts.
 	Configuration, RoleARN string
 	Tags                   map[string]string
 	Created, Modified      time.Time
-	// Change is what was asked for last, and at Settled it is done.
+	// Change is the last requested change. It is done at Settled.
 	Change  addonStatus
 	Settled time.Time
 	Updates []addonUpdate
 
-	// Found is what was reported of it, when that is not ACTIVE; Issues are the reasons.
+	// Found is the status that was reported, if it is not ACTIVE. Issues are the reasons.
 	Found  addonStatus
 	Issues []Issue
 
 	// Token and Fingerprint belong to the request that created it.
 	Token, Fingerprint string
 
-	// bundled says that it came with the cluster and no client has created or changed it.
+	// bundled says that the add-on came with the cluster, and that no client has created or changed it.
 	bundled bool
 }
 
-// bundledAddon is an add-on that the cluster came with, in the version that it would get by default.
+// bundledAddon is an add-on that the cluster came with, in the version that is its default.
 func bundledAddon(c Cluster, name string) *addon {
 	a := &addon{
 		Cluster: c.Name, Name: name, ID: uuid.NewSHA1(uuid.NameSpaceOID, []byte(c.Name+"/"+name)).String(),
@@ -86,7 +86,7 @@ func (a *addon) gone(now time.Time) bool {
 	return a.Change == addonDeleting && a.Found == "" && !now.Before(a.Settled)
 }
 
-// addon finds an add-on that is there or the API's error. The caller holds the state's mu.
+// addon finds an add-on, or returns the API's error. The caller holds the state's mu.
 func (c *cluster) addon(name string, now time.Time) (*addon, error) {
 	if a, ok := c.addons[name]; ok && !a.gone(now) {
 		return a, nil
@@ -108,8 +108,8 @@ func (s *Service) findAddon(r *http.Request) (*cluster, *addon, error) {
 	return c, a, err
 }
 
-// authorizeAddon decides about the add-on in the path, with its tags as condition keys. The ARN of one
-// that does not exist has no ID: * stands for it.
+// authorizeAddon decides about the add-on in the path, with its tags as condition keys. The ARN of an add-on that does not
+// exist has * for its ID.
 func (s *Service) authorizeAddon(r *http.Request, action string) error {
 	keys := map[string][]string{}
 	arn := s.addonARN(r.PathValue("clusterName"), r.PathValue("addonName"), "*")
@@ -149,7 +149,7 @@ type addonAnswer struct {
 	Addon addonShape `json:"addon"`
 }
 
-// answerAddon needs the state's mu.
+// answerAddon requires that the caller holds the state's mu.
 func (s *Service) answerAddon(c *cluster, a *addon) addonAnswer {
 	tags := map[string]string{}
 	maps.Copy(tags, a.Tags)

@@ -16,7 +16,7 @@ type addonAssociation struct {
 	RoleARN        string `json:"roleArn"`
 }
 
-// ownedBy are the associations of the add-on with that ARN, oldest first. The caller holds the state's mu.
+// ownedBy returns the associations of the add-on with that ARN, oldest first. The caller holds the state's mu.
 func (c *cluster) ownedBy(arn string) []*Association {
 	var owned []*Association
 	for _, a := range c.byID {
@@ -28,9 +28,9 @@ func (c *cluster) ownedBy(arn string) []*Association {
 	return owned
 }
 
-// own makes wanted the associations that the add-on has: those of other service accounts are deleted,
-// those of a known one get its role. It changes nothing when one of them cannot be. undo is for a
-// caller that cannot go on. The caller holds the state's mu for writing.
+// own makes wanted the associations of the add-on. It deletes those of other service accounts, and gives those of a known
+// service account the wanted role. If one of them fails, it changes nothing. undo reverts the changes for a caller that
+// fails later. The caller holds the state's mu for writing.
 func (s *Service) own(c *cluster, a *addon, wanted []addonAssociation) (undo changes, err error) {
 	arn := s.addonARN(a.Cluster, a.Name, a.ID)
 	roles := map[string]string{}
@@ -72,10 +72,10 @@ func (s *Service) own(c *cluster, a *addon, wanted []addonAssociation) (undo cha
 	return undo, nil
 }
 
-// changes are what takes back each change that was made, in the order of the changes.
+// changes holds a function for each change that reverts it, in the order of the changes.
 type changes []func() error
 
-// because takes all back, the last one first, because of err, and returns err.
+// because reverts all changes, the last one first, and returns err.
 func (undo changes) because(err error) error {
 	for _, back := range slices.Backward(undo) {
 		if failure := back(); failure != nil {
@@ -109,7 +109,7 @@ func (s *Service) replace(a *Association, with Association) error {
 	return nil
 }
 
-// disown lets the associations of an add-on live on without it, all or none of them, as own does.
+// disown makes the associations of an add-on independent of it, all or none of them, as own does.
 func (s *Service) disown(c *cluster, arn string) (undo changes, err error) {
 	for _, a := range c.ownedBy(arn) {
 		before, after := *a, *a
@@ -122,8 +122,8 @@ func (s *Service) disown(c *cluster, arn string) (undo changes, err error) {
 	return undo, nil
 }
 
-// checkOwner refuses to change an association by itself that an add-on manages. The reference reports
-// only that it has an owner; of its errors, InvalidRequestException is about the state that a request meets.
+// checkOwner refuses to change an association directly that an add-on manages. The reference says only that the association
+// has an owner. Of its errors, InvalidRequestException is the one about the state that a request meets.
 func checkOwner(a *Association) error {
 	if a.OwnerARN == "" {
 		return nil

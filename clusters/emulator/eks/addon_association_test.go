@@ -22,7 +22,7 @@ const (
 	traces  = "adot-col-otlp-ingest"
 )
 
-// collectors asks for the add-on adot with associations: service account, role, and so on.
+// collectors requests the add-on adot with associations: service account, role, and so on.
 func collectors(pairs ...string) func(*awseks.CreateAddonInput) {
 	return func(in *awseks.CreateAddonInput) {
 		in.AddonName, in.PodIdentityAssociations = aws.String("adot"), associations(pairs...)
@@ -38,7 +38,7 @@ func associations(pairs ...string) []types.AddonPodIdentityAssociations {
 	return list
 }
 
-// owners are the service accounts in kube-system with associations, and "!" behind those that an add-on owns.
+// owners are the service accounts in kube-system with associations. A "!" follows those whose association an add-on owns.
 func (f *fixture) owners(t *testing.T) string {
 	t.Helper()
 	list, err := f.client.ListPodIdentityAssociations(t.Context(), &awseks.ListPodIdentityAssociationsInput{ClusterName: aws.String("blue"), Namespace: aws.String("kube-system")})
@@ -66,7 +66,7 @@ func (f *fixture) updateAddon(t *testing.T, list []types.AddonPodIdentityAssocia
 }
 
 // TestAddonOwnsAssociations: https://docs.aws.amazon.com/eks/latest/userguide/update-addon-role.html and
-// remove-addon-role.html; that an owned association cannot be changed by itself is in
+// remove-addon-role.html. That an owned association cannot be changed directly is in
 // https://docs.aws.amazon.com/eks/latest/eksctl/pod-identity-associations.html.
 func TestAddonOwnsAssociations(t *testing.T) {
 	f, ctx := newFixture(t), t.Context()
@@ -80,7 +80,7 @@ func TestAddonOwnsAssociations(t *testing.T) {
 		t.Errorf("got %+v", a)
 	}
 
-	// By itself it cannot be changed.
+	// It cannot be changed directly.
 	_, err := f.client.DeletePodIdentityAssociation(ctx, &awseks.DeletePodIdentityAssociationInput{ClusterName: aws.String("blue"), AssociationId: &a.ID})
 	if _, invalid := errors.AsType[*types.InvalidRequestException](err); !invalid {
 		t.Errorf("delete: %v", err)
@@ -133,7 +133,8 @@ func TestDeleteAddonWithAssociations(t *testing.T) {
 	}
 }
 
-// TestAddonAllOrNothing: an add-on whose associations cannot all be made is not made, and changes none.
+// TestAddonAllOrNothing: an add-on is not created, and changes no association, if one of its associations cannot be
+// created.
 func TestAddonAllOrNothing(t *testing.T) {
 	f := newFixture(t)
 	f.create(t, "kube-system", metrics)
@@ -157,7 +158,7 @@ func TestAddonAllOrNothing(t *testing.T) {
 	}
 }
 
-// TestAddonWriteFails: what cannot be written is answered with 500, and nothing is changed.
+// TestAddonWriteFails: a failed write is answered with 500 and changes nothing.
 func TestAddonWriteFails(t *testing.T) {
 	kept := &table{}
 	f := newFixtureWith(t, Options{Table: kept})

@@ -13,7 +13,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/store"
 )
 
-// bundle registers blue anew with the agent in it.
+// bundle registers blue anew, with the agent as a bundled add-on.
 func (f *fixture) bundle(t *testing.T) {
 	t.Helper()
 	cluster := f.service.Clusters()[slices.IndexFunc(f.service.Clusters(), func(c Cluster) bool { return c.Name == "blue" })]
@@ -23,8 +23,8 @@ func (f *fixture) bundle(t *testing.T) {
 	}
 }
 
-// The agent that a cluster came with is an add-on as any other, until a client creates it: then the
-// client's request decides, as in every document that begins with a cluster without the add-on.
+// A bundled agent is an add-on like any other until a client creates it. From then on the client's request decides, as in
+// every document that begins with a cluster without the add-on.
 func TestBundledAddonIsThereAndCanBeCreatedOnce(t *testing.T) {
 	for name, change := range map[string]func(*awseks.CreateAddonInput){
 		"as the seed does":  func(in *awseks.CreateAddonInput) { in.AddonVersion = aws.String("v1.0.0-eksbuild.1") },
@@ -84,7 +84,7 @@ func TestBundledAddonIsAsAnyOther(t *testing.T) {
 			t.Fatalf("%s: %v", what, err)
 		}
 		f.settle()
-		// Who has changed it knows that it is there.
+		// A client that has changed the add-on knows that it exists.
 		if _, err := f.client.CreateAddon(t.Context(), &awseks.CreateAddonInput{ClusterName: cluster, AddonName: name}); !isInUse(err) {
 			t.Errorf("create after %s: %v", what, err)
 		}

@@ -15,13 +15,13 @@ const (
 	addonPublisher = "eks"
 )
 
-// offer is an add-on that may be created. What EKS offers changes every week: these are five of its
-// add-ons, with a few versions in the form that EKS gives them, which are not a record of its own.
+// offer is an add-on that can be created. EKS's offer changes every week. These are five of its add-ons, with a few
+// versions in EKS's form. They are no record of the real versions.
 type offer struct {
 	name, kind, namespace string
-	// versions, newest first.
+	// versions are sorted, newest first.
 	versions []offeredVersion
-	// schema is a JSON schema of the configuration values, closed at the top.
+	// schema is a JSON schema of the configuration values. It allows no other property at the top.
 	schema string
 	// identities are the service accounts that need IAM permissions.
 	identities []podIdentityConfiguration
@@ -70,7 +70,7 @@ func offers() []offer {
 			versions: kubeProxyVersions(all),
 		},
 		{
-			// One of those that eksctl installs by default, and does not make a cluster without.
+			// eksctl installs it by default, and creates no cluster without it.
 			name: "metrics-server", kind: "observability", namespace: "kube-system", schema: schema("affinity", "args", "nodeSelector", "podAnnotations", "podLabels", "replicas", "resources", "tolerations"),
 			versions: []offeredVersion{{"v0.8.0-eksbuild.2", all}},
 		},
@@ -82,7 +82,8 @@ func offers() []offer {
 	}
 }
 
-// podIdentityAgentVersions are those that documents and users write, the first one of all included, on every Kubernetes version: nothing is deployed, so none is too old for a cluster.
+// podIdentityAgentVersions are those that documents and users name, and the first version of all. Each runs on every
+// Kubernetes version: nothing is deployed, so none is too old for a cluster.
 func podIdentityAgentVersions(clusters []string) []offeredVersion {
 	var versions []offeredVersion
 	for _, version := range []string{
@@ -94,7 +95,7 @@ func podIdentityAgentVersions(clusters []string) []offeredVersion {
 	return versions
 }
 
-// kubeProxyVersions has one for each Kubernetes version: it goes with the control plane.
+// kubeProxyVersions has one version for each Kubernetes version, because kube-proxy's version follows the control plane's.
 func kubeProxyVersions(clusters []string) []offeredVersion {
 	var versions []offeredVersion
 	for _, cluster := range slices.Backward(clusters) {
@@ -103,7 +104,7 @@ func kubeProxyVersions(clusters []string) []offeredVersion {
 	return versions
 }
 
-// podIdentityAgentSchema has what https://github.com/aws/eks-pod-identity-agent's chart lets users set.
+// podIdentityAgentSchema has the values that the chart of https://github.com/aws/eks-pod-identity-agent lets users set.
 const podIdentityAgentSchema = `{"$schema":"http://json-schema.org/draft-06/schema#","type":"object","additionalProperties":false,"properties":{` +
 	`"affinity":{"type":["object","null"]},` +
 	`"agent":{"type":"object","additionalProperties":false,"properties":{"additionalArgs":{"type":"object"}}},` +
@@ -120,7 +121,7 @@ func schema(properties ...string) string {
 	for _, property := range properties {
 		allowed[property] = struct{}{}
 	}
-	// Texts and empty structs always encode.
+	// Texts and empty structs can always be encoded.
 	data, _ := json.Marshal(struct {
 		Schema     string              `json:"$schema"`
 		Type       string              `json:"type"`
@@ -130,7 +131,7 @@ func schema(properties ...string) string {
 	return string(data)
 }
 
-// unsupported is what EKS says of an add-on that a cluster cannot have. A cluster's version is not always known.
+// unsupported is EKS's error for an add-on that a cluster cannot have. The cluster's version is not always known.
 func unsupported(name, cluster string) string {
 	if cluster == "" {
 		return fmt.Sprintf("Addon %s specified is not supported", name)
@@ -138,8 +139,8 @@ func unsupported(name, cluster string) string {
 	return fmt.Sprintf("Addon %s specified is not supported in %s kubernetes version", name, cluster)
 }
 
-// offered finds an add-on and its version for a cluster of a Kubernetes version; no version asks for
-// the default one. A cluster whose version is not known takes all.
+// offered finds an add-on and its version for a cluster of a Kubernetes version. An empty version asks for the default one.
+// A cluster of unknown version accepts every add-on.
 func offered(name, version, cluster string) (*offer, string, error) {
 	o, ok := findOffer(name)
 	if !ok {
@@ -157,7 +158,7 @@ func offered(name, version, cluster string) (*offer, string, error) {
 	if version == "" {
 		return nil, "", invalidParameter("%s", unsupported(name, cluster))
 	}
-	// AWS says no more than the first words; which versions there are, its users look up.
+	// AWS's text has only the beginning. The emulator adds the versions that exist.
 	var others []string
 	for _, v := range o.versions {
 		if cluster == "" || slices.Contains(v.clusters, cluster) {
@@ -176,7 +177,7 @@ func findOffer(name string) (*offer, bool) {
 	return nil, false
 }
 
-// isDefault says whether the version is the one that clusters of that version get, the newest.
+// isDefault says whether the version is the default of clusters of that version, which is the newest.
 func (o *offer) isDefault(version, cluster string) bool {
 	for _, v := range o.versions {
 		if slices.Contains(v.clusters, cluster) {
@@ -186,8 +187,8 @@ func (o *offer) isDefault(version, cluster string) bool {
 	return false
 }
 
-// checkAssociations wants service accounts that the add-on names, as EKS was seen to do
-// (aws/containers-roadmap issue 2712, terraform-aws-modules/terraform-aws-eks issue 3520).
+// checkAssociations accepts only service accounts that the add-on names, as EKS was seen to do (aws/containers-roadmap
+// issue 2712, terraform-aws-modules/terraform-aws-eks issue 3520).
 func (o *offer) checkAssociations(version string, wanted []addonAssociation) error {
 	if len(wanted) > 0 && len(o.identities) == 0 {
 		return invalidParameter("Pod Identity feature is not supported for addon version: %s", version)
@@ -200,8 +201,8 @@ func (o *offer) checkAssociations(version string, wanted []addonAssociation) err
 	return nil
 }
 
-// checkConfiguration wants an object in JSON or YAML whose members the schema knows; what is in them
-// is not looked at, because nothing is configured with it.
+// checkConfiguration requires an object in JSON or YAML whose members are in the schema. It does not check their values,
+// because nothing is configured with them.
 func (o *offer) checkConfiguration(values string) error {
 	if strings.TrimSpace(values) == "" {
 		return nil

@@ -59,8 +59,7 @@ func (s *Service) create(r *http.Request, in createAddonRequest) (any, error) {
 	}
 	now, asked := s.options.Now(), in
 	asked.ClientRequestToken = ""
-	// One that came with the cluster is taken over, whatever resolveConflicts says: there is nothing that
-	// the two could differ in.
+	// A bundled add-on is replaced, whatever resolveConflicts says: the two cannot differ.
 	if known, err := c.addon(in.AddonName, now); err == nil && !known.bundled {
 		switch {
 		case in.ClientRequestToken == "" || in.ClientRequestToken != known.Token:
@@ -104,7 +103,7 @@ func (s *Service) create(r *http.Request, in createAddonRequest) (any, error) {
 	return s.answerAddon(c, a), nil
 }
 
-// checkResolveConflicts: there is nothing on the cluster that could be in conflict.
+// checkResolveConflicts checks the value only: nothing on the cluster can be in conflict.
 func checkResolveConflicts(how string) error {
 	switch how {
 	case "", "OVERWRITE", "NONE", "PRESERVE":
@@ -113,8 +112,8 @@ func checkResolveConflicts(how string) error {
 	return invalidParameter("The parameter resolveConflicts must be OVERWRITE, NONE or PRESERVE.")
 }
 
-// checkAddonRoles: the caller may pass the roles that the add-on gets. The role for IAM roles for
-// service accounts trusts the cluster's issuer, of which IAM decides when a pod comes with a token.
+// checkAddonRoles checks that the caller may pass the add-on's roles. The role for IAM roles for service accounts trusts
+// the cluster's issuer. IAM checks that trust when a pod presents a token.
 func (s *Service) checkAddonRoles(r *http.Request, roleARN string, associations []addonAssociation) error {
 	cluster := r.PathValue("clusterName")
 	if roleARN != "" {

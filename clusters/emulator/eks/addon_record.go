@@ -34,8 +34,8 @@ type addonUpdateRecord struct {
 	Fingerprint string        `json:"fingerprint,omitempty"`
 }
 
-// putAddon writes an add-on's record. That of one which is gone stays until the name is used again. What
-// has a record is no longer as it came with the cluster.
+// putAddon writes an add-on's record. The record of a deleted add-on stays until the name is used again. An add-on with a
+// record is no longer a bundled one.
 func (s *Service) putAddon(a *addon) error {
 	a.bundled = false
 	record := addonRecord{

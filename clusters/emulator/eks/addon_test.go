@@ -43,7 +43,7 @@ func (f *fixture) describeAddon(t *testing.T, name string) *types.Addon {
 	return out.Addon
 }
 
-// settle lets the last change be done.
+// settle moves the clock on, until the last change is done.
 func (f *fixture) settle() { f.now = f.now.Add(addonChange) }
 
 func TestAddonLife(t *testing.T) {
@@ -112,7 +112,7 @@ func TestAddonLife(t *testing.T) {
 	}
 }
 
-// The SDK's waiters come to an end, by the real clock.
+// The SDK's waiters end, by the real clock.
 func TestAddonWaiters(t *testing.T) {
 	f, ctx := newFixture(t), t.Context()
 	f.service.options.Now = time.Now

@@ -17,12 +17,12 @@ type updateAddonRequest struct {
 	ResolveConflicts      string `json:"resolveConflicts"`
 	ClientRequestToken    string `json:"clientRequestToken"`
 	ConfigurationValues   string `json:"configurationValues"`
-	// PodIdentityAssociations: none leaves them, an empty list deletes them.
+	// PodIdentityAssociations: nil keeps them, an empty list deletes them.
 	PodIdentityAssociations *[]addonAssociation `json:"podIdentityAssociations"`
 }
 
-// params are what the update reports the request. Associations come with the add-on's namespace, as
-// EKS was seen to answer (hashicorp/terraform-provider-aws issue 30645).
+// params are the parameters of the request that the update reports. Associations have the add-on's namespace, as EKS was
+// seen to answer (hashicorp/terraform-provider-aws issue 30645).
 func (in *updateAddonRequest) params(namespace string) []updateParam {
 	params := []updateParam{}
 	for _, p := range []updateParam{
@@ -42,7 +42,7 @@ func (in *updateAddonRequest) params(namespace string) []updateParam {
 		for _, association := range *in.PodIdentityAssociations {
 			all = append(all, placed{association, namespace})
 		}
-		// A list of structs of texts always encodes.
+		// A list of structs of texts can always be encoded.
 		list, _ := json.Marshal(all)
 		params = append(params, updateParam{"PodIdentityAssociations", string(list)})
 	}
@@ -115,7 +115,7 @@ func (s *Service) updateAddon(r *http.Request) (any, error) {
 	return update.answer(now), nil
 }
 
-// apply takes over what the request gives; what it leaves out stays.
+// apply sets what the request gives. What the request leaves out stays.
 func (a *addon) apply(in updateAddonRequest, cluster string) error {
 	version := in.AddonVersion
 	if version == "" {
@@ -172,8 +172,8 @@ func (u *addonUpdate) answer(now time.Time) updateAnswer {
 	}}
 }
 
-// deleteAddon: https://docs.aws.amazon.com/eks/latest/APIReference/API_DeleteAddon.html. Its associations
-// go with it, at once; with preserve they stay, and belong to nobody any more.
+// deleteAddon: https://docs.aws.amazon.com/eks/latest/APIReference/API_DeleteAddon.html. It also deletes the add-on's
+// associations at once. With preserve they stay, without an owner.
 func (s *Service) deleteAddon(r *http.Request) (any, error) {
 	if err := s.authorizeAddon(r, "eks:DeleteAddon"); err != nil {
 		return nil, err
@@ -200,7 +200,7 @@ func (s *Service) deleteAddon(r *http.Request) (any, error) {
 	changed.Modified, changed.Change, changed.Settled = now, addonDeleting, s.settles(c, now)
 	changed.Found, changed.Issues = "", nil
 	if preserve {
-		// What runs in the cluster stays: there is nothing that anybody has to do.
+		// What runs in the cluster stays, so nothing has to be done there.
 		changed.Settled = now.Add(addonChange)
 	}
 	var undo changes

@@ -6,7 +6,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/restjson"
 )
 
-// Updates are those of add-ons: no cluster is updated here, and there are no node groups.
+// Updates are those of add-ons. The emulator updates no clusters.
 
 // describeUpdate: https://docs.aws.amazon.com/eks/latest/APIReference/API_DescribeUpdate.html.
 func (s *Service) describeUpdate(r *http.Request) (any, error) {
@@ -54,7 +54,7 @@ func (s *Service) listUpdates(r *http.Request) (any, error) {
 	}{page, next}, nil
 }
 
-// updates are those of the add-on in the query; without one those of the cluster, of which there are
+// updates returns the updates of the add-on in the query. Without an add-on it returns the cluster's, of which there are
 // none. The caller holds mu.
 func (s *Service) updates(r *http.Request) ([]addonUpdate, error) {
 	c, err := s.state.cluster(r.PathValue("clusterName"))
@@ -76,8 +76,8 @@ func (s *Service) updates(r *http.Request) ([]addonUpdate, error) {
 	return a.Updates, nil
 }
 
-// authorizeUpdates decides about the add-on in the query, or the cluster without one: both are
-// resources of the actions (list_amazonelastickubernetesservice).
+// authorizeUpdates decides about the add-on in the query, or about the cluster if the query has none. Both are resources of
+// the actions (list_amazonelastickubernetesservice).
 func (s *Service) authorizeUpdates(r *http.Request, action string) error {
 	cluster, name := r.PathValue("clusterName"), r.URL.Query().Get("addonName")
 	arn, keys := s.ClusterARN(cluster), s.clusterTags(cluster, nil)

@@ -54,12 +54,12 @@ func (s *Service) describeAddonVersions(r *http.Request) (any, error) {
 	}{page, next}, nil
 }
 
-// among: no filter lets all pass.
+// among says whether value is in the filter. An empty filter accepts all.
 func among(filter []string, value string) bool {
 	return len(filter) == 0 || slices.Contains(filter, value)
 }
 
-// infos are the versions that run on a Kubernetes version, with no other compatibility; "" for all.
+// infos returns the versions that run on a Kubernetes version, with that compatibility only; "" returns all.
 func (o *offer) infos(cluster string) []addonVersionInfo {
 	var infos []addonVersionInfo
 	for _, v := range o.versions {

@@ -69,8 +69,8 @@ func TestDescribeAddonVersions(t *testing.T) {
 	}
 }
 
-// TestOffers: each add-on has a schema that is JSON, one default for each Kubernetes version, and the
-// order that lists need.
+// TestOffers: each add-on has a schema that is JSON, and one default for each Kubernetes version. The order is the one that
+// lists need.
 func TestOffers(t *testing.T) {
 	last := ""
 	for _, o := range offers() {

@@ -66,8 +66,8 @@ func (c createRequest) fingerprint() string {
 	return fingerprint(c)
 }
 
-// fingerprint says whether two requests with one token ask the same. A request is a struct of
-// texts, booleans and maps of texts, which always encodes; keys of maps encode sorted.
+// fingerprint is equal for two requests with the same content. A request is a struct of texts, booleans and maps of texts,
+// so it can always be encoded. Keys of maps are encoded in order.
 func fingerprint(request any) string {
 	data, _ := json.Marshal(request)
 	sum := sha256.Sum256(data)
@@ -97,11 +97,11 @@ func (s *Service) createAssociation(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The reference says only that the token makes the request idempotent. Returning the first
-	// association for an equal request and refusing another one is what AWS APIs with such a token do
-	// (https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html). Of the errors that
-	// the reference has, InvalidRequestException is the one about the state that a request meets. A
-	// token counts within its cluster and as long as its association is there.
+	// The reference says only that the token makes the request idempotent. AWS APIs with such a token return the first
+	// association for an equal request and refuse another request
+	// (https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html). Of the errors that the reference has,
+	// InvalidRequestException is the one about the state that a request meets. A token counts within its cluster, and as
+	// long as its association exists.
 	if known, ok := c.byToken[in.ClientRequestToken]; ok {
 		if in.fingerprint() != known.fingerprint {
 			return nil, tokenReused()
@@ -131,7 +131,7 @@ func (s *Service) associate(c *cluster, a *Association) error {
 			"The cluster has reached the limit of %d pod identity associations.", s.state.associationLimit)
 	}
 	now := s.options.Now()
-	s.state.seq++ // a number that a failed write leaves out is no loss
+	s.state.seq++ // a number that a failed write skips does no harm
 	a.Created, a.Modified, a.seq = now, now, s.state.seq
 	a.ARN = s.associationARN(a.Cluster, a.ID)
 	a.ExternalID = s.externalID(a)
@@ -181,9 +181,8 @@ func (s *Service) checkPolicy(policy string, disableSessionTags bool) error {
 	return nil
 }
 
-// passRole: the caller may pass a role to a service for a cluster, which is the resource that the role is
-// associated with
-// (https://docs.aws.amazon.com/emr/latest/EMR-on-EKS-DevelopmentGuide/setting-up-enable-IAM.html, "User Permission").
+// passRole: the caller may pass a role to a service for a cluster. The cluster is the resource that the role is associated
+// with (https://docs.aws.amazon.com/emr/latest/EMR-on-EKS-DevelopmentGuide/setting-up-enable-IAM.html, "User Permission").
 func (s *Service) passRole(r *http.Request, cluster, service, arn string) error {
 	return s.authorize(r.Context(), "iam:PassRole", arn, map[string][]string{
 		"iam:PassedToService": {service}, "iam:AssociatedResourceArn": {s.ClusterARN(cluster)},
@@ -219,6 +218,6 @@ func (s *Service) externalID(a *Association) string {
 	return strings.Join([]string{s.options.Region, s.options.Account, a.Cluster, a.Namespace, a.ServiceAccount}, "/")
 }
 
-// newAssociationID is "a-" and 17 random characters of a-z and 0-9, as EKS forms them. rand.Text
-// is base32 of at least 128 bits, of which these are 85.
+// newAssociationID returns "a-" and 17 random characters of a-z and 0-9, as EKS forms IDs. rand.Text is base32 of at least
+// 128 bits, of which the ID uses 85.
 func newAssociationID() string { return "a-" + strings.ToLower(rand.Text()[:17]) }

@@ -88,7 +88,7 @@ func (s *Service) listAssociations(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A token of this list holds such a number.
+	// A valid token of this list holds a number.
 	after, err := strconv.ParseUint(cmp.Or(asked.after, "0"), 10, 64)
 	if err != nil {
 		return nil, invalidParameter("The parameter nextToken is not one that this list returned.")

@@ -75,7 +75,7 @@ func TestAssociationLife(t *testing.T) {
 		!u.ModifiedAt.Equal(f.now) || !u.CreatedAt.Equal(created) || *u.Namespace != "default" || *u.ServiceAccount != "aws-cli" {
 		t.Errorf("got %+v", u)
 	}
-	// ASC-11: the policy stays, so the tags may not come back.
+	// ASC-11: the policy stays, so session tags may not be enabled again.
 	_, err = f.client.UpdatePodIdentityAssociation(ctx, &awseks.UpdatePodIdentityAssociationInput{
 		ClusterName: aws.String("blue"), AssociationId: a.AssociationId, DisableSessionTags: aws.Bool(false),
 	})
@@ -87,7 +87,7 @@ func TestAssociationLife(t *testing.T) {
 	if err != nil || *described.Association.RoleArn != good+"-2" {
 		t.Errorf("got %+v, %v", described, err)
 	}
-	// ASC-01: delete returns what it deleted.
+	// ASC-01: the answer to a delete has the deleted association.
 	deleted, err := f.client.DeletePodIdentityAssociation(ctx, &awseks.DeletePodIdentityAssociationInput{ClusterName: aws.String("blue"), AssociationId: a.AssociationId})
 	if err != nil || *deleted.Association.AssociationId != *a.AssociationId {
 		t.Errorf("got %+v, %v", deleted, err)
@@ -230,7 +230,7 @@ func TestIdentitiesLongPoll(t *testing.T) {
 			t.Fatalf("got %v, %v", identities, err)
 		}
 
-		// Nothing changes: the answer comes when the wait is over, not before.
+		// Nothing changes, so the answer comes when the wait is over.
 		start := time.Now()
 		waited, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
@@ -238,7 +238,7 @@ func TestIdentitiesLongPoll(t *testing.T) {
 			t.Errorf("got %q, %v after %v", revision, err, time.Since(start))
 		}
 
-		// A change wakes the waiter at once.
+		// A change ends the wait at once.
 		var got []Identity
 		done := make(chan struct{})
 		go func() {
@@ -257,7 +257,7 @@ func TestIdentitiesLongPoll(t *testing.T) {
 			t.Errorf("got %v, %v; want %v", got, err, want)
 		}
 
-		// Revisions of another process are unknown, so they are answered at once.
+		// Revisions of another process are unknown, so their requests are answered at once.
 		if _, got, err := s.Identities(t.Context(), "blue", "other-2"); err != nil || len(got) != 2 {
 			t.Errorf("got %v, %v", got, err)
 		}
@@ -267,7 +267,7 @@ func TestIdentitiesLongPoll(t *testing.T) {
 	})
 }
 
-// TestCloseLetsWaitersGo: all of them, at once, with what there is.
+// TestCloseLetsWaitersGo: Close answers all waiters at once with the current identities.
 func TestCloseLetsWaitersGo(t *testing.T) {
 	keys := jwks()
 	synctest.Test(t, func(t *testing.T) {

@@ -37,7 +37,7 @@ func (s *Service) updateAssociation(r *http.Request) (any, error) {
 			return nil, err
 		}
 	}
-	// An empty target role or policy takes the one there is away.
+	// An empty target role or policy removes the existing one.
 	if in.TargetRoleARN != nil && *in.TargetRoleARN != "" {
 		if err := checkRoleARN("targetRoleArn", *in.TargetRoleARN, ""); err != nil {
 			return nil, err

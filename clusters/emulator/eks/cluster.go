@@ -18,16 +18,15 @@ type Cluster struct {
 	// Issuer of the cluster's service account tokens and the JSON Web Key Set that verifies them.
 	Issuer string
 	JWKS   []byte
-	// Created, Endpoint (of the API server) and Version such as "1.36" are what DescribeCluster
-	// reports; each may be empty.
+	// Created, Endpoint (of the API server) and Version such as "1.36" are what DescribeCluster reports. Each may be empty.
 	Created           time.Time
 	Endpoint, Version string
-	// CertificateAuthority is the API server's in PEM, ServiceCIDR the range of service addresses such
-	// as "10.96.0.0/16"; DescribeCluster reports these too, if they are not empty.
+	// CertificateAuthority is the API server's in PEM. ServiceCIDR is the range of service addresses such as
+	// "10.96.0.0/16". DescribeCluster reports these too, if they are not empty.
 	CertificateAuthority []byte
 	ServiceCIDR          string
-	// Addons run in the cluster since it is there, by name. Each is described and listed as any other,
-	// and the first CreateAddon of it takes it over.
+	// Addons are in the cluster from the beginning, by name. Each is described and listed like any other add-on, and its
+	// first CreateAddon replaces it.
 	Addons []string
 }
 
@@ -36,7 +35,7 @@ func (s *Service) ClusterARN(name string) string {
 	return fmt.Sprintf("arn:aws:eks:%s:%s:cluster/%s", s.options.Region, s.options.Account, name)
 }
 
-// RegisterCluster makes a cluster known, or changes one that is. Its tags and what is in it stay.
+// RegisterCluster makes a cluster known, or changes a known one. Its tags and its content stay.
 func (s *Service) RegisterCluster(c Cluster) error {
 	if len(c.Name) > maxClusterName || !clusterName.MatchString(c.Name) {
 		return fmt.Errorf("register cluster: name %q must have 1 to %d letters, digits, - and _", c.Name, maxClusterName)
@@ -78,7 +77,7 @@ func (s *Service) RegisterCluster(c Cluster) error {
 	return nil
 }
 
-// register makes a cluster known with the add-ons that it came with. The caller holds mu for writing.
+// register makes a cluster known with its bundled add-ons. The caller holds mu for writing.
 func (s *Service) register(c Cluster, keys clusterKeys) {
 	s.state.register(c, keys)
 	known := s.state.clusters[c.Name]
@@ -89,7 +88,7 @@ func (s *Service) register(c Cluster, keys clusterKeys) {
 	}
 }
 
-// UnregisterCluster forgets a cluster with all that is in it. One that is not known is no error.
+// UnregisterCluster forgets a cluster with all that is in it. An unknown cluster is no error.
 func (s *Service) UnregisterCluster(name string) error {
 	s.state.mu.Lock()
 	defer s.state.mu.Unlock()
@@ -106,7 +105,7 @@ func (s *Service) UnregisterCluster(name string) error {
 // unregister removes a cluster with all that is in it. The caller holds mu for writing.
 func (s *Service) unregister(c *cluster) error {
 	name := c.Name
-	// The cluster's own record comes last: what a process leaves that ends in between has a cluster.
+	// The cluster's own record is deleted last. So a process that ends in between leaves no record without its cluster.
 	var keys []string
 	for _, a := range c.byID {
 		keys = append(keys, associationKey(a))
@@ -124,11 +123,11 @@ func (s *Service) unregister(c *cluster) error {
 	}
 	delete(s.state.clusters, name)
 	s.state.wantedChanged()
-	c.announce() // lets those go who wait for its identities
+	c.announce() // ends the waits for its identities
 	return nil
 }
 
-// Verifier returns what verifies the cluster's tokens; false if there is no such cluster.
+// Verifier returns the verifier of the cluster's tokens; false if there is no such cluster.
 func (s *Service) Verifier(cluster string) (*podtoken.Verifier, bool) {
 	s.state.mu.RLock()
 	defer s.state.mu.RUnlock()
@@ -139,9 +138,8 @@ func (s *Service) Verifier(cluster string) (*podtoken.Verifier, bool) {
 	return c.keys.pods, true
 }
 
-// IssuerKeys are the keys of the cluster whose tokens have that issuer, for whoever takes tokens other
-// than those of Pod Identity; false if there is no such cluster. Of clusters that share an issuer they
-// are those of the first one by name.
+// IssuerKeys returns the keys of the cluster whose tokens have that issuer, for tokens other than those of Pod Identity;
+// false if there is no such cluster. If clusters share an issuer, the first one by name counts.
 func (s *Service) IssuerKeys(issuer string) (*oidc.Keys, bool) {
 	s.state.mu.RLock()
 	defer s.state.mu.RUnlock()
@@ -157,7 +155,7 @@ func (s *Service) IssuerKeys(issuer string) (*oidc.Keys, bool) {
 	return found.keys.all, true
 }
 
-// clusterKeys verify the tokens of a cluster: those of pods for Pod Identity, and all others.
+// clusterKeys verify the tokens of a cluster: the pods' tokens for Pod Identity, and all others.
 type clusterKeys struct {
 	pods *podtoken.Verifier
 	all  *oidc.Keys
@@ -173,7 +171,7 @@ func readKeys(issuer string, jwks []byte) (clusterKeys, error) {
 }
 
 func (s *Service) listClusters(r *http.Request) (any, error) {
-	// The action has no resource type; the resource is what AWS names in its refusals.
+	// The action has no resource type. The resource is the one that AWS names in its refusals.
 	if err := s.authorize(r.Context(), "eks:ListClusters", s.ClusterARN("*"), nil); err != nil {
 		return nil, err
 	}

@@ -38,7 +38,7 @@ func TestDescribeCluster(t *testing.T) {
 	}
 }
 
-// TestClusterOfWhichLittleIsKnown: what is not known is left out, not empty.
+// TestClusterOfWhichLittleIsKnown: a field whose value is not known is left out, and not empty.
 func TestClusterOfWhichLittleIsKnown(t *testing.T) {
 	f := newFixture(t)
 	if err := f.service.RegisterCluster(Cluster{Name: "green", Issuer: "i", JWKS: jwks(), ServiceCIDR: "fd00::/108"}); err != nil {

@@ -8,9 +8,8 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/restjson"
 )
 
-// clusterShape is Cluster on the wire
-// (https://docs.aws.amazon.com/eks/latest/APIReference/API_Cluster.html), less what the emulator does not
-// have: encryption, Auto Mode, outposts.
+// clusterShape is Cluster on the wire (https://docs.aws.amazon.com/eks/latest/APIReference/API_Cluster.html), without
+// encryption, Auto Mode and outposts, which the emulator lacks.
 type clusterShape struct {
 	Name                 string               `json:"name"`
 	ARN                  string               `json:"arn"`
@@ -45,7 +44,7 @@ type clusterIdentityShape struct {
 
 type accessShape struct {
 	AuthenticationMode string `json:"authenticationMode"`
-	// CreatorIsAdmin is false for a registered cluster: no IAM principal created it.
+	// CreatorIsAdmin is false for a registered cluster, because no IAM principal created it.
 	CreatorIsAdmin bool `json:"bootstrapClusterCreatorAdminPermissions"`
 }
 
@@ -59,7 +58,7 @@ type networkShape struct {
 	ServiceIPv6 string `json:"serviceIpv6Cidr,omitempty"`
 }
 
-// vpcShape has no VPC for a registered cluster: it is in none.
+// vpcShape has no VPC for a registered cluster, because the cluster is in none.
 type vpcShape struct {
 	VPCID                 string   `json:"vpcId,omitempty"`
 	ClusterGroup          string   `json:"clusterSecurityGroupId,omitempty"`
@@ -106,7 +105,7 @@ func (s *Service) describeCluster(r *http.Request) (any, error) {
 	}{s.shape(c)}, nil
 }
 
-// shape describes what was registered, and for the rest the defaults of EKS.
+// shape describes a cluster by what was registered, and otherwise by EKS's defaults.
 func (s *Service) shape(c *cluster) clusterShape {
 	shape := clusterShape{
 		Name: c.Name, ARN: s.ClusterARN(c.Name), CreatedAt: restjson.Time(c.Created), Version: c.Version, PlatformVersion: "eks.1",
@@ -127,7 +126,7 @@ func (s *Service) shape(c *cluster) clusterShape {
 	return shape
 }
 
-// made says what CreateCluster was asked for, and what became of it.
+// made adds what CreateCluster was asked for, and the result.
 func (shape *clusterShape) made(m *made) {
 	shape.RoleARN, shape.Status, shape.Health = m.RoleARN, string(m.Status), health(m.Issues)
 	shape.AccessConfig = accessShape{AuthenticationMode: m.AuthMode, CreatorIsAdmin: m.CreatorAdmin}

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// FuzzRequests sends bodies and paths to every operation: none may fail as the server's fault, and
-// what is refused changes nothing.
+// FuzzRequests sends bodies and paths to every operation. No request may end in a server's error, and a refused request
+// changes nothing.
 func FuzzRequests(f *testing.F) {
 	const associations = "/clusters/blue/pod-identity-associations"
 	for _, seed := range [][3]string{
@@ -40,7 +40,7 @@ func FuzzRequests(f *testing.F) {
 	}
 	keys := jwks()
 	f.Fuzz(func(t *testing.T, method, target, body string) {
-		// httptest.NewRequest panics on what no HTTP server would let through.
+		// httptest.NewRequest panics on requests that no HTTP server would accept.
 		if strings.ContainsAny(method+target, " \r\n\t") || !strings.HasPrefix(target, "/") || !token(method) {
 			t.Skip("not a request line")
 		}
@@ -71,7 +71,7 @@ func FuzzRequests(f *testing.F) {
 
 const firstID = "a-00000000000000001"
 
-// everything is what the service knows of the cluster blue.
+// everything is all that the service knows of the cluster blue.
 func everything(s *Service) string {
 	c := s.state.clusters["blue"]
 	lines := []string{fmt.Sprint(c.tags)}
@@ -85,7 +85,7 @@ func everything(s *Service) string {
 	return strings.Join(lines, "\n")
 }
 
-// token says whether text can be a method.
+// token says whether text can be an HTTP method.
 func token(text string) bool {
 	return text != "" && strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == ""
 }

@@ -21,34 +21,33 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/restjson"
 )
 
-// servicePrincipal is EKS itself, to which the roles of clusters and nodes are passed.
+// servicePrincipal is EKS itself. The roles of clusters and nodes are passed to it.
 const servicePrincipal = "eks.amazonaws.com"
 
-// Networks is the account's EC2, in which EKS acts by its own role.
+// Networks is the account's EC2, in which EKS acts with its own role.
 type Networks interface {
-	// Network checks subnets and security groups of a cluster, and returns their VPC and zones. The
-	// text of the error is for the caller.
+	// Network checks the subnets and security groups of a cluster, and returns their VPC and zones. The error's text is for
+	// the caller.
 	Network(subnets, groups []string) (vpcID string, zones []string, err error)
-	// JoinCluster makes a cluster's security group and network interfaces, unless they are there.
+	// JoinCluster creates a cluster's security group and network interfaces, unless they exist.
 	JoinCluster(cluster, vpcID string, subnets, groups []string) (groupID string, err error)
 	// LeaveCluster removes them.
 	LeaveCluster(cluster, groupID string) error
-	// LaunchTemplate finds a version of a launch template, by ID or by name. The text of the error is for
-	// the caller.
+	// LaunchTemplate finds a version of a launch template, by ID or by name. The error's text is for the caller.
 	LaunchTemplate(id, name, version string) (LaunchTemplate, error)
-	// SetInstances makes the instances of a node group, by its ARN, those that are wanted: one without an
-	// ID is made. It returns the IDs.
+	// SetInstances makes the instances of a node group, which is given by its ARN, equal to the wanted ones. It creates a
+	// wanted instance without an ID. It returns the IDs.
 	SetInstances(group string, wanted []Instance) ([]string, error)
-	// HasInstanceType says whether the region has a type.
+	// HasInstanceType says whether the region has an instance type.
 	HasInstanceType(name string) bool
 }
 
-// LaunchTemplate is what EKS reads of one.
+// LaunchTemplate is the part of a launch template that EKS reads.
 type LaunchTemplate struct {
 	ID, Name, Version string
 	InstanceType      string
 	SecurityGroups    []string
-	// HopLimit and HTTPTokens are 0 and "" if the template does not say them.
+	// HopLimit and HTTPTokens are 0 and "" if the template does not set them.
 	HopLimit   int
 	HTTPTokens string
 	// Tags of instances.
@@ -67,12 +66,12 @@ type Instance struct {
 	Tags                      map[string]string
 }
 
-// Unbacked is how clusters are that nobody makes.
+// Unbacked describes clusters that no program creates.
 type Unbacked struct {
-	// After is how long a cluster or a node group takes to become ACTIVE, and to go; 0 means 300 ms.
+	// After is how long a cluster or a node group takes to become ACTIVE, and to be deleted; 0 means 300 ms.
 	After time.Duration
-	// Endpoint and CertificateAuthority, in PEM, of an API server for all clusters; "" for a name that
-	// nobody serves.
+	// Endpoint and CertificateAuthority, in PEM, of an API server for all clusters. An empty Endpoint gives each cluster a
+	// host name without a server.
 	Endpoint             string
 	CertificateAuthority []byte
 }
@@ -85,7 +84,7 @@ const (
 	statusActive   status = "ACTIVE"
 	statusDeleting status = "DELETING"
 	statusFailed   status = "FAILED"
-	// Those of a node group.
+	// The values of a node group's status.
 	statusCreateFailed status = "CREATE_FAILED"
 	statusDegraded     status = "DEGRADED"
 	statusDeleteFailed status = "DELETE_FAILED"
@@ -98,7 +97,7 @@ type Issue struct {
 	ResourceIDs []string `json:"resourceIds,omitempty"`
 }
 
-// made is what a cluster has that CreateCluster made, and that a registered one has not.
+// made is the part of a cluster that CreateCluster made. A registered cluster has none.
 type made struct {
 	ID                 string
 	RoleARN, Creator   string
@@ -112,7 +111,7 @@ type made struct {
 	Logging            []string
 	DeletionProtection bool
 	Status             status
-	// Settled is when the status ends by itself; zero when somebody says how it ends.
+	// Settled is when the status ends by itself. It is zero if a report ends it.
 	Settled            time.Time
 	Issues             []Issue
 	Token, Fingerprint string
@@ -143,7 +142,7 @@ type createClusterRequest struct {
 		Mode    string `json:"authenticationMode"`
 		Creator *bool  `json:"bootstrapClusterCreatorAdminPermissions"`
 	} `json:"accessConfig"`
-	// SelfManaged add-ons: nothing runs in a cluster that the emulator has.
+	// SelfManaged asks for the default networking add-ons. The emulator deploys nothing to a cluster.
 	SelfManaged *bool `json:"bootstrapSelfManagedAddons"`
 	Upgrade     struct {
 		SupportType string `json:"supportType"`
@@ -274,7 +273,7 @@ func enabled(logging []logShape) (types []string) {
 	return types
 }
 
-// checkCreateCluster checks what needs nothing but the request, and fills in what it leaves out.
+// checkCreateCluster checks what depends on the request alone, and fills in what the request leaves out.
 func (s *Service) checkCreateCluster(in *createClusterRequest) error {
 	yes, no := true, false
 	if in.Version == "" {
@@ -326,7 +325,7 @@ func (s *Service) checkCreateCluster(in *createClusterRequest) error {
 	return checkRoleARN("roleArn", in.RoleARN, s.options.Account)
 }
 
-// notEmulated refuses by name what EKS has and the emulator has not.
+// notEmulated refuses, by name, features that EKS has and the emulator lacks.
 func notEmulated(what string) error {
 	return invalidParameter("The emulator's EKS does not have %s.", what)
 }
@@ -335,7 +334,7 @@ func invalidRequest(format string, args ...any) error {
 	return restjson.Errorf(codeInvalidRequest, http.StatusBadRequest, format, args...)
 }
 
-// checkNetwork returns the VPC.
+// checkNetwork checks the network of the request and returns its VPC.
 func (s *Service) checkNetwork(subnets, groups []string) (string, error) {
 	if len(subnets) == 0 {
 		return "", invalidParameter("The parameter subnetIds is required.")
@@ -360,8 +359,8 @@ func (s *Service) caller(ctx context.Context) string {
 	return s.options.Caller(ctx)
 }
 
-// creationTags are the tags that something is made with, and the condition keys of the caller's own ones: those
-// that begin with "aws:" are a service's, who makes the request in the caller's name.
+// creationTags are the tags of a new resource, and the condition keys of the caller's own tags. Tags that begin with "aws:"
+// belong to a service that makes the request in the caller's name.
 func (s *Service) creationTags(ctx context.Context, tags map[string]string) (all map[string]string, requested map[string][]string, err error) {
 	own := map[string]string{}
 	all = map[string]string{}
@@ -388,7 +387,7 @@ func (s *Service) deleteCluster(r *http.Request) (any, error) {
 	}
 	switch {
 	case c.made == nil:
-		// No call of AWS made it.
+		// No API call created it.
 		return nil, invalidRequest("The cluster %s was registered through the control API, and goes the same way.", name)
 	case len(c.nodegroups) > 0:
 		return nil, restjson.Errorf(codeInUse, http.StatusConflict, "Cluster has nodegroups attached")
@@ -408,7 +407,7 @@ func (s *Service) deleteCluster(r *http.Request) (any, error) {
 	return clusterAnswer{s.shape(c)}, nil
 }
 
-// schedule sees to it that settle looks at a state again when it ends. The caller holds mu.
+// schedule makes settle look at a state again at the time when it ends. The caller holds mu.
 func (s *Service) schedule(at time.Time) {
 	if at.IsZero() {
 		return
@@ -418,8 +417,8 @@ func (s *Service) schedule(at time.Time) {
 	}
 }
 
-// Settle brings clusters and node groups on whose time has come. The service calls it with each request;
-// others call it so that what follows from it happens without one.
+// Settle advances clusters and node groups whose time has come. The service calls it with each request. Others call it so
+// that the changes happen without a request.
 func (s *Service) Settle() {
 	now := s.options.Now()
 	if next := s.next.Load(); next == 0 || now.UnixNano() < next {
@@ -447,7 +446,7 @@ func (s *Service) Settle() {
 	}
 }
 
-// retry comes again for what could not be written.
+// retry schedules another try for a write that failed.
 func (s *Service) retry(err error) {
 	if err != nil {
 		s.schedule(s.options.Now().Add(time.Second))
@@ -472,7 +471,7 @@ func (s *Service) settleCluster(c *cluster) error {
 	return s.activate(c, observed)
 }
 
-// unusedKeys are a key set whose private key was dropped: no token of the cluster will ever verify.
+// unusedKeys are a key set whose private key was dropped. No token of the cluster can ever be verified with it.
 func unusedKeys() ([]byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -488,7 +487,7 @@ func unusedKeys() ([]byte, error) {
 	}}})
 }
 
-// activate makes a cluster ACTIVE with what was observed of it. The caller holds mu for writing.
+// activate makes a cluster ACTIVE with the data that was observed. The caller holds mu for writing.
 func (s *Service) activate(c *cluster, observed Cluster) error {
 	changed := c.Cluster
 	changed.Endpoint, changed.CertificateAuthority = observed.Endpoint, observed.CertificateAuthority
@@ -516,7 +515,7 @@ func (s *Service) activate(c *cluster, observed Cluster) error {
 	return nil
 }
 
-// forget removes a cluster that is gone. The caller holds mu for writing.
+// forget removes a cluster that was deleted. The caller holds mu for writing.
 func (s *Service) forget(c *cluster) error {
 	if s.options.Networks != nil {
 		if err := s.options.Networks.LeaveCluster(c.Name, c.made.Group); err != nil {
@@ -526,7 +525,7 @@ func (s *Service) forget(c *cluster) error {
 	return s.unregister(c)
 }
 
-// active refuses what only an active cluster can do. The caller holds mu.
+// active refuses a cluster that is not active. The caller holds mu.
 func (c *cluster) active() error {
 	if c.made != nil && c.made.Status != statusActive {
 		return invalidRequest("Cluster '%s' is not in ACTIVE status", c.Name)
@@ -534,7 +533,7 @@ func (c *cluster) active() error {
 	return nil
 }
 
-// saveMade writes what EKS made of a cluster, and lets its time come. The caller holds mu for writing.
+// saveMade writes the part of a cluster that EKS made, and schedules its next change. The caller holds mu for writing.
 func (s *Service) saveMade(c *cluster, m *made) error {
 	changed := *c
 	changed.made = m

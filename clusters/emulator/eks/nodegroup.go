@@ -165,7 +165,7 @@ func (s *Service) createNodegroup(r *http.Request) (any, error) {
 	if !s.options.Backed {
 		g.Settled = now.Add(s.options.Unbacked.After)
 	}
-	// EKS lets the nodes' role in.
+	// EKS gives the nodes' role access.
 	if _, ok := c.access[in.RoleARN]; !ok && c.made.AuthMode != "CONFIG_MAP" {
 		if err := s.putAccess(c, nodeEntry(in.RoleARN, now)); err != nil {
 			return nil, err
@@ -177,7 +177,7 @@ func (s *Service) createNodegroup(r *http.Request) (any, error) {
 	return nodegroupAnswer{s.nodegroupShape(c.nodegroups[g.Name])}, nil
 }
 
-// checkCreateNodegroup checks what needs nothing but the request, and fills in what it leaves out.
+// checkCreateNodegroup checks what depends on the request alone, and fills in what the request leaves out.
 func (s *Service) checkCreateNodegroup(in *createNodegroupRequest) error {
 	if in.Scaling == nil {
 		in.Scaling = &scalingShape{1, 2, 2}
@@ -234,7 +234,7 @@ func (s *Service) nodeTemplate(in *templateShape) (*LaunchTemplate, error) {
 	return &found, nil
 }
 
-// putNodegroup writes a node group, and lets its time come. The caller holds mu for writing.
+// putNodegroup writes a node group, and schedules its next change. The caller holds mu for writing.
 func (s *Service) putNodegroup(c *cluster, g nodegroup) error {
 	if err := s.put(recordKey(nodegroupRecords, g.Cluster, g.Name), g); err != nil {
 		return err
@@ -259,7 +259,7 @@ func (s *Service) removeNodegroup(c *cluster, g *nodegroup) error {
 	return nil
 }
 
-// settleNodegroup brings on a node group whose time has come. The caller holds mu for writing.
+// settleNodegroup advances a node group whose time has come. The caller holds mu for writing.
 func (s *Service) settleNodegroup(c *cluster, g *nodegroup, now time.Time) error {
 	switch {
 	case g.Settled.IsZero() || now.Before(g.Settled):
@@ -271,13 +271,13 @@ func (s *Service) settleNodegroup(c *cluster, g *nodegroup, now time.Time) error
 	return s.activateNodegroup(c, g, wanted, nil)
 }
 
-// activateNodegroup makes a node group ACTIVE, or DEGRADED if it has issues, with its instances. What
-// they leave out of themselves is the node group's. The caller holds mu for writing.
+// activateNodegroup makes a node group ACTIVE with its instances, or DEGRADED if it has issues. Values that an instance
+// leaves out are the node group's. The caller holds mu for writing.
 func (s *Service) activateNodegroup(c *cluster, g *nodegroup, instances []Instance, issues []Issue) error {
 	changed := *g
 	if s.options.Networks != nil {
 		for n := range instances {
-			// An instance stays what it is: its hop limit may have been changed since.
+			// An existing instance stays as it is, because its hop limit may have been changed.
 			if n < len(g.Instances) && instances[n].ID == "" {
 				instances[n].ID = g.Instances[n]
 			}
@@ -298,7 +298,7 @@ func (s *Service) activateNodegroup(c *cluster, g *nodegroup, instances []Instan
 	return s.putNodegroup(c, changed)
 }
 
-// defaultHopLimit is that of instances that nothing else is said of. EKS's own templates say 2
+// defaultHopLimit is for instances whose launch template sets none. EKS's own templates say 2
 // (https://docs.aws.amazon.com/eks/latest/userguide/launch-templates.html).
 const defaultHopLimit = 2
 
@@ -328,7 +328,7 @@ func (s *Service) nodeInstance(c *cluster, g *nodegroup, n int, in Instance) Ins
 	return in
 }
 
-// profileARN is that of the instance profile that EKS makes for a node group, named after the group's ID.
+// profileARN is the ARN of the instance profile that EKS creates for a node group. It is named after the group's ID.
 func (s *Service) profileARN(g *nodegroup) string {
 	return "arn:aws:iam::" + s.options.Account + ":instance-profile/eks-" + g.ID
 }
@@ -397,7 +397,7 @@ func (s *Service) nodegroupShape(g *nodegroup) nodegroupShape {
 	return shape
 }
 
-// nodegroup finds that of the path. The caller holds mu.
+// nodegroup finds the node group of the path. The caller holds mu.
 func (s *Service) nodegroup(r *http.Request) (*cluster, *nodegroup, error) {
 	c, err := s.state.cluster(r.PathValue("clusterName"))
 	if err != nil {
@@ -410,8 +410,8 @@ func (s *Service) nodegroup(r *http.Request) (*cluster, *nodegroup, error) {
 	return nil, nil, restjson.Errorf(codeNotFound, http.StatusNotFound, "No node group found for name: %s.", name)
 }
 
-// authorizeNodegroup decides about the node group in the path. The ARN of one that does not exist has *
-// for its ID.
+// authorizeNodegroup decides about the node group in the path. The ARN of a node group that does not exist has * for its
+// ID.
 func (s *Service) authorizeNodegroup(r *http.Request, action string) error {
 	keys := map[string][]string{}
 	arn := s.nodegroupARN(r.PathValue("clusterName"), r.PathValue("nodegroupName"), "*")
@@ -486,7 +486,7 @@ func (s *Service) deleteNodegroup(r *http.Request) (any, error) {
 	return nodegroupAnswer{s.nodegroupShape(c.nodegroups[g.Name])}, nil
 }
 
-// listFargateProfiles: there are none.
+// listFargateProfiles returns none: the emulator has none.
 func (s *Service) listFargateProfiles(r *http.Request) (any, error) {
 	name := r.PathValue("clusterName")
 	if err := s.authorize(r.Context(), "eks:ListFargateProfiles", s.ClusterARN(name), s.clusterTags(name, nil)); err != nil {

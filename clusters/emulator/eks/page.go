@@ -15,12 +15,12 @@ import (
 
 const (
 	maxPage = 100
-	// macSize is what of a MAC goes into a token: 128 bits.
+	// macSize is how much of a MAC is in a token: 128 bits.
 	macSize = 16
 )
 
-// pages makes and checks the tokens that lead from one page of a list to the next. A token belongs
-// to the list it came from, filters included, and to this process.
+// pages makes and checks the tokens that lead from one page of a list to the next. A token is valid only for the list that
+// returned it, with the same filters, and in this process.
 type pages struct{ key []byte }
 
 func newPages() pages {
@@ -30,7 +30,7 @@ func newPages() pages {
 	return pages{key}
 }
 
-// mac is of the list that the request asks for and the last item that was seen of it.
+// mac covers the list that the request asks for and the last item of the page.
 func (p pages) mac(r *http.Request, seen string) []byte {
 	filters := url.Values{}
 	for name, values := range r.URL.Query() {
@@ -39,7 +39,7 @@ func (p pages) mac(r *http.Request, seen string) []byte {
 		}
 	}
 	mac := hmac.New(sha256.New, p.key)
-	// Writing to a hash never fails. A query has no NUL, and a path that is not clean no operation.
+	// Writing to a hash never fails. A query has no NUL, and a path that is not clean has no operation.
 	_, _ = mac.Write([]byte(r.URL.EscapedPath() + "?" + filters.Encode() + "\x00" + seen))
 	return mac.Sum(nil)[:macSize]
 }
@@ -48,21 +48,21 @@ func (p pages) token(r *http.Request, seen string) string {
 	return base64.RawURLEncoding.EncodeToString(append(p.mac(r, seen), seen...))
 }
 
-// seen is what the token was made of; false for a token that was not made for the request's list.
+// seen returns the content of the token; false for a token that was not made for the request's list.
 func (p pages) seen(r *http.Request, token string) (string, bool) {
 	data, err := base64.RawURLEncoding.DecodeString(token)
 	if err != nil || len(data) <= macSize {
 		return "", false
 	}
 	seen := string(data[macSize:])
-	// As a text: there is more than one for the same data.
+	// The texts are compared, because the same data has more than one text.
 	return seen, hmac.Equal([]byte(token), []byte(p.token(r, seen)))
 }
 
 // page is what maxResults and nextToken ask for.
 type page struct {
 	limit int
-	// after is the key of the last item that was seen; "" before the first.
+	// after is the key of the last item of the page before; "" for the first page.
 	after string
 }
 
@@ -83,8 +83,8 @@ func (p pages) page(r *http.Request) (page, error) {
 	return asked, nil
 }
 
-// paginate sorts items by key and cuts the page that maxResults and nextToken ask for out of them. The
-// token holds the key of the last item seen, so items that come and go between two pages shift nothing.
+// paginate sorts items by key and cuts the page that maxResults and nextToken ask for out of them. The token holds the key
+// of the last item. So items that are added or removed between two pages do not shift the pages.
 func paginate[T any](p pages, r *http.Request, items []T, key func(T) string) (found []T, next *string, err error) {
 	asked, err := p.page(r)
 	if err != nil {

@@ -60,7 +60,7 @@ func TestNextToken(t *testing.T) {
 			}
 		})
 	}
-	// A service that starts anew has other tokens.
+	// A new service has other tokens.
 	if _, ok := newPages().seen(httptest.NewRequest("GET", path, nil), all); ok {
 		t.Error("another process took the token")
 	}

@@ -65,8 +65,8 @@ func (f *fixture) seen(t *testing.T) string {
 	return strings.Join(append(lines, f.owners(t)), "\n")
 }
 
-// TestOrphansAreFreed: a process that ended while it made an add-on left an association of it. After
-// the restart it can be deleted; that of an add-on which is there cannot.
+// TestOrphansAreFreed: a process ended while it created an add-on, and left an association of it. After the restart that
+// association can be deleted. The association of an existing add-on cannot.
 func TestOrphansAreFreed(t *testing.T) {
 	kept := &flaky{records: map[string][]byte{}}
 	f := newFixtureWith(t, Options{Table: kept})
@@ -90,8 +90,8 @@ func TestOrphansAreFreed(t *testing.T) {
 	}
 }
 
-// TestOneFailedWriteOfSeveral: a change of an add-on writes several records. Whichever of them cannot
-// be written, the answer is 500, nothing that clients see has changed, and a restart finds the same.
+// TestOneFailedWriteOfSeveral: a change of an add-on writes several records. If one of the writes fails, the answer is 500,
+// clients see no change, and a restart finds the same state.
 func TestOneFailedWriteOfSeveral(t *testing.T) {
 	encode := func(v any) string {
 		data, err := json.Marshal(v)

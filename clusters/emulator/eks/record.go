@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Records are kept under KIND/CLUSTER, those of things in a cluster under KIND/CLUSTER/ID.
+// Records are kept under KIND/CLUSTER. Records of things in a cluster are kept under KIND/CLUSTER/ID.
 const (
 	clusterRecords     = "cluster"
 	associationRecords = "association"
@@ -26,7 +26,7 @@ type clusterRecord struct {
 	Services string            `json:"services,omitempty"`
 	Addons   []string          `json:"addons,omitempty"`
 	Tags     map[string]string `json:"tags,omitempty"`
-	// Made is what CreateCluster was asked for; registered clusters have none.
+	// Made has what CreateCluster was asked for. It is nil for a registered cluster.
 	Made   *made                  `json:"made,omitempty"`
 	Access map[string]accessEntry `json:"access,omitempty"`
 }
@@ -54,8 +54,7 @@ type associationRecord struct {
 
 func recordKey(parts ...string) string { return strings.Join(parts, "/") }
 
-// put writes a record. Changes call it before they change memory, so that a failed write changes
-// nothing.
+// put writes a record. Callers write before they change memory, so that a failed write changes nothing.
 func (s *Service) put(key string, record any) error {
 	value, err := json.Marshal(record)
 	if err != nil {
@@ -88,7 +87,7 @@ func (s *Service) putAssociation(a *Association) error {
 
 func associationKey(a *Association) string { return recordKey(associationRecords, a.Cluster, a.ID) }
 
-// load reads all records into an empty state. Clusters come first: what is in them needs them.
+// load reads all records into an empty state. It reads clusters first, because their content refers to them.
 func (s *Service) load() error {
 	for _, read := range []func(kind, key string, value []byte) error{s.loadCluster, s.loadContent} {
 		err := s.options.Table.Each(func(key string, value []byte) error {
@@ -108,8 +107,8 @@ func (s *Service) load() error {
 	return nil
 }
 
-// freeOrphans lets go of associations whose add-on is not there. A process that ended between the
-// writes of one change leaves them, and as long as they are owned they cannot be deleted.
+// freeOrphans releases associations whose add-on does not exist. A process that ended between the writes of one change
+// leaves them. An owned association could not be deleted.
 func (s *Service) freeOrphans(c *cluster) {
 	owners := map[string]bool{}
 	for _, a := range c.addons {
@@ -132,7 +131,7 @@ func (s *Service) loadCluster(kind, _ string, value []byte) error {
 	}
 	var keys clusterKeys
 	if r.Made == nil || r.Issuer != "" {
-		// One that EKS made has no issuer before it is ACTIVE.
+		// A cluster that EKS made has no issuer before it is ACTIVE.
 		var err error
 		if keys, err = readKeys(r.Issuer, r.JWKS); err != nil {
 			return err
@@ -154,7 +153,7 @@ func (s *Service) loadCluster(kind, _ string, value []byte) error {
 	return nil
 }
 
-// loadContent reads what is in clusters.
+// loadContent reads the content of clusters.
 func (s *Service) loadContent(kind, _ string, value []byte) error {
 	switch kind {
 	case clusterRecords:

@@ -86,7 +86,7 @@ func TestRestartFindsClustersAndAssociations(t *testing.T) {
 	if again, err := f.client.CreatePodIdentityAssociation(t.Context(), input); err != nil || *again.Association.AssociationId != *made.Association.AssociationId {
 		t.Errorf("same request: %v", err)
 	}
-	// New ones come after the old ones.
+	// New updates come after the old ones.
 	f.create(t, "default", "fourth")
 	list, err := f.client.ListPodIdentityAssociations(t.Context(), &awseks.ListPodIdentityAssociationsInput{ClusterName: aws.String("blue")})
 	if err != nil {
@@ -101,7 +101,7 @@ func TestRestartFindsClustersAndAssociations(t *testing.T) {
 	}
 }
 
-// table is a Table of one kind of record that fails on demand.
+// table is a Table of one kind of record that fails when a test asks for it.
 type table struct {
 	fail    bool
 	records [][2]string

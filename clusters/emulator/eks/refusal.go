@@ -18,7 +18,7 @@ const (
 	codeAccessDenied     = "AccessDeniedException"
 	codeServer           = "ServerException"
 
-	// Those of operations on tags.
+	// Error codes of operations on tags.
 	codeBadRequest  = "BadRequestException"
 	codeTagNotFound = "NotFoundException"
 )
@@ -27,15 +27,15 @@ func invalidParameter(format string, args ...any) *restjson.Error {
 	return restjson.Errorf(codeInvalidParameter, http.StatusBadRequest, format, args...)
 }
 
-// about adds the members that say what a refusal is about, to the errors that have them in
-// https://docs.aws.amazon.com/eks/latest/APIReference/: the cluster and the add-on of the path.
+// about adds the members that name the refusal's cluster and add-on, which are those of the path, to the errors that have
+// such members in https://docs.aws.amazon.com/eks/latest/APIReference/.
 func about(r *http.Request, err error) error {
 	if fault, ok := errors.AsType[*faults.Error](err); ok {
 		err = restjson.Errorf(fault.Code, fault.Status, "%s", fault.Message)
 	}
 	refusal, ok := errors.AsType[*restjson.Error](err)
 	if !ok {
-		// The text of an unexpected error is not for callers.
+		// The text of an unexpected error is not shown to callers.
 		refusal = restjson.Errorf(codeServer, http.StatusInternalServerError, "Internal error.")
 	}
 	switch refusal.Code {

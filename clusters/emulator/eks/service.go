@@ -1,8 +1,8 @@
-// Package eks is the part of the EKS API that Pod Identity and eksctl need: clusters, node groups, access
-// entries, pod identity associations and add-ons. It keeps what is wanted and what is; clusters and nodes
-// are made by somebody else, who reports, or by nobody: then they become ACTIVE by themselves. Wire forms, codes and limits are those of
-// https://docs.aws.amazon.com/eks/latest/APIReference/; what the reference leaves open is marked
-// in comments with what was chosen.
+// Package eks is the part of the EKS API that Pod Identity and eksctl need: clusters, node groups, access entries, pod
+// identity associations and add-ons. It keeps the wanted and the observed state. Another program may create the clusters
+// and nodes and report on them. Without such a program they become ACTIVE by themselves. Wire forms, codes and limits are
+// those of https://docs.aws.amazon.com/eks/latest/APIReference/; where the reference leaves something open, a comment names
+// the choice.
 package eks
 
 import (
@@ -25,14 +25,14 @@ import (
 // Principal is the service that assumes the roles of associations.
 const Principal = "pods.eks.amazonaws.com"
 
-// Authorizer decides about the caller of a request, whom it finds in the context.
+// Authorizer decides about the caller of a request. It finds the caller in the context.
 type Authorizer interface {
-	// Authorize returns nil, or an error whose text may be shown to the caller. keys are the
-	// condition keys that the action adds to those of every request.
+	// Authorize returns nil, or an error whose text may be shown to the caller. keys are the condition keys of this action,
+	// besides those of every request.
 	Authorize(ctx context.Context, action, resource string, keys map[string][]string) error
 }
 
-// ErrNoRole and ErrTrust are what Roles finds wrong with a role.
+// ErrNoRole and ErrTrust are the errors that Roles returns for a role.
 var (
 	ErrNoRole = errors.New("role does not exist")
 	ErrTrust  = errors.New("role does not trust " + Principal)
@@ -40,10 +40,10 @@ var (
 
 // Roles knows the roles of the account and the grammar of policies.
 type Roles interface {
-	// CheckTrust returns ErrNoRole, ErrTrust or nil. Conditions of the trust policy are not
-	// looked at: they depend on a session that does not exist yet.
+	// CheckTrust returns ErrNoRole, ErrTrust or nil. It does not check the conditions of the trust policy, because they
+	// depend on a session that does not exist yet.
 	CheckTrust(ctx context.Context, roleARN string) error
-	// CheckSessionPolicy says what is wrong with a policy document, for its author.
+	// CheckSessionPolicy returns what is wrong with a policy document, in words for its author.
 	CheckSessionPolicy(document string) error
 	// CheckRole returns ErrNoRole, or an error that says that the role does not trust the service.
 	CheckRole(ctx context.Context, roleARN, service string) error
@@ -57,18 +57,18 @@ type Options struct {
 	Roles           Roles
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
-	// AssociationLimit is the number of associations a cluster may have, to begin with; 0 means 5000,
-	// as https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html has it.
+	// AssociationLimit is the number of associations that a cluster may have at first; 0 means 5000
+	// (https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html).
 	AssociationLimit int
-	// Networks is nil if what clusters are given of a network is taken as it is.
+	// Networks checks the networks of clusters. If it is nil, they are accepted unchecked.
 	Networks Networks
-	// Caller is the ARN of the IAM user or role whose request it is; nil means the account's root.
+	// Caller returns the ARN of the IAM user or role that made the request; nil means the account's root.
 	Caller func(ctx context.Context) string
-	// Internal reports a caller that it is an AWS service, which alone may set tags whose keys begin
-	// with "aws:"; nil means that none is.
+	// Internal says whether the caller is an AWS service. Only a service may set tags whose keys begin with "aws:". nil
+	// means that no caller is one.
 	Internal func(ctx context.Context) bool
-	// Backed says that somebody makes the clusters that are wanted, and says what became of them.
-	// Otherwise they become what they are to be by themselves, as Unbacked says.
+	// Backed says that another program creates the wanted clusters and reports on them. Otherwise they reach their state by
+	// themselves, as Unbacked says.
 	Backed   bool
 	Unbacked Unbacked
 	// Table keeps clusters and what is in them; nil keeps them in memory only.
@@ -81,11 +81,11 @@ type Service struct {
 	mux     *http.ServeMux
 	pages   pages
 	state   state
-	// next is when Settle has something to do, in nanoseconds of the epoch; 0 for nothing.
+	// next is the time of Settle's next work, in nanoseconds of the epoch; 0 for none.
 	next atomic.Int64
 }
 
-// New makes a service that knows what its table does.
+// New makes a service with the content of its table.
 func New(options Options) (*Service, error) {
 	if options.Now == nil {
 		options.Now = time.Now
@@ -109,7 +109,7 @@ func New(options Options) (*Service, error) {
 	return s, nil
 }
 
-// route leads to an operation, which returns what to answer.
+// route leads to an operation, which returns the answer.
 type route struct {
 	pattern, operation string
 	do                 func(*http.Request) (any, error)
@@ -196,7 +196,7 @@ func serve(r *http.Request, route route) (any, error) {
 
 // ServeHTTP answers a request whose signature was verified.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	// The multiplexer would redirect an unclean path; no AWS service does.
+	// The multiplexer would redirect an unclean path. No AWS service does that.
 	if path.Clean(r.URL.Path) != r.URL.Path {
 		unknownOperation(w, r)
 		return

@@ -29,7 +29,7 @@ const (
 
 var created = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// rights allows what it does not list. It implements Authorizer.
+// rights allows every action that it does not list. It implements Authorizer.
 type rights struct {
 	denied map[string]bool
 	asked  []string
@@ -100,7 +100,7 @@ func newFixture(t testing.TB) *fixture {
 	return f
 }
 
-// newFixtureWith sets the options that all tests have in common.
+// newFixtureWith sets the options that all tests share.
 func newFixtureWith(t testing.TB, options Options) *fixture {
 	t.Helper()
 	f := &fixture{rights: &rights{}, now: created}
@@ -169,8 +169,8 @@ func TestRefusals(t *testing.T) {
 		}
 		return string(data)
 	}
-	// Codes and status: https://docs.aws.amazon.com/eks/latest/APIReference/API_CreatePodIdentityAssociation.html
-	// and its siblings; rows with ASC are of the requirement catalogue.
+	// Codes and status: https://docs.aws.amazon.com/eks/latest/APIReference/API_CreatePodIdentityAssociation.html and the
+	// pages of the other operations. Rows with ASC are of the requirement catalogue.
 	tests := []struct {
 		name, method, path, body string
 		status                   int
@@ -233,7 +233,7 @@ func TestAuthorization(t *testing.T) {
 	body := `{"namespace":"default","serviceAccount":"app","roleArn":"` + good + `","tags":{"team":"a"}}`
 	// Resource types: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelastickubernetesservice.html
 	tests := []struct{ action, resource, method, path, body string }{
-		// Refusals that users quote name it: "eks:ListClusters on resource: arn:aws:eks:…:cluster/*".
+		// Users quote refusals with this resource: "eks:ListClusters on resource: arn:aws:eks:…:cluster/*".
 		{"eks:ListClusters", "arn:aws:eks:us-west-2:123456789012:cluster/*", "GET", "/clusters", ""},
 		{"eks:DescribeCluster", blueARN, "GET", "/clusters/blue", ""},
 		{"eks:CreatePodIdentityAssociation", blueARN, "POST", path, body},

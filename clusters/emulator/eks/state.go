@@ -20,29 +20,29 @@ type Association struct {
 	Cluster, Namespace, ServiceAccount string
 	ARN, ID                            string
 	RoleARN                            string
-	// TargetRoleARN and ExternalID are empty without role chaining.
+	// TargetRoleARN and ExternalID are empty without a target role.
 	TargetRoleARN, ExternalID string
 	DisableSessionTags        bool
 	// Policy is the session policy; empty for none.
 	Policy            string
 	Tags              map[string]string
 	Created, Modified time.Time
-	// OwnerARN is the add-on's that the association belongs to; empty for none.
+	// OwnerARN is the ARN of the add-on that owns the association; empty for none.
 	OwnerARN string
 
 	// seq orders associations by their creation.
 	seq uint64
-	// token and fingerprint belong to the request that created it, the others to its last update.
+	// token and fingerprint are those of the request that created it. The other two are those of its last update.
 	token, fingerprint             string
 	updateToken, updateFingerprint string
 }
 
-// identity is who an association is for.
+// identity is the service account of an association.
 type identity struct{ namespace, serviceAccount string }
 
-// state is everything the service remembers.
+// state is all that the service keeps.
 type state struct {
-	// boot makes revisions of this process differ from those of one before it.
+	// boot makes revisions of this process differ from those of an earlier one.
 	boot string
 
 	mu       sync.RWMutex
@@ -50,7 +50,7 @@ type state struct {
 	clusters map[string]*cluster
 	// associationLimit of a cluster.
 	associationLimit int
-	// wanted counts changes of what is wanted of clusters; wantedNews is closed by the next one.
+	// wanted counts changes of the wanted state of clusters. The next change closes wantedNews.
 	wanted     uint64
 	wantedNews chan struct{}
 }
@@ -60,20 +60,20 @@ type cluster struct {
 	keys clusterKeys
 	// made is nil for a cluster that was registered.
 	made *made
-	// access entries by principal, and node groups by name.
+	// access has the access entries by principal, and nodegroups the node groups by name.
 	access     map[string]accessEntry
 	nodegroups map[string]*nodegroup
 	tags       map[string]string
 	byID       map[string]*Association
 	byPod      map[identity]*Association
-	// bySeq has the associations in the order of their creation, which is that of lists: a page costs what is
-	// on it.
+	// bySeq has the associations in the order of their creation, which is the order of lists. So the cost of a page depends
+	// on the page alone.
 	bySeq btree.Map[uint64, *Association]
 	// byToken has the associations that were created with a client request token.
 	byToken map[string]*Association
-	// addons by name; those that are gone stay until the name is used again.
+	// addons by name. A deleted add-on stays until the name is used again.
 	addons map[string]*addon
-	// revision counts changes of the set of identities; changed is closed by the next one.
+	// revision counts changes of the set of identities. The next change closes changed.
 	revision uint64
 	changed  chan struct{}
 }
@@ -96,7 +96,7 @@ func newCluster(c Cluster, keys clusterKeys) *cluster {
 	}
 }
 
-// cluster finds a cluster or the API's error. The caller holds mu.
+// cluster finds a cluster, or returns the API's error. The caller holds mu.
 func (st *state) cluster(name string) (*cluster, error) {
 	if c, ok := st.clusters[name]; ok {
 		return c, nil
@@ -104,7 +104,7 @@ func (st *state) cluster(name string) (*cluster, error) {
 	return nil, restjson.Errorf(codeNotFound, http.StatusNotFound, "No cluster found for name: %s.", name)
 }
 
-// made counts the clusters that EKS made: registered ones do not count for its quota. The caller holds mu.
+// made counts the clusters that EKS made. Registered clusters do not count against its quota. The caller holds mu.
 func (st *state) made() (n int) {
 	for _, c := range st.clusters {
 		if c.made != nil {
@@ -114,7 +114,7 @@ func (st *state) made() (n int) {
 	return n
 }
 
-// association finds an association or the API's error. The caller holds the state's mu.
+// association finds an association, or returns the API's error. The caller holds the state's mu.
 func (c *cluster) association(id string) (*Association, error) {
 	if a, ok := c.byID[id]; ok {
 		return a, nil
@@ -123,7 +123,7 @@ func (c *cluster) association(id string) (*Association, error) {
 		"No pod identity association found for id %s in cluster %s.", id, c.Name)
 }
 
-// add and remove keep the indexes and wake who waits. The caller holds the state's mu for writing.
+// add and remove keep the indexes and end waits. The caller holds the state's mu for writing.
 func (c *cluster) add(a *Association) {
 	c.byID[a.ID] = a
 	c.bySeq.Set(a.seq, a)
@@ -155,7 +155,7 @@ func (s *Service) AssociationLimit() int {
 	return s.state.associationLimit
 }
 
-// SetAssociationLimit changes it; associations beyond a smaller one stay.
+// SetAssociationLimit changes it. Associations above a smaller limit stay.
 func (s *Service) SetAssociationLimit(limit int) error {
 	if limit < 1 || limit > maxAssociationLimit {
 		return fmt.Errorf("limit of %d associations: must be 1 to %d", limit, maxAssociationLimit)
@@ -166,7 +166,7 @@ func (s *Service) SetAssociationLimit(limit int) error {
 	return nil
 }
 
-// maxAssociationLimit bounds what the emulator may have to keep.
+// maxAssociationLimit bounds the memory that associations can take.
 const maxAssociationLimit = 100_000
 
 // Association returns the association of a service account; false if there is none.
@@ -187,9 +187,9 @@ func (s *Service) Association(cluster, namespace, serviceAccount string) (Associ
 // Identity is a service account that has an association.
 type Identity struct{ Namespace, ServiceAccount string }
 
-// Identities returns the service accounts of a cluster that have associations, sorted, and the
-// revision of that set. If after is the current revision it first waits for another one; when ctx
-// ends it returns what there is. Any other after is answered at once.
+// Identities returns the service accounts of a cluster that have associations, sorted, and the revision of that set. If
+// after is the current revision, it first waits for another one. When ctx ends, it returns the current set. Any other value
+// of after is answered at once.
 func (s *Service) Identities(ctx context.Context, cluster, after string) (revision string, identities []Identity, err error) {
 	for {
 		s.state.mu.RLock()
@@ -221,7 +221,7 @@ func (s *Service) Identities(ctx context.Context, cluster, after string) (revisi
 	}
 }
 
-// Clusters are the registered clusters, without those that EKS made, in no order.
+// Clusters returns the registered clusters, without those that EKS made, in no order.
 func (s *Service) Clusters() []Cluster {
 	s.state.mu.RLock()
 	defer s.state.mu.RUnlock()
@@ -234,7 +234,7 @@ func (s *Service) Clusters() []Cluster {
 	return clusters
 }
 
-// Close lets all who wait for identities go, with what there is: another service takes over.
+// Close ends all waits for identities with the current set, because another service takes over.
 func (s *Service) Close() {
 	s.state.mu.Lock()
 	defer s.state.mu.Unlock()

@@ -13,17 +13,17 @@ import (
 // tagged is a resource that has tags.
 type tagged struct {
 	tags map[string]string
-	// save writes the resource's record with other tags, then takes them over.
+	// save writes the resource's record with other tags, and then sets them.
 	save func(tags map[string]string) error
 }
 
-// tagged finds the resource of an ARN, for as long as the caller holds mu.
+// tagged finds the resource of an ARN. The result is valid while the caller holds mu.
 func (s *Service) tagged(arn string) (tagged, error) {
 	parts := strings.SplitN(arn, ":", 6)
 	if len(parts) < 6 || parts[0] != "arn" || parts[2] != "eks" {
 		return tagged{}, badRequest("The resourceArn is not the ARN of an Amazon EKS resource.")
 	}
-	// Resources elsewhere are not known here: what comes after the account is not looked at.
+	// Resources of other regions or accounts are unknown, so the rest of the ARN is not read.
 	name := strings.Split(parts[5], "/")
 	switch {
 	case parts[1] != "aws" || parts[3] != s.options.Region || parts[4] != s.options.Account:
@@ -76,7 +76,7 @@ func (s *Service) tagCluster(c *cluster, tags map[string]string) error {
 	return nil
 }
 
-// tagAssociation leaves the time of the last change: a tag is not the association's.
+// tagAssociation does not change the time of the last change: tags are not part of the association's content.
 func (s *Service) tagAssociation(a *Association, tags map[string]string) error {
 	changed := *a
 	changed.Tags = tags
@@ -105,7 +105,7 @@ func (s *Service) tagResource(r *http.Request) (any, error) {
 			return err
 		}
 		maps.Copy(tags, in.Tags)
-		// Those of a service are not the caller's, and are not counted.
+		// A service's tags are not the caller's, and do not count.
 		own := maps.Clone(tags)
 		maps.DeleteFunc(own, func(key, _ string) bool { return strings.HasPrefix(key, "aws:") })
 		return asBadRequest(checkTags(own))
@@ -156,7 +156,7 @@ func (s *Service) listTagsForResource(r *http.Request) (any, error) {
 	}{tags}, nil
 }
 
-// changeTags lets change work on a copy of the tags of the path's resource.
+// changeTags runs change on a copy of the tags of the path's resource.
 func (s *Service) changeTags(r *http.Request, change func(tags map[string]string) error) error {
 	s.state.mu.Lock()
 	defer s.state.mu.Unlock()
@@ -172,7 +172,7 @@ func (s *Service) changeTags(r *http.Request, change func(tags map[string]string
 	return resource.save(tags)
 }
 
-// authorizeTags decides about the resource in the path, with its tags as condition keys besides keys.
+// authorizeTags decides about the resource in the path. Its tags are condition keys, besides keys.
 func (s *Service) authorizeTags(r *http.Request, action string, keys map[string][]string) error {
 	arn, all := r.PathValue("resourceArn"), map[string][]string{}
 	maps.Copy(all, keys)
@@ -188,7 +188,7 @@ func badRequest(format string, args ...any) error {
 	return restjson.Errorf(codeBadRequest, http.StatusBadRequest, format, args...)
 }
 
-// asBadRequest: operations on tags have errors of their own
+// asBadRequest turns an error into that of an operation on tags, which has other codes
 // (https://docs.aws.amazon.com/eks/latest/APIReference/API_TagResource.html).
 func asBadRequest(err error) error {
 	if refusal, ok := errors.AsType[*restjson.Error](err); ok {
@@ -197,10 +197,10 @@ func asBadRequest(err error) error {
 	return err
 }
 
-// authorizeCreation decides about the action that makes a resource in the path's cluster and, where it
-// is made with tags, about tagging what will have that ARN. Seen with eksctl, whose associations have
-// tags (https://github.com/aws/karpenter-provider-aws/pull/5544); CloudFormation's schema of
-// AWS::EKS::Addon asks the same of an add-on that is made with tags.
+// authorizeCreation decides about the action that creates a resource in the path's cluster. If the resource is created with
+// tags, it also decides about tagging a resource of that ARN. eksctl, whose associations have tags, shows this
+// (https://github.com/aws/karpenter-provider-aws/pull/5544). CloudFormation's schema of AWS::EKS::Addon requires the same
+// for an add-on that is created with tags.
 func (s *Service) authorizeCreation(r *http.Request, action, arn string, tags map[string]string) error {
 	cluster, requested := r.PathValue("clusterName"), requestTags(tags)
 	err := s.authorize(r.Context(), action, s.ClusterARN(cluster), s.clusterTags(cluster, requested))
@@ -210,7 +210,7 @@ func (s *Service) authorizeCreation(r *http.Request, action, arn string, tags ma
 	return s.authorize(r.Context(), "eks:TagResource", arn, requested)
 }
 
-// requestTags are the condition keys of tags that a request gives.
+// requestTags are the condition keys of the tags in a request.
 func requestTags(tags map[string]string) map[string][]string {
 	keys := map[string][]string{}
 	for key, value := range tags {
@@ -228,7 +228,7 @@ func addResourceTags(keys map[string][]string, tags map[string]string) {
 	}
 }
 
-// clusterTags are keys with the condition keys of the cluster's tags. The caller does not hold mu.
+// clusterTags adds the condition keys of the cluster's tags to keys. The caller does not hold mu.
 func (s *Service) clusterTags(name string, keys map[string][]string) map[string][]string {
 	all := maps.Clone(keys)
 	if all == nil {

@@ -91,8 +91,8 @@ func TestTagsOfResources(t *testing.T) {
 	}
 }
 
-// TestTagRefusals: errors of https://docs.aws.amazon.com/eks/latest/APIReference/API_TagResource.html
-// and its siblings.
+// TestTagRefusals: errors of https://docs.aws.amazon.com/eks/latest/APIReference/API_TagResource.html and the pages of the
+// other operations.
 func TestTagRefusals(t *testing.T) {
 	f := newFixture(t)
 	full := map[string]string{}

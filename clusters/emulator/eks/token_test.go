@@ -7,8 +7,8 @@ import (
 )
 
 // TestCreateToken: the reference says only that the token "ensures the idempotency of the request"
-// (https://docs.aws.amazon.com/eks/latest/APIReference/API_CreatePodIdentityAssociation.html); the
-// rest is as https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html has it.
+// (https://docs.aws.amazon.com/eks/latest/APIReference/API_CreatePodIdentityAssociation.html); the rest follows
+// https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html.
 func TestCreateToken(t *testing.T) {
 	const path = "/clusters/blue/pod-identity-associations"
 	body := func(token, serviceAccount, role, tags string) string {
@@ -43,7 +43,7 @@ func TestCreateToken(t *testing.T) {
 			}
 		})
 	}
-	// The association is what the token stands for.
+	// The token refers to the association.
 	a, _ := f.service.Association("blue", "default", "app")
 	if status, _, text := f.send(t, "DELETE", path+"/"+a.ID, ""); status != 200 {
 		t.Fatal(text)

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// kept is a Table in memory, whose deletions fail while refuses is set.
+// kept is a Table in memory. Its deletions fail while refuses is set.
 type kept struct {
 	records map[string][]byte
 	refuses error
@@ -35,7 +35,7 @@ func (k *kept) Each(visit func(key string, value []byte) error) error {
 	return nil
 }
 
-// What a spec registers it also takes away: neither answers nor records may stay.
+// A spec unregisters each cluster that it registered. Neither answers nor records of the cluster may stay.
 func TestUnregisterClusterForgetsAllOfIt(t *testing.T) {
 	table := &kept{records: map[string][]byte{}}
 	f := newFixtureWith(t, Options{Table: table})

@@ -42,7 +42,7 @@ func checkServiceAccount(name string) error {
 	return nil
 }
 
-// checkRoleARN wants the ARN of a role; of this account if account is not "".
+// checkRoleARN requires the ARN of a role, of this account if account is not "".
 func checkRoleARN(parameter, arn, account string) error {
 	match := roleARN.FindStringSubmatch(arn)
 	switch {
@@ -56,7 +56,7 @@ func checkRoleARN(parameter, arn, account string) error {
 	return nil
 }
 
-// checkAssociationID has the text that EKS was seen to answer.
+// checkAssociationID answers the text that EKS was seen to answer.
 func checkAssociationID(id string) error {
 	if len(id) != associationIDLen {
 		return invalidParameter("The parameter associationId should be %d characters long.", associationIDLen)
@@ -64,7 +64,7 @@ func checkAssociationID(id string) error {
 	return nil
 }
 
-// checkTags holds the restrictions in the API reference of the member tags.
+// checkTags applies the restrictions that the API reference states for the member tags.
 func checkTags(tags map[string]string) error {
 	if len(tags) > maxTags {
 		return invalidParameter("The parameter tags has %d tags; at most %d are allowed.", len(tags), maxTags)

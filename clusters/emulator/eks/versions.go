@@ -8,12 +8,12 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/restjson"
 )
 
-// defaultVersion is what a cluster gets that names none.
+// defaultVersion is the version of a cluster whose request names none.
 const defaultVersion = "1.36"
 
-// release is when a version came to EKS, and how long it is supported
-// (https://docs.aws.amazon.com/eks/latest/userguide/kubernetes-versions.html; those after 1.33 follow
-// its rhythm, for lack of a calendar).
+// release says when EKS got a version, and how long it supports it
+// (https://docs.aws.amazon.com/eks/latest/userguide/kubernetes-versions.html; the dates of versions after 1.33 are
+// extrapolated, because no calendar has them).
 type release struct{ version, patch, released, standard, extended string }
 
 func releases() []release {
@@ -57,7 +57,7 @@ func (s *Service) describeClusterVersions(r *http.Request) (any, error) {
 			Version: known.version, Type: "eks", Platform: "eks.1", Default: known.version == defaultVersion, Patch: known.patch,
 			Released: date(known.released), Standard: date(known.standard), Extended: date(known.extended), Status: "unsupported", VersionStatus: "UNSUPPORTED",
 		}
-		// The oldest stays supported: what is offered does not change with the day.
+		// The oldest version stays supported, so that the offer does not change from day to day.
 		shape.Status, shape.VersionStatus = "extended-support", "EXTENDED_SUPPORT"
 		if now.Before(time.Time(shape.Standard)) {
 			shape.Status, shape.VersionStatus = "standard-support", "STANDARD_SUPPORT"

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// What follows is for whoever makes the clusters that EKS is asked for: it looks at what is wanted, acts,
-// and says what it finds. It may tell the same any number of times.
+// The functions below are for the program that creates the clusters that EKS is asked for. It reads the wanted state, acts,
+// and reports what it finds. It may report the same several times.
 
 // Wanted is a cluster that was made through EKS.
 type Wanted struct {
@@ -21,7 +21,7 @@ type Wanted struct {
 	ServiceCIDR   string
 	RoleARN       string
 	Creator       string
-	// Status is what EKS says of it now; Delete that it is to go.
+	// Status is EKS's current status. Delete says that the cluster is to be deleted.
 	Status     string
 	Delete     bool
 	Nodegroups []WantedNodegroup
@@ -53,18 +53,18 @@ type WantedAddon struct {
 	Delete                                                            bool
 }
 
-// Observed is what became of a cluster.
+// Observed is a report about a cluster.
 type Observed struct {
-	// ID distinguishes the cluster from an earlier one of that name.
+	// ID distinguishes the cluster from an earlier one of the same name.
 	ID string
 	// Status is ACTIVE, FAILED or GONE.
 	Status string
 	Issues []Issue
-	// Cluster is needed with ACTIVE: its issuer, key set, endpoint and certificate authority.
+	// Cluster is required with ACTIVE: its issuer, key set, endpoint and certificate authority.
 	Cluster Cluster
 }
 
-// ObservedPart is what became of a node group or an add-on: its status is ACTIVE, DEGRADED, FAILED or GONE.
+// ObservedPart is a report about a node group or an add-on. Its status is ACTIVE, DEGRADED, FAILED or GONE.
 type ObservedPart struct {
 	ID, Status string
 	Issues     []Issue
@@ -72,10 +72,10 @@ type ObservedPart struct {
 	Instances []Instance
 }
 
-// ErrStale is returned for a report about something that is not there any more.
+// ErrStale is returned for a report about something that no longer exists.
 var ErrStale = errors.New("what is reported about is not there any more")
 
-// wantedChanged wakes who waits for what is wanted. The caller holds mu for writing.
+// wantedChanged ends waits for a change of the wanted state. The caller holds mu for writing.
 func (st *state) wantedChanged() {
 	st.wanted++
 	if st.wantedNews != nil {
@@ -84,9 +84,8 @@ func (st *state) wantedChanged() {
 	st.wantedNews = make(chan struct{})
 }
 
-// Wanted returns all clusters that were made through EKS, sorted by name, and the revision of what is
-// wanted of them. If after is the current revision it first waits for another one; when ctx ends it
-// returns what there is.
+// Wanted returns all clusters that were made through EKS, sorted by name, and the revision of their wanted state. If after
+// is the current revision, it first waits for another one. When ctx ends, it returns the current state.
 func (s *Service) Wanted(ctx context.Context, after string) (revision string, clusters []Wanted) {
 	for {
 		s.state.mu.Lock()
@@ -143,7 +142,7 @@ func (s *Service) wanted(c *cluster) Wanted {
 	return w
 }
 
-// reported finds a cluster that a report is about. The caller holds mu.
+// reported finds the cluster of a report. The caller holds mu.
 func (s *Service) reported(name, id string) (*cluster, error) {
 	c, ok := s.state.clusters[name]
 	if !ok || c.made == nil || id != "" && c.made.ID != id {
@@ -269,10 +268,10 @@ func (s *Service) ObserveAddon(cluster, name string, report ObservedPart) error 
 	return nil
 }
 
-// never is when something ends that only a report ends.
+// never is the end time of a state that only a report ends.
 var never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// settles is when a change of an add-on ends that is asked for now. The caller holds mu.
+// settles is the end time of a change of an add-on that is requested now. The caller holds mu.
 func (s *Service) settles(c *cluster, now time.Time) time.Time {
 	if c.made != nil && s.options.Backed {
 		return never
