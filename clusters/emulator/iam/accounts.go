@@ -1,5 +1,5 @@
-// Package iam is the AWS accounts of the emulator: their users, roles, policies, access keys and role
-// sessions, the decision whether a caller may do something, and the IAM Query API over it all.
+// Package iam has the AWS accounts of the emulator: their users, roles, policies, access keys and role sessions. It decides
+// whether a caller may do something, and serves the IAM Query API.
 //
 // References are to https://docs.aws.amazon.com/IAM/latest/APIReference/ by operation and to pages of
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/ by their file name.
@@ -27,26 +27,25 @@ import (
 
 // Options of Accounts.
 type Options struct {
-	// AccountID of twelve digits is the account that everything belongs to which is not asked for
-	// elsewhere.
+	// AccountID of twelve digits is the first account. A request that names no other account is for this one.
 	AccountID string
-	// Members are further accounts. As in an AWS organisation, each has a role MemberAccessRole
-	// that AccountID may assume.
+	// Members are additional accounts. As in an AWS organisation, each has a role MemberAccessRole that AccountID may
+	// assume.
 	Members []string
-	// PropagationDelay is how long a change to users, roles and policies takes to count: IAM is
-	// eventually consistent (troubleshoot, "Changes that I make are not always immediately
-	// visible"). What the IAM API itself answers is not delayed, nor is a deletion.
+	// PropagationDelay is how long a change to users, roles and policies takes to count: IAM is eventually consistent
+	// (troubleshoot, "Changes that I make are not always immediately visible"). The answers of the IAM API itself are not
+	// delayed, and neither are deletions.
 	PropagationDelay time.Duration
-	// SessionKey closes session tokens, so that those of earlier accounts stay valid; nil takes the
-	// one that the table kept, or makes one.
+	// SessionKey encrypts session tokens. With the key of earlier accounts, their tokens stay valid. nil uses the key of
+	// the table, or makes a new one.
 	SessionKey []byte
-	// Table keeps the records; nil keeps all in memory.
+	// Table keeps the records; nil keeps them in memory only.
 	Table store.Table
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Rand is the source of unique IDs, keys and secrets; nil means crypto/rand. Reads are serialised.
 	Rand io.Reader
-	// Decided is called with each decision and the ARN of its caller; it may be nil.
+	// Decided is called with each decision and the ARN of its caller. It may be nil.
 	Decided func(caller string, decision policy.Decision)
 }
 
@@ -54,7 +53,7 @@ type Options struct {
 // (https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_accounts_access.html).
 const MemberAccessRole = "OrganizationAccountAccessRole"
 
-// sessionCache bounds the sessions whose tokens need not be opened again.
+// sessionCache is the number of decrypted sessions to keep.
 const sessionCache = 8192
 
 // Accounts are AWS accounts, and the sessions of their roles. It is safe for concurrent use.
@@ -64,16 +63,16 @@ type Accounts struct {
 	table   store.Table
 	// byID never changes.
 	byID map[string]*account
-	// seal closes and opens session tokens; opened has the sessions that were opened last.
+	// seal encrypts and decrypts session tokens. opened keeps the last decrypted sessions.
 	seal   cipher.AEAD
 	key    []byte
 	opened *lru.Cache[string, *session]
 
-	// named has the ARNs of users and roles by their unique ID. It has no lock of an account, which one that
-	// holds another account's lock could not take.
+	// named has the ARNs of users and roles by their unique ID. It needs no account's lock, which a caller that holds
+	// another account's lock could not take.
 	named sync.Map
 
-	// scratches has a *scratch for each decision that is being made.
+	// scratches has a *scratch for each decision in progress.
 	scratches sync.Pool
 
 	randMu sync.Mutex
@@ -86,7 +85,7 @@ type account struct {
 	id string
 
 	mu sync.RWMutex
-	// users and roles by name in lower case: names are "not distinguished by case" (reference_iam-quotas).
+	// users and roles are by name in lower case: names are "not distinguished by case" (reference_iam-quotas).
 	users, roles map[string]*entity
 	// entities are the users and roles by their unique ID. An entity is replaced, never changed.
 	entities map[string]*entity
@@ -94,13 +93,13 @@ type account struct {
 	policies map[string]*managedPolicy
 	// keys are the users' access keys.
 	keys map[string]*accessKey
-	// profiles are the instance profiles by name in lower case, providers the OIDC ones by ARN.
+	// profiles are the instance profiles by name in lower case. providers are the OIDC providers by ARN.
 	profiles  map[string]*instanceProfile
 	providers map[string]*oidcProvider
 }
 
-// NewAccounts makes the accounts, or finds those that the table has. New ones hold the AWS managed
-// policies that the emulator knows and, members, their MemberAccessRole.
+// NewAccounts makes the accounts, or loads those of the table. New accounts have the AWS managed policies that the emulator
+// knows. New members also have their MemberAccessRole.
 func NewAccounts(options Options) (*Accounts, error) {
 	a := &Accounts{options: options, now: options.Now, rand: options.Rand, table: store.OrNowhere(options.Table), byID: map[string]*account{}}
 	a.scratches.New = func() any { return &scratch{keys: make(policy.Context, 2*usualKeys)} }
@@ -140,7 +139,7 @@ func NewAccounts(options Options) (*Accounts, error) {
 	return a, nil
 }
 
-// SessionKey is the key for Options of accounts that come after these.
+// SessionKey returns the key to pass in Options of accounts that replace these.
 func (a *Accounts) SessionKey() []byte { return slices.Clone(a.key) }
 
 // home is the account that Options.AccountID names.
@@ -155,8 +154,8 @@ func (a *Accounts) accountOf(arn string) *account {
 	return a.byID[parts[4]]
 }
 
-// Handler serves the IAM Query API (version 2010-05-08) for callers from the context: each finds its
-// own account.
+// Handler serves the IAM Query API (version 2010-05-08) for callers from the context. Each request is for the caller's own
+// account.
 func (a *Accounts) Handler() http.Handler {
 	handlers := make(map[string]http.Handler, len(a.byID))
 	for id, member := range a.byID {
@@ -171,8 +170,8 @@ func (a *Accounts) Handler() http.Handler {
 	})
 }
 
-// CreateAdministrator makes a user of the first account with an allow-all policy and the given
-// access key; one that a table kept gets the key in place of its own. For use at boot.
+// CreateAdministrator makes a user of the first account with an allow-all policy and the given access key. If the table has
+// the user, the key replaces its own. It is for use at boot.
 func (a *Accounts) CreateAdministrator(name, accessKeyID, secretAccessKey string) error {
 	home := a.home()
 	home.mu.Lock()
@@ -198,9 +197,9 @@ func (a *Accounts) CreateAdministrator(name, accessKeyID, secretAccessKey string
 	return nil
 }
 
-// CreateServiceRole makes a role of the first account that the AWS service trusts with
-// sts:AssumeRole, with the managed policies attached; one that a table kept stays as it is. For use at
-// boot: the node role is CreateServiceRole("epi-node", "ec2.amazonaws.com", WorkerNodePolicyARN).
+// CreateServiceRole makes a role of the first account that the AWS service trusts with sts:AssumeRole, with the managed
+// policies attached. If the table has the role, it stays as it is. It is for use at boot: the node role is
+// CreateServiceRole("epi-node", "ec2.amazonaws.com", WorkerNodePolicyARN).
 func (a *Accounts) CreateServiceRole(name, service string, policyARNs ...string) (Role, error) {
 	role, err := a.home().ensureRole(name, fmt.Sprintf(`{"Service":%q}`, service), policyARNs...)
 	if err != nil {
@@ -238,14 +237,14 @@ func (a *account) ensureRole(name, principal string, policyARNs ...string) (*ent
 	return role, nil
 }
 
-// bootID is the unique ID of what is made at boot: the same each time, so that its sessions outlive a
-// reset.
+// bootID is the unique ID of an entity that is made at boot. It is the same each time, so that sessions of the entity stay
+// valid after a reset.
 func bootID(prefix, account, name string) string {
 	digest := sha256.Sum256([]byte(account + "/" + name))
 	return prefix + base32.StdEncoding.EncodeToString(digest[:])[:17]
 }
 
-// saveAtOnce saves without propagation delay: what is made at boot was always there.
+// saveAtOnce saves without a propagation delay. It is for entities that are made at boot.
 func (a *account) saveAtOnce(e *entity) error {
 	if err := a.save(e); err != nil {
 		return err
@@ -254,7 +253,7 @@ func (a *account) saveAtOnce(e *entity) error {
 	return nil
 }
 
-// timestamp is the time as IAM keeps it: to the second.
+// timestamp returns the time as IAM keeps it, to the second.
 func (a *Accounts) timestamp() time.Time { return a.now().UTC().Truncate(time.Second) }
 
 // uniqueID makes an ID of 21 characters (reference_identifiers, "Unique identifiers").
@@ -283,8 +282,8 @@ func (a *Accounts) random(bytes []byte) error {
 	return nil
 }
 
-// Role finds a role of any account by its ARN; path and case count. A role that was made less than
-// the propagation delay ago is not found.
+// Role finds a role of any account by its ARN, with the exact path and case. It does not find a role that is younger than
+// the propagation delay.
 func (a *Accounts) Role(arn string) (Role, bool) {
 	owner := a.accountOf(arn)
 	if owner == nil {
@@ -299,5 +298,5 @@ func (a *Accounts) Role(arn string) (Role, bool) {
 	return role.asRole(), true
 }
 
-// ErrNoSuchRole is returned for a role that does not exist (any more).
+// ErrNoSuchRole is returned for a role that does not exist or no longer exists.
 var ErrNoSuchRole = errors.New("no such role")

@@ -124,8 +124,8 @@ func TestAccountsSurviveARestart(t *testing.T) {
 	}
 }
 
-// A role that was deleted and made again is not the one that a trust policy names, also after a
-// restart (reference_policies_elements_principal, "IAM role principals").
+// A role that was deleted and created again is not the one that a trust policy names, also after a restart
+// (reference_policies_elements_principal, "IAM role principals").
 func TestTrustStaysBoundAfterARestart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.db")
 	kept, err := store.Open(path)
@@ -173,7 +173,7 @@ func TestMemberAccounts(t *testing.T) {
 	if caller.Principal.AccountID != memberID || caller.Principal.ARN != "arn:aws:sts::"+memberID+":assumed-role/"+iam.MemberAccessRole+"/one" {
 		t.Fatalf("principal: %+v", caller.Principal)
 	}
-	// The member's IAM is another one.
+	// The member's users and roles are its own.
 	session, _ := issue(t, server.Accounts, iam.SessionInput{RoleARN: admin, SessionName: "two"})
 	there := sdk.NewFromConfig(server.Config(session.AccessKeyID, session.SecretAccessKey, session.SessionToken))
 	target := roleWith(t, there, "target", allowAll)

@@ -21,12 +21,12 @@ const (
 	namespace = "https://iam.amazonaws.com/doc/2010-05-08/"
 )
 
-// Quotas (reference_iam-quotas). Sizes of policies do not count white space.
+// Quotas (reference_iam-quotas). White space does not count for the sizes of policies.
 const (
 	rolesPerAccount    = 1000
 	usersPerAccount    = 5000
 	policiesPerAccount = 1500
-	maxTags            = 50 // of a user, a role, a policy
+	maxTags            = 50 // for each user, role and policy
 	attachedPolicies   = 10
 	versionsPerPolicy  = 5
 	keysPerUser        = 2
@@ -65,7 +65,7 @@ func (a *account) handler() http.Handler {
 // Operations are the names of the operations that the handler serves, sorted.
 func Operations() []string { return slices.Sorted(maps.Keys(api{}.operations())) }
 
-// Lacks says whether AWS has an operation that the handler does not serve.
+// Lacks says whether IAM has an operation that the handler does not serve.
 func Lacks(operation string) bool {
 	return slices.Contains(strings.Fields(known), operation) && !slices.Contains(Operations(), operation)
 }
@@ -105,7 +105,7 @@ func (s api) operations() map[string]query.Operation {
 	}
 }
 
-// kind is what role and user operations differ in.
+// kind has the differences between operations on roles and on users.
 type kind struct {
 	// word is "role" or "user".
 	word       string
@@ -128,7 +128,7 @@ func (s api) find(k kind, name string) (*entity, error) {
 	return nil, notFound("The %s with name %s cannot be found.", k.word, name)
 }
 
-// authorize asks for the operation's own action, which has its name, on a resource.
+// authorize checks the operation's own action, which has the operation's name, on a resource.
 func (s api) authorize(ctx context.Context, action, resource string, keys policy.Context) error {
 	access := Access{Action: "iam:" + action, Resource: resource, Context: keys}
 	caller := CallerFrom(ctx)
@@ -138,8 +138,8 @@ func (s api) authorize(ctx context.Context, action, resource string, keys policy
 	return nil
 }
 
-// authorizeCreation asks for the action that makes a resource and, where it is made with tags, for the one that
-// tags it (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html).
+// authorizeCreation checks the action that creates a resource. If the resource is created with tags, it also checks the
+// action that tags it (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html).
 func (s api) authorizeCreation(ctx context.Context, what, resource string, keys policy.Context, tags map[string]string) error {
 	err := s.authorize(ctx, "Create"+what, resource, keys)
 	if err == nil && len(tags) > 0 {
@@ -148,16 +148,16 @@ func (s api) authorizeCreation(ctx context.Context, what, resource string, keys 
 	return err
 }
 
-// boundaryActions are the actions on a role or user whose condition keys include the permissions boundary that
-// it has. CreateRole, CreateUser and Put…PermissionsBoundary have the one of the request
+// boundaryActions are the actions on a role or user whose condition keys include its current permissions boundary. For
+// CreateRole, CreateUser and Put…PermissionsBoundary the key has the boundary of the request
 // (https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html).
 var boundaryActions = map[string]bool{
 	"AttachRolePolicy": true, "DetachRolePolicy": true, "PutRolePolicy": true, "DeleteRolePolicy": true, "DeleteRolePermissionsBoundary": true,
 	"AttachUserPolicy": true, "DetachUserPolicy": true, "PutUserPolicy": true, "DeleteUserPolicy": true, "DeleteUserPermissionsBoundary": true,
 }
 
-// authorizeOn asks for an action on a role or user by its name, with its tags and its boundary as condition
-// keys. An unknown one is asked about under the path "/": who may not ask learns nothing.
+// authorizeOn checks an action on a role or user by its name, with its tags and its boundary as condition keys. For an
+// unknown name the path is "/". So a caller without permission does not learn whether the name exists.
 func (s api) authorizeOn(ctx context.Context, k kind, name, action string, keys policy.Context) error {
 	if keys == nil {
 		keys = policy.Context{}
@@ -176,7 +176,7 @@ func (s api) authorizeOn(ctx context.Context, k kind, name, action string, keys 
 	return s.authorize(ctx, action, resource, keys)
 }
 
-// path reads the parameter Path: "/" if it is absent.
+// path reads the parameter Path; "/" if it is absent.
 func path(p query.Parameters) (string, error) {
 	if !p.Has("Path") {
 		return "/", nil
@@ -184,7 +184,7 @@ func path(p query.Parameters) (string, error) {
 	return p.Check("Path", query.Rule{Min: 1, Max: 512, Pattern: pathPattern})
 }
 
-// tags reads the parameter Tags and the condition keys of a request that sets tags.
+// tags reads the parameter Tags, and sets the condition keys of a request that sets tags.
 func tags(p query.Parameters) (map[string]string, policy.Context, error) {
 	keys := policy.Context{}
 	found := map[string]string{}
@@ -244,8 +244,8 @@ func sizeWithoutSpace(text string) int {
 	return size
 }
 
-// bindTrust ties the users and roles that a trust policy names to their unique IDs. Those of
-// accounts that the emulator has must exist. The caller holds no lock.
+// bindTrust ties the users and roles that a trust policy names to their unique IDs. Those of accounts that the emulator has
+// must exist. The caller must not hold a lock.
 func (s api) bindTrust(trust *document) error {
 	bound, missing := s.Bind(trust.parsed)
 	if missing != "" {
@@ -255,13 +255,13 @@ func (s api) bindTrust(trust *document) error {
 	return nil
 }
 
-// page is the part of a sorted list that one answer holds.
+// page is one answer's part of a sorted list.
 type page struct {
 	IsTruncated bool
 	Marker      string `xml:",omitempty"`
 }
 
-// paginate cuts a list, sorted by key, as Marker and MaxItems ask.
+// paginate cuts a list, sorted by key, by the parameters Marker and MaxItems.
 func paginate[T any](p query.Parameters, list []T, key func(T) string) ([]T, page, error) {
 	limit, err := p.Int("MaxItems", 1, 1000, 100)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/query"
 )
 
-// What follows is the same for roles and users: each makes the operation for one kind.
+// The operations below are the same for roles and users. Each function makes the operation for one kind.
 
 func (s api) attach(k kind) query.Operation {
 	return func(ctx context.Context, p query.Parameters) (any, error) {

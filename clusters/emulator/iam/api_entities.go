@@ -13,7 +13,7 @@ import (
 
 // Tags and boundaries are the same for roles and users.
 
-// tagged adds tags to those of a resource.
+// tagged returns a resource's tags with tags added.
 func tagged(old, added map[string]string) (map[string]string, error) {
 	merged := mergeTags(old, added)
 	if len(merged) > maxTags {
@@ -22,7 +22,7 @@ func tagged(old, added map[string]string) (map[string]string, error) {
 	return merged, nil
 }
 
-// untagged takes tags from those of a resource.
+// untagged returns a resource's tags without those of the keys.
 func untagged(old map[string]string, keys []string) map[string]string {
 	left := maps.Clone(old)
 	maps.DeleteFunc(left, func(key, _ string) bool {
@@ -170,7 +170,7 @@ type xmlPolicyUser struct {
 	UserID   string `xml:"UserId"`
 }
 
-// listEntitiesForPolicy answers in one page: there are at most as many as the account's quotas.
+// listEntitiesForPolicy answers in one page, because the account's quotas bound its length.
 func (s api) listEntitiesForPolicy(ctx context.Context, p query.Parameters) (any, error) {
 	var out struct {
 		PolicyGroups struct{}

@@ -27,7 +27,7 @@ type xmlPolicy struct {
 	Tags                          []xmlTag `xml:"Tags>member"`
 }
 
-// xmlPolicy counts uses under the lock that the caller holds.
+// xmlPolicy counts the policy's uses under the lock that the caller holds.
 func (s api) xmlPolicy(p *managedPolicy, list bool) xmlPolicy {
 	attachments, boundaries := s.uses(p.arn)
 	out := xmlPolicy{
@@ -108,7 +108,7 @@ func (s api) createPolicy(ctx context.Context, p query.Parameters) (any, error) 
 			continue
 		}
 		own++
-		// The name is unique in the account, whatever the path.
+		// The name is unique in the account, under any path.
 		if strings.EqualFold(other.name, m.name) {
 			return nil, conflict("A policy called %s already exists. Duplicate names are not allowed.", m.name)
 		}
@@ -128,8 +128,7 @@ func (s api) createPolicy(ctx context.Context, p query.Parameters) (any, error) 
 	return policyResult{s.xmlPolicy(m, false)}, nil
 }
 
-// onPolicy authorises an operation on a managed policy and runs do under the lock. AWS's own
-// policies can be read only.
+// onPolicy authorises an operation on a managed policy and runs do under the lock. AWS's own policies are read-only.
 func (s api) onPolicy(ctx context.Context, p query.Parameters, action string, keys policy.Context, write bool, do func(*managedPolicy) error) error {
 	arn, err := p.Check("PolicyArn", policyARN)
 	if err != nil {
@@ -159,7 +158,7 @@ func (s api) onPolicy(ctx context.Context, p query.Parameters, action string, ke
 	return do(m)
 }
 
-// readPolicy runs read on a managed policy, changePolicy saves what write makes of it.
+// readPolicy runs read on a managed policy. changePolicy saves the result of write.
 func (s api) readPolicy(ctx context.Context, p query.Parameters, action string, read func(*managedPolicy) error) error {
 	return s.onPolicy(ctx, p, action, nil, false, read)
 }
@@ -256,7 +255,7 @@ func (s api) createPolicyVersion(ctx context.Context, p query.Parameters) (any, 
 	return out, err
 }
 
-// versionPattern has the numbers that strconv can read.
+// versionPattern accepts the numbers that strconv can read.
 var versionPattern = regexp.MustCompile(`^v[1-9][0-9]{0,8}$`)
 
 // onVersion finds the version that the parameter VersionId names.

@@ -11,10 +11,10 @@ import (
 
 const profilesPerAccount = 1000
 
-// profileName is the parameter's rule (CreateInstanceProfile).
+// profileName is the pattern of the parameter (CreateInstanceProfile).
 var profileName = query.Rule{Min: 1, Max: 128, Pattern: namePattern}
 
-// instanceProfile carries a role to instances. It is replaced, never changed, and is its own record.
+// instanceProfile gives a role to instances. It is replaced and never changed. It is its own record.
 type instanceProfile struct {
 	Name    string            `json:"name"`
 	Path    string            `json:"path"`
@@ -22,7 +22,7 @@ type instanceProfile struct {
 	ID      string            `json:"id"`
 	Created time.Time         `json:"created"`
 	Tags    map[string]string `json:"tags,omitempty"`
-	// Role is the name of the one role that it may hold; empty for none.
+	// Role is the name of its role; empty for none. A profile has one role at most.
 	Role string `json:"role,omitempty"`
 }
 
@@ -126,7 +126,7 @@ func (s api) onProfile(ctx context.Context, p query.Parameters, action string, k
 	return do(known)
 }
 
-// changeProfile saves what write makes of a profile.
+// changeProfile saves the result of write on a profile.
 func (s api) changeProfile(ctx context.Context, p query.Parameters, action string, keys policy.Context, write func(*instanceProfile) error) error {
 	return s.onProfile(ctx, p, action, keys, func(known *instanceProfile) error {
 		changed := *known
@@ -187,7 +187,7 @@ func (s api) listInstanceProfilesForRole(ctx context.Context, p query.Parameters
 	return pageOfProfiles(p, profiles)
 }
 
-// profilesWith are the profiles that hold a role, read under the lock that the caller holds.
+// profilesWith are the profiles that hold a role. They are read under the lock that the caller holds.
 func (s api) profilesWith(role string) []xmlProfile {
 	var profiles []xmlProfile
 	for _, known := range s.profiles {
@@ -203,8 +203,8 @@ func pageOfProfiles(p query.Parameters, profiles []xmlProfile) (any, error) {
 	return profilesResult{profiles, cut}, err
 }
 
-// addRoleToInstanceProfile needs iam:PassRole as well (id_roles_use_passrole). Which instance the role is for
-// is not known yet (reference_policies_iam-condition-keys, iam:AssociatedResourceArn).
+// addRoleToInstanceProfile needs iam:PassRole too (id_roles_use_passrole). The instance is not known at this point
+// (reference_policies_iam-condition-keys, iam:AssociatedResourceArn).
 func (s api) addRoleToInstanceProfile(ctx context.Context, p query.Parameters) (any, error) {
 	name, err := p.Check("RoleName", roleName)
 	if err != nil {

@@ -26,11 +26,10 @@ var (
 	thumbprint  = query.Rule{Min: 40, Max: 40, Pattern: regexp.MustCompile(`^[0-9A-Fa-f]{40}$`)}
 )
 
-// oidcProvider is an OpenID Connect provider that roles can trust. It is replaced, never changed, and
-// is its own record.
+// oidcProvider is an OpenID Connect provider that roles can trust. It is replaced and never changed. It is its own record.
 type oidcProvider struct {
 	ARN string `json:"arn"`
-	// URL is the issuer without its scheme, as IAM answers it.
+	// URL is the issuer without its scheme, as IAM returns it.
 	URL         string            `json:"url"`
 	ClientIDs   []string          `json:"clientIDs"`
 	Thumbprints []string          `json:"thumbprints,omitempty"`
@@ -107,7 +106,7 @@ func (s api) createProvider(ctx context.Context, p query.Parameters) (any, error
 	}{provider.ARN, xmlTags(provider.Tags)}, nil
 }
 
-// members reads a list of strings that each keep a rule.
+// members reads a list of strings, each of which must satisfy a rule.
 func members(p query.Parameters, list string, limit int, rule query.Rule) ([]string, error) {
 	found := p.Strings(list, limit)
 	if len(found) > limit {
@@ -155,7 +154,7 @@ func (s api) onProvider(ctx context.Context, p query.Parameters, action string, 
 	return do(known)
 }
 
-// changeProvider saves what write makes of a provider.
+// changeProvider saves the result of write on a provider.
 func (s api) changeProvider(ctx context.Context, p query.Parameters, action string, keys policy.Context, write func(*oidcProvider) error) error {
 	return s.onProvider(ctx, p, action, keys, func(known *oidcProvider) error {
 		changed := *known
@@ -229,7 +228,7 @@ func (s api) addClientID(ctx context.Context, p query.Parameters) (any, error) {
 	})
 }
 
-// removeClientID does not mind an ID that is not there (RemoveClientIDFromOpenIDConnectProvider).
+// removeClientID accepts an ID that the provider does not have (RemoveClientIDFromOpenIDConnectProvider).
 func (s api) removeClientID(ctx context.Context, p query.Parameters) (any, error) {
 	id, err := p.Check("ClientID", clientID)
 	if err != nil {

@@ -28,8 +28,8 @@ type xmlRole struct {
 	Tags                     []xmlTag `xml:"Tags>member"`
 }
 
-// xmlRole has the trust policy URL-encoded, "compliant with RFC 3986" (GetRole). Lists leave out
-// boundary and tags (ListRoles).
+// xmlRole has the trust policy URL-encoded, "compliant with RFC 3986" (GetRole). Lists leave out the boundary and the tags
+// (ListRoles).
 func (s api) xmlRole(e *entity, list bool) xmlRole {
 	out := xmlRole{
 		Path: e.path, RoleName: e.name, RoleID: e.id, ARN: e.arn, CreateDate: format(e.created),
@@ -157,7 +157,7 @@ func (s api) readEntity(ctx context.Context, k kind, p query.Parameters, action 
 	return nil
 }
 
-// change authorises an operation on a role or user and saves what write makes of it.
+// change authorises an operation on a role or user and saves the result of write.
 func (s api) change(ctx context.Context, k kind, p query.Parameters, action string, keys policy.Context, write func(*entity) error) error {
 	name, err := p.Check(k.parameter(), roleName)
 	if err != nil {
@@ -183,7 +183,7 @@ func (s api) deleteRole(ctx context.Context, p query.Parameters) (any, error) {
 	return nil, s.deleteEntity(ctx, role, p)
 }
 
-// deleteEntity deletes a role or user that has nothing left.
+// deleteEntity deletes a role or user that has no policies, keys or other parts left.
 func (s api) deleteEntity(ctx context.Context, k kind, p query.Parameters) error {
 	name, err := p.Check(k.parameter(), roleName)
 	if err != nil {
@@ -234,7 +234,7 @@ func (s api) listRoles(ctx context.Context, p query.Parameters) (any, error) {
 	}{roles, cut}, err
 }
 
-// pathPrefix reads the parameter PathPrefix: "/" if it is absent.
+// pathPrefix reads the parameter PathPrefix; "/" if it is absent.
 func pathPrefix(p query.Parameters) (string, error) {
 	if !p.Has("PathPrefix") {
 		return "/", nil
@@ -255,7 +255,7 @@ func (s api) updateAssumeRolePolicy(ctx context.Context, p query.Parameters) (an
 	if err != nil {
 		return nil, err
 	}
-	// A caller that may not change the role does not learn which principals exist.
+	// A caller without permission to change the role does not learn which principals exist.
 	if err := s.authorizeOn(ctx, role, name, "UpdateAssumeRolePolicy", nil); err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ func serve(t testing.TB) *iamtest.Server {
 	})
 }
 
-// wantError checks code and HTTP status; code "" wants success.
+// wantError checks code and HTTP status. An empty code expects success.
 func wantError(t *testing.T, err error, code string, status int) {
 	t.Helper()
 	if code == "" {
@@ -48,7 +48,7 @@ func wantError(t *testing.T, err error, code string, status int) {
 	}
 }
 
-// client is the administrator's.
+// client is a client of the administrator.
 func client(t testing.TB) (*sdk.Client, *iamtest.Server) {
 	server := serve(t)
 	return sdk.NewFromConfig(server.Admin()), server
@@ -63,7 +63,7 @@ func createRole(t *testing.T, c *sdk.Client, name string) *types.Role {
 	return out.Role
 }
 
-// The seed's objects: create-policy, create-role, attach-role-policy, and back.
+// The calls of the seed: create-policy, create-role, attach-role-policy, and the reverse.
 func TestRoleWithPolicy(t *testing.T) {
 	c, _ := client(t)
 	ctx := t.Context()
@@ -227,7 +227,7 @@ func TestRefusals(t *testing.T) {
 			}
 		})
 	}
-	// None of them made anything.
+	// None of the refused calls made anything.
 	roles, err := c.ListRoles(t.Context(), &sdk.ListRolesInput{})
 	if err != nil || len(roles.Roles) != 1 {
 		t.Errorf("roles = %+v, %v", roles, err)
@@ -320,7 +320,7 @@ func TestTags(t *testing.T) {
 	}
 }
 
-// Every call is decided by the caller's own policies.
+// The caller's own policies decide every call.
 func TestAuthorization(t *testing.T) {
 	c, server := client(t)
 	ctx := t.Context()
@@ -355,12 +355,12 @@ func TestAuthorization(t *testing.T) {
 	}
 	wantError(t, attach("arn:aws:iam::aws:policy/AdministratorAccess"), "AccessDenied", 403)
 	wantError(t, attach("arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"), "", 0)
-	// Who may not ask does not learn what exists.
+	// A caller without permission does not learn what exists.
 	_, err = ann.GetRole(ctx, &sdk.GetRoleInput{RoleName: aws.String("other")})
 	wantError(t, err, "AccessDenied", 403)
 	_, err = ann.GetRole(ctx, &sdk.GetRoleInput{RoleName: aws.String("team-gone")})
 	wantError(t, err, "NoSuchEntity", 404)
-	// A key that is deleted is unknown at once.
+	// A deleted key is unknown at once.
 	_, err = c.DeleteAccessKey(ctx, &sdk.DeleteAccessKeyInput{UserName: aws.String("ann"), AccessKeyId: key.AccessKey.AccessKeyId})
 	wantError(t, err, "", 0)
 	wantError(t, create("team-b"), "InvalidClientTokenId", 403)

@@ -66,7 +66,7 @@ func (s api) createUser(ctx context.Context, p query.Parameters) (any, error) {
 	return userResult{e.xmlUser(false)}, nil
 }
 
-// ownName is the parameter UserName; without it the caller means itself, if it is a user.
+// ownName reads the parameter UserName. Without it the operation is for the caller itself, if the caller is a user.
 func ownName(ctx context.Context, p query.Parameters) query.Parameters {
 	caller := CallerFrom(ctx)
 	if p.Has("UserName") || caller == nil || caller.Principal.Type != UserPrincipal {
@@ -156,7 +156,7 @@ const (
 	statusInactive = "Inactive"
 )
 
-// changeKey runs write on the access key that the parameters name, and its user.
+// changeKey runs write on the access key that the parameters name, and on its user.
 func (s api) changeKey(ctx context.Context, p query.Parameters, action string, write func(e *entity, index int) error) error {
 	id, err := p.Check("AccessKeyId", query.Rule{Min: 16, Max: 128, Pattern: namePattern})
 	if err != nil {
@@ -215,7 +215,7 @@ func (s api) listAccessKeys(ctx context.Context, p query.Parameters) (any, error
 	}{keys, cut}, err
 }
 
-// listGroupsForUser always finds none: clients ask it before they delete a user.
+// listGroupsForUser returns no groups. Clients ask for them before they delete a user.
 func (s api) listGroupsForUser(ctx context.Context, p query.Parameters) (any, error) {
 	out := struct {
 		Groups struct{}

@@ -15,17 +15,17 @@ type Access struct {
 	Action string
 	// Resource ARN, or "*".
 	Resource string
-	// Context has the keys of this request beyond the global ones that Authorize fills in (globalKeys,
-	// aws:PrincipalTag/*); may be nil.
+	// Context has the keys of this request, besides the global ones that Authorize adds (globalKeys, aws:PrincipalTag/*).
+	// It may be nil.
 	Context policy.Context
-	// ResourcePolicy of the resource, if it has one.
+	// ResourcePolicy is the resource's policy, if it has one.
 	ResourcePolicy *policy.Named
 	// ResourceAccount owns the resource; empty means the caller's account.
 	ResourceAccount string
 }
 
-// Authorize decides whether caller may, by the policies it has now, and notes the decision in the
-// journal's call of ctx. A nil caller is anonymous: the resource's policy alone decides.
+// Authorize decides whether caller may do something, by the caller's current policies. It notes the decision in the
+// journal's call of ctx. A nil caller is anonymous: for it the resource's policy alone decides.
 func (a *Accounts) Authorize(ctx context.Context, caller *Caller, access Access) policy.Decision {
 	decision := policy.Decision{Action: access.Action, Resource: access.Resource}
 	switch {
@@ -53,7 +53,7 @@ func (a *Accounts) decide(caller *Caller, access Access, trust bool) policy.Deci
 	}
 	owner := a.entity(who.AccountID, id)
 	if owner == nil {
-		// The caller was deleted after its identity was determined: nothing can allow it any more.
+		// The caller was deleted after its identity was determined, so nothing can allow the request any more.
 		return policy.Decision{Kind: policy.IdentityPolicy, Action: access.Action, Resource: access.Resource}
 	}
 	policies := policy.Policies{}
@@ -106,17 +106,17 @@ func article(kind policy.Kind) string {
 	return "a"
 }
 
-// Trust asks whether a role may be assumed.
+// Trust is the question whether a role may be assumed.
 type Trust struct {
-	// RoleARN is the role's.
+	// RoleARN is the ARN of that role.
 	RoleARN string
-	// Who wants to assume it is one of: a service principal such as "pods.eks.amazonaws.com", the
-	// ARN of an OIDC provider, or the Caller.
+	// One of these three wants to assume it: a service principal such as "pods.eks.amazonaws.com", the ARN of an OIDC
+	// provider, or the Caller.
 	Service, Provider string
 	Caller            *Caller
-	// SourceARN and SourceAccount are those of the resource on whose behalf Service acts; "" for none.
+	// SourceARN and SourceAccount are those of the resource that Service acts for; "" for none.
 	SourceARN, SourceAccount string
-	// Environment is how the request of Service or Provider came; a Caller's is its own.
+	// Environment has the properties of Service's or Provider's request. A Caller has its own.
 	Environment Environment
 	// Actions must all be allowed: "sts:AssumeRole", and "sts:TagSession" when there are tags.
 	Actions []string
@@ -124,10 +124,9 @@ type Trust struct {
 	Context policy.Context
 }
 
-// EvaluateTrust decides by the role's trust policy (and, for a caller that it names only by its
-// account, or of another account, the caller's own policies). The decision is the first action's
-// that is refused, or the last one's. A missing role is an implicit denial. The decision is noted in
-// the journal's call of ctx.
+// EvaluateTrust decides by the role's trust policy. The caller's own policies decide too if the trust policy names only the
+// caller's account, or if the caller is of another account. The decision is that of the first action that is refused, or of
+// the last action. A missing role is an implicit denial. The decision is noted in the journal's call of ctx.
 func (a *Accounts) EvaluateTrust(ctx context.Context, trust Trust) policy.Decision {
 	decision := policy.Decision{Kind: policy.ResourcePolicy, Action: "sts:AssumeRole", Resource: trust.RoleARN}
 	if len(trust.Actions) > 0 {

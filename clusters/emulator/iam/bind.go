@@ -6,10 +6,9 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/iam/policy"
 )
 
-// Bind ties the users and roles that a document's principals name, by ARN or by unique ID, to their unique
-// IDs, and returns these by name, for policy.Document.Bind to tie them again. missing is the first name
-// that nothing has; it is "" if there is none. Users and roles of accounts that the emulator does not have
-// stay as they are. The caller holds no lock.
+// Bind ties the users and roles that a document's principals name, by ARN or by unique ID, to their unique IDs. It returns
+// the IDs by name, for policy.Document.Bind to tie them again. missing is the first name that does not exist; "" if all
+// exist. Users and roles of accounts that the emulator does not have stay as they are. The caller must not hold a lock.
 func (a *Accounts) Bind(document *policy.Document) (bound map[string]string, missing string) {
 	bound = map[string]string{}
 	document.Bind(func(name string) string {
@@ -25,7 +24,7 @@ func (a *Accounts) Bind(document *policy.Document) (bound map[string]string, mis
 	return bound, missing
 }
 
-// uniqueIDOf finds the unique ID of a user or role by its ARN or its ID; "" for what has none here.
+// uniqueIDOf finds the unique ID of a user or role by its ARN or its ID; "" for one that the emulator does not have.
 func (a *Accounts) uniqueIDOf(name string) (id string, exists bool) {
 	if !strings.HasPrefix(name, "arn:") {
 		_, exists := a.named.Load(name)
@@ -47,9 +46,8 @@ func (a *Accounts) uniqueIDOf(name string) (id string, exists bool) {
 	return "", false
 }
 
-// Shown is a document's text as IAM and S3 tell it: a principal that Bind tied has its ARN as long as it
-// exists, and afterwards its unique ID
-// (https://repost.aws/knowledge-center/iam-resource-policy-format).
+// Shown is a document's text as IAM and S3 show it. A principal that Bind tied has its ARN while it exists, and its unique
+// ID after that (https://repost.aws/knowledge-center/iam-resource-policy-format).
 func (a *Accounts) Shown(document *policy.Document) string {
 	return document.Shown(func(id string) string {
 		if arn, ok := a.named.Load(id); ok {

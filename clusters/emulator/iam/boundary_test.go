@@ -10,8 +10,9 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/emulatortest"
 )
 
-// TestPermissionsBoundaryIsAConditionKey: who may act only on roles and users with a boundary. Which actions have
-// the key is in https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html.
+// TestPermissionsBoundaryIsAConditionKey: a caller may act only on roles and users with a boundary. The actions with this
+// key are in
+// https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html.
 func TestPermissionsBoundaryIsAConditionKey(t *testing.T) {
 	f := emulatortest.Start(t).Fixture(t, "boundary")
 	const (
@@ -33,7 +34,7 @@ func TestPermissionsBoundaryIsAConditionKey(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		do   func(ctx context.Context, name *string) error
-		// never says that the action has no such key.
+		// never says that the action does not have the key.
 		never bool
 	}{
 		{"AttachRolePolicy", func(ctx context.Context, name *string) error {

@@ -8,23 +8,23 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/iam/policy"
 )
 
-// Caller is the verified sender of a request, as every service handler finds it in the context.
+// Caller is the verified sender of a request. Every service handler finds it in the context.
 type Caller struct {
 	Principal   Principal
 	AccessKeyID string
-	// SessionToken came with temporary credentials; empty for a user's access key.
+	// SessionToken is the token of temporary credentials; empty for a user's access key.
 	SessionToken string
 	Environment
 	// Time of the request, by the emulator's clock.
 	Time time.Time
-	// Via are the service principals that pass the request on with the caller's credentials, the first one
-	// first; empty for the caller's own requests.
+	// Via are the service principals that pass the request on with the caller's credentials, in order. It is empty for the
+	// caller's own requests.
 	Via []string
 }
 
-// Through is the caller of the requests that a service makes with the caller's credentials
-// (https://docs.aws.amazon.com/IAM/latest/UserGuide/access_forward_access_sessions.html). The address stays
-// the caller's.
+// Through returns the caller of requests that a service makes with the caller's credentials
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/access_forward_access_sessions.html). The source address stays that of
+// the caller.
 func (c *Caller) Through(service string) *Caller {
 	through := *c
 	through.Via = append(slices.Clip(c.Via), service)
@@ -47,13 +47,13 @@ func CallerFrom(ctx context.Context) *Caller {
 
 type environmentKey struct{}
 
-// WithEnvironment returns a context that carries the environment of an unsigned request to the service
-// handlers; a signed one's is the caller's.
+// WithEnvironment returns a context that carries the environment of an unsigned request to the service handlers. A signed
+// request has it in the caller.
 func WithEnvironment(ctx context.Context, environment *Environment) context.Context {
 	return context.WithValue(ctx, environmentKey{}, environment)
 }
 
-// EnvironmentFrom returns the environment of an unsigned request; a zero one if there is none.
+// EnvironmentFrom returns the environment of an unsigned request; a zero value if there is none.
 func EnvironmentFrom(ctx context.Context) *Environment {
 	if environment, ok := ctx.Value(environmentKey{}).(*Environment); ok {
 		return environment
@@ -70,7 +70,7 @@ const (
 	AssumedRolePrincipal PrincipalType = "AssumedRole"
 )
 
-// Principal is who an access key belongs to.
+// Principal is the owner of an access key.
 type Principal struct {
 	Type      PrincipalType
 	AccountID string
@@ -85,18 +85,18 @@ type Principal struct {
 	// Tags of the principal: the user's or role's tags, overridden by the session's.
 	// They must not be changed.
 	Tags map[string]string
-	// SessionTags are those of Tags that were passed when the session was made.
+	// SessionTags are those of Tags that were passed when the session was created.
 	SessionTags map[string]string
 	// TransitiveTags are the keys of the session tags that a further AssumeRole inherits.
 	TransitiveTags []string
-	// Issued is when the session was made; zero for a user.
+	// Issued is the time when the session was created; zero for a user.
 	Issued time.Time
-	// Session holds the policies passed when the session was made.
+	// Session has the policies that were passed when the session was created.
 	Session []policy.Named
 	// SourceIdentity of the session; empty if none was set.
 	SourceIdentity string
-	// Provider is the ARN of the OIDC provider that vouched for the session; empty otherwise.
+	// Provider is the ARN of the OIDC provider that authenticated the session; empty otherwise.
 	Provider string
-	// Keys are the condition keys that the session keeps of how it was made. They must not be changed.
+	// Keys are condition keys about the creation of the session, which the session keeps. They must not be changed.
 	Keys policy.Context
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/iam/policy"
 )
 
-// entity is a user or a role. Once others can find it, it is not changed: a change saves a clone.
+// entity is a user or a role. It is not changed once others can find it. A change saves a clone.
 type entity struct {
 	role                             bool
 	name, path, arn, id, description string
@@ -20,16 +20,16 @@ type entity struct {
 	attached []string
 	// boundary is the ARN of the permissions boundary; empty for none.
 	boundary string
-	// maxSession and trust are a role's.
+	// maxSession and trust are for roles only.
 	maxSession time.Duration
 	trust      document
-	// keys are a user's access keys, oldest first.
+	// keys are for users only, oldest first.
 	keys []accessKey
-	// views are what decisions see, oldest first.
+	// views are the states that decisions use, oldest first.
 	views []view
 }
 
-// accessKey is a user's.
+// accessKey is the access key of a user.
 type accessKey struct {
 	id, secret string
 	created    time.Time
@@ -38,15 +38,15 @@ type accessKey struct {
 	owner string
 }
 
-// document is a policy's text with what it means.
+// document is a policy's text with its parsed form.
 type document struct {
 	text   string
 	parsed *policy.Document
-	// bound are the unique IDs that ARNs of a trust policy were bound to.
+	// bound are the unique IDs that the ARNs of a trust policy were tied to.
 	bound map[string]string
 }
 
-// clone is a copy to change: of what it shares, nothing is changed in place.
+// clone returns a copy to change. What the copy shares with the original must not be changed in place.
 func (e *entity) clone() *entity {
 	c := *e
 	c.tags, c.inline = maps.Clone(e.tags), maps.Clone(e.inline)
@@ -69,16 +69,16 @@ func (e *entity) keyIDs() []string {
 	return ids
 }
 
-// view is what decisions see of an entity from a time on.
+// view is the state of an entity that decisions use from a time on.
 type view struct {
 	from time.Time
-	// policies are its own and its boundary.
+	// policies are those of the entity and of its boundary.
 	policies policy.Policies
 	tags     map[string]string
 	trust    policy.Named
 }
 
-// seen returns the view at a time; nil if nothing of the entity is to be seen yet.
+// seen returns the view of a time; nil if the entity is not visible yet.
 func (e *entity) seen(now time.Time) *view {
 	for i := len(e.views) - 1; i >= 0; i-- {
 		if !e.views[i].from.After(now) {
@@ -88,10 +88,10 @@ func (e *entity) seen(now time.Time) *view {
 	return nil
 }
 
-// refresh adds the view that a change leads to. The entity must not be found by others yet.
+// refresh adds the view of a changed entity. Others must not be able to find the entity yet.
 func (a *account) refresh(e *entity) {
 	if a.options.PropagationDelay == 0 {
-		// At once means whatever the clock says, also one that is set back.
+		// "At once" holds for any clock, also for one that is set back.
 		e.views = []view{a.viewOf(e, time.Time{})}
 		return
 	}
@@ -121,8 +121,8 @@ func (a *account) viewOf(e *entity, from time.Time) view {
 	return v
 }
 
-// newEntity completes a new user or role, or fails with EntityAlreadyExists. Nobody finds it before
-// it is saved. The caller holds mu.
+// newEntity completes a new user or role, or fails with EntityAlreadyExists. Others cannot find it before it is saved. The
+// caller holds mu.
 func (a *account) newEntity(e *entity) (*entity, error) {
 	k, prefix := e.kind(), "AIDA"
 	if e.role {
@@ -144,7 +144,7 @@ func (a *account) newEntity(e *entity) (*entity, error) {
 	return e, nil
 }
 
-// add lets others find an entity, in place of the one that it is a clone of. The caller holds mu.
+// add makes an entity visible to others, in place of the entity that it is a clone of. The caller holds mu.
 func (a *account) add(e *entity) {
 	a.byName(e.kind())[strings.ToLower(e.name)] = e
 	a.entities[e.id] = e
@@ -166,7 +166,7 @@ func (a *account) arn(kind, path, name string) string {
 	return "arn:aws:iam::" + a.id + ":" + kind + path + name
 }
 
-// roleByARN finds a role whose ARN is exactly this one: path and case count.
+// roleByARN finds a role with exactly this ARN, with the same path and case.
 func (a *account) roleByARN(arn string) *entity {
 	return byARN(a.roles, arn)
 }
@@ -178,7 +178,7 @@ func byARN(named map[string]*entity, arn string) *entity {
 	return nil
 }
 
-// Role is a role as others may know it: a copy.
+// Role is a copy of a role for other packages.
 type Role struct {
 	Name, Path, ARN, ID, Description string
 	Created                          time.Time
@@ -201,10 +201,10 @@ type managedPolicy struct {
 	name, path, arn, id, description string
 	created, updated                 time.Time
 	versions                         []policyVersion
-	// defaultVersion and lastVersion are the numbers in "v1".
+	// defaultVersion and lastVersion are the numbers in names such as "v1".
 	defaultVersion, lastVersion int
 	tags                        map[string]string
-	// aws says that the policy is AWS's own and cannot be changed.
+	// aws says that the policy is AWS's own and is read-only.
 	aws bool
 }
 

@@ -32,8 +32,8 @@ func invalidInput(format string, args ...any) *query.Error {
 }
 
 // signatureErrors are the codes of refused signatures in the Query protocol
-// (https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html). An empty message takes
-// the verifier's.
+// (https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html). Where the message is empty, the verifier's is
+// used.
 var signatureErrors = map[sigv4.Kind]query.Error{
 	sigv4.MissingAuthentication: {Code: "MissingAuthenticationToken", Status: http.StatusForbidden, Message: "Request is missing Authentication Token"},
 	sigv4.Incomplete:            {Code: "IncompleteSignature", Status: http.StatusBadRequest},
@@ -52,7 +52,7 @@ var signatureErrors = map[sigv4.Kind]query.Error{
 	sigv4.Busy:                  {Code: "ServiceUnavailable", Status: http.StatusServiceUnavailable},
 }
 
-// SignatureError is the answer of a Query service (IAM, STS) to a request whose signature was refused.
+// SignatureError is the answer of a Query service (IAM, STS) to a request whose signature is refused.
 func SignatureError(err *sigv4.Error) *query.Error {
 	refusal, ok := signatureErrors[err.Kind]
 	if !ok {
@@ -64,8 +64,7 @@ func SignatureError(err *sigv4.Error) *query.Error {
 	return &refusal
 }
 
-// WriteSignatureError answers a request of IAM whose signature was refused, and notes the code in the
-// journal's call of r.
+// WriteSignatureError answers a request of IAM whose signature is refused, and notes the code in the journal's call of r.
 func WriteSignatureError(w http.ResponseWriter, r *http.Request, err *sigv4.Error) {
 	query.WriteError(w, r, namespace, SignatureError(err))
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/iam/iamtest"
 )
 
-// failingTable keeps records until a test makes it fail, and takes no change from then on.
+// failingTable keeps records until a test makes it fail. From then on it accepts no change.
 type failingTable struct {
 	mu      sync.Mutex
 	fails   bool
@@ -73,8 +73,8 @@ func (f *failingTable) copy() map[string]string {
 	return maps.Clone(f.records)
 }
 
-// post sends an operation with its parameters, "Name=value" joined by "&", and returns the answer
-// without its request ID, which is the same for all requests.
+// post sends an operation with its parameters, "Name=value" joined by "&". It returns the answer without its request ID, so
+// that answers can be compared.
 func post(t *testing.T, config aws.Config, operation, parameters string) (status int, body string) {
 	t.Helper()
 	form, err := url.ParseQuery(parameters)
@@ -116,8 +116,7 @@ const (
 	s3ReadOnly  = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"
 )
 
-// inhabitants are what each test of a failure starts with: one of each kind that is used, and one
-// that is not.
+// inhabitants are the entities that each failure test starts with: of each kind one that is in use and one that is not.
 var inhabitants = [][2]string{
 	{"CreatePolicy", "PolicyName=p&Tags.member.1.Key=a&Tags.member.1.Value=b&PolicyDocument=" + url.QueryEscape(readObjects)},
 	{"CreatePolicyVersion", "PolicyArn=" + ownPolicy + "&PolicyDocument=" + url.QueryEscape(readObjects)},
@@ -136,7 +135,7 @@ var inhabitants = [][2]string{
 	{"CreateOpenIDConnectProvider", "Url=" + url.QueryEscape("https://id.example.com") + "&ClientIDList.member.1=one&Tags.member.1.Key=a&Tags.member.1.Value=b"},
 }
 
-// readings tell all that can be asked about the inhabitants.
+// readings returns all that can be read about the inhabitants.
 var readings = [][2]string{
 	{"ListRoles", ""}, {"ListUsers", ""}, {"ListPolicies", "Scope=Local"}, {"ListInstanceProfiles", ""}, {"ListOpenIDConnectProviders", ""},
 	{"GetRole", "RoleName=r"}, {"ListAttachedRolePolicies", "RoleName=r"}, {"ListRolePolicies", "RoleName=r"}, {"GetRolePolicy", "RoleName=r&PolicyName=inline"},
@@ -148,7 +147,7 @@ var readings = [][2]string{
 	{"GetOpenIDConnectProvider", "OpenIDConnectProviderArn=" + ownProvider},
 }
 
-// changes are one of each operation that changes something; KEY stands for the ID of u's access key.
+// changes has one call of each operation that changes something. KEY stands for the ID of u's access key.
 var changes = map[string]string{
 	"CreateRole":               "RoleName=new&AssumeRolePolicyDocument=" + url.QueryEscape(trustPods),
 	"DeleteRole":               "RoleName=spare",
@@ -196,8 +195,8 @@ var changes = map[string]string{
 
 const newTag = "Tags.member.1.Key=new&Tags.member.1.Value=x"
 
-// TestFailedWrites: an operation whose record cannot be written answers an internal failure, and
-// nothing is other than before: not what the API reports, not the table, not which keys work.
+// TestFailedWrites: an operation whose record cannot be written answers an internal failure and changes nothing: not the
+// API's answers, not the table, and not which keys work.
 func TestFailedWrites(t *testing.T) {
 	for _, operation := range iam.Operations() {
 		if strings.HasPrefix(operation, "Get") || strings.HasPrefix(operation, "List") {
@@ -247,7 +246,7 @@ func TestFailedWrites(t *testing.T) {
 				t.Errorf("records changed")
 			}
 
-			// The same request does it once the table works, and the table has what is then reported.
+			// The same request succeeds once the table works. The table then has what the API reports.
 			table.fail(false)
 			if status, body := post(t, admin, operation, parameters); status != http.StatusOK {
 				t.Fatalf("afterwards: %d %s", status, body)
@@ -263,7 +262,7 @@ func TestFailedWrites(t *testing.T) {
 	}
 }
 
-// newKey makes an access key of a user.
+// newKey creates an access key of a user.
 func newKey(t *testing.T, server *iamtest.Server, user string) (id, secret string) {
 	t.Helper()
 	status, body := post(t, server.Admin(), "CreateAccessKey", "UserName="+user)
@@ -273,7 +272,7 @@ func newKey(t *testing.T, server *iamtest.Server, user string) (id, secret strin
 	return between(body, "AccessKeyId"), between(body, "SecretAccessKey")
 }
 
-// between is the text of the first element of that name.
+// between returns the text of the first element of that name.
 func between(body, element string) string {
 	_, rest, _ := strings.Cut(body, "<"+element+">")
 	text, _, _ := strings.Cut(rest, "</"+element+">")

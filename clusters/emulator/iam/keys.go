@@ -11,21 +11,21 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/iam/policy"
 )
 
-// Environment is how a request came: what does not depend on who makes it.
+// Environment has the properties of a request that do not depend on its caller.
 type Environment struct {
-	// SourceIP is the peer's address; the zero Addr if it is not known, and for requests of service
+	// SourceIP is the peer's address. It is the zero Addr if the address is not known, and for requests of service
 	// principals.
 	SourceIP netip.Addr
 	// SecureTransport says that the request came over TLS.
 	SecureTransport bool
 	UserAgent       string
-	// Referer is the header's value; "" for none.
+	// Referer is the header's value; "" without one.
 	Referer string
-	// Region that is called.
+	// Region is the region that is called.
 	Region string
 }
 
-// EnvironmentOf reads a request to a region.
+// EnvironmentOf reads the environment of a request to a region.
 func EnvironmentOf(r *http.Request, region string) Environment {
 	environment := Environment{SecureTransport: r.TLS != nil, UserAgent: r.UserAgent(), Referer: r.Referer(), Region: region}
 	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
@@ -36,33 +36,32 @@ func EnvironmentOf(r *http.Request, region string) Environment {
 	return environment
 }
 
-// ServiceEnvironment is that of a request that an AWS service makes to another one in a region, over TLS.
+// ServiceEnvironment is the environment of a request by an AWS service to another service in a region. It comes over TLS.
 // Its user agent is the service principal, as CloudTrail shows it
 // (https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html).
 func ServiceEnvironment(service, region string) Environment {
 	return Environment{SecureTransport: true, UserAgent: service, Region: region}
 }
 
-// The organisation that the accounts are in, if there is more than one: its ID, and the path of the
-// accounts, which are all in its root
+// The organisation of the accounts, if there are several: its ID, and the path of the accounts. All are in its root
 // (https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_last-accessed-view-data-orgs.html).
 const (
 	OrganizationID   = "o-epiemulator"
 	organizationPath = OrganizationID + "/r-root/"
 )
 
-// requester is who makes a request: the global condition keys of a request depend on it.
+// requester is the kind of sender of a request. The global condition keys of a request depend on it.
 type requester uint8
 
 const (
-	// byUser is signed with a user's access key, bySession with the temporary credentials of a role.
+	// byUser is a request that is signed with a user's access key, bySession one with the temporary credentials of a role.
 	byUser requester = 1 << iota
 	bySession
-	// byService is made by a service principal.
+	// byService is a request by a service principal.
 	byService
-	// byWebIdentity is AssumeRoleWithWebIdentity, which is not signed: its token says who asks.
+	// byWebIdentity is AssumeRoleWithWebIdentity. It is not signed: its token names the sender.
 	byWebIdentity
-	// byAnonymous is not signed.
+	// byAnonymous is a request without a signature.
 	byAnonymous
 
 	bySigner  = byUser | bySession
@@ -70,35 +69,35 @@ const (
 	byAnyone  = byOutside | byService
 )
 
-// origin is what the global condition keys of a request are taken from.
+// origin is the source of the global condition keys of a request.
 type origin struct {
 	requester
 	*Environment
 	now time.Time
-	// principal signed the request; a zero one if nobody did. via are the services that pass it on.
+	// principal signed the request; a zero value if the request is unsigned. via are the services that pass it on.
 	principal *Principal
 	via       []string
-	// service is the service principal's name, sourceARN and sourceAccount are the resource's on whose
-	// behalf it acts; "" for none.
+	// service is the service principal's name. sourceARN and sourceAccount are those of the resource that it acts for; ""
+	// for none.
 	service, sourceARN, sourceAccount string
-	// provider is the ARN of the OIDC provider that vouches for a web identity, or did for the session.
+	// provider is the ARN of the OIDC provider that authenticates a web identity, or that authenticated the session.
 	provider        string
 	resourceAccount string
-	// organized says whether an account is in the organisation.
+	// organized says whether the account is in the organisation.
 	organized func(account string) bool
 
-	// values of all keys, in one piece.
+	// values has the values of all keys, in one allocation.
 	values []string
 }
 
-// one is the value of a key, which may be empty.
+// one returns the value of a key. The value may be empty.
 func (o *origin) one(value string) []string {
 	o.values = append(o.values, value)
 	n := len(o.values)
 	return o.values[n-1 : n : n]
 }
 
-// some is the value of a key that a request without a value lacks.
+// some returns the value of a key that is absent if the value is empty.
 func (o *origin) some(value string) []string {
 	if value == "" {
 		return nil
@@ -127,7 +126,7 @@ func (o *origin) sourceIP() string {
 	return o.SourceIP.String()
 }
 
-// known is what the signer has of a property that every request has.
+// known returns the signer's value of a property that every request has.
 func (o *origin) known(signers string) string {
 	switch o.requester {
 	case byUser, bySession:
@@ -148,7 +147,7 @@ func (o *origin) principalType() string {
 	return "Anonymous"
 }
 
-// principalARN is the role's, not the session's.
+// principalARN is the ARN of the role, not of the session.
 func (o *origin) principalARN() string {
 	if o.principal.RoleARN != "" {
 		return o.principal.RoleARN
@@ -156,8 +155,8 @@ func (o *origin) principalARN() string {
 	return o.principal.ARN
 }
 
-// multiFactor is "" where the key is not present: for access keys, and "for federated identities". A
-// service that passes a user's request on has temporary credentials for it.
+// multiFactor is "" if the key is absent: for access keys, and "for federated identities". A service that passes a user's
+// request on has temporary credentials for it.
 func (o *origin) multiFactor() string {
 	if o.requester == byUser && len(o.via) == 0 || o.provider != "" {
 		return ""
@@ -179,24 +178,23 @@ func (o *origin) lastVia() string {
 	return o.via[len(o.via)-1]
 }
 
-// globalKey is a global condition key: which requests may have it, and its values there; nil if this
-// request does not have it.
+// globalKey is a global condition key. It says which kinds of request may have it, and returns its values there; nil if
+// this request does not have it.
 type globalKey struct {
 	name   string
 	of     requester
 	values func(o *origin) []string
 }
 
-// globalKeys are the condition keys that AWS itself puts into requests, for all decisions about a request
-// alike: by identity policies, boundaries, session policies, resource policies and trust policies. The
-// source of each row is "Availability" of the key of that name in
+// globalKeys are the condition keys that AWS itself adds to requests. They are the same for all decisions about a request:
+// by identity policies, boundaries, session policies, resource policies and trust policies. The source of each row is
+// "Availability" of the key of that name in
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html.
 //
-// Not among them are aws:PrincipalTag/*, which the tags name; what a session keeps of how it was made
-// (Principal.Keys); aws:RequestTag/*, aws:ResourceTag/* and aws:TagKeys, which an operation has or has not;
-// and what the emulator has no use of: VPC endpoints (aws:SourceVpc, aws:SourceVpcArn, aws:SourceVpce,
-// aws:Vpce…, aws:VpcSourceIp), MFA (aws:MultiFactorAuthAge), AssumeRoot, sign-in sessions, chat
-// applications and MCP servers.
+// These keys are not among them: aws:PrincipalTag/*, which come from the tags; the keys that a session keeps about its
+// creation (Principal.Keys); aws:RequestTag/*, aws:ResourceTag/* and aws:TagKeys, which depend on the operation; and keys
+// that the emulator does not need: VPC endpoints (aws:SourceVpc, aws:SourceVpcArn, aws:SourceVpce, aws:Vpce…,
+// aws:VpcSourceIp), MFA (aws:MultiFactorAuthAge), AssumeRoot, sign-in sessions, chat applications and MCP servers.
 var globalKeys = lowered([]globalKey{
 	{"aws:CurrentTime", byAnyone, func(o *origin) []string { return o.one(o.now.Format(time.RFC3339)) }},
 	{"aws:EpochTime", byAnyone, func(o *origin) []string { return o.one(strconv.FormatInt(o.now.Unix(), 10)) }},
@@ -204,7 +202,7 @@ var globalKeys = lowered([]globalKey{
 	{"aws:SecureTransport", byAnyone, func(o *origin) []string { return o.one(strconv.FormatBool(o.SecureTransport)) }},
 	{"aws:UserAgent", byAnyone, func(o *origin) []string { return o.one(o.UserAgent) }},
 	{"aws:Referer", byOutside, func(o *origin) []string { return o.some(o.Referer) }},
-	// "Certain network-specific authorization context is redacted" where a service principal calls.
+	// "Certain network-specific authorization context is redacted" if a service principal calls.
 	{"aws:SourceIp", byOutside, func(o *origin) []string { return o.some(o.sourceIP()) }},
 
 	{"aws:ViaAWSService", byAnyone, func(o *origin) []string { return o.one(strconv.FormatBool(len(o.via) > 0)) }},
@@ -220,7 +218,7 @@ var globalKeys = lowered([]globalKey{
 	{"aws:SourceOrgID", byService, func(o *origin) []string { return o.some(o.organization(o.sourceAccount)) }},
 	{"aws:SourceOrgPaths", byService, func(o *origin) []string { return o.some(o.organizationPath(o.sourceAccount)) }},
 
-	// All requests have these three, anonymous ones too; what a service principal's are is not reported.
+	// All requests have these three, also anonymous ones. AWS does not document those of a service principal.
 	{"aws:PrincipalAccount", byAnyone, func(o *origin) []string { return o.one(o.known(o.principal.AccountID)) }},
 	{"aws:PrincipalType", byAnyone, func(o *origin) []string { return o.one(o.principalType()) }},
 	{"aws:userid", byAnyone, func(o *origin) []string { return o.one(o.known(o.principal.UserID)) }},
@@ -256,18 +254,18 @@ var globalKeysByName = func() map[string]*globalKey {
 
 const principalTag = "aws:principaltag/"
 
-// usualKeys is about how many condition keys the policies of a request name.
+// usualKeys is about the number of condition keys that a request's policies name.
 const usualKeys = 8
 
-// context has the keys of a request that its policies name: the global ones, which nothing can stand in
-// for, and the request's own.
+// context returns the keys of a request that its policies name: the global ones, which nothing can override, and the
+// request's own.
 func (o *origin) context(own policy.Context, policies *policy.Policies) policy.Context {
 	keys := policy.Context{}
 	o.fill(keys, own, policies)
 	return keys
 }
 
-// fill is context for a map that is there.
+// fill is context for an existing map.
 func (o *origin) fill(keys, own policy.Context, policies *policy.Policies) {
 	for key := range policies.ContextKeys() {
 		if _, ok := keys[key]; ok {
@@ -300,23 +298,23 @@ func (o *origin) lookup(key string, own policy.Context) ([]string, bool) {
 	return values, ok
 }
 
-// scratch is what a decision about a signed request is made in. Nothing of it is kept with the decision.
+// scratch is the working memory of a decision about a signed request. The decision keeps nothing of it.
 type scratch struct {
 	keys   policy.Context
 	values []string
 }
 
-// clean forgets what the last decision was about.
+// clean removes the data of the last decision.
 func (s *scratch) clean() {
 	clear(s.keys)
 	clear(s.values)
 	s.values = s.values[:0]
 }
 
-// organized says whether an account is in the organisation: all are, if there is more than one.
+// organized says whether the account is in the organisation. All accounts are, if there are several.
 func (a *Accounts) organized(account string) bool { return len(a.byID) > 1 && a.byID[account] != nil }
 
-// signedOrigin is that of a caller's request.
+// signedOrigin is the origin of a caller's request.
 func (a *Accounts) signedOrigin(caller *Caller, resourceAccount string) *origin {
 	o := &origin{
 		requester: byUser, Environment: &caller.Environment, now: a.now().UTC(), principal: &caller.Principal, via: caller.Via,

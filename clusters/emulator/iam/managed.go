@@ -32,7 +32,7 @@ func allow(actions ...string) []awsStatement {
 	return []awsStatement{{Effect: "Allow", Resource: "*", Action: actions}}
 }
 
-// on is a statement that allows a service's actions, given without its prefix, on resources.
+// on is a statement that allows actions of a service, which are given without its prefix, on resources.
 func on(resource any, service string, actions ...string) awsStatement {
 	s := awsStatement{Effect: "Allow", Resource: resource}
 	for _, action := range actions {
@@ -59,12 +59,13 @@ const (
 	anyVolume   = "arn:aws:ec2:*:*:volume/*"
 	anySnapshot = "arn:aws:ec2:*:*:snapshot/*"
 
-	// clusterTag is on all that EKS Auto Mode makes for a cluster, and on the sessions that it makes it with.
+	// clusterTag is the tag of everything that EKS Auto Mode creates for a cluster, and of the sessions that it uses for
+	// that.
 	clusterTag = "eks:eks-cluster-name"
 	ownCluster = "${aws:PrincipalTag/" + clusterTag + "}"
 )
 
-// ebsCSIDriver lets the driver make and change what it tagged itself, or a user for it.
+// ebsCSIDriver lets the driver create volumes, and change volumes that it or a user tagged for it.
 func ebsCSIDriver() []awsStatement {
 	statements := []awsStatement{
 		on("*", "ec2", "DescribeAvailabilityZones", "DescribeInstances", "DescribeSnapshots", "DescribeTags", "DescribeVolumes",
@@ -100,7 +101,7 @@ var pullImages = []string{
 	"ecr:GetLifecyclePolicyPreview", "ecr:ListTagsForResource", "ecr:DescribeImageScanFindings",
 }
 
-// awsPolicies say in short what AWS's documents of these names allow; IDs of statements are left out.
+// awsPolicies are short forms of AWS's documents of these names, without the IDs of statements.
 var awsPolicies = []struct {
 	arn         string
 	description string
@@ -165,7 +166,8 @@ var awsPolicies = []struct {
 	{"arn:aws:iam::aws:policy/AmazonEKSFargatePodExecutionRolePolicy", "Lets Fargate pull the images of pods.", allow(
 		"ecr:GetAuthorizationToken", "ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage",
 	)},
-	// The four of EKS Auto Mode's cluster roles allow what the cluster has tagged itself; here, in short, what its own tag names.
+	// The four policies of EKS Auto Mode's cluster roles allow changes of what the cluster has tagged. The short form
+	// allows what has the cluster's own tag.
 	{"arn:aws:iam::aws:policy/AmazonEKSComputePolicy", "Lets EKS Auto Mode run the nodes of a cluster.", []awsStatement{
 		on([]string{"arn:aws:ec2:*:*:capacity-reservation/*", "arn:aws:ec2:*::image/*", "arn:aws:ec2:*:*:security-group/*", "arn:aws:ec2:*:*:subnet/*"}, "ec2", "CreateFleet", "RunInstances"),
 		on("arn:aws:ec2:*:*:launch-template/*", "ec2", "CreateFleet", "RunInstances").when("StringEquals", "aws:ResourceTag/"+clusterTag, ownCluster),
@@ -231,8 +233,7 @@ var awsPolicies = []struct {
 // awsPolicyPrefix begins the ARNs of AWS's policies.
 const awsPolicyPrefix = "arn:aws:iam::aws:policy/"
 
-// notAttachable refuses a managed policy that is not there. Of AWS's own, AWS has many that the emulator
-// has not.
+// notAttachable refuses a managed policy that does not exist. AWS has many policies of its own that the emulator lacks.
 func notAttachable(arn, format string) error {
 	if !strings.HasPrefix(arn, awsPolicyPrefix) {
 		return notFound(format, arn)
@@ -245,7 +246,7 @@ func notAttachable(arn, format string) error {
 	return notFound(format+" Of the AWS managed policies, the emulator has %s. CreatePolicy can make another with the same statements.", arn, strings.Join(names, ", "))
 }
 
-// awsPolicyTime is when AWS's policies are said to have been made: they are the same in all accounts.
+// awsPolicyTime is the creation time of AWS's policies. It is the same in all accounts.
 var awsPolicyTime = time.Date(2015, 2, 6, 18, 40, 58, 0, time.UTC)
 
 // awsPolicyID is the same in all accounts and at all times.

@@ -14,8 +14,8 @@ import (
 
 // TestManagedPolicies: what EKS's guides, its add-ons and eksctl attach
 // (https://docs.aws.amazon.com/eks/latest/userguide/security-iam-awsmanpol.html,
-// https://docs.aws.amazon.com/eks/latest/userguide/workloads-add-ons-available-eks.html) can be attached, and allows
-// what it is for.
+// https://docs.aws.amazon.com/eks/latest/userguide/workloads-add-ons-available-eks.html) can be attached, and allows what
+// it has to allow.
 func TestManagedPolicies(t *testing.T) {
 	c, server := client(t)
 	for _, test := range []struct{ name, action, resource, denied string }{
@@ -27,7 +27,7 @@ func TestManagedPolicies(t *testing.T) {
 		{"AmazonEKSVPCResourceController", "ec2:AssignPrivateIpAddresses", "*", "ec2:CreateNetworkInterfacePermission"},
 		{"AmazonEKSLocalOutpostClusterPolicy", "ecr:BatchGetImage", "*", "s3:GetObject"},
 		{"AmazonEKSFargatePodExecutionRolePolicy", "ecr:BatchGetImage", "*", "ecr:PutImage"},
-		// What eksctl gives the cluster role of EKS Auto Mode
+		// The policies that eksctl attaches to the cluster role of EKS Auto Mode
 		// (https://docs.aws.amazon.com/eks/latest/userguide/auto-cluster-iam-role.html).
 		{"AmazonEKSComputePolicy", "ec2:RunInstances", "arn:aws:ec2:us-west-2:123456789012:subnet/subnet-1", "s3:GetObject"},
 		{"AmazonEKSBlockStoragePolicy", "", "", "ec2:CreateVolume"},
@@ -60,7 +60,7 @@ func TestManagedPolicies(t *testing.T) {
 		_, caller := issue(t, server.Accounts, iam.SessionInput{RoleARN: role.ARN})
 		for action, want := range map[string]bool{test.action: true, test.denied: false} {
 			if action == "" {
-				continue // nothing without tags
+				continue // they allow nothing without tags
 			}
 			if decision := server.Accounts.Authorize(t.Context(), caller, iam.Access{Action: action, Resource: test.resource}); decision.Allowed != want {
 				t.Errorf("%s: %s", test.name, decision.Explain())
@@ -80,7 +80,7 @@ func TestManagedPolicies(t *testing.T) {
 	}
 }
 
-// TestOperationsOfAWS: the list of what IAM has is the SDK's.
+// TestOperationsOfAWS: the list of IAM's operations is equal to the SDK's.
 func TestOperationsOfAWS(t *testing.T) {
 	have := iam.Operations()
 	kind := reflect.TypeFor[*sdk.Client]()

@@ -10,7 +10,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/iam/policy"
 )
 
-// Records are kept under ACCOUNT/KIND/ID, the key of the session tokens under sealKey.
+// Records are kept under ACCOUNT/KIND/ID. The key of the session tokens is under sealKey.
 const (
 	entityRecords   = "entity"
 	policyRecords   = "policy"
@@ -32,7 +32,7 @@ type entityRecord struct {
 	Boundary    string            `json:"boundary,omitempty"`
 	MaxSession  time.Duration     `json:"maxSession,omitempty"`
 	Trust       string            `json:"trust,omitempty"`
-	// TrustIDs are the unique IDs that ARNs in Trust were bound to.
+	// TrustIDs are the unique IDs that the ARNs in Trust are tied to.
 	TrustIDs map[string]string `json:"trustIDs,omitempty"`
 	Keys     []keyRecord       `json:"keys,omitempty"`
 }
@@ -73,7 +73,7 @@ func (a *account) put(kind, id string, record any) error {
 	return a.table.Put(a.key(kind, id), value)
 }
 
-// save keeps a new or changed entity and lets others find it. The caller holds mu.
+// save keeps a new or changed entity and makes it visible to others. The caller holds mu.
 func (a *account) save(e *entity) error {
 	record := entityRecord{
 		Role: e.role, Name: e.name, Path: e.path, ID: e.id, Description: e.description, Created: e.created, Tags: e.tags,
@@ -94,7 +94,7 @@ func (a *account) save(e *entity) error {
 	return nil
 }
 
-// remove forgets an entity. The caller holds mu.
+// remove deletes an entity. The caller holds mu.
 func (a *account) remove(e *entity) error {
 	if err := a.table.Delete(a.key(entityRecords, e.id)); err != nil {
 		return err
@@ -105,7 +105,7 @@ func (a *account) remove(e *entity) error {
 	return nil
 }
 
-// savePolicy keeps a new or changed policy, for all that use it. The caller holds mu.
+// savePolicy keeps a new or changed policy for all its users. The caller holds mu.
 func (a *account) savePolicy(m *managedPolicy) error {
 	record := policyRecord{
 		Name: m.name, Path: m.path, ID: m.id, Description: m.description, Created: m.created, Updated: m.updated,
@@ -136,7 +136,7 @@ func (a *account) removePolicy(m *managedPolicy) error {
 	return nil
 }
 
-// load finds what the table has. Accounts that are not among the options stay as they are, unseen.
+// load reads the records of the table. Records of accounts that are not among the options are kept and not used.
 func (a *Accounts) load() error {
 	var seal []byte
 	err := a.table.Each(func(key string, value []byte) error {

@@ -14,7 +14,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/iam/iamtest"
 )
 
-// userWith makes a user with one inline policy and returns its client.
+// userWith creates a user with one inline policy and returns the user's client.
 func userWith(t *testing.T, c *sdk.Client, server *iamtest.Server, name, document string) *sdk.Client {
 	t.Helper()
 	_, err := c.CreateUser(t.Context(), &sdk.CreateUserInput{UserName: &name})
@@ -27,7 +27,7 @@ func userWith(t *testing.T, c *sdk.Client, server *iamtest.Server, name, documen
 	return sdk.NewFromConfig(server.Config(key, secret, ""))
 }
 
-// UpdateAccessKey: "When a key is inactive, you can no longer use it"; it can be made active again.
+// UpdateAccessKey: "When a key is inactive, you can no longer use it". It can be made active again.
 func TestAccessKeyStates(t *testing.T) {
 	c, server := client(t)
 	ctx := t.Context()
@@ -75,7 +75,7 @@ func TestAccessKeyStates(t *testing.T) {
 	_, err = c.UpdateAccessKey(ctx, &sdk.UpdateAccessKeyInput{UserName: aws.String("ann"), AccessKeyId: &first, Status: types.StatusTypeActive})
 	wantError(t, err, "NoSuchEntity", 404)
 	use(first, firstSecret, "InvalidClientTokenId", 403)
-	// A key is its user's only.
+	// A key belongs to one user.
 	userWith(t, c, server, "ben", "")
 	_, err = c.DeleteAccessKey(ctx, &sdk.DeleteAccessKeyInput{UserName: aws.String("ben"), AccessKeyId: &second})
 	wantError(t, err, "NoSuchEntity", 404)
@@ -108,7 +108,7 @@ func TestProviderClientIDs(t *testing.T) {
 		wantError(t, err, "", 0)
 		want("one two")
 	}
-	for range 2 { // and so is RemoveClientIDFromOpenIDConnectProvider
+	for range 2 { // RemoveClientIDFromOpenIDConnectProvider is idempotent too
 		_, err = c.RemoveClientIDFromOpenIDConnectProvider(ctx, &sdk.RemoveClientIDFromOpenIDConnectProviderInput{OpenIDConnectProviderArn: arn, ClientID: aws.String("one")})
 		wantError(t, err, "", 0)
 		want("two")
@@ -168,8 +168,8 @@ func TestProfileAndRole(t *testing.T) {
 	wantError(t, err, "", 0)
 }
 
-// TestTagsDecide: tags of each kind that has them are condition keys of operations on it, and tags
-// of a request those of the request (reference_policies_actions-resources-contextkeys of IAM).
+// TestTagsDecide: the tags of a resource are condition keys of operations on it, for each kind that has tags. The tags of a
+// request are condition keys of the request (reference_policies_actions-resources-contextkeys of IAM).
 func TestTagsDecide(t *testing.T) {
 	c, server := client(t)
 	const policyOf = `{"Version":"2012-10-17","Statement":[
@@ -226,15 +226,15 @@ func TestTagsDecide(t *testing.T) {
 			want(ann, "Tag"+kind.word, ids["blue"]+tag("team", "blue"), "AccessDenied")
 			want(ann, "Untag"+kind.word, ids["blue"]+"&TagKeys.member.1=team", "AccessDenied")
 			want(ann, "Untag"+kind.word, ids["blue"]+"&TagKeys.member.1=size", "")
-			// What the tag allowed ends with the tag.
+			// The permission ends when the tag is removed.
 			want(server.Admin(), "Untag"+kind.word, ids["blue"]+"&TagKeys.member.1=team", "")
 			want(ann, kind.get, ids["blue"], "AccessDenied")
 		})
 	}
 }
 
-// SetDefaultPolicyVersion: "The default version is the operative version": for every user and role
-// that the policy is attached to, and those it bounds, at once.
+// SetDefaultPolicyVersion: "The default version is the operative version". It counts at once for every user and role that
+// the policy is attached to or that it bounds.
 func TestDefaultVersionCountsForAll(t *testing.T) {
 	c, server := client(t)
 	ctx := t.Context()

@@ -13,23 +13,23 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/sigv4"
 )
 
-// A session is kept nowhere: all of it is in its token, closed with a key that only the accounts
-// have. So sessions cost no memory, and survive a restart with the key.
+// No session is stored. Its token holds all of it, encrypted with a key that only the accounts have. So sessions cost no
+// memory, and survive a restart with the key.
 
 const (
 	sealBytes = 32
-	// minSealed makes a token about as long as AWS's are, whatever it holds.
+	// minSealed makes every token about as long as AWS's, for any content.
 	minSealed = 560
-	// maxToken bounds what is opened.
+	// maxToken is the longest token that is decrypted.
 	maxToken = 64 << 10
 )
 
-// session is what a token holds.
+// session is the content of a token.
 type session struct {
 	KeyID   string `json:"k"`
 	Secret  string `json:"s"`
 	Account string `json:"a"`
-	// Owner is the unique ID of the role, or of the user of a session token.
+	// Owner is the unique ID of the role, or of the user for a session of a user.
 	Owner      string            `json:"o"`
 	Name       string            `json:"n,omitempty"`
 	Tags       map[string]string `json:"t,omitempty"`
@@ -38,14 +38,14 @@ type session struct {
 	// Issued and Expires are seconds since the epoch.
 	Issued  int64 `json:"i"`
 	Expires int64 `json:"e"`
-	// SourceIdentity stays with all sessions of a chain.
+	// SourceIdentity is the same for all sessions of a chain.
 	SourceIdentity string `json:"si,omitempty"`
-	// Provider is the ARN of the OIDC provider that vouched; empty otherwise.
+	// Provider is the ARN of the OIDC provider that authenticated the session; empty otherwise.
 	Provider string `json:"f,omitempty"`
-	// Keys are the condition keys that the session keeps.
+	// Keys are condition keys that the session keeps.
 	Keys policy.Context `json:"c,omitempty"`
 
-	// token is what the session was read from, parsed its policies.
+	// token is the text of the session, and parsed has its policies.
 	token  string
 	parsed []policy.Named
 }
@@ -55,7 +55,7 @@ type sealedPolicy struct {
 	Text string `json:"d"`
 }
 
-// openSeal makes the cipher from a kept key, or from a new one, which it keeps.
+// openSeal makes the cipher from a stored key, or from a new one, which it stores.
 func (a *Accounts) openSeal(key []byte) error {
 	if a.options.SessionKey != nil {
 		key = a.options.SessionKey
@@ -83,20 +83,20 @@ func (a *Accounts) openSeal(key []byte) error {
 	return nil
 }
 
-// close turns a session into its token.
+// close encrypts a session into its token.
 func (a *Accounts) close(s *session) (string, error) {
 	plain, err := json.Marshal(s)
 	if err != nil {
 		return "", fmt.Errorf("encode session: %w", err)
 	}
 	if missing := minSealed - len(plain); missing > 0 {
-		// White space at the end means nothing in JSON.
+		// White space at the end has no meaning in JSON, so it serves as padding.
 		plain = append(plain, bytes.Repeat([]byte{' '}, missing)...)
 	}
 	return base64.StdEncoding.EncodeToString(a.seal.Seal(nil, nil, plain, []byte(s.KeyID))), nil
 }
 
-// open reads the session of an access key ID from its token, or fails with sigv4.ErrInvalidToken.
+// open decrypts the session of an access key ID from its token, or fails with sigv4.ErrInvalidToken.
 func (a *Accounts) open(keyID, token string) (*session, error) {
 	if known, ok := a.opened.Get(keyID); ok && sameText(known.token, token) {
 		return known, nil

@@ -22,59 +22,58 @@ const (
 	// Limits of a session (reference_iam-quotas and STS AssumeRole).
 	minDuration = 15 * time.Minute
 	maxDuration = 12 * time.Hour
-	// packedLimit stands in for the size that AWS allots to a session's packed policies and tags,
-	// and packedSize for how it packs them: both are AWS's secret.
+	// packedLimit stands for the size that AWS allows for a session's packed policies and tags, and packedSize for the way
+	// AWS packs them. AWS publishes neither.
 	packedLimit = 2048
-	// sessionKeyPrefix begins temporary access key IDs (reference_identifiers).
+	// sessionKeyPrefix is the beginning of temporary access key IDs (reference_identifiers).
 	sessionKeyPrefix = "ASIA"
 )
 
-// SessionInput asks for temporary credentials of a role. Whoever asks has decided that they may be given.
+// SessionInput asks for temporary credentials of a role. The caller has decided that they may be issued.
 type SessionInput struct {
 	RoleARN string
 	// SessionName has 2 to 64 characters of [\w+=,.@-].
 	SessionName string
-	// Duration is at least 15 minutes and at most 12 hours. The role's own maximum is for callers
-	// to check: it does not limit AWS services (reference_iam-quotas).
+	// Duration is at least 15 minutes and at most 12 hours. Callers check the role's own maximum, which does not limit AWS
+	// services (reference_iam-quotas).
 	Duration time.Duration
-	// Life, if not zero, ends the session earlier than Duration, and may be shorter than that can be.
+	// Life, if not zero, ends the session earlier than Duration. It may be shorter than the smallest Duration.
 	Life time.Duration
 	// Tags are the session tags: at most 50, keys up to 128, values up to 256 characters.
 	Tags map[string]string
 	// TransitiveTags are the keys of Tags that role chaining keeps.
 	TransitiveTags []string
-	// Policies limit the session; their texts together have at most 2048 characters.
+	// Policies limit the session. Their texts together have at most 2048 characters.
 	Policies []policy.Named
-	// PolicyARNs name up to 10 managed policies of the role's account that limit it too.
+	// PolicyARNs name up to 10 managed policies of the role's account, which limit the session too.
 	PolicyARNs []string
 	// SourceIdentity has 2 to 64 characters of [\w+=,.@-], or is empty.
 	SourceIdentity string
-	// Provider is the ARN of the OIDC provider that vouched for the caller; empty otherwise.
+	// Provider is the ARN of the OIDC provider that authenticated the caller; empty otherwise.
 	Provider string
-	// Keys are condition keys that the session keeps of how it is made: claims of a web identity, where an
-	// instance's credentials are delivered. May be nil.
+	// Keys are condition keys that the session keeps about its creation: the claims of a web identity, or the instance that
+	// got the credentials. They may be nil.
 	Keys policy.Context
 }
 
-// Session is a role session that was just made.
+// Session is a new role session.
 type Session struct {
 	AccessKeyID, SecretAccessKey, SessionToken string
 	Expiration                                 time.Time
 	// ARN is arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION, ID is ROLEID:SESSION.
 	ARN, ID string
-	// PackedSize is how much of the allotted space policies and tags take, in percent; 0 when the
-	// session has neither.
+	// PackedSize is the part of the allowed space that policies and tags take, in percent; 0 if the session has neither.
 	PackedSize int
 }
 
 var tagText = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)
 
-// InputError says which part of a SessionInput is out of bounds.
+// InputError says which part of a SessionInput exceeds a limit.
 type InputError struct{ Problem string }
 
 func (e *InputError) Error() string { return e.Problem }
 
-// PackedError says that policies and tags of a session take more than the allotted space.
+// PackedError says that the policies and tags of a session take more than the allowed space.
 type PackedError struct{ Percent int }
 
 func (e *PackedError) Error() string {
@@ -125,9 +124,8 @@ func (in *SessionInput) check() error {
 	return nil
 }
 
-// packedSize is a stand-in: tags count by their length, policies by half of it, and an ARN as a
-// number. All that AWS answers is that there is such a limit, and a percentage (STS AssumeRole,
-// "PackedPolicySize").
+// packedSize is an estimate. Tags count by their length, policies by half of it, and an ARN as a fixed number. AWS
+// documents only that there is a limit, and answers a percentage (STS AssumeRole, "PackedPolicySize").
 func (in *SessionInput) packedSize() (percent int) {
 	size := 16 * len(in.PolicyARNs)
 	for key, value := range in.Tags {
@@ -139,8 +137,8 @@ func (in *SessionInput) packedSize() (percent int) {
 	return (100*size + packedLimit - 1) / packedLimit
 }
 
-// CheckTags checks tags of a session or an IAM resource by the documented limits (id_session-tags,
-// id_tags). The error is an *InputError.
+// CheckTags checks tags of a session or an IAM resource against the documented limits (id_session-tags, id_tags). The error
+// is an *InputError.
 func CheckTags(tags map[string]string) error {
 	if len(tags) > quota.SessionTags {
 		return &InputError{fmt.Sprintf("%d tags: at most %d are allowed", len(tags), quota.SessionTags)}
@@ -165,7 +163,7 @@ func tooLong(text string, limit int) bool {
 	return len(text) > limit && utf8.RuneCountInString(text) > limit
 }
 
-// isTagText is tagText, without the regular expression for the usual tag.
+// isTagText does what tagText does, without the regular expression for usual tags.
 func isTagText(text string) bool {
 	for i := range len(text) {
 		switch c := text[i]; {
@@ -177,8 +175,7 @@ func isTagText(text string) bool {
 	return true
 }
 
-// IssueSession makes temporary credentials of a role. It fails with ErrNoSuchRole, an *InputError
-// or a *PackedError.
+// IssueSession creates temporary credentials of a role. It fails with ErrNoSuchRole, an *InputError or a *PackedError.
 func (a *Accounts) IssueSession(_ context.Context, input SessionInput) (Session, error) {
 	if err := input.check(); err != nil {
 		return Session{}, err
@@ -215,7 +212,7 @@ func (a *Accounts) IssueSession(_ context.Context, input SessionInput) (Session,
 	}, nil
 }
 
-// issue gives a session its key and makes its token.
+// issue gives a session its key and its token.
 func (a *Accounts) issue(s *session) (token string, err error) {
 	if s.KeyID, err = a.randomText(sessionKeyPrefix, 16); err != nil {
 		return "", err
@@ -226,7 +223,7 @@ func (a *Accounts) issue(s *session) (token string, err error) {
 	return a.close(s)
 }
 
-// sessionPolicies are the policies passed, then the managed ones by ARN. The caller holds mu.
+// sessionPolicies are the policies that were passed, and then the managed policies of the ARNs. The caller holds mu.
 func (a *account) sessionPolicies(input SessionInput) ([]sealedPolicy, error) {
 	var policies []sealedPolicy
 	for _, p := range input.Policies {
@@ -258,7 +255,7 @@ func (a *Accounts) secret() (string, error) {
 
 func sameText(x, y string) bool { return subtle.ConstantTimeCompare([]byte(x), []byte(y)) == 1 }
 
-// userKey finds a user's access key in any account, with the user.
+// userKey finds a user's access key in any account, and the user.
 func (a *Accounts) userKey(accessKeyID string) (found accessKey, owner *entity, home *account) {
 	for _, member := range a.byID {
 		member.mu.RLock()
@@ -310,8 +307,8 @@ func (a *Accounts) Credentials(_ context.Context, accessKeyID, sessionToken stri
 	return sigv4.Credentials{SecretAccessKey: key.secret}, nil
 }
 
-// Principal returns whose access key accessKeyID is now; ok is false when the key, its user or its
-// session's role is gone, or the token is not the key's.
+// Principal returns the current owner of accessKeyID. ok is false if the key, its user or its session's role no longer
+// exists, or if the token does not belong to the key.
 func (a *Accounts) Principal(_ context.Context, accessKeyID, sessionToken string) (principal Principal, ok bool) {
 	if !strings.HasPrefix(accessKeyID, sessionKeyPrefix) {
 		key, owner, home := a.userKey(accessKeyID)
@@ -336,8 +333,7 @@ func (a *Accounts) Principal(_ context.Context, accessKeyID, sessionToken string
 	}, true
 }
 
-// mergeTags lets session tags win over the role's tags, whatever the case of their keys
-// (id_session-tags).
+// mergeTags overrides the role's tags with the session's tags, without regard to the case of their keys (id_session-tags).
 func mergeTags(role, session map[string]string) map[string]string {
 	if len(role) == 0 {
 		return session

@@ -28,7 +28,7 @@ func parse(t testing.TB, text string) *policy.Document {
 	return document
 }
 
-// roleWith makes a role with an inline policy and returns its ARN.
+// roleWith creates a role with an inline policy and returns its ARN.
 func roleWith(t *testing.T, c *sdk.Client, name, document string, tags ...types.Tag) string {
 	t.Helper()
 	out, err := c.CreateRole(t.Context(), &sdk.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: aws.String(trustPods), Tags: tags})
@@ -73,7 +73,7 @@ func TestSession(t *testing.T) {
 	if session.ARN != "arn:aws:sts::123456789012:assumed-role/reader/eks-epi-pod-1" || who.ARN != session.ARN || who.UserID != session.ID || !strings.HasPrefix(session.ID, "AROA") || !strings.HasSuffix(session.ID, ":eks-epi-pod-1") || who.RoleARN != arn {
 		t.Errorf("session %s %s, principal %+v", session.ARN, session.ID, who)
 	}
-	// id_session-tags: the session's tag wins, whatever the case of the role's; other role tags stay.
+	// id_session-tags: the session's tag overrides the role's in any case of letters. The role's other tags stay.
 	if who.Tags["kubernetes-namespace"] != "default" || who.Tags["team"] != "blue" || len(who.Tags) != 3 || len(who.SessionTags) != 2 {
 		t.Errorf("tags = %v", who.Tags)
 	}
@@ -87,7 +87,7 @@ func TestSession(t *testing.T) {
 			t.Errorf("journal has %q", call.Decision)
 		}
 	}
-	// A policy change counts for sessions that exist.
+	// A change of a policy counts for existing sessions.
 	if _, err := c.DeleteRolePolicy(t.Context(), &sdk.DeleteRolePolicyInput{RoleName: aws.String("reader"), PolicyName: aws.String("inline")}); err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestSession(t *testing.T) {
 	if decision := server.Accounts.Authorize(t.Context(), caller, access); decision.Allowed {
 		t.Error("allowed after the policy was deleted")
 	}
-	// A role that is deleted and made again is another one: the old session stays dead.
+	// A role that is deleted and created again is another role. The old session stays invalid.
 	if _, err := c.DeleteRole(t.Context(), &sdk.DeleteRoleInput{RoleName: aws.String("reader")}); err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +241,7 @@ func TestNodeRole(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, caller := issue(t, server.Accounts, iam.SessionInput{RoleARN: role.ARN, SessionName: "i-0123456789abcdef0", Duration: 6 * time.Hour})
-	// CATALOGUE AUT-10: the worker node policy allows it; and nothing on S3.
+	// CATALOGUE AUT-10: the worker node policy allows it, and allows nothing on S3.
 	for action, want := range map[string]bool{"eks-auth:AssumeRoleForPodIdentity": true, "s3:GetObject": false} {
 		if decision := server.Accounts.Authorize(t.Context(), caller, iam.Access{Action: action, Resource: "arn:aws:eks:us-west-2:123456789012:cluster/epi"}); decision.Allowed != want {
 			t.Errorf("%s: %s", action, decision.Explain())
@@ -256,7 +256,7 @@ func TestNodeRole(t *testing.T) {
 }
 
 func TestGlobalKeys(t *testing.T) {
-	// reference_policies_condition-keys: each with the value that an allowing condition needs.
+	// reference_policies_condition-keys: each key with the value that an allowing condition needs.
 	now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	server := iamtest.New(t, func() time.Time { return now }, func(account *iam.Accounts) map[string]iamtest.Service {
 		return map[string]iamtest.Service{"iam": {Handler: account.Handler(), Refuse: iam.WriteSignatureError}}
@@ -321,7 +321,7 @@ func BenchmarkAuthorize(b *testing.B) {
 	}
 }
 
-// TestForwardAccessSession: what a service does with a caller's credentials reports so
+// TestForwardAccessSession: requests that a service makes with a caller's credentials have keys that say so
 // (reference_policies_condition-keys, aws:ViaAWSService, aws:CalledVia…; access_forward_access_sessions).
 func TestForwardAccessSession(t *testing.T) {
 	c, server := client(t)

@@ -1,5 +1,5 @@
-// Package iamtest serves services of the emulator to AWS SDK clients in tests: it verifies signatures
-// and puts the caller into the context, as the emulator does.
+// Package iamtest serves services of the emulator to AWS SDK clients in tests. It verifies signatures and puts the caller
+// into the context, as the emulator does.
 package iamtest
 
 import (
@@ -25,11 +25,11 @@ const (
 	Region          = "us-west-2"
 )
 
-// Service is a handler with its way of refusing signatures.
+// Service is a handler with its function for refused signatures.
 type Service struct {
 	Handler http.Handler
 	Refuse  func(http.ResponseWriter, *http.Request, *sigv4.Error)
-	// MaxBody in bytes; 0 means what sigv4 takes by itself.
+	// MaxBody is in bytes; 0 means sigv4's default.
 	MaxBody int64
 }
 
@@ -37,21 +37,21 @@ type Service struct {
 type Server struct {
 	URL      string
 	Accounts *iam.Accounts
-	// Journal has the calls; a call is in it before its client has read the whole answer.
+	// Journal has the calls. It has a call before the client has read the whole answer.
 	Journal *journal.Ring
 
 	services map[string]Service
 	verifier *sigv4.Verifier
 }
 
-// New serves services, by their signing names, until the test ends. Unsigned requests go to the
-// service "". build makes the services over the accounts.
+// New serves services, by their signing names, until the test ends. Unsigned requests go to the service "". build makes the
+// services over the accounts.
 func New(t testing.TB, now func() time.Time, build func(*iam.Accounts) map[string]Service) *Server {
 	t.Helper()
 	return NewWith(t, iam.Options{Now: now}, build)
 }
 
-// NewWith is New over accountss of the given options; the first accounts is AccountID.
+// NewWith is New with options for the accounts. AccountID names the first one.
 func NewWith(t testing.TB, options iam.Options, build func(*iam.Accounts) map[string]Service) *Server {
 	t.Helper()
 	options.AccountID = AccountID

@@ -6,11 +6,11 @@ import "strings"
 // are case insensitive" (reference_policies_elements_action).
 type actionPattern struct {
 	raw string
-	// offset in the document.
+	// offset is the place in the document.
 	offset int
 	// any is the pattern "*".
 	any bool
-	// service that must be equal; anyService for the prefix "*".
+	// service must be equal; anyService stands for the prefix "*".
 	service    string
 	anyService bool
 	name       pattern
@@ -29,8 +29,8 @@ func compileAction(raw string) actionPattern {
 	return p
 }
 
-// serviceSet has a bit for each of 64 classes of services: most statements are about other services
-// than the request's, and one comparison of numbers reports.
+// serviceSet has a bit for each of 64 classes of services. Most statements are about other services than the request's, and
+// one comparison of numbers finds that out.
 type serviceSet uint64
 
 const allServices = ^serviceSet(0)

@@ -11,17 +11,17 @@ const arnParts = 6
 // arnPattern is a pattern for ARNs.
 type arnPattern struct {
 	raw string
-	// offset in the document.
+	// offset is the place in the document.
 	offset int
 	// any is the pattern "*".
 	any bool
-	// prefix is literal text that everything that matches begins with.
+	// prefix is literal text at the beginning of everything that matches.
 	prefix string
-	// whole matches all of an ARN, if there is no wildcard or variable before the fifth colon;
-	// otherwise parts match its components apart.
+	// whole matches the whole ARN. It is set if there is no wildcard or variable before the fifth colon. Otherwise parts
+	// match the components one by one.
 	whole *pattern
 	parts []pattern
-	// spanning has the tokens of all components if one of the first five ends in a star, which may
+	// spanning has the tokens of all components. It is set if one of the first five components ends in a star, which may
 	// match beyond its colon.
 	spanning []token
 }
@@ -33,9 +33,9 @@ func compileARN(raw string, variables bool) arnPattern {
 	return newARN(raw, splitARN(raw), func(int) bool { return variables })
 }
 
-// compileResource makes a pattern for the Resource element, in which variables work after the
-// fifth colon only (reference_policies_variables). A star that ends a component "can expand to match
-// beyond the colon boundaries" (reference_policies_elements_resource).
+// compileResource makes a pattern for the Resource element. Variables work only after the fifth colon
+// (reference_policies_variables). A star that ends a component "can expand to match beyond the colon boundaries"
+// (reference_policies_elements_resource).
 func compileResource(raw string, variables bool) arnPattern {
 	if raw == "*" {
 		return arnPattern{raw: raw, any: true}
@@ -106,7 +106,7 @@ func newARN(raw string, parts []string, variables func(part int) bool) arnPatter
 	return p
 }
 
-// splitARN splits at the first five colons that are not inside of a variable.
+// splitARN splits at the first five colons that are not inside a variable.
 func splitARN(raw string) []string {
 	var parts []string
 	start, inVariable := 0, false
@@ -158,16 +158,16 @@ func (p *arnPattern) partsMatch(arn string, context Context) bool {
 	return true
 }
 
-// spans matches tokens with all of s by the set of places that can be reached after each token: some
-// stars stop at colons and some do not, so the leftmost place is not always the best one. The
-// work is the length of s times that of the tokens.
+// spans matches tokens with all of s. It keeps the set of places that can be reached after each token, because some stars
+// stop at colons and some do not, so the leftmost place is not always the best. The work is the length of s times the
+// number of tokens.
 func spans(tokens []token, s string, context Context) bool {
 	var inline [inlineVariables]string
 	texts, ok := resolve(inline[:0], tokens, context)
 	if !ok {
 		return false
 	}
-	// A resource's ARN is seldom longer: S3's keys have at most 1,024 bytes.
+	// A resource's ARN is rarely longer: S3's keys have at most 1,024 bytes.
 	var stack [2][1280]bool
 	places, next := stack[0][:], stack[1][:]
 	if size := len(s) + 1; size > len(places) {

@@ -18,8 +18,8 @@ func decideRequest() *Request {
 	return &Request{Principal: session, Action: "s3:GetObject", Resource: "arn:aws:s3:::b/epi/default/test.txt", Context: context}
 }
 
-// decidePolicies are 10 policies of 5 statements. Nine have wildcards, variables and conditions of
-// several families and decide nothing; last is the body of the tenth's fifth statement.
+// decidePolicies are 10 policies of 5 statements. Nine have wildcards, variables and conditions of several families, and
+// none of their statements applies. last is the body of the tenth policy's fifth statement.
 func decidePolicies(t testing.TB, last string) *Policies {
 	policies := &Policies{}
 	for i := range 9 {
@@ -45,7 +45,7 @@ const (
 	benchOther = `"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::b/${aws:PrincipalTag/eks-cluster-name}/hoge/*"`
 )
 
-// BenchmarkDecide decides over 10 policies of 5 statements each, parsed once; the last decides.
+// BenchmarkDecide decides over 10 policies of 5 statements each, which are parsed once. The last statement decides.
 func BenchmarkDecide(b *testing.B) {
 	for _, variant := range []struct {
 		name, last        string
@@ -67,8 +67,8 @@ func BenchmarkDecide(b *testing.B) {
 	}
 }
 
-// TestDecideAllocations keeps what BenchmarkDecide measures: at most 10 allocations a decision. The
-// action in lower case is the one that there is.
+// TestDecideAllocations bounds what BenchmarkDecide measures: a decision makes 10 allocations at most. One of them is for
+// the action in lower case.
 func TestDecideAllocations(t *testing.T) {
 	for name, last := range map[string]string{
 		"allow": benchAllow, "explicit deny": benchDeny, "implicit deny": benchOther,

@@ -12,8 +12,8 @@ func (d *Document) fail(s *Statement, offset int, element, problem string) error
 	return e
 }
 
-// CheckIdentity reports what would keep the document from being an identity-based, boundary or
-// session policy (reference_policies_grammar, "Policy grammar notes"). The error is a *ParseError.
+// CheckIdentity reports what an identity-based, boundary or session policy must not contain (reference_policies_grammar,
+// "Policy grammar notes"). The error is a *ParseError.
 func (d *Document) CheckIdentity() error {
 	for i := range d.Statements {
 		s := &d.Statements[i]
@@ -38,8 +38,7 @@ func (d *Document) CheckIdentity() error {
 	return nil
 }
 
-// CheckTrust reports what would keep the document from being a role's trust policy. The error is a
-// *ParseError.
+// CheckTrust reports what a role's trust policy must not contain. The error is a *ParseError.
 func (d *Document) CheckTrust() error {
 	for i := range d.Statements {
 		s := &d.Statements[i]
@@ -47,7 +46,7 @@ func (d *Document) CheckTrust() error {
 		case !s.hasPrincipal:
 			return d.fail(s, s.offset, "Principal", "Missing required field Principal")
 		case s.notPrincipal:
-			// reference_policies_elements_notprincipal: not in a role trust policy.
+			// reference_policies_elements_notprincipal: it is not allowed in a role trust policy.
 			return d.fail(s, s.principalOffset, "NotPrincipal", "AssumeRole policy may not specify NotPrincipal")
 		case s.hasResource:
 			return d.fail(s, s.resourceOffset, s.resourceElement(), "Has prohibited field Resource")
@@ -57,7 +56,7 @@ func (d *Document) CheckTrust() error {
 		}
 		for j := range s.principals {
 			if p := &s.principals[j]; p.kind == canonicalUser {
-				// reference_policies_elements_principal: Amazon S3's.
+				// reference_policies_elements_principal: only Amazon S3 has it.
 				return d.fail(s, p.offset, "Principal.CanonicalUser", "Invalid principal in policy: \"CANONICALUSER\":\""+p.value+"\"")
 			}
 		}
@@ -73,10 +72,9 @@ func (d *Document) CheckTrust() error {
 	return nil
 }
 
-// CheckResource reports what would keep the document from being the policy of a resource that is
-// not a role, such as a bucket: each statement needs a principal and a resource. The error is a
-// *ParseError. A Sid may have other characters than IAM's own policies allow
-// (reference_policies_grammar, "sid_string").
+// CheckResource reports what the policy of a resource other than a role, such as a bucket, must not contain or lack: each
+// statement needs a principal and a resource. The error is a *ParseError. A Sid may have characters that IAM's own policies
+// do not allow (reference_policies_grammar, "sid_string").
 func (d *Document) CheckResource() error {
 	for i := range d.Statements {
 		s := &d.Statements[i]
@@ -99,8 +97,7 @@ func (d *Document) CheckResource() error {
 	return nil
 }
 
-// trustActions are the actions that a trust policy is about: those that make role sessions, and what they
-// may be made with
+// trustActions are the actions of trust policies: those that create role sessions, and those that allow parameters of them
 // (https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssecuritytokenservice.html, resource type
 // role).
 var trustActions = []string{"assumerole", "assumerolewithsaml", "assumerolewithwebidentity", "setcontext", "setsourceidentity", "tagsession"}
@@ -109,8 +106,8 @@ func isTrustAction(a *actionPattern) bool {
 	return slices.ContainsFunc(trustActions, func(name string) bool { return a.service == "sts" && a.name.matches(name, nil) })
 }
 
-// checkVendors refuses wildcards before the colon of an action: "*" stands for all services, and nothing
-// else does (reference_policies_elements_action).
+// checkVendors refuses wildcards before the colon of an action. Only "*" stands for all services
+// (reference_policies_elements_action).
 func (d *Document) checkVendors(s *Statement) error {
 	for j := range s.actions {
 		if a := &s.actions[j]; a.anyService {
@@ -120,8 +117,8 @@ func (d *Document) checkVendors(s *Statement) error {
 	return nil
 }
 
-// checkPrincipals refuses principals that cannot exist: services that AWS does not have, and identity
-// providers that are none (reference_policies_elements_principal).
+// checkPrincipals refuses principals that cannot exist: services that AWS does not have, and names that are no identity
+// provider (reference_policies_elements_principal).
 func (d *Document) checkPrincipals(s *Statement) error {
 	for j := range s.principals {
 		p := &s.principals[j]
@@ -135,9 +132,8 @@ func (d *Document) checkPrincipals(s *Statement) error {
 	return nil
 }
 
-// CheckWithin reports the first string of Resource and NotResource elements of which within is
-// false: whether it can only mean what the policy is attached to. The error is a *ParseError with
-// Amazon S3's wording.
+// CheckWithin reports the first string of a Resource or NotResource element for which within is false. within says whether
+// a string can only mean the resource that the policy is attached to. The error is a *ParseError with Amazon S3's text.
 func (d *Document) CheckWithin(within func(resource string) bool) error {
 	for i := range d.Statements {
 		s := &d.Statements[i]
@@ -152,7 +148,7 @@ func (d *Document) CheckWithin(within func(resource string) bool) error {
 
 var sidPattern = regexp.MustCompile(`^[0-9A-Za-z]*$`)
 
-// checkSid knows the characters of IAM's own policies (reference_policies_grammar, "sid_string").
+// checkSid applies the characters of IAM's own policies (reference_policies_grammar, "sid_string").
 func (d *Document) checkSid(s *Statement) error {
 	if sidPattern.MatchString(s.Sid) {
 		return nil
@@ -160,13 +156,13 @@ func (d *Document) checkSid(s *Statement) error {
 	return d.fail(s, s.sidOffset, "Sid", "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*")
 }
 
-// iamPaths begin the names of IAM's resources.
+// iamPaths are the beginnings of the names of IAM's resources.
 var iamPaths = []string{
 	"user/", "federated-user/", "role/", "group/", "instance-profile/", "mfa/", "server-certificate/", "policy/",
 	"sms-mfa/", "saml-provider/", "oidc-provider/", "report/", "access-report/",
 }
 
-// iamResource says what IAM finds wrong with the ARN of a global resource, with IAM's wording.
+// iamResource returns IAM's text about a wrong ARN of a global resource.
 func iamResource(raw string) string {
 	parts := splitARN(raw)
 	if len(parts) != arnParts {

@@ -68,8 +68,7 @@ func TestKinds(t *testing.T) {
 	}
 }
 
-// TestID: the grammar's notes say that an identity-based policy must not have an Id; IAM takes it all
-// the same.
+// TestID: the grammar's notes say that an identity-based policy must not have an Id, but IAM accepts it.
 func TestID(t *testing.T) {
 	document := mustParse(t, `{"Version":"2012-10-17","Id":"an id","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}`)
 	if err := document.CheckIdentity(); err != nil || document.ID != "an id" {
@@ -77,7 +76,7 @@ func TestID(t *testing.T) {
 	}
 }
 
-// TestWithin: a bucket's policy speaks of that bucket and its objects
+// TestWithin: a bucket's policy is about that bucket and its objects
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-bucket-user-policy-specifying-resource-intro.html).
 func TestWithin(t *testing.T) {
 	ofBucket := func(resource string) bool {
@@ -104,8 +103,8 @@ func TestWithin(t *testing.T) {
 	}
 }
 
-// TestGrammar: what each kind of document takes and refuses. A wanted text that is empty takes it; "-" is
-// for kinds that the row is not about.
+// TestGrammar: what each kind of document accepts and refuses. An empty text means that it is accepted. "-" means that the
+// row is not about this kind.
 func TestGrammar(t *testing.T) {
 	const (
 		action     = "reference_policies_elements_action"

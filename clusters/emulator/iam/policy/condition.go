@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// condition is one key of one operator: its values are alternatives.
+// condition is one key of one operator. Its values are alternatives.
 type condition struct {
 	operator operator
 	// forAll and forAny are the set operators ForAllValues and ForAnyValue.
@@ -16,7 +16,7 @@ type condition struct {
 	ifExists       bool
 	// key in lower case.
 	key string
-	// multivalued says that the key is so by definition.
+	// multivalued says that the key is multivalued by definition.
 	multivalued bool
 	values      []conditionValue
 }
@@ -96,14 +96,14 @@ func parseOperator(name string) (c condition, ok bool) {
 	c.ifExists = suffixed
 	c.operator, ok = operators[base]
 	if c.operator.family == null && (suffixed || c.forAll || c.forAny) {
-		// The one operator that takes no IfExists.
+		// This is the only operator without IfExists.
 		return c, false
 	}
 	return c, ok
 }
 
-// conditionValue is a value in the policy, parsed for its operator; valid is false for text that
-// the operator's type cannot be: it equals nothing.
+// conditionValue is a value of the policy, parsed for its operator. valid is false for text that is not of the operator's
+// type; such a value equals nothing.
 type conditionValue struct {
 	valid   bool
 	text    pattern
@@ -115,8 +115,8 @@ type conditionValue struct {
 	network netip.Prefix
 }
 
-// newValue parses text. Variables work with string and ARN operators only
-// (reference_policies_variables, "Condition element"; the operators' own page says otherwise of Bool).
+// newValue parses text. Variables work with string and ARN operators only (reference_policies_variables, "Condition
+// element"). The page about operators says otherwise of Bool.
 func newValue(op operator, text string, variables bool) conditionValue {
 	v := conditionValue{valid: true}
 	switch op.family {
@@ -150,13 +150,13 @@ func (c *condition) holds(context Context) bool {
 	case c.forAll || c.forAny:
 		return c.setHolds(values, context)
 	case len(values) == 0:
-		// reference_policies_elements_condition_operators, "Important": the values do not match, so
-		// that a negation holds.
+		// reference_policies_elements_condition_operators, "Important": the values do not match, so a negated operator
+		// holds.
 		return c.ifExists || c.operator.negated
 	case c.multivalued || len(values) > 1:
 		// "Multivalued context keys require a condition set operator"
-		// (reference_policies_condition-single-vs-multi-valued-context-keys): without one nothing holds of
-		// such a key, a negation neither.
+		// (reference_policies_condition-single-vs-multi-valued-context-keys): without one no condition on such a key holds,
+		// not even a negated one.
 		return false
 	}
 	return c.matches(values[0], context) != c.operator.negated
@@ -171,9 +171,9 @@ func (c *condition) nullHolds(absent bool) bool {
 	return false
 }
 
-// setHolds applies ForAllValues and ForAnyValue. An absent key is an empty set and so is "an empty
-// data set (for example, an empty string)" (reference_policies_multi-value-conditions): every value of it
-// matches and none does.
+// setHolds applies ForAllValues and ForAnyValue. An absent key is an empty set, and so is "an empty data set (for example,
+// an empty string)" (reference_policies_multi-value-conditions). Of an empty set ForAllValues holds and ForAnyValue does
+// not.
 func (c *condition) setHolds(values []string, context Context) bool {
 	if len(values) == 0 {
 		return c.forAll || c.ifExists
@@ -189,7 +189,7 @@ func (c *condition) setHolds(values []string, context Context) bool {
 	return c.forAll
 }
 
-// matches compares one value of the request with the alternatives, negation aside.
+// matches compares one value of the request with the alternatives, without negation.
 func (c *condition) matches(value string, context Context) bool {
 	for i := range c.values {
 		if c.values[i].valid && c.values[i].matches(c.operator, value, context) {

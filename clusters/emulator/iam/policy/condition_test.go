@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// values of one condition key in a request; nil means that the key is absent.
+// values are those of one condition key in a request; nil means that the key is absent.
 type values []string
 
 func TestConditions(t *testing.T) {

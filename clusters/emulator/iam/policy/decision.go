@@ -10,7 +10,7 @@ type Named struct {
 	Document *Document
 }
 
-// Principal is who makes a request, in the forms in which a Principal element can name it.
+// Principal is the sender of a request, in the forms in which a Principal element can name it.
 type Principal struct {
 	// AccountID of the caller: twelve digits; empty for an AWS service.
 	AccountID string
@@ -35,15 +35,15 @@ type Request struct {
 	Resource string
 	// ResourceAccount owns the resource; empty means the principal's own account.
 	ResourceAccount string
-	// ResourceMustAllow says that the resource's policy must allow within its own account too, as a
-	// role's trust policy must.
+	// ResourceMustAllow says that the resource's policy must allow the request also within its own account, as a role's
+	// trust policy must.
 	ResourceMustAllow bool
-	// Context must be made by Set, or have its keys in lower case.
+	// Context must be filled by Set, or have its keys in lower case.
 	Context Context
 }
 
-// Context holds a request's condition keys. A key that is not in it is absent from the request;
-// a key with no values is present and empty. Keys are stored in lower case: fill it through Set.
+// Context holds a request's condition keys. A key that is not in it is absent from the request. A key with no values is
+// present and empty. Keys are stored in lower case, so callers fill it with Set.
 type Context map[string][]string
 
 // Set makes key present with values. Keys compare without regard to case.
@@ -55,14 +55,14 @@ func (c Context) Get(key string) ([]string, bool) {
 	return values, ok
 }
 
-// Policies are the policies that apply to a request, by kind. An empty Session means that there
-// is no session policy, an empty Identity that no identity policy allows anything.
+// Policies are the policies that apply to a request, by kind. An empty Session means that there is no session policy. An
+// empty Identity means that no identity policy allows anything.
 type Policies struct {
 	// Identity holds the managed and inline policies of the user or role.
 	Identity []Named
 	// Boundary is the permissions boundary, if there is one.
 	Boundary *Named
-	// Session holds the policies passed when the session was made.
+	// Session has the policies that were passed when the session was created.
 	Session []Named
 	// Resource is the policy of the resource: a bucket policy or a role's trust policy.
 	Resource *Named
@@ -82,20 +82,20 @@ const (
 // Decision is the answer to a Request.
 type Decision struct {
 	Allowed bool
-	// Explicit says that a Deny statement decided.
+	// Explicit says that a Deny statement made the decision.
 	Explicit bool
-	// Kind is the kind of policy that decided: that holds the deciding statement or, for an
-	// implicit denial, that lacks an allowing one.
+	// Kind is the kind of policy that made the decision. It holds the deciding statement. For an implicit denial it is the
+	// kind that lacks a statement that allows the request.
 	Kind Kind
 	// Policy is the name of the policy that holds the deciding statement; empty for an implicit denial.
 	Policy string
-	// Statement decided; nil for an implicit denial.
+	// Statement made the decision; nil for an implicit denial.
 	Statement *Statement
-	// Action and Resource that were decided on.
+	// Action and Resource are those of the request.
 	Action, Resource string
 }
 
-// Explain says in one sentence what was decided and by which statement of which policy.
+// Explain says in one sentence what the decision is, and which statement of which policy made it.
 func (d Decision) Explain() string {
 	what := d.Action + " on " + d.Resource
 	switch {

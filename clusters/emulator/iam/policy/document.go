@@ -1,6 +1,6 @@
-// Package policy parses IAM policy documents and decides requests by them, as the IAM User Guide
-// documents it: a pure function of request and policies, with the statement that decided. It knows
-// neither AWS clients nor HTTP.
+// Package policy parses IAM policy documents and decides requests by them, as the IAM User Guide documents. A decision is a
+// pure function of request and policies, and names the statement that made it. The package uses neither AWS clients nor
+// HTTP.
 //
 // References are to pages of https://docs.aws.amazon.com/IAM/latest/UserGuide/ by their file name.
 package policy
@@ -17,9 +17,9 @@ const (
 	Version2008 = "2008-10-17"
 )
 
-// Document is a parsed policy. It is not changed by evaluation and may be shared.
+// Document is a parsed policy. Evaluation does not change it, so it may be shared.
 type Document struct {
-	// Version is Version2012 or Version2008 (also when the document has none).
+	// Version is Version2012 or Version2008. It is Version2008 also when the document names none.
 	Version    string
 	ID         string
 	Statements []Statement
@@ -27,7 +27,7 @@ type Document struct {
 	keys       []string
 }
 
-// Text returns what was parsed.
+// Text returns the text that was parsed.
 func (d *Document) Text() string { return d.text }
 
 // Statement is one statement of a policy.
@@ -38,13 +38,13 @@ type Statement struct {
 	// Deny reports the Effect.
 	Deny bool
 
-	// where the statement and its elements stand in the document.
+	// where has the places of the statement and its elements in the document.
 	offset, sidOffset, principalOffset, resourceOffset int
 
 	principals   []principalPattern
 	hasPrincipal bool
 	notPrincipal bool
-	// services that the statement may apply to.
+	// services are those that the statement may apply to.
 	services    serviceSet
 	actions     []actionPattern
 	notAction   bool

@@ -2,10 +2,9 @@ package policy
 
 import "strings"
 
-// Evaluate decides request by policies in the order of
-// reference_policies_evaluation-logic_policy-eval-denyallow: any explicit deny first; then what the
-// resource's policy grants, and to whom; then the identity's policies, limited by boundary and
-// session policies.
+// Evaluate decides request by policies in the order of reference_policies_evaluation-logic_policy-eval-denyallow. An
+// explicit deny comes first. Then comes what the resource's policy grants, and to whom. Then come the identity's policies,
+// limited by the boundary and session policies.
 func Evaluate(request *Request, policies *Policies) Decision {
 	e := evaluation{request: request, bounded: policies.Boundary != nil}
 	e.setAction(request.Action)
@@ -16,9 +15,9 @@ func Evaluate(request *Request, policies *Policies) Decision {
 
 type evaluation struct {
 	request *Request
-	// service and name of the action in lower case, as actions compare.
+	// service and name are those of the action, in lower case.
 	service, name string
-	// services holds service.
+	// services is the set with service.
 	services serviceSet
 	// bounded says that the principal has a permissions boundary.
 	bounded bool
@@ -29,7 +28,7 @@ func (e *evaluation) setAction(action string) {
 	e.services = services(e.service)
 }
 
-// found is a statement that applies to the request, and the policy that it stands in.
+// found is a statement that applies to the request, and its policy.
 type found struct {
 	policy    *Named
 	statement *Statement
@@ -44,7 +43,7 @@ func (f found) decision(kind Kind) Decision {
 }
 
 func (e *evaluation) decide(policies *Policies) Decision {
-	// Every policy is read once, for both effects; the first deny ends it.
+	// Every policy is read once, for both effects. The first deny ends the loop.
 	var identity, session, boundary, resource found
 	for i := range policies.Identity {
 		if e.read(&policies.Identity[i], &identity) {
@@ -78,7 +77,7 @@ func (e *evaluation) decide(policies *Policies) Decision {
 	case granted == toPrincipal && !crossAccount:
 		return resource.decision(ResourcePolicy)
 	case granted == toRole && !crossAccount:
-		// The role needs no policy of its own, but is limited like any other allowance.
+		// The role needs no policy of its own, but the boundary and session policies limit it.
 	case identity.statement == nil:
 		return Decision{Kind: IdentityPolicy}
 	}
@@ -93,8 +92,7 @@ func (e *evaluation) decide(policies *Policies) Decision {
 	return identity.decision(IdentityPolicy)
 }
 
-// read looks for a deny and, if f has none yet, for an allow. It leaves what it found in f and
-// says whether that is a deny.
+// read looks for a deny and, if f has none yet, for an allow. It stores the statement in f and says whether it is a deny.
 func (e *evaluation) read(named *Named, f *found) (denied bool) {
 	for i := range named.Document.Statements {
 		statement := &named.Document.Statements[i]
@@ -109,8 +107,7 @@ func (e *evaluation) read(named *Named, f *found) (denied bool) {
 	return false
 }
 
-// readResource does the same for the resource's policy: it wants the statement that grants most
-// directly.
+// readResource does the same for the resource's policy. It looks for the statement that names the principal most directly.
 func (e *evaluation) readResource(named *Named, f *found) (best grant, denied bool) {
 	for i := range named.Document.Statements {
 		statement := &named.Document.Statements[i]
@@ -138,9 +135,8 @@ func (e *evaluation) named(s *Statement) grant {
 
 // applies says whether action, resource and conditions of the statement fit the request.
 //
-// A variable that the request cannot fill is like no text at all, for both effects
-// (reference_policies_variables, "Policy variables with no value"): a resource or a condition with it does
-// not match, and so NotResource and the negated operators do.
+// A variable without a value in the request equals no text, for both effects (reference_policies_variables, "Policy
+// variables with no value"). A resource or a condition with it does not match. NotResource and the negated operators match.
 func (e *evaluation) applies(s *Statement) bool {
 	return e.actionApplies(s) && e.resourceApplies(s) && e.conditionsHold(s)
 }
@@ -159,7 +155,7 @@ func (e *evaluation) actionApplies(s *Statement) bool {
 
 func (e *evaluation) resourceApplies(s *Statement) bool {
 	if !s.hasResource {
-		// A trust policy has none: its resource is the role it belongs to.
+		// A trust policy has no resource: its resource is its role.
 		return true
 	}
 	for i := range s.resources {

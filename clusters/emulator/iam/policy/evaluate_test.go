@@ -23,7 +23,7 @@ func mustParse(t testing.TB, text string) *Document {
 	return document
 }
 
-// statement makes a policy of one statement.
+// statement returns a policy of one statement.
 func statement(body string) string {
 	return `{"Version":"2012-10-17","Statement":{` + body + `}}`
 }
@@ -119,7 +119,7 @@ func TestStatements(t *testing.T) {
 	}
 }
 
-// TestDenyAfterAllow: reference_policies_evaluation-logic, an explicit deny wins wherever it stands.
+// TestDenyAfterAllow: reference_policies_evaluation-logic, an explicit deny wins in any position.
 func TestDenyAfterAllow(t *testing.T) {
 	const allow, deny = `{"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":"*"}`, `{"Sid":"No","Effect":"Deny","Principal":{"AWS":"123456789012"},"Action":"s3:Get*","Resource":"*"}`
 	for _, order := range []string{allow + "," + deny, deny + "," + allow} {

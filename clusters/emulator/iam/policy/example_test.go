@@ -6,7 +6,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/iam/policy"
 )
 
-// A policy that gives each namespace its own prefix, by the session's tag.
+// This policy gives each namespace its own prefix, by the session's tag.
 func ExampleEvaluate() {
 	document, err := policy.Parse([]byte(`{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:GetObject",
 		"Resource": "arn:aws:s3:::bucket/${aws:PrincipalTag/kubernetes-namespace}/*"}}`))

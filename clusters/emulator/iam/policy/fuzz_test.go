@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// FuzzValues compares what is read of numbers, dates and CIDR ranges with slower ways to read them.
+// FuzzValues compares the parsers of numbers, dates and CIDR ranges with slower ones.
 func FuzzValues(f *testing.F) {
 	for _, seed := range [][2]string{
 		{"10", "10.0"}, {"-0", "0"}, {"+.5", "0.50"}, {"-3.25", "-3.3"}, {"1e9", "1"}, {"00012", "9"}, {".", "-"}, {"99999999999999999999", "99999999999999999998"},
@@ -37,7 +37,7 @@ func FuzzValues(f *testing.F) {
 				t.Errorf("range %q does not contain its first address %v", a, network.Addr())
 			}
 		}
-		// Whatever the texts: an operator and its negation differ on a key that is present.
+		// For any texts, an operator and its negation differ on a key that is present.
 		for name, op := range operators {
 			if op.negated || op.family == null || operators[negation(name)].family != op.family {
 				continue
@@ -55,7 +55,7 @@ func FuzzValues(f *testing.F) {
 	})
 }
 
-// negation of an operator's name; some have none.
+// negation returns the name of the negated operator. Some operators have none.
 func negation(name string) string {
 	if name == "ipaddress" {
 		return "notipaddress"
@@ -124,7 +124,7 @@ func (c *chooser) statements(principal bool) []string {
 	return statements
 }
 
-// world is what decides a request: the statements of four policies; a nil one does not exist.
+// world has the input of a decision: the statements of four policies. A nil one does not exist.
 type world struct{ identity, boundary, session, resource []string }
 
 func (w world) evaluate(t *testing.T, request *Request) Decision {
@@ -154,7 +154,7 @@ func with(statements []string, more string) []string {
 	return append(append([]string{}, statements...), more)
 }
 
-// FuzzEvaluate checks what holds of all decisions, whatever the policies.
+// FuzzEvaluate checks properties that every decision has, for any policies.
 func FuzzEvaluate(f *testing.F) {
 	for i := range 24 {
 		f.Add([]byte(fmt.Sprintf("%c%c policies of every kind %d", i, 7*i, i*i*31)))

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// maxDepth is far above what the grammar needs: a condition value is at depth 6.
+// maxDepth is far above the grammar's depth: a condition value is at depth 6.
 const maxDepth = 16
 
 type nodeKind uint8
@@ -17,12 +17,12 @@ const (
 	objectNode nodeKind = iota
 	arrayNode
 	stringNode
-	// scalarNode is a number or a boolean, which the grammar takes as its text.
+	// scalarNode is a number or a boolean. The grammar uses its text.
 	scalarNode
 	nullNode
 )
 
-// node is a JSON value that knows where it stands: encoding/json's own values do not.
+// node is a JSON value with its place in the text, which encoding/json's values do not have.
 type node struct {
 	kind    nodeKind
 	offset  int
@@ -34,12 +34,12 @@ type node struct {
 type member struct {
 	name   string
 	offset int
-	// repeated says that the object has a member of this name before.
+	// repeated says that the object has another member of this name before it.
 	repeated bool
 	value    node
 }
 
-// syntaxError is a *ParseError's content before its position is known as line and column.
+// syntaxError becomes a *ParseError once its position is known as line and column.
 type syntaxError struct {
 	offset  int
 	problem string

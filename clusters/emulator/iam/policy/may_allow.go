@@ -1,7 +1,7 @@
 package policy
 
-// MayAllow reports whether an Allow statement of a resource's policy names who and covers action,
-// whatever its conditions: what can be said of a trust policy before anybody assumes the role.
+// MayAllow says whether an Allow statement of a resource's policy names who and covers action, under any conditions. That
+// is all that can be said of a trust policy before somebody assumes the role.
 func (d *Document) MayAllow(who Principal, action string) bool {
 	var e evaluation
 	e.setAction(action)

@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-// ContextKeys returns the condition keys that the document names in conditions and variables, in lower
-// case and each once. No other key of a request can decide anything.
+// ContextKeys returns the condition keys that the document names in conditions and variables, in lower case and each once.
+// No other key of a request can influence a decision.
 func (d *Document) ContextKeys() []string { return d.keys }
 
-// ContextKeys yields those of all documents. A key that several documents name comes more than once.
+// ContextKeys yields the keys of all documents. A key that several documents name comes more than once.
 func (p *Policies) ContextKeys() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for i := range p.Identity {

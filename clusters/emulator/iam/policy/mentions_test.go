@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestContextKeys: a decision looks at these keys and no others (FuzzEvaluate says so of any policies).
+// TestContextKeys: a decision depends on these keys and no others. FuzzEvaluate checks it for any policies.
 func TestContextKeys(t *testing.T) {
 	for name, test := range map[string]struct {
 		statement string
@@ -36,7 +36,7 @@ func TestContextKeys(t *testing.T) {
 	}
 }
 
-// mentioned is the context without the keys that no policy names.
+// mentioned returns the context without the keys that no policy names.
 func mentioned(context Context, policies *Policies) Context {
 	filtered := Context{}
 	for key := range policies.ContextKeys() {

@@ -44,8 +44,8 @@ var multivalued = map[string]bool{
 	"sts:transitivetagkeys":       true,
 }
 
-// isMultivalued says whether a key, in lower case, is multivalued by definition. The claim amr of a
-// web identity is, whatever provider made it: how somebody was authenticated is a list.
+// isMultivalued says whether a key, in lower case, is multivalued by definition. The claim amr of a web identity is, for
+// any provider: the methods of authentication are a list.
 func isMultivalued(key string) bool {
 	return multivalued[key] || strings.HasSuffix(key, ":amr") && !strings.HasPrefix(key, "aws:")
 }

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// operatorCase is one operator with a value, and texts of a request of which the comparison holds and
-// fails, negation aside.
+// operatorCase is one operator with a value, and two texts of a request: the comparison holds for one and fails for the
+// other, without negation.
 type operatorCase struct {
 	name, value string
 	matches     [2]string
@@ -16,7 +16,7 @@ type operatorCase struct {
 	negated     bool
 }
 
-// operatorCases are all operators that reference_policies_elements_condition_operators has but Null.
+// operatorCases are all operators of reference_policies_elements_condition_operators except Null.
 var operatorCases = []operatorCase{
 	{name: "StringEquals", value: `["a","b"]`, matches: [2]string{"a", "b"}, differs: [2]string{"A", "c"}},
 	{name: "StringNotEquals", value: `["a","b"]`, matches: [2]string{"a", "b"}, differs: [2]string{"A", "c"}, negated: true},
@@ -46,7 +46,7 @@ var operatorCases = []operatorCase{
 	{name: "ArnNotLike", value: `"arn:aws:s3:::a*"`, matches: [2]string{"arn:aws:s3:::a", "arn:aws:s3:::ab"}, differs: [2]string{"arn:aws:s3:::b", "a"}, negated: true},
 }
 
-// sent says which values of a key a request has.
+// sent says which values the request has for a key.
 type sent string
 
 const (
@@ -98,7 +98,7 @@ func TestOperators(t *testing.T) {
 		ifExists    bool
 		key         string
 		sent        sent
-		// positive and negated say whether the condition holds.
+		// positive and negated say whether the condition holds for the operator and for its negation.
 		positive, negated bool
 	}{
 		{important, "", false, single, absent, false, true},
@@ -186,7 +186,7 @@ func TestOperators(t *testing.T) {
 	}
 }
 
-// TestOperatorsComplete keeps the table complete.
+// TestOperatorsComplete checks that the table has every operator.
 func TestOperatorsComplete(t *testing.T) {
 	for name := range operators {
 		if name != "null" && !slices.ContainsFunc(operatorCases, func(o operatorCase) bool { return strings.EqualFold(o.name, name) }) {
@@ -195,8 +195,8 @@ func TestOperatorsComplete(t *testing.T) {
 	}
 }
 
-// TestNullOperator: whether a key is there does not depend on how many values it has, and Null takes
-// neither IfExists nor a set operator (reference_policies_elements_condition_operators, "Null").
+// TestNullOperator: the presence of a key does not depend on the number of its values. Null has neither IfExists nor a set
+// operator (reference_policies_elements_condition_operators, "Null").
 func TestNullOperator(t *testing.T) {
 	for _, key := range []string{"k:x", "aws:TagKeys"} {
 		for _, row := range []struct {
@@ -217,8 +217,8 @@ func TestNullOperator(t *testing.T) {
 	}
 }
 
-// TestMultivaluedKeys: which keys are multivalued by definition, in any case of letters, and that none is
-// a variable (reference_policies_condition-single-vs-multi-valued-context-keys).
+// TestMultivaluedKeys: some keys are multivalued by definition, in any case of letters, and none of them is a variable
+// (reference_policies_condition-single-vs-multi-valued-context-keys).
 func TestMultivaluedKeys(t *testing.T) {
 	const global = "reference_policies_condition-keys, Value type"
 	for _, test := range []struct {

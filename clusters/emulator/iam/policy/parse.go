@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// maxText bounds what Parse reads: the largest documented policy has 20,480 characters.
+// maxText is the longest text that Parse reads. The largest documented policy has 20,480 characters.
 const maxText = 64 << 10
 
-// Parse reads a policy document by the grammar of reference_policies_grammar. It leaves to
-// CheckIdentity, CheckTrust and CheckResource what only some kinds of policy may contain. The error
-// is a *ParseError; where IAM has a wording for the problem, it is IAM's.
+// Parse reads a policy document by the grammar of reference_policies_grammar. CheckIdentity, CheckTrust and CheckResource
+// check what only some kinds of policy may contain. The error is a *ParseError. It has IAM's text if IAM has one for the
+// problem.
 func Parse(text []byte) (*Document, error) {
 	p := parser{doc: &Document{Version: Version2008, text: string(text)}}
 	if err := p.document(); err != nil {
@@ -32,7 +32,7 @@ func Parse(text []byte) (*Document, error) {
 	return p.doc, nil
 }
 
-// parser remembers where it is for the error message.
+// parser keeps its place for error messages.
 type parser struct {
 	doc       *Document
 	statement *Statement
@@ -43,13 +43,13 @@ func problem(at node, format string, args ...any) error {
 	return &syntaxError{at.offset, fmt.Sprintf(format, args...)}
 }
 
-// syntax is a problem for which IAM says nothing more.
+// syntax is a problem for which IAM gives no details.
 func syntax(at node, format string, args ...any) error {
 	return problem(at, "Syntax errors in policy.: "+format, args...)
 }
 
-// member enters an element that must not be repeated: "Individual elements must not contain multiple
-// instances of the same key" (reference_policies_grammar).
+// member enters an element that must occur once: "Individual elements must not contain multiple instances of the same key"
+// (reference_policies_grammar).
 func (p *parser) member(m *member, element string) error {
 	p.element = element
 	if m.repeated {
@@ -69,7 +69,7 @@ func (p *parser) document() error {
 	if root.kind != objectNode {
 		return syntax(root, "the document must be an object")
 	}
-	// The version is needed to read statements: before it, variables are plain text.
+	// The version is read first, because in older versions variables are plain text.
 	var statements *node
 	for i := range root.members {
 		m := &root.members[i]
@@ -133,7 +133,7 @@ func (p *parser) parseStatement(n node) error {
 	if n.kind != objectNode {
 		return syntax(n, "a statement must be an object")
 	}
-	// The Sid first, so that every other error can name it.
+	// The Sid is read first, so that every other error can name it.
 	if i := slices.IndexFunc(n.members, func(m member) bool { return m.name == "Sid" }); i >= 0 {
 		p.element = "Sid"
 		sid := n.members[i].value
@@ -211,7 +211,7 @@ func (p *parser) list(n node, empty string) ([]node, error) {
 	return items, nil
 }
 
-// serviceName takes a star, of which checkVendors says more: policies that were saved before may have one.
+// serviceName accepts a star, which checkVendors refuses: policies that were saved earlier may have one.
 var serviceName = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9.-]*|\*)$`)
 
 func (p *parser) actions(n node) error {
@@ -260,8 +260,8 @@ func (p *parser) resources(n node) error {
 	return nil
 }
 
-// resourceProblem says what is wrong with a string of a Resource element. An ARN with fewer than six
-// components must end in a star, which stands for the others.
+// resourceProblem returns what is wrong with a string of a Resource element. An ARN with fewer than six components must end
+// in a star, which stands for the missing ones.
 func resourceProblem(raw string) string {
 	if raw == "*" {
 		return ""
@@ -273,7 +273,7 @@ func resourceProblem(raw string) string {
 	case !partition.MatchString(parts[1]):
 		return fmt.Sprintf("Partition %q is not valid for resource %q.", parts[1], raw)
 	case len(parts) < 3 || parts[2] == "" || strings.ContainsAny(parts[2], "*?"):
-		// reference_policies_elements_resource: no wildcard in the service segment.
+		// reference_policies_elements_resource: the service segment must not have a wildcard.
 		return "Resource vendor must be fully qualified and cannot contain regexes."
 	}
 	return ""
@@ -346,11 +346,11 @@ func (p *parser) conditions(n node) error {
 	return nil
 }
 
-// keyVendor begins a condition key: a service, or the host and path of an identity provider.
+// keyVendor is the first part of a condition key: a service, or the host and path of an identity provider.
 var keyVendor = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]*$`)
 
-// keyProblem says what is wrong with a condition key. There are neither wildcards nor variables in it; a
-// star after a slash is text of a tag's key, such as in "aws:RequestTag/kubernetes.io/cluster/*"
+// keyProblem returns what is wrong with a condition key. A key has neither wildcards nor variables. A star after a slash is
+// part of a tag's key, such as in "aws:RequestTag/kubernetes.io/cluster/*"
 // (https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEBSCSIDriverPolicy.html).
 func keyProblem(key string) string {
 	vendor, name, found := strings.Cut(key, ":")

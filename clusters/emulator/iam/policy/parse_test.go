@@ -134,7 +134,7 @@ func TestParseErrors(t *testing.T) {
 }
 
 func TestParse(t *testing.T) {
-	// What the grammar and the pages of its elements allow, and may look wrong.
+	// Documents that the grammar and the pages of its elements allow, and that may look wrong.
 	tests := []struct{ source, text string }{
 		{"reference_policies_grammar: a single statement without brackets", `{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`},
 		{"reference_policies_grammar: blocks in any order", `{"Statement":[{"Resource":["*"],"Action":["*"],"Effect":"Allow"}],"Id":"an id","Version":"2012-10-17"}`},

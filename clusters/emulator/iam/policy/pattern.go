@@ -16,24 +16,24 @@ const (
 
 type token struct {
 	kind tokenKind
-	// confined is set on a wildcard of an ARN that cannot match a colon.
+	// confined says that a wildcard of an ARN cannot match a colon.
 	confined bool
-	// text is the literal, or a variable's default.
+	// text is the literal text, or a variable's default.
 	text string
-	// key of a variable, in lower case.
+	// key is a variable's key, in lower case.
 	key        string
 	hasDefault bool
-	// multivalued says that the key of a variable is so by definition.
+	// multivalued says that a variable's key is multivalued by definition.
 	multivalued bool
-	// slot of a variable among its pattern's variables.
+	// slot is a variable's index among the variables of its pattern.
 	slot int
 }
 
-// form says how a pattern is matched: most need no more than one comparison of strings.
+// form says how a pattern is matched. Most patterns need only one comparison of strings.
 type form uint8
 
 const (
-	// literalForm is text and nothing else.
+	// literalForm is text only.
 	literalForm form = iota
 	// anyForm is a star.
 	anyForm
@@ -45,22 +45,22 @@ const (
 	generalForm
 )
 
-// pattern is a string of a policy with its wildcards and variables found.
+// pattern is a string of a policy after its wildcards and variables were found.
 type pattern struct {
 	raw  string
 	form form
-	// text of the form.
+	// text is the literal text of the form.
 	text   string
 	tokens []token
-	// segments are the tokens between stars: the first is anchored at the start and the last at
-	// the end; without a star there is one.
+	// segments are the tokens between stars. The first is anchored at the start and the last at the end. A pattern without
+	// a star has one segment.
 	segments [][]token
-	// variables counts them.
+	// variables is their number.
 	variables int
 }
 
-// compile finds wildcards if wildcards is set and variables if variables is set. A "${" that does
-// not begin a well-formed variable is literal text.
+// compile finds wildcards if wildcards is set, and variables if variables is set. A "${" that begins no well-formed
+// variable is literal text.
 func compile(raw string, wildcards, variables bool) pattern {
 	var b builder
 	b.add(raw, wildcards, variables)
@@ -146,12 +146,12 @@ func (b *builder) pattern(raw string) pattern {
 	return p
 }
 
-// inlineVariables is how many variables a pattern may have without costing an allocation.
+// inlineVariables is the number of variables that a pattern may have without an allocation.
 const inlineVariables = 8
 
-// matches compares all of s. A variable's value is literal text: wildcards in it mean themselves.
-// A variable without a value is like nothing, so that a negated operator holds against it
-// (reference_policies_variables, "Policy variables with no value").
+// matches compares all of s. A variable's value is literal text, and wildcards in it stand for themselves. A variable
+// without a value equals nothing, so a negated operator holds (reference_policies_variables, "Policy variables with no
+// value").
 func (p *pattern) matches(s string, context Context) bool {
 	switch p.form {
 	case literalForm:
@@ -161,7 +161,7 @@ func (p *pattern) matches(s string, context Context) bool {
 	case suffixForm:
 		return strings.HasSuffix(s, p.text)
 	}
-	// The first byte reports most texts apart.
+	// The first byte already differs for most texts.
 	if p.text != "" && (s == "" || s[0] != p.text[0] || !strings.HasPrefix(s, p.text)) {
 		return false
 	}
@@ -175,7 +175,7 @@ func (p *pattern) matches(s string, context Context) bool {
 	return m.match(p.segments, s)
 }
 
-// prefix is literal text that everything that matches begins with.
+// prefix is literal text at the beginning of everything that matches.
 func (p *pattern) prefix() string {
 	if p.form == suffixForm {
 		return ""
@@ -190,7 +190,7 @@ func (p *pattern) matchesVariables(s string, context Context) bool {
 	return ok && m.match(p.segments, s)
 }
 
-// foldMatches compares all of s without regard to case with a pattern without wildcards.
+// foldMatches compares all of s, without regard to case, with a pattern without wildcards.
 func (p *pattern) foldMatches(s string, context Context) bool {
 	if p.form == literalForm {
 		return strings.EqualFold(s, p.text)
@@ -209,11 +209,11 @@ func (p *pattern) foldMatches(s string, context Context) bool {
 	return strings.EqualFold(s, text.String())
 }
 
-// matcher matches segments. It never goes back behind a segment that it found: the leftmost place
-// leaves the most for what follows. So the work is at most the length of the text times that of a
-// segment, whatever the number of stars.
+// matcher matches segments. It never returns to a place before a segment that it has found, because the leftmost place
+// leaves the most text for the rest. So the work is at most the length of the text times that of a segment, for any number
+// of stars.
 type matcher struct {
-	// texts of the variables, by slot.
+	// texts are the values of the variables, by slot.
 	texts []string
 	// steps counts comparisons, for the tests.
 	steps int
@@ -284,7 +284,7 @@ func (m *matcher) atEnd(segment []token, s string) bool {
 	return true
 }
 
-// find looks for the leftmost place of a segment at or after pos and returns where it ends.
+// find looks for the leftmost place of a segment at or after pos and returns the segment's end.
 func (m *matcher) find(segment []token, s string, pos int) (int, bool) {
 	for {
 		if segment[0].kind != questionToken {

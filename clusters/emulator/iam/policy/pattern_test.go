@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// reference matches a pattern as it reads, character by character and with every way to use a
-// star: slow and plain. A variable's text is taken as it is; without a value nothing matches.
+// reference is a slow and simple matcher. It goes through the pattern character by character and tries every way to use a
+// star. A variable's text is literal; without a value nothing matches.
 func reference(raw, s string, variables, wildcards bool, context Context) bool {
 	if strings.Contains(raw, "${") && variables && unresolvable(raw, context) {
 		return false
@@ -27,7 +27,7 @@ func unresolvable(raw string, context Context) bool {
 	return false
 }
 
-// at reads a variable or an escape at raw[i].
+// at reads the variable or escape at raw[i].
 func at(raw string, i int) (token, int) {
 	if !strings.HasPrefix(raw[i:], "${") {
 		return token{}, 0
@@ -87,8 +87,8 @@ func FuzzMatch(f *testing.F) {
 	})
 }
 
-// referenceARN matches component by component in every way to split the ARN. With spanning, the star
-// that ends one of the first five components may take colons too.
+// referenceARN matches component by component, for every way to split the ARN. With spanning, a star that ends one of the
+// first five components may match colons too.
 func referenceARN(raw, arn string, spanning bool, variables func(part int) bool, context Context) bool {
 	patterns := splitARN(raw)
 	fits := func(part int, text string) bool {
@@ -100,7 +100,7 @@ func referenceARN(raw, arn string, spanning bool, variables func(part int) bool,
 		if !spanning || !strings.HasSuffix(pattern, "*") {
 			return false
 		}
-		// All but the star matches before the first colon.
+		// Everything but the star matches before the first colon.
 		for end := 0; end <= colon; end++ {
 			if reference(strings.TrimRight(pattern, "*"), text[:end], variables(part), true, context) {
 				return true
@@ -150,8 +150,8 @@ func FuzzARN(f *testing.F) {
 	})
 }
 
-// TestMatchGrowth: twice the text takes twice the comparisons, not a power of it. Counted in
-// comparisons, so that a busy machine does not matter.
+// TestMatchGrowth: twice the text takes twice the comparisons, and no more. It counts comparisons, so that a busy machine
+// does not matter.
 func TestMatchGrowth(t *testing.T) {
 	for _, raw := range []string{"*a*a*a*a*b", "*a*a*a*a*b*", "*a?a*a?a*a?b*", "?*?*?*?*b", "*aab*aab*aab*", strings.Repeat("*a", 50) + "b", "*" + strings.Repeat("a?", 20) + "b*"} {
 		steps := func(length int) int {
@@ -173,7 +173,7 @@ func TestMatchGrowth(t *testing.T) {
 }
 
 func TestVariables(t *testing.T) {
-	// The forms of reference_policies_variables, and what is none of them.
+	// The forms of reference_policies_variables, and texts that have none of these forms.
 	tests := map[string]struct {
 		size int
 		want token

@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// grant says how directly a Principal element names a principal: that decides which other
-// policies still count (reference_policies_evaluation-logic, "Resource-based policies").
+// grant says how directly a Principal element names a principal. That decides which other policies still count
+// (reference_policies_evaluation-logic, "Resource-based policies").
 type grant uint8
 
 const (
 	notGranted grant = iota
-	// toAccount delegates to the account, whose own policies must allow too.
+	// toAccount delegates to the account, so the caller's own policies must allow too.
 	toAccount
-	// toRole names the role: boundary and session policies still limit.
+	// toRole names the role. The boundary and session policies still limit.
 	toRole
 	// toPrincipal names the user, the role session or the service itself, or everyone.
 	toPrincipal
@@ -30,19 +30,19 @@ const (
 	arnPrincipal
 	servicePrincipal
 	federatedPrincipal
-	// uniquePrincipal is the unique ID of a user or role, which stands for one that was deleted.
+	// uniquePrincipal is the unique ID of a user or role. It stands for one that was deleted.
 	uniquePrincipal
-	// canonicalUser is S3's name of an account, which no principal here has.
+	// canonicalUser is S3's name of an account. No principal of the emulator has one.
 	canonicalUser
 )
 
 type principalPattern struct {
 	kind principalKind
-	// offset in the document.
+	// offset is the place in the document.
 	offset int
 	// value is the account ID, ARN, unique ID, service or provider.
 	value string
-	// id is the unique ID that an ARN was bound to; empty if it was not bound.
+	// id is the unique ID that an ARN is tied to; empty if it is not tied.
 	id string
 }
 
@@ -125,8 +125,7 @@ func (p *principalPattern) names(who *Principal) grant {
 	return notGranted
 }
 
-// named says how the statement's Principal element names who. A NotPrincipal names everyone that it
-// does not except.
+// named says how the statement's Principal element names who. A NotPrincipal element names everyone that it does not list.
 func (s *Statement) named(who *Principal) grant {
 	if s.notPrincipal {
 		if s.excepts(who) {
@@ -141,10 +140,9 @@ func (s *Statement) named(who *Principal) grant {
 	return best
 }
 
-// excepts says whether a NotPrincipal element lists who in every form in which AWS may check: the
-// account and the user; or the account, the role and the role's session. Where one is missing "the
-// policy might deny access to the entire account" or role (reference_policies_elements_notprincipal), and
-// here it always does.
+// excepts says whether a NotPrincipal element lists who in every form that AWS may check: the account and the user, or the
+// account, the role and the role's session. If one of them is missing, "the policy might deny access to the entire account"
+// or role (reference_policies_elements_notprincipal), and the emulator always denies it.
 func (s *Statement) excepts(who *Principal) bool {
 	var account, role, principal bool
 	for i := range s.principals {
@@ -164,10 +162,10 @@ func (s *Statement) excepts(who *Principal) bool {
 	return account && principal && (role || who.RoleARN == "")
 }
 
-// Bind ties the users and roles that Principal elements name by ARN to their unique IDs, as IAM does when
-// a policy is saved: a role that is deleted and made again under the same name is not the one that was
-// named (reference_policies_elements_principal). It calls id with each ARN and each unique ID; "" leaves one as
-// it is. It changes d, which must not be in use yet.
+// Bind ties the users and roles that Principal elements name by ARN to their unique IDs, as IAM does when a policy is
+// saved. A role that is deleted and created again under the same name is not the role that was named
+// (reference_policies_elements_principal). Bind calls id with each ARN and each unique ID. If id returns "", that principal
+// stays as it is. Bind changes d, which must not be in use yet.
 func (d *Document) Bind(id func(name string) string) {
 	for i := range d.Statements {
 		for j := range d.Statements[i].principals {
@@ -178,8 +176,8 @@ func (d *Document) Bind(id func(name string) string) {
 	}
 }
 
-// Shown is the text with the principals that Bind tied as name says them: with the ARN of what has a unique
-// ID now, or with the ID where nothing has it any more.
+// Shown is the text with the names that name gives to the principals that Bind tied: the ARN of an existing user or role,
+// or the unique ID if it no longer exists.
 func (d *Document) Shown(name func(id string) string) string {
 	var shown strings.Builder
 	done := 0
@@ -195,7 +193,7 @@ func (d *Document) Shown(name func(id string) string) string {
 	return shown.String() + d.text[done:]
 }
 
-// bound are the principals with a unique ID in the order of the text.
+// bound are the principals with a unique ID, in the order of the text.
 func (d *Document) bound() []*principalPattern {
 	var bound []*principalPattern
 	for i := range d.Statements {
@@ -209,7 +207,7 @@ func (d *Document) bound() []*principalPattern {
 	return bound
 }
 
-// quoted is the length of the JSON string that text begins with; 0 if it begins with none.
+// quoted is the length of the JSON string at the beginning of text; 0 if there is none.
 func quoted(text string) int {
 	for i := 1; i < len(text) && text[0] == '"'; i++ {
 		switch text[i] {

@@ -121,8 +121,8 @@ func TestBind(t *testing.T) {
 	}
 }
 
-// TestShown: a principal is reported by its ARN, and by its unique ID when nothing has it any more
-// (https://repost.aws/knowledge-center/iam-resource-policy-format). The rest of the text stays as it is.
+// TestShown: a principal is shown by its ARN, or by its unique ID if it no longer exists
+// (https://repost.aws/knowledge-center/iam-resource-policy-format). The rest of the text is unchanged.
 func TestShown(t *testing.T) {
 	const text = `{"Version":"2012-10-17", "Statement":[
 		{"Effect":"Allow","Principal":{"AWS":["arn:aws:iam::123456789012:role/gone", "123456789012","arn:aws:iam::123456789012:user/\u0061nn"]},"Action":"sts:AssumeRole"},

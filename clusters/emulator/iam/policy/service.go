@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// serviceNames are the names of the service principals that exist, without their domain: the prefixes of the
-// service authorization reference
+// serviceNames are the names of the existing service principals, without their domain. They are the prefixes of the service
+// authorization reference
 // (https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html),
-// and those that are no prefix, from the pages of their services (reference_policies_elements_principal,
-// "AWS service principals"). AWS has no list of them. A name with "?" after it is in no model of the AWS SDKs either,
-// and was not checked against its page: to be one too many here refuses nothing that AWS takes.
+// and names from the pages of other services (reference_policies_elements_principal, "AWS service principals"). AWS has no
+// complete list. A name with "?" after it is in no model of the AWS SDKs, and was not checked against its page. A name too
+// many refuses nothing that AWS accepts.
 //
 //go:embed services.txt
 var serviceNames string
@@ -30,13 +30,13 @@ var knownServices = func() map[string]bool {
 // otherServices have another domain.
 var otherServices = map[string]bool{"alexa-appkit.amazon.com": true, "alexa-connectedhome.amazon.com": true}
 
-// serviceDomains end service principals; some have a region before it.
+// serviceDomains are the ends of service principals. Some principals have a region before the domain.
 var (
 	serviceDomains = []string{".amazonaws.com", ".amazonaws.com.cn"}
 	serviceRegion  = regexp.MustCompile(`\.[a-z]{2,4}(-[a-z]+)+-[0-9]$`)
 )
 
-// isService says whether a service principal exists, as far as is known here.
+// isService says whether a service principal exists, as far as this package knows.
 func isService(principal string) bool {
 	for _, domain := range serviceDomains {
 		if name, ok := strings.CutSuffix(principal, domain); ok {
@@ -46,8 +46,7 @@ func isService(principal string) bool {
 	return otherServices[principal]
 }
 
-// serviceProblem is IAM's wording for a service principal that does not exist, and the name that may have
-// been meant.
+// serviceProblem is IAM's text about a service principal that does not exist, with the name that is probably meant.
 func serviceProblem(principal string) string {
 	problem := fmt.Sprintf(`Invalid principal in policy: "SERVICE":%q`, principal)
 	name, _, _ := strings.Cut(principal, ".amazonaws.com")
@@ -59,7 +58,7 @@ func serviceProblem(principal string) string {
 	return problem + " (the emulator knows no such service principal)"
 }
 
-// isNear says whether one letter more or less, or another one, makes one text of the other.
+// isNear says whether the texts differ by one letter that is added, missing or replaced.
 func isNear(a, b string) bool {
 	if len(a) > len(b) {
 		a, b = b, a
@@ -77,12 +76,12 @@ func isNear(a, b string) bool {
 	return a[i:] == b[i+1:]
 }
 
-// identityProviders have no ARN (reference_policies_elements_principal, "OIDC federated principals").
+// identityProviders are the providers without an ARN (reference_policies_elements_principal, "OIDC federated principals").
 var identityProviders = map[string]bool{
 	"accounts.google.com": true, "cognito-identity.amazonaws.com": true, "graph.facebook.com": true, "www.amazon.com": true,
 }
 
 var providerARN = regexp.MustCompile(`^arn:` + partitions + `:iam::[0-9]{12}:(oidc-provider|saml-provider)/[^*?${}]+$`)
 
-// partitions are those that AWS has (reference-arns).
+// partitions are AWS's partitions (reference-arns).
 const partitions = `(?:aws|aws-cn|aws-us-gov|aws-eusc|aws-iso|aws-iso-b|aws-iso-e|aws-iso-f)`

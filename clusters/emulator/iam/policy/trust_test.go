@@ -2,8 +2,8 @@ package policy
 
 import "testing"
 
-// TestTrust: conditions of trust policies for pods, for target roles in a second account and for web
-// identities, as the EKS and IAM guides show them.
+// TestTrust: conditions of trust policies for pods, for target roles in a second account and for web identities, as in the
+// EKS and IAM guides.
 func TestTrust(t *testing.T) {
 	const (
 		pods     = `"Principal":{"Service":"pods.eks.amazonaws.com"}`

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// decimal is a number as its digits, so that it is exact and costs nothing to read.
+// decimal is a number as its digits, so that it is exact and cheap to read.
 type decimal struct {
 	negative bool
 	// whole has no leading zeros and fraction no trailing ones.
@@ -27,7 +27,7 @@ func parseNumber(text string) (d decimal, ok bool) {
 	}
 	d.whole = strings.TrimLeft(d.whole, "0")
 	d.fraction = strings.TrimRight(d.fraction, "0")
-	// There is one zero.
+	// Zero has one form, without a sign.
 	d.negative = d.negative && d.whole+d.fraction != ""
 	return d, true
 }
@@ -53,7 +53,7 @@ func (d decimal) compare(other decimal) int {
 		sign = strings.Compare(d.whole, other.whole)
 	}
 	if sign == 0 {
-		// Digits after the point compare like text: a shorter one is smaller.
+		// Digits after the point compare as text: a shorter text with the same beginning is smaller.
 		sign = strings.Compare(d.fraction, other.fraction)
 	}
 	if d.negative {
@@ -62,8 +62,8 @@ func (d decimal) compare(other decimal) int {
 	return sign
 }
 
-// parseDate reads one of the W3C profiles of ISO 8601 (https://www.w3.org/TR/NOTE-datetime) or
-// seconds since the epoch. Four digits are a year.
+// parseDate reads one of the W3C profiles of ISO 8601 (https://www.w3.org/TR/NOTE-datetime) or seconds since the epoch. A
+// text of four digits is a year.
 func parseDate(text string) (time.Time, bool) {
 	if digits := strings.TrimPrefix(text, "-"); digits != "" && allDigits(digits) && len(text) != 4 {
 		seconds, err := strconv.ParseInt(text, 10, 64)
@@ -98,8 +98,8 @@ func parseBool(text string) (truth, ok bool) {
 	return false, false
 }
 
-// parseNetwork reads a CIDR range or an address, which is a range of one. An IPv4 range that is
-// written as IPv6 is that IPv4 range, as addresses are.
+// parseNetwork reads a CIDR range, or an address, which is a range of one. An IPv4 range in IPv6 notation is an IPv4 range,
+// as with addresses.
 func parseNetwork(text string) (netip.Prefix, bool) {
 	network, err := netip.ParsePrefix(text)
 	if err != nil {

@@ -2,9 +2,8 @@ package policy
 
 import "strings"
 
-// variable reads a variable at the start of s: ${key}, ${key, 'default'} or one of the escapes
-// ${*}, ${?} and ${$}, which are literal tokens (reference_policies_variables). Size 0 means that
-// there is none.
+// variable reads a variable at the start of s: ${key}, ${key, 'default'} or one of the escapes ${*}, ${?} and ${$}, which
+// are literal tokens (reference_policies_variables). Size 0 means that s begins with no variable.
 func variable(s string) (t token, size int) {
 	end := strings.IndexByte(s, '}')
 	if quote := strings.IndexByte(s, '\''); quote >= 0 && quote < end {
@@ -39,13 +38,13 @@ func variable(s string) (t token, size int) {
 	}
 }
 
-// validVariable: the keys of tags may contain spaces, but not at the ends.
+// validVariable checks the key: keys of tags may contain spaces, but not at the ends.
 func validVariable(key string) bool {
 	return key != "" && strings.TrimSpace(key) == key && !strings.ContainsAny(key, ",'{}$*?")
 }
 
-// value resolves a variable. A multivalued key cannot be one
-// (reference_policies_condition-single-vs-multi-valued-context-keys): it is like a key that is absent.
+// value returns the value of a variable. A multivalued key cannot be a variable
+// (reference_policies_condition-single-vs-multi-valued-context-keys), and counts as absent.
 func (t *token) value(context Context) (string, bool) {
 	if values := context[t.key]; len(values) == 1 && !t.multivalued {
 		return values[0], true

@@ -2,12 +2,11 @@ package policy
 
 import "testing"
 
-// TestMissingVariables: "the value is effectively null. There is no equal or like value" and "Inverted
-// condition operators like StringNotEquals or StringNotLike do match against a null value"; "the
-// resource that includes a policy variable with no value will not match any resource"
-// (reference_policies_variables, "Policy variables with no value"). Each row is decided as an Allow and as
-// a Deny: the page makes no difference. Elsewhere it says that a variable without a value "might
-// cause the entire statement to be invalid"; the section above is what says how.
+// TestMissingVariables: "the value is effectively null. There is no equal or like value" and "Inverted condition operators
+// like StringNotEquals or StringNotLike do match against a null value"; "the resource that includes a policy variable with
+// no value will not match any resource" (reference_policies_variables, "Policy variables with no value"). Each row is
+// decided as an Allow and as a Deny: the page does not distinguish them. Another place of the page says that a variable
+// without a value "might cause the entire statement to be invalid". Only the section above says how.
 func TestMissingVariables(t *testing.T) {
 	const missing = "${aws:PrincipalTag/team}"
 	tests := []struct {
@@ -58,8 +57,8 @@ func TestMissingVariables(t *testing.T) {
 	}
 }
 
-// TestWhereVariablesWork: reference_policies_variables, "Where you can use policy variables". In actions,
-// principals and the names of keys they are refused: see TestParseErrors.
+// TestWhereVariablesWork: reference_policies_variables, "Where you can use policy variables". They are refused in actions,
+// principals and the names of keys: see TestParseErrors.
 func TestWhereVariablesWork(t *testing.T) {
 	context := Context{"k:x": {"v"}, "k:number": {"10"}, "k:date": {"2026-01-01"}, "k:truth": {"true"}, "k:ip": {"10.0.0.1"}, "k:bytes": {"dg=="}, "k:arn": {"arn:aws:s3:::v"}}
 	tests := []struct {
