@@ -14,14 +14,13 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// addressLabel marks an IPv4 address that an emulator added: one that finds it after another was killed
-// removes it in the end. It begins with the link's name, as such labels must (ip-address(8)).
+// addressLabel marks an IPv4 address that an emulator added. If that emulator is killed, the next one finds the address by
+// its label and removes it at its own end. Such a label must begin with the link's name (ip-address(8)).
 const addressLabel = "lo:epi"
 
-// AddAddress adds a link-local address such as 169.254.169.254 to the loopback link, as a /32 (IPv6:
-// /128), if no link of this network namespace has it. Other addresses are left alone. It needs
-// CAP_NET_ADMIN when it must add. Remove takes the address away again if an emulator added it and
-// no other listens on it; it is for the end, after listeners on it are closed.
+// AddAddress adds a link-local address such as 169.254.169.254 to the loopback link, as a /32 (IPv6: /128), if no link of
+// this network namespace has it. Other addresses stay as they are. Adding needs CAP_NET_ADMIN. remove removes the address
+// if an emulator added it and no other process listens on it. Call it after the listeners on the address are closed.
 func AddAddress(address netip.Addr) (remove func() error, err error) {
 	nothing := func() error { return nil }
 	if !address.IsLinkLocalUnicast() {
@@ -51,7 +50,7 @@ func AddAddress(address netip.Addr) (remove func() error, err error) {
 	}
 	err = netlink.AddrAdd(loopback, added)
 	switch {
-	case errors.Is(err, syscall.EEXIST): // another came first
+	case errors.Is(err, syscall.EEXIST): // another process added it first
 		return nothing, nil
 	case errors.Is(err, syscall.EPERM):
 		return nil, fmt.Errorf("add %s to the loopback link (give the process CAP_NET_ADMIN, or add the address beforehand): %w", network, err)
@@ -77,13 +76,13 @@ func removeAddress(link netlink.Link, added *netlink.Addr, address netip.Addr) e
 		return nil
 	}
 	err := netlink.AddrDel(link, added)
-	if err != nil && !errors.Is(err, syscall.EADDRNOTAVAIL) { // gone already
+	if err != nil && !errors.Is(err, syscall.EADDRNOTAVAIL) { // it is gone already
 		return fmt.Errorf("remove %s from the loopback link; by hand: ip address delete %s dev lo: %w", added.IPNet, added.IPNet, err)
 	}
 	return nil
 }
 
-// listening is the state of a socket that listens in /proc/net/tcp (proc_net(5)).
+// listening is the state of a listening socket in /proc/net/tcp (proc_net(5)).
 const listening = "0A"
 
 // hasListener says whether a process of this network namespace listens on the IPv4 address itself.
@@ -96,7 +95,7 @@ func hasListener(address netip.Addr) bool {
 		return false
 	}
 	bytes := address.As4()
-	slices.Reverse(bytes[:]) // the number is written as the machine has it: little-endian on all that epi runs on
+	slices.Reverse(bytes[:]) // the number has the machine's byte order: little-endian on every machine that epi supports
 	local := strings.ToUpper(hex.EncodeToString(bytes[:])) + ":"
 	for line := range strings.Lines(string(data)) {
 		if fields := strings.Fields(line); len(fields) > 3 && strings.HasPrefix(fields[1], local) && fields[3] == listening {

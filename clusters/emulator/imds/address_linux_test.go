@@ -16,9 +16,9 @@ func TestAnAddressGoesWithWhoAddedIt(t *testing.T) {
 	}
 	address := netip.MustParseAddr("169.254.169.254")
 	for name, row := range map[string]struct {
-		// before is what has the address already: "nothing", "another emulator" or "the user".
+		// before says what owns the address at first: "nothing", "another emulator" or "the user".
 		before string
-		// listener says that another process listens on it in the end.
+		// listener says that another process still listens on the address at the end.
 		listener bool
 		stays    bool
 	}{
@@ -67,7 +67,7 @@ func TestAnAddressGoesWithWhoAddedIt(t *testing.T) {
 				if there != row.stays {
 					t.Errorf("it is there: %t, want %t", there, row.stays)
 				}
-				return remove() // it is gone: no error
+				return remove() // the address is gone already, which is no error
 			})
 		})
 	}

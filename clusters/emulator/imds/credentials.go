@@ -13,21 +13,21 @@ type Credentials struct {
 	Expiration                                 time.Time
 }
 
-// ErrNotTrusted is what a Role returns when EC2 may not assume it, or when it is gone.
+// ErrNotTrusted is what a Role returns if EC2 may not assume it, or if it no longer exists.
 var ErrNotTrusted = errors.New("EC2 may not assume the role")
 
 const (
 	credentialsFolder = "meta-data/iam/security-credentials"
 	infoPath          = "meta-data/iam/info"
-	// renewBefore is when an instance gets new credentials: well ahead of the five minutes that EC2
-	// promises, because SDKs and the agent renew ahead of time as well
+	// renewBefore is how long before the end an instance gets new credentials. It is longer than the five minutes that EC2
+	// promises, because SDKs and the agent renew early too
 	// (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-security-credentials.html).
 	renewBefore = time.Hour
 )
 
-// roleCredentials are made on the first request and again before they expire. When that fails the
-// old ones are given as long as they are good, and then what
-// https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_iam-ec2.html says.
+// roleCredentials are issued on the first request, and again before they expire. If that fails, the old ones are returned
+// while they are valid. After that the answer is the one of
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_iam-ec2.html.
 func (s *Service) roleCredentials(ctx context.Context, i *instance, v1 bool) (string, *refusal) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

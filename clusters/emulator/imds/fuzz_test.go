@@ -16,8 +16,7 @@ func (constantRole) InstanceCredentials(context.Context, Delivery) (Credentials,
 	return Credentials{"ASIA", "fuzz-secret", "fuzz-session", time.Now().Add(6 * time.Hour)}, nil
 }
 
-// FuzzServe: whatever comes, the answer is one of those documented, and nothing is given away
-// without a token.
+// FuzzServe: every request gets one of the documented answers, and no request without a token gets data.
 func FuzzServe(f *testing.F) {
 	f.Add("PUT", "/latest/api/token", "", "60", "")
 	f.Add("PUT", "/latest/api/token", "", "60", "10.0.0.1")

@@ -15,8 +15,8 @@ import (
 	"github.com/vishvananda/netns"
 )
 
-// TestHopLimitAcrossARouter is the real thing: three network namespaces in a row, pod, node and
-// metadata service; the node forwards. What the limit does to packets the kernel decides.
+// TestHopLimitAcrossARouter uses three network namespaces in a row: pod, node and metadata service. The node forwards. The
+// kernel applies the limit to the packets.
 func TestHopLimitAcrossARouter(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("network namespaces need root")
@@ -32,7 +32,7 @@ func TestHopLimitAcrossARouter(t *testing.T) {
 	var listener *Listener
 	service.do(t, func() error {
 		address := netip.MustParseAddr("169.254.169.254")
-		for range 2 { // the second time finds it there
+		for range 2 { // the second call finds the address
 			if _, err := AddAddress(address); err != nil {
 				return err
 			}
@@ -52,7 +52,7 @@ func TestHopLimitAcrossARouter(t *testing.T) {
 				return nil
 			}
 			defer func() { _ = c.Close() }()
-			_ = c.SetDeadline(time.Now().Add(5 * time.Second)) // an open TCP connection takes deadlines
+			_ = c.SetDeadline(time.Now().Add(5 * time.Second)) // an open TCP connection supports deadlines
 			n, err = fetch(c)
 			return nil
 		})
@@ -75,7 +75,7 @@ func TestHopLimitAcrossARouter(t *testing.T) {
 	if n, err := get(pod); err != nil || n != len(body) {
 		t.Errorf("hop limit 2, pod: got %d bytes, %v", n, err)
 	}
-	// While IMDSv1 is on, the limit does not concern who asks for no token.
+	// While IMDSv1 is on, the limit does not apply to clients that ask for no token.
 	if err := errors.Join(listener.SetHopLimit(1), listener.setOpen(true)); err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func TestHopLimitAcrossARouter(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// An open connection of a pod dies with the limit.
+	// An open connection of a pod ends when the limit applies to it.
 	pod.do(t, func() error {
 		c, err := net.DialTimeout("tcp4", "169.254.169.254:80", 5*time.Second)
 		if err != nil {
@@ -104,7 +104,7 @@ func TestHopLimitAcrossARouter(t *testing.T) {
 	})
 }
 
-// namespace is a network namespace without a name: it is gone when its handle is closed.
+// namespace is a network namespace without a name. It ends when its handle is closed.
 type namespace struct{ handle netns.NsHandle }
 
 func newNamespace(t *testing.T) *namespace {
@@ -131,7 +131,7 @@ func newNamespace(t *testing.T) *namespace {
 	return ns
 }
 
-// onThread runs f on a thread of its own, which ends with it: its namespace infects no other code.
+// onThread runs f on a thread of its own, which ends with it. So no other code runs in its namespace.
 func onThread(t *testing.T, f func() error) {
 	t.Helper()
 	done := make(chan error, 1)

@@ -1,8 +1,7 @@
-// Package imds serves the EC2 instance metadata service: version 2, and version 1 where it is turned
-// on. Session tokens are bound to the instance and to a time, credentials rotate ahead of their end,
-// and the response hop limit is a real IP TTL
-// (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html).
-// Every source address is an instance: one that EC2 knows, or one of its own.
+// Package imds serves the EC2 instance metadata service: version 2, and version 1 where it is turned on. Session tokens are
+// bound to the instance and to a time, credentials rotate ahead of their end, and the response hop limit is the IP TTL of
+// the packets (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html). Every
+// source address stands for an instance: one that EC2 knows, or one that the package makes up.
 package imds
 
 import (
@@ -26,32 +25,33 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/journal"
 )
 
-// ServiceName is what the service is called where calls are journalled and faults are set.
+// ServiceName is the service's name in the journal and in faults.
 const ServiceName = "imds"
 
 // Options of a Service.
 type Options struct {
 	// Region such as "us-west-2", Account of twelve digits.
 	Region, Account string
-	// Known returns what EC2 knows of the instance at an address, the zero value if nothing. nil knows none.
+	// Known returns what EC2 knows of the instance at an address; the zero value if it knows nothing. If Known is nil, EC2
+	// knows no instance.
 	Known func(netip.Addr) Known
 	// RoleName is the name of the role of instances that EC2 does not know, and of their instance profile.
 	RoleName string
 	Role     Role
-	// V1 answers requests without a session token too, until SetV1Enabled.
+	// V1 says that requests without a session token are answered too, until SetV1Enabled changes it.
 	V1 bool
-	// Faults may hold requests up; nil for none. The service is "imds", the operations are GetToken,
-	// GetCredentials and GetMetadata.
+	// Faults may delay or refuse requests; nil for none. The service is "imds". The operations are GetToken, GetCredentials
+	// and GetMetadata.
 	Faults *faults.Set
-	// Record gets each request, under the same names; its Subject is the path. nil records none.
+	// Record gets each request, under the same names. Its Subject is the path. If it is nil, requests are not recorded.
 	Record func(journal.Call)
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
-	// Log gets a line for each failure to make credentials; nil discards.
+	// Log gets a line for each failure to issue credentials; nil discards them.
 	Log *slog.Logger
 }
 
-// maxInstances bounds what is remembered; the one that was not seen for longest is made anew.
+// maxInstances is the number of instances that are kept. An instance that was removed from the cache is made again.
 const maxInstances = 4096
 
 // Service serves the metadata. It is safe for concurrent use.
@@ -67,7 +67,7 @@ type Service struct {
 	instances *lru.Cache[place, *instance]
 }
 
-// place is where an instance is. Another one that is there later has nothing of its credentials.
+// place is where an instance is. A later instance at the same address has another place, and gets none of its credentials.
 type place struct {
 	address netip.Addr
 	known   Known
@@ -77,13 +77,13 @@ type place struct {
 type Known struct {
 	// ID such as "i-0123456789abcdef0".
 	ID string
-	// RoleARN is its role's, the others are of its instance profile. WithoutRole says that it has neither.
+	// RoleARN is its role's ARN. The other fields are of its instance profile. WithoutRole says that it has neither.
 	RoleARN, ProfileARN, ProfileID string
 	WithoutRole                    bool
 	// Type such as "t3.medium"; Zone, VPC and Subnet are where it is.
 	Type, Zone, VPC, Subnet string
 	Spot                    bool
-	// Disabled says that its metadata are turned off (HttpEndpoint of
+	// Disabled says that its metadata service is turned off (HttpEndpoint of
 	// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_InstanceMetadataOptionsRequest.html).
 	Disabled bool
 }
@@ -97,7 +97,7 @@ func New(options Options) *Service {
 		options.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Service{options: options, started: options.Now(), key: make([]byte, sha256.Size)}
-	// New fails for a size below 1 only, and crypto/rand.Read never.
+	// New fails only for a size below 1, and crypto/rand.Read never fails.
 	s.instances, _ = lru.New[place, *instance](maxInstances)
 	_, _ = rand.Read(s.key)
 	s.v1.Store(options.V1)
@@ -107,7 +107,7 @@ func New(options Options) *Service {
 // InstanceID is the ID of the instance at a source address: "i-" and 17 hexadecimal digits.
 func InstanceID(sourceIP string) string { return "i-" + hexID(sourceIP) }
 
-// hexID is 17 hexadecimal digits that stand for what they are made of.
+// hexID returns 17 hexadecimal digits that are derived from a text.
 func hexID(of string) string {
 	sum := sha256.Sum256([]byte(of))
 	return hex.EncodeToString(sum[:])[:17]
@@ -123,7 +123,7 @@ const (
 // ServeHTTP answers a request of the instance at the request's remote address.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	call := &journal.Call{Time: s.options.Now(), Service: ServiceName, Operation: operation(r.URL.Path), Subject: r.URL.Path}
-	var source netip.Addr // the zero one for an address that cannot be read
+	var source netip.Addr // the zero address if it cannot be read
 	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
 		source, _ = netip.ParseAddr(host)
 		source = source.Unmap().WithZone("")
@@ -132,7 +132,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx := faults.NewContext(journal.NewContext(r.Context(), call), s.options.Faults)
 	answered := false
 	defer func() {
-		if !answered { // by a fault's panic, which goes on
+		if !answered { // a fault's panic continues
 			call.Status, call.ErrorCode = 0, journal.NoAnswer
 		}
 		if s.options.Record != nil {
@@ -155,20 +155,20 @@ func operation(path string) string {
 	return getMetadata
 }
 
-// refusal is an answer other than a value.
+// refusal is an answer that is not a value.
 type refusal struct {
 	status int
-	// code is for the journal; "" means the status' text.
+	// code is for the journal; "" stands for the status' text.
 	code string
 }
 
-// answer asks the faults first, like every service.
+// answer applies the faults first, like every service.
 func (s *Service) answer(w http.ResponseWriter, r *http.Request, source netip.Addr, call *journal.Call) {
 	w.Header().Set("Server", "EC2ws")
 	var value string
 	var refused *refusal
 	if !source.IsValid() {
-		// Tokens are bound to addresses: a caller with an unknown address gets none.
+		// Tokens are bound to addresses, so a caller with an unknown address gets none.
 		refused = &refusal{status: http.StatusForbidden}
 	} else if err := faults.At(r.Context(), faults.Target{Operation: call.Operation}); err != nil {
 		refused = ofFault(err)
@@ -191,10 +191,10 @@ func (s *Service) answer(w http.ResponseWriter, r *http.Request, source netip.Ad
 	call.Status = http.StatusOK
 	w.Header().Set("Content-Type", "text/plain")
 	w.Header().Set("Content-Length", strconv.Itoa(len(value)))
-	_, _ = w.Write([]byte(value)) // a gone client needs no answer
+	_, _ = w.Write([]byte(value)) // a client that closed the connection needs no answer
 }
 
-// serveMetadata checks method and session token and looks the path up.
+// serveMetadata checks the method and the session token, and looks up the path.
 func (s *Service) serveMetadata(w http.ResponseWriter, r *http.Request, at place) (string, *refusal) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
@@ -216,7 +216,7 @@ func (s *Service) serveMetadata(w http.ResponseWriter, r *http.Request, at place
 	return s.lookUp(r.Context(), r.URL.Path, s.instance(at), v1)
 }
 
-// known is what EC2 knows of the instance at an address.
+// known returns what EC2 knows of the instance at an address.
 func (s *Service) known(source netip.Addr) Known {
 	if s.options.Known == nil {
 		return Known{}
@@ -224,7 +224,7 @@ func (s *Service) known(source netip.Addr) Known {
 	return s.options.Known(source)
 }
 
-// instance is the one at a place.
+// instance returns the instance at a place.
 func (s *Service) instance(at place) *instance {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -236,22 +236,21 @@ func (s *Service) instance(at place) *instance {
 	return i
 }
 
-// Role gives instances their credentials.
+// Role issues credentials for instances.
 type Role interface {
-	// InstanceCredentials returns new credentials whose session name is the instance's ID, or
-	// ErrNotTrusted.
+	// InstanceCredentials returns new credentials whose session name is the instance's ID. It fails with ErrNotTrusted if
+	// EC2 may not assume the role.
 	InstanceCredentials(ctx context.Context, to Delivery) (Credentials, error)
 }
 
-// Delivery is where credentials of a role go: what the condition keys tell of it that EC2 puts into
-// requests with them
+// Delivery says where credentials of a role are delivered. EC2 adds it to requests with these credentials as condition keys
 // (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html).
 type Delivery struct {
-	// InstanceID is that of the instance, VPC its VPC's, PrivateIP its private IPv4 address; "" for an
-	// instance without one.
+	// InstanceID is the instance's ID, VPC the ID of its VPC, and PrivateIP its private IPv4 address; "" for an instance
+	// without one.
 	InstanceID, VPC, PrivateIP string
-	// RoleARN is that of the instance's role; "" for the role of instances that EC2 does not know.
+	// RoleARN is the ARN of the instance's role; "" stands for the role of instances that EC2 does not know.
 	RoleARN string
-	// V1 says that they are asked for without a session token.
+	// V1 says that the request for them had no session token.
 	V1 bool
 }

@@ -23,7 +23,7 @@ import (
 type role struct {
 	now  *time.Time
 	made []string
-	// deliveries are those of made.
+	// deliveries are the arguments of the calls that made credentials.
 	deliveries []Delivery
 	err        error
 }
@@ -126,7 +126,7 @@ func TestTokenIsRequired(t *testing.T) {
 	tests := []struct {
 		name, from string
 		tokens     []string
-		// v1 is what it is with IMDSv1 on: only a request without any token differs.
+		// v1 is the answer with IMDSv1 on. It differs only for a request without any token.
 		want, v1 int
 	}{
 		{"IMDS-01 none", "10.0.0.2", nil, 401, 200},
@@ -256,7 +256,7 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// Every name in a listing leads on, to the end.
+// Every name in a listing can be read, down to the values.
 func TestListingsAreTrue(t *testing.T) {
 	for _, from := range []string{"10.0.0.2", "fd00:1:2:3::4"} {
 		s, _, _ := newService(t)
@@ -486,7 +486,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// The SDK that the agent uses gets along with it.
+// The SDK that the agent uses works with it.
 func TestSDK(t *testing.T) {
 	s, r, now := newService(t)
 	server := httptest.NewServer(s)
@@ -519,8 +519,8 @@ func TestSDK(t *testing.T) {
 	}
 }
 
-// TestDelivery: credentials say where they were delivered, and by which version of the service: those of
-// one version are not given by the other.
+// TestDelivery: credentials say where they were delivered, and by which version of the service. Credentials of one version
+// are not returned by the other.
 func TestDelivery(t *testing.T) {
 	s, role, _ := newService(t, func(o *Options) { o.V1 = true })
 	const path = "/latest/meta-data/iam/security-credentials/epi-node"
@@ -540,8 +540,7 @@ func TestDelivery(t *testing.T) {
 	}
 }
 
-// What EC2 knows of an instance is what its metadata say; of another address nothing of it
-// (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-categories.html).
+// The metadata of an instance that EC2 knows have EC2's values. Another address gets none of them
 func TestKnownInstances(t *testing.T) {
 	profile := "arn:aws:iam::123456789012:instance-profile/eks-0123"
 	known := map[string]Known{
@@ -590,7 +589,7 @@ func TestKnownInstances(t *testing.T) {
 		t.Errorf("not known: %d %s", code, got)
 	}
 
-	// Another instance at the address gets its own.
+	// Another instance at the address gets its own values.
 	known["10.0.0.2"] = Known{ID: "i-2", RoleARN: "arn:aws:iam::123456789012:role/other"}
 	*now = now.Add(time.Second)
 	if code, got := ask("10.0.0.2", credentials); code != 200 || got != "other" {

@@ -14,37 +14,38 @@ import (
 	"time"
 )
 
-// instance is what one source address gets.
+// instance has the values for one source address.
 type instance struct {
 	id string
-	// role is the name of its role, "" for none; the others are of its instance profile.
+	// role is the name of its role; "" for none. The other fields are of its instance profile.
 	role, profileARN, profileID string
-	// values by path below a version; those of credentials are "".
+	// values are by the path below a version. The values of credentials are "".
 	values map[string]string
 
-	// delivery is where its credentials go, by session token.
+	// delivery says where its credentials are delivered, for requests with a session token.
 	delivery Delivery
 
 	mu sync.Mutex
-	// withToken are given for session tokens, without to requests of IMDSv1: they say which it was.
+	// withToken are returned to requests with a session token, and without to requests of IMDSv1. Their condition keys say
+	// which of the two it was.
 	withToken, without given
 }
 
-// given are credentials, made at a time.
+// given are credentials with the time of their issue.
 type given struct {
 	Credentials
 	updated time.Time
 }
 
-// platforms are EC2's names of Go's architectures, and a type of instance of each.
+// platforms are EC2's names of Go's architectures, each with a type of instance.
 var platforms = map[string]struct{ architecture, instanceType string }{
 	"amd64": {"x86_64", "m5.large"},
 	"arm64": {"arm64", "m6g.large"},
 }
 
-// newInstance makes up, from its address, all that clients read of an instance in a private subnet
-// (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-categories.html): what SDKs,
-// the pod identity agent, the VPC CNI plugin and cloud providers ask for.
+// newInstance derives from its address all that clients read of an instance in a private subnet
+// (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-categories.html). It has what SDKs, the pod
+// identity agent, the VPC CNI plugin and cloud providers ask for.
 func (s *Service) newInstance(at place) *instance {
 	source, known := at.address, at.known
 	ip, region, account := source.String(), s.options.Region, s.options.Account
@@ -121,7 +122,7 @@ func (s *Service) newInstance(at place) *instance {
 
 const securityGroup = "epi-nodes"
 
-// addAddresses adds what depends on the family of the address. Subnet and VPC are made up around it.
+// addAddresses adds the values that depend on the family of the address. It derives subnet and VPC from the address.
 func (i *instance) addAddresses(source netip.Addr, mac string) {
 	interfaceOf := "meta-data/network/interfaces/macs/" + mac + "/"
 	block := func(bits int) string { return netip.PrefixFrom(source, bits).Masked().String() }
@@ -141,7 +142,7 @@ func (i *instance) addAddresses(source netip.Addr, mac string) {
 	}
 }
 
-// document is the instance identity document, its fields in the order of
+// document is the instance identity document. Its fields have the order of
 // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/retrieve-iid.html.
 func (s *Service) document(id, ip, zone, image, instanceType string) string {
 	return encode(struct {
@@ -167,7 +168,7 @@ func (s *Service) document(id, ip, zone, image, instanceType string) string {
 	})
 }
 
-// encode takes structs of texts only, which always encode.
+// encode accepts structs of texts only, which can always be encoded.
 func encode(v any) string {
 	data, _ := json.MarshalIndent(v, "", "  ")
 	return string(data)
@@ -175,15 +176,15 @@ func encode(v any) string {
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// macOf is a locally administered address, like those of EC2.
+// macOf returns a locally administered address, like those of EC2.
 func macOf(ip string) string {
 	digits := hexID("mac" + ip)
 	return fmt.Sprintf("0a:%s:%s:%s:%s:%s", digits[0:2], digits[2:4], digits[4:6], digits[6:8], digits[8:10])
 }
 
-// privateName and privateDomain make hostnames
-// (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-naming.html): by IP name, and by
-// resource name where there is no IPv4 address.
+// privateName and privateDomain form hostnames
+// (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-naming.html): by IP name, and by resource name where
+// there is no IPv4 address.
 func privateName(source netip.Addr, id string) string {
 	if source.Is4() {
 		return "ip-" + strings.ReplaceAll(source.String(), ".", "-")
@@ -215,8 +216,7 @@ func domain(region string) string {
 	return "amazonaws.com"
 }
 
-// directions are how zone IDs shorten region names
-// (https://docs.aws.amazon.com/ram/latest/userguide/working-with-az-ids.html).
+// directions are the abbreviations that zone IDs have for parts of region names
 var directions = strings.NewReplacer(
 	"northeast", "ne", "northwest", "nw", "southeast", "se", "southwest", "sw",
 	"north", "n", "south", "s", "east", "e", "west", "w", "central", "c", "gov", "g", "-", "",
@@ -225,7 +225,7 @@ var directions = strings.NewReplacer(
 // zoneID is the ID of a region's first zone, such as "usw2-az1".
 func zoneID(region string) string { return directions.Replace(region) + "-az1" }
 
-// profileDigits are 17 capitals and digits, as in IDs of IAM.
+// profileDigits returns 17 capitals and digits, as in IAM's IDs.
 func profileDigits(of string) string {
 	sum := sha256.Sum256([]byte(of))
 	return base32.StdEncoding.EncodeToString(sum[:])[:17]

@@ -17,13 +17,12 @@ const (
 	MaxHopLimit = 64
 )
 
-// openTTL is the IP TTL of packets that no hop limit concerns: what Linux sends by itself.
+// openTTL is the IP TTL of packets without a hop limit. It is Linux's default.
 const openTTL = 64
 
-// Listener accepts connections whose packets carry the hop limit as their IP TTL, from the SYN-ACK
-// on: a client more hops away never gets a connection. While IMDSv1 is on, connections are open to
-// all, as on EC2, and the limit holds from the first request for a session token on
-// (HttpPutResponseHopLimit of
+// Listener accepts connections whose packets, the SYN-ACK included, have the hop limit as their IP TTL. So a client more
+// hops away never gets a connection. While IMDSv1 is on, every client gets a connection, as on EC2. The limit then applies
+// from the first request for a session token on (HttpPutResponseHopLimit of
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_InstanceMetadataOptionsRequest.html).
 type Listener struct {
 	*net.TCPListener
@@ -34,7 +33,7 @@ type Listener struct {
 	conns    map[ends]*conn
 }
 
-// ends are the addresses of a connection, which no other one has at the same time.
+// ends are the addresses of a connection. No other connection has the same at the same time.
 type ends struct{ remote, local string }
 
 // Listen listens on a TCP address such as "169.254.169.254:80" with a hop limit.
@@ -42,7 +41,7 @@ func Listen(ctx context.Context, address string, hopLimit int) (*Listener, error
 	if err := checkHopLimit(hopLimit); err != nil {
 		return nil, err
 	}
-	// Before bind, so that no SYN-ACK leaves with another TTL.
+	// The TTL is set before bind, so that no SYN-ACK has another TTL.
 	config := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error { return setTTL(raw, hopLimit) }}
 	listener, err := config.Listen(ctx, "tcp", address)
 	if err != nil {
@@ -58,14 +57,14 @@ func checkHopLimit(hopLimit int) error {
 	return nil
 }
 
-// HopLimit returns the hop limit of now.
+// HopLimit returns the current hop limit.
 func (l *Listener) HopLimit() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.hopLimit
 }
 
-// SetHopLimit changes the hop limit of connections to come and of those that are open.
+// SetHopLimit changes the hop limit of future and open connections.
 func (l *Listener) SetHopLimit(hopLimit int) error {
 	if err := checkHopLimit(hopLimit); err != nil {
 		return err
@@ -81,7 +80,7 @@ func (l *Listener) SetHopLimit(hopLimit int) error {
 	return nil
 }
 
-// setOpen says whether the limit holds for answers to token requests only.
+// setOpen says whether the limit applies to answers to token requests only.
 func (l *Listener) setOpen(open bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -94,7 +93,7 @@ func (l *Listener) setOpen(open bool) error {
 	return nil
 }
 
-// ttl of a connection; nil means those to come. It needs the lock.
+// ttl is the TTL of a connection; nil stands for future ones. The caller holds the lock.
 func (l *Listener) ttl(c *conn) int {
 	if l.open && (c == nil || !c.limited) {
 		return openTTL
@@ -102,7 +101,7 @@ func (l *Listener) ttl(c *conn) int {
 	return l.hopLimit
 }
 
-// apply sets the TTL of the listener and of all connections. It needs the lock.
+// apply sets the TTL of the listener and of all connections. The caller holds the lock.
 func (l *Listener) apply() error {
 	raw, err := l.SyscallConn()
 	if err == nil {
@@ -117,7 +116,7 @@ func (l *Listener) apply() error {
 	return errors.Join(failed...)
 }
 
-// limit lets the hop limit hold for a connection from now on, whatever it carries.
+// limit applies the hop limit to a connection from now on, for all that it carries.
 func (l *Listener) limit(of ends) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -132,8 +131,8 @@ func (l *Listener) limit(of ends) error {
 	return nil
 }
 
-// Accept returns the next connection. It inherits the listener's TTL in the kernel; setting it again
-// covers a change between the handshake and now.
+// Accept returns the next connection. The kernel gives it the listener's TTL. Accept sets the TTL again, because it may
+// have changed since the handshake.
 func (l *Listener) Accept() (net.Conn, error) {
 	for {
 		accepted, err := l.AcceptTCP()
@@ -150,7 +149,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 		if err == nil {
 			return c, nil
 		}
-		// A connection without its hop limit must not be served; the others may.
+		// A connection without its hop limit must not be served. Other connections may be.
 		_ = accepted.Close()
 	}
 }
@@ -159,13 +158,13 @@ type conn struct {
 	*net.TCPConn
 	listener *Listener
 	ends     ends
-	// limited is guarded by the listener's lock.
+	// The listener's lock guards limited.
 	limited bool
 }
 
 func (c *conn) Close() error {
 	c.listener.mu.Lock()
-	// The addresses may be another connection's by now.
+	// The addresses may belong to another connection now.
 	if c.listener.conns[c.ends] == c {
 		delete(c.listener.conns, c.ends)
 	}
@@ -181,8 +180,7 @@ func (c *conn) setTTL(ttl int) error {
 	return setTTL(raw, ttl)
 }
 
-// setTTL sets the TTL of IPv4 packets and, on an IPv6 socket, which may carry either, the hop
-// limit of IPv6 packets too.
+// setTTL sets the TTL of IPv4 packets. On an IPv6 socket, which can carry both, it also sets the hop limit of IPv6 packets.
 func setTTL(raw syscall.RawConn, ttl int) error {
 	var optionErr error
 	err := raw.Control(func(fd uintptr) {
@@ -194,7 +192,7 @@ func setTTL(raw syscall.RawConn, ttl int) error {
 	return errors.Join(err, optionErr)
 }
 
-// isIPv6 says whether a socket that is bound there is an IPv6 one.
+// isIPv6 says whether a socket that is bound to the address is an IPv6 one.
 func isIPv6(address unix.Sockaddr) bool {
 	_, ok := address.(*unix.SockaddrInet6)
 	return ok

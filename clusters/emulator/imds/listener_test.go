@@ -98,10 +98,10 @@ func TestHopLimitOfIPv6Socket(t *testing.T) {
 	}
 }
 
-// serve answers with a body of many segments, so that not only the handshake is tested.
+// serve answers with a body of many segments, so that more than the handshake is tested.
 func serve(l net.Listener, body []byte) *http.Server {
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(body) })}
-	go func() { _ = server.Serve(l) }() // ends with Close
+	go func() { _ = server.Serve(l) }() // Close ends it
 	return server
 }
 
@@ -122,7 +122,7 @@ func fetch(c net.Conn) (int, error) {
 	return int(n), nil
 }
 
-// While IMDSv1 is on, only connections that were asked for a session token carry the hop limit.
+// While IMDSv1 is on, only connections with a request for a session token have the hop limit.
 func TestHopLimitOfIMDSv1(t *testing.T) {
 	l, err := Listen(t.Context(), "127.0.0.1:0", 2)
 	if err != nil {
@@ -133,7 +133,7 @@ func TestHopLimitOfIMDSv1(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := &http.Server{Handler: s}
-	go func() { _ = server.Serve(l) }() // ends with Close
+	go func() { _ = server.Serve(l) }() // Close ends it
 	defer func() { _ = server.Close() }()
 	var opened []net.Conn
 	request := func(c net.Conn, method, path string) int {
@@ -161,7 +161,7 @@ func TestHopLimitOfIMDSv1(t *testing.T) {
 		t.Cleanup(func() { _ = c.Close() })
 		return c
 	}
-	// ttls of the listener and of the connections, in the order in which they were opened.
+	// ttls are those of the listener and of the connections, in the order in which they were opened.
 	ttls := func() []int {
 		t.Helper()
 		l.mu.Lock()
@@ -200,7 +200,7 @@ func TestHopLimitOfIMDSv1(t *testing.T) {
 	if got := ttls(); !slices.Equal(got, []int{openTTL, openTTL, 1}) {
 		t.Errorf("IMDSv1 on again: %v", got)
 	}
-	// Elsewhere the limit cannot be kept, so there are no tokens.
+	// On other systems the limit cannot be applied, so there are no tokens.
 	if w := send(s, http.MethodPut, "/latest/api/token", "10.0.0.2", ttlHeader, "60"); w.Code != 500 {
 		t.Errorf("a token over another connection: %d", w.Code)
 	}

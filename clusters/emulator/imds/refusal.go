@@ -9,7 +9,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/faults"
 )
 
-// page is the XHTML that EC2 answers errors with.
+// page is the XHTML document of EC2's errors.
 const page = `<?xml version="1.0" encoding="iso-8859-1"?>
 <!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN"
 	"http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd">
@@ -28,10 +28,10 @@ func writeRefusal(w http.ResponseWriter, status int) {
 	w.Header().Set("Content-Type", "text/html")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(body)) // a gone client needs no answer
+	_, _ = w.Write([]byte(body)) // a client that closed the connection needs no answer
 }
 
-// ofFault is a fault's refusal: of its code only the journal learns.
+// ofFault is the refusal of a fault. Only the journal shows its code.
 func ofFault(err error) *refusal {
 	if fault, ok := errors.AsType[*faults.Error](err); ok {
 		return &refusal{fault.Status, fault.Code}

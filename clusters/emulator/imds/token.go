@@ -15,14 +15,13 @@ import (
 const (
 	tokenHeader = "X-Aws-Ec2-Metadata-Token"
 	ttlHeader   = "X-Aws-Ec2-Metadata-Token-Ttl-Seconds"
-	tokenPath   = "api/token" // below a version
-	maxTokenTTL = 21600       // seconds
+	tokenPath   = "api/token" // the path below a version
+	maxTokenTTL = 21600       // in seconds
 )
 
-// serveToken gives session tokens. A request that passed a proxy gets none: a proxy open to the
-// world must not give the instance's credentials away. Neither does one below a version other than
-// latest (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html,
-// considerations).
+// serveToken issues session tokens. A request that came through a proxy gets none: an open proxy must not reveal the
+// instance's credentials. A path below a version other than latest gets none either
+// (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html, considerations).
 func (s *Service) serveToken(w http.ResponseWriter, r *http.Request, source netip.Addr) (string, *refusal) {
 	if r.Method != http.MethodPut {
 		w.Header().Set("Allow", http.MethodPut)
@@ -48,8 +47,8 @@ func (s *Service) serveToken(w http.ResponseWriter, r *http.Request, source neti
 	return s.newToken(s.options.Now().Add(time.Duration(seconds)*time.Second), source), nil
 }
 
-// newToken makes a token that needs no memory: its expiry and an authentication code over expiry
-// and address, so that a token taken to another instance is worthless there, as on EC2.
+// newToken makes a token that is stored nowhere: its expiry, and an authentication code over expiry and address. So a token
+// is invalid for another instance, as on EC2.
 func (s *Service) newToken(expiry time.Time, source netip.Addr) string {
 	stamp := binary.BigEndian.AppendUint64(nil, uint64(expiry.UnixMilli()))
 	return base64.URLEncoding.EncodeToString(append(stamp, s.authenticate(stamp, source)...))
@@ -62,9 +61,9 @@ func (s *Service) authenticate(stamp []byte, source netip.Addr) []byte {
 	return code.Sum(nil)
 }
 
-// checkToken returns how long the token is still good.
+// checkToken returns how long the token is still valid.
 func (s *Service) checkToken(token string, source netip.Addr) (left time.Duration, ok bool) {
-	// Strict, so that no other text stands for the same token.
+	// The decoder is strict, so that no other text stands for the same token.
 	data, err := base64.URLEncoding.Strict().DecodeString(token)
 	if err != nil || len(data) != 8+sha256.Size || len(token) != base64.URLEncoding.EncodedLen(len(data)) {
 		return 0, false

@@ -19,15 +19,15 @@ var versions = []string{
 
 const latest = "latest"
 
-// version cuts the version off a path; what is left has no slash at its beginning.
+// version removes the version from a path. The rest has no slash at its beginning.
 func version(path string) (name, rest string, known bool) {
 	name, rest, _ = strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	return name, rest, strings.HasPrefix(path, "/") && slices.Contains(versions, name)
 }
 
-// lookUp answers a path with a value, or with the names below it: those of folders end in "/". EC2
-// takes values and folders with a slash at their end and without
-// (https://github.com/boto/boto/pull/1900, https://github.com/awslabs/aws-sdk-rust/issues/560).
+// lookUp returns the value of a path, or the names below it. Names of folders end in "/". EC2 accepts values and folders
+// with a slash at their end and without (https://github.com/boto/boto/pull/1900,
+// https://github.com/awslabs/aws-sdk-rust/issues/560).
 func (s *Service) lookUp(ctx context.Context, path string, i *instance, v1 bool) (string, *refusal) {
 	if path == "/" {
 		return strings.Join(versions, "\n"), nil
@@ -39,7 +39,7 @@ func (s *Service) lookUp(ctx context.Context, path string, i *instance, v1 bool)
 	rest = strings.TrimSuffix(rest, "/")
 	switch {
 	case rest == "":
-		return "dynamic\nmeta-data", nil // without slashes, unlike all below
+		return "dynamic\nmeta-data", nil // without slashes, unlike all other listings
 	case i.role == "":
 	case rest == credentialsFolder+"/"+i.role:
 		return s.roleCredentials(ctx, i, v1)

@@ -8,7 +8,7 @@ import (
 // V1Enabled says whether requests without a session token are answered.
 func (s *Service) V1Enabled() bool { return s.v1.Load() }
 
-// SetV1Enabled turns IMDSv1 on or off. With a token that is wrong there is no answer either way.
+// SetV1Enabled turns IMDSv1 on or off. A request with a wrong token is refused in both cases.
 func (s *Service) SetV1Enabled(enabled bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -21,9 +21,8 @@ func (s *Service) SetV1Enabled(enabled bool) error {
 	return nil
 }
 
-// Attach gives the service the connection that it is served on, so that the hop limit does not keep IMDSv1 from
-// distant clients: it concerns session tokens alone, while IMDSv1 is on. The service is then served
-// on this listener only.
+// Attach gives the service its listener, so that the hop limit does not keep IMDSv1 from distant clients: while IMDSv1 is
+// on, the limit applies to session tokens alone. After that the service must be served on this listener only.
 func (s *Service) Attach(listener *Listener) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -34,8 +33,7 @@ func (s *Service) Attach(listener *Listener) error {
 	return nil
 }
 
-// limitHops makes sure that the answer to a request for a session token travels no further than
-// the hop limit.
+// limitHops makes sure that the answer to a request for a session token has the hop limit.
 func (s *Service) limitHops(r *http.Request) error {
 	listener := s.listener.Load()
 	if listener == nil {
@@ -48,7 +46,7 @@ func (s *Service) limitHops(r *http.Request) error {
 	return listener.limit(of)
 }
 
-// Reset forgets all instances with their credentials, and takes IMDSv1 back to how it began.
+// Reset forgets all instances with their credentials, and restores IMDSv1's initial state.
 func (s *Service) Reset() error {
 	if err := s.SetV1Enabled(s.options.V1); err != nil {
 		return err

@@ -6,7 +6,7 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// Claims are what a verified token says (RFC 7519, section 4.1; OpenID Connect Core 1.0, section 2).
+// Claims are the content of a verified token (RFC 7519, section 4.1; OpenID Connect Core 1.0, section 2).
 type Claims struct {
 	Issuer, Subject string
 	Audience        []string
@@ -22,31 +22,31 @@ type Claims struct {
 	payload []byte
 }
 
-// Kubernetes is what an API server says of a service account token
+// Kubernetes has an API server's private claims of a service account token
 // (https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#schema-for-service-account-private-claims).
 type Kubernetes struct {
 	Namespace      string `json:"namespace"`
 	ServiceAccount Object `json:"serviceaccount"`
-	// Pod that the token is bound to; empty if it is bound to none.
+	// Pod is the pod that the token is bound to; empty if it is bound to none.
 	Pod Object `json:"pod"`
 }
 
-// Object of the Kubernetes API.
+// Object names an object of the Kubernetes API.
 type Object struct {
 	Name string `json:"name"`
 	UID  string `json:"uid"`
 }
 
-// Decode reads further claims, such as https://aws.amazon.com/tags, into v as encoding/json would,
-// but names must match in case.
+// Decode reads further claims, such as https://aws.amazon.com/tags, into v as encoding/json does. Unlike there, names must
+// match in case.
 func (c *Claims) Decode(v any) error {
 	return json.Unmarshal(c.payload, v)
 }
 
-// CheckTime refuses a token before its time or after it. leeway is how long after its expiry a token
-// is still taken: IAM gives OIDC tokens five minutes
-// (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_oidc.html). It fails with an
-// *ExpiredError, or with an *InvalidError if the token has no expiry or comes from the future.
+// CheckTime refuses a token before its begin or after its end. leeway is how long after its expiry a token is still
+// accepted: IAM gives OIDC tokens five minutes
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_oidc.html). It fails with an *ExpiredError, or with
+// an *InvalidError if the token has no expiry or comes from the future.
 func (c *Claims) CheckTime(now time.Time, leeway time.Duration) error {
 	switch {
 	case c.Expiry.IsZero():
@@ -91,8 +91,7 @@ func (w *wireClaims) claims(payload []byte) (claims Claims, ok bool) {
 	return claims, ok
 }
 
-// numericDate is in seconds since 1970, and fractions do not count. What is so large that time.Time
-// would wrap around is no date.
+// numericDate is in seconds since 1970. Fractions do not count. A number that would overflow time.Time is no date.
 func numericDate(seconds *float64) (at time.Time, ok bool) {
 	const limit = 1 << 62
 	switch {

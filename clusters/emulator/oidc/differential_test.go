@@ -12,7 +12,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/oidc/oidctest"
 )
 
-// goJose is what go-jose says of a token: the reference that Keys.Verify is held against.
+// goJose is go-jose's result for a token. It is the reference for Keys.Verify.
 type goJose struct {
 	keys  map[string]any
 	names []jose.SignatureAlgorithm
@@ -47,17 +47,17 @@ func (g goJose) verify(token string, now time.Time) (jwt.Claims, bool) {
 	return c.Claims, ok
 }
 
-// stricter says whether header and payload have what only go-jose takes: bytes that are not UTF-8
-// or escapes that may be half a pair, the parameters that we do not support, and a name that occurs
-// twice in a part that is not looked at.
+// stricter says whether header and payload have something that go-jose accepts and this package refuses: bytes that are not
+// UTF-8, escapes that may be half a pair, the parameters that this package does not support, and a name that occurs twice
+// in a part that is not read.
 func stricter(header, payload string) bool {
 	text := header + payload
 	return !utf8.ValidString(text) || strings.Contains(text, `\`) || strings.Contains(header, `"crit"`) || strings.Contains(header, `"b64"`) ||
 		strings.Count(payload, "{") > 1
 }
 
-// looser says whether a header has what only go-jose reads, and so refuses: keys brought along, and
-// the nonce of RFC 8555; or whether the payload has a null audience, which is none here.
+// looser says whether go-jose refuses a header that this package accepts, because only go-jose reads keys in the header and
+// the nonce of RFC 8555. It also says whether the payload has a null audience, which is no audience for this package.
 func looser(header, payload string) bool {
 	for _, name := range []string{`"jwk"`, `"x5c"`, `"nonce"`, `\`} {
 		if strings.Contains(header, name) {
@@ -67,7 +67,7 @@ func looser(header, payload string) bool {
 	return strings.Contains(payload, "null")
 }
 
-// FuzzAgainstGoJose signs any header and payload, and holds our answer against go-jose's.
+// FuzzAgainstGoJose signs any header and payload, and compares this package's answer with go-jose's.
 func FuzzAgainstGoJose(f *testing.F) {
 	k := newKeys()
 	keys, reference := k.parse(f), newGoJose(k)
@@ -99,8 +99,8 @@ func FuzzAgainstGoJose(f *testing.F) {
 	})
 }
 
-// FuzzVerify alters tokens without having a key: nothing but the token itself may pass, and what
-// go-jose refuses, we refuse.
+// FuzzVerify alters tokens without a key. Only the original token may be accepted, and a token that go-jose refuses must be
+// refused.
 func FuzzVerify(f *testing.F) {
 	k := newKeys()
 	keys, reference := k.parse(f), newGoJose(k)
@@ -124,8 +124,8 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
-// BenchmarkReference is what BenchmarkVerify is to be compared with: go-jose from end to end, and the
-// bare RSA verification that no parser can be faster than.
+// BenchmarkReference is for comparison with BenchmarkVerify. It measures go-jose as a whole, and RSA verification alone,
+// which is a lower bound for every parser.
 func BenchmarkReference(b *testing.B) {
 	k := newKeys()
 	reference := newGoJose(k)

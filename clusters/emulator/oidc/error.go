@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// ExpiredError says that a token that is otherwise in order has expired.
+// ExpiredError says that a token has expired and is otherwise valid.
 type ExpiredError struct{ Now, Expiry time.Time }
 
 func (e *ExpiredError) Error() string {
@@ -13,7 +13,7 @@ func (e *ExpiredError) Error() string {
 		e.Now.UTC().Format(time.RFC3339Nano), e.Expiry.UTC().Format(time.RFC3339))
 }
 
-// InvalidError says why a token is refused, without repeating any of it.
+// InvalidError says why a token is refused, without quoting any of it.
 type InvalidError struct{ Reason string }
 
 func (e *InvalidError) Error() string { return e.Reason }

@@ -1,6 +1,6 @@
-// Package oidc verifies JSON Web Tokens (RFC 7519) of OpenID Connect issuers, of which a Kubernetes
-// API server is one, against keys that it is given. It fetches nothing: what a token says about
-// where its key is to be found (jku, x5u) or brings along (jwk, x5c) is never used.
+// Package oidc verifies JSON Web Tokens (RFC 7519) of OpenID Connect issuers, of which a Kubernetes API server is one,
+// against keys that it is given. It fetches nothing. It never uses a token's own statement about its key: neither a place
+// of the key (jku, x5u) nor a key in the token (jwk, x5c).
 package oidc
 
 import (
@@ -15,7 +15,8 @@ import (
 )
 
 const (
-	// maxKeys is of each kind (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc.html).
+	// maxKeys is the largest number of keys of each kind
+	// (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc.html).
 	maxKeys    = 100
 	maxJWKS    = 1 << 20
 	minRSABits = 2048
@@ -32,11 +33,11 @@ type key struct {
 	algorithms []string
 }
 
-// ParseKeys reads a JSON Web Key Set (RFC 7517), such as an API server serves under
-// /openid/v1/jwks, for tokens signed with one of algorithms; none means the six that IAM takes of
-// OIDC providers: RS256, RS384, RS512, ES256, ES384 and ES512. Keys must be public RSA (2048 to
-// 4096 bits) or ECDSA keys (P-256, P-384, P-521) with a key ID each; keys for another use than
-// signing, or another algorithm, are left out, but one key must remain.
+// ParseKeys reads a JSON Web Key Set (RFC 7517), such as the one that an API server serves under /openid/v1/jwks. It is for
+// tokens that are signed with one of algorithms. No algorithms stand for the six that IAM accepts of OIDC providers: RS256,
+// RS384, RS512, ES256, ES384 and ES512. Keys must be public RSA (2048 to 4096 bits) or ECDSA keys (P-256, P-384, P-521),
+// each with a key ID. Keys for another use than signing, or for another algorithm, are left out. At least one key must
+// remain.
 func ParseKeys(jwks []byte, algorithms ...string) (*Keys, error) {
 	if len(algorithms) == 0 {
 		algorithms = supported()
@@ -80,7 +81,7 @@ func ParseKeys(jwks []byte, algorithms ...string) (*Keys, error) {
 	return k, nil
 }
 
-// readKey reads one key; its public part is nil if the key is not for verifying such tokens.
+// readKey reads one key. Its public part is nil if the key is not for verifying such tokens.
 func readKey(raw json.RawMessage, algorithms []string) (id string, found key, err error) {
 	var jwk jose.JSONWebKey
 	err = jwk.UnmarshalJSON(raw)
@@ -105,7 +106,7 @@ func readKey(raw json.RawMessage, algorithms []string) (id string, found key, er
 		fits = func(m method) bool { return m.curve == public.Curve }
 	default:
 		if !jwk.IsPublic() {
-			// It would be no key set to publish, and worth telling.
+			// A key set with a private key must not be published, so the operator has to learn of it.
 			return "", key{}, fmt.Errorf("%T is not a public RSA or ECDSA key", jwk.Key)
 		}
 		return "", key{}, nil

@@ -15,7 +15,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/oidc/oidctest"
 )
 
-// testKeys are an issuer's keys, and one that is not the issuer's.
+// testKeys are an issuer's keys, and one key of another issuer.
 type testKeys struct {
 	rsa, stranger    *rsa.PrivateKey
 	p256, p384, p521 *ecdsa.PrivateKey
@@ -104,7 +104,7 @@ func TestParseKeys(t *testing.T) {
 	}
 }
 
-// FuzzParseKeys holds that no key set makes a symmetric signature valid.
+// FuzzParseKeys checks that no key set makes a symmetric signature valid.
 func FuzzParseKeys(f *testing.F) {
 	k := newKeys()
 	for _, seed := range [][]byte{k.jwks, nil, []byte(`{}`), []byte(`{"keys":[{"kty":"oct","k":"AA","kid":"a"}]}`), []byte(`{"keys":[{"kty":"EC","crv":"P-256","x":"AA","y":"AA","kid":"a"}]}`), []byte(`{"keys":[{"kty":"RSA","n":"AA","e":"AQAB","kid":"a","x5u":"http://127.0.0.1/"}]}`)} {

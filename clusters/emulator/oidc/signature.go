@@ -12,8 +12,8 @@ import (
 	"slices"
 )
 
-// method is an algorithm of RFC 7518, section 3.1. Neither "none" nor anything symmetric is among
-// them, so no public key can ever serve as a shared secret.
+// method is an algorithm of RFC 7518, section 3.1. Neither "none" nor a symmetric algorithm is among the methods, so a
+// public key can never serve as a shared secret.
 type method struct {
 	hash crypto.Hash
 	// curve of ECDSA; nil for RSA with PKCS #1 v1.5.
@@ -32,7 +32,7 @@ var methods = map[string]method{
 
 func supported() []string { return slices.Sorted(maps.Keys(methods)) }
 
-// verify says whether signature is the one of text. The key's type decides, never the token.
+// verify says whether signature is a signature of text. The key's type decides on the algorithm, and the token never does.
 func (m method) verify(public any, text string, signature []byte) bool {
 	var space [sha512.Size]byte
 	digest := m.digest(space[:0], text)
@@ -40,7 +40,7 @@ func (m method) verify(public any, text string, signature []byte) bool {
 	case *rsa.PublicKey:
 		return m.curve == nil && rsa.VerifyPKCS1v15(public, m.hash, digest, signature) == nil
 	case *ecdsa.PublicKey:
-		// RFC 7518, section 3.4: r and s one after the other, each as long as the curve's order.
+		// RFC 7518, section 3.4: r and then s, each as long as the curve's order.
 		size := (public.Params().BitSize + 7) / 8
 		if m.curve != public.Curve || len(signature) != 2*size {
 			return false

@@ -16,13 +16,13 @@ import (
 const (
 	fetchTimeout = 10 * time.Second
 	maxDocument  = 1 << 20
-	// discovery is where an issuer says where its keys are (OpenID Connect Discovery 1.0, section 4).
+	// discovery is an issuer's document about the place of its keys (OpenID Connect Discovery 1.0, section 4).
 	discovery = "/.well-known/openid-configuration"
 )
 
-// ReadSet reads a key set from a file, or from an http or https URL. An empty location discovers it at
-// the issuer. It is for locations that an operator names: it must not be given one that a caller of
-// an API chose. A redirect is followed on the same host only, and an answer has at most 1 MiB.
+// ReadSet reads a key set from a file, or from an http or https URL. An empty location finds it by the issuer's discovery
+// document. Only an operator may name the location, and never the caller of an API. A redirect is followed on the same host
+// only. An answer has at most 1 MiB.
 func ReadSet(ctx context.Context, issuer, location string) ([]byte, error) {
 	if location == "" {
 		found, err := discover(ctx, issuer)
@@ -45,7 +45,7 @@ func ReadSet(ctx context.Context, issuer, location string) ([]byte, error) {
 	return set, nil
 }
 
-// discover returns the key set's URL, which must be on the issuer's own host.
+// discover returns the URL of the key set, which must be on the issuer's own host.
 func discover(ctx context.Context, issuer string) (string, error) {
 	text, err := fetch(ctx, strings.TrimSuffix(issuer, "/")+discovery)
 	if err != nil {

@@ -10,16 +10,16 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// MaxToken is the longest token that is taken, in bytes: the limit of WebIdentityToken
+// MaxToken is the longest accepted token, in bytes. It is the limit of WebIdentityToken
 // (https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html).
 const MaxToken = 20000
 
-// The one spelling of each part: without it, one signature would have several texts.
+// Each part has one spelling only. Otherwise one signature would have several texts.
 var encoding = base64.RawURLEncoding.Strict()
 
-// Verify returns the claims of a token that one of the keys has signed, with an expiry, and in its
-// time at now. Who issued it and for whom is for the caller to check. It fails with an *ExpiredError
-// if the token's time is over, otherwise with an *InvalidError.
+// Verify returns the claims of a token that one of the keys has signed, that has an expiry, and that is valid at now. The
+// caller checks issuer and audience. It fails with an *ExpiredError if the token has expired, and otherwise with an
+// *InvalidError.
 func (k *Keys) Verify(token string, now time.Time) (Claims, error) {
 	claims, err := k.Open(token)
 	if err != nil {
@@ -31,8 +31,8 @@ func (k *Keys) Verify(token string, now time.Time) (Claims, error) {
 	return claims, nil
 }
 
-// Open returns the claims of a token that one of the keys has signed, whatever its time. The
-// signature is checked before any claim is read. It fails with an *InvalidError.
+// Open returns the claims of a token that one of the keys has signed, at any time. It checks the signature before it reads
+// any claim. It fails with an *InvalidError.
 func (k *Keys) Open(token string) (Claims, error) {
 	t, err := parse(token)
 	if err != nil {
@@ -56,8 +56,8 @@ func (k *Keys) Open(token string) (Claims, error) {
 	return t.readClaims()
 }
 
-// UnverifiedIssuer returns whom a token says it is from, to find the keys that can say whether that
-// is true; nothing else may rely on it. It fails with an *InvalidError.
+// UnverifiedIssuer returns the issuer that a token names. It serves only to find the keys that can verify the token. It
+// fails with an *InvalidError.
 func UnverifiedIssuer(token string) (string, error) {
 	t, err := parse(token)
 	if err != nil {
@@ -69,7 +69,7 @@ func UnverifiedIssuer(token string) (string, error) {
 
 // parts of a token in compact form (RFC 7515, section 7.1).
 type parts struct {
-	// signed is the text that the signature covers: header and payload as they came.
+	// signed is the text that the signature covers: header and payload as they were received.
 	signed                     string
 	header, payload, signature []byte
 }
@@ -88,7 +88,7 @@ func parse(token string) (parts, error) {
 		to   *[]byte
 		text string
 	}{{&t.header, header}, {&t.payload, payload}, {&t.signature, signature}} {
-		// The decoder would pass over line ends.
+		// The decoder would ignore line ends.
 		decoded, err := encoding.DecodeString(part.text)
 		if err != nil || strings.ContainsAny(part.text, "\r\n") {
 			return parts{}, invalid("the token is not a JSON Web Token: a part of it is not base64url without padding")
@@ -98,18 +98,18 @@ func parse(token string) (parts, error) {
 	return t, nil
 }
 
-// header is what counts of a JOSE header (RFC 7515, section 4). Parameters that name a key elsewhere
-// or bring one along are not among it.
+// header has the parts of a JOSE header that count (RFC 7515, section 4). Parameters with another place of a key, or with a
+// key, are not among them.
 type header struct {
 	Algorithm string `json:"alg"`
 	KeyID     string `json:"kid"`
-	// Critical and Base64 would change how the rest is to be understood; they are refused.
+	// Critical and Base64 would change the meaning of the rest, so they are refused.
 	Critical jsontext.Value `json:"crit"`
 	Base64   jsontext.Value `json:"b64"`
 }
 
-// The JSON library refuses, at every depth, a name that occurs twice and what is not UTF-8, and takes
-// no "ALG" for "alg". Its errors may quote the token, so none of them goes further.
+// The JSON library refuses, at every depth, a name that occurs twice and text that is not UTF-8, and does not accept "ALG"
+// for "alg". Its errors may quote the token, so they are not passed on.
 
 func (t *parts) readHeader() (header, error) {
 	var h header
@@ -127,7 +127,7 @@ func (t *parts) readHeader() (header, error) {
 
 func (t *parts) readClaims() (Claims, error) {
 	w := new(wireClaims)
-	// A null leaves a pointer nil.
+	// A null leaves the pointer nil.
 	if err := json.Unmarshal(t.payload, &w); err != nil || w == nil {
 		return Claims{}, invalid("the claims of the token are not valid")
 	}

@@ -24,13 +24,13 @@ const issuer = "https://oidc.eks.us-west-2.amazonaws.com/id/0123456789ABCDEF"
 
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// pod is who the tokens are for.
+// pod is the pod of the tokens.
 var pod = oidctest.Pod{Issuer: issuer, Audience: "sts.amazonaws.com", Namespace: "default", ServiceAccount: "aws-cli", Name: "web-0"}
 
 // goodClaims are those of a projected token for IRSA.
 func goodClaims() map[string]any { return pod.Claims(now, nil) }
 
-// with are the good claims with changes; nil removes one.
+// with returns the good claims with changes; nil removes a claim.
 func with(changes map[string]any) []byte { return oidctest.Encode(pod.Claims(now, changes)) }
 
 // signHS256 signs with a shared secret under the ID of the RSA key.
@@ -270,7 +270,7 @@ func TestCheckTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_oidc.html: five minutes beyond exp.
+	// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_oidc.html: five minutes after exp.
 	const leeway = 5 * time.Minute
 	if err := claims.CheckTime(claims.Expiry.Add(leeway-time.Nanosecond), leeway); err != nil {
 		t.Errorf("within the leeway: %v", err)
@@ -282,7 +282,7 @@ func TestCheckTime(t *testing.T) {
 	if text := err.Error(); text != "current date/time 2026-03-02T12:05:00Z must be before the expiration date/time 2026-03-02T12:00:00Z" {
 		t.Errorf("text %q", text)
 	}
-	// The leeway is of the end, not of the beginning.
+	// The leeway applies to the end, and not to the beginning.
 	if err := claims.CheckTime(now.Add(-time.Second), leeway); err == nil {
 		t.Error("accepted before its time")
 	}

@@ -31,23 +31,23 @@ const (
 	trailerHeader       = "X-Amz-Trailer"
 )
 
-// emptyHash is the SHA-256 of nothing.
+// emptyHash is the SHA-256 of no bytes.
 const emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
-// body checks and replaces a request's body.
+// body checks a request's body and replaces it.
 type body struct {
 	request   *http.Request
 	signature *signature
 	limit     int64
 	// declared is the payload hash of the canonical request.
 	declared string
-	// plain is the body when it was read.
+	// plain is the body after it was read.
 	plain []byte
 	read  bool
 }
 
-// declare finds what the signature covers in place of the body: the declared hash or marker, or
-// for services that need no such header the body's own hash.
+// declare finds what the signature covers in place of the body: the declared hash or marker. For services that need no such
+// header it is the hash of the body itself.
 func (b *body) declare() error {
 	headers := b.request.Header[contentHashHeader]
 	if len(headers) > 1 {
@@ -73,7 +73,7 @@ func (b *body) declare() error {
 	}
 	most := b.limit
 	if b.chunked() {
-		most += most / 8 // what the chunks are wrapped in
+		most += most / 8 // room for the chunks' headers
 	}
 	switch {
 	case b.request.ContentLength > most:
@@ -99,7 +99,7 @@ func (b *body) chunked() bool {
 	return false
 }
 
-// declareOwn declares the body's own hash, which a header may repeat.
+// declareOwn declares the hash of the body itself, which a header may repeat.
 func (b *body) declareOwn(header string) error {
 	if err := b.readPlain(); err != nil {
 		return err
@@ -115,7 +115,7 @@ func (b *body) declareOwn(header string) error {
 	return nil
 }
 
-// verify reads the body, checks it against what was declared and hands it on.
+// verify reads the body, checks it against what was declared, and passes it on.
 func (b *body) verify(reader *bufio.Reader) error {
 	switch {
 	case b.chunked():
@@ -128,7 +128,7 @@ func (b *body) verify(reader *bufio.Reader) error {
 		}
 	default:
 		if b.read {
-			break // declareOwn has hashed it
+			break // declareOwn has computed the hash
 		}
 		if err := b.readPlain(); err != nil {
 			return err
@@ -148,7 +148,7 @@ func (b *body) isDeclared() bool {
 	hash := sha256.Sum256(b.plain)
 	var digits [2 * sha256.Size]byte
 	hex.Encode(digits[:], hash[:])
-	// The hash is no secret, so its comparison may take any time.
+	// The hash is no secret, so its comparison need not take constant time.
 	return string(digits[:]) == b.declared
 }
 
@@ -163,7 +163,7 @@ func (*plainBody) Close() error { return nil }
 // Whole returns the body.
 func (p *plainBody) Whole() ([]byte, error) { return p.data, nil }
 
-// replace hands the verified body on.
+// replace passes the verified body on.
 func (b *body) replace() {
 	r := b.request
 	r.TransferEncoding = nil
@@ -178,11 +178,11 @@ func (b *body) replace() {
 	b.setLength(length)
 }
 
-// setLength reports handlers how long the body is.
+// setLength tells handlers the length of the body.
 func (b *body) setLength(length int64) {
 	r := b.request
 	if r.ContentLength == length && r.Header["Content-Length"] == nil {
-		return // as it came
+		return // the length stays as it was received
 	}
 	r.ContentLength = length
 	if text := strconv.FormatInt(length, 10); r.Header.Get("Content-Length") != text {
@@ -225,10 +225,9 @@ func brokeOff(err error, after int64) error {
 	return refuse(BadBody, "the body broke off after %d bytes", after)
 }
 
-// trailer says whether a header may come after the body: the checksums that S3 takes after a body
-// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html). Any
-// other header could change what an already verified request means. Whether a checksum is served is S3's
-// to say.
+// trailer says whether a header may follow the body. Only the checksums that S3 accepts there may
+// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html). Any other header could
+// change what an already verified request means. Package s3 decides which checksums are served.
 func trailer(name string) bool {
 	switch strings.TrimPrefix(name, "x-amz-checksum-") {
 	case "crc32", "crc32c", "crc64nvme", "md5", "sha1", "sha256", "sha512", "xxhash64", "xxhash3", "xxhash128":
@@ -237,7 +236,7 @@ func trailer(name string) bool {
 	return false
 }
 
-// announced is what the headers say of a body in the aws-chunked content coding.
+// announced is what the headers say about a body in the aws-chunked content coding.
 type announced struct {
 	length   int64
 	trailers []string
@@ -304,7 +303,7 @@ func (b *body) decodeChunks(reader *bufio.Reader) error {
 	return nil
 }
 
-// dropCoding takes aws-chunked out of Content-Encoding, and leaves what else the object is coded with.
+// dropCoding removes aws-chunked from Content-Encoding, and leaves the object's other codings.
 func (b *body) dropCoding() {
 	header := b.request.Header
 	var codings []string

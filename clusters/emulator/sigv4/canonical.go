@@ -33,8 +33,8 @@ func (s *signature) appendCanonical(b []byte, r *http.Request, payloadHash strin
 	return append(b, payloadHash...)
 }
 
-// appendPath appends the path: S3 signs it encoded once and as it is, every other service
-// normalized (RFC 3986, section 6.2.2.3) and the encoded path encoded again.
+// appendPath appends the path. S3 signs it encoded once and not normalized. Every other service normalizes it (RFC 3986,
+// section 6.2.2.3) and encodes the encoded path again.
 func (s *signature) appendPath(b []byte, r *http.Request) []byte {
 	path := r.URL.Path
 	if s.service != s3Service {
@@ -68,8 +68,8 @@ func normalized(path string) string {
 	return clean
 }
 
-// readHeaders finds the values of the signed headers, and refuses headers that would be understood
-// otherwise than they were signed.
+// readHeaders finds the values of the signed headers. It refuses headers that handlers would read differently from the
+// signed text.
 func (s *signature) readHeaders(r *http.Request) error {
 	if r.Header["Host"] != nil {
 		return refuse(Incomplete, "the Host header is given twice")
@@ -77,12 +77,12 @@ func (s *signature) readHeaders(r *http.Request) error {
 	s.signedValues = make([][]string, len(s.signedHeaders))
 	for name, values := range r.Header {
 		if http.CanonicalHeaderKey(name) != name {
-			// A handler that looks it up would not find it.
+			// A handler that looks up the canonical name would not find it.
 			return refuse(Incomplete, "the name of a header is malformed")
 		}
 		at, signed := slices.BinarySearchFunc(s.signedHeaders, name, compareFolded)
 		if !signed && strings.HasPrefix(name, "X-Amz-") {
-			// It would change the request's meaning.
+			// The header would change the meaning of the request.
 			return refuse(UnsignedHeaders, "There were headers present in the request which were not signed: %s", strings.ToLower(name))
 		}
 		if !signed {
@@ -125,8 +125,8 @@ func compareFolded(lower, canonical string) int {
 	return len(lower) - len(canonical)
 }
 
-// joinHeaders makes signed headers that came in several lines one: their values were signed joined,
-// and a handler that reads the first line alone would read something else.
+// joinHeaders joins signed headers of several lines into one. Their values were signed joined, and a handler that reads
+// only the first line would read something else.
 func (s *signature) joinHeaders(r *http.Request) {
 	for i, values := range s.signedValues {
 		if len(values) > 1 && s.signedHeaders[i] != "transfer-encoding" {
@@ -135,7 +135,7 @@ func (s *signature) joinHeaders(r *http.Request) {
 	}
 }
 
-// appendValue appends a header's value without the spaces around it and with runs of spaces made one.
+// appendValue appends a header's value without the spaces around it, and with one space for each run of spaces.
 func appendValue(b []byte, value string) []byte {
 	value = strings.Trim(value, " \t")
 	if !strings.Contains(value, "  ") {

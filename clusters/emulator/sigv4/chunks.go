@@ -11,18 +11,17 @@ import (
 )
 
 const (
-	// minChunk is the least size of every chunk but the last with data; S3 answers
-	// InvalidChunkSizeError to smaller ones.
+	// minChunk is the smallest size of every chunk with data but the last. S3 answers InvalidChunkSizeError to smaller
+	// chunks.
 	minChunk     = 8 << 10
 	maxTrailer   = 2 << 10
 	maxChunkHead = 128
-	// firstRoom is what is set aside before any data has come: two chunks as SDKs send them. The headers are
-	// verified by then.
+	// firstRoom is the memory for data before any arrives: two chunks as SDKs send them. The headers are verified by then.
 	firstRoom = 128 << 10
 )
 
-// chunkDecoder reads "SIZE[;chunk-signature=SIGNATURE]\r\nDATA\r\n" chunks up to one of size 0, and
-// the trailing headers after it.
+// chunkDecoder reads chunks "SIZE[;chunk-signature=SIGNATURE]\r\nDATA\r\n" up to one of size 0, and the trailing headers
+// after it.
 type chunkDecoder struct {
 	reader    *bufio.Reader
 	signature *signature
@@ -31,9 +30,9 @@ type chunkDecoder struct {
 	// want is the decoded length.
 	want  int64
 	plain []byte
-	// reserve takes memory for what is read.
+	// reserve accounts for the memory of the data.
 	reserve func(n int64) error
-	// previous is the signature that the next one continues.
+	// previous is the signature that the next chunk's signature continues.
 	previous string
 }
 
@@ -45,7 +44,7 @@ func newChunkDecoder(reader *bufio.Reader, s *signature, marker string, want int
 	}
 }
 
-// decode fills plain and returns the trailing headers, which must be those of names.
+// decode fills plain and returns the trailing headers, whose names must be in names.
 func (d *chunkDecoder) decode(names []string) (map[string]string, error) {
 	for last := false; ; {
 		size, claimed, err := d.readHead()
@@ -92,7 +91,7 @@ func (d *chunkDecoder) decode(names []string) (map[string]string, error) {
 	return found, nil
 }
 
-// readData appends size bytes to plain, which grows as they come.
+// readData appends size bytes to plain. plain grows as they arrive.
 func (d *chunkDecoder) readData(size int64) error {
 	for size > 0 {
 		if len(d.plain) == cap(d.plain) {
@@ -140,7 +139,7 @@ func (d *chunkDecoder) readHead() (size int64, claimed string, err error) {
 	return size, string(signature), nil
 }
 
-// parseSize reads hexadecimal digits, and nothing else that strconv would take.
+// parseSize reads hexadecimal digits only. strconv would accept other texts too.
 func parseSize(digits []byte) (size int64, ok bool) {
 	if len(digits) == 0 || len(digits) > 15 {
 		return 0, false
@@ -161,14 +160,14 @@ func parseSize(digits []byte) (size int64, ok bool) {
 	return size, true
 }
 
-// readLine reads up to CRLF, which it drops; limit is of the line without it. The line is good until
-// the next one is read.
+// readLine reads up to CRLF, which it removes. limit is for the line without it. The line is valid until the next line is
+// read.
 func (d *chunkDecoder) readLine(limit int) ([]byte, error) {
 	line, err := d.reader.ReadSlice('\n')
 	return d.endLine(line, err, limit)
 }
 
-// endLine checks a line and how it ended, and drops CRLF.
+// endLine checks a line and its end, and removes CRLF.
 func (d *chunkDecoder) endLine(line []byte, err error, limit int) ([]byte, error) {
 	switch {
 	case errors.Is(err, bufio.ErrBufferFull) || len(line) > limit+2:
@@ -185,8 +184,8 @@ func (d *chunkDecoder) endLine(line []byte, err error, limit int) ([]byte, error
 	return line, nil
 }
 
-// readTrailerLine is readLine, but takes LF CRLF as an end too: so ends the only trailing header of minio-go,
-// as S3 accepts it (https://github.com/minio/minio-go/issues/1817).
+// readTrailerLine is readLine, but also accepts LF CRLF as an end. minio-go ends its only trailing header so, and S3
+// accepts it (https://github.com/minio/minio-go/issues/1817).
 func (d *chunkDecoder) readTrailerLine(limit int) ([]byte, error) {
 	line, err := d.reader.ReadSlice('\n')
 	if err != nil || len(line) == 1 || line[len(line)-2] == '\r' {
@@ -199,7 +198,7 @@ func (d *chunkDecoder) readTrailerLine(limit int) ([]byte, error) {
 	return d.endLine(append(kept, "\r\n"...), nil, limit)
 }
 
-// continues checks a signature of the chain against what was begun, and makes it the previous one.
+// continues checks a signature of the chain against the signed text, and makes it the previous one.
 func (d *chunkDecoder) continues(claimed string) error {
 	if !d.signature.signs(claimed) {
 		return refuse(SignatureMismatch, "the signature of a chunk is not the one that the secret access key makes")
@@ -216,7 +215,7 @@ func (d *chunkDecoder) readTrailer(names []string) (map[string]string, error) {
 	for {
 		text, err := d.readTrailerLine(maxTrailer - total)
 		if errors.Is(err, io.EOF) && !d.trailer {
-			// The empty line after the last chunk is all that a body without trailer may lack.
+			// A body without trailing headers may lack only the empty line after the last chunk.
 			break
 		}
 		if err != nil {

@@ -139,7 +139,7 @@ func TestChunks(t *testing.T) {
 		{"trailer left out", documentedTrailer, edit("x-amz-checksum-crc32c:sOO8/Q==\r\n", ""), BadBody},
 		{"trailer signature left out", documentedTrailer, func(b string) string { head, _, _ := strings.Cut(b, "x-amz-trailer-signature"); return head + "\r\n" }, SignatureMismatch},
 
-		// minio-go ends a trailing header with LF CRLF, and AWS takes it: https://github.com/minio/minio-go/issues/1817
+		// minio-go ends a trailing header with LF CRLF, and AWS accepts it: https://github.com/minio/minio-go/issues/1817
 		{"trailer of minio-go", documentedTrailer, edit("sOO8/Q==\r\n", "sOO8/Q==\n\r\n"), ""},
 		{"trailer with LF alone", documentedTrailer, edit("sOO8/Q==\r\n", "sOO8/Q==\n"), BadBody},
 		{"trailer with LF twice", documentedTrailer, edit("sOO8/Q==\r\n", "sOO8/Q==\n\n"), BadBody},
@@ -156,7 +156,7 @@ func TestChunks(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				// The length stays as signed: what is altered is the body alone.
+				// The length stays the signed one: only the body is altered.
 				r.Body = io.NopCloser(strings.NewReader(test.edit(string(body))))
 			}
 			_, err := at(documentedTime).Verify(r)
@@ -220,7 +220,7 @@ func TestUnsignedChunks(t *testing.T) {
 	}
 }
 
-// The trailing checksums that S3 knows become headers, unless there is such a header already
+// Trailing checksums that S3 knows become headers, unless the request has such a header
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html).
 func TestTrailingChecksums(t *testing.T) {
 	request := func(name string, adjust ...func(*http.Request)) *http.Request {

@@ -60,10 +60,10 @@ func TestDocumentedSignatures(t *testing.T) {
 var suiteTime = time.Date(2015, 8, 30, 12, 36, 0, 0, time.UTC)
 
 // The requests and signatures of the Signature Version 4 test suite
-// (https://docs.aws.amazon.com/general/latest/gr/signature-v4-test-suite.html), by their names there.
-// Those with bytes in the path that no HTTP client sends unescaped (get-space, get-utf8) are left out:
-// the suite encodes them once, while an escaped path is encoded again. So is get-header-value-multiline,
-// which folds a line: net/http has unfolded it otherwise than the suite before it comes to us.
+// (https://docs.aws.amazon.com/general/latest/gr/signature-v4-test-suite.html), by their names there. Requests with bytes
+// in the path that no HTTP client sends unescaped (get-space, get-utf8) are left out: the suite encodes the path once,
+// while an escaped path is encoded again. get-header-value-multiline is left out too: it folds a line, and net/http unfolds
+// the line differently from the suite.
 func TestSuiteSignatures(t *testing.T) {
 	const (
 		unreserved = "-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

@@ -14,7 +14,7 @@ import (
 	"unicode/utf8"
 )
 
-// FuzzAuthorization reads signatures of any form: without the key, none is accepted.
+// FuzzAuthorization reads signatures of any form. None is accepted without the key.
 func FuzzAuthorization(f *testing.F) {
 	f.Add("AWS4-HMAC-SHA256 Credential=A/20130524/us-east-1/s3/aws4_request, SignedHeaders=host, Signature="+strings.Repeat("0", 64), "")
 	f.Add("AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request,SignedHeaders=host;x-amz-content-sha256;x-amz-date,Signature="+strings.Repeat("f", 64), "list-type=2")
@@ -44,7 +44,7 @@ func FuzzAuthorization(f *testing.F) {
 	})
 }
 
-// FuzzPresignedQuery alters a presigned URL's query: only what says the same is accepted.
+// FuzzPresignedQuery alters a presigned URL's query. Only a query with the same meaning is accepted.
 func FuzzPresignedQuery(f *testing.F) {
 	good := presign(f)
 	f.Add(good.URL.RawQuery)
@@ -68,7 +68,7 @@ func FuzzPresignedQuery(f *testing.F) {
 	})
 }
 
-// FuzzSignedChunks alters a signed body: what a handler reads is never anything but what was signed.
+// FuzzSignedChunks alters a signed body. A handler reads only what was signed.
 func FuzzSignedChunks(f *testing.F) {
 	const plain = "hello"
 	const hello = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824" // its SHA-256
@@ -103,7 +103,7 @@ func FuzzSignedChunks(f *testing.F) {
 	})
 }
 
-// FuzzUnsignedChunks feeds the decoder bodies that carry no signatures.
+// FuzzUnsignedChunks gives the decoder bodies without signatures.
 func FuzzUnsignedChunks(f *testing.F) {
 	f.Add("3\r\nabc\r\n0\r\nx-amz-checksum-crc32:AA==\r\n\r\n", int64(3))
 	f.Add("3\r\nabc\r\n0\r\nx-amz-checksum-crc32:AA==\n\r\n\r\n", int64(3))
@@ -125,8 +125,8 @@ func FuzzUnsignedChunks(f *testing.F) {
 	})
 }
 
-// FuzzCanonicalRequest holds that no part of a request can pass for another: what is signed has one
-// line for each part, and only the characters that each may have.
+// FuzzCanonicalRequest checks that no part of a request can be taken for another. The signed text has one line for each
+// part, with only the characters that the part may have.
 func FuzzCanonicalRequest(f *testing.F) {
 	f.Add("GET", "/a/../b//c", "x=1&x=0&y", " a  b ", true)
 	f.Add("PUT", "/%2f%0a/%E1%88%B4", "a%0Ab=%0D&+=%2B", "1\t2", false)

@@ -10,16 +10,15 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// maxKeys bounds the derived keys that are kept: about as many as there are sessions at a time.
+// maxKeys is the number of derived keys to keep: about the number of sessions at a time.
 const maxKeys = 4096
 
-// scope is what a signing key is derived for. Its secret is part of it, so that a key of a secret
-// that has changed is never found again.
+// scope is the input of a signing key. It includes the secret, so that a key of an old secret is never found.
 type scope struct{ secret, day, region, service string }
 
 // signingKey makes signatures. It is safe for concurrent use.
 type signingKey struct {
-	// macs are keyed hashes; each keeps its state after the key, which saves two blocks a signature.
+	// macs are keyed hashes. Each keeps its state after the key, which saves two blocks a signature.
 	macs sync.Pool
 }
 
@@ -35,7 +34,7 @@ func derive(s scope) *signingKey {
 	return &signingKey{macs: sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
 }
 
-// sign appends the HMAC of text to to.
+// sign appends the HMAC of text to the slice to.
 func (k *signingKey) sign(to, text []byte) []byte {
 	mac := k.macs.Get().(hash.Hash)
 	mac.Reset()
@@ -53,12 +52,12 @@ type keyCache struct {
 func newKeyCache() keyCache {
 	derived, err := lru.New[scope, *signingKey](maxKeys)
 	if err != nil {
-		panic(err) // The size is a constant, and positive.
+		panic(err) // The size is a positive constant.
 	}
 	return keyCache{derived}
 }
 
-// get finds a key or derives it; kept says whether it need not be put.
+// get finds a key or derives it. kept says that it is in the cache.
 func (c keyCache) get(s scope) (key *signingKey, kept bool) {
 	if key, ok := c.derived.Get(s); ok {
 		return key, true
@@ -66,10 +65,10 @@ func (c keyCache) get(s scope) (key *signingKey, kept bool) {
 	return derive(s), false
 }
 
-// put keeps a key. It is called when the key has verified a signature: who cannot sign could
-// otherwise empty the cache with scopes that do not exist.
+// put keeps a key. It is called after the key has verified a signature. Otherwise a client that cannot sign could fill the
+// cache with scopes that do not exist.
 func (c keyCache) put(s scope, key *signingKey) {
-	// The parts are slices of a header, which they would keep.
+	// The parts are slices of a header. The clones do not keep the header in memory.
 	s.day, s.region, s.service = strings.Clone(s.day), strings.Clone(s.region), strings.Clone(s.service)
 	c.derived.Add(s, key)
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// A key that was kept must not make a secret valid that has changed.
+// A cached key must not make an old secret valid.
 func TestKeyCacheFollowsSecret(t *testing.T) {
 	changing := store{"AKIALONG": {Credentials{SecretAccessKey: "first secret"}, ""}}
 	verifier := NewVerifier(changing, Options{Now: at(now).now})
@@ -30,7 +30,7 @@ func TestKeyCacheFollowsSecret(t *testing.T) {
 	}
 }
 
-// Who cannot sign must not be able to fill the cache.
+// A client that cannot sign must not be able to fill the cache.
 func TestKeyCacheKeepsVerifiedScopesOnly(t *testing.T) {
 	verifier := at(now)
 	r := sign(t, long, "s3", "GET", "http://emu/b/k", "", now)
@@ -43,7 +43,7 @@ func TestKeyCacheKeepsVerifiedScopesOnly(t *testing.T) {
 }
 
 func TestSigningKey(t *testing.T) {
-	// Used twice, so that one hash may come from the pool.
+	// The key is used twice, so that one hash may come from the pool.
 	k := derive(scope{"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "20150830", "us-east-1", "iam"})
 	first := string(k.sign(nil, []byte("text")))
 	if second := string(k.sign(nil, []byte("text"))); second != first || len(first) != 32 {

@@ -2,18 +2,18 @@ package sigv4
 
 import "context"
 
-// Post is what authenticates an upload by an HTML form
-// (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-authentication-HTTPPOST.html): fields of the form.
+// Post has the form fields that authenticate an upload by an HTML form
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-authentication-HTTPPOST.html).
 type Post struct {
-	// Policy as it came, in base64: it is what is signed.
+	// Policy is the base64 text as it was received. That text is signed.
 	Policy string
-	// Algorithm, Credential, Date, Signature and Token are the fields x-amz-algorithm, x-amz-credential,
-	// x-amz-date, x-amz-signature and x-amz-security-token; only the last may be empty.
+	// Algorithm, Credential, Date, Signature and Token are the fields x-amz-algorithm, x-amz-credential, x-amz-date,
+	// x-amz-signature and x-amz-security-token; Only the last may be empty.
 	Algorithm, Credential, Date, Signature, Token string
 }
 
-// VerifyPost checks the signature of a form. How long it is valid is in the policy, and for the caller to
-// check. The error is an *Error, or what the store failed with.
+// VerifyPost checks the signature of a form. The caller checks its lifetime, which is in the policy. The error is an
+// *Error, or the store's error.
 func (v *Verifier) VerifyPost(ctx context.Context, post Post) (*Identity, error) {
 	if post.Algorithm != algorithm {
 		return nil, refuse(Incomplete, "x-amz-algorithm must be %s", algorithm)

@@ -18,7 +18,7 @@ import (
 	"github.com/aws/smithy-go/encoding/httpbinding"
 )
 
-// seed makes a failure repeatable.
+// seed allows a failure to be repeated.
 const seed = 20260304
 
 // text is a random text of the letters in alphabet.
@@ -31,7 +31,7 @@ func text(random *rand.Rand, alphabet string, most int) string {
 	return b.String()
 }
 
-// overTheWire is r as a server reads it.
+// overTheWire returns r as a server reads it.
 func overTheWire(t *testing.T, r *http.Request) *http.Request {
 	t.Helper()
 	var wire bytes.Buffer
@@ -45,7 +45,7 @@ func overTheWire(t *testing.T, r *http.Request) *http.Request {
 	return server
 }
 
-// Whatever the SDK signs is accepted, and no altered form of it.
+// Everything that the SDK signs is accepted, and no altered form of it is.
 func TestSDKRoundTrips(t *testing.T) {
 	const (
 		anything = "aZ09-._~ /+%&=?#:@!$'()*,;[]\"\\^`{|}<>éሴ😀\t"
@@ -57,7 +57,7 @@ func TestSDKRoundTrips(t *testing.T) {
 		service := []string{"s3", "sts", "eks", "iam"}[random.IntN(4)]
 		target := url.URL{Scheme: "http", Host: "emu:4566"}
 		for range random.IntN(4) {
-			// Outside S3 an empty or dotted segment is not what the SDK signs; S3 keeps it.
+			// Outside S3 the SDK does not sign an empty or dotted segment as it is. S3 keeps it.
 			segment := "x" + text(random, plain, 6)
 			if service == s3Service {
 				segment = text(random, anything, 8)
@@ -146,7 +146,7 @@ func alter(random *rand.Rand, r *http.Request) string {
 	}
 }
 
-// chunkSigner signs chunks as the documentation says, apart from the code under test
+// chunkSigner signs chunks as the documentation says, independently of the code under test
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html).
 type chunkSigner struct{ secret, previous string }
 
@@ -165,7 +165,7 @@ func (c *chunkSigner) sign(kind string, hashes ...string) string {
 	return c.previous
 }
 
-// Any split of any body into signed chunks decodes to that body, and no altered form of it does.
+// Any body, split into signed chunks in any way, is decoded to that body. No altered form of it is.
 func TestChunkRoundTrips(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 2))
 	sum := func(data []byte) string { h := sha256.Sum256(data); return hex.EncodeToString(h[:]) }

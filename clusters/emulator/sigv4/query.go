@@ -11,8 +11,8 @@ type parameter struct{ name, value string }
 
 type parameters []parameter
 
-// readQuery decodes a query in its order. It fails where url.ParseQuery does: what that leaves out
-// would be signed and yet not be seen by handlers.
+// readQuery decodes a query and keeps its order. It fails where url.ParseQuery fails: a part that url.ParseQuery leaves out
+// would be signed, and handlers would not see it.
 func readQuery(raw string) (parameters, error) {
 	if raw == "" {
 		return nil, nil
@@ -48,7 +48,7 @@ func (p parameters) get(name string) (value string, count int) {
 	return value, count
 }
 
-// canonical are the parameters encoded and sorted, without those that omit reports.
+// canonical returns the parameters encoded and sorted, without those for which omit returns true.
 func (p parameters) canonical(omit func(index int, name string) bool) parameters {
 	list := make(parameters, 0, len(p))
 	for i, one := range p {
@@ -65,7 +65,7 @@ func (p parameters) canonical(omit func(index int, name string) bool) parameters
 	return list
 }
 
-// encoded percent-encodes every byte but RFC 3986's unreserved ones.
+// encoded percent-encodes every byte except RFC 3986's unreserved ones.
 func encoded(text string) string {
 	for i := range len(text) {
 		if !unreserved(text[i]) {

@@ -19,13 +19,13 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 )
 
-// tellsNothing holds an error against the secrets of the request that it is about.
+// tellsNothing checks that an error quotes no secret of its request.
 func tellsNothing(t *testing.T, r *http.Request, err error) {
 	t.Helper()
 	if err == nil {
 		return
 	}
-	authorization, _ := readAuthorization(r.Header.Get("Authorization")) // empty where it is malformed
+	authorization, _ := readAuthorization(r.Header.Get("Authorization")) // empty if it is malformed
 	secrets := []string{temporary.SecretAccessKey, long.SecretAccessKey, temporary.SessionToken, authorization.signature, r.URL.Query().Get("X-Amz-Signature"), r.URL.Query().Get("X-Amz-Security-Token")}
 	for _, secret := range append(secrets, strings.ReplaceAll(temporary.SecretAccessKey, " ", "+")) {
 		if len(secret) > 3 && strings.Contains(err.Error(), secret) {
@@ -47,8 +47,8 @@ func setHeader(name string, values ...string) func(*http.Request) {
 	return func(r *http.Request) { r.Header[name] = values }
 }
 
-// The security table of header signatures: what is done to a good request, and how it is refused.
-// RFC numbers are of HTTP; where no source is given, it is the documented form of the signature
+// The security table of header signatures: a change to a good request, and its refusal. RFC numbers are of HTTP. Rows
+// without a source follow the documented form of the signature
 // (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html).
 func TestTamperedHeaderSignatures(t *testing.T) {
 	tests := []struct {
@@ -188,12 +188,12 @@ func TestTamperedHeaderSignatures(t *testing.T) {
 	}
 }
 
-// broken fails as a connection does that went away.
+// broken fails like a connection that was lost.
 type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, errors.New("connection reset") }
 
-// Header values that were signed as one must not reach a handler in parts.
+// Header values that were signed as one value must not reach a handler in parts.
 func TestSplitHeaderIsJoined(t *testing.T) {
 	r := sign(t, temporary, "s3", "PUT", "http://emu/bucket/key", "", now, setHeader("X-Amz-Meta-A", "b/k,other"))
 	r.Header["X-Amz-Meta-A"] = []string{"b/k", "other"}
@@ -205,7 +205,7 @@ func TestSplitHeaderIsJoined(t *testing.T) {
 	}
 }
 
-// What net/http makes of raw requests, and we of that: none may be accepted.
+// Raw requests that net/http reads and this package verifies. None may be accepted.
 func TestSmuggledRequests(t *testing.T) {
 	var accepted atomic.Bool
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -263,7 +263,7 @@ func TestSmuggledRequests(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_ = response.Body.Close() // it is empty, or net/http's own words
+			_ = response.Body.Close() // it is empty, or net/http's own text
 			if ok := response.StatusCode == http.StatusOK; ok != test.accepted || accepted.Load() != test.accepted {
 				t.Errorf("answered %s, accepted: %v", response.Status, accepted.Load())
 			}
@@ -370,10 +370,10 @@ func presignAs(t testing.TB, service string, credentials aws.Credentials) *http.
 	return httptest.NewRequest("GET", signed, http.NoBody)
 }
 
-// "For some services, you must include this parameter in the canonical (signed) query string. For
-// other services, you add this parameter at the end, after you calculate the signature":
-// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-signing-elements.html, X-Amz-Security-Token.
-// S3 is of the first kind.
+// "For some services, you must include this parameter in the canonical (signed) query string. For other services, you add
+// this parameter at the end, after you calculate the signature":
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-signing-elements.html, X-Amz-Security-Token. S3 belongs
+// to the first kind.
 func TestAppendedToken(t *testing.T) {
 	withoutToken := temporary
 	withoutToken.SessionToken = ""
@@ -400,7 +400,7 @@ func TestAppendedToken(t *testing.T) {
 	}
 }
 
-// Signatures are good for a quarter of an hour around now, presigned URLs for as long as they say.
+// Signatures are valid for 15 minutes before and after now, and presigned URLs for as long as they say.
 func TestReplay(t *testing.T) {
 	header := func() *http.Request { return sign(t, long, "sts", "POST", "http://emu/", "Action=x", now) }
 	url := func() *http.Request { return presignAs(t, "s3", long) }

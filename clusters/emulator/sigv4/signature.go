@@ -15,7 +15,7 @@ const (
 	s3Service  = "s3"
 	// maxExpires is the longest life of a presigned URL: seven days.
 	maxExpires = 7 * 24 * time.Hour
-	// maxAuthorization, maxCredential and maxSignedHeaders are far above what clients send.
+	// maxAuthorization, maxCredential and maxSignedHeaders are far above the sizes that clients send.
 	maxAuthorization = 8 << 10
 	maxCredential    = 512
 	maxSignedHeaders = 128
@@ -29,33 +29,33 @@ const (
 	queryExpires       = "X-Amz-Expires"
 	querySignedHeaders = "X-Amz-SignedHeaders"
 	querySignature     = "X-Amz-Signature"
-	securityToken      = "X-Amz-Security-Token" // #nosec G101: the name, as a parameter and as a header
+	securityToken      = "X-Amz-Security-Token" // #nosec G101: this is the name, as a parameter and as a header
 )
 
-// signature is what a request claims, and the key once it is known.
+// signature has the request's claims, and the key once it is known.
 type signature struct {
 	accessKeyID, day, region, service string
-	// scopeText is DAY/REGION/SERVICE/aws4_request, and timeText the time as it was signed.
+	// scopeText is DAY/REGION/SERVICE/aws4_request. timeText is the time in the signed form.
 	scopeText, timeText string
 	time                time.Time
 	expires             time.Duration
 	sessionToken        string
-	// signedHeaders are the names of signedNames, which is as it was claimed.
+	// signedHeaders are the names in signedNames, which is the text of the request.
 	signedHeaders []string
 	signedNames   string
 	// signedValues are the values of each of signedHeaders.
 	signedValues [][]string
-	// claimed is 64 hexadecimal digits.
+	// claimed is the signature in the request: 64 hexadecimal digits.
 	claimed   string
 	presigned bool
 	query     parameters
 	key       *signingKey
-	// text is scratch space for what is signed.
+	// text is scratch space for the signed text.
 	text []byte
 }
 
-// Scope returns region and service of the credential scope that r claims, without verifying
-// anything: it is for routing. ok is false for a request that is not signed in a readable way.
+// Scope returns region and service of the credential scope in r. It verifies nothing, and is for routing only. ok is false
+// for a request without a readable signature.
 func Scope(r *http.Request) (region, service string, ok bool) {
 	var s signature
 	credential := ""
@@ -102,14 +102,14 @@ func readSignature(r *http.Request) (*signature, error) {
 	return nil, refuse(MissingAuthentication, "the request is not signed")
 }
 
-// Version2Message says what is wrong and how to mend it.
+// Version2Message says what is wrong and how to correct it.
 const Version2Message = "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256. " +
 	"This request has Signature Version 2, which AWS CLI 1 and Boto3 presign with by default: " +
 	"run aws configure set default.s3.signature_version s3v4, or make the client with Config(signature_version='s3v4'), and presign again."
 
-// version2 reports a request that is signed or presigned with Signature Version 2, which S3 does not take for
-// buckets made since 2020 (https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingAWSSDK.html,
-// "AWS Signature Version 2 turned off").
+// version2 reports a request that is signed or presigned with Signature Version 2, which S3 does not accept for buckets
+// created since 2020 (https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingAWSSDK.html, "AWS Signature Version 2
+// turned off").
 func version2(r *http.Request, query parameters) bool {
 	if header := r.Header["Authorization"]; len(header) > 0 {
 		return strings.HasPrefix(header[0], "AWS ")
@@ -166,7 +166,7 @@ func readPresigned(r *http.Request, query parameters) (*signature, error) {
 		return nil, err
 	}
 	if lives == 1 {
-		// Some clients of STS leave it out: the life is that of a header signature then.
+		// Some clients of STS leave it out. The lifetime is then that of a header signature.
 		seconds, err := strconv.ParseUint(expires, 10, 32)
 		s.expires = time.Duration(seconds) * time.Second
 		if err != nil || seconds == 0 || s.expires > maxExpires {
@@ -177,7 +177,7 @@ func readPresigned(r *http.Request, query parameters) (*signature, error) {
 	return s, s.readTime(date)
 }
 
-// authorization are the parts of an Authorization header.
+// authorization has the parts of an Authorization header.
 type authorization struct{ credential, signedHeaders, signature string }
 
 // readAuthorization reads "AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…".
@@ -249,7 +249,7 @@ func (s *signature) readCredential(credential string) error {
 
 func (s *signature) readTime(text string) error {
 	at, err := time.Parse(timeFormat, text)
-	// The parser would take a fraction of a second too.
+	// The parser would also accept a fraction of a second.
 	if err != nil || len(text) != len(timeFormat) {
 		return refuse(Incomplete, "X-Amz-Date must look like %s", timeFormat)
 	}

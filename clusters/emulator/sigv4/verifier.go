@@ -1,5 +1,5 @@
-// Package sigv4 verifies requests signed with AWS Signature Version 4, in all the forms in which
-// SDKs sign them: header or presigned URL, body hashed, unsigned or in chunks
+// Package sigv4 verifies requests that are signed with AWS Signature Version 4, in all forms that SDKs use: in a header or
+// a presigned URL, with the body hashed, unsigned or in chunks
 // (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html and
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html).
 package sigv4
@@ -28,15 +28,14 @@ type Credentials struct {
 	Expiration time.Time
 }
 
-// What a CredentialStore says of credentials that it does not have.
+// The errors of a CredentialStore for credentials that it does not have.
 var (
 	ErrUnknownAccessKey = errors.New("access key ID does not exist")
 	ErrInvalidToken     = errors.New("session token does not belong to the access key ID")
 )
 
-// CredentialStore finds the credentials of an access key ID and the session token that came with it,
-// which is empty for a user's access key. It fails with ErrUnknownAccessKey or ErrInvalidToken, and
-// compares tokens in constant time.
+// CredentialStore finds the credentials of an access key ID and the session token of the request, which is empty for a
+// user's access key. It fails with ErrUnknownAccessKey or ErrInvalidToken. It compares tokens in constant time.
 type CredentialStore interface {
 	Credentials(ctx context.Context, accessKeyID, sessionToken string) (Credentials, error)
 }
@@ -44,7 +43,7 @@ type CredentialStore interface {
 // Identity is what a verified signature proves.
 type Identity struct {
 	AccessKeyID string
-	// SessionToken came with temporary credentials; empty for a user's access key.
+	// SessionToken is the token of temporary credentials; empty for a user's access key.
 	SessionToken string
 	// Region and Service of the credential scope, such as "us-west-2" and "s3".
 	Region, Service string
@@ -52,7 +51,7 @@ type Identity struct {
 	Time time.Time
 	// SignedHeaders in lower case, sorted.
 	SignedHeaders []string
-	// Presigned says that the signature came in the query.
+	// Presigned says that the signature was in the query.
 	Presigned bool
 }
 
@@ -63,7 +62,7 @@ type Verifier struct {
 	max   map[string]int64
 	lives map[string]time.Duration
 	keys  keyCache
-	// texts are buffers for what is signed, readers those of chunked bodies.
+	// texts are buffers for the signed text. readers are buffers for chunked bodies.
 	texts, readers sync.Pool
 }
 
@@ -71,18 +70,18 @@ type Verifier struct {
 type Options struct {
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
-	// MaxBody is the largest accepted body of services by their signing names, in bytes; a service
-	// that is not there has 1 MiB.
+	// MaxBody is the largest accepted body in bytes, by the signing name of the service. A service that is not in it has 1
+	// MiB.
 	MaxBody map[string]int64
-	// PresignedLife is how long presigned URLs of services are good, whatever their X-Amz-Expires says;
-	// those of a service that is not there, as long as it says.
+	// PresignedLife is how long presigned URLs of a service are valid, in place of X-Amz-Expires. For a service that is not
+	// in it, X-Amz-Expires counts.
 	PresignedLife map[string]time.Duration
 }
 
-// maxSkew is how far the signer's clock may be off.
+// maxSkew is the largest difference of the signer's clock.
 const maxSkew = 15 * time.Minute
 
-// NewVerifier makes a verifier that looks secrets up in store.
+// NewVerifier makes a verifier that finds secrets in store.
 func NewVerifier(store CredentialStore, options Options) *Verifier {
 	v := &Verifier{store: store, now: options.Now, max: options.MaxBody, lives: options.PresignedLife, keys: newKeyCache()}
 	v.texts.New = func() any { return &[]byte{} }
@@ -100,12 +99,11 @@ func (v *Verifier) maxBody(service string) int64 {
 	return 1 << 20
 }
 
-// Verify checks the signature of r and its body. On success r.Body is replaced by the whole,
-// verified and decoded body, with r.ContentLength and the headers Content-Length and
-// Content-Encoding to match; the trailing headers of a chunked body have become headers, and a signed
-// header of several lines has become one. So a handler never sees a byte that was not verified,
-// unless the client chose an unsigned payload, which only S3 takes. The error is an *Error, or what
-// the store failed with.
+// Verify checks the signature of r and its body. On success it replaces r.Body by the whole, verified and decoded body, and
+// sets r.ContentLength and the headers Content-Length and Content-Encoding accordingly. The trailing headers of a chunked
+// body become headers, and a signed header of several lines becomes one. So a handler never sees a byte that was not
+// verified, unless the client chose an unsigned payload, which only S3 accepts. The error is an *Error, or the store's
+// error.
 func (v *Verifier) Verify(r *http.Request) (*Identity, error) {
 	identity, err := v.VerifyHead(r)
 	if err != nil {
@@ -121,9 +119,9 @@ func (v *Verifier) Verify(r *http.Request) (*Identity, error) {
 	return identity, nil
 }
 
-// VerifyHead is Verify, but leaves the body of a request to S3 where it is: then r.Body is a *Body, which
-// reads and verifies all of it when it is read first. So it can be decided before whether the sender may
-// send it at all. The trailing headers are not there before that.
+// VerifyHead is Verify, but does not read the body of a request to S3. r.Body is then a *Body, which reads and verifies all
+// of the body on the first read. So the caller can first decide whether the sender may send it at all. The trailing headers
+// are there after that first read.
 func (v *Verifier) VerifyHead(r *http.Request) (*Identity, error) {
 	s, err := readSignature(r)
 	if err != nil {
@@ -169,7 +167,7 @@ func (v *Verifier) VerifyHead(r *http.Request) (*Identity, error) {
 		SignedHeaders: s.signedHeaders, Presigned: s.presigned,
 	}
 	if s.service == s3Service && r.Body != nil && r.Body != http.NoBody {
-		kept := body // only a body that is read later outlives this call
+		kept := body // only a body that is read later needs memory of its own
 		if err := v.deferBody(&kept); err != nil {
 			return nil, err
 		}
@@ -185,16 +183,15 @@ func (v *Verifier) VerifyHead(r *http.Request) (*Identity, error) {
 func (v *Verifier) readBody(b *body) error {
 	reader := v.readers.Get().(*bufio.Reader)
 	defer func() {
-		reader.Reset(nil) // or it would keep the body
+		reader.Reset(nil) // otherwise it would keep the body
 		v.readers.Put(reader)
 	}()
 	return b.verify(reader)
 }
 
-// deferBody puts a Body into the request, and says how long it will be. It cannot fail when the body need
-// not be decoded.
+// deferBody puts a Body into the request, and sets its length. It cannot fail if the body needs no decoding.
 func (v *Verifier) deferBody(b *body) error {
-	r, received := b.request, *b.request // the headers are the same ones
+	r, received := b.request, *b.request // both share the headers
 	b.request = &received
 	if b.chunked() {
 		a, err := b.announced()
@@ -207,8 +204,8 @@ func (v *Verifier) deferBody(b *body) error {
 	return nil
 }
 
-// Body is the body of a request whose signature was verified. It is verified when it is read: nobody gets a
-// byte of a body that is not the one that was signed.
+// Body is the body of a request whose signature was verified. The body itself is verified on the first read. A reader gets
+// no byte of a body that was not signed.
 type Body struct {
 	verifier *Verifier
 	body     *body
@@ -242,14 +239,14 @@ func (b *Body) Read(to []byte) (int, error) {
 // Close implements io.Closer.
 func (b *Body) Close() error { return b.source.Close() }
 
-// Trust reports the source, if it wants to know, that the sender may send the body.
+// Trust tells the source, if it supports that, that the sender may send the body.
 func (b *Body) Trust() {
 	if source, ok := b.source.(interface{ Trust() }); ok {
 		source.Trust()
 	}
 }
 
-// secret looks up the secret access key of whom the signature claims to be from.
+// secret looks up the secret access key of the signature's access key ID.
 func (v *Verifier) secret(ctx context.Context, s *signature, now time.Time) (string, error) {
 	credentials, err := v.store.Credentials(ctx, s.accessKeyID, s.sessionToken)
 	switch {
@@ -266,8 +263,8 @@ func (v *Verifier) secret(ctx context.Context, s *signature, now time.Time) (str
 	return credentials.SecretAccessKey, nil
 }
 
-// who names the access key ID in a message, unless it has letters that none has: a user may have put
-// the secret in its place.
+// who returns the access key ID for a message, unless it has characters that no such ID has: a user may have put the secret
+// in its place.
 func (s *signature) who() string {
 	if strings.Trim(s.accessKeyID, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") != "" {
 		return "the access key ID"
@@ -275,7 +272,7 @@ func (s *signature) who() string {
 	return "access key ID " + s.accessKeyID
 }
 
-// matches says whether the signature is the one of r and the payload hash.
+// matches says whether the signature is that of r and the payload hash.
 func (s *signature) matches(r *http.Request, payloadHash string) bool {
 	if len(s.query) == 0 {
 		return s.matchesQuery(r, payloadHash, nil)
@@ -291,8 +288,8 @@ func (s *signature) matches(r *http.Request, payloadHash string) bool {
 	if !s.presigned || s.service == s3Service {
 		return false
 	}
-	// Some services' clients add the session token to the signed URL. It need not be signed: no
-	// other than the one of the access key is taken.
+	// Clients of some services add the session token to the signed URL. It need not be signed, because only the access
+	// key's own token is accepted.
 	appended := func(i int, name string) bool { return i == at || i > at && name == securityToken }
 	signed = s.query.canonical(appended)
 	return len(signed) < len(s.query)-1 && s.matchesQuery(r, payloadHash, signed)
@@ -306,7 +303,7 @@ func (s *signature) matchesQuery(r *http.Request, payloadHash string, query para
 	return s.signs(s.claimed)
 }
 
-// checkTime refuses signatures from the wrong time: 15 minutes around now, or a presigned URL's life.
+// checkTime refuses signatures outside their time: 15 minutes before and after now, or a presigned URL's lifetime.
 func (s *signature) checkTime(now time.Time) error {
 	if s.time.After(now.Add(maxSkew)) || !s.presigned && s.time.Before(now.Add(-maxSkew)) {
 		return refuse(Skewed, "signed at %s, received at %s; the difference may be %s at most",
@@ -318,7 +315,7 @@ func (s *signature) checkTime(now time.Time) error {
 	return nil
 }
 
-// begin starts what is signed: an algorithm's name, the time and the scope.
+// begin starts the signed text: an algorithm's name, the time and the scope.
 func (s *signature) begin(algorithm string) {
 	s.text = append(s.text[:0], algorithm...)
 	s.addLine(s.timeText)
@@ -331,8 +328,8 @@ func (s *signature) addHash(digest [sha256.Size]byte) {
 	s.text = hex.AppendEncode(append(s.text, '\n'), digest[:])
 }
 
-// signs says whether claimed is the signature of what begin began, in lower-case hexadecimal digits
-// as every client writes it.
+// signs says whether claimed is the signature of the text that begin started, in lower-case hexadecimal digits as every
+// client writes it.
 func (s *signature) signs(claimed string) bool {
 	var mac [sha256.Size]byte
 	var digits [2 * sha256.Size]byte

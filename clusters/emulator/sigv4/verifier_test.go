@@ -19,7 +19,7 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 )
 
-// key is an access key as the store knows it.
+// key is an access key in the store.
 type key struct {
 	Credentials
 	token string
@@ -57,7 +57,7 @@ func at(when time.Time) *Verifier {
 	return NewVerifier(known, Options{Now: func() time.Time { return when }})
 }
 
-// sign makes a request as the SDK signs it and as a server would receive it.
+// sign returns a request as the SDK signs it and a server receives it.
 func sign(t testing.TB, credentials aws.Credentials, service, method, target, body string, when time.Time, adjust ...func(*http.Request)) *http.Request {
 	t.Helper()
 	r, err := http.NewRequest(method, target, strings.NewReader(body))
@@ -220,7 +220,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestMaxBody: a service's own limit counts, and is no other's.
+// TestMaxBody: a service's own limit counts for that service only.
 func TestMaxBody(t *testing.T) {
 	verifier := NewVerifier(known, Options{Now: func() time.Time { return now }, MaxBody: map[string]int64{"s3": 5}})
 	for _, test := range []struct {
@@ -300,20 +300,20 @@ func TestPresigned(t *testing.T) {
 	}
 }
 
-// verifyWithoutExpiry lets the URL's own life decide: the credentials' ends with it.
+// verifyWithoutExpiry verifies with credentials that do not expire with the URL, so that the URL's own lifetime counts.
 func (v *Verifier) verifyWithoutExpiry(r *http.Request) (*Identity, error) {
 	everlasting := store{"ASIATEMP": {Credentials{SecretAccessKey: "short secret"}, "token/+="}}
 	return NewVerifier(everlasting, Options{Now: v.now}).Verify(r)
 }
 
-// sorted joins names as SignedHeaders has them.
+// sorted joins names in the order of SignedHeaders.
 func sorted(names []string) string {
 	slices.Sort(names)
 	return strings.Join(names, ";")
 }
 
-// TestPresignedLife: a service may take presigned URLs for a time of its own, longer and shorter than they
-// say: STS does for 15 minutes (https://github.com/kubernetes-sigs/aws-iam-authenticator/blob/master/pkg/token/token.go).
+// TestPresignedLife: a service may have its own lifetime for presigned URLs, longer or shorter than X-Amz-Expires. STS has
+// 15 minutes (https://github.com/kubernetes-sigs/aws-iam-authenticator/blob/master/pkg/token/token.go).
 func TestPresignedLife(t *testing.T) {
 	for _, test := range []struct {
 		service, expires string

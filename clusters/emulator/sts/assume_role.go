@@ -33,7 +33,7 @@ type credentials struct {
 	Expiration      timestamp
 }
 
-// timestamp is a text in XML, and seconds since the epoch in JSON.
+// timestamp is text in XML, and seconds since the epoch in JSON.
 type timestamp time.Time
 
 func (t timestamp) MarshalText() ([]byte, error) {
@@ -67,7 +67,7 @@ func (s api) assumeRole(ctx context.Context, p query.Parameters) (any, error) {
 		return nil, err
 	}
 	if decision := s.accounts.EvaluateTrust(ctx, trust); !decision.Allowed {
-		// The answer does not show whether the role exists.
+		// The answer does not reveal whether the role exists.
 		return nil, query.Errorf("AccessDenied", http.StatusForbidden, "User: %s is not authorized to perform: %s on resource: %s",
 			caller.Principal.ARN, decision.Action, input.RoleARN)
 	}
@@ -77,7 +77,7 @@ func (s api) assumeRole(ctx context.Context, p query.Parameters) (any, error) {
 	return s.issue(ctx, input)
 }
 
-// issue makes the session of a role whose trust policy allowed it.
+// issue creates the session of a role whose trust policy allowed it.
 func (s api) issue(ctx context.Context, input iam.SessionInput) (assumeRoleResult, error) {
 	if role, ok := s.accounts.Role(input.RoleARN); ok && input.Duration > role.MaxSessionDuration {
 		return assumeRoleResult{}, query.Errorf("ValidationError", http.StatusBadRequest, "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
@@ -98,7 +98,7 @@ func (s api) issue(ctx context.Context, input iam.SessionInput) (assumeRoleResul
 	}, nil
 }
 
-// readSession reads what AssumeRole and AssumeRoleWithWebIdentity have in common.
+// readSession reads the parameters that AssumeRole and AssumeRoleWithWebIdentity share.
 func readSession(p query.Parameters) (input iam.SessionInput, err error) {
 	if input.RoleARN, err = p.Check("RoleArn", roleARN); err != nil {
 		return input, err
@@ -149,8 +149,8 @@ func readAssumeRole(p query.Parameters, caller *iam.Caller) (input iam.SessionIn
 	return input, trust, readSourceIdentity(p, caller, &input, &trust)
 }
 
-// readSourceIdentity sets the source identity of the session: the caller's, which stays with the
-// chain, or a new one, which needs its own permission
+// readSourceIdentity sets the source identity of the session. It is the caller's, which stays the same in a chain, or a new
+// one, which needs a permission
 // (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_monitor.html).
 func readSourceIdentity(p query.Parameters, caller *iam.Caller, input *iam.SessionInput, trust *iam.Trust) error {
 	input.SourceIdentity = caller.Principal.SourceIdentity
@@ -190,9 +190,9 @@ func sessionPolicy(p query.Parameters) ([]policy.Named, error) {
 	return []policy.Named{{Name: "of the session", Document: parsed}}, nil
 }
 
-// readTags reads session tags and adds the transitive ones of the caller's own session
-// (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html, "Chaining roles with
-// session tags"): those cannot be passed again with another value.
+// readTags reads session tags and adds the transitive tags of the caller's own session
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html, "Chaining roles with session tags"). A transitive
+// tag cannot be passed again with another value.
 func readTags(p query.Parameters, caller *iam.Caller, input *iam.SessionInput, trust *iam.Trust) error {
 	passed := map[string]string{}
 	for _, member := range p.Structures("Tags", quota.SessionTags, "Key", "Value") {

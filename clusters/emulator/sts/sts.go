@@ -28,10 +28,10 @@ const (
 //go:embed operations.txt
 var known string
 
-// Issuers knows the keys of token issuers: those of registered clusters and those that the operator
-// named. Nothing is ever fetched because a caller names a URL.
+// Issuers has the keys of token issuers: of registered clusters, and of issuers that the operator named. No URL of a caller
+// is ever fetched.
 type Issuers interface {
-	// Keys returns the keys of an issuer, a URL; false for an unknown one.
+	// Keys returns the keys of an issuer, which is a URL; false for an unknown one.
 	Keys(issuer string) (*oidc.Keys, bool)
 }
 
@@ -60,9 +60,8 @@ func (s api) operations() map[string]query.Operation {
 // Operations are the names of the operations that the handler serves, sorted.
 func Operations() []string { return slices.Sorted(maps.Keys(api{}.operations())) }
 
-// PresignedLife is how long STS takes a presigned URL, whatever X-Amz-Expires says: 15 minutes, as clients
-// that pass such URLs on as tokens know
-// (https://github.com/kubernetes-sigs/aws-iam-authenticator/blob/master/pkg/token/token.go).
+// PresignedLife is how long STS accepts a presigned URL, for any X-Amz-Expires. Clients that use such URLs as tokens rely
+// on 15 minutes (https://github.com/kubernetes-sigs/aws-iam-authenticator/blob/master/pkg/token/token.go).
 const PresignedLife = 15 * time.Minute
 
 // WriteSignatureError answers a request of STS whose signature was refused, and notes the code in the
@@ -71,7 +70,7 @@ func WriteSignatureError(w http.ResponseWriter, r *http.Request, err *sigv4.Erro
 	query.WriteError(w, r, namespace, iam.SignatureError(err))
 }
 
-// NewHandler serves STS for callers from the context. Refused signatures are WriteSignatureError's.
+// NewHandler serves STS for callers from the context. WriteSignatureError answers refused signatures.
 func NewHandler(options Options) http.Handler {
 	s := api{options.Accounts, options.Issuers, options.Now}
 	if s.now == nil {
@@ -80,7 +79,7 @@ func NewHandler(options Options) http.Handler {
 	return &query.Service{Version: version, Namespace: namespace, Operations: s.operations(), Known: strings.Fields(known)}
 }
 
-// signed returns the caller of an operation that needs one.
+// signed returns the caller of an operation that requires one.
 func signed(ctx context.Context) (*iam.Caller, error) {
 	if caller := iam.CallerFrom(ctx); caller != nil {
 		return caller, nil
@@ -108,8 +107,8 @@ var accessKeyID = query.Rule{Min: 16, Max: 128, Pattern: regexp.MustCompile(`^[\
 
 type accessKeyInfo struct{ Account string }
 
-// getAccessKeyInfo needs a signature but no permission. Of session keys nothing is kept, so only
-// users' keys are known here; AWS reads the account from the ID itself.
+// getAccessKeyInfo needs a signature but no permission. It knows users' keys only, because session keys are not stored. AWS
+// reads the account from the ID itself.
 func (s api) getAccessKeyInfo(ctx context.Context, p query.Parameters) (any, error) {
 	if _, err := signed(ctx); err != nil {
 		return nil, err

@@ -83,7 +83,7 @@ func TestGetCallerIdentity(t *testing.T) {
 	}
 	_, err = sdk.NewFromConfig(server.Config(session.AccessKeyID, session.SecretAccessKey, "")).GetCallerIdentity(t.Context(), &sdk.GetCallerIdentityInput{})
 	wantError(t, err, "InvalidClientTokenId", 403)
-	// A presigned GET, as clients of EKS authenticate with.
+	// A presigned GET, with which clients of EKS authenticate.
 	signed, err := sdk.NewPresignClient(c).PresignGetCallerIdentity(t.Context(), &sdk.GetCallerIdentityInput{})
 	wantError(t, err, "", 0)
 	response, err := http.Get(signed.URL)
@@ -101,7 +101,7 @@ func TestUnsigned(t *testing.T) {
 	for action, want := range map[string]string{
 		"GetCallerIdentity": "MissingAuthenticationToken",
 		"AssumeRole":        "MissingAuthenticationToken",
-		// The token is the identity here; without parameters it is not even looked at.
+		// The token is the identity, and without parameters it is not read.
 		"AssumeRoleWithWebIdentity": "ValidationError",
 		"GetAccessKeyInfo":          "MissingAuthenticationToken",
 		"GetFederationToken":        "InvalidAction",
@@ -114,7 +114,7 @@ func TestUnsigned(t *testing.T) {
 		if err != nil || !strings.Contains(string(body), "<Code>"+want+"</Code>") || response.StatusCode/100 != 4 {
 			t.Errorf("%s: %d %s", action, response.StatusCode, body)
 		}
-		_ = response.Body.Close() // read to its end
+		_ = response.Body.Close() // the body has been read to its end
 	}
 }
 
@@ -144,7 +144,7 @@ func TestAssumeRole(t *testing.T) {
 	}
 	out, err = hop(func(in *sdk.AssumeRoleInput) { in.Tags = []types.Tag{tag("own", "1")} })
 	wantError(t, err, "", 0)
-	// id_session-tags, "Chaining roles": transitive tags stay, the others do not.
+	// id_session-tags, "Chaining roles": transitive tags stay, and the others do not.
 	principal, ok := server.Accounts.Principal(ctx, *out.Credentials.AccessKeyId, *out.Credentials.SessionToken)
 	if !ok || len(principal.Tags) != 2 || principal.Tags["team"] != "blue" || principal.Tags["own"] != "1" || len(principal.TransitiveTags) != 1 {
 		t.Errorf("principal = %+v", principal)
@@ -176,7 +176,7 @@ func TestAssumeRole(t *testing.T) {
 	}
 	_, err = admin.AssumeRole(ctx, &sdk.AssumeRoleInput{RoleArn: &first, RoleSessionName: aws.String("one"), DurationSeconds: aws.Int32(7201)})
 	wantError(t, err, "ValidationError", 400)
-	// A trust policy without sts:TagSession admits no tags, the inherited ones neither.
+	// A trust policy without sts:TagSession allows no tags, not even inherited ones.
 	plain := createRole(t, server, "plain", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"123456789012"},"Action":"sts:AssumeRole"}}`, "")
 	_, err = admin.AssumeRole(ctx, &sdk.AssumeRoleInput{RoleArn: &plain, RoleSessionName: aws.String("one")})
 	wantError(t, err, "", 0)
@@ -187,7 +187,7 @@ func TestAssumeRole(t *testing.T) {
 	}
 }
 
-// send signs a request as the administrator, unless sign is false, and returns the answer.
+// send sends a request and returns the answer. It signs as the administrator, unless sign is false.
 func send(t *testing.T, server *iamtest.Server, form, accept string, sign bool) (status int, contentType, body string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, strings.NewReader(form))
@@ -217,7 +217,7 @@ func send(t *testing.T, server *iamtest.Server, form, accept string, sign bool) 
 	return response.StatusCode, response.Header.Get("Content-Type"), string(text)
 }
 
-// TestJSON: STS answers in JSON where it is asked for
+// TestJSON: STS answers in JSON if the request asks for it
 // (https://github.com/gravitational/teleport/blob/master/lib/join/iamjoin/join_iam.go).
 func TestJSON(t *testing.T) {
 	server := serve(t)
@@ -279,7 +279,7 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-// TestNamespaceOfErrors: what STS refuses is STS's, a wrong signature too.
+// TestNamespaceOfErrors: STS's refusals have STS's namespace, also that of a wrong signature.
 func TestNamespaceOfErrors(t *testing.T) {
 	server := serve(t)
 	client := sdk.NewFromConfig(server.Config(iamtest.AccessKeyID, "another-secret", ""))
@@ -307,8 +307,7 @@ func (c readingClient) Do(request *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// TestOperationsOfAWS: what AWS has and the emulator does not is refused as what it is. The list is that of
-// the SDK.
+// TestOperationsOfAWS: an operation that AWS has and the emulator lacks is refused as such. The list is the SDK's.
 func TestOperationsOfAWS(t *testing.T) {
 	server := serve(t)
 	kind := reflect.TypeFor[*sdk.Client]()

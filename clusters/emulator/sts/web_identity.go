@@ -15,7 +15,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/query"
 )
 
-// leeway is how long after its expiry a token of an OIDC provider is taken
+// leeway is how long after its expiry a token of an OIDC provider is accepted
 // (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_oidc.html).
 const leeway = 5 * time.Minute
 
@@ -29,9 +29,9 @@ type sessionClaims struct {
 	SourceIdentity string `json:"https://aws.amazon.com/source_identity"`
 }
 
-// identityClaims are further claims that are condition keys.
+// identityClaims are further claims that become condition keys.
 type identityClaims struct {
-	// Methods are how the user was authenticated: the claim amr, one text or a list.
+	// Methods are the methods of the user's authentication: the claim amr, one text or a list.
 	Methods any `json:"amr"`
 	Email   any `json:"email"`
 }
@@ -52,9 +52,9 @@ func invalidToken(format string, args ...any) error {
 	return query.Errorf("InvalidIdentityToken", http.StatusBadRequest, format, args...)
 }
 
-// assumeRoleWithWebIdentity is not signed: the token says who asks
-// (https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html). The
-// token is verified before the role is looked at.
+// assumeRoleWithWebIdentity is not signed: the token names the caller
+// (https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html). The token is verified before
+// the role is looked at.
 func (s api) assumeRoleWithWebIdentity(ctx context.Context, p query.Parameters) (any, error) {
 	input, err := readSession(p)
 	if err != nil {
@@ -90,8 +90,7 @@ func (s api) assumeRoleWithWebIdentity(ctx context.Context, p query.Parameters) 
 	return webIdentityResult{claims.Subject, audience(claims)[0], result, claims.Issuer}, nil
 }
 
-// verify finds the provider that the role's account has for the token's issuer, and verifies the
-// token by its keys.
+// verify finds the provider that the role's account has for the token's issuer, and verifies the token with its keys.
 func (s api) verify(token, role string) (iam.Provider, oidc.Claims, error) {
 	issuer, err := oidc.UnverifiedIssuer(token)
 	if err != nil {
@@ -121,8 +120,8 @@ func (s api) verify(token, role string) (iam.Provider, oidc.Claims, error) {
 	return provider, claims, nil
 }
 
-// audience is what a provider's client IDs and the condition key aud are compared with: azp, where a
-// token has it (reference_policies_iam-condition-keys, "Available keys for AWS OIDC federation").
+// audience is the value that is compared with a provider's client IDs and the condition key aud. It is azp if the token has
+// that (reference_policies_iam-condition-keys, "Available keys for AWS OIDC federation").
 func audience(claims oidc.Claims) []string {
 	if claims.AuthorizedParty != "" {
 		return []string{claims.AuthorizedParty}
@@ -133,8 +132,8 @@ func audience(claims oidc.Claims) []string {
 	return claims.Audience
 }
 
-// setClaims sets the condition keys that a token's claims make: sub, aud and amr stay with the session,
-// email and oaud, which is the claim aud, are for the trust policy alone
+// setClaims sets the condition keys of a token's claims. The session keeps sub, aud and amr. email, and oaud, which is the
+// claim aud, are for the trust policy alone
 // (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#condition-keys-wif,
 // "Available in session").
 func setClaims(provider string, claims oidc.Claims, session, trust policy.Context) error {
@@ -157,7 +156,7 @@ func setClaims(provider string, claims oidc.Claims, session, trust policy.Contex
 	return nil
 }
 
-// texts are a claim's, which is one text or a list of them; nil for any other.
+// texts returns the values of a claim that is one text or a list of them; nil for any other claim.
 func texts(claim any) []string {
 	switch claim := claim.(type) {
 	case string:
@@ -176,7 +175,7 @@ func texts(claim any) []string {
 	return nil
 }
 
-// webTrust asks for the role with the keys that a token sets.
+// webTrust asks the trust policy of the role, with the keys that the token sets.
 func webTrust(provider iam.Provider, claims oidc.Claims, environment iam.Environment, input *iam.SessionInput) (iam.Trust, error) {
 	input.Keys = policy.Context{}
 	trust := iam.Trust{

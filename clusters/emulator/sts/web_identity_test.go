@@ -28,7 +28,7 @@ const (
 	providerARN = "arn:aws:iam::" + iamtest.AccountID + ":oidc-provider/oidc.example/id/EXAMPLE"
 )
 
-// issuer signs tokens; the handler of all tests knows its keys.
+// issuer signs tokens. The handler of all tests has its keys.
 type issuer struct {
 	rsa *rsa.PrivateKey
 	ec  *ecdsa.PrivateKey
@@ -56,7 +56,7 @@ func newIssuer() (issuer, knownIssuers) {
 	return issuer{first, second}, knownIssuers{issuerURL: keys}
 }
 
-// claims of a service account token for IRSA, with changes; nil removes a claim.
+// claims returns the claims of a service account token for IRSA, with changes; nil removes a claim.
 func claims(changes map[string]any) map[string]any {
 	return oidctest.Pod{Issuer: issuerURL, Audience: "sts.amazonaws.com", Namespace: "default", ServiceAccount: "app", Name: "web-0"}.Claims(time.Now(), changes)
 }
@@ -65,7 +65,7 @@ const irsaTrust = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Princi
 	"Action":["sts:AssumeRoleWithWebIdentity","sts:TagSession","sts:SetSourceIdentity"],"Condition":{"StringEquals":{
 	"oidc.example/id/EXAMPLE:sub":"system:serviceaccount:default:app","oidc.example/id/EXAMPLE:aud":"sts.amazonaws.com"}}}}`
 
-// irsa makes a provider and a role that trusts it, and returns an anonymous caller and the role.
+// irsa creates a provider and a role that trusts it. It returns an anonymous caller and the role.
 func irsa(t *testing.T) (server *iamtest.Server, anonymous *sdk.Client, role string) {
 	t.Helper()
 	server = serve(t)

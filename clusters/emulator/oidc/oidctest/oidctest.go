@@ -1,5 +1,5 @@
-// Package oidctest makes what a token issuer has, for tests: keys, key sets, claims and signed tokens.
-// Nothing of it can fail but by a mistake of the test, so it panics.
+// Package oidctest has a token issuer for tests: keys, key sets, claims and signed tokens. It can fail only by a mistake of
+// the test, so it panics.
 package oidctest
 
 import (
@@ -24,16 +24,16 @@ func EC(curve elliptic.Curve) *ecdsa.PrivateKey { return must(ecdsa.GenerateKey(
 // KeySet is the JSON Web Key Set (RFC 7517) of keys.
 func KeySet(keys ...jose.JSONWebKey) []byte { return Encode(jose.JSONWebKeySet{Keys: keys}) }
 
-// Encode is a value in JSON.
+// Encode returns a value in JSON.
 func Encode(v any) []byte { return must(json.Marshal(v)) }
 
-// Sign makes a token in the compact form (RFC 7515) with a key under an ID. claims are encoded, unless
-// they are bytes already.
+// Sign makes a token in the compact form (RFC 7515), signed with a key under an ID. claims are encoded, unless they are
+// bytes.
 func Sign(algorithm jose.SignatureAlgorithm, key any, id string, claims any) string {
 	return Compact(jose.SigningKey{Algorithm: algorithm, Key: jose.JSONWebKey{Key: key, KeyID: id}}, nil, claims)
 }
 
-// Compact is Sign with header parameters of the test's choice.
+// Compact is Sign with header parameters that the test chooses.
 func Compact(key jose.SigningKey, options *jose.SignerOptions, claims any) string {
 	payload, encoded := claims.([]byte)
 	if !encoded {
@@ -48,7 +48,7 @@ type Issuer struct{ Key crypto.Signer }
 // keyID is the ID of an Issuer's key.
 const keyID = "a"
 
-// KeySet has the issuer's key.
+// KeySet is the key set with the issuer's key.
 func (i Issuer) KeySet() []byte { return KeySet(jose.JSONWebKey{Key: i.Key.Public(), KeyID: keyID}) }
 
 // Token signs claims with RS256 or ES256.
@@ -63,8 +63,8 @@ func (i Issuer) Token(claims any) string {
 // Pod is a pod that a kube-apiserver projects a token into.
 type Pod struct{ Issuer, Audience, Namespace, ServiceAccount, Name string }
 
-// Claims are those of a token that is good for 24 hours from issued on, with changes; nil removes a
-// claim. The UID of an object is "uid-of-" and its name.
+// Claims are those of a token that is valid for 24 hours from issued on, with changes. nil removes a claim. The UID of an
+// object is "uid-of-" and its name.
 func (p Pod) Claims(issued time.Time, changes map[string]any) map[string]any {
 	object := func(name string) map[string]any { return map[string]any{"name": name, "uid": "uid-of-" + name} }
 	claims := map[string]any{
