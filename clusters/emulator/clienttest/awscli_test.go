@@ -18,14 +18,14 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/emulatortest"
 )
 
-// cli is an AWS CLI that talks to a world.
+// cli is an AWS CLI that uses a world.
 type cli struct {
 	*world
 	program   string
 	variables []string
 }
 
-// cliConfiguration: version 1 would presign for this region with Signature Version 2.
+// cliConfiguration: version 1 presigns for this region with Signature Version 2 by default.
 const cliConfiguration = "[default]\nregion = " + emulatortest.Region + "\ns3 =\n  signature_version = s3v4\n"
 
 // newCLI starts a world for a program.
@@ -36,7 +36,7 @@ func newCLI(t *testing.T, program string) *cli {
 	return &cli{w, program, variables}
 }
 
-// result is what one command printed and how it ended.
+// result is the output of one command and its end.
 type result struct {
 	command, stdout, stderr string
 	ok                      bool
@@ -79,7 +79,7 @@ func (r result) succeeded(t *testing.T) string {
 	return r.stdout
 }
 
-// refused checks the code that the CLI names.
+// refused checks the error code that the CLI prints.
 func (r result) refused(t *testing.T, code string) {
 	t.Helper()
 	if r.ok || !strings.Contains(r.stderr, "("+code+")") {
@@ -87,7 +87,7 @@ func (r result) refused(t *testing.T, code string) {
 	}
 }
 
-// decode reads what a command printed.
+// decode reads the output of a command.
 func decode(t *testing.T, output string, into any) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(output), into); err != nil {
@@ -111,12 +111,12 @@ func TestDebianCLI(t *testing.T) {
 	}
 }
 
-// TestOtherCLI is for a newer CLI, which knows EKS Pod Identity.
+// TestOtherCLI is for a newer CLI, which has EKS Pod Identity.
 func TestOtherCLI(t *testing.T) {
 	t.Parallel()
 	program, err := FindOtherCLI()
 	if err != nil {
-		t.Skip(err) // a second CLI is more than what is required
+		t.Skip(err) // a second CLI is not required
 	}
 	c := newCLI(t, program)
 	for name, test := range map[string]func(*testing.T, *cli){
@@ -160,7 +160,7 @@ func cliSTS(t *testing.T, c *cli) {
 	assume := []string{"sts", "assume-role", "--role-arn", c.taggedRole, "--role-session-name", "cli",
 		"--tags", "Key=eks-cluster-name,Value=" + c.cluster, "Key=kubernetes-namespace,Value=hoge"}
 	c.as(t, c.nobody, assume...).refused(t, "AccessDenied")
-	// ABAC: the session's tags name the one prefix that it may read.
+	// ABAC: the session's tags name the only prefix that it may read.
 	var session struct {
 		Credentials struct{ AccessKeyId, SecretAccessKey, SessionToken string }
 	}
@@ -172,7 +172,7 @@ func cliSTS(t *testing.T, c *cli) {
 	c.as(t, tagged, "s3", "cp", "s3://"+c.bucket+"/"+ownKey, "-").refused(t, "403")
 }
 
-// write puts a file into a new folder and returns the file.
+// write creates a file in a new folder and returns its path.
 func write(t *testing.T, name string, data []byte) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), name)
@@ -317,7 +317,7 @@ func cliTags(t *testing.T, c *cli) {
 	c.as(t, c.getter, "s3api", "put-object-tagging", "--bucket", c.bucket, "--key", "cli/tags", "--tagging", "TagSet=[]").refused(t, "AccessDenied")
 }
 
-// cliContainerCredentials: as in a pod with Pod Identity. A CLI that is older than Pod Identity takes the
+// cliContainerCredentials sets up a CLI as in a pod with Pod Identity. A CLI that is older than Pod Identity reads the
 // token from a variable only.
 func cliContainerCredentials(t *testing.T, c *cli) {
 	pod := []string{"AWS_CONTAINER_CREDENTIALS_FULL_URI=" + c.containerURL, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=" + c.tokenFile}

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// environment is this process's without anything of AWS, and with neither the machine's configuration nor
-// its instance metadata: a client finds what the test gives it.
+// environment is this process's environment without anything of AWS. It hides the machine's configuration and its instance
+// metadata, so a client finds only what the test gives it.
 func (w *world) environment(t *testing.T) []string {
 	t.Helper()
 	home := t.TempDir()

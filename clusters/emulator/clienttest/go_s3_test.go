@@ -2,7 +2,7 @@ package clienttest
 
 import (
 	"bytes"
-	"crypto/md5" // S3's ETag is made of it
+	"crypto/md5" // S3 forms ETags with it
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -215,22 +215,21 @@ func TestGoS3Presigned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = response.Body.Close() // it is empty
+	_ = response.Body.Close() // the body is empty
 	if content, err := get(t, w.as(w.admin).S3, w.bucket, "uploaded"); response.StatusCode != 200 || err != nil || content != "by URL" {
 		t.Errorf("presigned put: %s, %q, %v", response.Status, content, err)
 	}
 }
 
-// noise is as many bytes as asked, the same in every run.
+// noise returns n bytes, the same in every run.
 func noise(size int) []byte {
 	data := make([]byte, size)
 	_, _ = rand.NewChaCha8([32]byte{1}).Read(data) // never fails
 	return data
 }
 
-// multipartETag is the ETag of an object that was uploaded in parts of a size, quotes included: MD5 of
-// the parts' MD5s and their number
-// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html).
+// multipartETag is the ETag, with quotes, of an object that was uploaded in parts of a size: the MD5 of the parts' MD5s,
+// and their number (https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html).
 func multipartETag(data []byte, size int) string {
 	var sums []byte
 	parts := 0

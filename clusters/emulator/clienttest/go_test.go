@@ -22,7 +22,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/emulatortest"
 )
 
-// writerAt is io.WriterAt into memory.
+// writerAt implements io.WriterAt in memory.
 type writerAt struct {
 	mu   sync.Mutex
 	data []byte
@@ -109,7 +109,7 @@ func TestGoSTS(t *testing.T) {
 	_, err = w.as(w.nobody).STS.AssumeRole(ctx, &sts.AssumeRoleInput{RoleArn: &w.taggedRole, RoleSessionName: aws.String("session")})
 	wantCode(t, err, "AccessDenied", 403)
 
-	// ABAC: the session's tags name the one prefix that it may read.
+	// ABAC: the session's tags name the only prefix that it may read.
 	session := w.Session(w.taggedRole, func(in *sts.AssumeRoleInput) {
 		in.Tags = []ststypes.Tag{{Key: aws.String("eks-cluster-name"), Value: &w.cluster}, {Key: aws.String("kubernetes-namespace"), Value: aws.String("hoge")}}
 	})

@@ -14,13 +14,13 @@ import (
 	"path/filepath"
 )
 
-// javascript has the tests in JavaScript and the exact versions of what they need.
+// javascript has the tests in JavaScript and the locked versions of their dependencies.
 //
 //go:embed javascript/*.json javascript/*.mjs javascript/.npmrc
 var javascript embed.FS
 
-// InstallJavaScript returns the folder node_modules of the locked versions in the user's cache folder. The
-// first time npm fills it, which needs the npm registry.
+// InstallJavaScript returns the folder node_modules of the locked versions in the user's cache folder. The first call fills
+// it with npm, which needs the npm registry.
 func InstallJavaScript(ctx context.Context, npm string) (modules string, err error) {
 	lock, err := javascript.ReadFile("javascript/package-lock.json")
 	if err != nil {
@@ -39,12 +39,13 @@ func InstallJavaScript(ctx context.Context, npm string) (modules string, err err
 	if err := os.MkdirAll(filepath.Dir(folder), 0o755); err != nil {
 		return "", fmt.Errorf("make cache folder: %w", err)
 	}
-	// A folder of its own is renamed when it is whole: no process sees a partial one, and two may each fill their own.
+	// npm fills a temporary folder, which is renamed when it is complete. So no process sees a partial one, and two
+	// processes may each fill their own.
 	filling, err := os.MkdirTemp(filepath.Dir(folder), "filling-")
 	if err != nil {
 		return "", fmt.Errorf("make cache folder: %w", err)
 	}
-	defer func() { _ = os.RemoveAll(filling) }() // what is left of a failure or of the slower one
+	defer func() { _ = os.RemoveAll(filling) }() // removes what a failure or the slower process left
 	if err := copyJavaScript(filling); err != nil {
 		return "", err
 	}

@@ -11,8 +11,9 @@ import (
 	"strings"
 )
 
-// MinIOVersion is the version of minio-go whose functional tests are run. Its modules never enter epi's own: the
-// pins are a nested module, under the version's name since a file go.mod here would end epi's module.
+// MinIOVersion is the version of minio-go whose functional tests are run. Its modules are not among epi's own. They are
+// pinned in a nested module, whose go.mod is stored under the version's name, since a file go.mod in this folder would end
+// epi's module.
 const MinIOVersion = "v7.4.1"
 
 const minioModule = "github.com/minio/minio-go/v7"
@@ -20,8 +21,8 @@ const minioModule = "github.com/minio/minio-go/v7"
 //go:embed all:_miniogo
 var minioSources embed.FS
 
-// BuildMinIOTests compiles minio-go's functional tests, a program, into a folder and returns it. It needs Go and
-// the module proxy, or the modules in the module cache. Texts of the source are replaced: old, new, old, new.
+// BuildMinIOTests compiles minio-go's functional tests, a program, into a folder and returns its path. It needs Go and the
+// module proxy, or the modules in the module cache. Texts of the source are replaced: old, new, old, new.
 func BuildMinIOTests(ctx context.Context, folder string, replace ...string) (program string, err error) {
 	for _, name := range []string{"mod", "sum"} {
 		content, err := minioSources.ReadFile("_miniogo/" + MinIOVersion + "." + name)
@@ -35,7 +36,7 @@ func BuildMinIOTests(ctx context.Context, folder string, replace ...string) (pro
 	run := func(args ...string) (string, error) {
 		command := exec.CommandContext(ctx, "go", args...)
 		command.Dir = folder
-		// Not what a workspace or a flag of epi's own build says.
+		// A workspace or flags of epi's own build must not apply here.
 		command.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=", "CGO_ENABLED=0")
 		var stderr bytes.Buffer
 		command.Stderr = &stderr
@@ -52,7 +53,7 @@ func BuildMinIOTests(ctx context.Context, folder string, replace ...string) (pro
 	if err != nil {
 		return "", err
 	}
-	// The file is a program beside the package, and so left out of every build.
+	// The file is a program beside the package, so every build ignores it.
 	source, err := os.ReadFile(filepath.Join(module, "functional_tests.go"))
 	if err != nil {
 		return "", fmt.Errorf("build tests of minio-go: %w", err)

@@ -15,13 +15,13 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/emulatortest"
 )
 
-// minioVariable, set to 1, runs TestMinIO, which takes minutes.
+// minioVariable, set to 1, makes TestMinIO run. It takes minutes.
 const minioVariable = "EPI_TEST_MINIO"
 
 //go:embed miniogo.txt
 var minioList string
 
-// minioSections reads the list of tests that do not pass: names by section.
+// minioSections reads the list of failing tests: names by section.
 func minioSections(t *testing.T) map[string][]string {
 	t.Helper()
 	sections, section := map[string][]string{}, ""
@@ -41,8 +41,8 @@ func minioSections(t *testing.T) map[string][]string {
 	return sections
 }
 
-// TestMinIO runs minio-go's functional tests: over HTTP and over TLS as they are, and once more with what keeps half
-// of them from beginning taken out.
+// TestMinIO runs minio-go's functional tests over HTTP and over TLS as they are. It runs them once more without the code
+// that makes half of them end at their beginning.
 func TestMinIO(t *testing.T) {
 	if os.Getenv(minioVariable) != "1" {
 		t.Skip("takes some minutes: make minio, or " + minioVariable + "=1")
@@ -115,7 +115,7 @@ func setOf(names []string) map[string]bool {
 	return set
 }
 
-// runMinIO runs the program, and returns by test what each outcome that is no pass says; "" for a pass.
+// runMinIO runs the program and returns its outcomes by test: "" for a pass, otherwise the outcome's text.
 func runMinIO(t *testing.T, program string, tls bool) map[string][]string {
 	t.Helper()
 	server := emulatortest.Start(t)

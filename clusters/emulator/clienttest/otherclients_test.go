@@ -36,7 +36,7 @@ func (w *world) output(t *testing.T, variables []string, program string, args ..
 	return string(text), command.ProcessState.ExitCode()
 }
 
-// TestBoto3: its presigned URLs and forms have Signature Version 2 unless it is reported otherwise
+// TestBoto3: its presigned URLs and forms have Signature Version 2 unless its configuration names another version
 // (https://boto3.amazonaws.com/v1/documentation/api/latest/guide/s3-presigned-urls.html).
 func TestBoto3(t *testing.T) {
 	t.Parallel()
@@ -72,7 +72,7 @@ func TestBoto3(t *testing.T) {
 	}
 }
 
-// tree makes a folder with names that need escaping, and a file that is sent in parts.
+// tree makes a folder with names that need escaping, and with a file that is large enough to be sent in parts.
 func tree(t *testing.T) string {
 	t.Helper()
 	folder := filepath.Dir(write(t, "a b+c.txt", []byte("one")))
@@ -99,7 +99,7 @@ func TestRclone(t *testing.T) {
 	variables := []string{
 		"RCLONE_CONFIG=" + write(t, "rclone.conf", nil), "RCLONE_CONFIG_EMU_TYPE=s3", "RCLONE_CONFIG_EMU_PROVIDER=Other", "RCLONE_CONFIG_EMU_ENV_AUTH=true",
 		"RCLONE_CONFIG_EMU_REGION=" + emulatortest.Region, "RCLONE_CONFIG_EMU_LOCATION_CONSTRAINT=" + emulatortest.Region, "RCLONE_CONFIG_EMU_ENDPOINT=" + w.URL,
-		"RCLONE_RETRIES=1", "RCLONE_LOW_LEVEL_RETRIES=1", "AWS_CA_BUNDLE=", // this version of rclone cannot have one
+		"RCLONE_RETRIES=1", "RCLONE_LOW_LEVEL_RETRIES=1", "AWS_CA_BUNDLE=", // this version of rclone cannot set a CA bundle
 	}
 	run := func(args ...string) string {
 		t.Helper()
@@ -153,7 +153,7 @@ func TestS3cmd(t *testing.T) {
 	}
 	run("sync", "s3://s3cmd/tree/", back+"/")
 	sameTree(t, folder, back)
-	// signurl has Signature Version 2 alone.
+	// signurl supports Signature Version 2 only.
 	response := fetch(t.Context(), t, w, strings.TrimSpace(run("signurl", "s3://s3cmd/moved", "+600")))
 	if response.StatusCode != 400 {
 		t.Errorf("signurl: %s", response.Status)
@@ -161,7 +161,8 @@ func TestS3cmd(t *testing.T) {
 	run("rb", "--recursive", "--force", "s3://s3cmd")
 }
 
-// TestPresignWithVersion2: what version 1 of the AWS CLI presigns for this region by default is refused with the remedy.
+// TestPresignWithVersion2: a URL that version 1 of the AWS CLI presigns for this region by default is refused. The refusal
+// has the remedy.
 func TestPresignWithVersion2(t *testing.T) {
 	t.Parallel()
 	program, err := FindOtherCLI()

@@ -1,15 +1,14 @@
-// Package clienttest has the tests that real AWS clients pass against the emulator: the AWS SDK for Go,
-// the AWS SDK for JavaScript under Node.js, the AWS CLI of Debian, the AWS CLI in PATH if that is another
-// one, and of others' clients of S3 Debian's Boto3, rclone and s3cmd. minio-go's functional tests take
-// minutes: make minio runs them.
+// Package clienttest has the tests that real AWS clients pass against the emulator: the AWS SDK for Go, the AWS SDK for
+// JavaScript under Node.js, the AWS CLI of Debian, and another AWS CLI if PATH has one. It also tests other clients of S3:
+// Debian's Boto3, rclone and s3cmd, and minio-go's functional tests, which take minutes and which make minio runs.
 //
-// A client that this machine lacks is skipped with what to do; with EPI_REQUIRE_CLIENTS=1 that is a
-// failure. Either is for a machine of its own:
+// The test of a client that this machine lacks is skipped, and says how to get the client. With EPI_REQUIRE_CLIENTS=1 the
+// test fails. On a machine that may be changed,
 //
 //	go run ./clusters/emulator/clienttest/install
 //
-// installs what can be installed: Debian's packages awscli, nodejs, npm, python3-boto3, rclone and s3cmd, as
-// root, and the npm packages of javascript/package-lock.json into the user's cache folder.
+// installs the clients: Debian's packages awscli, nodejs, npm, python3-boto3, rclone and s3cmd, as root, and the npm
+// packages of javascript/package-lock.json into the user's cache folder.
 package clienttest
 
 import (
@@ -31,7 +30,7 @@ const DebianCLI = "/usr/bin/aws"
 // minNode is the oldest major version of Node.js that the AWS SDK for JavaScript supports.
 const minNode = 20
 
-// FindDebianCLI returns Debian's AWS CLI, or says how to get it.
+// FindDebianCLI returns Debian's AWS CLI, or an error that says how to get it.
 func FindDebianCLI() (path string, err error) {
 	if info, err := os.Stat(DebianCLI); err != nil || info.Mode()&0o111 == 0 {
 		return "", fmt.Errorf("there is no %s: apt-get install awscli", DebianCLI)
@@ -39,13 +38,13 @@ func FindDebianCLI() (path string, err error) {
 	return DebianCLI, nil
 }
 
-// debianPython is the Python that Debian's packages are for.
+// debianPython is the Python that Debian's packages use.
 const debianPython = "/usr/bin/python3"
 
 // Packages are Debian's packages of other clients.
 var Packages = []string{"python3-boto3", "rclone", "s3cmd"}
 
-// FindPackage returns the program of one of Packages, or says how to get it.
+// FindPackage returns the program of one of Packages, or an error that says how to get it.
 func FindPackage(ctx context.Context, name string) (path string, err error) {
 	missing := fmt.Errorf("there is no %s: apt-get install %s", name, name)
 	if name == "python3-boto3" {
@@ -76,7 +75,7 @@ func FindOtherCLI() (path string, err error) {
 	return found, nil
 }
 
-// FindNode returns Node.js and npm, or says how to get them.
+// FindNode returns Node.js and npm, or an error that says how to get them.
 func FindNode(ctx context.Context) (node, npm string, err error) {
 	if node, err = exec.LookPath("node"); err != nil {
 		return "", "", fmt.Errorf("there is no node in PATH: install Node.js %d or newer", minNode)

@@ -20,8 +20,8 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/emulatortest"
 )
 
-// The seed's names: a bucket with a file for each of two namespaces, and a policy that lets a session read
-// what its own tags name.
+// The seed's names: a bucket with a file for each of two namespaces, and a policy that lets a session read the prefix of
+// its own tags.
 const (
 	bucketName = "epi-clients"
 	ownKey     = bucketName + "/default/test.txt"
@@ -31,24 +31,24 @@ const (
 	getPolicy = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::` + bucketName + `/*"}}`
 )
 
-// credentials of a caller, as clients take them.
+// credentials of a caller, in the form that clients use.
 type credentials struct {
 	AccessKeyID     string `json:"accessKeyId"`
 	SecretAccessKey string `json:"secretAccessKey"`
 	SessionToken    string `json:"sessionToken,omitempty"`
 }
 
-// world is an emulator with the seed in it.
+// world is an emulator with the seed's objects.
 type world struct {
 	*emulatortest.Fixture
-	// cluster and bucket have one name; the service account "app" of namespace "default" has the role.
+	// cluster and bucket have the same name. The service account "app" of namespace "default" has the role.
 	cluster, bucket, roleARN string
-	// taggedRole trusts the account and has the same policy: AssumeRole with tags gives the same rights.
+	// taggedRole trusts the account and has the same policy. AssumeRole with tags gives the same permissions.
 	taggedRole string
-	// getter may get objects and not list, nobody may do nothing, expired has a session that is over,
-	// invalid a session token that is not its own.
+	// getter may get objects and may not list. nobody has no permissions. expired has an expired session. invalid has
+	// another session's token.
 	admin, getter, nobody, expired, invalid credentials
-	// containerURL gives a pod's credentials, as the agent does, for the token in tokenFile.
+	// containerURL returns a pod's credentials for the token in tokenFile, as the agent does.
 	containerURL, token, tokenFile string
 	node                           *emulatortest.Clients
 }
@@ -67,8 +67,8 @@ func newWorld(t *testing.T) *world {
 	w.admin = retrieve(t, f.Admin())
 	w.getter = retrieve(t, server.Fixture(t, "getter").User(getPolicy))
 	w.nobody = retrieve(t, server.Fixture(t, "nobody").Unprivileged())
-	// A session of 15 minutes that was given almost 15 minutes ago ends at once: clients sign by the real
-	// clock, which the emulator's must not leave by more than that.
+	// A session of 15 minutes that began almost 15 minutes ago ends at once. Clients sign by the real clock, and the
+	// emulator's clock must not differ from it by more than that.
 	server.SetClock(-14*time.Minute - 50*time.Second)
 	w.expired = retrieve(t, f.Session(w.taggedRole, func(in *sts.AssumeRoleInput) { in.DurationSeconds = aws.Int32(900) }))
 	server.SetClock(11 * time.Second)
@@ -96,12 +96,12 @@ func retrieve(t *testing.T, who *emulatortest.Clients) credentials {
 	return credentials{found.AccessKeyID, found.SecretAccessKey, found.SessionToken}
 }
 
-// as is a caller's clients.
+// as returns the clients of a caller.
 func (w *world) as(who credentials) *emulatortest.Clients {
 	return w.As(who.AccessKeyID, who.SecretAccessKey, who.SessionToken)
 }
 
-// containerCredentials does what the agent does: it trades the pod's token for credentials
+// containerCredentials does what the agent does: it exchanges the pod's token for credentials
 // (https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html).
 func (w *world) containerCredentials(response http.ResponseWriter, request *http.Request) {
 	token := request.Header.Get("Authorization")
@@ -111,7 +111,7 @@ func (w *world) containerCredentials(response http.ResponseWriter, request *http
 		return
 	}
 	response.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(response).Encode(map[string]string{ // the client is gone: it needs no answer
+	_ = json.NewEncoder(response).Encode(map[string]string{ // a client that closed the connection needs no answer
 		"AccessKeyId": *out.Credentials.AccessKeyId, "SecretAccessKey": *out.Credentials.SecretAccessKey,
 		"Token": *out.Credentials.SessionToken, "Expiration": out.Credentials.Expiration.UTC().Format(time.RFC3339),
 	})
@@ -139,7 +139,7 @@ func statusOf(err error) int {
 	return 0
 }
 
-// require skips the test for a client that is not there, or fails it where all clients must be.
+// require skips the test if a client is missing, or fails it if all clients are required.
 func require(t *testing.T, missing error) {
 	t.Helper()
 	switch {

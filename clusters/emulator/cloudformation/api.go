@@ -30,7 +30,7 @@ var stackName = regexp.MustCompile(`^[a-zA-Z][-a-zA-Z0-9]{0,127}$`)
 
 type tag struct{ Key, Value string }
 
-// definition is what requests that make or change a stack have in common.
+// definition has the parameters that all requests have that create or change a stack.
 type definition struct {
 	StackName          string
 	TemplateBody       string
@@ -44,8 +44,8 @@ type definition struct {
 	ClientRequestToken string
 }
 
-// read checks what is the same for all of them. body is the template of what is there, for a request that
-// keeps it; nil if there is none.
+// read checks what is the same for all these requests. body is the current template, for a request that keeps it; nil if
+// there is none.
 func (d *definition) read() (*template, map[string]string, error) {
 	switch {
 	case d.TemplateURL != "":
@@ -84,7 +84,7 @@ func (d *definition) read() (*template, map[string]string, error) {
 	return t, tags, nil
 }
 
-// capable refuses resources of IAM that the caller did not acknowledge.
+// capable refuses IAM resources that the caller did not acknowledge.
 func capable(t *template, capabilities []string) error {
 	needs := ""
 	for _, d := range t.resources {
@@ -120,7 +120,7 @@ func requestKeys(tags []tag) map[string][]string {
 }
 
 func fingerprint(v any) string {
-	text, _ := json.Marshal(v) // texts and lists always encode
+	text, _ := json.Marshal(v) // texts and lists can always be encoded
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])
 }
@@ -188,7 +188,7 @@ func (s *Service) newStack(ctx context.Context, name string, t *template, d defi
 	}
 }
 
-// begin starts an operation. The caller holds mu for writing, and saves.
+// begin starts an operation. The caller holds mu for writing, and saves the stack.
 func (st *stack) begin(now time.Time, to status, token string) {
 	st.Operation++
 	st.Token = token
@@ -200,7 +200,7 @@ func (s status) settled() bool {
 	return s == createComplete || s == updateComplete || s == updateRollbackComplete
 }
 
-// change lets a stack become what a definition says. The caller holds mu for writing.
+// change sets a stack's definition. The caller holds mu for writing.
 func (s *Service) change(ctx context.Context, st *stack, t *template, d definition, tags map[string]string) error {
 	changed := *st
 	changed.Previous = &previous{st.Body, st.Tags, st.Capabilities}
@@ -238,8 +238,7 @@ func (s *Service) updateStack(ctx context.Context, in struct {
 	return stackID{st.ID}, s.change(ctx, st, t, in.definition, tags)
 }
 
-// updatable finds the stack, and reads the definition of what it is to become. Tags that are not given
-// stay. The caller holds mu.
+// updatable finds the stack, and reads its new definition. Tags that the request leaves out stay. The caller holds mu.
 func (s *Service) updatable(name string, d *definition, usePrevious bool) (*stack, *template, map[string]string, error) {
 	st := s.named(name)
 	switch {
@@ -260,8 +259,8 @@ func (s *Service) updatable(name string, d *definition, usePrevious bool) (*stac
 	return st, t, tags, err
 }
 
-// withoutRepeats leaves out tags that are there before with the same value. Of CreateStack it is reported that it
-// refuses them, of updates it is not: each change set of eksctl's has some twice
+// withoutRepeats leaves out tags that occur before with the same value. Users report that CreateStack refuses them, and
+// nobody reports it of updates. Each change set of eksctl's has some tags twice
 // (https://github.com/eksctl-io/eksctl/blob/v0.215.0/pkg/cfn/manager/api.go, doCreateChangeSetRequest).
 func withoutRepeats(tags []tag) []tag {
 	var kept []tag
@@ -273,12 +272,12 @@ func withoutRepeats(tags []tag) []tag {
 	return kept
 }
 
-// changed is one change of a resource.
+// changed is the change of one resource.
 type changed struct {
 	Action, ID, Kind, Physical string
 }
 
-// changes are those of the declarations: what functions give is not known before the stack is updated.
+// changes compares the declarations, because the values of functions are unknown before the stack is updated.
 func changes(st *stack, t *template) []changed {
 	var list []changed
 	for _, id := range t.order {
@@ -300,7 +299,7 @@ func changes(st *stack, t *template) []changed {
 	return list
 }
 
-// sameOutputs says whether the declarations of outputs are those of the stack.
+// sameOutputs says whether the declarations of outputs are equal to the stack's.
 func sameOutputs(st *stack, t *template) bool {
 	return maps.EqualFunc(t.outputs, st.template.outputs, func(a, b outputDeclaration) bool {
 		return encode(map[string]any{"v": a.value, "e": a.export, "d": a.description}) == encode(map[string]any{"v": b.value, "e": b.export, "d": b.description})
@@ -324,7 +323,7 @@ func (s *Service) deleteStack(ctx context.Context, in struct {
 	st := s.named(in.StackName)
 	switch {
 	case st == nil || st.Status == deleteComplete:
-		// One that does not exist is as good as deleted.
+		// A stack that does not exist counts as deleted.
 		journal.FromContext(ctx).Repeat = true
 		return nil, nil
 	case st.TerminationProtection:
@@ -428,7 +427,7 @@ func (s *Service) describeStacks(ctx context.Context, in struct{ StackName, Next
 	return out, nil
 }
 
-// sorted are the stacks that keep accepts, newest first.
+// sorted returns the stacks that keep accepts, newest first.
 func (s *Service) sorted(keep func(*stack) bool) []*stack {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -447,7 +446,7 @@ func (s *Service) sorted(keep func(*stack) bool) []*stack {
 	return list
 }
 
-// paged cuts the page that a token leads to: it names the last item seen.
+// paged returns the page of a token. The token names the last item of the page before.
 func paged[T any](token string, items []T, key func(T) string) ([]T, string, error) {
 	if token != "" {
 		seen, err := base64.RawURLEncoding.DecodeString(token)
@@ -559,7 +558,7 @@ type xmlResource struct {
 	Logical   string `xml:"LogicalResourceId"`
 	Physical  string `xml:"PhysicalResourceId,omitempty"`
 	Kind      string `xml:"ResourceType"`
-	// Changed is spelled in two ways.
+	// The API spells "Changed" in two ways.
 	Timestamp   string `xml:",omitempty"`
 	LastUpdated string `xml:"LastUpdatedTimestamp,omitempty"`
 	Status      status `xml:"ResourceStatus"`

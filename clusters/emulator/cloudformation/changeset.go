@@ -14,7 +14,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/query"
 )
 
-// changeSet is what a stack may become.
+// changeSet is a possible next definition of a stack.
 type changeSet struct {
 	ID, Name, Description string
 	// Kind is UPDATE or CREATE.
@@ -30,7 +30,7 @@ type changeSet struct {
 
 var changeSetName = regexp.MustCompile(`^[a-zA-Z][-a-zA-Z0-9]{0,127}$`)
 
-// noChanges is what clients know a change set by that changes nothing.
+// noChanges is the text by which clients recognize a change set that changes nothing.
 const noChanges = "The submitted information didn't contain changes. Submit different information to create a change set."
 
 func (st *stack) changeSet(name string) (*changeSet, error) {
@@ -116,7 +116,7 @@ type changeSetInput struct {
 	StackName, ChangeSetName string
 }
 
-// stackOfSet is the stack that a request about a change set is about: the ID of one needs no name.
+// stackOfSet is the stack of a request about a change set. The ID of a change set needs no stack name.
 func (s *Service) stackOfSet(in changeSetInput) string {
 	if in.StackName != "" || !strings.HasPrefix(in.ChangeSetName, "arn:") {
 		return in.StackName
@@ -227,7 +227,7 @@ func (s *Service) executeChangeSet(ctx context.Context, in struct {
 	if set.Kind == "UPDATE" {
 		executed := *set
 		executed.Executed = true
-		// The others were made of a stack that is not that any more.
+		// The other change sets were made for an older state of the stack.
 		st.ChangeSets = []changeSet{executed}
 		return struct{}{}, s.change(ctx, st, t, set.Definition, set.Tags)
 	}

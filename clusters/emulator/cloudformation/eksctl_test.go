@@ -29,7 +29,7 @@ const (
 	groupStack   = "eksctl-epi-test-nodegroup-ng-de54bc09"
 )
 
-// template is one that eksctl 0.215 made, for the region of the emulator.
+// template is one that eksctl 0.215 made, with the emulator's region.
 func template(t *testing.T, name string) string {
 	t.Helper()
 	text, err := os.ReadFile("testdata/" + name + ".json")
@@ -39,10 +39,10 @@ func template(t *testing.T, name string) string {
 	return strings.NewReplacer("us-east-1d", "us-west-2a", "us-east-1a", "us-west-2b").Replace(string(text))
 }
 
-// until waits for a stack to leave the states that end with IN_PROGRESS.
+// until waits until a stack leaves the states that end with IN_PROGRESS.
 func until(t *testing.T, c *cloudformation.Client, name string) types.Stack {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) { // between two looks
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) { // between two reads
 		out, err := c.DescribeStacks(t.Context(), &cloudformation.DescribeStacksInput{StackName: &name})
 		if err != nil {
 			t.Fatal(err)
@@ -55,7 +55,7 @@ func until(t *testing.T, c *cloudformation.Client, name string) types.Stack {
 	}
 }
 
-// inProgress reports whether something is still done to the stack.
+// inProgress says whether an operation on the stack is in progress.
 func inProgress(t *testing.T, c *cloudformation.Client, name string) bool {
 	t.Helper()
 	out, err := c.DescribeStacks(t.Context(), &cloudformation.DescribeStacksInput{StackName: &name})
@@ -65,7 +65,7 @@ func inProgress(t *testing.T, c *cloudformation.Client, name string) bool {
 	return strings.HasSuffix(string(out.Stacks[0].StackStatus), "_IN_PROGRESS")
 }
 
-// reasons are those of events that have one, newest first.
+// reasons are those of the stack's events, newest first.
 func reasons(t *testing.T, c *cloudformation.Client, name string) string {
 	t.Helper()
 	out, err := c.DescribeStackEvents(t.Context(), &cloudformation.DescribeStackEventsInput{StackName: &name})
@@ -110,7 +110,7 @@ func output(st types.Stack, key string) string {
 	return ""
 }
 
-// nothing checks that no stack has left anything.
+// nothing checks that no stack left anything behind.
 func nothing(t *testing.T, c *emulatortest.Clients) {
 	t.Helper()
 	ctx := t.Context()
@@ -182,7 +182,7 @@ func TestEksctlsStacks(t *testing.T) {
 		t.Errorf("metadata options %+v", options)
 	}
 
-	// The cluster's stack exports what the node group's imports.
+	// The cluster's stack exports the values that the node group's stack imports.
 	if st := remove(t, c, cluster); st.StackStatus != types.StackStatusDeleteFailed || !strings.Contains(*st.StackStatusReason, "in use by "+groupStack) {
 		t.Errorf("%s: %s", st.StackStatus, aws.ToString(st.StackStatusReason))
 	}
@@ -195,8 +195,8 @@ func TestEksctlsStacks(t *testing.T) {
 	nothing(t, admin)
 }
 
-// TestActsAsTheCaller: what the caller may not do fails the resource with the service's reason, and
-// everything goes back.
+// TestActsAsTheCaller: an action that the caller may not do fails the resource with the service's reason, and the stack is
+// rolled back.
 func TestActsAsTheCaller(t *testing.T) {
 	for _, action := range []string{"ec2:CreateVpc", "ec2:CreateTags", "ec2:ModifyVpcAttribute", "ec2:AssociateRouteTable", "iam:CreateRole", "iam:AttachRolePolicy", "iam:PassRole", "eks:CreateCluster", "ec2:AuthorizeSecurityGroupIngress"} {
 		t.Run(action, func(t *testing.T) {
@@ -212,7 +212,7 @@ func TestActsAsTheCaller(t *testing.T) {
 	}
 }
 
-// TestOnlyThroughCloudFormation: the keys that say who asks are there.
+// TestOnlyThroughCloudFormation: requests have the keys that name the service.
 func TestOnlyThroughCloudFormation(t *testing.T) {
 	f := emulatortest.Start(t).Fixture(t, "via")
 	who := f.User(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"cloudformation:*","Resource":"*"},
@@ -239,13 +239,13 @@ func TestOnlyThroughCloudFormation(t *testing.T) {
 	t.Error("the journal has no CreateInternetGateway")
 }
 
-// TestRestart ends the emulator after each of its calls in turn: another one goes on with what is in the
-// store, and nothing is made twice.
+// TestRestart ends the emulator after each of its calls in turn. Another emulator continues with the content of the store,
+// and creates nothing twice.
 func TestRestart(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds: -short")
 	}
-	// The engine makes more than 30 calls for this stack, and more the longer it waits for the cluster.
+	// The engine makes more than 30 calls for this stack. The number grows with the time that the cluster takes.
 	for after := 1; after <= 43; after += 6 {
 		t.Run(fmt.Sprint(after), func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "aws.db")
@@ -261,14 +261,14 @@ func TestRestart(t *testing.T) {
 				t.Fatal(err)
 			}
 			waitCalls(t, first, after, func() bool { return inProgress(t, c, name) })
-			// What comes after this is not written: as if the process had ended.
+			// Later writes are dropped, as if the process had ended.
 			if err := state.Close(); err != nil {
 				t.Fatal(err)
 			}
 			if state, err = store.Open(path); err != nil {
 				t.Fatal(err)
 			}
-			t.Cleanup(func() { _ = state.Close() }) // the emulator's clean-up comes first
+			t.Cleanup(func() { _ = state.Close() }) // the emulator's clean-up runs first
 			second := emulatortest.StartWith(t, func(o *emulator.Options) { o.State = state }).Fixture(t, "restart")
 			admin := second.Admin()
 			st := until(t, admin.CloudFormation, clusterStack)
@@ -283,13 +283,13 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// waitCalls waits until the engine has made so many calls, or has no more to do: how often it asks whether the
-// cluster is there depends on the machine.
+// waitCalls waits until the engine has made that many calls, or is done. How often it asks about the cluster depends on the
+// machine.
 func waitCalls(t *testing.T, f *emulatortest.Fixture, count int, more func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	// Asking without a pause would keep the engine itself from the processor on a busy machine.
+	// Asking without a pause would take the processor from the engine on a busy machine.
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
 	for ; ; <-ticker.C {

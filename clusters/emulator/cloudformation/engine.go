@@ -13,15 +13,14 @@ import (
 	"github.com/google/uuid"
 )
 
-// Advance brings on all stacks that something is to be done for, as far as it goes now. It returns when
-// all wait for others, or are done.
+// Advance continues all unfinished stacks as far as possible. It returns when each is done or waits for a service.
 func (s *Service) Advance(ctx context.Context) {
 	s.advancing.Lock()
 	defer s.advancing.Unlock()
 	s.advance(ctx)
 }
 
-// Try is Advance, unless somebody is at it.
+// Try is Advance, unless another call of it is running.
 func (s *Service) Try(ctx context.Context) {
 	if s.advancing.TryLock() {
 		defer s.advancing.Unlock()
@@ -39,7 +38,7 @@ func (s *Service) advance(ctx context.Context) {
 	}
 	s.mu.RUnlock()
 	slices.SortFunc(busy, func(a, b *stack) int { return a.Created.Compare(b.Created) })
-	// The request that brings a stack on is not the one that the stack came from.
+	// The request that continues a stack is not the request that started it.
 	ctx = context.WithoutCancel(ctx)
 	for _, st := range busy {
 		for s.step(ctx, st) {
@@ -47,7 +46,7 @@ func (s *Service) advance(ctx context.Context) {
 	}
 }
 
-// step does one thing for a stack, and says whether there may be another.
+// step does one thing for a stack, and says whether there may be more to do.
 func (s *Service) step(ctx context.Context, st *stack) bool {
 	s.mu.RLock()
 	at := st.Status
@@ -61,16 +60,15 @@ func (s *Service) step(ctx context.Context, st *stack) bool {
 	return false
 }
 
-// write changes a stack and its record. What cannot be written is tried again: the change is then in
-// memory only, and is written with the next one.
+// write changes a stack and its record. If the write fails, the change is in memory only, and the next write includes it.
 func (s *Service) write(st *stack, change func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	change()
-	_ = s.save(st) // with the next change
+	_ = s.save(st) // the next write includes it
 }
 
-// apply makes or changes one resource of the template that is ready for it.
+// apply creates or changes one resource of the template that is ready for it.
 func (s *Service) apply(ctx context.Context, st *stack, at status) bool {
 	s.mu.RLock()
 	t := st.template
@@ -109,8 +107,8 @@ func (s *Service) apply(ctx context.Context, st *stack, at status) bool {
 	return true
 }
 
-// converge brings one resource of a stack in a status to what it is declared to be. acted says that something was done, done that
-// it is what it is to be.
+// converge brings one resource of a stack to its declaration, in a given status of the stack. acted says that it did
+// something. done says that the resource is as declared.
 func (s *Service) converge(ctx context.Context, st *stack, at status, r *resource, id string, d declaration) (acted, done bool, err error) {
 	environment := s.environment(st)
 	switch {
@@ -126,7 +124,7 @@ func (s *Service) converge(ctx context.Context, st *stack, at status, r *resourc
 	case r.Status == createInProgress, r.Status == updateInProgress:
 		return s.await(ctx, st, r)
 	}
-	// It is there: has it become another?
+	// The resource exists: check whether its declaration has changed.
 	wanted, err := properties(environment, d)
 	if err != nil {
 		return false, false, err
@@ -138,7 +136,7 @@ func (s *Service) converge(ctx context.Context, st *stack, at status, r *resourc
 	return s.modify(ctx, st, r, d, wanted)
 }
 
-// adopt takes over what of a declaration concerns no service.
+// adopt sets the parts of a declaration that no service has to know.
 func (s *Service) adopt(st *stack, r *resource, d declaration) {
 	if slices.Equal(r.Depends, d.depends) && r.Retained == d.retain {
 		return
@@ -159,7 +157,7 @@ func (s *Service) create(ctx context.Context, st *stack, r *resource, d declarat
 	o := s.operationOn(ctx, st, r)
 	made := result{}
 	if r.Tried && k.find != nil {
-		// The process ended before it saw the answer: the resource may be there.
+		// The process ended before it got the answer, so the resource may exist.
 		if made, err = k.find(o); err != nil {
 			return false, false, err
 		}
@@ -177,7 +175,7 @@ func (s *Service) create(ctx context.Context, st *stack, r *resource, d declarat
 	return true, done, err
 }
 
-// await looks whether a resource that is being made or changed is there.
+// await checks whether a resource that is being created or changed is ready.
 func (s *Service) await(ctx context.Context, st *stack, r *resource) (acted, done bool, err error) {
 	k := kinds[r.Kind]
 	if k.ready != nil {
@@ -229,7 +227,7 @@ func (s *Service) modify(ctx context.Context, st *stack, r *resource, d declarat
 	return true, false, nil
 }
 
-// fail notes that a resource failed, and lets the stack go back.
+// fail notes that a resource failed, and rolls the stack back.
 func (s *Service) fail(st *stack, at status, id string, err error) {
 	reason := err.Error()
 	s.write(st, func() {
@@ -254,7 +252,7 @@ func (s *Service) fail(st *stack, at status, id string, err error) {
 			}
 		}
 		if st.Status != at {
-			return // it was deleted in the meantime
+			return // the stack was deleted in the meantime
 		}
 		failed := "The following resource(s) failed to %s: [" + strings.Join(cancelled, ", ") + "]. "
 		switch at {
@@ -271,7 +269,7 @@ func (s *Service) fail(st *stack, at status, id string, err error) {
 		case updateInProgress:
 			st.become(now, updateRollbackInProgress, fmt.Sprintf(failed, "update"))
 			st.Body, st.Tags, st.Capabilities = st.Previous.Body, st.Previous.Tags, st.Previous.Capabilities
-			// It was parsed when it was taken.
+			// The template was parsed when the request was accepted.
 			st.template, _ = parse(st.Body)
 		default:
 			st.become(now, updateRollbackFailed, fmt.Sprintf(failed, "update"))
@@ -279,7 +277,7 @@ func (s *Service) fail(st *stack, at status, id string, err error) {
 	})
 }
 
-// complete ends the part of an operation that makes and changes.
+// complete ends the part of an operation that creates and changes resources.
 func (s *Service) complete(st *stack, at status) {
 	outputs, err := s.outputs(st)
 	if err != nil {
@@ -290,7 +288,7 @@ func (s *Service) complete(st *stack, at status) {
 		if st.Status != at {
 			return
 		}
-		// Another stack may have taken the name of an export since.
+		// Another stack may export the same name since.
 		for _, o := range outputs {
 			if other := s.exporter(o.Export); o.Export != "" && other != nil && other != st {
 				err = fmt.Errorf("Export with name %s is already exported by stack %s. Rollback requested by user.", o.Export, other.Name) //nolint:staticcheck // shown as AWS shows it
@@ -315,7 +313,7 @@ func (s *Service) complete(st *stack, at status) {
 	}
 }
 
-// clean deletes one resource that is to go and that no other needs.
+// clean deletes one resource that is to be deleted and that no other resource needs.
 func (s *Service) clean(ctx context.Context, st *stack, at status) bool {
 	if at == deleteInProgress && s.held(st) {
 		return true
@@ -349,7 +347,7 @@ func (s *Service) clean(ctx context.Context, st *stack, at status) bool {
 		acted, gone, err := s.remove(ctx, st, r, at)
 		switch {
 		case isDependency(err):
-			// Something that is still going may be what is in the way.
+			// A resource that is still being deleted may be the obstacle.
 			deferred[r] = err
 		case err != nil:
 			s.cannotRemove(st, r, operation, err)
@@ -392,22 +390,22 @@ func (s *Service) clean(ctx context.Context, st *stack, at status) bool {
 	return true
 }
 
-// held ends a deletion while other stacks import what the stack exports. AWS documents that such a stack
-// cannot be deleted; the status it then has was chosen.
+// held ends a deletion while other stacks import the stack's exports. AWS documents that such a stack cannot be deleted.
+// The status in that case is this package's choice.
 func (s *Service) held(st *stack) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, o := range st.Outputs {
 		if users := s.importers(o.Export); o.Export != "" && len(users) > 0 {
 			st.become(s.now(), deleteFailed, fmt.Sprintf("Export %s cannot be deleted as it is in use by %s", o.Export, strings.Join(users, ", ")))
-			_ = s.save(st) // with the next change
+			_ = s.save(st) // the next write includes it
 			return true
 		}
 	}
 	return false
 }
 
-// remove deletes a resource, or looks whether it is gone.
+// remove deletes a resource, or checks whether it is deleted.
 func (s *Service) remove(ctx context.Context, st *stack, r *resource, at status) (acted, gone bool, err error) {
 	k := kinds[r.Kind]
 	o := s.operationOn(ctx, st, r)
@@ -416,7 +414,7 @@ func (s *Service) remove(ctx context.Context, st *stack, r *resource, at status)
 		return true, true, nil
 	}
 	if r.Physical == "" && k.find != nil && r.Properties != nil {
-		// It may have been made by a process that ended before it saw the answer.
+		// A process may have created it and ended before it got the answer.
 		found, err := k.find(o)
 		if err == nil && found.physical != "" {
 			s.write(st, func() { r.Physical, r.Attributes = found.physical, found.attributes })
@@ -440,7 +438,7 @@ func (s *Service) remove(ctx context.Context, st *stack, r *resource, at status)
 	return acted || gone, gone, nil
 }
 
-// cannotRemove notes that a resource is not tried again by this operation.
+// cannotRemove notes that this operation does not try the resource again.
 func (s *Service) cannotRemove(st *stack, r *resource, operation int, err error) {
 	s.write(st, func() {
 		r.Failed = operation
@@ -460,7 +458,7 @@ func (s *Service) cannotClean(st *stack, at status, failed []string) {
 		case rollbackInProgress:
 			st.become(now, rollbackFailed, reason)
 		case updateCleanup:
-			// A resource that cannot be deleted stays, and an event says so (stack-failure-options).
+			// A resource that cannot be deleted stays, and an event reports it (stack-failure-options).
 			st.Previous, st.Updated = nil, now
 			st.become(now, updateComplete, "")
 		default:
@@ -470,7 +468,7 @@ func (s *Service) cannotClean(st *stack, at status, failed []string) {
 	})
 }
 
-// properties are those of a declaration with all functions done, in the form in which they are kept.
+// properties are those of a declaration with all functions evaluated, in the form of records.
 func properties(e *environment, d declaration) (map[string]any, error) {
 	done, err := e.resolve(d.properties)
 	if err != nil {
@@ -483,18 +481,18 @@ func properties(e *environment, d declaration) (map[string]any, error) {
 	return found, nil
 }
 
-// same compares properties as they were kept with those of a template.
+// same compares properties of a record with those of a template.
 func same(a, b map[string]any) bool { return encode(a) == encode(b) || reflect.DeepEqual(a, b) }
 
 func encode(properties map[string]any) string {
 	if properties == nil {
 		return ""
 	}
-	text, _ := json.Marshal(properties) // texts, numbers, lists and objects always encode
+	text, _ := json.Marshal(properties) // texts, numbers, lists and objects can always be encoded
 	return string(text)
 }
 
-// environment is what the functions of a stack's template are resolved in.
+// environment gives the functions of a stack's template their values.
 func (s *Service) environment(st *stack) *environment {
 	e := &environment{stackName: st.Name, stackID: st.ID, region: s.options.Region, account: s.options.Account}
 	if st.template != nil {
@@ -594,7 +592,7 @@ func (s *Service) outputs(st *stack) ([]output, error) {
 	return outputs, nil
 }
 
-// physicalName is a name for what is not named: the stack's and the resource's, and something random.
+// physicalName is the name of a resource whose declaration has none: the stack's name, the resource's, and a random part.
 func physicalName(stack, id string) string {
 	random := strings.ToUpper(strings.ReplaceAll(uuid.NewString(), "-", ""))[:12]
 	const most = 64 - 14

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// kinds are the types of resources that the emulator has.
+// kinds are the types of resources that the emulator supports.
 var kinds = map[string]kind{}
 
 func init() { //nolint:gochecknoinits // the table refers to functions that refer to it
@@ -98,7 +98,7 @@ func networkKinds() map[string]kind {
 		},
 		"AWS::EC2::Route": {
 			properties: []string{"RouteTableId", "DestinationCidrBlock", "GatewayId", "NatGatewayId"},
-			// The same route again is no error.
+			// A second request for the same route is no error.
 			create: func(o *operationOn) (result, error) {
 				_, err := o.query("ec2", "CreateRoute", values("RouteTableId", o.text("RouteTableId"), "DestinationCidrBlock", o.text("DestinationCidrBlock"),
 					"GatewayId", o.text("GatewayId"), "NatGatewayId", o.text("NatGatewayId")))
@@ -111,7 +111,7 @@ func networkKinds() map[string]kind {
 		},
 		"AWS::EC2::SubnetRouteTableAssociation": {
 			properties: []string{"RouteTableId", "SubnetId"},
-			// The same association again answers with its ID.
+			// A second request for the same association returns its ID.
 			create: func(o *operationOn) (result, error) {
 				answer, err := o.query("ec2", "AssociateRouteTable", values("RouteTableId", o.text("RouteTableId"), "SubnetId", o.text("SubnetId")))
 				return only("associationId", "Id")(answer), err
@@ -166,7 +166,7 @@ func networkKinds() map[string]kind {
 			ready: func(o *operationOn) (map[string]string, bool, error) {
 				state, err := natState(o)
 				if err == nil && (state == "failed" || state == "deleted") {
-					err = fmt.Errorf("NatGateway %s is in state %s", o.resource.Physical, state) // shown as AWS shows it
+					err = fmt.Errorf("NatGateway %s is in state %s", o.resource.Physical, state) // AWS's text
 				}
 				return nil, state == "available", err
 			},
@@ -240,7 +240,7 @@ func networkKinds() map[string]kind {
 	}
 }
 
-// values are parameters by name, without those that are empty.
+// values returns parameters by name, without the empty ones.
 func values(pairs ...string) url.Values {
 	form := url.Values{}
 	for n := 0; n+1 < len(pairs); n += 2 {
@@ -275,13 +275,13 @@ func rule(group string, properties map[string]any) url.Values {
 	return form
 }
 
-// singular is how EC2's requests call what CloudFormation has in the plural.
+// singular maps the plural names of CloudFormation to the singular names of EC2's requests.
 var singular = map[string]string{
 	"BlockDeviceMappings": "BlockDeviceMapping", "SecurityGroupIds": "SecurityGroupId", "TagSpecifications": "TagSpecification", "Tags": "Tag",
 	"NetworkInterfaces": "NetworkInterface", "Groups": "SecurityGroupId",
 }
 
-// flatten writes a structure as the parameters of a request to EC2.
+// flatten writes a structure as parameters of a request to EC2.
 func flatten(form url.Values, name string, v any) {
 	switch v := v.(type) {
 	case map[string]any:
@@ -319,7 +319,7 @@ func identityKinds() map[string]kind {
 			create: func(o *operationOn) (result, error) {
 				form := values("RoleName", roleName(o), "AssumeRolePolicyDocument", document(o.properties["AssumeRolePolicyDocument"]), "Path", o.text("Path"),
 					"Description", o.text("Description"), "PermissionsBoundary", o.text("PermissionsBoundary"), "MaxSessionDuration", o.text("MaxSessionDuration"))
-				// IAM takes no tags whose keys begin with aws:, not even these.
+				// IAM accepts no tags whose keys begin with aws:, not even CloudFormation's.
 				tags := o.merged(o.properties["Tags"], false)
 				for n, key := range slices.Sorted(maps.Keys(tags)) {
 					at := "Tags.member." + strconv.Itoa(n+1)
@@ -331,7 +331,7 @@ func identityKinds() map[string]kind {
 			},
 			find: func(o *operationOn) (result, error) {
 				if o.text("RoleName") != "" {
-					// Somebody else's role may have that name.
+					// A role of that name may belong to somebody else.
 					return result{}, nil
 				}
 				answer, err := o.query("iam", "GetRole", values("RoleName", roleName(o)))
@@ -371,7 +371,8 @@ func identityKinds() map[string]kind {
 				return policiesOf(o, old)
 			},
 			remove: func(o *operationOn) (bool, error) {
-				// Only what the stack gave it: a policy that somebody else attached is in the way, as on AWS.
+				// Only the policies of the stack are detached. A policy that somebody else attached prevents the deletion,
+				// as on AWS.
 				for _, arn := range texts(o.properties["ManagedPolicyArns"]) {
 					if _, err := o.query("iam", "DetachRolePolicy", values("RoleName", o.resource.Physical, "PolicyArn", arn)); err != nil && !isMissing(err) {
 						return false, err
@@ -418,7 +419,7 @@ func identityKinds() map[string]kind {
 	}
 }
 
-// document is a policy as text.
+// document returns a policy as text.
 func document(v any) string {
 	if text, ok := v.(string); ok {
 		return text
@@ -426,11 +427,11 @@ func document(v any) string {
 	if v == nil {
 		return ""
 	}
-	text, _ := json.Marshal(v) // texts, numbers, lists and objects always encode
+	text, _ := json.Marshal(v) // texts, numbers, lists and objects can always be encoded
 	return string(text)
 }
 
-// inline are the policies of a role by their names.
+// inline returns the policies of a role by their names.
 func inline(v any) map[string]string {
 	list, _ := v.([]any)
 	policies := map[string]string{}
@@ -442,7 +443,7 @@ func inline(v any) map[string]string {
 	return policies
 }
 
-// policiesOf gives a role its policies, and takes from it those that it had and is not to have.
+// policiesOf gives a role its policies, and removes those that it had before and no longer has.
 func policiesOf(o *operationOn, old map[string]any) error {
 	name := o.resource.Physical
 	wanted, had := texts(o.properties["ManagedPolicyArns"]), texts(old["ManagedPolicyArns"])
@@ -566,7 +567,7 @@ func nodegroupPath(o *operationOn) string {
 	return "/clusters/" + url.PathEscape(cluster) + "/node-groups/" + url.PathEscape(name)
 }
 
-// stable waits for a state; any other than the ones on the way to it fails with the health issues.
+// stable waits for a state. A state that does not lead to it is an error, with the health issues.
 func stable(thing map[string]any, what, wanted string, attributes map[string]string) (map[string]string, bool, error) {
 	switch state, _ := thing["status"].(string); state {
 	case wanted:
@@ -575,12 +576,12 @@ func stable(thing map[string]any, what, wanted string, attributes map[string]str
 		return nil, false, nil
 	default:
 		health, _ := thing["health"].(map[string]any)
-		issues, _ := json.Marshal(health["issues"])                                                                                                                                 // was JSON
+		issues, _ := json.Marshal(health["issues"])                                                                                                                                 // it was decoded from JSON
 		return nil, false, fmt.Errorf("Resource handler returned message: \"[%s did not stabilize: status %s, issues %s]\" (HandlerErrorCode: NotStabilized)", what, state, issues) //nolint:staticcheck // shown as AWS shows it
 	}
 }
 
-// deleteByREST deletes what is not being deleted yet, and says whether it is gone.
+// deleteByREST deletes a resource unless it is being deleted already, and says whether it is gone.
 func deleteByREST(o *operationOn, path, what string) (bool, error) {
 	answer, err := o.rest("GET", path, nil)
 	if err != nil {
@@ -637,10 +638,10 @@ func clusterLogging(logging map[string]any) map[string]any {
 	return map[string]any{"clusterLogging": []any{map[string]any{"types": types, "enabled": true}}}
 }
 
-// numbers are properties that the API takes as numbers only.
+// numbers are the properties that the API accepts as numbers only.
 var numbers = []string{"MinSize", "MaxSize", "DesiredSize", "DiskSize", "MaxUnavailable", "MaxUnavailablePercentage"}
 
-// lower spells properties as the API does: with a small first letter.
+// lower spells properties as the API does, with a small first letter.
 func lower(v any) any {
 	switch v := v.(type) {
 	case map[string]any:

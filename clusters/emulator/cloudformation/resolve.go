@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// environment is what functions are resolved in.
+// environment gives functions their values.
 type environment struct {
 	stackName, stackID, region, account string
 	mappings                            map[string]any
-	// ref is what Ref of a resource gives, attribute what Fn::GetAtt does.
+	// ref returns the value of Ref of a resource, attribute that of Fn::GetAtt.
 	ref       func(id string) (string, error)
 	attribute func(id, name string) (string, error)
-	// export is the value of another stack's export.
+	// export returns the value of another stack's export.
 	export func(name string) (string, error)
 }
 
@@ -39,7 +39,7 @@ func (e *environment) parameter(name string) (string, error) {
 	return e.ref(name)
 }
 
-// resolve returns a value with all functions done. What is AWS::NoValue is left out of its object or list.
+// resolve returns a value with all functions evaluated. It leaves AWS::NoValue out of its object or list.
 func (e *environment) resolve(v any) (any, error) {
 	switch v := v.(type) {
 	case []any:
@@ -88,7 +88,7 @@ func (e *environment) text(v any) (string, error) {
 	return text, nil
 }
 
-// scalar is the text of a value that is no list and no object.
+// scalar returns the text of a value that is no list and no object.
 func scalar(v any) (string, bool) {
 	switch v := v.(type) {
 	case string:
@@ -98,7 +98,7 @@ func scalar(v any) (string, bool) {
 	case int:
 		return strconv.Itoa(v), true
 	case float64:
-		// A number that came from a record.
+		// A number from a record.
 		return strconv.FormatFloat(v, 'f', -1, 64), true
 	}
 	return "", false
@@ -174,7 +174,7 @@ func (e *environment) call(name string, argument any) (any, error) {
 		}
 		n, err := strconv.Atoi(index)
 		if err != nil || n < 0 || n >= len(texts) {
-			return nil, errors.New("Template error: Fn::Select cannot select nonexistent value at index " + index) // shown as AWS shows it
+			return nil, errors.New("Template error: Fn::Select cannot select nonexistent value at index " + index) // AWS's text
 		}
 		return texts[n], nil
 	case "Fn::Split":
@@ -247,10 +247,10 @@ func (e *environment) find(list []any) (any, error) {
 	return at, nil
 }
 
-// maxBlocks is how many ranges Fn::Cidr may make.
+// maxBlocks is the largest number of ranges of Fn::Cidr.
 const maxBlocks = 256
 
-// cidr cuts a range into ranges that leave so many bits for hosts
+// cidr divides a range into ranges with a number of bits for hosts
 // (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference-cidr.html).
 func (e *environment) cidr(list []any) (any, error) {
 	wrong := errors.New("Template error: every Fn::Cidr object requires a range, a count of 1 to 256 and the number of bits of each range") //nolint:staticcheck // shown as AWS shows it
@@ -293,7 +293,7 @@ func (e *environment) cidr(list []any) (any, error) {
 	return blocks, nil
 }
 
-// addBlock is the address 2^bits after another.
+// addBlock returns the address 2^bits after another one.
 func addBlock(at netip.Addr, bits int) netip.Addr {
 	bytes := at.AsSlice()
 	carry := 1 << (bits % 8)
@@ -301,6 +301,6 @@ func addBlock(at netip.Addr, bits int) netip.Addr {
 		sum := int(bytes[n]) + carry
 		bytes[n], carry = byte(sum), sum>>8
 	}
-	next, _ := netip.AddrFromSlice(bytes) // of the same length
+	next, _ := netip.AddrFromSlice(bytes) // the slice has an address's length
 	return next
 }

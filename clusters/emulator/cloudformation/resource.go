@@ -18,32 +18,32 @@ import (
 
 // kind is a type of resource.
 type kind struct {
-	// properties that it takes; any other is refused by its name.
+	// properties are those that it supports. Any other is refused by its name.
 	properties []string
-	// create makes the resource and returns what it is called.
+	// create creates the resource and returns its names.
 	create func(*operationOn) (result, error)
-	// ready says whether it is there, once it was made or changed, with what is known of it only then; nil
-	// if it is there at once.
+	// ready says whether a created or changed resource is ready, with the values that are known only then. It is nil if the
+	// resource is ready at once.
 	ready func(*operationOn) (attributes map[string]string, ready bool, err error)
-	// find looks for a resource whose request may have been answered: no physical ID for one that is not
-	// there. nil if create takes a token, or makes the same again.
+	// find looks for a resource whose request may have been answered. It returns no physical ID if there is none. It is nil
+	// if create accepts a token, or is idempotent.
 	find func(*operationOn) (result, error)
-	// update changes the resource to the operation's properties; nil if it cannot.
+	// update changes the resource to the operation's properties; nil if it cannot be changed.
 	update func(o *operationOn, old map[string]any) error
-	// remove deletes it, and says whether it is gone; one that is not there is gone.
+	// remove deletes the resource, and says whether it is gone. A resource that does not exist is gone.
 	remove func(*operationOn) (gone bool, err error)
-	// iam says that it needs the capability CAPABILITY_IAM, and CAPABILITY_NAMED_IAM if it has the property named.
+	// iam says that the type needs the capability CAPABILITY_IAM, and CAPABILITY_NAMED_IAM if it has the property named.
 	iam   bool
 	named string
 }
 
-// result is a resource that was made: what Ref gives, and what Fn::GetAtt does.
+// result is a created resource: the values of Ref and of Fn::GetAtt.
 type result struct {
 	physical   string
 	attributes map[string]string
 }
 
-// known refuses properties that the type does not take.
+// known refuses properties that the type does not support.
 func (k kind) known(properties map[string]any) error {
 	for _, name := range slices.Sorted(maps.Keys(properties)) {
 		if !slices.Contains(k.properties, name) {
@@ -76,7 +76,7 @@ type callError struct {
 	Status                 int
 }
 
-// Error has the form that CloudFormation gives its reasons.
+// Error has the form of CloudFormation's reasons.
 func (e *callError) Error() string {
 	return fmt.Sprintf("%s (Service: %s, Status Code: %d, Error Code: %s)", e.Message, e.Service, e.Status, e.Code)
 }
@@ -88,14 +88,14 @@ func hasCode(err error, codes ...string) bool {
 
 func isDependency(err error) bool { return hasCode(err, "DependencyViolation") }
 
-// isMissing: the resource that a request is about does not exist.
+// isMissing says whether the resource of a request does not exist.
 func isMissing(err error) bool {
 	refusal, ok := errors.AsType[*callError](err)
 	return ok && (strings.HasSuffix(refusal.Code, ".NotFound") || strings.HasSuffix(refusal.Code, "NotFoundException") ||
 		refusal.Code == "NoSuchEntity" || refusal.Code == "NatGatewayNotFound")
 }
 
-// gone is the end of a deletion: what is not there is gone.
+// gone is the end of a deletion: a missing resource is gone.
 func gone(err error) (bool, error) {
 	if isMissing(err) {
 		err = nil
@@ -110,7 +110,7 @@ type node struct {
 	Nodes   []node `xml:",any"`
 }
 
-// at follows a path of element names; an empty node if there is none.
+// at returns the node at a path of element names; an empty node if there is none.
 func (n node) at(path ...string) node {
 	for _, name := range path {
 		next := node{}
@@ -154,14 +154,14 @@ func (o *operationOn) query(service, action string, parameters url.Values) (node
 	return answer, nil
 }
 
-// Waits between the tries of a request that is refused for now: CloudFormation tries again for as long as its caller
-// would have to (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/troubleshooting.html).
+// Waits between the tries of a request that is refused for a time. CloudFormation tries again, as its caller would have to
+// (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/troubleshooting.html).
 const (
 	firstWait = 20 * time.Millisecond
 	lastWait  = 3 * time.Second
 )
 
-// send sends a request in the caller's name, and again while the service throttles, or does not know a role yet.
+// send sends a request in the caller's name. It sends it again while the service throttles or does not know a role yet.
 func (o *operationOn) send(service, method, path, contentType string, body []byte) (status int, header http.Header, answer []byte, err error) {
 	for wait := firstWait; ; wait *= 2 {
 		request, err := http.NewRequestWithContext(o.ctx, method, path, bytes.NewReader(body))
@@ -181,14 +181,14 @@ func (o *operationOn) send(service, method, path, contentType string, body []byt
 	}
 }
 
-// throttled reports an answer that it asks for patience.
+// throttled says whether an answer asks the client to slow down.
 func throttled(status int, answer []byte) bool {
 	return status == http.StatusTooManyRequests || bytes.Contains(answer, []byte("<Code>Throttling")) || bytes.Contains(answer, []byte("<Code>RequestLimitExceeded"))
 }
 
-// roleUnknown tells of EKS's answer that it cannot use a role. A role that the stack has just made counts only after
+// roleUnknown says whether EKS's answer is that it cannot use a role. A role that the stack has just made counts only after
 // some seconds (https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html, "Changes that I make are not always
-// immediately visible"), and nothing in the answer tells it from one that never will.
+// immediately visible"), and the answer does not distinguish such a role from one that will never count.
 func roleUnknown(service string, status int, answer []byte) bool {
 	return service == "eks" && status == http.StatusBadRequest && bytes.Contains(answer, []byte(":role/")) &&
 		(bytes.Contains(answer, []byte("role is invalid")) || bytes.Contains(answer, []byte("could not be used")))
@@ -220,13 +220,13 @@ func (o *operationOn) rest(method, path string, in any) (map[string]any, error) 
 
 func title(service string) string { return strings.ToUpper(service[:1]) + service[1:] }
 
-// text is a property as a text; "" if it is not there.
+// text returns a property as a text; "" if it is missing.
 func (o *operationOn) text(name string) string {
 	text, _ := scalar(o.properties[name])
 	return text
 }
 
-// texts is a property that is a list of texts.
+// texts returns a property that is a list of texts.
 func texts(v any) []string {
 	list, _ := v.([]any)
 	var out []string
@@ -238,7 +238,7 @@ func texts(v any) []string {
 	return out
 }
 
-// number is a value as a number, if it is one.
+// number returns a value as a number, if it is one.
 func number(v any) any {
 	if text, ok := v.(string); ok {
 		if n, err := strconv.Atoi(text); err == nil {
@@ -248,8 +248,8 @@ func number(v any) any {
 	return v
 }
 
-// merged are the tags of a resource: its own, the stack's and, unless the service refuses them, those that say where
-// it comes from (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-resource-tags.html).
+// merged are the tags of a resource: its own, the stack's and, unless the service refuses them, those that name the stack
+// and the resource (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-resource-tags.html).
 func (o *operationOn) merged(property any, system bool) map[string]string {
 	tags := maps.Clone(o.tags)
 	if tags == nil {
@@ -274,7 +274,7 @@ func (o *operationOn) merged(property any, system bool) map[string]string {
 	return tags
 }
 
-// specification are tags as EC2 takes them.
+// specification returns tags in the form of EC2's requests.
 func (o *operationOn) specification(kind string, form url.Values) url.Values {
 	form.Set("TagSpecification.1.ResourceType", kind)
 	tags := o.merged(o.properties["Tags"], true)
@@ -286,8 +286,8 @@ func (o *operationOn) specification(kind string, form url.Values) url.Values {
 	return form
 }
 
-// tagged finds the resource of EC2 that has the tags of this one: what describe answers, its set and the
-// name of its ID.
+// tagged finds the resource of EC2 that has this resource's tags. describe is the operation, set the element with its list,
+// and the last parameter the element with the ID.
 func tagged(describe, set, id string, build func(node) result) func(*operationOn) (result, error) {
 	return func(o *operationOn) (result, error) {
 		answer, err := o.query("ec2", describe, url.Values{

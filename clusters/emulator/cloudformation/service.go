@@ -1,8 +1,8 @@
-// Package cloudformation is the part of CloudFormation that eksctl needs: stacks of the sixteen types of
-// resources that its templates have, with roll-back, exports and change sets. It acts as its caller: each
-// resource is made by a request to its service in the caller's name, which that service authorises and the
-// journal keeps. Wire forms and codes are those of https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/;
-// what the reference leaves open is marked in comments with what was chosen.
+// Package cloudformation is the part of CloudFormation that eksctl needs: stacks of the sixteen types of resources that its
+// templates have, with roll-back, exports and change sets. It acts as its caller: it creates each resource by a request to
+// the resource's service in the caller's name. That service authorises the request, and the journal keeps it. Wire forms
+// and codes are those of https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/; where the reference leaves
+// something open, a comment names the choice.
 package cloudformation
 
 import (
@@ -24,29 +24,29 @@ import (
 const (
 	version   = "2010-05-15"
 	namespace = "http://cloudformation.amazonaws.com/doc/2010-05-15/"
-	// Principal is who makes the requests in the caller's name.
+	// Principal is the service that sends the requests in the caller's name.
 	Principal = "cloudformation.amazonaws.com"
 )
 
-// Authorizer decides about the caller of a request, whom it finds in the context.
+// Authorizer decides about the caller of a request. It finds the caller in the context.
 type Authorizer interface {
-	// Authorize returns nil, or an error whose text may be shown to the caller. keys are the
-	// condition keys that the action adds to those of every request.
+	// Authorize returns nil, or an error whose text may be shown to the caller. keys are the condition keys of this action,
+	// besides those of every request.
 	Authorize(ctx context.Context, action, resource string, keys map[string][]string) error
 }
 
-// Caller is whose stack operation it is, as far as it must be known later: it holds no secret that signs.
+// Caller has the identity of a stack operation's caller, as far as it is needed later. It holds no secret that can sign.
 type Caller struct {
 	AccessKeyID, SessionToken string
 	// SourceIP is the peer's address; "" if it is not known.
 	SourceIP string
 }
 
-// Requests are sent to the services of the account.
+// Requests sends requests to the services of the account.
 type Requests interface {
-	// Caller is that of a request.
+	// Caller returns the caller of a request.
 	Caller(ctx context.Context) Caller
-	// Send sends a request in the caller's name, with the rights that the caller has now.
+	// Send sends a request in the caller's name, with the caller's current permissions.
 	Send(ctx context.Context, caller Caller, service string, request *http.Request) (status int, header http.Header, body []byte)
 }
 
@@ -66,14 +66,14 @@ type Options struct {
 type Service struct {
 	options Options
 	handler http.Handler
-	// advancing is held by who brings stacks on; it is taken before mu.
+	// advancing is held by the goroutine that continues stacks. It is locked before mu.
 	advancing sync.Mutex
 	mu        sync.RWMutex
 	// stacks by their ID.
 	stacks map[string]*stack
 }
 
-// New makes a service that knows what its table does.
+// New makes a service with the content of its table.
 func New(options Options) (*Service, error) {
 	if options.Now == nil {
 		options.Now = time.Now
@@ -143,13 +143,13 @@ func (s *Service) authorize(ctx context.Context, action, resource string, keys m
 	return nil
 }
 
-// stackARN of a name; the unique ID is * as long as there is none.
+// stackARN is the ARN of a name. The unique ID is * if there is no stack yet.
 func (s *Service) stackARN(name, id string) string {
 	return "arn:aws:cloudformation:" + s.options.Region + ":" + s.options.Account + ":stack/" + name + "/" + id
 }
 
-// named finds the stack of a name that is not deleted, or of an ID whether it is deleted or not; nil if
-// there is none. The caller holds mu.
+// named finds a stack by its name if it is not deleted, or by its ID in any state; nil if there is none. The caller holds
+// mu.
 func (s *Service) named(name string) *stack {
 	if strings.HasPrefix(name, "arn:") {
 		return s.stacks[name]
@@ -181,8 +181,8 @@ func (s *Service) authorizeStack(ctx context.Context, action, name string, keys 
 	return s.authorize(ctx, action, arn, all)
 }
 
-// find authorises and finds a stack, or returns the API's error. The caller holds mu after it returns
-// without an error, for reading.
+// find authorises the request and finds a stack, or returns the API's error. If it returns no error, the caller holds mu
+// for reading after it.
 func (s *Service) find(ctx context.Context, action, name string) (*stack, error) {
 	if err := s.authorizeStack(ctx, action, name, nil); err != nil {
 		return nil, err

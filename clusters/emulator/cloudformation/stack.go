@@ -39,12 +39,12 @@ const (
 	reviewInProgress status = "REVIEW_IN_PROGRESS"
 )
 
-// busy says that the engine has something to do.
+// busy says that the engine has work to do.
 func (s status) busy() bool {
 	return strings.HasSuffix(string(s), "_IN_PROGRESS") && s != reviewInProgress
 }
 
-// stack is a record: whatever is known of a stack.
+// stack is a stack as its record keeps it.
 type stack struct {
 	ID, Name, Description string
 	Body                  string
@@ -60,16 +60,16 @@ type stack struct {
 	Resources             map[string]*resource
 	Outputs               []output
 	Events                []event
-	// Caller is whose operation goes on, Token that of its request.
+	// Caller is the caller of the current operation, and Token the token of its request.
 	Caller Caller
 	Token  string
-	// CreateToken and Fingerprint belong to the request that created it.
+	// CreateToken and Fingerprint are those of the request that created it.
 	CreateToken, Fingerprint string
-	// Operation counts the operations that were begun, from 1.
+	// Operation counts the operations from 1.
 	Operation int
-	// Previous is what an update comes from, and goes back to when it fails.
+	// Previous is the definition before an update. A failed update returns to it.
 	Previous *previous
-	// Retain are resources that DeleteStack leaves.
+	// Retain are the resources that DeleteStack keeps.
 	Retain     []string
 	ChangeSets []changeSet
 
@@ -82,29 +82,28 @@ type previous struct {
 	Capabilities []string
 }
 
-// resource is one of a stack.
+// resource is one resource of a stack.
 type resource struct {
 	ID, Kind string
-	// Physical is empty until its request was answered.
+	// Physical is empty until the request was answered.
 	Physical string
 	Status   status
 	Reason   string
 	Changed  time.Time
-	// Properties are those it was made with, all functions done.
+	// Properties are those that the resource was created with, with all functions evaluated.
 	Properties map[string]any
 	Attributes map[string]string
 	Depends    []string
 	Retained   bool
-	// Name is chosen before the resource is made, and stays the same however often that is tried. Token is
-	// for requests that take one.
+	// Name is chosen before the resource is created, and is the same for each try. Token is for requests that accept one.
 	Name, Token string
-	// Failed is the operation of the stack that could not delete it.
+	// Failed is the operation of the stack that could not delete the resource.
 	Failed int
-	// Tried says that its request may have been sent before the process ended.
+	// Tried says that the request may have been sent before a process ended.
 	Tried bool
 }
 
-// there says that the resource exists, or may.
+// there says that the resource exists, or may exist.
 func (r *resource) there() bool {
 	return r.Status != "" && r.Status != deleteComplete && r.Status != deleteSkipped
 }
@@ -138,13 +137,13 @@ func (st *stack) prepare() error {
 	var err error
 	st.template, err = parse(st.Body)
 	for _, r := range st.Resources {
-		// Nobody waits for an answer any more.
+		// The process that waited for the answer has ended.
 		r.Tried = r.Status == createInProgress && r.Physical == ""
 	}
 	return err
 }
 
-// become changes the status, with an event. The caller holds mu for writing, and saves.
+// become changes the status, with an event. The caller holds mu for writing, and saves the stack.
 func (st *stack) become(now time.Time, to status, reason string) {
 	st.Status, st.Reason = to, reason
 	st.Events = append(st.Events, event{
@@ -161,7 +160,7 @@ func (st *stack) setStatus(now time.Time, r *resource, to status, reason string)
 	})
 }
 
-// dependents are the resources that are there and depend on one.
+// dependents are the existing resources that depend on a resource.
 func (st *stack) dependents(id string) []string {
 	var found []string
 	for _, r := range st.Resources {
@@ -172,8 +171,7 @@ func (st *stack) dependents(id string) []string {
 	return found
 }
 
-// names are those of all resources, in the order in which they are made; those that the template does not
-// have any more come last.
+// names are those of all resources, in the order of their creation. Resources that the template no longer has come last.
 func (st *stack) names() []string {
 	var names []string
 	if st.template != nil {

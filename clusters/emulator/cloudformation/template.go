@@ -20,18 +20,18 @@ const (
 	maxTemplate  = 51200
 	maxResources = 500
 	maxOutputs   = 200
-	// maxDepth bounds what a template may nest.
+	// maxDepth bounds the nesting of a template.
 	maxDepth = 64
 )
 
-// template is a parsed template. Values are string, bool, int, nil, []any and map[string]any, in which an
-// intrinsic function is a map with its one name, in the long form.
+// template is a parsed template. Values are string, bool, int, nil, []any and map[string]any. An intrinsic function is a
+// map with one element, the function's name in the long form.
 type template struct {
 	description string
 	mappings    map[string]any
 	resources   map[string]declaration
 	outputs     map[string]outputDeclaration
-	// order has each resource after those that it depends on.
+	// order has each resource after the resources that it depends on.
 	order []string
 }
 
@@ -40,7 +40,7 @@ type declaration struct {
 	kind       string
 	properties map[string]any
 	depends    []string
-	// retain says that the resource stays when it is deleted.
+	// retain says that the resource is kept when it is removed from the stack.
 	retain bool
 }
 
@@ -57,8 +57,8 @@ func invalid(format string, args ...any) *query.Error {
 
 var logicalID = regexp.MustCompile(`^[A-Za-z0-9]{1,255}$`)
 
-// parse reads a template in YAML or JSON, which is YAML. Whatever the emulator does not have it refuses by
-// its name. The error is a ValidationError.
+// parse reads a template in YAML or JSON, which is YAML. It refuses, by name, what the emulator does not support. The error
+// is a ValidationError.
 func parse(text string) (*template, error) {
 	switch {
 	case text == "":
@@ -136,7 +136,7 @@ func value(node *yaml.Node, depth int) (any, error) {
 				return n, nil
 			}
 		}
-		// Dates and fractions stay as they are written.
+		// Dates and fractions stay as text.
 		return node.Value, nil
 	case yaml.SequenceNode:
 		list := make([]any, 0, len(node.Content))
@@ -281,7 +281,7 @@ func (t *template) readOutputs(section any) error {
 	return nil
 }
 
-// check looks at all references, and orders the resources.
+// check checks all references, and orders the resources.
 func (t *template) check() error {
 	needs := map[string][]string{}
 	for id, d := range t.resources {
@@ -329,7 +329,7 @@ func (t *template) check() error {
 	return nil
 }
 
-// references are the resources that a value names. Functions and names that do not exist are refused.
+// references returns the resources that a value names. It refuses functions and names that do not exist.
 func (t *template) references(v any, block string) ([]string, error) {
 	var found []string
 	err := walk(v, func(name string, argument any) error {
@@ -383,10 +383,10 @@ func function(v map[string]any) (name string, argument any, ok bool) {
 	return name, argument, ok
 }
 
-// substitution is a ${name} of Fn::Sub; ${!name} is not one.
+// substitution is a ${name} of Fn::Sub. ${!name} is not one.
 var substitution = regexp.MustCompile(`\$\{([^}]*)\}`)
 
-// referenced are the resources that one call names itself.
+// referenced are the resources that a call itself names.
 func referenced(name string, argument any) ([]string, error) {
 	switch name {
 	case "Ref":
@@ -444,7 +444,7 @@ func getAtt(argument any) ([]string, error) {
 	return parts, nil
 }
 
-// sub is the text of Fn::Sub and its variables.
+// sub returns the text of Fn::Sub and its variables.
 func sub(argument any) (string, map[string]any, error) {
 	if text, ok := argument.(string); ok {
 		return text, nil, nil

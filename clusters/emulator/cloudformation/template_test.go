@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestTemplates: what is refused is named
+// TestTemplates: a refusal names what it refuses
 // (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-anatomy.html).
 func TestTemplates(t *testing.T) {
 	const gateway = `"G":{"Type":"AWS::EC2::InternetGateway"}`
@@ -58,7 +58,7 @@ func TestFunctions(t *testing.T) {
 		attribute: func(id, name string) (string, error) { return id + "." + name, nil },
 		export: func(name string) (string, error) {
 			if name != "s::X" {
-				return "", errors.New("No export named " + name + " found.") // shown as AWS shows it
+				return "", errors.New("No export named " + name + " found.") // AWS's text
 			}
 			return "exported", nil
 		},

@@ -9,14 +9,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 )
 
-// Templates of cases: the names of exports are the stack's, so that cases do not meet.
+// Templates of the cases. Names of exports contain the stack's name, so that cases do not conflict.
 const (
 	gatewayTemplate = "Resources: {G: {Type: 'AWS::EC2::InternetGateway'}}\nOutputs: {Id: {Value: !Ref G, Export: {Name: !Sub '${AWS::StackName}::Id'}}}"
 	otherTemplate   = "Resources: {G: {Type: 'AWS::EC2::InternetGateway'}}\nOutputs: {Id: {Value: !Ref G, Export: {Name: !Sub '${AWS::StackName}::Id'}}, Name: {Value: !Ref 'AWS::StackName'}}"
 	roleTemplate    = "Resources: {R: {Type: 'AWS::IAM::Role', Properties: {AssumeRolePolicyDocument: {Version: '2012-10-17', Statement: [{Effect: Allow, Principal: {Service: ec2.amazonaws.com}, Action: 'sts:AssumeRole'}]}}}}"
 )
 
-// stack is one that is CREATE_COMPLETE.
+// stack creates a stack and waits for CREATE_COMPLETE.
 func (f *fixture) stack() *string {
 	f.t.Helper()
 	c := f.Admin().CloudFormation

@@ -9,11 +9,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 )
 
-// The rows share one account: what a case makes in EC2 goes when it ends, since its quotas are small.
+// The rows share one account. A case deletes what it made in EC2 at its end, because EC2's quotas are small.
 
 // cleanly undoes what a case made.
 func (f *fixture) cleanly(undo func(context.Context) error) {
-	f.t.Cleanup(func() { _ = undo(context.Background()) }) // the case may have done it
+	f.t.Cleanup(func() { _ = undo(context.Background()) }) // the case may have undone it
 }
 
 func (f *fixture) vpc() *string {
@@ -50,7 +50,7 @@ func (f *fixture) routeTable(vpc *string) *string {
 	return out.RouteTable.RouteTableId
 }
 
-// gateway is attached to a VPC, if that is not nil.
+// gateway creates an internet gateway, attached to a VPC if that is not nil.
 func (f *fixture) gateway(vpc *string) *string {
 	f.t.Helper()
 	c := f.Admin().EC2
@@ -101,7 +101,7 @@ func (f *fixture) template() *string {
 	return out.LaunchTemplate.LaunchTemplateId
 }
 
-// IDs of the right form that nothing has.
+// IDs of a valid form that do not exist.
 const (
 	noVPC      = "vpc-00000000000000000"
 	noSubnet   = "subnet-00000000000000000"
@@ -351,7 +351,7 @@ func ec2NetworkCases() []testCase {
 		}},
 		{"ec2", "AssociateRouteTable", "a subnet", accepted, func(ctx context.Context, f *fixture) error {
 			vpc := f.vpc()
-			table := f.routeTable(vpc) // first: it can go when the subnet is gone
+			table := f.routeTable(vpc) // created first, because it can be deleted only after the subnet
 			return last(f.Admin().EC2.AssociateRouteTable(ctx, &ec2.AssociateRouteTableInput{RouteTableId: table, SubnetId: f.subnet(vpc)}))
 		}},
 		{"ec2", "AssociateRouteTable", "a subnet that has another table", refused(400, "Resource.AlreadyAssociated"), func(ctx context.Context, f *fixture) error {
@@ -444,7 +444,7 @@ func ec2NetworkCases() []testCase {
 	}
 }
 
-// deleteNAT deletes a gateway when the case ends, and lets the time pass that it takes to go.
+// deleteNAT deletes a gateway at the end of the case, and waits for its deletion.
 func (f *fixture) deleteNAT(out *ec2.CreateNatGatewayOutput) {
 	if out == nil {
 		return

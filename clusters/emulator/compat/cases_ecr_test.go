@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 )
 
-// repository is an empty one, and its ARN.
+// repository creates an empty repository and returns its ARN.
 func (f *fixture) repository() (name, arn *string) {
 	f.t.Helper()
 	out, err := f.Admin().ECR.CreateRepository(f.t.Context(), &ecr.CreateRepositoryInput{RepositoryName: &f.Name})

@@ -11,11 +11,12 @@ import (
 
 const (
 	podIdentityAgent = "eks-pod-identity-agent"
-	// addonIsThere is longer than an add-on takes to be made.
+	// addonIsThere is longer than the creation of an add-on takes.
 	addonIsThere = time.Second
 )
 
-// eksAddonCases: https://docs.aws.amazon.com/eks/latest/APIReference/API_CreateAddon.html and its siblings.
+// eksAddonCases: https://docs.aws.amazon.com/eks/latest/APIReference/API_CreateAddon.html and the pages of the other
+// operations.
 func eksAddonCases() []testCase {
 	create := func(ctx context.Context, f *fixture, change func(*eks.CreateAddonInput)) error {
 		in := &eks.CreateAddonInput{ClusterName: aws.String(f.Cluster()), AddonName: aws.String(podIdentityAgent)}
@@ -102,7 +103,7 @@ func eksAddonCases() []testCase {
 		}},
 		{"eks", "UpdateAddon", "an add-on that is being created", refused(409, "ResourceInUseException"), func(ctx context.Context, f *fixture) error {
 			name := f.addon(ctx)
-			f.SetClock(-addonIsThere) // however slow this test is
+			f.SetClock(-addonIsThere) // for any speed of this test
 			return last(f.Admin().EKS.UpdateAddon(ctx, &eks.UpdateAddonInput{ClusterName: &f.Name, AddonName: name}))
 		}},
 		{"eks", "UpdateAddon", "an unknown way to resolve conflicts", refused(400, "InvalidParameterException"), func(ctx context.Context, f *fixture) error {
@@ -157,7 +158,7 @@ func eksAddonCases() []testCase {
 	}
 }
 
-// addon makes the Pod Identity agent in a new cluster, f.Name, and returns its name.
+// addon creates the Pod Identity agent in a new cluster, f.Name, and returns the add-on's name.
 func (f *fixture) addon(ctx context.Context) *string {
 	f.t.Helper()
 	out, err := f.Admin().EKS.CreateAddon(ctx, &eks.CreateAddonInput{ClusterName: aws.String(f.Cluster()), AddonName: aws.String(podIdentityAgent)})
@@ -165,7 +166,7 @@ func (f *fixture) addon(ctx context.Context) *string {
 	return out.Addon.AddonName
 }
 
-// updateAddon makes the add-on and updates it when it is there: by the emulator's clock, a second later.
+// updateAddon creates the add-on and updates it when it is active: one second later by the emulator's clock.
 func (f *fixture) updateAddon(ctx context.Context) (*eks.UpdateAddonOutput, error) {
 	f.t.Helper()
 	name := f.addon(ctx)
@@ -173,7 +174,7 @@ func (f *fixture) updateAddon(ctx context.Context) (*eks.UpdateAddonOutput, erro
 	return f.Admin().EKS.UpdateAddon(ctx, &eks.UpdateAddonInput{ClusterName: &f.Name, AddonName: name, AddonVersion: aws.String("v1.3.8-eksbuild.2")})
 }
 
-// ownedAssociation makes an add-on with an association in a new cluster, f.Name, and returns the association's ID.
+// ownedAssociation creates an add-on with an association in a new cluster, f.Name, and returns the association's ID.
 func (f *fixture) ownedAssociation(ctx context.Context) *string {
 	f.t.Helper()
 	role := f.Role(f.Name, trustPods, "")

@@ -86,7 +86,7 @@ func eksInputCases() []testCase {
 		}),
 		created("a service account that has one", refused(409, "ResourceInUseException"), func(f *fixture, in *eks.CreatePodIdentityAssociationInput) {
 			f.create(in)
-			in.ClientRequestToken = nil // the client makes another
+			in.ClientRequestToken = nil // the client generates another one
 		}),
 		created("the token and parameters of an earlier request", accepted, func(f *fixture, in *eks.CreatePodIdentityAssociationInput) {
 			in.ClientRequestToken = aws.String("token")
@@ -192,7 +192,7 @@ func eksTagCases() []testCase {
 	}
 }
 
-// createInput is an input that is accepted, for a new cluster and role, both f.Name.
+// createInput is a valid input for a new cluster and a new role, both named f.Name.
 func (f *fixture) createInput() *eks.CreatePodIdentityAssociationInput {
 	f.t.Helper()
 	return &eks.CreatePodIdentityAssociationInput{
@@ -201,7 +201,7 @@ func (f *fixture) createInput() *eks.CreatePodIdentityAssociationInput {
 	}
 }
 
-// create sends a copy of in: the client fills in what is missing.
+// create sends a copy of in, because the client fills in missing members.
 func (f *fixture) create(in *eks.CreatePodIdentityAssociationInput) *eks.CreatePodIdentityAssociationOutput {
 	f.t.Helper()
 	sent := *in
@@ -216,7 +216,7 @@ func (f *fixture) associationARN() *string {
 	return f.create(f.createInput()).Association.AssociationArn
 }
 
-// allow is a policy with these actions on everything.
+// allow returns a policy that allows these actions on everything.
 func allow(actions ...string) string {
 	return `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["` + strings.Join(actions, `","`) + `"],"Resource":"*"}}`
 }

@@ -37,7 +37,7 @@ func (f *fixture) clusterInput() *eks.CreateClusterInput {
 	}
 }
 
-// made is a cluster that CreateCluster made and that is ACTIVE.
+// made returns a cluster that CreateCluster made and that is ACTIVE.
 func (f *fixture) made() *eks.CreateClusterInput {
 	f.t.Helper()
 	c, input := f.Admin().EKS, f.clusterInput()
@@ -50,7 +50,7 @@ func (f *fixture) made() *eks.CreateClusterInput {
 	return input
 }
 
-// undoCluster deletes a cluster when the case ends: its network can go only then.
+// undoCluster deletes a cluster at the end of the case. Its network can be deleted only after that.
 func (f *fixture) undoCluster() {
 	c := f.Admin().EKS
 	f.cleanly(func(ctx context.Context) error {
@@ -73,7 +73,7 @@ func (f *fixture) nodegroupInput() *eks.CreateNodegroupInput {
 	}
 }
 
-// nodegroup is one that is ACTIVE.
+// nodegroup returns a node group that is ACTIVE.
 func (f *fixture) nodegroup() {
 	f.t.Helper()
 	c := f.Admin().EKS
@@ -88,7 +88,7 @@ func (f *fixture) nodegroup() {
 func (f *fixture) undoNodegroup() {
 	c := f.Admin().EKS
 	f.cleanly(func(ctx context.Context) error {
-		_, _ = c.DeleteNodegroup(ctx, &eks.DeleteNodegroupInput{ClusterName: &f.Name, NodegroupName: aws.String("ng")}) // the case may have done it
+		_, _ = c.DeleteNodegroup(ctx, &eks.DeleteNodegroupInput{ClusterName: &f.Name, NodegroupName: aws.String("ng")}) // the case may have deleted it
 		return eks.NewNodegroupDeletedWaiter(c, func(o *eks.NodegroupDeletedWaiterOptions) {
 			o.MinDelay, o.MaxDelay = 50*time.Millisecond, 50*time.Millisecond
 		}).
@@ -96,7 +96,7 @@ func (f *fixture) undoNodegroup() {
 	})
 }
 
-// instance is that of a node group.
+// instance returns the instance of a node group.
 func (f *fixture) instance() *string {
 	f.t.Helper()
 	f.nodegroup()
@@ -105,7 +105,7 @@ func (f *fixture) instance() *string {
 	return out.Reservations[0].Instances[0].InstanceId
 }
 
-// entry is an access entry of a registered cluster, for a user.
+// entry creates an access entry of a registered cluster, for a user.
 func (f *fixture) entry() *string {
 	f.t.Helper()
 	principal := aws.String("arn:aws:iam::" + emulatortest.Account + ":user/" + f.Name)

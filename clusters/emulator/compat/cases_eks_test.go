@@ -64,7 +64,7 @@ func eksCases() []testCase {
 // noAssociation has the form of an ID.
 const noAssociation = "a-00000000000000000"
 
-// association makes one in a new cluster, f.Name, and returns its ID.
+// association creates one in a new cluster, f.Name, and returns its ID.
 func (f *fixture) association() *string {
 	f.t.Helper()
 	return aws.String(f.Associate(f.Cluster(), "app", f.Role(f.Name, trustPods, ""), nil))

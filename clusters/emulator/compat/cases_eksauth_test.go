@@ -99,7 +99,7 @@ func eksAuthCases() []testCase {
 	}
 }
 
-// assumeTarget asks for a target role that trusts the external ID of an association of a cluster.
+// assumeTarget asks for the session of a target role that trusts the external ID of a cluster's association.
 func (f *fixture) assumeTarget(ctx context.Context, cluster string) error {
 	f.t.Helper()
 	source := f.Role(f.Name, trustPods, "")

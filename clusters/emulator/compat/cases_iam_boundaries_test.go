@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 )
 
-// iamBoundaryCases are boundaries of users, states of access keys, and who uses what.
+// iamBoundaryCases are about boundaries of users, states of access keys, and the entities that use a policy.
 func iamBoundaryCases() []testCase {
 	put := func(user func(*fixture) *string, arn func(*fixture) *string) iamCall {
 		return func(ctx context.Context, f *fixture, c *iam.Client) error {

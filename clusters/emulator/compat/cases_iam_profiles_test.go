@@ -9,14 +9,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 )
 
-// profile makes an instance profile and returns its name.
+// profile creates an instance profile and returns its name.
 func (f *fixture) profile() *string {
 	f.t.Helper()
 	f.must(last(f.Admin().IAM.CreateInstanceProfile(f.t.Context(), &iam.CreateInstanceProfileInput{InstanceProfileName: &f.Name, Tags: iamTags(1)})))
 	return &f.Name
 }
 
-// filledProfile makes an instance profile that holds a role of the same name.
+// filledProfile creates an instance profile with a role of the same name.
 func (f *fixture) filledProfile() *string {
 	f.t.Helper()
 	f.must(last(f.Admin().IAM.AddRoleToInstanceProfile(f.t.Context(), &iam.AddRoleToInstanceProfileInput{InstanceProfileName: f.profile(), RoleName: f.role()})))
@@ -96,5 +96,5 @@ func iamProfileCases() []testCase {
 	)
 }
 
-// nothing is a name that nobody has.
+// nothing is a name that does not exist.
 func (f *fixture) nothing() *string { return &f.Name }

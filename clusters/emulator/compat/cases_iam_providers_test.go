@@ -14,10 +14,10 @@ import (
 
 const audience = "sts.amazonaws.com"
 
-// issuer is a URL of the case's own.
+// issuer is a URL for this case only.
 func (f *fixture) issuer() string { return "https://" + f.Name + ".example.com/id" }
 
-// provider makes an OpenID Connect provider and returns its ARN.
+// provider creates an OpenID Connect provider and returns its ARN.
 func (f *fixture) provider() *string {
 	f.t.Helper()
 	return f.providerOf(f.issuer())
@@ -35,7 +35,7 @@ func (f *fixture) noProvider() *string {
 	return aws.String("arn:aws:iam::" + emulatortest.Account + ":oidc-provider/" + f.Name + ".example.com")
 }
 
-// numbered are so many different texts that begin with prefix.
+// numbered returns that many different texts that begin with prefix.
 func numbered(prefix string, count int) []string {
 	var list []string
 	for n := range count {

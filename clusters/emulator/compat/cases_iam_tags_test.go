@@ -9,8 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 )
 
-// taggable is a kind of resource with tags: how it is made, how one that is not there is called, and
-// its three operations.
+// taggable is a kind of resource with tags: how to create one, the name of one that does not exist, and its three
+// operations.
 type taggable struct {
 	name       string
 	make, none func(*fixture) *string

@@ -20,10 +20,10 @@ func iamCases() []testCase {
 	)
 }
 
-// iamCall is one call of a caller, after the fixture made what it is about.
+// iamCall is one call of a caller, after the fixture made the resources of the call.
 type iamCall func(context.Context, *fixture, *iam.Client) error
 
-// permitted are two cases: the call is accepted from who may, and refused from who may not.
+// permitted returns two cases: the call is accepted for a caller with the permission, and refused for one without it.
 func permitted(operation, input string, call iamCall) []testCase {
 	return []testCase{
 		{"iam", operation, input, accepted, func(ctx context.Context, f *fixture) error { return call(ctx, f, f.Admin().IAM) }},
@@ -33,7 +33,7 @@ func permitted(operation, input string, call iamCall) []testCase {
 	}
 }
 
-// accepts and refuses are one case each, of a caller who may do everything.
+// accepts and refuses return one case each, for a caller with all permissions.
 func accepts(operation, input string, call iamCall) []testCase {
 	return []testCase{{"iam", operation, input, accepted, func(ctx context.Context, f *fixture) error { return call(ctx, f, f.Admin().IAM) }}}
 }
@@ -42,26 +42,26 @@ func refuses(status int, code, operation, input string, call iamCall) []testCase
 	return []testCase{{"iam", operation, input, refused(status, code), func(ctx context.Context, f *fixture) error { return call(ctx, f, f.Admin().IAM) }}}
 }
 
-// missing is a call about something that does not exist.
+// missing returns a case about something that does not exist.
 func missing(operation, input string, call iamCall) []testCase {
 	return refuses(404, "NoSuchEntity", operation, input, call)
 }
 
-// role makes one that trusts pods and returns its name.
+// role creates a role that trusts pods and returns its name.
 func (f *fixture) role() *string {
 	f.t.Helper()
 	f.Role(f.Name, trustPods, "")
 	return &f.Name
 }
 
-// user makes one and returns its name.
+// user creates a user and returns its name.
 func (f *fixture) user() *string {
 	f.t.Helper()
 	f.must(last(f.Admin().IAM.CreateUser(f.t.Context(), &iam.CreateUserInput{UserName: &f.Name})))
 	return &f.Name
 }
 
-// policy makes a managed one with so many versions and returns its ARN.
+// policy creates a managed policy with that many versions and returns its ARN.
 func (f *fixture) policy(versions int) *string {
 	f.t.Helper()
 	admin, ctx := f.Admin().IAM, f.t.Context()
@@ -73,7 +73,7 @@ func (f *fixture) policy(versions int) *string {
 	return out.Policy.Arn
 }
 
-// Documents that are refused, and why.
+// Documents that are refused, with the reason.
 const (
 	notJSON       = `{"Version":"2012-10-17",`
 	noStatement   = `{"Version":"2012-10-17"}`
@@ -81,12 +81,12 @@ const (
 	noResource    = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*"}}`
 )
 
-// tooLong is an identity policy of more than so many characters.
+// tooLong returns an identity policy with more than that many characters.
 func tooLong(characters int) *string {
 	return aws.String(strings.ReplaceAll(allowAll, `"Resource":"*"`, `"Resource":"arn:aws:s3:::`+strings.Repeat("x", characters)+`"`))
 }
 
-// iamProtocolCases hold for every operation.
+// iamProtocolCases apply to every operation.
 func iamProtocolCases() []testCase {
 	send := func(request emulatortest.Request) func(context.Context, *fixture) error {
 		return func(ctx context.Context, f *fixture) error { return f.Send(ctx, f.Admin(), request) }

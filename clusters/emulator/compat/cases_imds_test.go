@@ -73,7 +73,7 @@ func imdsCases() []testCase {
 	}
 }
 
-// metadata asks the instance metadata service with one header.
+// metadata sends a request to the instance metadata service with one header.
 func (f *fixture) metadata(ctx context.Context, method, path, header, value string) (string, error) {
 	request, err := http.NewRequestWithContext(ctx, method, f.MetadataURL+path, nil)
 	if err != nil {

@@ -21,13 +21,13 @@ func (f *fixture) bucketPolicy(ctx context.Context, text string) error {
 	return last(f.Admin().S3.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: &f.Name, Policy: &text}))
 }
 
-// open lets public policies count for the bucket f.Name.
+// open allows public policies for the bucket f.Name.
 func (f *fixture) open(ctx context.Context) {
 	f.t.Helper()
 	f.must(last(f.Admin().S3.DeletePublicAccessBlock(ctx, &s3.DeletePublicAccessBlockInput{Bucket: &f.Name})))
 }
 
-// s3AccessCases: bucket policies, Block Public Access, anonymous callers.
+// s3AccessCases are about bucket policies, Block Public Access and anonymous callers.
 func s3AccessCases() []testCase {
 	put := func(text string) func(context.Context, *fixture) error {
 		return func(ctx context.Context, f *fixture) error {

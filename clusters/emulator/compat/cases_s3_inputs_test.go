@@ -12,7 +12,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/emulatortest"
 )
 
-// s3InputCases: conditions, ranges, checksums and limits.
+// s3InputCases are about conditions, ranges, checksums and limits.
 func s3InputCases() []testCase {
 	get := func(change func(*s3.GetObjectInput)) func(context.Context, *fixture) error {
 		return func(ctx context.Context, f *fixture) error {
@@ -117,7 +117,7 @@ func s3InputCases() []testCase {
 
 const encryptionHeader = "X-Amz-Server-Side-Encryption"
 
-// withHeader sends a request about an object with a header that the SDK would not send.
+// withHeader sends a request about an object, with a header that the SDK does not send.
 func withHeader(method, query, header, value string) func(context.Context, *fixture) error {
 	return func(ctx context.Context, f *fixture) error {
 		return f.Send(ctx, f.Admin(), emulatortest.Request{Service: "s3", Method: method, Path: "/" + *f.object() + "/" + key + query, Header: http.Header{header: {value}}})

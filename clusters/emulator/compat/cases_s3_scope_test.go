@@ -98,7 +98,7 @@ func s3FormCases() []testCase {
 			if err != nil {
 				return err
 			}
-			_ = response.Body.Close() // the recorder has read it
+			_ = response.Body.Close() // the recorder has read the body
 			if response.StatusCode >= http.StatusBadRequest {
 				return errors.New(response.Status)
 			}

@@ -8,8 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
-// reading makes the cases of an operation that reads a setting of a bucket: of a new one, with the answer that
-// is wanted, and of a bucket that does not exist.
+// reading returns the cases of an operation that reads a setting of a bucket: of a new bucket, with the wanted answer, and
+// of a bucket that does not exist.
 func reading(operation string, want answer, read func(context.Context, *s3.Client, *string) error) []testCase {
 	cases := []testCase{
 		{"s3", operation, "a new bucket", want, func(ctx context.Context, f *fixture) error {
@@ -29,7 +29,7 @@ func reading(operation string, want answer, read func(context.Context, *s3.Clien
 
 func unset(code string) answer { return refused(404, code) }
 
-// s3SettingCases: what a client of Terraform's kind reads and writes of a bucket.
+// s3SettingCases are the settings of a bucket that Terraform's provider reads and writes.
 func s3SettingCases() []testCase {
 	var cases []testCase
 	for _, one := range []struct {

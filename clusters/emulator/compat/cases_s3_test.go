@@ -154,7 +154,7 @@ func s3CommonCases() []testCase {
 	}
 }
 
-// object makes a bucket, f.Name, with an object at key, and returns the bucket.
+// object creates a bucket, f.Name, with an object at key, and returns the bucket.
 func (f *fixture) object() *string {
 	f.t.Helper()
 	f.Object(f.Bucket(), key, "content")
@@ -169,7 +169,7 @@ func (f *fixture) upload() *string {
 	return out.UploadId
 }
 
-// getter may get objects and nothing else.
+// getter may get objects and has no other permission.
 func (f *fixture) getter() *emulatortest.Clients {
 	f.t.Helper()
 	return f.User(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}}`)

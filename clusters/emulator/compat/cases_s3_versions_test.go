@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
-// versioned makes the bucket f.Name with an object of two versions and returns the ID of the first.
+// versioned creates the bucket f.Name with an object of two versions and returns the ID of the first version.
 func (f *fixture) versioned() *string {
 	f.t.Helper()
 	c := f.Admin().S3
@@ -20,7 +20,7 @@ func (f *fixture) versioned() *string {
 	return first.VersionId
 }
 
-// s3VersionCases: versions, tags, ACLs and attributes of objects.
+// s3VersionCases are about versions, tags, ACLs and attributes of objects.
 func s3VersionCases() []testCase {
 	tags := func(keys ...string) *types.Tagging {
 		set := &types.Tagging{TagSet: []types.Tag{}}

@@ -11,7 +11,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/emulatortest"
 )
 
-// protocol is how the services of one protocol refuse signatures.
+// protocol has the refusals of signatures that the services of one protocol share.
 type protocol struct {
 	noSignature, unknownKey, wrongSecret, noToken, otherToken, expired, skewed, alteredBody, otherRegion answer
 }
@@ -33,7 +33,7 @@ var (
 	}
 	// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 	s3Protocol = protocol{
-		// That a bucket does not exist S3 reports anybody.
+		// S3 tells any caller that a bucket does not exist.
 		noSignature: refused(404, "NoSuchBucket"), unknownKey: refused(403, "InvalidAccessKeyId"),
 		wrongSecret: refused(403, "SignatureDoesNotMatch"), noToken: refused(403, "InvalidAccessKeyId"),
 		otherToken: refused(400, "InvalidToken"), expired: refused(400, "ExpiredToken"),
@@ -41,7 +41,7 @@ var (
 	}
 )
 
-// signatureCases are the same request signed in ways that must be refused, for each service.
+// signatureCases send the same request to each service, signed in ways that must be refused.
 func signatureCases() []testCase {
 	var list []testCase
 	for _, service := range []struct {
@@ -69,7 +69,7 @@ func signaturesOf(request emulatortest.Request, codes protocol) []testCase {
 	altered := func(change func(*emulatortest.Request)) func(context.Context, *fixture) error {
 		return func(ctx context.Context, f *fixture) error {
 			changed := request
-			if request.Service == "s3" { // S3 reads a body when it knows that the bucket is there
+			if request.Service == "s3" { // S3 reads a body only if the bucket exists
 				changed.Path = "/" + *f.object() + "/key"
 			}
 			change(&changed)
@@ -100,8 +100,8 @@ func signaturesOf(request emulatortest.Request, codes protocol) []testCase {
 			r.Tamper = func(out *http.Request) { out.URL.RawQuery = "more=1" }
 		})),
 	}
-	// STS serves anonymous callers and has the case with its operations. What is not signed names no
-	// service, and by its path it is a request to EKS.
+	// STS serves anonymous callers, and has this case among its operations. An unsigned request names no service, and by
+	// its path it is a request to EKS.
 	if request.Service == "sts" || request.Service == "eks-auth" {
 		return list
 	}
@@ -111,7 +111,7 @@ func signaturesOf(request emulatortest.Request, codes protocol) []testCase {
 // temporary credentials.
 type temporary struct{ key, secret, token string }
 
-// credentials are those of a session of a new role, f.Name, for an hour.
+// credentials are those of a session of a new role, f.Name, for one hour.
 func (f *fixture) credentials(trust string) temporary {
 	f.t.Helper()
 	role, session := f.Role(f.Name, trust, ""), "session"

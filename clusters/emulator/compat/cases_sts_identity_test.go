@@ -16,14 +16,14 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/emulatortest"
 )
 
-// issuerHost is the issuer of all clusters as condition keys begin with it.
+// issuerHost is the issuer of all clusters, in the form of condition keys.
 var issuerHost = strings.TrimPrefix(emulatortest.Issuer, "https://")
 
-// trustWeb lets the service account "app" in namespace "default" of a cluster assume a role, as IRSA does.
+// trustWeb lets the service account "app" in namespace "default" of a cluster assume a role, as with IRSA.
 var trustWeb = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Federated":"arn:aws:iam::` + emulatortest.Account + `:oidc-provider/` + issuerHost + `"},
 	"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"` + issuerHost + `:sub":"system:serviceaccount:default:app","` + issuerHost + `:aud":"` + audience + `"}}}}`
 
-// federate registers a cluster, whose issuer is a provider of the account.
+// federate registers a cluster and its issuer as a provider of the account.
 func (f *fixture) federate() {
 	f.t.Helper()
 	f.Cluster()
@@ -33,7 +33,7 @@ func (f *fixture) federate() {
 	}
 }
 
-// webToken is one for AssumeRoleWithWebIdentity, with changed claims.
+// webToken returns a token for AssumeRoleWithWebIdentity, with changed claims.
 func (f *fixture) webToken(serviceAccount string, changes map[string]any) *string {
 	claims := map[string]any{"aud": []string{audience}}
 	for name, value := range changes {
@@ -121,7 +121,7 @@ func stsKeyInfoCases() []testCase {
 	}
 }
 
-// stsIdentityCases are source identities, policy ARNs and the packed size of AssumeRole.
+// stsIdentityCases are about source identities, policy ARNs and the packed size of AssumeRole.
 func stsIdentityCases() []testCase {
 	const name = "AssumeRole"
 	named := strings.Replace(trustAccount, `"sts:TagSession"`, `"sts:TagSession","sts:SetSourceIdentity"`, 1)

@@ -1,5 +1,5 @@
-// Package compat keeps the table of what the emulator accepts and refuses, COMPATIBILITY.md. Its test
-// sends every case through the emulator's front door and writes down what came back on the wire.
+// Package compat has the table of what the emulator accepts and refuses, COMPATIBILITY.md. Its test sends every case to the
+// emulator over HTTP and records the answer on the wire.
 //
 // To add a case, add an element to the list in cases_SERVICE_test.go:
 //
@@ -7,15 +7,13 @@
 //		return last(f.Admin().IAM.GetRole(ctx, &iam.GetRoleInput{RoleName: &f.Name}))
 //	}},
 //
-// The third field reports the input to people; the fourth what must come back: accepted, or refused with HTTP
-// status and code as they are on the wire (the code is "" where there is no body, as with HEAD). The
-// function's last request is the one that counts, and the journal must say that it was this operation;
-// what the function needs before that it makes with the fixture's methods, under names that begin with
-// f.Name, or with clients and f.must. The state is shared by all cases, so names must not be. An input
-// that no SDK sends goes through f.Send. Then run
+// The third field describes the input for people. The fourth is the expected answer: accepted, or refused with HTTP status
+// and code as they are on the wire (the code is "" where there is no body, as with HEAD). The function's last request
+// counts, and the journal must say that it was this operation. The function creates what it needs before that with the
+// fixture's methods, under names that begin with f.Name, or with clients and f.must. All cases share the state, so they
+// must not share names. An input that no SDK sends goes through f.Send. Then run
 //
 //	go test ./clusters/emulator/compat -update
 //
-// An operation that is new to its service goes into operations_test.go too, and needs an accepted and a
-// refused case.
+// A new operation of a service also goes into operations_test.go, and needs an accepted and a refused case.
 package compat

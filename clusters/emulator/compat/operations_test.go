@@ -11,7 +11,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/sts"
 )
 
-// operations are what each service routes, by its signing name.
+// operations are those that each service routes, by its signing name.
 func operations() map[string][]string {
 	return map[string][]string{
 		"eks":      eks.Operations(),
@@ -30,7 +30,7 @@ func operations() map[string][]string {
 	}
 }
 
-// neverAccepted read what no bucket of the emulator can have: all they say is that it is not there.
+// neverAccepted are reads of settings that no bucket of the emulator can have. They always answer that there is none.
 var neverAccepted = map[string]bool{
 	"s3 GetBucketCors": true, "s3 GetBucketLifecycleConfiguration": true, "s3 GetBucketReplication": true, "s3 GetBucketWebsite": true,
 	"s3 GetObjectLockConfiguration": true,

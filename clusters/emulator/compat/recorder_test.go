@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// exchange is what one request got.
+// exchange is the request and the answer.
 type exchange struct {
 	answer
 	requestID string
@@ -19,7 +19,7 @@ type exchange struct {
 	route string
 }
 
-// recorder remembers the last exchange, read from the wire and not from an SDK.
+// recorder keeps the last exchange as it was on the wire, independently of an SDK.
 type recorder struct {
 	next http.RoundTripper
 
@@ -49,7 +49,7 @@ func (r *recorder) RoundTrip(request *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	body, err := io.ReadAll(response.Body)
-	_ = response.Body.Close() // read to its end
+	_ = response.Body.Close() // the body was read to its end
 	if err != nil {
 		return nil, err
 	}
@@ -65,8 +65,8 @@ func (r *recorder) RoundTrip(request *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// code is the error's in the protocol of the answer: REST-JSON's header, or the XML of Query and S3.
-// S3 answers some errors with 200 (CopyObject, CompleteMultipartUpload).
+// code is the error's code in the protocol of the answer: the header of REST-JSON, or the XML of Query and S3. S3 answers
+// some errors with 200 (CopyObject, CompleteMultipartUpload).
 func code(header http.Header, status int, body []byte) string {
 	if kind := header.Get("x-amzn-ErrorType"); kind != "" {
 		kind, _, _ = strings.Cut(kind, ":")
@@ -78,7 +78,7 @@ func code(header http.Header, status int, body []byte) string {
 		Error   struct {
 			Code string `xml:"Code"`
 		} `xml:"Error"`
-		// Errors is EC2's.
+		// Errors is EC2's form.
 		Errors struct {
 			Code string `xml:"Error>Code"`
 		} `xml:"Errors"`

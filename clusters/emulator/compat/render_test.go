@@ -10,13 +10,13 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/s3"
 )
 
-// row is what one case observed.
+// row is the observation of one case.
 type row struct {
 	service, operation, input string
 	answer
 }
 
-// titles are the services' names for people, by which the table is sorted.
+// titles are the services' names for people. They determine the order of the table.
 var titles = map[string]string{
 	"cloudformation": "CloudFormation", "ec2": "EC2", "ecr": "ECR", "eks": "EKS", "eks-auth": "EKS Auth", "iam": "IAM", "sts": "STS", "s3": "S3", "imds": "Instance metadata",
 }
@@ -28,7 +28,7 @@ the error code that came back on the wire. A dash in place of a code is an answe
 without a body (HEAD).
 `
 
-// render makes the table: by service and operation, accepted inputs before refused ones.
+// render makes the table, by service and operation, with accepted inputs before refused ones.
 func render(rows []row) string {
 	rows = slices.Clone(rows)
 	slices.SortFunc(rows, func(a, b row) int {
@@ -57,7 +57,7 @@ func render(rows []row) string {
 	return preamble + "\n| Service | Operations | Accepted inputs | Refused inputs |\n|---|---|---|---|\n" + summary.String() + scope(rows) + tables.String()
 }
 
-// scope lists what of S3 is not there, in a table that has S3.
+// scope lists the features of S3 that the emulator lacks, if the table has S3.
 func scope(rows []row) string {
 	if !slices.ContainsFunc(rows, func(r row) bool { return r.service == "s3" }) {
 		return ""
@@ -82,7 +82,7 @@ func class(r row) int {
 	return 1
 }
 
-// services are those of sorted rows, in their order.
+// services returns those of sorted rows, in their order.
 func services(rows []row) []string {
 	var names []string
 	for _, r := range rows {

@@ -23,8 +23,8 @@ const golden = "COMPATIBILITY.md"
 type testCase struct {
 	// service is the signing name, or "imds".
 	service string
-	// operation by the name of the API reference; for the metadata service method and path. anyOperation
-	// for what holds for the whole service.
+	// operation is the name in the API reference; for the metadata service it is method and path. anyOperation stands for
+	// the whole service.
 	operation string
 	input     string
 	want      answer
@@ -33,7 +33,7 @@ type testCase struct {
 
 const anyOperation = "(any)"
 
-// answer is what came back. The zero code with a status from 300 on is an answer that has no code.
+// answer is what the service answered. A zero code with a status from 300 on is an answer without a code.
 type answer struct {
 	status int
 	code   string
@@ -46,20 +46,20 @@ func refused(status int, code string) answer { return answer{status, code} }
 
 func (a answer) accepted() bool { return a.status < 300 && a.code == "" }
 
-// satisfies says whether a, which was observed, is what was wanted.
+// satisfies says whether the observed answer a is the wanted one.
 func (a answer) satisfies(want answer) bool {
 	return a == want || want == accepted && a.accepted()
 }
 
 func (a answer) String() string { return strings.TrimSpace(fmt.Sprintf("%d %s", a.status, a.code)) }
 
-// fixture is a case's: clients whose answers are recorded.
+// fixture is the fixture of one case: clients whose answers are recorded.
 type fixture struct {
 	*emulatortest.Fixture
 	t *testing.T
 }
 
-// must ends the case when what it starts from cannot be made.
+// must ends the case if its preparation fails.
 func (f *fixture) must(err error) {
 	f.t.Helper()
 	if err != nil {
@@ -113,13 +113,13 @@ func TestCompatibility(t *testing.T) {
 	compare(t, render(rows))
 }
 
-// journal reads the calls that came since it was read.
+// journal reads the calls since it was last read.
 type journal struct {
 	client *control.Client
 	after  uint64
 }
 
-// check looks the request up: the row must be about the operation that it names.
+// check finds the request in the journal: the row must be about the operation that the journal names.
 func (j *journal) check(t *testing.T, c testCase, got exchange) {
 	t.Helper()
 	if c.service == "imds" {
@@ -129,15 +129,15 @@ func (j *journal) check(t *testing.T, c testCase, got exchange) {
 		return
 	}
 	call := j.find(t, got.requestID)
-	// A signature is refused before the operation is looked for.
+	// A signature is refused before the operation is determined.
 	unknown := call.Operation == "" && call.Principal == "" && !got.accepted()
 	if call.Service != c.service || c.operation != anyOperation && call.Operation != c.operation && !unknown {
 		t.Fatalf("the request was %s %s", call.Service, call.Operation)
 	}
 }
 
-// find waits for the call: the journal gets it when its handler is done, which the client may see a
-// moment before.
+// find waits for the call. The journal gets it when its handler is done, which may be a moment after the client has the
+// answer.
 func (j *journal) find(t *testing.T, requestID string) control.Call {
 	t.Helper()
 	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
@@ -185,7 +185,7 @@ func compare(t *testing.T, table string) {
 	t.Error(golden + " is not what the emulator does: run go test ./clusters/emulator/compat -update and look at the difference")
 }
 
-// TestEveryOperationHasCases: an accepted and a refused one of its own.
+// TestEveryOperationHasCases: each operation has an accepted and a refused case of its own.
 func TestEveryOperationHasCases(t *testing.T) {
 	type found struct{ accepted, refused bool }
 	have := map[string]*found{}

@@ -12,16 +12,16 @@ import (
 	"time"
 )
 
-// Client speaks to one emulator. It is safe for concurrent use.
+// Client is a client of one emulator. It is safe for concurrent use.
 type Client struct {
 	url, token string
 	http       *http.Client
 }
 
-// New makes a client of the API at a URL such as "http://127.0.0.1:4567". The token is the harness's
-// or, for Identities alone, the one to sync.
+// New makes a client of the API at a URL such as "http://127.0.0.1:4567". The token is the harness's or, for Identities
+// alone, the synchronisation token.
 func New(url, token string) *Client {
-	// Without a proxy: the control API is on loopback or on the cluster's own network.
+	// No proxy is used: the control API is on loopback or on the cluster's own network.
 	return &Client{url: strings.TrimSuffix(url, "/"), token: token, http: &http.Client{Transport: &http.Transport{}}}
 }
 
@@ -42,8 +42,7 @@ func (c *Client) RegisterCluster(ctx context.Context, name string, cluster Clust
 	return nil
 }
 
-// UnregisterCluster makes EKS and EKS Auth forget a cluster and what is in it. One that is not known is
-// no error.
+// UnregisterCluster makes EKS and EKS Auth forget a cluster and all that is in it. An unknown cluster is no error.
 func (c *Client) UnregisterCluster(ctx context.Context, name string) error {
 	if err := c.do(ctx, http.MethodDelete, "/v1/clusters/"+url.PathEscape(name), nil, nil); err != nil {
 		return fmt.Errorf("unregister cluster %s: %w", name, err)
@@ -51,8 +50,8 @@ func (c *Client) UnregisterCluster(ctx context.Context, name string) error {
 	return nil
 }
 
-// Identities returns a cluster's identities at once if after is not the current revision, otherwise
-// when they change or after wait (up to 5 minutes).
+// Identities returns a cluster's identities. It returns at once if after is not the current revision, and otherwise on a
+// change or after wait (up to 5 minutes).
 func (c *Client) Identities(ctx context.Context, cluster, after string, wait time.Duration) (Identities, error) {
 	var out Identities
 	query := url.Values{"after": {after}, "wait": {wait.String()}}
@@ -62,7 +61,7 @@ func (c *Client) Identities(ctx context.Context, cluster, after string, wait tim
 	return out, nil
 }
 
-// WaitHealthy returns when the API answers, or with what was last seen when timeout is over.
+// WaitHealthy returns when the API answers. After timeout it returns the last error.
 func (c *Client) WaitHealthy(ctx context.Context, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -74,7 +73,7 @@ func (c *Client) WaitHealthy(ctx context.Context, timeout time.Duration) error {
 		if err == nil {
 			return nil
 		}
-		if last == nil || ctx.Err() == nil { // the end of the time says less than what was seen in it
+		if last == nil || ctx.Err() == nil { // the last error says more than the end of the time
 			last = err
 		}
 		select {
@@ -118,7 +117,7 @@ func (c *Client) do(ctx context.Context, method, path string, in, out any) error
 
 func statusError(response *http.Response) error {
 	var p problem
-	text, _ := io.ReadAll(io.LimitReader(response.Body, 4<<10)) // whatever came is better than nothing
+	text, _ := io.ReadAll(io.LimitReader(response.Body, 4<<10)) // part of the text is better than nothing
 	if json.Unmarshal(text, &p) != nil || p.Error == "" {
 		p.Error = strings.TrimSpace(string(text))
 	}

@@ -9,14 +9,13 @@ import (
 	"time"
 )
 
-// Calls returns the kept calls with a number above after; 0 for all.
+// Calls returns the kept calls with a number above after; 0 returns all.
 func (c *Client) Calls(ctx context.Context, after uint64) (Calls, error) {
 	return c.CallsWhere(ctx, Query{After: after}, 0)
 }
 
-// CallsWhere returns the kept calls that query is about. If there is none it waits for the first one
-// as long as wait (up to 5 minutes). To follow calls, go on after Calls.Last. Exactly one call to EKS
-// Auth for a pod's token:
+// CallsWhere returns the kept calls that match query. If there is none, it waits for the first one, for wait at most (up to
+// 5 minutes). To follow calls, pass Calls.Last as the next After. Exactly one call to EKS Auth for a pod's token:
 //
 //	calls, err := client.CallsWhere(ctx, control.Query{
 //		Operation: "AssumeRoleForPodIdentity", Token: control.Fingerprint(token), After: mark,
@@ -45,7 +44,7 @@ func (c *Client) CallsWhere(ctx context.Context, query Query, wait time.Duration
 	return out, nil
 }
 
-// textFilters are the parameters of /v1/calls that are texts, and where they go.
+// textFilters are the parameters of /v1/calls that are texts, with their fields.
 func textFilters(query *Query) map[string]*string {
 	return map[string]*string{
 		"service": &query.Service, "operation": &query.Operation, "principal": &query.Principal,
@@ -53,8 +52,8 @@ func textFilters(query *Query) map[string]*string {
 	}
 }
 
-// Counts returns how many calls had which outcome since the start, a reset or ClearCalls, also of
-// those that are not kept any more, sorted.
+// Counts returns how many calls had which outcome since the start or the last reset, sorted. Calls that are no longer kept
+// count too.
 func (c *Client) Counts(ctx context.Context) ([]Count, error) {
 	var out countList
 	if err := c.do(ctx, http.MethodGet, "/v1/counts", nil, &out); err != nil {
@@ -63,7 +62,7 @@ func (c *Client) Counts(ctx context.Context) ([]Count, error) {
 	return out.Counts, nil
 }
 
-// ClearCalls forgets calls and counts. Numbers go on.
+// ClearCalls forgets calls and counts. Numbers continue.
 func (c *Client) ClearCalls(ctx context.Context) error {
 	if err := c.do(ctx, http.MethodDelete, "/v1/calls", nil, nil); err != nil {
 		return fmt.Errorf("clear calls: %w", err)

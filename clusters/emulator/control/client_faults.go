@@ -7,14 +7,13 @@ import (
 	"net/url"
 )
 
-// AddFault sets a fault from now on, and returns it with its ID and its end. Half of EKS Auth's
-// answers throttled:
+// AddFault sets a fault, and returns it with its ID and its end. Throttle half of EKS Auth's answers:
 //
 //	client.AddFault(ctx, control.Fault{
 //		Service: "eks-auth", Probability: 0.5, Error: &control.Refusal{Kind: control.Throttling},
 //	})
 //
-// EKS Auth silent for 30 s:
+// No answers of EKS Auth for 30 s:
 //
 //	silence := control.Duration(30 * time.Second)
 //	client.AddFault(ctx, control.Fault{Service: "eks-auth", Outage: &control.Outage{Hang: silence}, For: silence})
@@ -26,7 +25,7 @@ import (
 //		Stall: &control.Stall{Probability: 0.01, Length: control.Duration(time.Second)},
 //	}})
 //
-// The next three sessions of one association refused:
+// Refuse the next three sessions of one association:
 //
 //	client.AddFault(ctx, control.Fault{Association: id, Count: 3, Error: &control.Refusal{Kind: control.Internal}})
 //
@@ -41,7 +40,7 @@ func (c *Client) AddFault(ctx context.Context, fault Fault) (Fault, error) {
 	return out, nil
 }
 
-// Faults returns the faults in order of creation, those that ended included.
+// Faults returns the faults in order of creation, also those that have ended.
 func (c *Client) Faults(ctx context.Context) ([]FaultStatus, error) {
 	var out faultList
 	if err := c.do(ctx, http.MethodGet, "/v1/faults", nil, &out); err != nil {
@@ -50,7 +49,7 @@ func (c *Client) Faults(ctx context.Context) ([]FaultStatus, error) {
 	return out.Faults, nil
 }
 
-// RemoveFault ends a fault; a *StatusError of 404 if there is none of this ID.
+// RemoveFault ends a fault. It returns a *StatusError of 404 if there is none with this ID.
 func (c *Client) RemoveFault(ctx context.Context, id string) error {
 	if err := c.do(ctx, http.MethodDelete, "/v1/faults/"+url.PathEscape(id), nil, nil); err != nil {
 		return fmt.Errorf("remove fault %s: %w", id, err)
@@ -58,7 +57,7 @@ func (c *Client) RemoveFault(ctx context.Context, id string) error {
 	return nil
 }
 
-// ClearFaults ends all faults and lets go of the requests that they hold up.
+// ClearFaults ends all faults and releases the requests that they delay.
 func (c *Client) ClearFaults(ctx context.Context) error {
 	if err := c.do(ctx, http.MethodDelete, "/v1/faults", nil, nil); err != nil {
 		return fmt.Errorf("clear faults: %w", err)
@@ -66,8 +65,8 @@ func (c *Client) ClearFaults(ctx context.Context) error {
 	return nil
 }
 
-// Reset brings the emulator back to its initial state: what was made through AWS's APIs, faults,
-// calls, counts and options of instance metadata.
+// Reset restores the emulator's initial state: what was created through AWS's APIs, faults, calls, counts and options of
+// instance metadata.
 func (c *Client) Reset(ctx context.Context) error {
 	if err := c.do(ctx, http.MethodPost, "/v1/reset", nil, nil); err != nil {
 		return fmt.Errorf("reset emulator: %w", err)

@@ -19,7 +19,7 @@ func (c *Client) HopLimit(ctx context.Context) (int, error) {
 	return *out.HopLimit, nil
 }
 
-// SetHopLimit sets it, to 1 through 64; open connections change too.
+// SetHopLimit sets it, to 1 through 64. It applies to open connections too.
 func (c *Client) SetHopLimit(ctx context.Context, hopLimit int) error {
 	if err := c.do(ctx, http.MethodPut, "/v1/imds", metadata{HopLimit: &hopLimit}, nil); err != nil {
 		return fmt.Errorf("set hop limit %d: %w", hopLimit, err)
@@ -39,7 +39,7 @@ func (c *Client) IMDSv1(ctx context.Context) (bool, error) {
 	return *out.V1Enabled, nil
 }
 
-// SetIMDSv1 lets it answer them, or not.
+// SetIMDSv1 turns such answers on or off.
 func (c *Client) SetIMDSv1(ctx context.Context, enabled bool) error {
 	if err := c.do(ctx, http.MethodPut, "/v1/imds", metadata{V1Enabled: &enabled}, nil); err != nil {
 		return fmt.Errorf("set IMDSv1 to %t: %w", enabled, err)

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Wanted returns the clusters that EKS is asked for: at once if after is not the current revision,
-// otherwise when something changes or after wait (up to 5 minutes).
+// Wanted returns the clusters that EKS is asked for. It returns at once if after is not the current revision, and otherwise
+// on a change or after wait (up to 5 minutes).
 func (c *Client) Wanted(ctx context.Context, after string, wait time.Duration) (Wanted, error) {
 	var out Wanted
 	query := url.Values{"after": {after}, "wait": {wait.String()}}
@@ -20,17 +20,17 @@ func (c *Client) Wanted(ctx context.Context, after string, wait time.Duration) (
 	return out, nil
 }
 
-// Observe reports what became of a cluster. The error is ErrStale if it is not wanted any more.
+// Observe reports on a cluster. The error is ErrStale if the cluster is no longer wanted.
 func (c *Client) Observe(ctx context.Context, cluster string, report Observed) error {
 	return c.report(ctx, "cluster "+cluster, "/v1/observed/"+url.PathEscape(cluster), report)
 }
 
-// ObserveNodegroup reports what became of a node group. The error is ErrStale if it is not wanted any more.
+// ObserveNodegroup reports on a node group. The error is ErrStale if it is no longer wanted.
 func (c *Client) ObserveNodegroup(ctx context.Context, cluster, name string, report ObservedPart) error {
 	return c.report(ctx, "node group "+name+" of "+cluster, "/v1/observed/"+url.PathEscape(cluster)+"/nodegroups/"+url.PathEscape(name), report)
 }
 
-// ObserveAddon reports what became of an add-on. The error is ErrStale if it is not wanted any more.
+// ObserveAddon reports on an add-on. The error is ErrStale if it is no longer wanted.
 func (c *Client) ObserveAddon(ctx context.Context, cluster, name string, report ObservedPart) error {
 	return c.report(ctx, "add-on "+name+" of "+cluster, "/v1/observed/"+url.PathEscape(cluster)+"/addons/"+url.PathEscape(name), report)
 }

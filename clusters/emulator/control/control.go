@@ -1,7 +1,7 @@
-// Package control is the emulator's own API, for the harness and never for the subject: it registers
-// clusters, watches associations, sets faults, quotas and instance metadata options, reads the call journal
-// and resets it all. JSON over HTTP, opened by a bearer token that has nothing to do with AWS credentials. This package holds the
-// wire types, the server's handler and the client.
+// Package control is the emulator's own API. It is for the harness and never for the subject. It registers clusters,
+// watches associations, sets faults, quotas and instance metadata options, reads the call journal, and resets everything.
+// It is JSON over HTTP, with a bearer token that has nothing to do with AWS credentials. This package holds the wire types,
+// the server's handler and the client.
 package control
 
 import (
@@ -18,7 +18,7 @@ type Call = journal.Call
 type Cluster struct {
 	// Issuer of the cluster's service account tokens.
 	Issuer string `json:"issuer"`
-	// JWKS is the JSON Web Key Set that verifies them, as the API server gives it at /openid/v1/jwks.
+	// JWKS is the JSON Web Key Set that verifies the tokens, as the API server serves it at /openid/v1/jwks.
 	JWKS json.RawMessage `json:"jwks"`
 	// CreatedAt, Endpoint of the API server, Version such as "v1.36.3", CertificateAuthority of the API
 	// server in PEM and ServiceCIDR such as "10.96.0.0/16" are for DescribeCluster.
@@ -27,7 +27,7 @@ type Cluster struct {
 	Version              string    `json:"version,omitempty"`
 	CertificateAuthority []byte    `json:"certificateAuthority,omitempty"`
 	ServiceCIDR          string    `json:"serviceCidr,omitempty"`
-	// Addons are the EKS add-ons that run in the cluster since it is there, by name.
+	// Addons are the EKS add-ons that the cluster has from the beginning, by name.
 	Addons []string `json:"addons,omitempty"`
 }
 
@@ -46,18 +46,18 @@ type Identities struct {
 
 // Calls are the kept calls after a given one, oldest first.
 type Calls struct {
-	// Last is the number of the newest call of all.
+	// Last is the number of the newest call, kept or not.
 	Last  uint64 `json:"last"`
 	Calls []Call `json:"calls"`
 }
 
-// Query says which calls are wanted, Count how many had one outcome.
+// Query says which calls are wanted. Count is the number of calls with one outcome.
 type (
 	Query = journal.Query
 	Count = journal.Count
 )
 
-// Fingerprint is what Call.Token is for a pod's token.
+// Fingerprint is the value of Call.Token for a pod's token.
 func Fingerprint(token string) string { return journal.Fingerprint(token) }
 
 // countList is the answer of GET /v1/counts.
@@ -65,7 +65,7 @@ type countList struct {
 	Counts []Count `json:"counts"`
 }
 
-// metadata is the body of /v1/imds. What is nil in a PUT stays as it is.
+// metadata is the body of /v1/imds. A nil field of a PUT leaves the option unchanged.
 type metadata struct {
 	HopLimit  *int  `json:"hopLimit,omitempty"`
 	V1Enabled *bool `json:"v1Enabled,omitempty"`
@@ -81,5 +81,5 @@ type problem struct {
 	Error string `json:"error"`
 }
 
-// maxWait bounds how long a long poll may hold its connection.
+// maxWait is the longest time that a long poll holds its connection.
 const maxWait = 5 * time.Minute

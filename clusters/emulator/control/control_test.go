@@ -285,7 +285,7 @@ func TestWaitHealthyReportsWhatItSaw(t *testing.T) {
 	}
 }
 
-// TestSecretOf: the token comes as a bearer's or as a password, and nothing else counts.
+// TestSecretOf: the token is accepted as a bearer token or as a password, and in no other form.
 func TestSecretOf(t *testing.T) {
 	basic := func(text string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(text)) }
 	for header, want := range map[string]string{

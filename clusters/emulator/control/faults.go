@@ -5,7 +5,7 @@ import "github.com/podidentity/epi/clusters/emulator/faults"
 // Fault is a rule that delays, refuses, throttles or drops requests.
 type Fault = faults.Rule
 
-// FaultStatus is a Fault and what it has done.
+// FaultStatus is a Fault and its effects so far.
 type FaultStatus = faults.Status
 
 // The parts of a Fault.

@@ -13,7 +13,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/journal"
 )
 
-// FuzzFault: whatever is posted is refused with a reason or comes back as it was taken.
+// FuzzFault: a posted fault is refused with a reason, or is returned as it was accepted.
 func FuzzFault(f *testing.F) {
 	for _, seed := range []string{
 		`{"service":"eks-auth","probability":0.5,"error":{"kind":"throttling"}}`,
@@ -59,7 +59,7 @@ func FuzzFault(f *testing.F) {
 	})
 }
 
-// FuzzRequest: no path, parameters or body make the API fail or answer in anything but JSON.
+// FuzzRequest: the API never fails, and always answers in JSON, for any path, parameters and body.
 func FuzzRequest(f *testing.F) {
 	f.Add(http.MethodGet, "/v1/calls", "after=1&service=s3&principal=arn*&succeeded=true", "")
 	f.Add(http.MethodGet, "/v1/calls", "after=18446744073709551615&wait=1ns", "")
@@ -70,10 +70,10 @@ func FuzzRequest(f *testing.F) {
 	f.Add(http.MethodPost, "/v1/reset", "%zz", "{")
 	f.Fuzz(func(t *testing.T, method, path, query, body string) {
 		if strings.Contains(query, "wait") {
-			return // waiting is not failing, but takes long
+			return // a wait is no failure, but it takes long
 		}
 		if !strings.HasPrefix(path, "/") || strings.ContainsAny(method, " \t\r\n") || method == "" {
-			return // net/http lets none through
+			return // net/http accepts no such request
 		}
 		if _, err := url.Parse("http://h" + path); err != nil || strings.ContainsAny(path, "?# \t\r\n") {
 			return

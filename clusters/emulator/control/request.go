@@ -17,8 +17,8 @@ import (
 // maxBody is enough for a key set of 64 keys.
 const maxBody = 1 << 20
 
-// read decodes the body into v, or answers what is wrong with it and returns false. It is strict:
-// one JSON value, whose names are known, spelled as they are and not repeated.
+// read decodes the body into v. If the body is invalid, it answers with the reason and returns false. It accepts exactly
+// one JSON value, whose names are known, have the exact case and occur once.
 func read(w http.ResponseWriter, r *http.Request, v any) bool {
 	err := json.UnmarshalRead(http.MaxBytesReader(w, r.Body, maxBody), v, json.RejectUnknownMembers(true))
 	if err == nil {
@@ -32,7 +32,7 @@ func read(w http.ResponseWriter, r *http.Request, v any) bool {
 	return false
 }
 
-// explain says what is wrong in the words of JSON, not of Go.
+// explain returns the reason in terms of JSON, not of Go.
 func explain(err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return errors.New("is empty or cut short: needs a JSON object")
@@ -55,7 +55,7 @@ func explain(err error) error {
 // parameters are those of a URL.
 type parameters struct{ url.Values }
 
-// readParameters refuses parameters that are not known, and repeated ones.
+// readParameters refuses unknown and repeated parameters.
 func readParameters(w http.ResponseWriter, r *http.Request, known ...string) (parameters, bool) {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {

@@ -21,35 +21,36 @@ var ErrNoCluster = errors.New("no such cluster")
 
 // Clusters are the emulator's clusters.
 type Clusters interface {
-	// RegisterCluster makes a cluster known or changes it; an error is the caller's fault.
+	// RegisterCluster makes a cluster known or changes it. An error is the caller's fault.
 	RegisterCluster(name string, cluster Cluster) error
 	// UnregisterCluster forgets a cluster and what is in it, if it is known.
 	UnregisterCluster(name string) error
-	// Identities waits, if after is the current revision, for another one or until ctx ends.
+	// Identities returns the current identities. If after is the current revision, it first waits for another one or until
+	// ctx ends.
 	Identities(ctx context.Context, cluster, after string) (Identities, error)
 }
 
 // HopLimiter is the listener of the instance metadata service.
 type HopLimiter interface {
 	HopLimit() int
-	// SetHopLimit refuses what is no hop limit.
+	// SetHopLimit refuses a number that is no hop limit.
 	SetHopLimit(hopLimit int) error
 }
 
-// V1Switch turns IMDSv1 on and off: whether instance metadata is served without a session token.
+// V1Switch turns IMDSv1 on and off, which serves instance metadata without a session token.
 type V1Switch interface {
 	V1Enabled() bool
 	SetV1Enabled(enabled bool) error
 }
 
-// ErrStale is what Makers returns for a report about something that is not there any more.
+// ErrStale is what Makers returns for a report about something that no longer exists.
 var ErrStale = errors.New("stale report")
 
-// Makers is for those who make what EKS is asked for.
+// Makers is for programs that create what EKS is asked for.
 type Makers interface {
-	// Wanted waits, if after is the current revision, for another one or until ctx ends.
+	// Wanted returns the wanted state. If after is the current revision, it first waits for another one or until ctx ends.
 	Wanted(ctx context.Context, after string) Wanted
-	// Observe and the others take reports; an error is the caller's fault.
+	// Observe and the others accept reports. An error is the caller's fault.
 	Observe(cluster string, report Observed) error
 	ObserveNodegroup(cluster, name string, report ObservedPart) error
 	ObserveAddon(cluster, name string, report ObservedPart) error
@@ -58,52 +59,50 @@ type Makers interface {
 // Quotas are those that can be set.
 type Quotas interface {
 	AssociationLimit() int
-	// SetAssociationLimit refuses what is no limit.
+	// SetAssociationLimit refuses a number that is no limit.
 	SetAssociationLimit(limit int) error
 }
 
 // Journal keeps the calls; *journal.Ring does.
 type Journal interface {
-	// Wait returns the kept calls that query is about, oldest first, and the number of the newest of
-	// all. When there is none it waits for one or until ctx ends.
+	// Wait returns the kept calls that match query, oldest first, and the number of the newest call of all. If none
+	// matches, it waits for one or until ctx ends.
 	Wait(ctx context.Context, query Query) (calls []Call, last uint64)
 	Counts() []Count
 	Reset()
 }
 
-// Resetter brings services back to their initial state.
+// Resetter restores services to their initial state.
 type Resetter interface {
 	Reset(ctx context.Context) error
 }
 
 // Options of the server.
 type Options struct {
-	// Token opens everything; SyncToken only the identities. Both are needed, and must differ.
+	// Token authorises everything, and SyncToken only the identities. Both are needed, and must differ.
 	Token, SyncToken string
 	Clusters         Clusters
-	// Makers is nil if the emulator's EKS is asked for nothing.
+	// Makers is nil if the emulator's EKS has no clusters to create.
 	Makers Makers
-	// TokenReviews answers the TokenReviews of a cluster's API server; nil if there is nobody to
-	// authenticate.
+	// TokenReviews answers the TokenReviews of a cluster's API server; nil if the emulator authenticates no users.
 	TokenReviews func(cluster string) http.Handler
 	Journal      Journal
-	// Faults is nil if the emulator sets none.
+	// Faults is nil if the emulator has none.
 	Faults *faults.Set
-	// IMDS is nil if the emulator serves no instance metadata; IMDSv1 then, or if it is fixed.
+	// IMDS is nil if the emulator serves no instance metadata. IMDSv1 is nil then too, or if it cannot be changed.
 	IMDS   HopLimiter
 	IMDSv1 V1Switch
-	// Quotas is nil if they are fixed.
+	// Quotas is nil if they cannot be changed.
 	Quotas Quotas
 	// Resetter is nil if the emulator cannot be reset.
 	Resetter Resetter
-	// Known is called with the context of each request that bears a token that opens what it asks for; may
-	// be nil.
+	// Known is called with the context of each request whose token authorises it. It may be nil.
 	Known func(context.Context)
 }
 
 type server struct {
 	Options
-	// Digests of the tokens: comparing digests takes the same time whatever the length is.
+	// These are digests of the tokens: comparing digests takes the same time for any length.
 	token, syncToken [sha256.Size]byte
 }
 
@@ -117,9 +116,9 @@ func NewHandler(options Options) (http.Handler, error) {
 	mux.Handle("/healthz", methods{http.MethodGet: func(w http.ResponseWriter, _ *http.Request) {
 		reply(w, http.StatusOK, map[string]string{"status": "ok"})
 	}})
-	// The token to sync opens one thing; all the rest is the harness's.
+	// The synchronisation token authorises one path only. All other paths need the harness's token.
 	mux.Handle("/v1/clusters/{name}/identities", methods{http.MethodGet: s.guard(s.identities, s.token, s.syncToken)})
-	// An API server authenticates with the token to sync: what it learns it has been shown.
+	// An API server authenticates with the synchronisation token: it learns only what it has shown itself.
 	mux.Handle("/v1/clusters/{name}/tokenreviews", methods{http.MethodPost: s.guard(s.tokenReview, s.token, s.syncToken)})
 	for path, byMethod := range map[string]methods{
 		"/v1/clusters/{name}": {http.MethodPut: s.registerCluster, http.MethodDelete: s.unregisterCluster},
@@ -163,7 +162,7 @@ type methods map[string]http.HandlerFunc
 func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	method := r.Method
 	if method == http.MethodHead {
-		method = http.MethodGet // the server leaves the body out
+		method = http.MethodGet // the server drops the body
 	}
 	handler, ok := m[method]
 	if !ok {
@@ -175,8 +174,8 @@ func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	handler(w, r)
 }
 
-// guard lets through who bears one of the tokens: 401 for none or an unknown one, 403 for one that
-// may not do this.
+// guard accepts requests with one of the tokens. It answers 401 to a missing or unknown token, and 403 to a token without
+// this permission.
 func (s *server) guard(next http.HandlerFunc, accepted ...[sha256.Size]byte) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		given := sha256.Sum256([]byte(secretOf(r)))
@@ -200,8 +199,8 @@ func (s *server) guard(next http.HandlerFunc, accepted ...[sha256.Size]byte) htt
 	}
 }
 
-// secretOf is the token that a request bears: as such, or as the password of the Basic scheme, for an API server,
-// whose client sends no bearer token but over TLS and takes a password in a URL.
+// secretOf returns the token of a request: a bearer token, or the password of the Basic scheme. An API server needs the
+// latter, because its client sends a bearer token over TLS only and accepts a password in a URL.
 func secretOf(r *http.Request) string {
 	if bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
 		return bearer
@@ -266,7 +265,7 @@ func (s *server) reset(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, errors.New("the emulator cannot be reset"))
 		return
 	}
-	// First, so that no request is held up over the reset.
+	// Faults are cleared first, so that no request is delayed during the reset.
 	if s.Faults != nil {
 		s.Faults.Clear()
 	}
@@ -283,6 +282,6 @@ func refuse(w http.ResponseWriter, status int, err error) { reply(w, status, pro
 func reply(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	// All of v's types encode; only the connection can fail, and then there is no reader.
+	// Every type of v can be encoded. Only the connection can fail, and then there is no reader.
 	_ = json.NewEncoder(w).Encode(v)
 }

@@ -37,7 +37,7 @@ func (s *server) calls(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, fmt.Errorf("succeeded %q: must be true or false", text))
 		return
 	}
-	// A wait of nothing still finds what is there.
+	// A wait of zero still finds kept calls.
 	ctx, cancel := context.WithTimeout(r.Context(), wait)
 	defer cancel()
 	calls, last := s.Journal.Wait(ctx, query)

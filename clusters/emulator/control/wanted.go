@@ -1,14 +1,14 @@
 package control
 
-// Wanted are the clusters that EKS was asked for, for whoever makes them: it compares them with what
-// there is, acts, and reports. It needs to keep nothing: a report may come any number of times.
+// Wanted are the clusters that EKS was asked for. A program that creates them compares them with the existing ones, acts,
+// and reports. It need not store anything: it may send a report any number of times.
 type Wanted struct {
 	// Revision changes whenever something may have changed.
 	Revision string          `json:"revision"`
 	Clusters []WantedCluster `json:"clusters"`
 }
 
-// WantedCluster is a cluster that CreateCluster made, until a report says that it is gone.
+// WantedCluster is a cluster that CreateCluster made. It is listed until a report says that it is gone.
 type WantedCluster struct {
 	Name string `json:"name"`
 	// ID distinguishes the cluster from an earlier one with the same name.
@@ -20,7 +20,7 @@ type WantedCluster struct {
 	RoleARN     string `json:"roleArn"`
 	// Creator is the IAM user or role that made it.
 	Creator string `json:"creator"`
-	// Status is what EKS reports it now; Delete says that it is to go.
+	// Status is EKS's current status. Delete says that it is to be deleted.
 	Status     string            `json:"status"`
 	Delete     bool              `json:"delete,omitempty"`
 	Nodegroups []WantedNodegroup `json:"nodegroups"`
@@ -41,15 +41,15 @@ type WantedNodegroup struct {
 	InstanceTypes []string          `json:"instanceTypes,omitempty"`
 	Spot          bool              `json:"spot,omitempty"`
 	RoleARN       string            `json:"roleArn"`
-	// HopLimit (1 to 64) and HTTPTokens ("optional" or "required") are those of new nodes, by the launch
-	// template. Each instance has a hop limit of its own, which can be changed since.
+	// HopLimit (1 to 64) and HTTPTokens ("optional" or "required") are those of new nodes, by the launch template. Each
+	// instance has its own hop limit, which may have been changed since.
 	HopLimit   int    `json:"hopLimit"`
 	HTTPTokens string `json:"httpTokens"`
-	// Instances are those that were reported, in the order of the report.
+	// Instances are those of the last report, in its order.
 	Instances []WantedInstance `json:"instances"`
 }
 
-// WantedInstance is a node that was reported.
+// WantedInstance is a node of the last report.
 type WantedInstance struct {
 	ID       string `json:"id"`
 	HopLimit int    `json:"hopLimit"`
@@ -76,12 +76,12 @@ type WantedAddon struct {
 	Delete        bool   `json:"delete,omitempty"`
 }
 
-// What a report says.
+// The states of a report.
 const (
 	Active   = "ACTIVE"
 	Degraded = "DEGRADED"
 	Failed   = "FAILED"
-	// Gone is the answer to Delete.
+	// Gone is the report after Delete.
 	Gone = "GONE"
 )
 
@@ -92,31 +92,31 @@ type Issue struct {
 	ResourceIDs []string `json:"resourceIds,omitempty"`
 }
 
-// Observed is what became of a cluster.
+// Observed is a report about a cluster.
 type Observed struct {
-	// ID is the wanted cluster's; a report about an earlier one is stale. "" is not compared.
+	// ID is the wanted cluster's. A report about an earlier cluster is stale. An empty ID is not compared.
 	ID string `json:"id,omitempty"`
 	// Status is Active, Failed or Gone.
 	Status string  `json:"status"`
 	Issues []Issue `json:"issues,omitempty"`
-	// Cluster is needed with Active.
+	// Cluster is required with Active.
 	Cluster *Cluster `json:"cluster,omitempty"`
 }
 
-// ObservedPart is what became of a node group or an add-on.
+// ObservedPart is a report about a node group or an add-on.
 type ObservedPart struct {
-	// ID is the wanted one's; a report about an earlier one is stale. "" is not compared.
+	// ID is the wanted one's. A report about an earlier one is stale. An empty ID is not compared.
 	ID string `json:"id,omitempty"`
 	// Status is Active, Degraded, Failed or Gone.
 	Status string  `json:"status"`
 	Issues []Issue `json:"issues,omitempty"`
-	// Instances are the nodes of a node group; those that are not named are gone.
+	// Instances are the nodes of a node group. A node that is not among them is gone.
 	Instances []ObservedInstance `json:"instances,omitempty"`
 }
 
 // ObservedInstance is a node.
 type ObservedInstance struct {
-	// ID such as "i-0123456789abcdef0"; "" has one made.
+	// ID such as "i-0123456789abcdef0"; if it is "", one is generated.
 	ID         string `json:"id,omitempty"`
 	PrivateIP  string `json:"privateIp,omitempty"`
 	PrivateDNS string `json:"privateDns,omitempty"`

@@ -1,4 +1,4 @@
-// Install puts the AWS clients of package clienttest on this machine, as far as it can.
+// Install installs the AWS clients of package clienttest on this machine, as far as it can.
 package main
 
 import (
@@ -23,7 +23,7 @@ func main() {
 	}
 }
 
-// install reports everything that could not be installed, not only the first.
+// install reports every client that could not be installed, and not only the first one.
 func install(ctx context.Context) error {
 	line := func(text string) { fmt.Fprintln(os.Stderr, text) }
 	var problems []error
