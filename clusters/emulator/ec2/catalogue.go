@@ -11,9 +11,9 @@ import (
 // zone1 is an availability zone.
 type zone1 struct{ Name, ID string }
 
-// zones are the four of the region: AWS has three to six.
+// zones are the four zones of the region. AWS has three to six.
 func (s *Service) zones() []zone1 {
-	// us-west-2 is usw2, ap-southeast-1 apse1.
+	// The short form of us-west-2 is usw2, and that of ap-southeast-1 is apse1.
 	short := ""
 	for part := range strings.SplitSeq(s.options.Region, "-") {
 		switch {
@@ -86,7 +86,7 @@ func (s *Service) describeAvailabilityZones(r request, in struct {
 	})}, err
 }
 
-// instanceType is one that the region offers, in all zones.
+// instanceType is a type that the region offers in all zones.
 type instanceType struct {
 	name   string
 	cpus   int
@@ -198,7 +198,7 @@ func (s *Service) describeInstanceTypes(r request, in struct {
 	}), next}, err
 }
 
-// describeKeyPairs: there are none.
+// describeKeyPairs returns none: the emulator has none.
 func (s *Service) describeKeyPairs(r request, in struct {
 	Names         []string `query:"KeyName"`
 	IDs           []string `query:"KeyPairId"`

@@ -11,7 +11,7 @@ import (
 
 type internetGateway struct {
 	base
-	// VPC that it is attached to; empty for none.
+	// VPC is the VPC that it is attached to; empty for none.
 	VPC string `json:",omitempty"`
 }
 
@@ -25,11 +25,11 @@ type natGateway struct {
 	base
 	VPC, Subnet, Allocation string
 	IP, PrivateIP           string
-	// Settled is when it is there, Deleted when it was asked to go; zero if it was not.
+	// Settled is when it becomes available. Deleted is when its deletion was requested; zero if it was not.
 	Settled, Deleted time.Time
 }
 
-// state: one that is deleted stays in lists for about an hour, with its state.
+// state is the current state. A deleted gateway stays in lists for about an hour, with its state.
 func (g *natGateway) state(now time.Time) string {
 	switch {
 	case !g.Deleted.IsZero() && now.Before(g.Deleted.Add(stateChange)):
@@ -143,7 +143,7 @@ type attachmentInput struct {
 	VpcID string `query:"VpcId"`
 }
 
-// attachment authorises and finds both. The caller holds mu after it returns without an error.
+// attachment authorises the request and finds both resources. If it returns no error, the caller holds mu after it.
 func (s *Service) attachment(r request, action string, in attachmentInput) (*internetGateway, *vpc, error) {
 	if err := r.authorize(action, nil, access1(s.igws, in.InternetGatewayID), access1(s.vpcs, in.VpcID)); err != nil {
 		return nil, nil, err
@@ -210,7 +210,7 @@ type xmlAddress struct {
 	Tags        tagSet `xml:"tagSet"`
 }
 
-// usedBy is the NAT gateway that has an address; nil if there is none. The caller holds mu.
+// usedBy returns the NAT gateway that has an address; nil if there is none. The caller holds mu.
 func (s *Service) usedBy(allocation string) *natGateway {
 	now := s.options.Now()
 	for _, g := range s.nats.all {
@@ -248,7 +248,7 @@ func (s *Service) allocateAddress(r request, in struct {
 	if len(s.eips.all) >= addressesPerRegion {
 		return nil, query.Errorf("AddressLimitExceeded", http.StatusBadRequest, "The maximum number of addresses has been reached.")
 	}
-	// 203.0.113.0/24 is for documentation: no machine has such an address (RFC 5737).
+	// 203.0.113.0/24 is reserved for documentation, so no machine has such an address (RFC 5737).
 	ip := netip.MustParseAddr("203.0.113.1")
 	for s.hasIP(ip.String()) {
 		ip = ip.Next()
@@ -384,7 +384,7 @@ func (s *Service) createNATGateway(r request, in struct {
 	case s.usedBy(a.ID) != nil:
 		return nil, query.Errorf("Resource.AlreadyAssociated", http.StatusBadRequest, "Elastic IP address [%s] is already associated", a.ID)
 	case len(sorted(s.igws, func(g *internetGateway) bool { return g.VPC == n.VPC })) == 0:
-		// AWS makes the gateway and lets it fail a little later, with this code (nat-gateway-troubleshooting).
+		// AWS creates the gateway, which fails a little later with this code (nat-gateway-troubleshooting).
 		return nil, query.Errorf("Gateway.NotAttached", http.StatusBadRequest, "Network %s has no Internet gateway attached", n.VPC)
 	default:
 		made = natGateway{

@@ -11,7 +11,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/query"
 )
 
-// Instance is a node of a node group, as its maker reports it.
+// Instance is a node of a node group, as the program that created it reports it.
 type Instance struct {
 	base
 	// Group is the ARN of the node group.
@@ -23,7 +23,7 @@ type Instance struct {
 	PrivateIP, PublicIP string
 	PrivateDNS, ImageID string
 	SecurityGroups      []string
-	// RoleARN is that of the instance's role, ProfileARN that of the instance profile that has it.
+	// RoleARN is the ARN of the instance's role. ProfileARN is that of the role's instance profile.
 	RoleARN, ProfileARN   string
 	HopLimit              int
 	HTTPTokens            string
@@ -36,7 +36,7 @@ type networkInterface struct {
 	VPC, Subnet, Zone, IP string
 	Groups                []string
 	Description           string
-	// Instance that it belongs to; empty for one of EKS's own.
+	// Instance is the instance that it belongs to; empty for one of EKS's own.
 	Instance string `json:",omitempty"`
 	// For is the cluster that it connects to the VPC.
 	For string `json:",omitempty"`
@@ -226,10 +226,10 @@ func (s *Service) describeNetworkInterfaces(r request, in struct {
 	}), next}, err
 }
 
-// What follows is what EKS does in an account by its own role: no caller's policy applies.
+// EKS does the following in an account with its own role, so no caller's policy applies.
 
-// Network checks the subnets and security groups of a cluster, and returns its VPC and the zones. The
-// error is for the caller of EKS.
+// Network checks the subnets and security groups of a cluster, and returns its VPC and the zones. The error's text is for
+// the caller of EKS.
 func (s *Service) Network(subnets, groups []string) (vpcID string, zones []string, err error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -255,10 +255,10 @@ func (s *Service) Network(subnets, groups []string) (vpcID string, zones []strin
 	return vpcID, zones, nil
 }
 
-// clusterGroupName is how EKS names the security group of a cluster.
+// clusterGroupName is the name that EKS gives the security group of a cluster.
 func clusterGroupName(cluster string) string { return "eks-cluster-sg-" + cluster }
 
-// JoinCluster makes the security group of a cluster and its network interfaces, unless they are there.
+// JoinCluster creates the security group of a cluster and its network interfaces, unless they exist.
 func (s *Service) JoinCluster(cluster, vpcID string, subnets, groups []string) (groupID string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -298,8 +298,7 @@ func (s *Service) JoinCluster(cluster, vpcID string, subnets, groups []string) (
 	return groupID, nil
 }
 
-// LeaveCluster removes what JoinCluster made. A security group that something else uses stays, as EKS
-// leaves it.
+// LeaveCluster removes what JoinCluster created. A security group that something else uses stays, as on EKS.
 func (s *Service) LeaveCluster(cluster, groupID string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -333,7 +332,7 @@ func (s *Service) freeIP(n *subnet) string {
 
 // InstanceInput is one instance of a node group.
 type InstanceInput struct {
-	// ID is empty to have one made, PrivateIP and PrivateDNS to have them made of the subnet.
+	// If ID is empty, it is generated. If PrivateIP or PrivateDNS are empty, they are derived from the subnet.
 	ID, PrivateIP, PrivateDNS string
 	Type, Subnet              string
 	Spot                      bool
@@ -344,8 +343,7 @@ type InstanceInput struct {
 	Tags                      map[string]string
 }
 
-// SetInstances makes the instances of a node group what they are to be, and returns their IDs. Those that
-// are not among them are gone.
+// SetInstances makes the instances of a node group equal to the given ones, and returns their IDs. It removes all others.
 func (s *Service) SetInstances(group string, wanted []InstanceInput) ([]string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -387,7 +385,7 @@ func (s *Service) launch(group string, in InstanceInput) (string, error) {
 			made.PrivateIP = s.freeIP(n)
 		}
 		if n.MapPublicIP {
-			made.PublicIP = fmt.Sprintf("198.51.100.%d", 1+len(s.nodes.all)%250) // for documentation: RFC 5737
+			made.PublicIP = fmt.Sprintf("198.51.100.%d", 1+len(s.nodes.all)%250) // reserved for documentation: RFC 5737
 		}
 	}
 	if ip, err := netip.ParseAddr(made.PrivateIP); err == nil && made.PrivateDNS == "" && ip.Is4() {
@@ -404,7 +402,7 @@ func (s *Service) launch(group string, in InstanceInput) (string, error) {
 	return made.ID, put(s.enis, eni)
 }
 
-// HopLimits are those of a node group's instances now, by instance ID.
+// HopLimits are the current hop limits of a node group's instances, by instance ID.
 func (s *Service) HopLimits(group string) map[string]int {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

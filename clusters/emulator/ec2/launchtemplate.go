@@ -23,8 +23,8 @@ type templateVersion struct {
 	Data        TemplateData
 }
 
-// TemplateData is what of a launch template's data the emulator keeps: what eksctl writes. Anything else
-// is an UnknownParameter.
+// TemplateData is the part of a launch template's data that the emulator keeps, which is what eksctl writes. Any other
+// parameter is an UnknownParameter.
 type TemplateData struct {
 	ImageID             string              `query:"ImageId" xml:"imageId,omitempty" json:",omitempty"`
 	InstanceType        string              `xml:"instanceType,omitempty" json:",omitempty"`
@@ -56,8 +56,8 @@ type BlockDevice struct {
 	} `xml:"ebs" json:",omitempty"`
 }
 
-// MetadataOptions are those of the instance metadata service. HTTPTokens is "optional" or "required",
-// HopLimit 1 to 64.
+// MetadataOptions are those of the instance metadata service. HTTPTokens is "optional" or "required", and HopLimit is 1 to
+// 64.
 type MetadataOptions struct {
 	State        string `query:"-" xml:"state,omitempty" json:",omitempty"`
 	HTTPEndpoint string `query:"HttpEndpoint" xml:"httpEndpoint,omitempty" json:",omitempty"`
@@ -66,7 +66,7 @@ type MetadataOptions struct {
 	Tags         string `query:"InstanceMetadataTags" xml:"instanceMetadataTags,omitempty" json:",omitempty"`
 }
 
-// TagSpecification of what is launched.
+// TagSpecification has the tags of a resource that is launched.
 type TagSpecification struct {
 	ResourceType string `xml:"resourceType"`
 	Tags         []tag  `query:"Tag" xml:"tagSet>item"`
@@ -157,7 +157,7 @@ func (s *Service) createLaunchTemplate(r request, in struct {
 	return templateAnswer{s.xmlTemplate(&made)}, nil
 }
 
-// checkData: the groups must be there. The caller holds mu.
+// checkData checks that the security groups exist. The caller holds mu.
 func (s *Service) checkData(data *TemplateData) error {
 	if err := data.MetadataOptions.check(); err != nil {
 		return err
@@ -188,7 +188,7 @@ type templateInput struct {
 	Name string `query:"LaunchTemplateName"`
 }
 
-// template finds one by ID or name. The caller holds mu.
+// template finds a launch template by ID or name. The caller holds mu.
 func (s *Service) template(in templateInput) (*launchTemplate, error) {
 	switch {
 	case (in.ID == "") == (in.Name == ""):
@@ -279,7 +279,7 @@ func (s *Service) modifyLaunchTemplate(r request, in struct {
 	return templateAnswer{s.xmlTemplate(&changed)}, put(s.lts, changed)
 }
 
-// version finds one by its number, "$Latest" or "$Default".
+// version finds a version by its number, "$Latest" or "$Default".
 func (t *launchTemplate) version(text string) (templateVersion, error) {
 	number, err := strconv.Atoi(text)
 	switch text {
@@ -400,14 +400,14 @@ func (s *Service) describeLaunchTemplateVersions(r request, in struct {
 	}{found, next}, err
 }
 
-// LaunchTemplate is one version of a template, for whoever launches instances.
+// LaunchTemplate is one version of a template, for the program that launches instances.
 type LaunchTemplate struct {
 	ID, Name, Version string
 	Data              TemplateData
 }
 
-// Template finds the version of a template: by ID, or by name if there is no ID. version may be "",
-// "$Default" or "$Latest". The error is the API's.
+// Template finds a version of a template, by ID, or by name if there is no ID. version may be "", "$Default" or "$Latest".
+// The error is the API's.
 func (s *Service) Template(id, name, version string) (LaunchTemplate, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

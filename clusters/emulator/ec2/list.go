@@ -6,20 +6,20 @@ import (
 	"strings"
 )
 
-// filter is one condition of a list; its values are alternatives, in which * and ? stand for others.
+// filter is one condition of a list. Its values are alternatives, in which * and ? are wildcards.
 type filter struct {
 	Name   string
 	Values []string `query:"Value"`
 }
 
-// listInput is what all lists take.
+// listInput has the parameters of all lists.
 type listInput struct {
 	Filters    []filter `query:"Filter"`
 	MaxResults *int
 	NextToken  string
 }
 
-// page leads to the rest of a list.
+// page has the token for the rest of a list.
 type page struct {
 	NextToken string `xml:"nextToken,omitempty"`
 }
@@ -29,8 +29,8 @@ const (
 	maxPage = 1000
 )
 
-// list keeps the items that all filters accept, sorts them by key and cuts the page that was asked for.
-// tags may be nil; values are those of the filters that the list knows.
+// list keeps the items that all filters accept, sorts them by key, and returns the requested page. tags may be nil. values
+// are those of the filters that the list supports.
 func list[T any](in listInput, items []T, key func(T) string, tags func(T) map[string]string, values map[string]func(T) []string) ([]T, page, error) {
 	for _, f := range in.Filters {
 		accept, err := accepts(f, tags, values)
@@ -90,11 +90,11 @@ func accepts[T any](f filter, tags func(T) map[string]string, values map[string]
 	}, nil
 }
 
-// matches: * is any number of characters, ? one; a backslash takes their meaning
-// (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html).
+// matches compares value with pattern. * stands for any number of characters, and ? for one. After a backslash they stand
+// for themselves (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html).
 func matches(pattern, value string) bool {
 	p, v := []rune(pattern), []rune(value)
-	// The last * and what of the value it has taken so far.
+	// The last *, and the part of the value that it covers so far.
 	star, taken, i, j := -1, 0, 0, 0
 	for j < len(v) {
 		switch {
@@ -130,8 +130,8 @@ func (r request) describe(action string) error {
 	return r.allowed()
 }
 
-// chosen are the resources with the given IDs, or all if there are none. An ID that is not there is an
-// error. The caller holds mu.
+// chosen returns the resources with the given IDs, or all if there are none. An unknown ID is an error. The caller holds
+// mu.
 func chosen[T any, P resource[T]](k kind[T], ids []string) ([]*T, error) {
 	if len(ids) == 0 {
 		return sorted[T, P](k, nil), nil

@@ -18,11 +18,11 @@ type routeTable struct {
 
 type route struct {
 	CIDR string
-	// One of them is set; Gateway is "local" for the VPC's own range.
+	// One of these is set. Gateway is "local" for the VPC's own range.
 	Gateway, NAT string `json:",omitempty"`
 }
 
-// association of a subnet; that of the VPC's main table has none.
+// association is with a subnet. That of the VPC's main table has none.
 type association struct {
 	ID     string
 	Subnet string `json:",omitempty"`
@@ -32,7 +32,7 @@ func (t *routeTable) main() bool {
 	return slices.ContainsFunc(t.Associations, func(a association) bool { return a.Subnet == "" })
 }
 
-// association is the index of a subnet's; -1 if it has none.
+// association returns the index of a subnet's association; -1 if it has none.
 func (t *routeTable) association(subnet string) int {
 	return slices.IndexFunc(t.Associations, func(a association) bool { return a.Subnet == subnet })
 }
@@ -111,7 +111,7 @@ func (s *Service) createRouteTable(r request, in struct {
 	}{s.xmlRouteTable(&made)}, nil
 }
 
-// byToken finds what an earlier request with that ClientToken made. The caller holds mu.
+// byToken finds the resource that an earlier request with that ClientToken made. The caller holds mu.
 func byToken[T any, P resource[T]](r request, k kind[T], token string) (T, bool) {
 	for _, known := range k.all {
 		if token != "" && P(known).common().Token == token {

@@ -21,21 +21,21 @@ type securityGroup struct {
 type rule struct {
 	ID     string
 	Egress bool `json:",omitempty"`
-	// Protocol is "tcp", "udp", "icmp" or "-1" for all, which has the ports -1.
+	// Protocol is "tcp", "udp", "icmp", or "-1" for all, whose ports are -1.
 	Protocol         string
 	FromPort, ToPort int
-	// One of them is set.
+	// One of these is set.
 	Group, CIDR, CIDR6, PrefixList string `json:",omitempty"`
 	Description                    string `json:",omitempty"`
 }
 
-// same says whether two rules allow the same: AWS has no two of them in one group.
+// same says whether two rules allow the same. A group cannot have two such rules.
 func (r rule) same(other rule) bool {
 	r.ID, r.Description, other.ID, other.Description = "", "", "", ""
 	return r == other
 }
 
-// allTraffic is the egress rule that a new group has.
+// allTraffic is the egress rule of a new group.
 func allTraffic() rule {
 	return rule{ID: newID("sgr"), Egress: true, Protocol: "-1", FromPort: -1, ToPort: -1, CIDR: "0.0.0.0/0"}
 }
@@ -45,7 +45,7 @@ const (
 	rulesPerGroup = 60
 )
 
-// groupName is what a name or description may have (CreateSecurityGroup, for VPCs).
+// groupName matches valid names and descriptions (CreateSecurityGroup, for VPCs).
 var groupName = regexp.MustCompile(`^[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{1,255}$`)
 
 type permission struct {
@@ -80,7 +80,7 @@ type prefixEntry struct {
 	Description string `xml:"description,omitempty"`
 }
 
-// rules takes a permission apart. Groups must exist; the caller holds mu.
+// rules splits a permission into rules. Its groups must exist. The caller holds mu.
 func (s *Service) rules(p permission, egress bool) ([]rule, error) {
 	shape := rule{Egress: egress, FromPort: -1, ToPort: -1}
 	shape.Protocol = map[string]string{"tcp": "tcp", "6": "tcp", "udp": "udp", "17": "udp", "icmp": "icmp", "1": "icmp", "icmpv6": "icmpv6", "58": "icmpv6", "-1": "-1", "all": "-1"}[strings.ToLower(p.Protocol)]
@@ -152,7 +152,7 @@ func (s *Service) xmlGroup(g *securityGroup) xmlGroup {
 	}
 }
 
-// permissions are the rules of one direction, those with the same protocol and ports together.
+// permissions returns the rules of one direction, grouped by protocol and ports.
 func (s *Service) permissions(g *securityGroup, egress bool) []permission {
 	var out []permission
 	rules := slices.DeleteFunc(slices.Clone(g.Rules), func(r rule) bool { return r.Egress != egress })

@@ -1,8 +1,8 @@
-// Package ec2 is the part of the EC2 API that eksctl and the stacks it makes need: a network of a VPC,
-// subnets, routes, gateways and security groups, which carries nothing but is checked as AWS checks it;
-// launch templates; and the instances and network interfaces of EKS's node groups, of which others tell.
-// Wire forms and codes are those of https://docs.aws.amazon.com/AWSEC2/latest/APIReference/; what the
-// reference leaves open is marked in comments with what was chosen.
+// Package ec2 is the part of the EC2 API that eksctl and its stacks need. It has VPCs with subnets, routes, gateways and
+// security groups. They carry no traffic, and are checked as AWS checks them. It has launch templates. It has the instances
+// and network interfaces of EKS's node groups, which other programs report. Wire forms and codes are those of
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/; where the reference leaves something open, a comment names the
+// choice.
 package ec2
 
 import (
@@ -26,14 +26,14 @@ import (
 const (
 	version   = "2016-11-15"
 	namespace = "http://ec2.amazonaws.com/doc/2016-11-15/"
-	// stateChange is how long what AWS does in the background takes, such as making a NAT gateway.
+	// stateChange is how long AWS's changes in the background take, such as the creation of a NAT gateway.
 	stateChange = 300 * time.Millisecond
 )
 
-// Authorizer decides about the caller of a request, whom it finds in the context.
+// Authorizer decides about the caller of a request. It finds the caller in the context.
 type Authorizer interface {
-	// Authorize returns nil, or an error whose text may be shown to the caller. keys are the
-	// condition keys that the action adds to those of every request.
+	// Authorize returns nil, or an error whose text may be shown to the caller. keys are the condition keys of this action,
+	// besides those of every request.
 	Authorize(ctx context.Context, action, resource string, keys map[string][]string) error
 }
 
@@ -42,12 +42,12 @@ type Options struct {
 	// Region such as "us-west-2" and Account of twelve digits.
 	Region, Account string
 	Authorizer      Authorizer
-	// Internal reports a caller that it is an AWS service, which alone may set tags whose keys begin
-	// with "aws:"; nil means that none is.
+	// Internal says whether the caller is an AWS service. Only a service may set tags whose keys begin with "aws:". nil
+	// means that no caller is one.
 	Internal func(ctx context.Context) bool
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
-	// Table keeps what is made; nil keeps it in memory only.
+	// Table keeps the resources; nil keeps them in memory only.
 	Table store.Table
 }
 
@@ -68,7 +68,7 @@ type Service struct {
 	enis    kind[networkInterface]
 }
 
-// New makes a service that knows what its table does.
+// New makes a service with the content of its table.
 func New(options Options) (*Service, error) {
 	if options.Now == nil {
 		options.Now = time.Now
@@ -144,7 +144,7 @@ func (s *Service) operations() map[string]query.Operation {
 	}
 }
 
-// request is one request, as its operation finds it.
+// request is one request, for its operation.
 type request struct {
 	service *Service
 	ctx     context.Context
@@ -174,7 +174,7 @@ func (k keys) with(more keys) keys {
 	return all
 }
 
-// authorize decides about an action on one resource after the other; on "*" if there is none.
+// authorize decides about an action on each of the resources, or on "*" if there are none.
 func (r request) authorize(action string, more keys, resources ...access) error {
 	if len(resources) == 0 {
 		resources = []access{{arn: "*"}}
@@ -188,7 +188,7 @@ func (r request) authorize(action string, more keys, resources ...access) error 
 	return nil
 }
 
-// allowed ends a dry run, once all is authorised.
+// allowed ends a dry run, after everything is authorised.
 func (r request) allowed() error {
 	if r.dryRun {
 		return query.Errorf("DryRunOperation", http.StatusPreconditionFailed, "Request would have succeeded, but DryRun flag is set.")
@@ -196,7 +196,7 @@ func (r request) allowed() error {
 	return nil
 }
 
-// access is a resource that an action is about, with its own condition keys.
+// access is a resource of an action, with its own condition keys.
 type access struct {
 	arn  string
 	keys keys
@@ -206,12 +206,12 @@ func (s *Service) arn(kind, id string) string {
 	return "arn:aws:ec2:" + s.options.Region + ":" + s.options.Account + ":" + kind + "/" + id
 }
 
-// base is what all resources have.
+// base has the fields of all resources.
 type base struct {
 	ID      string
 	Tags    map[string]string `json:",omitempty"`
 	Created time.Time
-	// Token is the ClientToken of the request that made it.
+	// Token is the ClientToken of the request that created it.
 	Token string `json:",omitempty"`
 }
 
@@ -226,9 +226,9 @@ type resource[T any] interface {
 // kind holds all resources of one kind.
 type kind[T any] struct {
 	service *Service
-	// name is the type in ARNs and tag specifications, prefix that of IDs.
+	// name is the type in ARNs and tag specifications. prefix is the beginning of IDs.
 	name, prefix string
-	// notFound is the error code, noun is what the message calls the resource.
+	// notFound is the error code. noun is the resource's name in messages.
 	notFound, noun string
 	all            map[string]*T
 }
@@ -243,7 +243,7 @@ func newID(prefix string) string {
 	return prefix + "-" + hex.EncodeToString(random[:])[:17]
 }
 
-// find returns a resource or the API's error. The caller holds mu.
+// find returns a resource, or the API's error. The caller holds mu.
 func (k kind[T]) find(id string) (*T, error) {
 	switch {
 	case id == "":
@@ -257,7 +257,7 @@ func (k kind[T]) find(id string) (*T, error) {
 	return k.all[id], nil
 }
 
-// access is the resource with its tags as condition keys; of one that is not there just its ARN.
+// access returns the resource with its tags as condition keys. For a resource that does not exist it is the ARN only.
 func access1[T any, P resource[T]](k kind[T], id string) access {
 	k.service.mu.RLock()
 	defer k.service.mu.RUnlock()
@@ -271,7 +271,7 @@ func access1[T any, P resource[T]](k kind[T], id string) access {
 	return out
 }
 
-// put writes a resource's record, then memory. The caller holds mu for writing.
+// put writes a resource's record, and then memory. The caller holds mu for writing.
 func put[T any, P resource[T]](k kind[T], changed T) error {
 	value, err := json.Marshal(changed)
 	if err != nil {
@@ -285,7 +285,7 @@ func put[T any, P resource[T]](k kind[T], changed T) error {
 	return nil
 }
 
-// remove deletes a record, then from memory. The caller holds mu for writing.
+// remove deletes a record, and then the resource in memory. The caller holds mu for writing.
 func (k kind[T]) remove(id string) error {
 	if err := k.service.options.Table.Delete(k.name + "/" + id); err != nil {
 		return err
@@ -294,7 +294,7 @@ func (k kind[T]) remove(id string) error {
 	return nil
 }
 
-// sorted are the resources that keep accepts, by their creation. The caller holds mu.
+// sorted returns the resources that keep accepts, by their creation. The caller holds mu.
 func sorted[T any, P resource[T]](k kind[T], keep func(*T) bool) []*T {
 	var list []*T
 	for _, one := range k.all {

@@ -35,7 +35,7 @@ func xmlTags(tags map[string]string) tagSet {
 	return set
 }
 
-// tagSpecification of a request that makes something.
+// tagSpecification has the tags of a new resource.
 type tagSpecification struct {
 	ResourceType string
 	Tags         []tag `query:"Tag"`
@@ -45,7 +45,7 @@ type tagged struct {
 	TagSpecifications []tagSpecification `query:"TagSpecification"`
 }
 
-// checkTags reads tags as they are asked for: all but a service's own may not begin with "aws:".
+// checkTags checks the tags of a request. Only a service's own tags may begin with "aws:".
 func (r request) checkTags(list []tag) (map[string]string, error) {
 	tags := map[string]string{}
 	for _, t := range list {
@@ -68,7 +68,7 @@ func (r request) checkTags(list []tag) (map[string]string, error) {
 	return tags, nil
 }
 
-// count does not count a service's own tags.
+// count leaves out a service's own tags.
 func count(tags map[string]string) (n int) {
 	for key := range tags {
 		if !strings.HasPrefix(key, "aws:") {
@@ -78,8 +78,8 @@ func count(tags map[string]string) (n int) {
 	return n
 }
 
-// requested reads the tags that a request makes a resource of some type with, and the condition keys of
-// them. Tags of a service's own are not the caller's wish, and no condition key.
+// requested returns the tags that a request gives a new resource of some type, and their condition keys. A service's own
+// tags are not the caller's, and have no condition keys.
 func (r request) requested(in tagged, kind string) (map[string]string, keys, error) {
 	var list []tag
 	for _, specification := range in.TagSpecifications {
@@ -104,9 +104,8 @@ func requestKeys(tags map[string]string) keys {
 	return out
 }
 
-// authorizeCreation decides about making a resource of some type out of others and, where it is made
-// with tags, about ec2:CreateTags
-// (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/supported-iam-actions-tagging.html).
+// authorizeCreation decides about creating a resource of some type from others. If it is created with tags, it also decides
+// about ec2:CreateTags (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/supported-iam-actions-tagging.html).
 func (r request) authorizeCreation(action, kind string, requested keys, of ...access) error {
 	made := access{arn: r.service.arn(kind, "*"), keys: requested}
 	if err := r.authorize(action, nil, append([]access{made}, of...)...); err != nil {
@@ -120,14 +119,14 @@ func (r request) authorizeCreation(action, kind string, requested keys, of ...ac
 	return r.allowed()
 }
 
-// taggable is a resource by its ID, whatever its kind.
+// taggable is a resource of any kind, by its ID.
 type taggable struct {
 	kind string
 	tags map[string]string
 	save func(map[string]string) error
 }
 
-// taggable finds it; false if there is none. The caller holds mu.
+// taggable finds a resource; false if there is none. The caller holds mu.
 func (s *Service) taggable(id string) (taggable, bool) {
 	for _, find := range []func(string) (taggable, bool){
 		tagsOf(s.vpcs), tagsOf(s.subnets), tagsOf(s.tables), tagsOf(s.igws), tagsOf(s.eips), tagsOf(s.nats),
@@ -158,7 +157,7 @@ type tagsInput struct {
 	ResourceIDs []string `query:"ResourceId"`
 	Tags        []struct {
 		Key string
-		// Value is nil if any value is meant, for DeleteTags.
+		// Value is nil if DeleteTags is for any value.
 		Value *string
 	} `query:"Tag"`
 }
@@ -188,7 +187,7 @@ func (r request) authorizeTagging(action string, in tagsInput, requested keys) e
 	return r.allowed()
 }
 
-// changeTags changes the tags of all resources, or of none if one is not there.
+// changeTags changes the tags of all resources, or of none if one of them does not exist.
 func (s *Service) changeTags(ids []string, change func(map[string]string) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -241,7 +240,8 @@ func (s *Service) createTags(r request, in tagsInput) (any, error) {
 	})
 }
 
-// deleteTags: without tags all of the caller's go; a tag with a value goes if it has that value.
+// deleteTags deletes tags. Without tags in the request it deletes all of the caller's. A tag with a value is deleted only
+// if it has that value.
 func (s *Service) deleteTags(r request, in tagsInput) (any, error) {
 	requested := keys{}
 	for _, t := range in.Tags {

@@ -53,7 +53,7 @@ func (s *Service) xmlVPC(v *vpc) xmlVPC {
 	}
 }
 
-// block reads an IPv4 range of a size; its host bits become zero as AWS does it.
+// block reads an IPv4 range with an allowed size. It sets the host bits to zero, as AWS does.
 func block(parameter, text string) (netip.Prefix, error) {
 	if text == "" {
 		return netip.Prefix{}, missing("The request must contain the parameter %s", parameter)
@@ -93,7 +93,7 @@ func (s *Service) createVPC(r request, in createVPCInput) (any, error) {
 		return nil, query.Errorf("VpcLimitExceeded", http.StatusBadRequest, "The maximum number of VPCs has been reached.")
 	}
 	made := vpc{base: s.newBase("vpc", tags, ""), CIDR: prefix.String(), DNSSupport: true}
-	// What belongs to the VPC comes first: a VPC without its table or group would be no VPC.
+	// The parts of the VPC are written first, because a VPC without its table or group would be invalid.
 	table := routeTable{base: s.newBase("rtb", nil, ""), VPC: made.ID, Routes: []route{{CIDR: made.CIDR, Gateway: "local"}}}
 	table.Associations = []association{{ID: newID("rtbassoc")}}
 	group := securityGroup{base: s.newBase("sg", nil, ""), VPC: made.ID, Name: "default", Description: "default VPC security group"}
@@ -142,8 +142,8 @@ func (s *Service) deleteVPC(r request, in vpcInput) (any, error) {
 	if inUse {
 		return nil, dependency("vpc", v.ID)
 	}
-	// The VPC goes first: what is left by a process that ends in between belongs to nothing, and is seen
-	// by nobody who asks by VPC.
+	// The VPC is deleted first. If the process ends in between, the rest belongs to no VPC, and no request by VPC returns
+	// it.
 	if err := s.vpcs.remove(v.ID); err != nil {
 		return nil, err
 	}

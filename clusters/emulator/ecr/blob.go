@@ -13,10 +13,10 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/store"
 )
 
-// errFull is the error of bytes for which there is no room.
+// errFull is the error if there is no room for more bytes.
 var errFull = errors.New("the emulator's registry is full: delete images or repositories")
 
-// space is how much more may be held.
+// space is how many more bytes may be held.
 type space struct {
 	mu   sync.Mutex
 	free int64
@@ -38,7 +38,7 @@ func (s *space) give(n int64) {
 	s.mu.Unlock()
 }
 
-// blobs are those of a repository, by their digests. They implement the interfaces of go-containerregistry.
+// blobs are the blobs of a repository, by digest. They implement the interfaces of go-containerregistry.
 type blobs struct {
 	space      *space
 	table      store.Table
@@ -67,7 +67,7 @@ func (b *blobs) Get(_ context.Context, _ string, h v1.Hash) (io.ReadCloser, erro
 	return readCloser{bytes.NewReader(data)}, nil
 }
 
-// readCloser can be read anywhere, which ranges need.
+// readCloser can be read at any offset, which ranges need.
 type readCloser struct{ *bytes.Reader }
 
 func (readCloser) Close() error { return nil }
@@ -81,7 +81,7 @@ func (b *blobs) Stat(_ context.Context, _ string, h v1.Hash) (int64, error) {
 	return int64(len(data)), nil
 }
 
-// Put implements registry.BlobPutHandler: to read all of it verifies the digest.
+// Put implements registry.BlobPutHandler. It reads all of the content, which verifies the digest.
 func (b *blobs) Put(_ context.Context, _ string, h v1.Hash, source io.ReadCloser) error {
 	data, err := io.ReadAll(source)
 	if err != nil {
@@ -107,7 +107,7 @@ func (b *blobs) Put(_ context.Context, _ string, h v1.Hash, source io.ReadCloser
 	return nil
 }
 
-// drop removes a blob; one that is not there is no error. The caller holds mu.
+// drop removes a blob. A missing blob is no error. The caller holds mu.
 func (b *blobs) drop(digest string) error {
 	data, has := b.held[digest]
 	if !has {
@@ -133,7 +133,7 @@ func (b *blobs) remove(digests []string) error {
 	return nil
 }
 
-// clear removes all blobs, and takes no more.
+// clear removes all blobs, and accepts no more.
 func (b *blobs) clear() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -1,7 +1,7 @@
-// Package ecr is the part of the ECR API that epi and its users need: repositories with their tags, what is in
-// them, tokens, and the registry itself, to which the OCI clients of these tokens push and from which nodes pull.
-// Wire forms, codes and limits are those of https://docs.aws.amazon.com/AmazonECR/latest/APIReference/; what the
-// registry asks of a caller is in https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-push-iam.html.
+// Package ecr is the part of the ECR API that epi and its users need: repositories with their tags and images, tokens, and
+// the registry itself. OCI clients with such tokens push to the registry, and nodes pull from it. Wire forms, codes and
+// limits are those of https://docs.aws.amazon.com/AmazonECR/latest/APIReference/; the permissions that the registry
+// requires are in https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-push-iam.html.
 package ecr
 
 import (
@@ -22,7 +22,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/store"
 )
 
-// target begins the header X-Amz-Target of all requests.
+// target is the beginning of the header X-Amz-Target of all requests.
 const target = "AmazonEC2ContainerRegistry_V20150921."
 
 // Codes of errors.
@@ -39,16 +39,16 @@ const (
 	codeServer        = "ServerException"
 )
 
-// TokenLife is how long a token is good.
+// TokenLife is how long a token is valid.
 const TokenLife = 12 * time.Hour
 
-// maxRepositories of an account, far below AWS's quota: each is kept in memory.
+// maxRepositories is the limit of an account. It is far below AWS's quota, because each repository is in memory.
 const maxRepositories = 1000
 
-// Authorizer decides about the caller of a request, whom it finds in the context.
+// Authorizer decides about the caller of a request. It finds the caller in the context.
 type Authorizer interface {
-	// Authorize returns nil, or an error whose text may be shown to the caller. keys are the
-	// condition keys that the action adds to those of every request.
+	// Authorize returns nil, or an error whose text may be shown to the caller. keys are the condition keys of this action,
+	// besides those of every request.
 	Authorize(ctx context.Context, action, resource string, keys map[string][]string) error
 }
 
@@ -57,13 +57,14 @@ type Options struct {
 	// Region such as "us-west-2" and Account of twelve digits.
 	Region, Account string
 	Authorizer      Authorizer
-	// Token makes the password of the caller of a request, good until expires.
+	// Token makes a password for the caller of a request, which is valid until expires.
 	Token func(ctx context.Context, expires time.Time) (string, error)
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
-	// Capacity is how many bytes of images there may be, in memory, unfinished uploads too; 0 means 1 GiB.
+	// Capacity is how many bytes of images, with unfinished uploads, may be in memory; 0 means 1 GiB.
 	Capacity int64
-	// Table keeps repositories and manifests, Blobs what these name; nil keeps them in memory only.
+	// Table keeps repositories and manifests, and Blobs the blobs of the manifests. If they are nil, the service keeps all
+	// in memory only.
 	Table, Blobs store.Table
 }
 
@@ -76,7 +77,7 @@ type Service struct {
 	repositories map[string]*repository
 }
 
-// New makes a service that knows what its tables do.
+// New makes a service with the content of its tables.
 func New(options Options) (*Service, error) {
 	if options.Now == nil {
 		options.Now = time.Now
@@ -92,7 +93,7 @@ func New(options Options) (*Service, error) {
 	return s, nil
 }
 
-// operation is one of the API's.
+// operation is an operation of the API.
 type operation func(*Service, *http.Request, *input) (any, error)
 
 var operations = map[string]operation{
@@ -118,7 +119,7 @@ func Operations() []string {
 	return names
 }
 
-// Targets reports a request that it is for this API.
+// Targets says whether a request is for this API.
 func Targets(r *http.Request) bool { return strings.HasPrefix(r.Header.Get("X-Amz-Target"), target) }
 
 // input has the members of all requests.
@@ -176,7 +177,7 @@ func (s *Service) serve(r *http.Request, call *journal.Call) (any, error) {
 		return nil, err
 	}
 	if in.RegistryID != "" && in.RegistryID != s.options.Account {
-		// No account has a policy that lets another one in.
+		// No account has a policy that gives another account access.
 		return nil, restjson.Errorf(codeNotFound, http.StatusBadRequest, "The registry with id '%s' is not this account's.", in.RegistryID)
 	}
 	return do(s, r, in)
@@ -190,14 +191,14 @@ func at(ctx context.Context, operation string) error {
 	return err
 }
 
-// WriteError answers with err in AWS JSON 1.1, and returns the code that was written: its own if it is a
-// *restjson.Error (https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html).
+// WriteError answers with err in AWS JSON 1.1, and returns the code that it wrote. A *restjson.Error has its own code
+// (https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html).
 func WriteError(w http.ResponseWriter, err error) string {
 	refusal, ok := errors.AsType[*restjson.Error](err)
 	if !ok {
 		refusal = restjson.Errorf(codeServer, http.StatusInternalServerError, "Internal error.")
 	}
-	body, _ := json.Marshal(map[string]string{"__type": refusal.Code, "message": refusal.Message}) // strings always encode
+	body, _ := json.Marshal(map[string]string{"__type": refusal.Code, "message": refusal.Message}) // strings can always be encoded
 	write(w, refusal.Status, body)
 	return refusal.Code
 }
@@ -206,7 +207,7 @@ func write(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // the client has gone away when this fails
+	_, _ = w.Write(body) // fails only if the client closed the connection
 }
 
 func invalid(format string, args ...any) error {
@@ -226,7 +227,8 @@ func (s *Service) repositoryARN(name string) string {
 	return "arn:aws:ecr:" + s.options.Region + ":" + s.options.Account + ":repository/" + name
 }
 
-// host is where the registry is for the client of a request: under AWS's names its own, else where the client is.
+// host is the registry's host for the client of a request: the registry's own name under AWS's names, and otherwise the
+// host that the client uses.
 func (s *Service) host(r *http.Request) string {
 	if strings.HasSuffix(r.Host, ".amazonaws.com") {
 		return s.options.Account + ".dkr.ecr." + s.options.Region + ".amazonaws.com"

@@ -21,10 +21,10 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/restjson"
 )
 
-// maxImages of a repository: their manifests are in memory.
+// maxImages is the limit of a repository, because its manifests are in memory.
 const maxImages = 1000
 
-// image is a manifest of a repository, and what is kept of it.
+// image is a manifest of a repository with its data.
 type image struct {
 	Digest    string    `json:"digest"`
 	MediaType string    `json:"mediaType"`
@@ -33,18 +33,18 @@ type image struct {
 	Pushed    time.Time `json:"pushed"`
 }
 
-// imageID names an image by either, or both.
+// imageID names an image by tag, by digest or by both.
 type imageID struct {
 	Digest string `json:"imageDigest,omitempty"`
 	Tag    string `json:"imageTag,omitempty"`
 }
 
-// newRegistry is one for the manifests of a repository.
+// newRegistry makes the registry for the manifests of a repository.
 func newRegistry(of *blobs) http.Handler {
 	return registry.New(registry.WithBlobHandler(of), registry.Logger(log.New(io.Discard, "", 0)))
 }
 
-// content are the digests of the blobs, and of the manifests, that a manifest names.
+// content returns the digests of the blobs and of the manifests that a manifest names.
 func (i *image) content() (blobs, manifests []string, err error) {
 	if types.MediaType(i.MediaType).IsIndex() {
 		index, err := v1.ParseIndexManifest(bytes.NewReader(i.Manifest))
@@ -73,7 +73,7 @@ func (s *Service) putImage(of *repository, i *image) error {
 	return s.put(imageRecords+of.name+"@"+i.Digest, i)
 }
 
-// send has the repository's registry serve a request about one manifest, and returns its answer.
+// send lets the repository's registry serve a request about one manifest, and returns its answer.
 func (r *repository) send(ctx context.Context, method, reference, mediaType string, manifest []byte) *httptest.ResponseRecorder {
 	request := httptest.NewRequestWithContext(ctx, method, "/v2/"+r.name+"/manifests/"+reference, bytes.NewReader(manifest))
 	request.Header.Set("Content-Type", mediaType)
@@ -82,7 +82,7 @@ func (r *repository) send(ctx context.Context, method, reference, mediaType stri
 	return answer
 }
 
-// take gives the registry an image that was kept.
+// take gives the registry a stored image.
 func (r *repository) take(ctx context.Context, i *image) error {
 	for _, reference := range append([]string{i.Digest}, i.Tags...) {
 		if answer := r.send(ctx, http.MethodPut, reference, i.MediaType, i.Manifest); answer.Code != http.StatusCreated {
@@ -93,7 +93,7 @@ func (r *repository) take(ctx context.Context, i *image) error {
 	return nil
 }
 
-// load reads all records. Images of an index come before it: they were pushed before it.
+// load reads all records. The images of an index come before the index, because they were pushed before it.
 func (s *Service) load() error {
 	held := map[string][]*image{}
 	if err := s.options.Table.Each(func(key string, value []byte) error {
@@ -123,7 +123,7 @@ func (s *Service) load() error {
 		name, digest, _ := strings.Cut(key, "@")
 		of := s.repositories[name]
 		if of == nil {
-			return nil // a deletion was cut off
+			return nil // a deletion did not end
 		}
 		if err := s.space.take(int64(len(value))); err != nil {
 			return err
@@ -151,7 +151,7 @@ func (s *Service) load() error {
 	return nil
 }
 
-// untag takes a tag from the image that has it. The caller holds mu.
+// untag removes a tag from the image that has it. The caller holds mu.
 func (s *Service) untag(of *repository, tag string, but *image) error {
 	for _, i := range of.images {
 		if i == but || !slices.Contains(i.Tags, tag) {
@@ -167,7 +167,7 @@ func (s *Service) untag(of *repository, tag string, but *image) error {
 	return nil
 }
 
-// named is the image that an ID names; nil for none. The caller holds mu.
+// named returns the image of an ID; nil for none. The caller holds mu.
 func (r *repository) named(id imageID) *image {
 	for _, i := range r.images {
 		if (id.Digest == "" || id.Digest == i.Digest) && (id.Tag == "" || slices.Contains(i.Tags, id.Tag)) && id != (imageID{}) {
@@ -177,7 +177,7 @@ func (r *repository) named(id imageID) *image {
 	return nil
 }
 
-// ids are those of all images, an image with several tags several times, sorted.
+// ids are those of all images, sorted. An image with several tags has several.
 func (r *repository) ids(status string) []imageID {
 	list := []imageID{}
 	for _, digest := range slices.Sorted(maps.Keys(r.images)) {
@@ -238,9 +238,9 @@ func (s *Service) describeImages(r *http.Request, in *input) (any, error) {
 	list := []detail{}
 	for _, i := range images {
 		size := int64(len(i.Manifest))
-		names, _, _ := i.content() // it could be read when it was pushed
+		names, _, _ := i.content() // it was readable when it was pushed
 		for _, name := range names {
-			hash, _ := v1.NewHash(name) // so could this
+			hash, _ := v1.NewHash(name) // so was this one
 			n, _ := found.blobs.Stat(r.Context(), "", hash)
 			size += n
 		}
@@ -293,7 +293,7 @@ func (s *Service) batchDeleteImage(r *http.Request, in *input) (any, error) {
 	return map[string]any{"imageIds": deleted, "failures": failures}, nil
 }
 
-// removeImage takes tags from an image; with its last tag it goes itself
+// removeImage removes tags from an image. An image without tags is deleted
 // (https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchDeleteImage.html).
 func (s *Service) removeImage(ctx context.Context, of *repository, i *image, tags []string) error {
 	left := slices.DeleteFunc(slices.Clone(i.Tags), func(tag string) bool { return slices.Contains(tags, tag) })
@@ -317,9 +317,9 @@ func (s *Service) removeImage(ctx context.Context, of *repository, i *image, tag
 	}
 	delete(of.images, i.Digest)
 	s.space.give(int64(len(i.Manifest)))
-	// Blobs that no image has yet may be those of one that is being pushed.
+	// Blobs of no image may belong to an image that is being pushed.
 	wanted, own := of.wanted(), []string{}
-	names, _, _ := i.content() // it could be read when it was pushed
+	names, _, _ := i.content() // it was readable when it was pushed
 	for _, name := range names {
 		if !wanted[name] {
 			own = append(own, name)
@@ -328,11 +328,11 @@ func (s *Service) removeImage(ctx context.Context, of *repository, i *image, tag
 	return of.blobs.remove(own)
 }
 
-// wanted are the digests of all blobs that images have.
+// wanted are the digests of all blobs of images.
 func (r *repository) wanted() map[string]bool {
 	wanted := map[string]bool{}
 	for _, i := range r.images {
-		names, _, _ := i.content() // it could be read when it was pushed
+		names, _, _ := i.content() // it was readable when it was pushed
 		for _, name := range names {
 			wanted[name] = true
 		}

@@ -23,21 +23,21 @@ import (
 )
 
 const (
-	// maxBlob is the largest layer, in bytes: it is in memory.
+	// maxBlob is the largest layer, in bytes, because layers are in memory.
 	maxBlob = 512 << 20
-	// maxManifest is what the OCI distribution specification says that registries take at least.
+	// maxManifest is the size that the OCI distribution specification requires registries to accept.
 	maxManifest = 4 << 20
-	// uploadLife is how long an upload may stand still before its bytes are forgotten.
+	// uploadLife is how long an upload may be idle before it is forgotten.
 	uploadLife = 10 * time.Minute
 	maxUploads = 64
 )
 
-// ForRegistry reports a request without an AWS signature that it is for a registry, unless its host is S3's.
+// ForRegistry says whether a request without an AWS signature is for a registry. A request with S3's host is not.
 func ForRegistry(r *http.Request) bool {
 	return r.URL.Path == "/v2" || strings.HasPrefix(r.URL.Path, "/v2/")
 }
 
-// Password is the one that a request to the registry brings; "" for none. The user's name is always the same
+// Password returns the password of a request to the registry; "" for none. The user's name is always the same
 // (https://docs.aws.amazon.com/AmazonECR/latest/userguide/registry_auth.html).
 func Password(r *http.Request) string {
 	name, password, ok := r.BasicAuth()
@@ -47,7 +47,7 @@ func Password(r *http.Request) string {
 	return password
 }
 
-// Unauthorized answers a request to the registry that brings no good password, and says how to bring one.
+// Unauthorized answers a request to the registry without a valid password, and names the authentication scheme.
 func Unauthorized(w http.ResponseWriter, r *http.Request) {
 	scheme := "http"
 	if r.TLS != nil {
@@ -58,14 +58,14 @@ func Unauthorized(w http.ResponseWriter, r *http.Request) {
 }
 
 func writeRefusal(w http.ResponseWriter, status int, code, message string) {
-	body, _ := json.Marshal(map[string]any{"errors": []any{map[string]string{"code": code, "message": message}}}) // strings always encode
+	body, _ := json.Marshal(map[string]any{"errors": []any{map[string]string{"code": code, "message": message}}}) // strings can always be encoded
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // the client has gone away when this fails
+	_, _ = w.Write(body) // fails only if the client closed the connection
 }
 
-// refusal is an answer of a registry that is none of success.
+// refusal is an error answer of a registry.
 type refusal struct {
 	status        int
 	code, message string
@@ -77,20 +77,20 @@ func refuse(status int, code, format string, args ...any) error {
 	return &refusal{status, code, fmt.Sprintf(format, args...)}
 }
 
-// registryPath has the name and what follows it.
+// registryPath has the repository's name and the rest of the path.
 var registryPath = regexp.MustCompile(`^/v2/(.+)/(manifests|blobs|tags)/(uploads/?[A-Za-z0-9]*|[A-Za-z0-9._:+-]+)$`)
 
-// request is one to the registry.
+// request is one request to the registry.
 type request struct {
 	*http.Request
-	// name of the repository; subject is manifests, blobs or tags, of which reference names one.
+	// name is the repository's. subject is manifests, blobs or tags. reference names one of them.
 	name, subject, reference string
-	// upload is the ID in a path that goes on with an upload; "" for the path that begins one.
+	// upload is the ID in a path of an existing upload; "" for the path that begins one.
 	upload  string
 	uploads bool
 }
 
-// action is what the registry's API calls the request in IAM, and so in the journal.
+// action is the name of the request's action in IAM and in the journal.
 func (q *request) action() string {
 	read := q.Method == http.MethodGet || q.Method == http.MethodHead
 	switch {
@@ -169,7 +169,7 @@ func (s *Service) serveRegistry(w http.ResponseWriter, r *http.Request, call *jo
 	if err != nil {
 		return err
 	}
-	// From here on the sender may send.
+	// From here on the sender has permission to send the body.
 	if body, ok := r.Body.(interface{ Trust() }); ok {
 		body.Trust()
 	}
@@ -185,14 +185,14 @@ func (s *Service) serveRegistry(w http.ResponseWriter, r *http.Request, call *jo
 		return serveRange(w, q, found)
 	}
 	if n, err := strconv.Atoi(r.URL.Query().Get("n")); err == nil && n < 0 {
-		// The library takes it as it is.
+		// The library accepts the request as it is.
 		return refuse(http.StatusBadRequest, "PAGINATION_NUMBER_INVALID", "A page has no %d tags.", n)
 	}
 	found.registry.ServeHTTP(w, r)
 	return nil
 }
 
-// serveRange answers with a part of a blob: the library knows one form of range only.
+// serveRange answers with a part of a blob. The library supports only one form of range.
 func serveRange(w http.ResponseWriter, q *request, of *repository) error {
 	hash, err := v1.NewHash(q.reference)
 	if err != nil {
@@ -208,7 +208,7 @@ func serveRange(w http.ResponseWriter, q *request, of *repository) error {
 	return nil
 }
 
-// read reads a body within bounds, and takes the space for it.
+// read reads a body within limits, and reserves the space for it.
 func (s *Service) read(q *request, most int64) ([]byte, error) {
 	data, err := limits.ReadAll(q.Body, q.ContentLength, most)
 	switch {
@@ -234,7 +234,7 @@ func (s *Service) putManifest(w http.ResponseWriter, q *request, of *repository)
 			s.space.give(int64(len(data)))
 		}
 	}()
-	hash, _, _ := v1.SHA256(bytes.NewReader(data)) // a reader of memory does not fail
+	hash, _, _ := v1.SHA256(bytes.NewReader(data)) // reading memory does not fail
 	pushed := &image{Digest: hash.String(), MediaType: q.Header.Get("Content-Type"), Manifest: data, Pushed: s.options.Now()}
 	if strings.Contains(q.reference, ":") && q.reference != pushed.Digest {
 		return refuse(http.StatusBadRequest, "DIGEST_INVALID", "The manifest's digest is %s.", pushed.Digest)
@@ -306,13 +306,13 @@ func (s *Service) deleteManifest(w http.ResponseWriter, q *request, of *reposito
 	return nil
 }
 
-// uploads are those of a repository that are not finished. The library's own are never forgotten.
+// uploads are the unfinished uploads of a repository. The library never forgets its own.
 type uploads struct {
 	mu  sync.Mutex
 	all map[string]*upload
 }
 
-// upload is a blob of which not all has come. mu guards the rest.
+// upload is a blob that is incomplete. mu guards the fields after it.
 type upload struct {
 	mu      sync.Mutex
 	data    []byte
@@ -320,7 +320,7 @@ type upload struct {
 	ended   bool
 }
 
-// begin makes an upload, and forgets those that stood still. ok is false for too many.
+// begin starts an upload, and forgets the idle ones. ok is false if there are too many.
 func (u *uploads) begin(now time.Time, of *space) (id string, ok bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -348,7 +348,7 @@ func (u *uploads) find(id string) *upload {
 	return u.all[id]
 }
 
-// end forgets an upload, whose lock the caller holds.
+// end forgets an upload. The caller holds the upload's lock.
 func (u *uploads) end(id string, of *space) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -373,11 +373,12 @@ func (u *uploads) clear(of *space) {
 	}
 }
 
-// upload serves what leads to a blob (https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#pushing-blobs).
+// upload serves the requests that upload a blob
+// (https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#pushing-blobs).
 func (s *Service) upload(w http.ResponseWriter, q *request, of *repository) error {
 	location := func(id string) { w.Header().Set("Location", "/v2/"+of.name+"/blobs/uploads/"+id) }
 	if q.upload == "" && q.URL.Query().Get("digest") == "" {
-		// Nothing is mounted from another repository: its client uploads instead.
+		// The registry mounts nothing from another repository, so the client uploads.
 		id, ok := of.uploads.begin(s.options.Now(), s.space)
 		if !ok {
 			return refuse(http.StatusTooManyRequests, "TOOMANYREQUESTS", "More than %d uploads to the repository are not finished.", maxUploads)
@@ -388,7 +389,7 @@ func (s *Service) upload(w http.ResponseWriter, q *request, of *repository) erro
 		w.WriteHeader(http.StatusAccepted)
 		return nil
 	}
-	// The body takes its time, and nobody waits for it.
+	// The body may be slow, and no other request waits for it.
 	part, err := s.read(q, maxBlob)
 	if err != nil {
 		return err
@@ -417,7 +418,7 @@ func (s *Service) upload(w http.ResponseWriter, q *request, of *repository) erro
 	}
 	switch q.Method {
 	case http.MethodPut:
-		// Whatever comes of it, the client begins anew.
+		// After any error the client begins again.
 		defer of.uploads.end(q.upload, s.space)
 		return s.finish(w, q, of, slices.Concat(going.data, part))
 	case http.MethodDelete:
@@ -445,7 +446,7 @@ func (s *Service) upload(w http.ResponseWriter, q *request, of *repository) erro
 	return refuse(http.StatusMethodNotAllowed, "UNSUPPORTED", "The emulator's registry has no %s here.", q.Method)
 }
 
-// finish keeps a whole blob.
+// finish stores a complete blob.
 func (s *Service) finish(w http.ResponseWriter, q *request, of *repository, whole []byte) error {
 	digest := q.URL.Query().Get("digest")
 	hash, err := v1.NewHash(digest)

@@ -35,7 +35,7 @@ func service(t testing.TB, capacity int64) (s *Service, now *time.Time) {
 	return s, &at
 }
 
-// ask calls the API.
+// ask sends a request to the API.
 func ask(t testing.TB, s *Service, operation, body string) (status int, answer string) {
 	t.Helper()
 	r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/", strings.NewReader(body))
@@ -45,7 +45,7 @@ func ask(t testing.TB, s *Service, operation, body string) (status int, answer s
 	return w.Code, w.Body.String()
 }
 
-// send sends a request to the registry; headers are pairs.
+// send sends a request to the registry. headers are pairs.
 func send(t testing.TB, s *Service, method, path string, body []byte, headers ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	r := httptest.NewRequestWithContext(context.Background(), method, path, bytes.NewReader(body))
@@ -83,7 +83,7 @@ func TestUploads(t *testing.T) {
 		}
 	}
 	data := []byte("some layer")
-	// At once, in one part, in several, and with the last part in the end.
+	// In one request, in one part, in several parts, and with the last part in the closing request.
 	want(send(t, s, http.MethodPost, uploadsPath+"?digest="+digestOf(data), data), http.StatusCreated, "")
 	location := begin()
 	want(send(t, s, http.MethodPatch, location, data[:4], "Content-Range", "0-3"), http.StatusAccepted, "")
@@ -107,9 +107,9 @@ func TestUploads(t *testing.T) {
 	cancelled := begin()
 	want(send(t, s, http.MethodDelete, cancelled, nil), http.StatusNoContent, "")
 	want(send(t, s, http.MethodPatch, cancelled, data), http.StatusNotFound, "BLOB_UPLOAD_UNKNOWN")
-	// What there is no room for is refused, and takes none.
+	// A blob without room is refused, and takes no space.
 	want(send(t, s, http.MethodPatch, begin(), make([]byte, all)), http.StatusInsufficientStorage, "full")
-	// What stands still is forgotten when the next upload begins.
+	// An idle upload is forgotten when the next one begins.
 	forgotten := begin()
 	want(send(t, s, http.MethodPatch, forgotten, make([]byte, 1000)), http.StatusAccepted, "")
 	*now = now.Add(uploadLife + time.Second)
@@ -124,7 +124,7 @@ func TestUploads(t *testing.T) {
 	want(send(t, s, http.MethodPost, uploadsPath, nil), http.StatusTooManyRequests, "TOOMANYREQUESTS")
 }
 
-// TestManifests: what an image needs must be there, and its space is given back.
+// TestManifests: an image's blobs must exist, and their space is released.
 func TestManifests(t *testing.T) {
 	const (
 		all       = 1 << 20
@@ -178,7 +178,7 @@ func TestManifests(t *testing.T) {
 	}
 }
 
-// FuzzRegistry: no request breaks the registry.
+// FuzzRegistry: no request makes the registry fail.
 func FuzzRegistry(f *testing.F) {
 	f.Add(http.MethodPut, "/v2/app/manifests/v1", "{}", "application/vnd.oci.image.manifest.v1+json")
 	f.Add(http.MethodPut, "/v2/app/manifests/v1", `{"manifests":[{"digest":"sha256:00"}]}`, "application/vnd.oci.image.index.v1+json")

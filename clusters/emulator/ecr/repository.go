@@ -16,14 +16,14 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/restjson"
 )
 
-// user is the name that goes with every password.
+// user is the user name for every password.
 const user = "AWS"
 
 func basic(name, password string) string {
 	return base64.StdEncoding.EncodeToString([]byte(name + ":" + password))
 }
 
-// repositoryName is as API_CreateRepository has it.
+// repositoryName is the pattern of API_CreateRepository.
 var repositoryName = regexp.MustCompile(`^(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*$`)
 
 const (
@@ -32,12 +32,12 @@ const (
 	maxPage = 1000
 )
 
-// repository is one of an account's. mu guards what follows it.
+// repository is one repository of an account. mu guards the fields after it.
 type repository struct {
 	name    string
 	created time.Time
 	blobs   *blobs
-	// registry has the manifests too. A repository has its own, so that all of it goes with the repository.
+	// registry has the manifests. Each repository has its own registry, so that all of it is deleted with the repository.
 	registry http.Handler
 	uploads  uploads
 
@@ -48,7 +48,7 @@ type repository struct {
 	gone bool
 }
 
-// record is what is kept of a repository.
+// record is the stored form of a repository.
 type record struct {
 	Name    string            `json:"name"`
 	Created time.Time         `json:"created"`
@@ -86,7 +86,7 @@ func checkRepositoryName(name string) error {
 	return nil
 }
 
-// find is the repository of a name, once the caller may do action with it.
+// find returns the repository of a name, if the caller may do action with it.
 func (s *Service) find(ctx context.Context, action, name string) (*repository, error) {
 	if err := checkRepositoryName(name); err != nil {
 		return nil, err
@@ -142,7 +142,7 @@ func (s *Service) createRepository(r *http.Request, in *input) (any, error) {
 		return nil, err
 	}
 	if len(in.Tags) > 0 {
-		// "ecr:TagResource" is asked of who creates with tags
+		// Creation with tags also requires "ecr:TagResource"
 		// (https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-supported-iam-actions-tagging.html).
 		if err := s.authorize(r.Context(), "TagResource", arn, keys); err != nil {
 			return nil, err
@@ -200,7 +200,7 @@ func (s *Service) describeRepositories(r *http.Request, in *input) (any, error) 
 	return page(in, "repositories", list, func(of shape) string { return of.Name })
 }
 
-// page is the part of a sorted list that is asked for. The token is the last key of the page before.
+// page returns the requested part of a sorted list. The token is the last key of the page before.
 func page[T any](in *input, member string, list []T, key func(T) string) (any, error) {
 	size := 100
 	if in.MaxResults != nil {
@@ -243,7 +243,7 @@ func (s *Service) deleteRepository(r *http.Request, in *input) (any, error) {
 	if len(found.images) > 0 && !in.Force {
 		return nil, restjson.Errorf(codeNotEmpty, http.StatusBadRequest, "The repository with name '%s' in registry with id '%s' cannot be deleted because it still contains images", found.name, s.options.Account)
 	}
-	// The repository's own record goes last, so that a deletion that was cut off can be repeated.
+	// The repository's own record is deleted last, so that a deletion that did not end can be repeated.
 	for digest := range found.images {
 		if err := s.options.Table.Delete(imageRecords + found.name + "@" + digest); err != nil {
 			return nil, err
@@ -264,7 +264,7 @@ func (s *Service) deleteRepository(r *http.Request, in *input) (any, error) {
 	return map[string]any{"repository": s.shape(r, found)}, nil
 }
 
-// tagKeys are the condition keys of tags that a request gives.
+// tagKeys are the condition keys of the tags in a request.
 func tagKeys(tags []tag) map[string][]string {
 	keys := map[string][]string{}
 	for _, t := range tags {
@@ -274,7 +274,7 @@ func tagKeys(tags []tag) map[string][]string {
 	return keys
 }
 
-// changedTags are tags with others added (https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_Tag.html).
+// changedTags returns tags with others added (https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_Tag.html).
 func changedTags(now map[string]string, add []tag) (map[string]string, error) {
 	tags := map[string]string{}
 	maps.Copy(tags, now)
@@ -290,7 +290,7 @@ func changedTags(now map[string]string, add []tag) (map[string]string, error) {
 	return tags, nil
 }
 
-// ofARN is the repository of an ARN, once the caller may do action with it.
+// ofARN returns the repository of an ARN, if the caller may do action with it.
 func (s *Service) ofARN(ctx context.Context, action, arn string, keys map[string][]string) (*repository, error) {
 	name, ours := strings.CutPrefix(arn, s.repositoryARN(""))
 	if !ours {
@@ -315,7 +315,7 @@ func (s *Service) ofARN(ctx context.Context, action, arn string, keys map[string
 	return found, nil
 }
 
-// retag changes a repository's tags by a function of those that it has.
+// retag changes a repository's tags. The function gets the current tags.
 func (s *Service) retag(of *repository, change func(map[string]string) (map[string]string, error)) error {
 	of.mu.Lock()
 	defer of.mu.Unlock()

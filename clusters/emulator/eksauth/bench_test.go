@@ -11,9 +11,9 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/oidc/oidctest"
 )
 
-// BenchmarkAssumeRoleForPodIdentity is the operation with sessions that cost nothing, for tokens that
-// differ, signed as kubeadm's API servers sign. What "request" takes longer than "token alone" is
-// this package's share and restjson's; the goal is 20 µs.
+// BenchmarkAssumeRoleForPodIdentity measures the operation with sessions that cost nothing. The tokens differ, and are
+// signed as by kubeadm's API servers. The difference between "request" and "token alone" is the cost of this package and
+// restjson; the goal is 20 µs.
 func BenchmarkAssumeRoleForPodIdentity(b *testing.B) {
 	s := signer{oidctest.Issuer{Key: oidctest.RSA()}}
 	var tokens []string

@@ -1,11 +1,10 @@
-// Package eksauth serves the EKS Auth API, whose one operation AssumeRoleForPodIdentity trades a
-// pod's service account token for credentials of the associated role
+// Package eksauth serves the EKS Auth API. Its one operation, AssumeRoleForPodIdentity, exchanges a pod's service account
+// token for credentials of the associated role
 // (https://docs.aws.amazon.com/eks/latest/APIReference/API_auth_AssumeRoleForPodIdentity.html).
 //
-// A token is good until it expires, even when its pod was deleted before: AWS documents no way to
-// revoke one, and EKS Auth does not ask the cluster whether the pod is there. What ends access at
-// once is the association: after its deletion or the change of its role the very next request is
-// answered by it, while credentials that were issued before stay good until they expire.
+// A token is valid until it expires, even if its pod was deleted before: AWS documents no way to revoke a token, and EKS
+// Auth does not ask the cluster about the pod. The association ends access at once: its deletion, or a change of its role,
+// counts for the next request. Credentials that were issued before stay valid until they expire.
 package eksauth
 
 import (
@@ -27,39 +26,39 @@ import (
 )
 
 const (
-	// plainDuration and chainedDuration are the lives of credentials without and with a target role
+	// plainDuration and chainedDuration are the lifetimes of credentials without and with a target role
 	// (https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html).
 	plainDuration   = 6 * time.Hour
 	chainedDuration = 59 * time.Minute
 )
 
-// Clusters knows clusters and their associations; *eks.Service does.
+// Clusters has the clusters and their associations. *eks.Service implements it.
 type Clusters interface {
 	ClusterARN(name string) string
 	Verifier(cluster string) (*podtoken.Verifier, bool)
 	Association(cluster, namespace, serviceAccount string) (eks.Association, bool)
 }
 
-// Authorizer decides about the caller of a request, whom it finds in the context.
+// Authorizer decides about the caller of a request. It finds the caller in the context.
 type Authorizer interface {
 	// Authorize returns nil, or an error whose text may be shown to the caller.
 	Authorize(ctx context.Context, action, resource string, keys map[string][]string) error
 }
 
-// operation is the one that the API has.
+// operation is the API's only operation.
 const operation = "AssumeRoleForPodIdentity"
 
 // Operations are the operations that a Service routes, by the names of the API reference.
 func Operations() []string { return []string{operation} }
 
-// ErrNotTrusted is what Sessions returns when a role's trust policy does not let EKS assume it, or
-// when there is no such role.
+// ErrNotTrusted is what Sessions returns if a role's trust policy does not allow EKS to assume it, or if the role does not
+// exist.
 var ErrNotTrusted = errors.New("the role may not be assumed")
 
-// Sessions makes role sessions for the service principal pods.eks.amazonaws.com.
+// Sessions creates role sessions for the service principal pods.eks.amazonaws.com.
 type Sessions interface {
-	// AssumeRole checks the role's trust policy and returns a session. It fails with ErrNotTrusted,
-	// or with a *SessionError when the session itself is impossible.
+	// AssumeRole checks the role's trust policy and returns a session. It fails with ErrNotTrusted, or with a *SessionError
+	// if the session itself is invalid.
 	AssumeRole(ctx context.Context, input AssumeRoleInput) (Session, error)
 }
 
@@ -67,19 +66,19 @@ type Sessions interface {
 type AssumeRoleInput struct {
 	RoleARN, SessionName string
 	Duration             time.Duration
-	// Life, if not zero, ends the session earlier than AWS ever would: a fault asked for it.
+	// Life, if not zero, ends the session earlier than AWS would. A fault asks for it.
 	Life time.Duration
 	// Tags are transitive session tags; nil for none.
 	Tags map[string]string
-	// SourceARN and SourceAccount are the cluster's, against the confused deputy.
+	// SourceARN and SourceAccount are those of the cluster. They prevent the confused deputy.
 	SourceARN, SourceAccount string
-	// Policy is the session policy, of the target role where there is one; "" for none.
+	// Policy is the session policy; "" for none. It is for the target role if there is one.
 	Policy string
-	// TargetRoleARN is assumed with the session of RoleARN, if it is not "".
+	// TargetRoleARN, if it is not "", is assumed with the session of RoleARN.
 	TargetRoleARN, ExternalID string
 }
 
-// Session is temporary credentials of a role, and whose they are.
+// Session has temporary credentials of a role, and the identity that they belong to.
 type Session struct {
 	AccessKeyID, SecretAccessKey, SessionToken string
 	Expiration                                 time.Time
@@ -98,7 +97,7 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Service serves the API. It keeps nothing and is safe for concurrent use.
+// Service serves the API. It has no state of its own and is safe for concurrent use.
 type Service struct {
 	options Options
 	mux     *http.ServeMux
@@ -117,7 +116,7 @@ func New(options Options) *Service {
 
 // ServeHTTP answers a request whose signature was verified.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	// The multiplexer would redirect an unclean path; no AWS service does.
+	// The multiplexer would redirect an unclean path. No AWS service does that.
 	if path.Clean(r.URL.Path) != r.URL.Path {
 		unknownOperation(w, r)
 		return
@@ -142,9 +141,9 @@ func (s *Service) assumeRoleForPodIdentity(w http.ResponseWriter, r *http.Reques
 	restjson.Write(w, answer)
 }
 
-// assume runs the checks in this order: caller, request, cluster, token, association, trust. AWS
-// does not document its own; this one reports an unauthorised caller nothing about the others. Faults
-// are asked about before the first check, and about the association as soon as it is known.
+// assume checks in this order: caller, request, cluster, token, association, trust. AWS does not document its own order.
+// With this one an unauthorised caller learns nothing about the others. Faults are applied before the first check, and
+// again when the association is known.
 func (s *Service) assume(r *http.Request) (*assumeAnswer, error) {
 	ctx, cluster := r.Context(), r.PathValue("clusterName")
 	call := journal.FromContext(ctx)
@@ -190,8 +189,8 @@ func (s *Service) assume(r *http.Request) (*assumeAnswer, error) {
 	return newAnswer(association, session), nil
 }
 
-// sessionFor says which session the pod gets
-// (tags: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html).
+// sessionFor returns the session that the pod gets (tags:
+// https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html).
 func (s *Service) sessionFor(a eks.Association, pod podtoken.Identity, clusterARN string) AssumeRoleInput {
 	input := AssumeRoleInput{
 		RoleARN: a.RoleARN, SessionName: sessionName(a.Cluster, pod.PodName, uuid.NewString()), Duration: plainDuration,
@@ -214,9 +213,9 @@ func (s *Service) sessionFor(a eks.Association, pod podtoken.Identity, clusterAR
 	return input
 }
 
-// sessionName is eks-CLUSTER-POD-UUID. It must fit in 64 characters, and AWS does not say how it
-// shortens: here cluster and pod share what the prefix and the UUID leave, a short one giving its
-// rest to the other, so that the random part, which makes the name unique, stays whole.
+// sessionName is eks-CLUSTER-POD-UUID. It must fit into 64 characters, and AWS does not say how it shortens the name. In
+// this package cluster and pod share the room that the prefix and the UUID leave, and a short one leaves its rest to the
+// other. So the random part, which makes the name unique, stays complete.
 func sessionName(cluster, pod, random string) string {
 	room := quota.SessionNameMax - len("eks---") - len(random)
 	half := room / 2

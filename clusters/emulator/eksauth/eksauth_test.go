@@ -26,8 +26,8 @@ const issuer = "https://issuer.example"
 
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// world implements Clusters, Authorizer and Sessions with one cluster "blue", and an association
-// of service account "default/app".
+// world implements Clusters, Authorizer and Sessions, with one cluster "blue" and an association of service account
+// "default/app".
 type world struct {
 	verifier    *podtoken.Verifier
 	association eks.Association
@@ -68,7 +68,7 @@ type signer struct{ oidctest.Issuer }
 
 func newSigner() signer { return signer{oidctest.Issuer{Key: oidctest.EC(elliptic.P256())}} }
 
-// token is that of a pod.
+// token returns the token of a pod.
 func (s signer) token(changes map[string]any) string {
 	pod := oidctest.Pod{Issuer: issuer, Audience: "pods.eks.amazonaws.com", Namespace: "default", ServiceAccount: "app", Name: "web-0"}
 	return s.Token(pod.Claims(now, changes))

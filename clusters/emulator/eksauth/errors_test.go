@@ -14,7 +14,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/journal"
 )
 
-// call sends a request as the emulator hands it on, and returns what the journal recorded.
+// call sends a request as the emulator passes it on, and returns the journal's record.
 func call(t *testing.T, s *Service, set *faults.Set, cluster, token string) (*httptest.ResponseRecorder, *journal.Call) {
 	t.Helper()
 	recorded := &journal.Call{Service: "eks-auth"}
@@ -35,7 +35,7 @@ func TestDocumentedErrors(t *testing.T) {
 		code   string
 		status int
 		token  string
-		// cause is why; one of the fields of world, the cluster's name or a fault.
+		// cause is the reason of the error: one of the fields of world, the cluster's name or a fault.
 		denied, session error
 		cluster         string
 		fault           *faults.Refusal
@@ -82,8 +82,8 @@ func TestDocumentedErrors(t *testing.T) {
 	}
 }
 
-// TestFaultsComeFirst: a fault of the operation is answered before the caller is decided about; one of
-// an association when the association is known, and to no other request.
+// TestFaultsComeFirst: a fault of the operation is answered before the decision about the caller. A fault of an association
+// is answered when the association is known, and applies to no other request.
 func TestFaultsComeFirst(t *testing.T) {
 	s := newSigner()
 	refusal := &faults.Refusal{Code: "TeapotException", Status: 418, Message: "short and stout"}
@@ -125,7 +125,7 @@ func TestFaultsComeFirst(t *testing.T) {
 	}
 }
 
-// TestJournal: the call names pod and token, and does not hold the token.
+// TestJournal: the call names pod and token, and does not contain the token.
 func TestJournal(t *testing.T) {
 	s := newSigner()
 	token, expired := s.token(nil), s.token(map[string]any{"exp": now.Unix()})
@@ -137,15 +137,15 @@ func TestJournal(t *testing.T) {
 	}
 }
 
-// TestDeletedPod: AWS documents no revocation. The token of a pod that is gone goes on working until it
-// expires, which is what users see of the agent's renewals (aws/eks-pod-identity-agent issues 89, 171);
-// EKS Auth has nothing to ask about the pod, so the limit is the token's own expiry.
+// TestDeletedPod: AWS documents no revocation. The token of a deleted pod works until it expires, as users see from the
+// agent's renewals (aws/eks-pod-identity-agent issues 89, 171). EKS Auth has nothing to ask about the pod, so the token's
+// own expiry is the limit.
 func TestDeletedPod(t *testing.T) {
 	s := newSigner()
 	service := newWorld(t, s)
 	at := now
 	handler := New(Options{Account: "123456789012", Clusters: service, Authorizer: service, Sessions: service, Now: func() time.Time { return at }})
-	// The pod ran for a moment; its token was for 24 hours, as the webhook asks for.
+	// The pod ran for a moment. Its token is for 24 hours, as the webhook asks for.
 	token := s.token(map[string]any{"exp": now.Add(24 * time.Hour).Unix()})
 	for _, test := range []struct {
 		after  time.Duration
@@ -162,7 +162,7 @@ func TestDeletedPod(t *testing.T) {
 	}
 }
 
-// TestAssociationCounts: what an association says now is what the next request gets.
+// TestAssociationCounts: the next request gets what the association says now.
 func TestAssociationCounts(t *testing.T) {
 	s := newSigner()
 	w := newWorld(t, s)

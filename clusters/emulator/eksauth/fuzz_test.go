@@ -8,13 +8,13 @@ import (
 	"testing"
 )
 
-// FuzzRequests sends paths and bodies: none is the server's fault, only the token that the test made
-// gets a session, and no answer repeats it.
+// FuzzRequests sends paths and bodies. No request ends in a server's error, only the test's own token gets a session, and
+// no answer repeats it.
 func FuzzRequests(f *testing.F) {
 	const path = "/clusters/blue/assume-role-for-pod-identity"
 	s := newSigner()
 	good := s.token(nil)
-	// Without the signature's last characters, whose unused bits make no difference.
+	// The comparison leaves out the signature's last characters, whose unused bits have no effect.
 	signed := good[:len(good)-4]
 	w := newWorld(f, s)
 	service := w.service()
@@ -27,7 +27,7 @@ func FuzzRequests(f *testing.F) {
 		f.Add(seed[0], seed[1])
 	}
 	f.Fuzz(func(t *testing.T, target, body string) {
-		// httptest.NewRequest panics on what no HTTP server would let through.
+		// httptest.NewRequest panics on requests that no HTTP server would accept.
 		if strings.ContainsAny(target, " \r\n\t") || !strings.HasPrefix(target, "/") {
 			t.Skip("not a request line")
 		}

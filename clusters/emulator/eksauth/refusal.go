@@ -10,9 +10,9 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/restjson"
 )
 
-// Error codes of the API that the service itself finds reasons for; all but the last two come with
-// HTTP status 400, access denied too. The other two that the reference lists,
-// ServiceUnavailableException (503) and ThrottlingException (429), are for faults to answer.
+// Error codes of the API for which the service itself has reasons. All but the last two have HTTP status 400, also access
+// denied. The reference lists two more, ServiceUnavailableException (503) and ThrottlingException (429), which only faults
+// answer.
 const (
 	codeAccessDenied     = "AccessDeniedException"
 	codeExpiredToken     = "ExpiredTokenException"
@@ -23,12 +23,12 @@ const (
 	codeInternal         = "InternalServerException"   // 500
 )
 
-// SessionError is what Sessions returns when the role may be assumed but not with the session name,
-// tags or policy that the association leads to.
+// SessionError is what Sessions returns if the role may be assumed, but not with the association's session name, tags or
+// policy.
 type SessionError struct {
 	// Problem may be shown to the caller.
 	Problem string
-	// Packed says that policy and tags together are too large; otherwise one of them is invalid.
+	// Packed says that policy and tags together are too large. Otherwise one of them is invalid.
 	Packed bool
 }
 
@@ -38,7 +38,7 @@ func refuse(code, format string, args ...any) error {
 	return restjson.Errorf(code, http.StatusBadRequest, format, args...)
 }
 
-// faultRefusal answers what a fault asks for.
+// faultRefusal returns the answer that a fault asks for.
 func faultRefusal(err error) error {
 	if fault, ok := errors.AsType[*faults.Error](err); ok {
 		return &restjson.Error{Code: fault.Code, Status: fault.Status, Message: fault.Message}
@@ -53,8 +53,8 @@ func tokenRefusal(err error) error {
 	return refuse(codeInvalidToken, "The token included in the request is invalid: %s", err)
 }
 
-// sessionRefusal: the reference does not say what becomes of STS's PackedPolicyTooLarge; a request
-// that is well formed and cannot be fulfilled is its InvalidRequestException.
+// sessionRefusal returns the answer to an invalid session. The reference does not say how STS's PackedPolicyTooLarge is
+// answered. Its InvalidRequestException is for a well-formed request that cannot be fulfilled.
 func sessionRefusal(err error, association string) error {
 	if errors.Is(err, ErrNotTrusted) {
 		return refuse(codeAccessDenied, "Unauthorized Exception! EKS does not have permissions to assume the associated role.")

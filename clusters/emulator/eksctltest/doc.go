@@ -1,3 +1,3 @@
-// Package eksctltest runs the real eksctl against the emulator: clusters that nobody makes, whose API server
-// is a small one of the test. It takes minutes, in which eksctl sleeps: make eksctl builds an eksctl and runs it.
+// Package eksctltest runs the real eksctl against the emulator. No program creates the clusters, and a small API server of
+// the test answers for them. It takes minutes, most of which eksctl sleeps. make eksctl builds an eksctl and runs it.
 package eksctltest

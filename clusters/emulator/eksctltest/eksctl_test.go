@@ -28,7 +28,7 @@ import (
 
 const cluster = "epi-test"
 
-// region is the emulator with one Kubernetes API server for all its clusters, and eksctl.
+// region is the emulator, with one Kubernetes API server for all its clusters, and eksctl.
 type region struct {
 	*emulatortest.Fixture
 	kubernetes *apiServer
@@ -66,9 +66,9 @@ func newRegion(t *testing.T) *region {
 	return r
 }
 
-// review asks the emulator's webhook who a token stands for.
+// review asks the emulator's webhook for the user of a token.
 func review(handler http.Handler, token string) []string {
-	body, _ := json.Marshal(map[string]any{"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": map[string]string{"token": token}}) // texts always encode
+	body, _ := json.Marshal(map[string]any{"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": map[string]string{"token": token}}) // texts can always be encoded
 	request := httptest.NewRequest(http.MethodPost, "/v1/clusters/"+cluster+"/tokenreviews", bytes.NewReader(body))
 	request.Header.Set("Authorization", "Bearer token-to-sync")
 	w := httptest.NewRecorder()
@@ -78,7 +78,7 @@ func review(handler http.Handler, token string) []string {
 			User struct{ Groups []string }
 		}
 	}
-	_ = json.Unmarshal(w.Body.Bytes(), &out) // no groups then
+	_ = json.Unmarshal(w.Body.Bytes(), &out) // then there are no groups
 	return out.Status.User.Groups
 }
 
@@ -95,7 +95,7 @@ func (r *region) run(t *testing.T, args ...string) string {
 	return string(output)
 }
 
-// stacks are the names of those that are not deleted.
+// stacks are the names of the stacks that are not deleted.
 func (r *region) stacks(t *testing.T) []string {
 	t.Helper()
 	out, err := r.Admin().CloudFormation.DescribeStacks(t.Context(), &cloudformation.DescribeStacksInput{})
@@ -109,8 +109,8 @@ func (r *region) stacks(t *testing.T) []string {
 	return names
 }
 
-// TestSeed is the walkthrough that the project began with, and what eksctl does besides: each command
-// against what the one before it left, as creating a cluster takes eksctl minutes.
+// TestSeed runs the walkthrough that the project began with, and other uses of eksctl. Each command works on what the one
+// before it left, because creating a cluster takes eksctl minutes.
 func TestSeed(t *testing.T) {
 	r := newRegion(t)
 	admin := r.Admin()
@@ -158,9 +158,9 @@ func TestSeed(t *testing.T) {
 	}
 }
 
-// migrate has eksctl take what IRSA is used for to Pod Identity: a role in a stack of eksctl's, and one that it did
-// not make (https://docs.aws.amazon.com/eks/latest/eksctl/pod-identity-associations.html, "Migrating existing
-// iamserviceaccounts").
+// migrate lets eksctl migrate service accounts from IRSA to Pod Identity: one with a role in a stack of eksctl's, and one
+// with a role that eksctl did not create (https://docs.aws.amazon.com/eks/latest/eksctl/pod-identity-associations.html,
+// "Migrating existing iamserviceaccounts").
 func (r *region) migrate(t *testing.T) {
 	admin, ctx := r.Admin(), t.Context()
 	described, err := admin.EKS.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: aws.String(cluster)})
@@ -168,7 +168,7 @@ func (r *region) migrate(t *testing.T) {
 		t.Fatal(err)
 	}
 	issuer := *described.Cluster.Identity.Oidc.Issuer
-	// eksctl's own command asks the issuer for its certificate, which nobody serves here.
+	// eksctl's own command asks the issuer for its certificate, and no server answers for the issuer here.
 	provider, err := admin.IAM.CreateOpenIDConnectProvider(ctx, &iam.CreateOpenIDConnectProviderInput{Url: &issuer, ClientIDList: []string{"sts.amazonaws.com"}})
 	if err != nil {
 		t.Fatal(err)
@@ -216,7 +216,7 @@ func (r *region) migrate(t *testing.T) {
 		pods, federated     bool
 		associated, removed bool
 	}{
-		{nil, false, true, false, false}, // it tells what it would do
+		{nil, false, true, false, false}, // it says what it would do
 		{[]string{"--approve"}, true, true, true, false},
 		{[]string{"--approve", "--remove-oidc-provider-trust-relationship"}, true, false, true, true},
 	} {

@@ -16,15 +16,15 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 )
 
-// apiServer answers what eksctl asks of Kubernetes: discovery, one Ready node for each label that it looks
-// for, and empty lists. It lets in who the emulator's webhook for tokens knows.
+// apiServer answers eksctl's requests to Kubernetes: discovery, one Ready node for each label selector, and empty lists. It
+// accepts the users that the emulator's webhook for tokens accepts.
 type apiServer struct {
 	*httptest.Server
-	// authenticate reports the groups of a token's bearer; nil for nobody.
+	// authenticate returns the groups of a token's bearer; nil for an unknown one.
 	authenticate func(token string) []string
 
 	mu sync.Mutex
-	// asked are the requests that were let in, refused those that were not.
+	// asked are the accepted requests, and refused the others.
 	asked, refused []string
 	// accounts are service accounts by NAMESPACE/NAME.
 	accounts map[string]*corev1.ServiceAccount
@@ -78,7 +78,8 @@ func (s *apiServer) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serveAccounts answers requests about service accounts, and about a namespace, which is there; false for others.
+// serveAccounts answers requests about service accounts, and about a namespace, which always exists. It returns false for
+// other requests.
 func (s *apiServer) serveAccounts(w http.ResponseWriter, r *http.Request) bool {
 	if r.URL.Path == "/api/v1/serviceaccounts" {
 		s.mu.Lock()
@@ -103,7 +104,7 @@ func (s *apiServer) serveAccounts(w http.ResponseWriter, r *http.Request) bool {
 		}
 		return ok
 	case http.MethodPost, http.MethodPut:
-		// It comes as JSON or in Protobuf.
+		// The body is JSON or Protobuf.
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			return false
@@ -127,7 +128,7 @@ func (s *apiServer) serveAccounts(w http.ResponseWriter, r *http.Request) bool {
 	return false
 }
 
-// known answers what there is; false for anything else.
+// known answers requests about the objects that exist; false for anything else.
 func known(w http.ResponseWriter, r *http.Request) bool {
 	switch path := r.URL.Path; {
 	case path == "/version":
@@ -143,7 +144,7 @@ func known(w http.ResponseWriter, r *http.Request) bool {
 		}})
 	case path == "/api/v1/nodes" && r.URL.Query().Get("watch") != "":
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(map[string]any{"type": "ADDED", "object": node(r)}) // eksctl may have gone
+		_ = json.NewEncoder(w).Encode(map[string]any{"type": "ADDED", "object": node(r)}) // eksctl may have closed the connection
 		w.(http.Flusher).Flush()
 		<-r.Context().Done()
 	case path == "/api/v1/nodes":
@@ -164,7 +165,7 @@ func known(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// node has the label that the request selects.
+// node has the label of the request's selector.
 func node(r *http.Request) map[string]any {
 	labels := map[string]string{}
 	for selector := range strings.SplitSeq(r.URL.Query().Get("labelSelector"), ",") {
@@ -181,5 +182,5 @@ func node(r *http.Request) map[string]any {
 func answer(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // eksctl may have gone
+	_ = json.NewEncoder(w).Encode(body) // eksctl may have closed the connection
 }

@@ -26,7 +26,7 @@ type Clients struct {
 	CloudFormation *cloudformation.Client
 }
 
-// NewClients makes the clients; S3's addresses buckets in the path, because the endpoint is an IP address.
+// NewClients makes the clients. S3's client has the bucket in the path, because the endpoint is an IP address.
 func NewClients(config aws.Config) *Clients {
 	return &Clients{
 		Config: config, EKS: eks.NewFromConfig(config), EKSAuth: eksauth.NewFromConfig(config), IAM: iam.NewFromConfig(config),

@@ -20,9 +20,9 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/oidc/oidctest"
 )
 
-// Policies that fixtures are made with.
+// Policies for fixtures.
 const (
-	// TrustPods lets EKS assume a role for pods; TrustAccount whoever in the account may.
+	// TrustPods lets EKS assume a role for pods. TrustAccount lets everybody in the account assume it.
 	TrustPods    = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"pods.eks.amazonaws.com"},"Action":["sts:AssumeRole","sts:TagSession"]}}`
 	TrustAccount = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"` + Account + `"},"Action":["sts:AssumeRole","sts:TagSession"]}}`
 	// AllowAll allows everything, DenyAll nothing.
@@ -30,15 +30,15 @@ const (
 	DenyAll  = `{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}`
 )
 
-// Fixture makes what one test or case starts from. What cannot be made ends the test.
+// Fixture makes the resources that one test or case starts from. A failure ends the test.
 type Fixture struct {
 	*Server
-	// Name is the test's own: a prefix for the names of what it makes that also S3 takes.
+	// Name belongs to the test alone. It is a prefix for the names of its resources, which S3 accepts too.
 	Name string
 	t    testing.TB
 }
 
-// Fixture is for a test whose names begin with name.
+// Fixture returns a fixture for a test whose names begin with name.
 func (s *Server) Fixture(t testing.TB, name string) *Fixture { return &Fixture{s, name, t} }
 
 func (f *Fixture) must(err error) {
@@ -48,7 +48,7 @@ func (f *Fixture) must(err error) {
 	}
 }
 
-// As is the caller with an access key; token is "" for a user's.
+// As returns the caller with an access key; token is "" for a user's key.
 func (f *Fixture) As(accessKeyID, secretAccessKey, token string) *Clients {
 	return NewClients(f.Config(credentials.NewStaticCredentialsProvider(accessKeyID, secretAccessKey, token)))
 }
@@ -62,7 +62,7 @@ func (f *Fixture) Anonymous() *Clients { return NewClients(f.Config(aws.Anonymou
 // Forged signs with the administrator's key ID and another secret.
 func (f *Fixture) Forged() *Clients { return f.As(AccessKeyID, "another-secret", "") }
 
-// Node has the credentials that the instance metadata service gives.
+// Node has the credentials of the instance metadata service.
 func (f *Fixture) Node() *Clients {
 	f.t.Helper()
 	ask := func(method, path, header, value string) []byte {
@@ -86,7 +86,7 @@ func (f *Fixture) Node() *Clients {
 	return f.As(given.AccessKeyId, given.SecretAccessKey, given.Token)
 }
 
-// User is the caller of a new user NAME-user that has a policy; "" for none.
+// User returns the caller of a new user NAME-user with a policy; "" for none.
 func (f *Fixture) User(policy string) *Clients {
 	f.t.Helper()
 	admin, name := f.Admin().IAM, f.Name+"-user"
@@ -104,7 +104,7 @@ func (f *Fixture) User(policy string) *Clients {
 // Unprivileged is a user without permissions.
 func (f *Fixture) Unprivileged() *Clients { return f.User("") }
 
-// Role makes a role with a trust policy and an inline policy, "" for none, and returns its ARN.
+// Role creates a role with a trust policy and an inline policy, "" for none, and returns its ARN.
 func (f *Fixture) Role(name, trust, policy string) string {
 	f.t.Helper()
 	admin := f.Admin().IAM
@@ -117,7 +117,7 @@ func (f *Fixture) Role(name, trust, policy string) string {
 	return *role.Role.Arn
 }
 
-// Session is the caller of a session "session" of a role that trusts the account; change may be nil.
+// Session returns the caller of a session "session" of a role that trusts the account. change may be nil.
 func (f *Fixture) Session(roleARN string, change func(*sts.AssumeRoleInput)) *Clients {
 	f.t.Helper()
 	input := &sts.AssumeRoleInput{RoleArn: &roleARN, RoleSessionName: aws.String("session")}
@@ -129,7 +129,7 @@ func (f *Fixture) Session(roleARN string, change func(*sts.AssumeRoleInput)) *Cl
 	return f.As(*out.Credentials.AccessKeyId, *out.Credentials.SecretAccessKey, *out.Credentials.SessionToken)
 }
 
-// Bucket makes the bucket NAME and returns its name.
+// Bucket creates the bucket NAME and returns its name.
 func (f *Fixture) Bucket() string {
 	f.t.Helper()
 	_, err := f.Admin().S3.CreateBucket(f.t.Context(), &s3.CreateBucketInput{
@@ -146,21 +146,21 @@ func (f *Fixture) Object(bucket, key, body string) {
 	f.must(err)
 }
 
-// Cluster registers the cluster NAME, whose tokens Token signs, and returns its name.
+// Cluster registers the cluster NAME, for which Token signs tokens, and returns its name.
 func (f *Fixture) Cluster() string {
 	f.t.Helper()
 	f.must(f.Control.RegisterCluster(f.t.Context(), f.Name, control.Cluster{Issuer: Issuer, JWKS: f.tokens.KeySet(), Version: "v1.36.3"}))
 	return f.Name
 }
 
-// Token is what the API server projects into the pod "web-0" of a service account. Changes replace claims.
+// Token returns the token that the API server projects into the pod "web-0" of a service account. changes replace claims.
 func (f *Fixture) Token(namespace, serviceAccount string, changes map[string]any) string {
 	f.t.Helper()
 	pod := oidctest.Pod{Issuer: Issuer, Audience: "pods.eks.amazonaws.com", Namespace: namespace, ServiceAccount: serviceAccount, Name: "web-0"}
 	return f.tokens.Token(pod.Claims(f.Now(), changes))
 }
 
-// Associate makes an association in a cluster's namespace "default" and returns its ID; change may be nil.
+// Associate creates an association in a cluster's namespace "default" and returns its ID. change may be nil.
 func (f *Fixture) Associate(cluster, serviceAccount, roleARN string, change func(*eks.CreatePodIdentityAssociationInput)) string {
 	f.t.Helper()
 	input := &eks.CreatePodIdentityAssociationInput{
@@ -174,7 +174,8 @@ func (f *Fixture) Associate(cluster, serviceAccount, roleARN string, change func
 	return *out.Association.AssociationId
 }
 
-// Pod is the caller of the pod "web-0" of a service account in namespace "default", by way of the node.
+// Pod returns the caller of the pod "web-0" of a service account in namespace "default". It gets its credentials through
+// the node.
 func (f *Fixture) Pod(cluster, serviceAccount string) *Clients {
 	f.t.Helper()
 	out, err := f.Node().EKSAuth.AssumeRoleForPodIdentity(f.t.Context(), &eksauth.AssumeRoleForPodIdentityInput{

@@ -12,7 +12,7 @@ import (
 // Field of an HTML form.
 type Field struct{ Name, Value string }
 
-// PostForm sends a form with a file as its last field, as browsers do, and returns the answer with its body read.
+// PostForm sends a form with a file as its last field, as browsers do. It returns the answer with its body read.
 func PostForm(ctx context.Context, client *http.Client, url string, fields []Field, filename, file string) (status int, header http.Header, body string, err error) {
 	var form bytes.Buffer
 	writer := multipart.NewWriter(&form)
@@ -40,7 +40,7 @@ func PostForm(ctx context.Context, client *http.Client, url string, fields []Fie
 	if err != nil {
 		return 0, nil, "", fmt.Errorf("post form: %w", err)
 	}
-	defer func() { _ = response.Body.Close() }() // it was read
+	defer func() { _ = response.Body.Close() }() // the body was read
 	text, err := io.ReadAll(response.Body)
 	if err != nil {
 		return 0, nil, "", fmt.Errorf("read the answer to a form: %w", err)

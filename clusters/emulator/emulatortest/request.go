@@ -14,23 +14,24 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 )
 
-// Request is one that an SDK would not send.
+// Request is a request that no SDK would send.
 type Request struct {
-	// Service is the signing name, such as "eks-auth". Region is that of the scope; "" is the emulator's.
+	// Service is the signing name, such as "eks-auth". Region is the scope's region; "" is the emulator's.
 	Service, Region string
-	// Method and Path, escaped, with its query if it has one.
+	// Method and Path. Path is escaped, with its query if it has one.
 	Method, Path string
 	Header       http.Header
 	Body         string
 	// Payload is the value of X-Amz-Content-Sha256; "" is the body's hash.
 	Payload string
-	// SignedAgo is how long before the emulator's time of now it was signed.
+	// SignedAgo is how long before the emulator's current time it was signed.
 	SignedAgo time.Duration
-	// Tamper changes the request after it was signed; may be nil.
+	// Tamper changes the request after it was signed. It may be nil.
 	Tamper func(*http.Request)
 }
 
-// Send signs the request as a caller, by the emulator's clock, and sends it. An answer from 300 on is an error.
+// Send signs the request as a caller, by the emulator's clock, and sends it. An answer with a status from 300 on is an
+// error.
 func (f *Fixture) Send(ctx context.Context, who *Clients, request Request) error {
 	out, err := http.NewRequestWithContext(ctx, request.Method, f.URL+request.Path, strings.NewReader(request.Body))
 	if err != nil {
@@ -51,7 +52,7 @@ func (f *Fixture) Send(ctx context.Context, who *Clients, request Request) error
 	if err != nil {
 		return err
 	}
-	_ = response.Body.Close() // nobody reads it
+	_ = response.Body.Close() // the body is not read
 	if response.StatusCode >= http.StatusMultipleChoices {
 		return fmt.Errorf("%s %s: %s", request.Method, request.Path, response.Status)
 	}
@@ -73,12 +74,12 @@ func sign(ctx context.Context, who *Clients, request Request, out *http.Request,
 	}
 	out.Header.Set("X-Amz-Content-Sha256", payload)
 	return v4.NewSigner().SignHTTP(ctx, credentials, out, payload, request.Service, region, f.Now().Add(-request.SignedAgo), func(o *v4.SignerOptions) {
-		// S3 signs the path as it is, all others escape it once more.
+		// S3 signs the path as it is. All others escape it once more.
 		o.DisableURIPathEscaping = request.Service == "s3"
 	})
 }
 
-// Query is the form of a Query request: an action of IAM or STS and its parameters, name by value.
+// Query returns the form of a Query request: an action of IAM or STS, and its parameters as names and values.
 func Query(service, action string, parameters map[string]string) Request {
 	version := map[string]string{"iam": "2010-05-08", "sts": "2011-06-15"}[service]
 	form := url.Values{"Action": {action}, "Version": {version}}

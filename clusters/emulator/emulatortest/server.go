@@ -1,5 +1,5 @@
-// Package emulatortest runs the whole emulator for tests that come in through its front door, as AWS
-// clients do, and makes what those tests start from: callers, roles, buckets, clusters and tokens.
+// Package emulatortest runs the whole emulator for tests that use it over HTTP, as AWS clients do. It creates what those
+// tests start from: callers, roles, buckets, clusters and tokens.
 package emulatortest
 
 import (
@@ -19,11 +19,11 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/oidc/oidctest"
 )
 
-// The emulator's account and region, the administrator's key, and who issues tokens of service accounts.
+// The emulator's account and region, the administrator's key, and the issuer of service account tokens.
 const (
 	Region  = "us-west-2"
 	Account = "123456789012"
-	// Member is a second account, whose administrator role Account may assume.
+	// Member is a second account. Account may assume its administrator role.
 	Member          = "210987654321"
 	NodeRole        = "epi-node"
 	AccessKeyID     = "AKIAEPIEXAMPLE000000"
@@ -34,13 +34,13 @@ const (
 // Server is an emulator that listens on 127.0.0.1 until its test ends.
 type Server struct {
 	Emulator *emulator.Emulator
-	// URL is that of all AWS services; TLS serves the same with a certificate that TLS.Client trusts.
-	// MetadataURL is that of the instance metadata service.
+	// URL is the URL of all AWS services. TLS serves the same with a certificate that TLS.Client trusts. MetadataURL is the
+	// URL of the instance metadata service.
 	URL         string
 	TLS         *httptest.Server
 	MetadataURL string
 	Control     *control.Client
-	// HTTP is what the clients that are made here send with.
+	// HTTP is the transport of the clients that the server makes.
 	HTTP *http.Client
 
 	tokens oidctest.Issuer
@@ -106,20 +106,20 @@ func (s *Server) Now() time.Time {
 	return time.Now().Add(s.offset)
 }
 
-// SetClock sets the emulator's clock to so much after the real one, which is what AWS SDKs sign with.
+// SetClock sets the emulator's clock to that much after the real one. AWS SDKs sign with the real clock.
 func (s *Server) SetClock(offset time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.offset = offset
 }
 
-// Config is what a caller's SDK clients are made of. Clients send what they are given: input that the
-// SDK would refuse by itself reaches the emulator.
+// Config is the configuration of a caller's SDK clients. Clients send their input unchecked, so input that the SDK would
+// refuse reaches the emulator.
 func (s *Server) Config(provider aws.CredentialsProvider) aws.Config {
 	return aws.Config{
 		Region: Region, BaseEndpoint: &s.URL, Credentials: provider, HTTPClient: s.HTTP, RetryMaxAttempts: 1,
 		APIOptions: []func(*middleware.Stack) error{func(stack *middleware.Stack) error {
-			// Not every operation has the step.
+			// Not every operation has this step.
 			_, _ = stack.Initialize.Remove("OperationInputValidation")
 			return nil
 		}},

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Duration is a time.Duration that is a text such as "200ms" or "1m30s" in JSON.
+// Duration is a time.Duration. In JSON it is a text such as "200ms" or "1m30s".
 type Duration time.Duration
 
 // String is the text of time.Duration.
@@ -24,7 +24,7 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// clip keeps texts of others in error messages short.
+// clip shortens other people's texts in error messages.
 func clip(text string) string {
 	const most = 64
 	if len(text) > most {

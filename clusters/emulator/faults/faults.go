@@ -1,7 +1,7 @@
-// Package faults makes services slow, refuse, throttle or fall silent on demand.
+// Package faults makes services slow, refuse, throttle or stop answering.
 //
-// A Set holds rules; each says which requests it is about and what becomes of them. Services ask At
-// as soon as they know what a request wants.
+// A Set holds rules. Each rule says which requests it is about and what happens to them. Services call At as soon as they
+// know the operation of a request.
 package faults
 
 import (
@@ -13,16 +13,16 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/journal"
 )
 
-// Target is what a request is about, as far as its service knows by then.
+// Target is the subject of a request, as far as its service knows it at that time.
 type Target struct {
 	// Operation such as "GetObject".
 	Operation string
-	// Association is the ID of the pod identity association that EKS Auth found; empty before that
-	// and for all other services.
+	// Association is the ID of the pod identity association that EKS Auth found. It is empty before that, and for all other
+	// services.
 	Association string
 }
 
-// Error is the refusal that a fault asks for. Its service answers it in its own protocol.
+// Error is the refusal that a fault asks for. The service answers it in its own protocol.
 type Error struct {
 	// Code such as "ThrottlingException".
 	Code string
@@ -40,14 +40,13 @@ func NewContext(ctx context.Context, set *Set) context.Context {
 	return context.WithValue(ctx, contextKey{}, set)
 }
 
-// At holds a request up as the faults that are set for it say. Services call it as soon as they
-// know the operation and before they do anything; EKS Auth calls it again, with the association,
-// when it has found that. It returns nil or an *Error; for an outage it does not return but ends
-// the connection by a panic with http.ErrAbortHandler.
+// At applies the faults that match a request. Services call it as soon as they know the operation and before they do
+// anything. EKS Auth calls it again, with the association, when it has found that. It returns nil or an *Error. For an
+// outage it does not return, but ends the connection by a panic with http.ErrAbortHandler.
 //
-// Service and principal are those of the journal's call in ctx, and the call's Fault becomes the ID
-// of the rule that refused or else of the first that delayed. A client that gives up while its
-// request is held up gets no answer either: the request is then dropped like in an outage.
+// Service and principal are those of the journal's call in ctx, and the call's Fault becomes the ID of the rule that
+// refused, or else of the first rule that delayed. If a client gives up while its request is delayed, the request is
+// dropped as in an outage.
 func At(ctx context.Context, target Target) error {
 	set, _ := ctx.Value(contextKey{}).(*Set)
 	if set == nil || set.active.Load() == 0 {
@@ -56,8 +55,8 @@ func At(ctx context.Context, target Target) error {
 	return set.at(ctx, target)
 }
 
-// Life is how long credentials are to be good that are issued for the request, as the first rule with
-// a life says; 0 if none does. EKS Auth asks before it issues them, with the association.
+// Life is the lifetime of credentials that are issued for the request, by the first rule with a life; 0 if there is none.
+// EKS Auth asks for it before it issues them, with the association.
 func Life(ctx context.Context, target Target) time.Duration {
 	set, _ := ctx.Value(contextKey{}).(*Set)
 	if set == nil || set.active.Load() == 0 {
@@ -77,7 +76,7 @@ func (s *Set) at(ctx context.Context, target Target) error {
 	if found.rule == "" {
 		return nil
 	}
-	// The second look of EKS Auth does not hide what the first one did, unless it refuses.
+	// EKS Auth's second call does not hide the effect of the first one, unless it refuses.
 	if call.Fault == "" || found.refusal != nil || found.outage {
 		call.Fault = found.rule
 	}

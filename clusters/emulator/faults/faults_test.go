@@ -26,7 +26,7 @@ type request struct {
 
 var toEKSAuth = request{"eks-auth", node, Target{Operation: assume}}
 
-// at returns how long the request was held up, what was answered, and the call it left.
+// at returns the delay of the request, the answer, and the call as At left it.
 func at(t *testing.T, ctx context.Context, set *Set, r request) (took time.Duration, refusal *Error, call *journal.Call, dropped bool) {
 	t.Helper()
 	call = &journal.Call{Service: r.service, Principal: r.principal}
@@ -111,7 +111,7 @@ func TestPattern(t *testing.T) {
 		{"a*", "a", true},
 		{"*a", "ba", true},
 		{"*a", "ab", false},
-		{"a*a", "a", false}, // the two must not overlap
+		{"a*a", "a", false}, // the two parts must not overlap
 		{"a*a", "aa", true},
 		{"a*b*c", "a/b/bc", true},
 		{"a*b*c", "acb", false},
@@ -252,7 +252,7 @@ func TestClearLetsGo(t *testing.T) {
 	}
 }
 
-// A real connection ends without a byte of an answer.
+// A real connection ends without any byte of an answer.
 func TestOutageOverHTTP(t *testing.T) {
 	set := New(Options{})
 	add(t, set, Rule{Outage: &Outage{}})
@@ -270,7 +270,7 @@ func TestOutageOverHTTP(t *testing.T) {
 	}
 }
 
-// The codes are those of kinds, whose sources are cited there.
+// The codes are those of kinds, which cites their sources.
 func TestKindsSpeakTheServicesLanguage(t *testing.T) {
 	tests := []struct {
 		kind    Kind
@@ -343,7 +343,7 @@ func TestLife(t *testing.T) {
 			if got, fault := life(); got != test.want || fault != test.fault {
 				t.Errorf("got %v by %q, want %v by %q", got, fault, test.want, test.fault)
 			}
-			// A life neither delays nor refuses.
+			// A life neither delays nor refuses requests.
 			if took, refusal, _, dropped := at(t, t.Context(), set, request{"eks-auth", node, test.target}); test.want != 0 && (refusal != nil || dropped || took > time.Second) {
 				t.Errorf("the request was held up: %v, %v", refusal, dropped)
 			}

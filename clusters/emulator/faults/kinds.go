@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Kind names an error that each service has, under a code of its own.
+// Kind names an error that each service has, with a code of its own.
 type Kind string
 
 // The kinds.
@@ -17,7 +17,7 @@ const (
 	AccessDenied Kind = "accessDenied"
 )
 
-// The messages are of the kind that the services send; AWS does not document them.
+// The messages are similar to those of the services. AWS does not document them.
 const (
 	rateExceeded = "Rate exceeded"
 	internal     = "An internal error occurred."
@@ -25,7 +25,7 @@ const (
 	denied       = "The request is denied by a fault that was set."
 )
 
-// kinds are the errors by kind and service, after the error lists of
+// kinds are the errors by kind and service. The sources are the error lists of
 //   - https://docs.aws.amazon.com/eks/latest/APIReference/API_auth_AssumeRoleForPodIdentity.html, and of
 //     its neighbours for EKS; EKS throttles with EKS Auth's status
 //   - https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html and API_CreateRole.html
@@ -86,7 +86,7 @@ var kinds = map[Kind]map[string]Error{
 	},
 }
 
-// answer is the refusal as a service says it.
+// answer is the refusal in a service's form.
 func (r Refusal) answer(service string) *Error {
 	e := Error{Code: r.Code, Status: r.Status, Message: "The request is refused by a fault that was set."}
 	if byService, ok := kinds[r.Kind]; ok {

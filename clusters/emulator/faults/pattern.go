@@ -2,8 +2,8 @@ package faults
 
 import "strings"
 
-// matches says whether text is as pattern says: "" for any text, otherwise each * stands for any
-// text, also an empty one.
+// matches says whether text matches pattern. An empty pattern matches any text. Otherwise each * stands for any text, also
+// an empty one.
 func matches(pattern, text string) bool {
 	if pattern == "" {
 		return true

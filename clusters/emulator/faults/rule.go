@@ -2,15 +2,14 @@ package faults
 
 import "time"
 
-// Rule says which requests a fault is about, what becomes of them and for how long. A field that is
-// left empty does not restrict. Patterns match as they are, or with * for any text, slashes
-// included.
+// Rule says which requests a fault is about, what happens to them and for how long. An empty field does not restrict.
+// Patterns match literally, or with * for any text, slashes included.
 //
-// In JSON, half of EKS Auth's answers throttled:
+// In JSON, throttle half of EKS Auth's answers:
 //
 //	{"service": "eks-auth", "probability": 0.5, "error": {"kind": "throttling"}}
 //
-// EKS Auth silent for 30 s:
+// No answers of EKS Auth for 30 s:
 //
 //	{"service": "eks-auth", "outage": {"hang": "30s"}, "for": "30s"}
 //
@@ -22,7 +21,7 @@ import "time"
 //
 //	{"association": "a-abcdefghijklmnop1", "life": "20s"}
 type Rule struct {
-	// ID is given by Set.Add, such as "fault-1", and never given again.
+	// ID is assigned by Set.Add, such as "fault-1", and never assigned again.
 	ID string `json:"id,omitempty"`
 
 	// Service is a pattern of signing names: "eks", "eks-auth", "iam", "sts", "s3"; "imds".
@@ -31,50 +30,49 @@ type Rule struct {
 	Operation string `json:"operation,omitempty"`
 	// Principal is a pattern of the caller's ARN, such as "arn:aws:sts::*:assumed-role/epi-node/*".
 	Principal string `json:"principal,omitempty"`
-	// Association is a pattern of association IDs. A rule with one is about the requests to EKS Auth
-	// whose token was accepted and whose association was found, and about nothing else.
+	// Association is a pattern of association IDs. A rule with one is only about requests to EKS Auth whose token was
+	// accepted and whose association was found.
 	Association string `json:"association,omitempty"`
-	// Probability is the share of the matching requests that are affected, above 0 to 1; 0 means all.
+	// Probability is the share of the matching requests that are affected, above 0 to 1; 0 means all of them.
 	Probability float64 `json:"probability,omitempty"`
 
-	// Exactly one of these is what happens.
+	// Exactly one of these is set: it says what happens.
 	Latency  *Latency  `json:"latency,omitempty"`
 	Error    *Refusal  `json:"error,omitempty"`
 	Throttle *Throttle `json:"throttle,omitempty"`
 	Outage   *Outage   `json:"outage,omitempty"`
-	// Life is how long the credentials are good that EKS Auth issues: shorter than AWS documents, so
-	// that expiry can be waited for. Where the rule names an association, it is about that one's.
+	// Life is the lifetime of the credentials that EKS Auth issues. It is shorter than AWS's, so that a test can wait for
+	// the expiry. If the rule names an association, it is about that association's credentials only.
 	Life Duration `json:"life,omitzero"`
 
-	// Count is how many requests are affected before the rule is spent; 0 means no limit.
+	// Count is how many requests are affected before the rule ends; 0 means no limit.
 	Count uint64 `json:"count,omitempty"`
-	// For is how long the rule holds from when it was added, up to 24 h; 0 means no limit.
+	// For is how long the rule is in effect after it was added, up to 24 h; 0 means no limit.
 	For Duration `json:"for,omitzero"`
 	// Until is when the rule ends, at most 24 h ahead; zero means never. Set.Add sets it from For.
 	Until time.Time `json:"until,omitzero"`
 }
 
-// Latency delays requests. At most one of the distributions is given, and a stall with or without
-// one. No delay is longer than MaxDelay.
+// Latency delays requests. It has at most one of the distributions, and may have a stall. No delay is longer than MaxDelay.
 type Latency struct {
 	Fixed       Duration     `json:"fixed,omitzero"`
 	Uniform     *Uniform     `json:"uniform,omitempty"`
 	Exponential *Exponential `json:"exponential,omitempty"`
 	LogNormal   *LogNormal   `json:"lognormal,omitempty"`
-	// Stall comes on top of the distribution's delay.
+	// Stall is added to the distribution's delay.
 	Stall *Stall `json:"stall,omitempty"`
 }
 
-// Uniform is a delay of Min to Max, each as likely.
+// Uniform is a delay from Min to Max, with equal probabilities.
 type Uniform struct {
 	Min Duration `json:"min"`
 	Max Duration `json:"max"`
 }
 
-// Exponential is a delay of a mean; what is above Cap is cut to it, and lowers the mean.
+// Exponential is a delay with a mean. Longer delays than Cap are cut to it, which lowers the mean.
 type Exponential struct {
 	Mean Duration `json:"mean"`
-	// Cap zero means MaxDelay.
+	// A Cap of zero means MaxDelay.
 	Cap Duration `json:"cap,omitzero"`
 }
 
@@ -84,31 +82,30 @@ type LogNormal struct {
 	P99 Duration `json:"p99"`
 }
 
-// Stall is a long delay of a few.
+// Stall is a long delay of a few requests.
 type Stall struct {
 	// Probability above 0 to 1.
 	Probability float64  `json:"probability"`
 	Length      Duration `json:"length"`
 }
 
-// Refusal is an error answer: of a Kind, in the words of the service that is asked, or with a code of
-// one's own.
+// Refusal is an error answer: one of a Kind in the form of the service, or one with a code of its own.
 type Refusal struct {
 	// Kind is "throttling", "internal", "unavailable" or "accessDenied".
 	Kind Kind `json:"kind,omitempty"`
-	// Code such as "ThrottlingException" and Status, 400 to 599, are given when there is no Kind.
+	// Code such as "ThrottlingException", and Status, 400 to 599, are required without a Kind.
 	Code   string `json:"code,omitempty"`
 	Status int    `json:"status,omitempty"`
-	// Message is for people; empty means the kind's, or one that names the fault.
+	// Message is for people. If it is empty, it is the kind's message, or one that names the fault.
 	Message string `json:"message,omitempty"`
 }
 
-// Throttle lets requests through at a rate and refuses those above it: a token bucket, which is full
-// when the rule is added. All requests that match share it.
+// Throttle accepts requests at a rate and refuses those above it. It is a token bucket, which is full when the rule is
+// added. All matching requests share it.
 type Throttle struct {
 	// Rate is requests per second, above 0 to 1e6.
 	Rate float64 `json:"rate"`
-	// Burst is how many may come at once, 1 to 1e6; 0 means the rate, rounded up.
+	// Burst is how many requests may come at the same time, 1 to 1e6; 0 means the rate, rounded up.
 	Burst int `json:"burst,omitempty"`
 	// Error is the answer; nil means the kind "throttling".
 	Error *Refusal `json:"error,omitempty"`
@@ -116,20 +113,19 @@ type Throttle struct {
 
 // Outage ends connections without an answer.
 type Outage struct {
-	// Hang is how long the connection is held before it ends; it ends earlier when the client gives
-	// up. 0 ends it at once.
+	// Hang is how long the connection is held before it ends; 0 ends it at once. It ends earlier if the client gives up.
 	Hang Duration `json:"hang,omitzero"`
 }
 
-// Status is a rule and what it has done.
+// Status is a rule and its effects so far.
 type Status struct {
 	Rule
 	// Hits is how many requests it has delayed, refused or dropped.
 	Hits uint64 `json:"hits"`
-	// Left is how many more it will affect; nil when it has no count.
+	// Left is how many more it will affect; nil if it has no count.
 	Left *uint64 `json:"left,omitempty"`
-	// Remaining is how long it still holds; zero when it has no end.
+	// Remaining is how long it is still in effect; zero if it has no end.
 	Remaining Duration `json:"remaining,omitzero"`
-	// Ended rules affect nothing any more: their count is spent or their time is over.
+	// Ended says that the rule affects nothing any more, because its count is used up or its time is over.
 	Ended bool `json:"ended,omitempty"`
 }

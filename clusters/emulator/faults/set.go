@@ -17,19 +17,19 @@ import (
 type Options struct {
 	// Now is the clock of ends and rates; nil means time.Now. Delays take real time.
 	Now func() time.Time
-	// Random decides probabilities and delays; nil means a source seeded by chance.
+	// Random decides probabilities and delays; nil means a source with a random seed.
 	Random rand.Source
-	// Services names those that ask At: a rule about another one would never do anything, and is
-	// refused. nil means that nobody knows them.
+	// Services are the names of those that call At. A rule about another service would never have an effect, and is
+	// refused. nil means that the names are unknown.
 	Services func() []string
 }
 
 // Set holds the rules. It is safe for concurrent use; see New.
 type Set struct {
-	// active is how many rules have not ended, so that At is cheap when there is none.
+	// active is the number of rules that have not ended, so that At is cheap without rules.
 	active atomic.Int64
 	now    func() time.Time
-	// services are those that there are; nil if nobody knows.
+	// services are the existing ones; nil if they are unknown.
 	services func() []string
 
 	mu     sync.Mutex
@@ -37,11 +37,11 @@ type Set struct {
 	// rules in order of creation.
 	rules []*state
 	last  uint64
-	// cleared is closed by Clear, for the requests that are held up.
+	// cleared is closed by Clear, for the requests that are delayed.
 	cleared chan struct{}
 }
 
-// state is a rule at work.
+// state is a rule with its current state.
 type state struct {
 	Rule
 	hits    uint64
@@ -60,8 +60,8 @@ func New(options Options) *Set {
 	return &Set{now: options.Now, services: options.Services, random: rand.New(options.Random), cleared: make(chan struct{})}
 }
 
-// Add checks a rule and lets it hold from now on. It returns the rule with its ID and end. The
-// error reports all that is wrong with the rule, by the names of its JSON fields.
+// Add checks a rule and starts it. It returns the rule with its ID and end. The error lists all problems of the rule, by
+// the names of its JSON fields.
 func (s *Set) Add(rule Rule) (Rule, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,7 +90,7 @@ func (s *Set) Add(rule Rule) (Rule, error) {
 	return rule.clone(), nil
 }
 
-// List returns the rules in order of creation, those that ended included.
+// List returns the rules in order of creation, also those that have ended.
 func (s *Set) List() []Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -111,8 +111,7 @@ func (s *Set) List() []Status {
 	return list
 }
 
-// Remove ends and forgets a rule; false if there is none of this ID. Requests that it holds up
-// already stay held up.
+// Remove ends and forgets a rule; false if there is none of this ID. Requests that it delays already stay delayed.
 func (s *Set) Remove(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -125,8 +124,8 @@ func (s *Set) Remove(id string) bool {
 	return true
 }
 
-// Clear ends and forgets all rules, and lets go of the requests that they hold up: those that are
-// only delayed go on at once, those in an outage lose their connection.
+// Clear ends and forgets all rules, and releases the requests that they delay. Requests that are only delayed continue at
+// once, and those in an outage lose their connection.
 func (s *Set) Clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,7 +137,7 @@ func (s *Set) Clear() {
 	s.cleared = make(chan struct{})
 }
 
-// end needs the lock.
+// end requires that the caller holds the lock.
 func (s *Set) end(rule *state) {
 	if !rule.ended {
 		rule.ended = true
@@ -146,26 +145,26 @@ func (s *Set) end(rule *state) {
 	}
 }
 
-// expire needs the lock.
+// expire requires that the caller holds the lock.
 func (s *Set) expire(rule *state, now time.Time) {
 	if !rule.Until.IsZero() && !now.Before(rule.Until) {
 		s.end(rule)
 	}
 }
 
-// decision is what all rules together lack of one request.
+// decision is the effect of all rules together on one request.
 type decision struct {
-	// rule is the ID of the one that refused, or else of the first that delayed; "" if none applies.
+	// rule is the ID of the rule that refused, or else of the first rule that delayed; "" if none applies.
 	rule    string
 	delay   time.Duration
 	refusal *Error
 	outage  bool
-	// cleared is Set.cleared as it was when this was decided.
+	// cleared is Set.cleared at the time of the decision.
 	cleared <-chan struct{}
 }
 
-// decide asks the rules in order of creation: delays of all add up, and the first that refuses or
-// drops the request is the last of that sort that is asked.
+// decide applies the rules in order of creation. The delays of all rules add up. Only the first rule that refuses or drops
+// the request counts.
 func (s *Set) decide(target Target, service, principal string) decision {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -199,13 +198,13 @@ func (s *Set) decide(target Target, service, principal string) decision {
 	return d
 }
 
-// life is what the first rule with a life says of a request, and its ID.
+// life is the lifetime of the first rule with a life for a request, and the rule's ID.
 func (s *Set) life(target Target, service, principal string) (string, time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
 	for _, rule := range s.rules {
-		// A rule without an association is about all of them.
+		// A rule without an association is about all associations.
 		about := target
 		if rule.Association == "" {
 			about.Association = ""
@@ -217,7 +216,7 @@ func (s *Set) life(target Target, service, principal string) (string, time.Durat
 	return "", 0
 }
 
-// hit reports whether a rule that matches affects this request, and counts it. It needs the lock.
+// hit says whether a matching rule affects this request, and counts it. The caller holds the lock.
 func (s *Set) hit(rule *state, now time.Time) bool {
 	s.expire(rule, now)
 	if rule.ended || rule.Probability != 0 && s.random.Float64() >= rule.Probability {
@@ -238,7 +237,7 @@ func (r *state) matches(target Target, service, principal string) bool {
 		matches(r.Service, service) && matches(r.Operation, target.Operation) && matches(r.Principal, principal)
 }
 
-// hold waits; false if ctx ended first.
+// hold waits. It returns false if ctx ended first.
 func (s *Set) hold(ctx context.Context, d decision) bool {
 	if d.delay <= 0 {
 		return true
@@ -255,7 +254,7 @@ func (s *Set) hold(ctx context.Context, d decision) bool {
 	}
 }
 
-// clone shares nothing with r, so that the caller's rule and the set's are two.
+// clone shares nothing with r, so that the caller's rule and the set's are independent.
 func (r Rule) clone() Rule {
 	if r.Latency != nil {
 		latency := *r.Latency

@@ -135,7 +135,7 @@ func TestProbability(t *testing.T) {
 			refused++
 		}
 	}
-	// Five standard deviations.
+	// This is five standard deviations.
 	if math.Abs(float64(refused)-n/2) > 5*math.Sqrt(n)/2 {
 		t.Errorf("%d of %d", refused, n)
 	}
@@ -145,7 +145,7 @@ func TestDistributions(t *testing.T) {
 	tests := []struct {
 		name    string
 		latency Latency
-		// p50, p99 in milliseconds, least and most ever.
+		// p50 and p99 in milliseconds, and the smallest and the largest possible delay.
 		p50, p99    float64
 		least, most time.Duration
 	}{
@@ -279,7 +279,7 @@ func TestAddRefuses(t *testing.T) {
 	}
 }
 
-// A rule about a service that nobody is would never do anything, and whoever set it would wait for it.
+// A rule about a service that does not exist would never have an effect, and its author would wait for one.
 func TestAddRefusesServicesThatDoNotExist(t *testing.T) {
 	set := New(Options{Services: func() []string { return []string{"sts", "eks-auth", "imds"} }})
 	for _, service := range []string{"", "*", "eks-auth", "eks*", "*-auth", "imds", "*s*"} {
@@ -310,7 +310,7 @@ func TestSetIsBounded(t *testing.T) {
 }
 
 func TestJSON(t *testing.T) {
-	// The examples of Rule's documentation, as they come back.
+	// The examples of Rule's documentation, as Add returns them.
 	for _, text := range []string{
 		`{"service":"eks-auth","probability":0.5,"error":{"kind":"throttling"}}`,
 		`{"service":"eks-auth","outage":{"hang":"30s"},"for":"30s"}`,

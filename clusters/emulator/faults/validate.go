@@ -13,24 +13,24 @@ import (
 
 // Bounds of a rule.
 const (
-	// MaxDelay is the longest latency, stall and hang, and the most that latencies add up to.
+	// MaxDelay is the longest latency, stall and hang, and the largest sum of latencies.
 	MaxDelay = 5 * time.Minute
-	// MaxLife is how far ahead a rule's end may be.
+	// MaxLife is how far in the future a rule's end may be.
 	MaxLife = 24 * time.Hour
-	// MaxRules is how many rules a Set holds, ended ones included.
+	// MaxRules is the largest number of rules in a Set, with those that have ended.
 	MaxRules = 1000
 
-	maxSession = 12 * time.Hour // what STS gives at most
-	maxPattern = 512            // bytes
+	maxSession = 12 * time.Hour // STS's maximum
+	maxPattern = 512            // in bytes
 	maxMessage = 1024
 	maxRate    = 1e6
 	maxCount   = 1e12
 )
 
-// errorCode is what AWS's error codes look like; it goes into a header.
+// errorCode is the form of AWS's error codes. The code is sent in a header.
 var errorCode = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._-]{0,127}$`)
 
-// problems are all that is wrong with something, by field.
+// problems are all problems of a rule, by field.
 type problems []string
 
 func (p *problems) add(field string, err error) {
@@ -39,7 +39,7 @@ func (p *problems) add(field string, err error) {
 	}
 }
 
-// err is one line, nil if nothing is wrong.
+// err returns one line, or nil if there is no problem.
 func (p problems) err() error {
 	if len(p) == 0 {
 		return nil
@@ -60,7 +60,7 @@ func checkService(pattern string, services func() []string) error {
 	return fmt.Errorf("%q is none of %q", clip(pattern), known)
 }
 
-// check reports all that is wrong with a rule that is to be added. services may be nil.
+// check returns all problems of a new rule. services may be nil.
 func (r Rule) check(now time.Time, services func() []string) error {
 	var wrong problems
 	add := wrong.add
@@ -130,7 +130,7 @@ func checkText(text string) error {
 }
 
 func checkProbability(p float64) error {
-	if !(p > 0 && p <= 1) { // not a number is neither
+	if !(p > 0 && p <= 1) { // NaN is neither
 		return fmt.Errorf("%v must be above 0 and at most 1", p)
 	}
 	return nil

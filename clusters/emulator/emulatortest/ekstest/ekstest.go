@@ -1,5 +1,5 @@
-// Package ekstest has what tests of whole EKS environments need beside the emulator: a program that does what
-// eksctl does, without its sleep, and an API server of a cluster that nobody made.
+// Package ekstest has what tests of whole EKS environments need besides the emulator: a replacement for eksctl without its
+// sleep, and an API server for clusters that no program creates.
 package ekstest
 
 import (
@@ -23,10 +23,10 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/emulatortest"
 )
 
-// Templates is the variable with the folder of eksctl's templates, that of the tests of package cloudformation.
+// Templates is the variable with the folder of eksctl's templates, which are those of package cloudformation's tests.
 const Templates = "EPI_EKS_TEST_TEMPLATES"
 
-// Eksctl does what eksctl does by its calls, with its templates and without its minutes of sleep.
+// Eksctl makes eksctl's calls with eksctl's templates, without its minutes of sleep.
 func Eksctl(args []string) error {
 	if len(args) == 1 && args[0] == "version" {
 		fmt.Println("0.215.0")
@@ -68,8 +68,8 @@ func Eksctl(args []string) error {
 		parts = append(parts, "nodegroup-ng")
 	}
 	for _, part := range parts {
-		// eksctl gives every stack the tags of metadata, and that of a managed node group those of the group, which it
-		// adds those of metadata to: the latter twice.
+		// eksctl gives every stack the tags of metadata. A managed node group's stack gets the group's tags too, to which
+		// eksctl adds those of metadata, so it has these twice.
 		given := []map[string]string{wanted.Metadata.Tags}
 		if part != "cluster" {
 			group := map[string]string{}
@@ -127,12 +127,12 @@ func Eksctl(args []string) error {
 	return nil
 }
 
-// ServeKubernetes answers as much as is asked of an API server without agent, webhook or pods.
+// ServeKubernetes answers the requests that an API server gets without agent, webhook or pods.
 func ServeKubernetes(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	answer := func(status int, body map[string]any) {
 		w.WriteHeader(status)
-		_ = json.NewEncoder(w).Encode(body) // the caller may have gone
+		_ = json.NewEncoder(w).Encode(body) // the caller may have closed the connection
 	}
 	switch path := r.URL.Path; {
 	case path == "/version":
