@@ -24,9 +24,8 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/store"
 )
 
-// authorizer asks the accounts about the caller of a request; eks.Authorizer and eksauth.Authorizer.
-// All that is asked about belongs to account: callers of others may do nothing, as none of it has a
-// resource policy.
+// authorizer asks the accounts about the caller of a request. It is eks.Authorizer and eksauth.Authorizer. All resources
+// belong to account. Callers of other accounts are refused, because none of the resources has a resource policy.
 type authorizer struct {
 	accounts *iam.Accounts
 	account  string
@@ -44,10 +43,10 @@ func (a authorizer) Authorize(ctx context.Context, action, resource string, keys
 	return nil
 }
 
-// accountEKS has the EKS of each account by its ID: callers meet that of their own.
+// accountEKS has the EKS of each account by its ID. A caller reaches the EKS of its own account.
 type accountEKS map[string]*eks.Service
 
-// newEKS makes them. Clusters are registered with options.Account only.
+// newEKS makes the EKS of each account. Clusters are registered with options.Account only.
 func newEKS(options Options, accounts *iam.Accounts, networks accountEC2, tables map[string]store.Table) (accountEKS, error) {
 	all := accountEKS{}
 	for _, account := range append([]string{options.Account}, options.Members...) {
@@ -59,7 +58,7 @@ func newEKS(options Options, accounts *iam.Accounts, networks accountEC2, tables
 		all[account], err = eks.New(eks.Options{
 			Region: options.Region, Account: account, Authorizer: authorizer{accounts, account}, Roles: roles{accounts},
 			Networks: network{networks[account]}, Caller: principalARN, Internal: byService,
-			// Nobody makes the clusters of other accounts.
+			// No program creates the clusters of other accounts.
 			Backed: options.ClustersBacked && account == options.Account, Unbacked: options.Unbacked,
 			Now: options.Now, AssociationLimit: options.AssociationLimit, Table: table,
 		})
@@ -70,7 +69,7 @@ func newEKS(options Options, accounts *iam.Accounts, networks accountEC2, tables
 	return all, nil
 }
 
-// ServeHTTP serves a request with its caller in the context, who is of one of the accounts.
+// ServeHTTP serves a request. Its caller, which is of one of the accounts, is in the context.
 func (a accountEKS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a[iam.CallerFrom(r.Context()).Principal.AccountID].ServeHTTP(w, r)
 }
@@ -135,7 +134,7 @@ type sessions struct {
 	region   string
 }
 
-// chainHop is the life of the first session of a chain: nobody but the second hop uses it.
+// chainHop is the lifetime of the first session of a chain. Only the second AssumeRole uses it.
 const chainHop = 15 * time.Minute
 
 func (s sessions) AssumeRole(ctx context.Context, in eksauth.AssumeRoleInput) (eksauth.Session, error) {
@@ -156,7 +155,7 @@ func (s sessions) AssumeRole(ctx context.Context, in eksauth.AssumeRoleInput) (e
 	if !ok {
 		return eksauth.Session{}, fmt.Errorf("assume target role %s: the session of %s is gone", in.TargetRoleARN, in.RoleARN)
 	}
-	// It is EKS that uses the first role's credentials, from an address of its own.
+	// EKS itself uses the first role's credentials, from an address of its own.
 	caller := &iam.Caller{Principal: principal, AccessKeyID: hop.AccessKeyID, Environment: iam.ServiceEnvironment(eks.Principal, s.region)}
 	caller.SourceIP = localAddress(ctx)
 	second := iam.Trust{RoleARN: in.TargetRoleARN, Caller: caller, Actions: actions(in), Context: trustContext(in)}
@@ -165,7 +164,7 @@ func (s sessions) AssumeRole(ctx context.Context, in eksauth.AssumeRoleInput) (e
 	return eksSession(session), err
 }
 
-// localAddress is the emulator's own on the connection of a request; the zero Addr if it is not known.
+// localAddress is the emulator's own address on the connection of a request; the zero Addr if it is not known.
 func localAddress(ctx context.Context) netip.Addr {
 	local, ok := ctx.Value(http.LocalAddrContextKey).(net.Addr)
 	if !ok {
@@ -205,7 +204,7 @@ func (s sessions) assume(ctx context.Context, trust iam.Trust, in eksauth.Assume
 	return session, sessionError(err)
 }
 
-// sessionError is err in the terms of eksauth.Sessions.
+// sessionError returns err as an error of eksauth.Sessions.
 func sessionError(err error) error {
 	if errors.Is(err, iam.ErrNoSuchRole) {
 		return eksauth.ErrNotTrusted
@@ -219,7 +218,7 @@ func sessionError(err error) error {
 	return err
 }
 
-// actions: passing session tags needs its own permission.
+// actions: session tags need their own permission.
 func actions(in eksauth.AssumeRoleInput) []string {
 	if len(in.Tags) == 0 {
 		return []string{"sts:AssumeRole"}
@@ -290,7 +289,7 @@ func deliveryKeys(to imds.Delivery, region, account string) policy.Context {
 // clusters is control.Clusters.
 type clusters struct{ emulator *Emulator }
 
-// kubernetesVersion finds "1.36" in "v1.36.3", which is how EKS spells it.
+// kubernetesVersion returns "1.36" for "v1.36.3", which is EKS's form.
 var kubernetesVersion = regexp.MustCompile(`^v?(\d+\.\d+)(\.|$)`)
 
 func (c clusters) RegisterCluster(name string, cluster control.Cluster) error {
@@ -322,7 +321,7 @@ func (c clusters) Identities(ctx context.Context, cluster, after string) (contro
 	now := c.emulator.cloud.Load()
 	revision, identities, err := now.eks.Identities(ctx, cluster, after)
 	if latest := c.emulator.cloud.Load(); latest != now {
-		// A reset came in between.
+		// A reset happened in between.
 		revision, identities, err = latest.eks.Identities(ctx, cluster, after)
 	}
 	if errors.Is(err, eks.ErrNoCluster) {

@@ -11,7 +11,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/control"
 )
 
-// TestAddonsAssociation: what an add-on associates gives credentials as long as the add-on is there.
+// TestAddonsAssociation: an add-on's association gives credentials as long as the add-on exists.
 func TestAddonsAssociation(t *testing.T) {
 	w, ctx := newWorld(t), t.Context()
 	role := w.role(t, "cni", seedTrust, "")

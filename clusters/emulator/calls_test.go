@@ -9,14 +9,14 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/control"
 )
 
-// TestCallsOfAToken: what a spec does to hold "exactly one call to EKS Auth for this pod's token", from
-// the front door to the control API's client.
+// TestCallsOfAToken: how a spec checks "exactly one call to EKS Auth for this pod's token", from the AWS API to the control
+// API's client.
 func TestCallsOfAToken(t *testing.T) {
 	w, ctx := newWorld(t), t.Context()
 	w.associate(t, "app", w.role(t, "app", seedTrust, ""), nil)
 	node := w.node(t)
 	ask := func(token string) {
-		_, _ = node.eksauth.AssumeRoleForPodIdentity(ctx, &awseksauth.AssumeRoleForPodIdentityInput{ClusterName: aws.String(clusterName), Token: &token}) // the call log reports
+		_, _ = node.eksauth.AssumeRoleForPodIdentity(ctx, &awseksauth.AssumeRoleForPodIdentityInput{ClusterName: aws.String(clusterName), Token: &token}) // the call log shows the result
 	}
 	once, twice, denied := w.token("app", "once", nil), w.token("app", "twice", nil), w.token("nobody", "denied", nil)
 	for _, token := range []string{twice, once, denied, twice} {

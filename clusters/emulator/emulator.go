@@ -1,6 +1,6 @@
-// Package emulator is the AWS side of Pod Identity in one process: EKS, EKS Auth, IAM, STS, S3 and
-// ECR with its registry behind one listener that verifies every signature, and the instance metadata service of the nodes.
-// It implements what AWS documents of these APIs, not AWS.
+// Package emulator is the AWS side of Pod Identity in one process. EKS, EKS Auth, IAM, STS, S3 and ECR with its registry
+// are behind one listener that verifies every signature. The instance metadata service of the nodes has its own. It
+// implements what AWS documents of these APIs.
 package emulator
 
 import (
@@ -32,46 +32,46 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/sts"
 )
 
-// Administrator is the name of the IAM user that may do everything.
+// Administrator is the name of the IAM user with all permissions.
 const Administrator = "epi-admin"
 
-// OrganizationID is that of the organisation which an emulator with further accounts has.
+// OrganizationID is the ID of the organisation of an emulator with further accounts.
 const OrganizationID = iam.OrganizationID
 
-// Options of an Emulator. All fields up to SyncToken are needed.
+// Options of an Emulator. All fields up to SyncToken are required.
 type Options struct {
 	// Region such as "us-west-2", Account of twelve digits.
 	Region, Account string
-	// NodeRole is the name of the role that the instance metadata service gives to nodes.
+	// NodeRole is the name of the role that nodes get from the instance metadata service.
 	NodeRole string
 	// AccessKeyID and SecretAccessKey are the Administrator's.
 	AccessKeyID, SecretAccessKey string
-	// ControlToken opens the control API; SyncToken only the identities in it. They must differ.
+	// ControlToken authorises the whole control API, and SyncToken only its identities. They must differ.
 	ControlToken, SyncToken string
 
-	// Members are further accounts, each with the role OrganizationAccountAccessRole that Account may
-	// assume. May be empty.
+	// Members are additional accounts. Each has the role OrganizationAccountAccessRole, which Account may assume. It may be
+	// empty.
 	Members []string
-	// Issuers are token issuers by their URL, for AssumeRoleWithWebIdentity: besides those of the
-	// registered clusters. May be nil.
+	// Issuers are token issuers by URL for AssumeRoleWithWebIdentity, besides those of the registered clusters. It may be
+	// nil.
 	Issuers map[string]*oidc.Keys
 	// PropagationDelay is how long changes in IAM take to count in decisions.
 	PropagationDelay time.Duration
 	// IMDSv1 serves instance metadata without session tokens too.
 	IMDSv1 bool
-	// State keeps what is made; nil keeps it in memory.
+	// State keeps the emulator's content; nil keeps it in memory.
 	State *store.Store
-	// JournalSize is how many calls are kept; 0 means 100000.
+	// JournalSize is the number of calls to keep; 0 means 100000.
 	JournalSize int
 	// AssociationLimit of a cluster; 0 means 5000.
 	AssociationLimit int
-	// ClustersBacked says that somebody makes the EKS clusters that are asked for, and reports through
-	// the control API. Otherwise they become ACTIVE by themselves, as Unbacked says.
+	// ClustersBacked says that another program creates the EKS clusters and reports through the control API. Otherwise they
+	// become ACTIVE by themselves, as Unbacked says.
 	ClustersBacked bool
 	Unbacked       eks.Unbacked
 	// Decided receives each decision with the caller's ARN. It may be nil.
 	Decided func(caller string, decision policy.Decision)
-	// Limits bound what unknown clients take, of the listeners too; nil means the default ones.
+	// Limits bound what unknown clients can take, also of the listeners; nil means the defaults.
 	Limits *limits.Limits
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
@@ -81,7 +81,7 @@ type Options struct {
 
 const (
 	ec2Principal = "ec2.amazonaws.com"
-	// maxPropagation is well above what AWS's own takes.
+	// maxPropagation is far above AWS's own delay.
 	maxPropagation = 5 * time.Minute
 )
 
@@ -99,17 +99,17 @@ type Emulator struct {
 	hops     hops
 	limits   *limits.Limits
 
-	// cloud is what Reset replaces when no request is being served.
+	// cloud is replaced by Reset while no request is being served.
 	cloud atomic.Pointer[cloud]
 	reset sync.RWMutex
 }
 
-// cloud is all that AWS clients can make and change.
+// cloud is all that AWS clients can create and change.
 type cloud struct {
 	accounts *iam.Accounts
 	verifier *sigv4.Verifier
 	eks      *eks.Service
-	// managers and networks are those of all accounts; eks is the first's.
+	// managers and networks are those of all accounts. eks is the first account's.
 	managers accountEKS
 	networks accountEC2
 	stacks   accountStacks
@@ -118,8 +118,8 @@ type cloud struct {
 	services map[string]service
 }
 
-// New makes the accounts with their administrator, the AWS managed policies that the emulator knows
-// and the node role, and the services over them; or finds them in the state.
+// New makes the accounts with their administrator, the AWS managed policies that the emulator knows and the node role, and
+// the services over them. If the state has them, it loads them.
 func New(options Options) (*Emulator, error) {
 	if err := options.complete(); err != nil {
 		return nil, fmt.Errorf("make emulator: %w", err)
@@ -138,7 +138,7 @@ func New(options Options) (*Emulator, error) {
 	return e, nil
 }
 
-// faultServices are the services that faults can be set for: those of AWS's endpoint, and instance metadata.
+// faultServices are the services that faults can be set for: those of the AWS endpoint, and instance metadata.
 func (e *Emulator) faultServices() []string {
 	return append(slices.Collect(maps.Keys(e.cloud.Load().services)), imds.ServiceName)
 }
@@ -161,7 +161,7 @@ func openTables(state *store.Store, members []string) (map[string]store.Table, e
 
 func memberTable(service, account string) string { return service + " of " + account }
 
-// newCloud reads the state, or begins anew where there is none. sessionKey may be nil.
+// newCloud loads the state, or makes a new one if there is none. sessionKey may be nil.
 func (e *Emulator) newCloud(sessionKey []byte) (*cloud, error) {
 	options := e.options
 	tables, err := openTables(options.State, options.Members)
@@ -219,14 +219,14 @@ func (e *Emulator) newCloud(sessionKey []byte) (*cloud, error) {
 	c.services = map[string]service{
 		"eks":      {handler: managers, refuse: refuseJSON, requestID: jsonRequestID, regions: []string{options.Region}},
 		"eks-auth": {handler: tokens, refuse: refuseJSON, requestID: jsonRequestID, regions: []string{options.Region}},
-		// IAM is signed for us-east-1, and for the client's own region by SDKs that were given an
-		// endpoint; STS likewise, by way of its global endpoint.
+		// Requests to IAM are signed for us-east-1. SDKs with an endpoint sign them for the client's own region. The same
+		// is true of STS, because of its global endpoint.
 		"iam":            {handler: accounts.Handler(), refuse: iam.WriteSignatureError, requestID: jsonRequestID, regions: []string{options.Region, globalRegion}},
 		"sts":            {handler: security, refuse: sts.WriteSignatureError, requestID: jsonRequestID, regions: []string{options.Region, globalRegion}},
 		"ec2":            {handler: networks, refuse: refuseEC2, requestID: jsonRequestID, regions: []string{options.Region}},
 		"cloudformation": {handler: stacks, refuse: refuseStacks, requestID: jsonRequestID, regions: []string{options.Region}},
 		"ecr":            {handler: c.images, refuse: refuseECR, requestID: jsonRequestID, regions: []string{options.Region}},
-		// S3 has an answer of its own to a wrong region.
+		// S3 answers a wrong region itself.
 		"s3": {handler: storage, refuse: s3.WriteSignatureError, requestID: s3RequestID},
 	}
 	return c, nil
@@ -266,22 +266,22 @@ func (o *Options) complete() error {
 	return nil
 }
 
-// RegisterCluster makes a cluster known to EKS, EKS Auth and STS, or changes what they know of it.
+// RegisterCluster makes a cluster known to EKS, EKS Auth and STS, or changes a known one.
 func (e *Emulator) RegisterCluster(name string, cluster control.Cluster) error {
 	return clusters{e}.RegisterCluster(name, cluster)
 }
 
-// Services are the names of all AWS services that are served, as requests are signed for them, sorted.
+// Services are the signing names of all AWS services that are served, sorted.
 func (e *Emulator) Services() []string { return e.cloud.Load().names() }
 
 // Handler serves all AWS services.
 func (e *Emulator) Handler() http.Handler { return e.limits.Handler(http.HandlerFunc(e.serve)) }
 
-// MetadataHandler serves the instance metadata; the caller's address is the instance.
+// MetadataHandler serves the instance metadata. The caller's address stands for the instance.
 func (e *Emulator) MetadataHandler() http.Handler { return e.limits.Handler(e.metadata) }
 
-// ControlHandler serves the control API. limiter is the listener of the instance metadata, or nil; a
-// reset sets it to the hop limit that it has now.
+// ControlHandler serves the control API. limiter is the listener of the instance metadata, or nil. A reset restores the
+// limiter's hop limit of the time of this call.
 func (e *Emulator) ControlHandler(limiter control.HopLimiter) (http.Handler, error) {
 	options := control.Options{
 		Token: e.options.ControlToken, SyncToken: e.options.SyncToken,

@@ -38,7 +38,7 @@ const (
 	clusterARN   = "arn:aws:eks:us-west-2:123456789012:cluster/epi-test"
 )
 
-// world is an emulator in this process with a registered cluster whose keys the test holds.
+// world is an emulator in this process with a registered cluster. The test has the cluster's keys.
 type world struct {
 	emulator *Emulator
 	url      string
@@ -48,7 +48,7 @@ type world struct {
 	log      *logBuffer
 }
 
-// clock is the emulator's; SDKs sign with the real one, so it must stay near it while they call.
+// clock is the emulator's. SDKs sign with the real clock, so it must stay near that while they call.
 type clock struct {
 	mu     sync.Mutex
 	offset time.Duration
@@ -111,7 +111,7 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
-// register reports the emulator of the cluster and its key.
+// register registers the cluster and its key with the emulator.
 func (w *world) register(t testing.TB) {
 	t.Helper()
 	if err := w.control.RegisterCluster(t.Context(), clusterName, control.Cluster{Issuer: issuer, JWKS: w.tokens.KeySet(), Version: "v1.36.3"}); err != nil {
@@ -119,13 +119,13 @@ func (w *world) register(t testing.TB) {
 	}
 }
 
-// token is what the API server projects into a pod in namespace default.
+// token returns the token that the API server projects into a pod in namespace default.
 func (w *world) token(serviceAccount, pod string, changes map[string]any) string {
 	from := oidctest.Pod{Issuer: issuer, Audience: "pods.eks.amazonaws.com", Namespace: "default", ServiceAccount: serviceAccount, Name: pod}
 	return w.tokens.Token(from.Claims(time.Now(), changes))
 }
 
-// clients are a caller's, as an SDK makes them: with an endpoint, nothing else is special.
+// clients are a caller's clients, as an SDK makes them, with an endpoint and no other option.
 type clients struct {
 	config  aws.Config
 	iam     *awsiam.Client
@@ -148,7 +148,7 @@ func (w *world) clients(key, secret, session string) clients {
 
 func (w *world) admin() clients { return w.clients(adminKey, adminSecret, "") }
 
-// node has the credentials that the instance metadata service gives a node.
+// node returns clients with the credentials that a node gets from the instance metadata service.
 func (w *world) node(t testing.TB) clients {
 	t.Helper()
 	ask := func(method, path, header, value string) string {
@@ -231,7 +231,7 @@ func (w *world) associate(t testing.TB, serviceAccount, roleARN string, change f
 	return *out.Association.AssociationId
 }
 
-// pod trades a pod's token for credentials through the node role, as the agent does.
+// pod exchanges a pod's token for credentials with the node role, as the agent does.
 func (w *world) pod(t testing.TB, serviceAccount, name string) (clients, *awseksauth.AssumeRoleForPodIdentityOutput) {
 	t.Helper()
 	out, err := w.node(t).eksauth.AssumeRoleForPodIdentity(t.Context(), &awseksauth.AssumeRoleForPodIdentityInput{

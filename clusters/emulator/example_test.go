@@ -13,7 +13,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/control"
 )
 
-// The emulator serves all services at one URL, here in the test's own process.
+// The emulator serves all services at one URL, in the test's own process.
 func Example() {
 	const id, secret = "AKIAEPIEXAMPLE000000", "administrators-secret-access-key-000000"
 	emulated, err := emulator.New(emulator.Options{

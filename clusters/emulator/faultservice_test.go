@@ -8,7 +8,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/faults"
 )
 
-// A fault for a service that the emulator has not got would be waited for in vain.
+// A fault for a service that the emulator lacks is refused, because it would never have an effect.
 func TestFaultsAreForServicesThatThereAre(t *testing.T) {
 	w := newWorld(t)
 	for _, service := range []string{"eks", "eks-auth", "iam", "imds", "s3", "sts", "eks*", ""} {

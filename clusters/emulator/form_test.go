@@ -13,7 +13,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/emulatortest"
 )
 
-// A form does what its signer may do, and no more than its policy says.
+// A form may do what its signer may do, within its policy.
 func TestFormsAreTheirSigners(t *testing.T) {
 	server := emulatortest.Start(t)
 	f := server.Fixture(t, "forms")
@@ -76,14 +76,14 @@ func TestFormsAreTheirSigners(t *testing.T) {
 	if status, _, body := post(f.Admin(), "user/d", "", emulatortest.Field{Name: "tagging", Value: tags}); status != http.StatusNoContent {
 		t.Errorf("got %d %s", status, body)
 	}
-	// Without a policy it is anonymous.
+	// Without a policy the form is anonymous.
 	status, _, body, err := emulatortest.PostForm(t.Context(), server.HTTP, server.URL+"/"+bucket, []emulatortest.Field{{Name: "key", Value: "user/e"}}, "", "x")
 	if err != nil || status != http.StatusForbidden || !strings.Contains(body, "AccessDenied") {
 		t.Errorf("got %d %s, %v", status, body, err)
 	}
 }
 
-// A bucket that wants TLS of everybody locks its owner out where there is none.
+// A bucket that requires TLS cannot be used, not even by its owner, where there is no TLS.
 func TestALockedBucketSaysHowToGetOut(t *testing.T) {
 	server := emulatortest.Start(t)
 	f := server.Fixture(t, "locked")

@@ -29,8 +29,8 @@ const (
 	byWebSession
 	byInstance
 	byNobody
-	// The three that a trust policy decides: EKS for a pod, a web identity, and EKS with a role's credentials
-	// for a target role.
+	// A trust policy decides about these three: EKS for a pod, a web identity, and EKS with a role's credentials for a
+	// target role.
 	byEKS
 	byWebToken
 	bySecondHop
@@ -42,7 +42,7 @@ var kindNames = [kinds]string{
 }
 
 const (
-	// lacks says that requests of a kind do not have a key; any other text is a pattern of its value.
+	// lacks says that requests of a kind do not have a key. Any other text is a pattern of its value.
 	lacks = ""
 	has   = "*"
 
@@ -56,7 +56,7 @@ type globalKeyRow struct {
 	cells       [kinds]string
 }
 
-// every is a row of a key that all requests have, with changes.
+// every returns a row for a key that all requests have, with changes.
 func every(value string, changes map[int]string) (cells [kinds]string) {
 	for kind := range cells {
 		cells[kind] = value
@@ -165,16 +165,16 @@ func conditions(rows []globalKeyRow, kind int) string {
 		}
 		block[operator][row.key] = value
 	}
-	text, _ := json.Marshal(block) // of texts only
+	text, _ := json.Marshal(block) // it has texts only
 	return string(text)
 }
 
-// matrix has who makes each kind of request.
+// matrix has the sender of each kind of request.
 type matrix struct {
 	*world
 	admin  clients
 	bucket string
-	// ask makes the request of a kind under conditions, and says whether it is allowed.
+	// ask sends the request of a kind under conditions, and says whether it is allowed.
 	ask [kinds]func(t *testing.T, conditions string) bool
 }
 
@@ -186,7 +186,7 @@ func (m *matrix) setTrust(t *testing.T, role, statement string) {
 	}
 }
 
-// reads asks for an object that the bucket's policy gives under conditions.
+// reads asks for an object that the bucket's policy allows under conditions.
 func (m *matrix) reads(who clients) func(*testing.T, string) bool {
 	return func(t *testing.T, conditions string) bool {
 		t.Helper()
@@ -265,7 +265,7 @@ func newMatrix(t *testing.T) *matrix {
 	return m
 }
 
-// TestGlobalKeys walks every global condition key with every kind of request, on the wire.
+// TestGlobalKeys tests every global condition key with every kind of request, over HTTP.
 func TestGlobalKeys(t *testing.T) {
 	m, rows := newMatrix(t), globalKeyRows()
 	for kind := range kinds {
@@ -280,14 +280,14 @@ func TestGlobalKeys(t *testing.T) {
 				}
 			}
 		}
-		// What would be allowed whatever the conditions shows nothing.
+		// A request that is allowed under any condition would prove nothing.
 		if m.ask[kind](t, `{"StringEquals":{"aws:CurrentTime":"never"}}`) {
 			t.Errorf("%s: allowed under a condition that does not hold", kindNames[kind])
 		}
 	}
 }
 
-// TestGlobalKeysOfPolicies: policies of all kinds see the same request. The two statements are those of
+// TestGlobalKeysOfPolicies: policies of all kinds get the same keys of a request. The two statements are those of
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_examples_aws_deny-ip.html.
 func TestGlobalKeysOfPolicies(t *testing.T) {
 	const (
@@ -323,7 +323,7 @@ func TestGlobalKeysOfPolicies(t *testing.T) {
 	}
 }
 
-// TestTrustDeniesByAddress: a web identity comes from an address too.
+// TestTrustDeniesByAddress: a web identity has a source address too.
 func TestTrustDeniesByAddress(t *testing.T) {
 	m := newMatrix(t)
 	for _, test := range []struct {

@@ -26,8 +26,8 @@ func (k *keep) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// TestLackingOperations: what AWS has and the emulator lacks is refused as that, in each service, and what nobody has
-// is not. Names of operations are those of the AWS SDK for Go.
+// TestLackingOperations: each service refuses an operation that AWS has and the emulator lacks as not implemented, and one
+// that does not exist as unknown. Names of operations are those of the AWS SDK for Go.
 func TestLackingOperations(t *testing.T) {
 	server := emulatortest.Start(t)
 	f := server.Fixture(t, "lacking")

@@ -10,7 +10,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/control"
 )
 
-// TestLifeOfSessions: a fault ends the sessions of one association early, and of no other.
+// TestLifeOfSessions: a fault shortens the sessions of one association and of no other.
 func TestLifeOfSessions(t *testing.T) {
 	w := newWorld(t)
 	role := w.role(t, "app", seedTrust, "")

@@ -17,7 +17,7 @@ func (m makers) Wanted(ctx context.Context, after string) control.Wanted {
 	cloud := m.emulator.cloud.Load()
 	revision, clusters := cloud.eks.Wanted(ctx, after)
 	if latest := m.emulator.cloud.Load(); latest != cloud {
-		// A reset came in between.
+		// A reset happened in between.
 		cloud = latest
 		revision, clusters = latest.eks.Wanted(ctx, after)
 	}
@@ -89,11 +89,11 @@ func stale(err error) error {
 	return err
 }
 
-// tick is how often what AWS does in the background goes on.
+// tick is the interval of AWS's work in the background.
 const tick = 100 * time.Millisecond
 
-// Run does what AWS does in the background, whether a request comes or not, until ctx ends: clusters that
-// nobody makes become ACTIVE, stacks go on.
+// Run does AWS's work in the background, independently of requests, until ctx ends: clusters that no program creates become
+// ACTIVE, and stacks continue.
 func (e *Emulator) Run(ctx context.Context) error {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()

@@ -7,8 +7,8 @@ import (
 	awseks "github.com/aws/aws-sdk-go-v2/service/eks"
 )
 
-// TestMemberEKS: a caller meets the EKS of its own account, as with IAM. Its own policies allow a
-// member's administrator to ask, and there is nothing to find.
+// TestMemberEKS: a caller reaches the EKS of its own account, as with IAM. A member's administrator has the permission to
+// list, and the list is empty.
 func TestMemberEKS(t *testing.T) {
 	w, ctx := newWorld(t), t.Context()
 	own, err := w.admin().eks.ListClusters(ctx, &awseks.ListClustersInput{})

@@ -14,7 +14,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/store"
 )
 
-// accountEC2 has the EC2 of each account by its ID: callers meet that of their own.
+// accountEC2 has the EC2 of each account by its ID. A caller reaches the EC2 of its own account.
 type accountEC2 map[string]*ec2.Service
 
 func newEC2(options Options, accounts *iam.Accounts, tables map[string]store.Table) (accountEC2, error) {
@@ -35,18 +35,18 @@ func newEC2(options Options, accounts *iam.Accounts, tables map[string]store.Tab
 	return all, nil
 }
 
-// ServeHTTP serves a request with its caller in the context, who is of one of the accounts.
+// ServeHTTP serves a request. Its caller, which is of one of the accounts, is in the context.
 func (a accountEC2) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a[iam.CallerFrom(r.Context()).Principal.AccountID].ServeHTTP(w, r)
 }
 
-// byService reports a request that an AWS service makes it in the caller's name.
+// byService says whether an AWS service makes a request in the caller's name.
 func byService(ctx context.Context) bool {
 	caller := iam.CallerFrom(ctx)
 	return caller != nil && len(caller.Via) > 0
 }
 
-// principalARN is the user or role of a request.
+// principalARN is the ARN of the request's user or role.
 func principalARN(ctx context.Context) string {
 	caller := iam.CallerFrom(ctx)
 	switch {
@@ -100,8 +100,8 @@ func (n network) SetInstances(group string, wanted []eks.Instance) ([]string, er
 	return n.Service.SetInstances(group, inputs)
 }
 
-// knownInstance is imds.Options.Known: the nodes of node groups. Where somebody makes these, nothing else is an
-// instance with a role: a node is one as soon as it is reported.
+// knownInstance is imds.Options.Known: the nodes of node groups. If another program creates the nodes, no other instance
+// has a role: a node becomes one when it is reported.
 func (e *Emulator) knownInstance(address netip.Addr) imds.Known {
 	found, ok := e.cloud.Load().networks[e.options.Account].InstanceAt(address.String())
 	if !ok {

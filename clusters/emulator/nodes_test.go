@@ -18,8 +18,8 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/emulatortest"
 )
 
-// A node of a node group is an instance: its metadata give it the role of the group's instance profile, until they
-// are turned off (https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html).
+// A node of a node group is an instance. It gets the role of the group's instance profile from its metadata service, until
+// that is turned off (https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html).
 func TestNodesHaveTheirNodeGroupsRole(t *testing.T) {
 	server := emulatortest.Start(t)
 	f, ctx := server.Fixture(t, "nodes"), t.Context()

@@ -13,7 +13,7 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// codeOf is the error code of an answer; "" for none.
+// codeOf returns the error code of an answer; "" for none.
 func codeOf(err error) string {
 	if refused, ok := errors.AsType[smithy.APIError](err); ok {
 		return refused.ErrorCode()
@@ -21,9 +21,8 @@ func codeOf(err error) string {
 	return ""
 }
 
-// TestPrincipalsAreBound: a bucket policy and a trust policy name users and roles that exist, and those
-// only: one that is deleted and made again under the same name is another, and the policy shows the unique
-// ID of the one that is gone
+// TestPrincipalsAreBound: bucket policies and trust policies can name only existing users and roles. One that is deleted
+// and created again under the same name is another one, and the policy then shows the unique ID of the deleted one
 // (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html,
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-bucket-user-policy-specifying-principal-intro.html).
 func TestPrincipalsAreBound(t *testing.T) {

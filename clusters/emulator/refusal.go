@@ -11,8 +11,8 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/sigv4"
 )
 
-// jsonRefusals are the codes and texts with which REST-JSON services refuse a signature. The texts are
-// those that AWS was seen to use; where there is none the verifier's is reported, which holds no secret
+// jsonRefusals are the codes and texts with which REST-JSON services refuse a signature. The texts are those that AWS was
+// seen to use. Without one, the verifier's text is used, which holds no secret
 // (https://docs.aws.amazon.com/eks/latest/APIReference/CommonErrors.html).
 var jsonRefusals = map[sigv4.Kind]restjson.Error{
 	sigv4.MissingAuthentication: {Code: "MissingAuthenticationTokenException", Status: http.StatusForbidden, Message: "Missing Authentication Token"},
@@ -32,7 +32,7 @@ var jsonRefusals = map[sigv4.Kind]restjson.Error{
 	sigv4.Busy:                  {Code: "ServiceUnavailableException", Status: http.StatusServiceUnavailable},
 }
 
-// ec2Refusals are the codes and statuses of EC2 where they are not those of Query services
+// ec2Refusals are the codes and statuses of EC2 that differ from those of Query services
 // (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html).
 var ec2Refusals = map[sigv4.Kind]query.Error{
 	sigv4.UnknownAccessKey:  {Code: "AuthFailure", Status: http.StatusUnauthorized, Message: "AWS was not able to validate the provided access credentials"},
@@ -57,7 +57,7 @@ func refuseJSON(w http.ResponseWriter, r *http.Request, err *sigv4.Error) {
 	journal.FromContext(r.Context()).ErrorCode = restjson.WriteError(w, &refusal, refusal.Code)
 }
 
-// refuseECR: services of AWS JSON 1.1 answer 400 where those of REST-JSON have a status for it
+// refuseECR answers for ECR. Services of AWS JSON 1.1 answer 400 where REST-JSON has other statuses
 // (https://docs.aws.amazon.com/AmazonECR/latest/APIReference/CommonErrors.html).
 func refuseECR(w http.ResponseWriter, r *http.Request, err *sigv4.Error) {
 	refusal := jsonRefusal(err)

@@ -20,7 +20,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/store"
 )
 
-// accountECR has the ECR of each account by its ID: callers meet that of their own.
+// accountECR has the ECR of each account by its ID. A caller reaches the ECR of its own account.
 type accountECR map[string]*ecr.Service
 
 func newECR(options Options, accounts *iam.Accounts, tables map[string]store.Table) (accountECR, error) {
@@ -45,17 +45,17 @@ func newECR(options Options, accounts *iam.Accounts, tables map[string]store.Tab
 	return all, nil
 }
 
-// ServeHTTP serves a request with its caller in the context, who is of one of the accounts.
+// ServeHTTP serves a request. Its caller, which is of one of the accounts, is in the context.
 func (a accountECR) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a[iam.CallerFrom(r.Context()).Principal.AccountID].ServeHTTP(w, r)
 }
 
-// passwordSeal makes the passwords of registries. Like sessions they are kept nowhere: a password holds whose
-// it is, closed with a key that only the accounts have, so it is good after a restart too.
+// passwordSeal makes the passwords of registries. Like sessions they are not stored. A password holds its owner, encrypted
+// with a key that only the accounts have, so it is valid after a restart too.
 type passwordSeal struct{ cipher.AEAD }
 
-// registryCredentials are what a password holds: "the permission scope of the authorization token matches that
-// of the IAM principal used to retrieve the authentication token"
+// registryCredentials are the content of a password: "the permission scope of the authorization token matches that of the
+// IAM principal used to retrieve the authentication token"
 // (https://docs.aws.amazon.com/AmazonECR/latest/userguide/registry_auth.html).
 type registryCredentials struct {
 	AccessKeyID  string    `json:"k"`
@@ -104,8 +104,8 @@ func (s passwordSeal) open(password string, now time.Time) (registryCredentials,
 	return found, nil
 }
 
-// registry serves what the clients of container registries send, once their password is found good. Nothing of
-// a body is read before.
+// registry serves the requests of container registry clients after it has checked their password. It reads nothing of a
+// body before that.
 func (o *cloud) registry(w http.ResponseWriter, r *http.Request, call *journal.Call, home string) {
 	call.Service = "ecr"
 	caller, ok := o.registryCaller(r, call, home)

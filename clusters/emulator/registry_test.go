@@ -25,7 +25,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/store"
 )
 
-// login is what docker login does with a token of ECR's.
+// login returns what docker login does with a token of ECR's.
 func login(t *testing.T, as *emulatortest.Clients) remote.Option {
 	t.Helper()
 	out, err := as.ECR.GetAuthorizationToken(t.Context(), &ecr.GetAuthorizationTokenInput{})
@@ -126,7 +126,7 @@ func TestRegistry(t *testing.T) {
 	if got := images(); !strings.Contains(got, "one") || len(strings.Fields(got)) != 3 {
 		t.Errorf("images: %s", got)
 	}
-	// A tag moves, and the image that lost its only one stays, without a tag.
+	// A tag moves to another image. The image that loses its only tag stays, without a tag.
 	if err := remote.Write(reference(t, uri+":one"), second, auth); err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func TestRegistry(t *testing.T) {
 	if _, err := remote.Image(reference(t, uri+"@"+digest.String()), auth); err == nil {
 		t.Error("the deleted image is there")
 	}
-	// What an image alone had goes with it, what others have does not.
+	// Blobs of one image alone are deleted with it. Blobs that others share stay.
 	if _, err := remote.Image(reference(t, uri+":two"), auth); err != nil {
 		t.Error(err)
 	}
@@ -165,7 +165,8 @@ func TestRegistryPermissions(t *testing.T) {
 	if err := remote.Write(reference(t, uri+":v1"), image, login(t, f.Admin())); err != nil {
 		t.Fatal(err)
 	}
-	// The rows of https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-push-iam.html, with one action less.
+	// The rows of https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-push-iam.html, each without one of the
+	// actions.
 	const all = `"ecr:GetAuthorizationToken","ecr:BatchCheckLayerAvailability","ecr:BatchGetImage","ecr:GetDownloadUrlForLayer"`
 	puller := f.User(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":[` + all + `],"Resource":"*"}}`)
 	auth := login(t, puller)
@@ -207,7 +208,7 @@ func TestRegistryPermissions(t *testing.T) {
 
 func last[T any](_ T, err error) error { return err }
 
-// TestRegistryAfterRestart: images and tokens outlive the process.
+// TestRegistryAfterRestart: images and tokens survive the process.
 func TestRegistryAfterRestart(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "state")
 	start := func() (*emulatortest.Fixture, func()) {

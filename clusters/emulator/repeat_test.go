@@ -15,9 +15,9 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/emulatortest"
 )
 
-// A request that repeats another one succeeds and changes nothing
-// (https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html): the counters tell it from one that
-// does, or what was made would not equal what was removed.
+// A repeated request succeeds and changes nothing
+// (https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html): the counters distinguish it from one that
+// changes something. Otherwise creations would not match deletions.
 func TestCountsTellRepeats(t *testing.T) {
 	server := emulatortest.Start(t)
 	f, ctx := server.Fixture(t, "repeats"), t.Context()
@@ -77,8 +77,8 @@ func TestCountsTellRepeats(t *testing.T) {
 	}
 }
 
-// CreateStack refuses a tag that comes twice (https://github.com/cilium/cilium/issues/44695); eksctl's change sets
-// have such tags (https://github.com/eksctl-io/eksctl/blob/v0.215.0/pkg/cfn/manager/api.go).
+// CreateStack refuses a repeated tag (https://github.com/cilium/cilium/issues/44695); eksctl's change sets have such tags
+// (https://github.com/eksctl-io/eksctl/blob/v0.215.0/pkg/cfn/manager/api.go).
 func TestTagsThatComeTwice(t *testing.T) {
 	f, ctx := emulatortest.Start(t).Fixture(t, "tags"), t.Context()
 	stacks, name := f.Admin().CloudFormation, aws.String("tags")

@@ -7,22 +7,22 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/control"
 )
 
-// hops is who limits the hops of the instance metadata, with the limit it began with.
+// hops is the hop limiter of the instance metadata, with its initial limit.
 type hops struct {
 	limiter control.HopLimiter
 	limit   int
 }
 
-// keptTables belong to whoever runs the emulator, not to its accounts.
+// keptTables belong to the operator of the emulator, not to its accounts.
 var keptTables = []string{"tls"}
 
-// Reset implements control.Resetter: accounts, buckets, associations and add-ons are as they were at
-// the very start, and so is the instance metadata. Clusters stay known, without their associations.
-// Credentials of the administrator and the nodes stay valid; all others are gone.
+// Reset implements control.Resetter. Accounts, buckets, associations, add-ons and the instance metadata return to their
+// initial state. Clusters stay known, without their associations. Credentials of the administrator and the nodes stay
+// valid. All others are gone.
 func (e *Emulator) Reset(context.Context) error {
-	// Requests that a fault holds would be waited for.
+	// The reset would wait for requests that a fault delays.
 	e.faults.Clear()
-	// So would those whose bodies are on their way.
+	// It would also wait for requests whose bodies are incomplete.
 	e.limits.Interrupt()
 	e.reset.Lock()
 	defer e.reset.Unlock()

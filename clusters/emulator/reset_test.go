@@ -41,14 +41,14 @@ func TestReset(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	// A watcher and a request that a fault holds must not keep the reset waiting.
+	// A watcher and a request that a fault delays must not delay the reset.
 	known, err := server.Control.Identities(t.Context(), cluster, "", 0)
 	if err != nil || len(known.Identities) != 1 {
 		t.Fatalf("identities before: %+v, %v", known, err)
 	}
 	watched := make(chan control.Identities, 1)
 	go func() {
-		// An error shows as an answer that is not the one expected.
+		// An error shows as an unexpected answer.
 		identities, _ := server.Control.Identities(t.Context(), cluster, known.Revision, time.Minute)
 		watched <- identities
 	}()
@@ -112,7 +112,7 @@ func TestReset(t *testing.T) {
 	}
 }
 
-// An outage ends connections without an answer, and the journal says so.
+// An outage ends connections without an answer, and the journal shows that.
 func TestOutageAndThrottling(t *testing.T) {
 	server := emulatortest.Start(t)
 	f := server.Fixture(t, "faults")

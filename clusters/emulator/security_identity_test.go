@@ -77,10 +77,10 @@ func accountAttacks() []attack {
 	return rows
 }
 
-// tagAttacks are after session tags that the caller is not given.
+// tagAttacks try to get session tags that the caller may not have.
 func tagAttacks() []attack {
 	forged := []types.Tag{{Key: aws.String("kubernetes-namespace"), Value: aws.String("kube-system")}}
-	// pod has the tags of namespace "default", all transitive, and may assume what trusts its account.
+	// pod has the tags of namespace "default", all transitive, and may assume every role that trusts its account.
 	pod := func(x *target) *emulatortest.Clients {
 		cluster := x.Cluster()
 		x.Associate(cluster, "app", x.Role(x.Name+"-pod", emulatortest.TrustPods, emulatortest.AllowAll), nil)
@@ -138,7 +138,7 @@ func addressAttacks() []attack {
 		} {
 			rows = append(rows, attack{to.request.Service + ": another address by " + header, func(x *target) {
 				caller := x.User(strings.Replace(from, "ADDRESS", "127.0.0.1/32", 1))
-				x.must(x.Send(x.Context(), caller, to.request)) // what the connection's address may
+				x.must(x.Send(x.Context(), caller, to.request)) // allowed for the connection's address
 				_, err := x.Admin().IAM.PutUserPolicy(x.Context(), &iam.PutUserPolicyInput{
 					UserName: aws.String(x.Name + "-user"), PolicyName: aws.String("own"), PolicyDocument: aws.String(strings.Replace(from, "ADDRESS", "10.1.2.3/32", 1)),
 				})
@@ -152,7 +152,7 @@ func addressAttacks() []attack {
 	return rows
 }
 
-// bait is a listener that nobody may connect to.
+// bait is a listener that must get no connection.
 type bait struct {
 	listener net.Listener
 	hits     atomic.Int64
@@ -163,7 +163,7 @@ func (x *target) bait() *bait {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	x.must(err)
 	b := &bait{listener: listener}
-	x.Cleanup(func() { _ = listener.Close() }) // its only error is to be closed
+	x.Cleanup(func() { _ = listener.Close() }) // its only error is that it is closed
 	go func() {
 		for {
 			connection, err := listener.Accept()
@@ -179,8 +179,7 @@ func (x *target) bait() *bait {
 
 func (b *bait) host() string { return b.listener.Addr().String() }
 
-// untouched ends an attack: connections are accepted in their order, so the test's own must be the
-// first and only one.
+// untouched ends an attack. Connections are accepted in order, so the test's own must be the first and only one.
 func (x *target) untouched(b *bait) {
 	x.Helper()
 	connection, err := net.Dial("tcp", b.host())
@@ -194,7 +193,7 @@ func (x *target) untouched(b *bait) {
 	}
 }
 
-// fetchAttacks would have the emulator connect to an address of the caller's choice.
+// fetchAttacks try to make the emulator connect to an address of the caller's choice.
 func fetchAttacks() []attack {
 	invalidIdentity, invalidToken := refusal{400, "InvalidIdentityToken"}, refusal{400, "InvalidTokenException"}
 	var rows []attack

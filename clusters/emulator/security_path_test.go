@@ -14,8 +14,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/emulatortest"
 )
 
-// shelf is a bucket with an object that a caller may not reach and one that it may, and a bucket of
-// somebody else.
+// shelf has a bucket with one object that a caller may not read and one that it may, and a bucket of another owner.
 type shelf struct {
 	bucket, other string
 	caller        *emulatortest.Clients
@@ -38,7 +37,7 @@ func (x *target) shelf() shelf {
 	return s
 }
 
-// unharmed holds that nothing but the caller's own keys was written or deleted.
+// unharmed checks that only the caller's own keys were written or deleted.
 func (x *target) unharmed(s shelf) {
 	x.Helper()
 	answer, body := x.wire.last()
@@ -62,8 +61,8 @@ func (x *target) unharmed(s shelf) {
 	}
 }
 
-// knock sends a path as it is. What is signed is the path in its one spelling, with all escaped that
-// is not unreserved: that is what both sides make of any other.
+// knock sends a path as it is. The signature covers the path's canonical form, with everything escaped that is not
+// unreserved. Both sides derive that form from any other.
 func (x *target) knock(who *emulatortest.Clients, method, path string) {
 	x.Helper()
 	decoded, err := url.PathUnescape(path)
@@ -80,14 +79,13 @@ func (x *target) knock(who *emulatortest.Clients, method, path string) {
 	})
 }
 
-// keyAttacks are paths that would leave what their caller may reach, if anything resolved them. To S3
-// dots and repeated slashes are characters of a key
-// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html).
+// keyAttacks are paths that would reach other keys if the emulator resolved them. In S3 dots and repeated slashes are
+// characters of a key (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html).
 func keyAttacks() []attack {
 	denied := refusal{403, "AccessDenied"}
 	var rows []attack
-	// BUCKET and OTHER stand for the two buckets. A key that the caller may use is not there, which it
-	// may not know without s3:ListBucket.
+	// BUCKET and OTHER stand for the two buckets. The keys under the caller's prefix do not exist, which the caller may not
+	// learn without s3:ListBucket.
 	for _, path := range []string{
 		"/BUCKET/epi/../secret", "/BUCKET/epi/%2e%2e/secret", "/BUCKET/epi/%2E%2E%2Fsecret", "/BUCKET/epi%2F..%2Fsecret", "/BUCKET/epi/..%5csecret",
 		"/BUCKET/epi/./../secret", "/BUCKET/epi//../secret", "/BUCKET/epi/..;/secret", "/BUCKET/epi/%252e%252e/secret",
@@ -138,7 +136,7 @@ func keyAttacks() []attack {
 		attack{"s3: what was put under ../ is read at where that would lead", func(x *target) {
 			s := x.shelf()
 			put := emulatortest.Request{Service: "s3", Method: http.MethodPut, Path: "/" + s.bucket + "/epi/../secret", Body: "written through"}
-			x.must(x.Send(x.Context(), s.caller, put)) // a key of the caller's own, as S3 takes it
+			x.must(x.Send(x.Context(), s.caller, put)) // a key of the caller's own, which S3 accepts
 			x.unharmed(s)
 			list, err := x.Admin().S3.ListObjectsV2(x.Context(), &s3.ListObjectsV2Input{Bucket: &s.bucket})
 			x.must(err)

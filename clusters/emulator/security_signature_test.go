@@ -12,7 +12,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/emulatortest"
 )
 
-// front is a service with a request that it accepts and the codes of its protocol.
+// front is a service with a request that it accepts, and the codes of its protocol.
 type front struct {
 	service string
 	request func(*target) emulatortest.Request
@@ -96,10 +96,10 @@ func signatureAttacks() []attack {
 				return strings.Replace(header, emulatortest.AccessKeyID, "AKIAEPINOSUCHKEY0000", 1)
 			})),
 			altered("another time", to.mismatch, func(r *http.Request) {
-				at, _ := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date")) // the signer's own
+				at, _ := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date")) // the time of the signature
 				at = at.Add(time.Second)
 				if at.Second() == 0 && at.Hour() == 0 && at.Minute() == 0 {
-					at = at.Add(-2 * time.Second) // the same day
+					at = at.Add(-2 * time.Second) // on the same day
 				}
 				r.Header.Set("X-Amz-Date", at.Format("20060102T150405Z"))
 			}),
@@ -109,7 +109,7 @@ func signatureAttacks() []attack {
 			altered("another path", to.mismatch, func(r *http.Request) { r.URL.Path += "x" }),
 			altered("another query", to.mismatch, func(r *http.Request) { r.URL.RawQuery = "more=1" }),
 			altered("another body of the same length", to.body, func(r *http.Request) {
-				r.ContentLength = max(r.ContentLength, 1) // or one byte, where there was no body
+				r.ContentLength = max(r.ContentLength, 1) // one byte if there was no body
 				r.Body = io.NopCloser(strings.NewReader(strings.Repeat("x", int(r.ContentLength))))
 			}),
 			altered("a body hash that is not signed", to.mismatch, func(r *http.Request) { r.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD") }),
@@ -118,7 +118,7 @@ func signatureAttacks() []attack {
 	return rows
 }
 
-// unknownKey is how a service refuses a key ID that it does not know: S3 has a code for it.
+// unknownKey is the refusal of an unknown key ID: S3 has its own code for it.
 func (r refusal) unknownKey(service string) refusal {
 	if service == "s3" {
 		return refusal{403, "InvalidAccessKeyId"}
@@ -126,7 +126,7 @@ func (r refusal) unknownKey(service string) refusal {
 	return r
 }
 
-// replayAttacks send what was good once again.
+// replayAttacks send a valid request a second time.
 func replayAttacks() []attack {
 	var rows []attack
 	for _, to := range fronts() {
@@ -190,9 +190,9 @@ func replayAttacks() []attack {
 	return rows
 }
 
-// presignedAttacks use a URL otherwise than it was signed.
+// presignedAttacks use a URL in another way than it was signed for.
 func presignedAttacks() []attack {
-	// url signs a GET of an object for a minute.
+	// url signs a GET of an object for one minute.
 	url := func(x *target, who *emulatortest.Clients, life time.Duration) string {
 		bucket, key := x.Bucket(), "key"
 		x.Object(bucket, key, "an object")
@@ -254,7 +254,7 @@ func presignedAttacks() []attack {
 	}
 }
 
-// get sends a request without a signature of its own.
+// get sends a request without its own signature.
 func (x *target) get(method, url string, header http.Header) {
 	x.Helper()
 	request, err := http.NewRequestWithContext(x.Context(), method, url, nil)

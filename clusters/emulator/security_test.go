@@ -18,22 +18,22 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/emulatortest"
 )
 
-// attack is a row of the security table: a request that must be refused, and how.
+// attack is a row of the security table: a request that must be refused, and the refusal.
 type attack struct {
 	name string
-	// do sends it, as its last request. What it starts from it makes itself.
+	// do sends the request as its last one. It creates what it needs before that.
 	do   func(*target)
 	want refusal
 }
 
-// refusal is an answer's status, and its error code in the service's protocol; "" for an answer of
-// HTTP itself, or of a HEAD.
+// refusal is an answer's status and its error code in the service's protocol; "" for an answer of HTTP itself, or of a
+// HEAD.
 type refusal struct {
 	status int
 	code   string
 }
 
-// TestSecurity sends every attack through the front door. No answer may tell a secret.
+// TestSecurity sends every attack over HTTP. No answer may reveal a secret.
 func TestSecurity(t *testing.T) {
 	server := emulatortest.Start(t)
 	wire := &wire{next: server.HTTP.Transport}
@@ -60,7 +60,7 @@ func TestSecurity(t *testing.T) {
 			secrets = append(secrets, x.secrets...)
 		})
 	}
-	// Nor does the journal, which the reports are made of.
+	// The journal, from which reports are made, must not reveal one either.
 	page, err := server.Control.Calls(t.Context(), 0)
 	if err != nil {
 		t.Fatal(err)
@@ -79,12 +79,12 @@ func TestSecurity(t *testing.T) {
 	}
 }
 
-// target is what one attack is made with.
+// target has what one attack uses.
 type target struct {
 	*emulatortest.Fixture
 	*testing.T
 	wire *wire
-	// secrets are what no answer may tell.
+	// secrets are the texts that no answer may contain.
 	secrets []string
 }
 
@@ -95,10 +95,10 @@ func (x *target) must(err error) {
 	}
 }
 
-// hide takes texts among the secrets.
+// hide adds texts to the secrets.
 func (x *target) hide(secrets ...string) { x.secrets = append(x.secrets, secrets...) }
 
-// try sends what is expected to be refused: the answer is read from the wire.
+// try sends a request that is expected to be refused. The answer is read from the wire.
 func (x *target) try(who *emulatortest.Clients, request emulatortest.Request) {
 	x.Helper()
 	x.wire.set(refusal{}, "")
@@ -108,7 +108,7 @@ func (x *target) try(who *emulatortest.Clients, request emulatortest.Request) {
 	}
 }
 
-// captured sends a request that is accepted, and returns it as it was signed.
+// captured sends a request that is accepted, and returns it in its signed form.
 func (x *target) captured(who *emulatortest.Clients, request emulatortest.Request) *http.Request {
 	x.Helper()
 	var signed *http.Request
@@ -125,7 +125,7 @@ func (x *target) captured(who *emulatortest.Clients, request emulatortest.Reques
 	return signed
 }
 
-// again sends a captured request.
+// again sends a captured request again.
 func (x *target) again(request *http.Request) {
 	x.Helper()
 	response, err := x.HTTP.Do(request)
@@ -133,8 +133,7 @@ func (x *target) again(request *http.Request) {
 	x.must(response.Body.Close())
 }
 
-// session makes a role that may do everything and returns the caller of a session of it, with its
-// credentials.
+// session creates a role with all permissions and returns the caller of a session of it, with its credentials.
 func (x *target) session() (*emulatortest.Clients, aws.Credentials) {
 	x.Helper()
 	out, err := x.Admin().STS.AssumeRole(x.Context(), &sts.AssumeRoleInput{
@@ -158,7 +157,7 @@ func (x *target) member() (*emulatortest.Clients, aws.Credentials) {
 	return x.As(c.AccessKeyID, c.SecretAccessKey, c.SessionToken), c
 }
 
-// wire remembers the last answer of the emulator.
+// wire keeps the emulator's last answer.
 type wire struct {
 	next http.RoundTripper
 
@@ -193,10 +192,10 @@ func (w *wire) RoundTrip(request *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// read takes an answer from the wire.
+// read reads an answer from the wire.
 func (w *wire) read(response *http.Response) ([]byte, error) {
 	body, err := io.ReadAll(response.Body)
-	_ = response.Body.Close() // read to its end
+	_ = response.Body.Close() // the body was read to its end
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +203,7 @@ func (w *wire) read(response *http.Response) ([]byte, error) {
 	return body, nil
 }
 
-// errorCode is REST-JSON's header, or in the XML of Query and S3.
+// errorCode is in REST-JSON's header, or in the XML of Query and S3.
 func errorCode(header http.Header, body []byte) string {
 	if kind := header.Get("x-amzn-ErrorType"); kind != "" {
 		kind, _, _ = strings.Cut(kind, ":")

@@ -23,11 +23,11 @@ import (
 
 const podAudience, webAudience = "pods.eks.amazonaws.com", "sts.amazonaws.com"
 
-// issuerKey signs the tokens of all federations; forgedKey is nobody's.
+// issuerKey signs the tokens of all federations. No issuer has forgedKey.
 var issuerKey, forgedKey = oidctest.RSA(), oidctest.RSA()
 
-// federation is a cluster with an RSA key, an issuer of its own, a service account "app" that is
-// associated with a role, and a role that trusts its issuer.
+// federation is a cluster with an RSA key, an issuer of its own, a service account "app" with an association, and a role
+// that trusts the issuer.
 type federation struct {
 	cluster, issuer, webRole string
 	key                      *rsa.PrivateKey
@@ -47,14 +47,14 @@ func (x *target) federation() *federation {
 	return f
 }
 
-// provider makes an OpenID Connect provider.
+// provider creates an OpenID Connect provider.
 func (x *target) provider(issuer string) {
 	x.Helper()
 	_, err := x.Admin().IAM.CreateOpenIDConnectProvider(x.Context(), &iam.CreateOpenIDConnectProviderInput{Url: &issuer, ClientIDList: []string{webAudience}})
 	x.must(err)
 }
 
-// podClaims are those of a pod's token, with changes; nil takes a claim away.
+// podClaims are those of a pod's token, with changes; nil removes a claim.
 func (f *federation) podClaims(x *target, changes map[string]any) map[string]any {
 	pod := oidctest.Pod{Issuer: f.issuer, Audience: podAudience, Namespace: "default", ServiceAccount: "app", Name: "web-0"}
 	return pod.Claims(x.Now(), changes)
@@ -67,7 +67,7 @@ func (f *federation) webClaims(x *target, changes map[string]any) map[string]any
 	return f.podClaims(x, all)
 }
 
-// sign makes a token with RS256 and extra header parameters, which replace its own.
+// sign makes a token with RS256 and additional header parameters, which replace its own.
 func (f *federation) sign(x *target, claims, header map[string]any, key *rsa.PrivateKey) string {
 	x.Helper()
 	options := (&jose.SignerOptions{}).WithHeader("kid", "a")
@@ -77,7 +77,7 @@ func (f *federation) sign(x *target, claims, header map[string]any, key *rsa.Pri
 	return oidctest.Compact(jose.SigningKey{Algorithm: jose.RS256, Key: key}, options, claims)
 }
 
-// unsigned makes a token whose header names an algorithm that signs nothing.
+// unsigned makes a token whose header names an algorithm without a signature.
 func (x *target) unsigned(algorithm string, claims map[string]any, signature string) string {
 	x.Helper()
 	payload, err := json.Marshal(claims)
@@ -86,27 +86,27 @@ func (x *target) unsigned(algorithm string, claims map[string]any, signature str
 	return encode([]byte(`{"alg":"`+algorithm+`","kid":"a"}`)) + "." + encode(payload) + "." + signature
 }
 
-// pod trades a token for credentials, as a node does.
+// pod exchanges a token for credentials, as a node does.
 func (x *target) pod(token, cluster string) {
 	x.Helper()
 	x.hide(token)
 	node := x.Node()
 	x.wire.set(refusal{}, "")
-	_, _ = node.EKSAuth.AssumeRoleForPodIdentity(x.Context(), &eksauth.AssumeRoleForPodIdentityInput{ClusterName: &cluster, Token: &token}) // read from the wire
+	_, _ = node.EKSAuth.AssumeRoleForPodIdentity(x.Context(), &eksauth.AssumeRoleForPodIdentityInput{ClusterName: &cluster, Token: &token}) // the answer is read from the wire
 }
 
-// web asks for the session of a federation's role, without a signature.
+// web asks for a session of a federation's role, without a signature.
 func (x *target) web(token string, f *federation) {
 	x.Helper()
 	x.hide(token)
 	anonymous := x.Anonymous()
 	x.wire.set(refusal{}, "")
-	_, _ = anonymous.STS.AssumeRoleWithWebIdentity(x.Context(), &sts.AssumeRoleWithWebIdentityInput{ // read from the wire
+	_, _ = anonymous.STS.AssumeRoleWithWebIdentity(x.Context(), &sts.AssumeRoleWithWebIdentityInput{ // the answer is read from the wire
 		RoleArn: &f.webRole, RoleSessionName: aws.String("session"), WebIdentityToken: &token,
 	})
 }
 
-// forgeries are tokens that no key of the issuer signed as they are.
+// forgeries are tokens that no key of the issuer signed in this form.
 func forgeries() map[string]func(*target, *federation, map[string]any) string {
 	hmac := func(name string, secret func(*rsa.PublicKey) []byte) func(*target, *federation, map[string]any) string {
 		return func(x *target, f *federation, claims map[string]any) string {
@@ -161,7 +161,7 @@ func forgeries() map[string]func(*target, *federation, map[string]any) string {
 	}
 }
 
-// podTokenAttacks trade tokens that are not the pod's, not the cluster's or not in their time.
+// podTokenAttacks exchange tokens of another pod or cluster, or at the wrong time.
 func podTokenAttacks() []attack {
 	invalid := refusal{400, "InvalidTokenException"}
 	row := func(name string, want refusal, changes func(*target, *federation) map[string]any) attack {
@@ -198,7 +198,7 @@ func podTokenAttacks() []attack {
 		}),
 		{"eks-auth: a token of another cluster", func(x *target) {
 			f := x.federation()
-			x.Fixture = x.Server.Fixture(x.T, x.Name+"-b") // whose issuer and key are others
+			x.Fixture = x.Server.Fixture(x.T, x.Name+"-b") // with another issuer and key
 			other := x.Cluster()
 			x.Associate(other, "app", x.Role(x.Name, emulatortest.TrustPods, ""), nil)
 			x.pod(x.Token("default", "app", nil), f.cluster)
@@ -227,7 +227,7 @@ func podTokenAttacks() []attack {
 	return rows
 }
 
-// webTokenAttacks are the same against AssumeRoleWithWebIdentity.
+// webTokenAttacks do the same with AssumeRoleWithWebIdentity.
 func webTokenAttacks() []attack {
 	invalid := refusal{400, "InvalidIdentityToken"}
 	row := func(name string, want refusal, changes func(*target) map[string]any) attack {

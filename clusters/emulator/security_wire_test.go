@@ -26,14 +26,14 @@ func userPolicy(user, document string) *iam.PutUserPolicyInput {
 	return &iam.PutUserPolicyInput{UserName: &user, PolicyName: &name, PolicyDocument: &document}
 }
 
-// message is a request on the wire: its line, its header lines and what follows them.
+// message is a request on the wire: its request line, its header lines and the rest.
 type message struct {
 	line  string
 	lines []string
 	body  string
 }
 
-// message renders a captured request.
+// message returns a captured request in this form.
 func (x *target) message(request *http.Request, body string) *message {
 	m := &message{line: request.Method + " " + request.URL.RequestURI() + " HTTP/1.1", body: body}
 	m.lines = append(m.lines, "Host: "+request.URL.Host)
@@ -48,7 +48,7 @@ func (x *target) message(request *http.Request, body string) *message {
 	return m
 }
 
-// again repeats the line of a header.
+// again repeats a header's line.
 func (m *message) again(name string) {
 	for _, line := range m.lines {
 		if strings.HasPrefix(line, name+":") {
@@ -58,13 +58,13 @@ func (m *message) again(name string) {
 	}
 }
 
-// replace puts lines in place of that of a header.
+// replace replaces a header's line.
 func (m *message) replace(name string, lines ...string) {
 	m.lines = slices.DeleteFunc(m.lines, func(line string) bool { return strings.HasPrefix(line, name+":") })
 	m.lines = append(m.lines, lines...)
 }
 
-// write sends a message over a connection of its own, and reads one answer.
+// write sends a message over a new connection, and reads one answer.
 func (x *target) write(m *message) {
 	x.Helper()
 	connection, err := net.Dial("tcp", strings.TrimPrefix(x.URL, "http://"))
@@ -74,23 +74,23 @@ func (x *target) write(m *message) {
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
-		// The server may answer and hang up before it has read all.
+		// The server may answer and close the connection before it has read everything.
 		_, _ = io.WriteString(connection, m.line+"\r\n"+strings.Join(m.lines, "\r\n")+"\r\n\r\n"+m.body)
 	}()
 	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
 	x.must(err)
 	_, err = x.wire.read(response)
 	x.must(err)
-	_ = connection.Close() // ends a write that nobody reads
+	_ = connection.Close() // ends a write that the server does not read
 	<-sent
 }
 
-// wireAttacks are messages that HTTP clients do not send: what one reads there another may read otherwise.
+// wireAttacks are messages that HTTP clients do not send. Two readers may understand them differently.
 func wireAttacks() []attack {
 	var rows []attack
 	for _, to := range fronts() {
 		if to.service != "s3" && to.service != "sts" {
-			continue // one of each protocol that the front door reads on its own: with a body, and with a form
+			continue // one for each protocol that the emulator reads by itself, with a body and with a form
 		}
 		row := func(name string, want refusal, change func(*message)) attack {
 			return attack{to.service + ": " + name, func(x *target) {
@@ -104,7 +104,7 @@ func wireAttacks() []attack {
 				x.write(m)
 			}, want}
 		}
-		bad := refusal{http.StatusBadRequest, ""} // HTTP's own
+		bad := refusal{http.StatusBadRequest, ""} // the answer of HTTP itself
 		chunked := func(m *message) {
 			m.body = fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(m.body), m.body)
 		}
@@ -152,13 +152,13 @@ func wireAttacks() []attack {
 	return rows
 }
 
-// sizeAttacks announce more than a service takes: they are refused before it is read.
+// sizeAttacks announce more than a service accepts. They are refused before the body is read.
 func sizeAttacks() []attack {
 	var rows []attack
 	for _, to := range fronts() {
 		rows = append(rows, attack{to.service + ": a body over the limit", func(x *target) {
 			m := x.message(x.captured(x.Admin(), to.request(x)), "")
-			m.replace("Content-Length", fmt.Sprintf("Content-Length: %d", objects.MaxSize+1)) // of which nothing is sent
+			m.replace("Content-Length", fmt.Sprintf("Content-Length: %d", objects.MaxSize+1)) // nothing of it is sent
 			x.write(m)
 		}, to.tooLarge})
 	}
@@ -173,10 +173,10 @@ func sizeAttacks() []attack {
 	)
 }
 
-const harnessToken = "token-of-the-harness" // #nosec G101: the test server's
+const harnessToken = "token-of-the-harness" // #nosec G101: it is the test server's
 
-// controlAttacks ask the AWS port for the control API, and the control API as AWS clients do. The
-// answers of the AWS port are S3's, EKS's or the verifier's: there is no such path.
+// controlAttacks send requests for the control API to the AWS port, and AWS requests to the control API. The answers of the
+// AWS port are S3's, EKS's or the verifier's, because it has no such path.
 func controlAttacks() []attack {
 	var rows []attack
 	for path, want := range map[string]refusal{
@@ -194,7 +194,7 @@ func controlAttacks() []attack {
 		x.must(err)
 		server := httptest.NewServer(h)
 		x.Cleanup(server.Close)
-		// It is the control API that answers, and with the token it does.
+		// The control API answers, and with the token it accepts the request.
 		client := control.New(server.URL, harnessToken)
 		_, err = client.Calls(x.Context(), 0)
 		x.must(err)

@@ -29,18 +29,18 @@ const (
 	jsonRequestID = "x-amzn-RequestId"
 	s3RequestID   = "x-amz-request-id"
 	globalRegion  = "us-east-1"
-	// maxForm bounds the body of a request that is read before it is known who sent it.
+	// maxForm bounds the body of a request that is read before its sender is known.
 	maxForm = 1 << 20
 )
 
 // service is one of the emulator's AWS services.
 type service struct {
 	handler http.Handler
-	// refuse answers, in the service's protocol, a request whose signature is not accepted.
+	// refuse answers a request whose signature is not accepted, in the service's protocol.
 	refuse func(http.ResponseWriter, *http.Request, *sigv4.Error)
 	// requestID is the header that carries the request's ID.
 	requestID string
-	// regions are those that a request may be signed for; nil leaves it to the handler.
+	// regions are those that a request may be signed for; if it is nil, the handler checks the region.
 	regions []string
 }
 
@@ -82,8 +82,7 @@ func (e *Emulator) record(r *http.Request, call *journal.Call, status int) {
 		slog.String("decision", call.Decision), slog.Duration("took", call.Duration), slog.String("request", call.RequestID))
 }
 
-// route finds the service by what the request says it is signed for, and hands the request to it
-// only when that signature is verified.
+// route finds the service that a request is signed for, and passes the request on only after it has verified the signature.
 func (o *cloud) route(w http.ResponseWriter, r *http.Request, call *journal.Call, home string) {
 	region, name, signed := sigv4.Scope(r)
 	if !signed && ecr.ForRegistry(r) && !s3.NamesBucket(r.Host) {
@@ -115,7 +114,7 @@ func (o *cloud) route(w http.ResponseWriter, r *http.Request, call *journal.Call
 	limits.Known(r.Context())
 	caller, ok := o.caller(r, identity, call)
 	if !ok {
-		// The key was there a moment ago, when its signature was verified.
+		// The key existed a moment ago, when its signature was verified.
 		target.refuse(w, r, &sigv4.Error{Kind: sigv4.UnknownAccessKey, Message: "access key ID " + identity.AccessKeyID + " does not exist"})
 		return
 	}
@@ -131,7 +130,7 @@ func signatureError(err error) *sigv4.Error {
 	return &sigv4.Error{Kind: sigv4.Incomplete, Message: "the request cannot be verified"}
 }
 
-// caller is whose signature it was; false if the key is gone.
+// caller returns the signer; false if the key no longer exists.
 func (o *cloud) caller(r *http.Request, identity *sigv4.Identity, call *journal.Call) (*iam.Caller, bool) {
 	principal, ok := o.accounts.Principal(r.Context(), identity.AccessKeyID, identity.SessionToken)
 	if !ok {
@@ -163,8 +162,8 @@ func (f forms) FormCaller(r *http.Request, post sigv4.Post) (*iam.Caller, error)
 	return caller, nil
 }
 
-// unsigned serves what has no readable signature. STS and S3 have something to say to anonymous
-// callers; all other services refuse them.
+// unsigned serves requests without a readable signature. STS and S3 serve anonymous callers, and all other services refuse
+// them.
 func (o *cloud) unsigned(w http.ResponseWriter, r *http.Request, call *journal.Call, home string) {
 	name := guessService(r)
 	if name == "iam" {
@@ -189,9 +188,9 @@ func (o *cloud) unsigned(w http.ResponseWriter, r *http.Request, call *journal.C
 	target.handler.ServeHTTP(w, r.WithContext(iam.WithEnvironment(r.Context(), &environment)))
 }
 
-// guessService reports by its protocol which service a request is for that does not say it.
+// guessService returns, by the protocol, the service of a request that names none.
 func guessService(r *http.Request) string {
-	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // an unreadable type is no form
+	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // a type that cannot be read is no form
 	switch {
 	case media == "application/x-www-form-urlencoded" && r.Method == http.MethodPost, r.URL.Path == "/" && r.URL.Query().Has("Action"):
 		return "iam"
@@ -203,8 +202,8 @@ func guessService(r *http.Request) string {
 	return "s3"
 }
 
-// guessQueryService reports the services that speak Query apart by the API version that Query requests carry,
-// and leaves the body as it was; it refuses a body that cannot be read.
+// guessQueryService distinguishes the Query services by the API version of the request, and leaves the body unchanged. It
+// refuses a body that cannot be read.
 func guessQueryService(r *http.Request) (name string, refusal *sigv4.Error) {
 	body, err := limits.ReadAll(r.Body, r.ContentLength, maxForm)
 	switch {
@@ -218,7 +217,7 @@ func guessQueryService(r *http.Request) (name string, refusal *sigv4.Error) {
 		return "", &sigv4.Error{Kind: sigv4.BadBody, Message: "the body broke off"}
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	form, _ := url.ParseQuery(string(body)) // what could be parsed is enough to guess
+	form, _ := url.ParseQuery(string(body)) // the part that can be parsed is enough
 	for _, version := range []string{form.Get("Version"), r.URL.Query().Get("Version")} {
 		if name, ok := queryServices[version]; ok {
 			return name, nil
@@ -227,10 +226,10 @@ func guessQueryService(r *http.Request) (name string, refusal *sigv4.Error) {
 	return "iam", nil
 }
 
-// queryServices by their API version.
+// queryServices are the Query services by their API version.
 var queryServices = map[string]string{"2011-06-15": "sts", "2016-11-15": "ec2", "2010-05-15": "cloudformation"}
 
-// statusRecorder remembers the status of the answer.
+// statusRecorder keeps the status of the answer.
 type statusRecorder struct {
 	http.ResponseWriter
 	status int

@@ -24,11 +24,11 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/oidc/oidctest"
 )
 
-// request is one that an SDK would not send.
+// request is a request that no SDK would send.
 type request struct {
 	method, path, body string
 	contentType        string
-	// service and region of the signature; no service: unsigned.
+	// service and region of the signature; without a service the request is unsigned.
 	service, region string
 	key, secret     string
 	change          func(*http.Request)
@@ -76,7 +76,7 @@ const (
 	listForm   = "Action=ListRoles&Version=2010-05-08"
 )
 
-// TestRouting: which protocol answers, with which code, to requests that no service takes.
+// TestRouting: the protocol and code of the answer to requests that no service serves.
 func TestRouting(t *testing.T) {
 	w := newWorld(t)
 	const jsonError = "x-amzn-ErrorType"
@@ -140,7 +140,7 @@ func TestRouting(t *testing.T) {
 	}
 }
 
-// Credentials end, and the tokens that got them too.
+// Credentials end, and so do the tokens that were issued for them.
 func TestExpiry(t *testing.T) {
 	w := newWorld(t)
 	w.associate(t, "app", w.role(t, "app", seedTrust, ""), nil)
@@ -154,7 +154,7 @@ func TestExpiry(t *testing.T) {
 	if err := assume(); err != nil {
 		t.Fatal(err)
 	}
-	// The SDK signs by the real clock: ten minutes are within the tolerance of a signature.
+	// The SDK signs by the real clock. Ten minutes are within the tolerance of a signature.
 	w.clock.advance(10 * time.Minute)
 	if err := assume(); err == nil || !strings.Contains(err.Error(), "ExpiredTokenException") || statusOf(err) != 400 {
 		t.Errorf("AUT-08: %v", err)
@@ -182,7 +182,7 @@ func TestPanicIsJournaled(t *testing.T) {
 	}
 }
 
-// TestLargeObject: what the store holds comes through the front door in one request.
+// TestLargeObject: an object of any size in the store can be read in one request.
 func TestLargeObject(t *testing.T) {
 	w := newWorld(t)
 	bucket, body := "large", bytes.NewReader(make([]byte, 65<<20))
@@ -196,10 +196,9 @@ func TestLargeObject(t *testing.T) {
 	}
 }
 
-// BenchmarkAssumeRoleForPodIdentity is one request from the front door to the answer, without a network:
-// signature, caller's policies, token, association, trust policy, session and journal. Nothing of a
-// token is remembered, so one token costs what each of many would. RS256 is what API servers sign with
-// that kubeadm set up. The log is at the level that epi-emulator has it at.
+// BenchmarkAssumeRoleForPodIdentity measures one request without a network: signature, caller's policies, token,
+// association, trust policy, session and journal. Nothing about a token is cached, so the same token each time costs as
+// much as different ones. API servers of kubeadm sign with RS256. The log has epi-emulator's level.
 func BenchmarkAssumeRoleForPodIdentity(b *testing.B) {
 	for _, algorithm := range []jose.SignatureAlgorithm{jose.RS256, jose.ES256} {
 		b.Run(string(algorithm), func(b *testing.B) { benchmarkAssumeRole(b, algorithm) })

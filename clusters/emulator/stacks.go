@@ -17,7 +17,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/store"
 )
 
-// accountStacks has the CloudFormation of each account by its ID: callers meet that of their own.
+// accountStacks has the CloudFormation of each account by its ID. A caller reaches that of its own account.
 type accountStacks map[string]*cloudformation.Service
 
 func (e *Emulator) newStacks(c *cloud, tables map[string]store.Table) (accountStacks, error) {
@@ -38,7 +38,7 @@ func (e *Emulator) newStacks(c *cloud, tables map[string]store.Table) (accountSt
 	return all, nil
 }
 
-// ServeHTTP serves a request with its caller in the context, who is of one of the accounts.
+// ServeHTTP serves a request. Its caller, which is of one of the accounts, is in the context.
 func (a accountStacks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a[iam.CallerFrom(r.Context()).Principal.AccountID].ServeHTTP(w, r)
 }
@@ -62,8 +62,8 @@ func (r requests) Caller(ctx context.Context) cloudformation.Caller {
 	return out
 }
 
-// Send serves a request that was not signed: who it is from was proven when the stack's request came. The
-// journal keeps it with the service's name for its address, as CloudTrail does.
+// Send serves an unsigned request, whose sender was verified with the stack's request. The journal shows the service's name
+// as its address, as CloudTrail does.
 func (r requests) Send(ctx context.Context, from cloudformation.Caller, service string, request *http.Request) (status int, header http.Header, body []byte) {
 	call := &journal.Call{Time: r.emulator.options.Now(), RequestID: uuid.NewString(), Service: service, SourceIP: cloudformation.Principal}
 	answer := &answer{header: http.Header{}, status: http.StatusOK}
@@ -99,7 +99,7 @@ func (r requests) Send(ctx context.Context, from cloudformation.Caller, service 
 	return answer.status, answer.header, answer.body.Bytes()
 }
 
-// answer is an http.ResponseWriter that keeps what is written.
+// answer is an http.ResponseWriter that keeps the answer.
 type answer struct {
 	header http.Header
 	status int

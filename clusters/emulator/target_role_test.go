@@ -19,7 +19,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/iam"
 )
 
-// member is the administrator of the second account, by way of its access role.
+// member is the administrator of the second account, through its access role.
 func (w *world) member(t testing.TB) clients {
 	t.Helper()
 	out, err := w.admin().sts.AssumeRole(t.Context(), &awssts.AssumeRoleInput{
@@ -31,10 +31,10 @@ func (w *world) member(t testing.TB) clients {
 	return w.clients(*out.Credentials.AccessKeyId, *out.Credentials.SecretAccessKey, *out.Credentials.SessionToken)
 }
 
-// chain is what a pod of service account "chained" needs to get a role of the second account, as
-// https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html sets it up.
+// chain creates what a pod of service account "chained" needs to get a role of the second account, as in
+// https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html.
 type chain struct {
-	// permissions are those of the source role, trust is the target role's.
+	// permissions are the source role's, and trust is the target role's.
 	permissions, trust string
 	disableTags        bool
 }
@@ -93,7 +93,7 @@ func TestTargetRoleOfAnotherAccount(t *testing.T) {
 		t.Errorf("caller identity %+v, %v", who, err)
 	}
 
-	// The six tags are the target session's too: a role that asks for one may be assumed next.
+	// The target session has the six tags too: a role that requires one of them can be assumed next.
 	trust := `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"` + targetARN + `"},"Action":[` + bothSTS + `],` +
 		`"Condition":{"StringEquals":{"aws:PrincipalTag/kubernetes-pod-name":"%s"}}}}`
 	for name, allowed := range map[string]bool{"web-0": true, "web-1": false} {
@@ -109,7 +109,7 @@ func TestTargetRoleOfAnotherAccount(t *testing.T) {
 	}
 }
 
-// TestTargetRoleRefusals: everything that keeps EKS from the target role is AUT-07's answer.
+// TestTargetRoleRefusals: every refusal of the target role is answered as in AUT-07.
 func TestTargetRoleRefusals(t *testing.T) {
 	good := targetTrust(bothSTS, sourceARN, externalID)
 	tests := []struct {
@@ -125,7 +125,7 @@ func TestTargetRoleRefusals(t *testing.T) {
 		{"external ID of another cluster", chain{mayChain, targetTrust(bothSTS, sourceARN, strings.ReplaceAll(externalID, clusterName, "other")), false}, false},
 		{"target trusts EKS and not the source", chain{mayChain, seedTrust, false}, false},
 		{"target trusts another role", chain{mayChain, targetTrust(bothSTS, "arn:aws:iam::"+accountID12+":role/epi-node", externalID), false}, false},
-		// Across accounts the caller's own account must allow it too (reference_policies_evaluation-logic-cross-account).
+		// Across accounts the caller's own account must also allow it (reference_policies_evaluation-logic-cross-account).
 		{"source without permission", chain{"", good, false}, false},
 		{"source with permission for another role", chain{strings.ReplaceAll(mayChain, "role/target", "role/other"), good, false}, false},
 	}
@@ -149,7 +149,7 @@ func TestTargetRoleRefusals(t *testing.T) {
 	})
 }
 
-// TestAssociationCountsAtOnce: ASC-09, without a delay of the emulator's own.
+// TestAssociationCountsAtOnce: ASC-09. The emulator adds no delay.
 func TestAssociationCountsAtOnce(t *testing.T) {
 	w := newWorld(t)
 	id := w.associate(t, "app", w.role(t, "first", seedTrust, ""), nil)
@@ -167,7 +167,7 @@ func TestAssociationCountsAtOnce(t *testing.T) {
 	}
 }
 
-// TestImpossibleSession: claims that cannot become a session name or tags are the request's fault.
+// TestImpossibleSession: claims that cannot become a session name or tags are an error of the request.
 func TestImpossibleSession(t *testing.T) {
 	w := newWorld(t)
 	w.associate(t, "app", w.role(t, "app", seedTrust, ""), nil)
@@ -179,7 +179,7 @@ func TestImpossibleSession(t *testing.T) {
 	}
 }
 
-// TestSessionError: limits of STS are the request's fault, anything else the emulator's.
+// TestSessionError: STS's limits are errors of the request, and everything else is the emulator's.
 func TestSessionError(t *testing.T) {
 	other := errors.New("no entropy")
 	if err := sessionError(other); !errors.Is(err, other) || sessionError(nil) != nil {

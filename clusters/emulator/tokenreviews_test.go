@@ -21,7 +21,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/emulatortest"
 )
 
-// presigned is a URL for STS, changed before it is signed.
+// presigned returns a URL for STS, which is changed before it is signed.
 func presigned(t *testing.T, f *emulatortest.Fixture, who *emulatortest.Clients, at time.Time, change func(*http.Request, url.Values)) string {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://sts.us-west-2.amazonaws.com/", http.NoBody)
@@ -79,7 +79,7 @@ func token(url string) string {
 	return "k8s-aws-v1." + base64.RawURLEncoding.EncodeToString([]byte(url))
 }
 
-// TestTokens: what makes a token good, and each of its neighbours that is not
+// TestTokens: valid tokens, and similar ones that are not valid
 // (https://github.com/kubernetes-sigs/aws-iam-authenticator/blob/master/pkg/token/token.go).
 func TestTokens(t *testing.T) {
 	f := emulatortest.Start(t).Fixture(t, "tokens")

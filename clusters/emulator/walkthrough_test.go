@@ -23,7 +23,7 @@ import (
 
 const bucket = "kaitoy-epi-test"
 
-// seedObjects makes the seed's bucket: a file for each of two namespaces.
+// seedObjects creates the seed's bucket with a file for each of two namespaces.
 func (w *world) seedObjects(t testing.TB) {
 	t.Helper()
 	admin := w.admin()
@@ -48,7 +48,7 @@ func statusOf(err error) int {
 	return 0
 }
 
-// TestWalkthrough is the seed's, step by step, as AWS clients make it.
+// TestWalkthrough is the seed, step by step, with the calls of AWS clients.
 func TestWalkthrough(t *testing.T) {
 	w, ctx := newWorld(t), t.Context()
 	w.seedObjects(t)
@@ -73,7 +73,7 @@ func TestWalkthrough(t *testing.T) {
 		t.Errorf("AUT-06: %v", err)
 	}
 
-	// Observation 2: with it, the download of the own prefix works.
+	// Observation 2: with it, the pod can download from its own prefix.
 	pod, out := w.pod(t, "aws-cli", "web-0")
 	if *out.PodIdentityAssociation.AssociationId != id || *out.Subject.ServiceAccount != "aws-cli" {
 		t.Errorf("got %+v", out)
@@ -97,7 +97,7 @@ func TestWalkthrough(t *testing.T) {
 		t.Errorf("object %q, %v", data, err)
 	}
 
-	// Observation 3: another namespace's prefix is refused with 403 on HeadObject.
+	// Observation 3: HeadObject of another namespace's prefix is refused with 403.
 	_, err = pod.s3.HeadObject(ctx, &awss3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("epi-test/hoge/test.txt")})
 	if statusOf(err) != http.StatusForbidden {
 		t.Errorf("ABAC-02: %v", err)
@@ -124,7 +124,7 @@ func TestWalkthrough(t *testing.T) {
 		t.Errorf("%d calls in the journal", assumed)
 	}
 
-	// ASC-09: after delete new requests fail and the issued credentials go on.
+	// ASC-09: after the delete new requests fail, and issued credentials stay valid.
 	if _, err := w.admin().eks.DeletePodIdentityAssociation(ctx, &awseks.DeletePodIdentityAssociationInput{ClusterName: aws.String(clusterName), AssociationId: &id}); err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func TestWalkthrough(t *testing.T) {
 	}
 }
 
-// TestTrust: who may assume the role is the trust policy's to say, at create and at each request.
+// TestTrust: the trust policy decides who may assume the role, at creation and at each request.
 func TestTrust(t *testing.T) {
 	w, ctx := newWorld(t), t.Context()
 	allow := func(actions, condition string) string {
@@ -213,7 +213,7 @@ func TestTrust(t *testing.T) {
 	})
 }
 
-// TestCallersRights: AUT-10 and ASC-05, the rights of who calls EKS and EKS Auth.
+// TestCallersRights: AUT-10 and ASC-05, the permissions of the callers of EKS and EKS Auth.
 func TestCallersRights(t *testing.T) {
 	w, ctx := newWorld(t), t.Context()
 	roleARN := w.role(t, "app", seedTrust, "")

@@ -1,5 +1,4 @@
-// Package awshost reads the host names of AWS: which names are AWS's at all, and which service, region
-// and bucket one names.
+// Package awshost reads the host names of AWS: whether a name is AWS's, and which service, region and bucket it names.
 package awshost
 
 import (
@@ -9,19 +8,18 @@ import (
 	"strings"
 )
 
-// suffixes are the DNS suffixes of AWS's partitions, each with that of its dual-stack names, as the
-// partitions of the AWS SDKs have them
-// (https://github.com/aws/aws-sdk-go-v2/blob/main/internal/endpoints/awsrulesfn/partitions.json).
-// Longer ones come before those that they end in.
+// suffixes are the DNS suffixes of AWS's partitions, each with the suffix of its dual-stack names, from the AWS SDKs
+// (https://github.com/aws/aws-sdk-go-v2/blob/main/internal/endpoints/awsrulesfn/partitions.json). A longer suffix comes
+// before one that it ends in.
 var suffixes = []string{
 	"api.amazonwebservices.com.cn", "api.amazonwebservices.eu", "api.cloud-aws.adc-e.uk", "api.aws.hci.ic.gov", "api.aws.ic.gov", "api.aws.scloud", "api.aws",
 	"amazonaws.com.cn", "amazonaws.com", "amazonaws.eu", "cloud.adc-e.uk", "csp.hci.ic.gov", "c2s.ic.gov", "sc2s.sgov.gov",
 }
 
-// Name is what a host name of AWS says.
+// Name has the parts of a host name of AWS.
 type Name struct {
-	// Service as the name begins with it, such as "sts", without what says FIPS; "" where the name is
-	// built as no service's.
+	// Service is the beginning of the name, such as "sts", without the mark of FIPS; "" if the name does not have a
+	// service's form.
 	Service string
 	// Region such as "us-west-2"; "" in a global name.
 	Region string
@@ -29,7 +27,7 @@ type Name struct {
 	Bucket string
 }
 
-// Parse reads a host, with or without a port; false if it is not AWS's. A dot at the end does not count.
+// Parse reads a host, with or without a port; false if it is not AWS's. A dot at the end is ignored.
 func Parse(host string) (Name, bool) {
 	host = canonical(host)
 	for _, suffix := range suffixes {
@@ -67,7 +65,7 @@ func parse(labels []string) Name {
 	if name, ok := parseS3(labels); ok {
 		return name
 	}
-	// fips.SERVICE.REGION is what a few services have in place of SERVICE-fips.REGION.
+	// A few services have fips.SERVICE.REGION in place of SERVICE-fips.REGION.
 	if len(labels) == 3 && labels[0] == "fips" {
 		labels = labels[1:]
 	}

@@ -1,5 +1,5 @@
-// Package certificate makes the emulator's own certificate authority and the server certificate that
-// it signs, so that clients can be pointed at the emulator over TLS.
+// Package certificate makes the emulator's certificate authority, and the server certificate that it signs, so that clients
+// can use the emulator over TLS.
 package certificate
 
 import (
@@ -18,11 +18,11 @@ import (
 )
 
 const (
-	// authorityLife is long enough to put the authority into a trust store once.
+	// authorityLife is long, so that users put the authority into a trust store only once.
 	authorityLife = 10 * 365 * 24 * time.Hour
-	// serverLife is what clients take of a server certificate at most.
+	// serverLife is the longest life of a server certificate that clients accept.
 	serverLife = 397 * 24 * time.Hour
-	// backdate makes up for clocks that are behind.
+	// backdate allows for clocks that are behind.
 	backdate = time.Hour
 )
 
@@ -52,7 +52,7 @@ func New(now time.Time) (*Authority, error) {
 	return &Authority{parsed, key}, nil
 }
 
-// Parse reads an authority from what Marshal wrote.
+// Parse reads an authority that Marshal wrote.
 func Parse(text []byte) (*Authority, error) {
 	pair, err := tls.X509KeyPair(text, text)
 	if err != nil {
@@ -114,7 +114,7 @@ func (a *Authority) Server(now time.Time, hosts ...string) (tls.Certificate, err
 	return tls.Certificate{Certificate: [][]byte{der, a.certificate.Raw}, PrivateKey: key, Leaf: leaf}, nil
 }
 
-// sign makes a key and a certificate of it, by an authority or, without one, by itself.
+// sign makes a key and a certificate for it, signed by an authority or, without one, by the key itself.
 func sign(template *x509.Certificate, by *Authority) ([]byte, *ecdsa.PrivateKey, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

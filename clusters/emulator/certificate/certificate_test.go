@@ -35,7 +35,7 @@ func serve(t *testing.T, a *certificate.Authority, hosts ...string) *httptest.Se
 	return server
 }
 
-// get asks over TLS and trusts an authority only.
+// get sends a request over TLS, and trusts only the authority.
 func get(t *testing.T, server *httptest.Server, trusted *certificate.Authority, name string) error {
 	t.Helper()
 	pool := x509.NewCertPool()
@@ -46,7 +46,7 @@ func get(t *testing.T, server *httptest.Server, trusted *certificate.Authority, 
 	defer client.CloseIdleConnections()
 	response, err := client.Get(server.URL)
 	if err == nil {
-		_ = response.Body.Close() // it has none
+		_ = response.Body.Close() // the answer has no body
 	}
 	return err
 }

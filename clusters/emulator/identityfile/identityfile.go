@@ -1,5 +1,5 @@
-// Package identityfile keeps a webhook's container-credentials config file in step with the
-// associations of a cluster, as the EKS control plane does for the webhook that it runs.
+// Package identityfile keeps a webhook's container-credentials config file equal to the associations of a cluster, as the
+// EKS control plane does for its webhook.
 package identityfile
 
 import (
@@ -15,10 +15,9 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/control"
 )
 
-// Watcher is the control API; *control.Client is one.
+// Watcher is the control API. *control.Client implements it.
 type Watcher interface {
-	// Identities returns at once if after is not the current revision, otherwise on a change or
-	// after wait.
+	// Identities returns at once if after is not the current revision. Otherwise it returns on a change or after wait.
 	Identities(ctx context.Context, cluster, after string, wait time.Duration) (control.Identities, error)
 }
 
@@ -30,7 +29,7 @@ type Options struct {
 	Log           *slog.Logger
 }
 
-// Follower writes the file again and again.
+// Follower writes the file after each change.
 type Follower struct {
 	options Options
 	written atomic.Bool
@@ -39,24 +38,24 @@ type Follower struct {
 // New makes a follower that has written nothing yet.
 func New(options Options) *Follower { return &Follower{options: options} }
 
-// Written reports whether the file has what the control API answered.
+// Written says whether the file has the control API's answer.
 func (f *Follower) Written() bool { return f.written.Load() }
 
 const (
 	// poll is how long one request waits for a change.
 	poll = 30 * time.Second
-	// grace is how much later than that an answer may come.
+	// grace is how much later than poll an answer may come.
 	grace = 10 * time.Second
-	// firstPause and longestPause bound the growing pause after a failure.
+	// firstPause and longestPause bound the pause after a failure, which grows.
 	firstPause   = 250 * time.Millisecond
 	longestPause = 5 * time.Second
-	// spacing is how long a change waits after one before it. The whole set is sent and written each
-	// time: with 10,000 identities that takes some 16 ms of CPU.
+	// spacing is the shortest time between two changes. Each change sends and writes the whole set. With 10,000 identities
+	// that takes about 16 ms of CPU.
 	spacing = 200 * time.Millisecond
 )
 
-// Run follows until ctx ends, which is no error. Only a file that cannot be written is one: an API
-// that cannot be reached is asked again, and the file keeps what was last known.
+// Run follows the API until ctx ends, which is no error. Run fails only if it cannot write the file. If the API cannot be
+// reached, Run asks again, and the file stays as it is.
 func (f *Follower) Run(ctx context.Context) error {
 	revision, pause := "", firstPause
 	for ctx.Err() == nil {
@@ -84,7 +83,7 @@ func (f *Follower) Run(ctx context.Context) error {
 	return nil
 }
 
-// ask bounds the request by more than the wait: an API that went away silently is asked again.
+// ask bounds the request by more than the wait, because an API may end without closing the connection.
 func (f *Follower) ask(ctx context.Context, revision string) (control.Identities, error) {
 	ctx, cancel := context.WithTimeout(ctx, poll+grace)
 	defer cancel()
@@ -100,8 +99,8 @@ func wait(ctx context.Context, pause time.Duration) {
 	}
 }
 
-// write puts the file in place in one step, by a rename onto its own name: webhooks watch for events
-// that bear exactly this name, and none must read half a file.
+// write replaces the file in one step, by a rename to its own name. Webhooks watch for events with exactly this name, and
+// must not read half a file.
 func write(path string, identities []control.Identity) (err error) {
 	if identities == nil {
 		identities = []control.Identity{}
@@ -116,7 +115,7 @@ func write(path string, identities []control.Identity) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			_ = os.Remove(file.Name()) // the error that matters is err
+			_ = os.Remove(file.Name()) // err is the error that matters
 		}
 	}()
 	if _, err = file.Write(data); err == nil {

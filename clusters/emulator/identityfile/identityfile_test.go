@@ -14,7 +14,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/control"
 )
 
-// api answers one prepared answer after the other, then waits.
+// api returns one prepared answer after the other, and then waits.
 type api struct {
 	answers chan any
 	asked   []string
@@ -52,7 +52,7 @@ func TestFollow(t *testing.T) {
 			t.Error("written before anything was known")
 		}
 		a.answers <- control.Identities{Revision: "1"}
-		time.Sleep(time.Second) // of the test's own clock: the two pauses end in it
+		time.Sleep(time.Second) // by the test's own clock: both pauses end in it
 		synctest.Wait()
 		expect(t, path, `{"identities":[]}`)
 		if !f.Written() || time.Since(start) != time.Second {
@@ -85,7 +85,7 @@ func TestFollow(t *testing.T) {
 			t.Errorf("asked %q", last)
 		}
 
-		// The emulator has gone: the file stays.
+		// The emulator is gone, and the file stays.
 		a.answers <- errors.New("connection refused")
 		synctest.Wait()
 		expect(t, path, `{"identities":[{"namespace":"default","serviceAccount":"app"}]}`)
@@ -99,7 +99,7 @@ func TestFollow(t *testing.T) {
 	})
 }
 
-// Where associations come and go all the time, the whole set is not asked for all the time.
+// If associations change all the time, the follower still asks for the whole set only at intervals.
 func TestManyChanges(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config.json")
 	synctest.Test(t, func(t *testing.T) {
@@ -114,7 +114,7 @@ func TestManyChanges(t *testing.T) {
 		go func() { done <- f.Run(ctx) }()
 
 		synctest.Wait()
-		expect(t, path, `{"identities":[{"namespace":"default","serviceAccount":"0"}]}`) // the first at once
+		expect(t, path, `{"identities":[{"namespace":"default","serviceAccount":"0"}]}`) // the first change is written at once
 		time.Sleep(spacing)
 		synctest.Wait()
 		expect(t, path, `{"identities":[{"namespace":"default","serviceAccount":"1"}]}`)

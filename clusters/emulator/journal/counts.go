@@ -12,24 +12,24 @@ type Count struct {
 	// ErrorCode is "" for success.
 	ErrorCode string `json:"errorCode,omitempty"`
 	Calls     uint64 `json:"calls"`
-	// Repeats are those of Calls that changed nothing: see Call.Repeat.
+	// Repeats are those of Calls that changed nothing (see Call.Repeat).
 	Repeats uint64 `json:"repeats,omitempty"`
 }
 
-// outcome is what counts are kept by.
+// outcome is the key of a counter.
 type outcome struct{ service, operation, errorCode string }
 
-// tally is how often an outcome came, and how often it changed nothing.
+// tally is how often an outcome occurred, and how often it changed nothing.
 type tally struct{ calls, repeats uint64 }
 
 const (
-	// maxOutcomes bounds the counters: callers choose the names of operations that do not exist.
+	// maxOutcomes bounds the number of counters, because callers choose the names of operations that do not exist.
 	maxOutcomes = 4096
-	// Others is the operation under which calls are counted that are not counted under their own.
+	// Others is the operation of calls that have no counter of their own.
 	Others = "(others)"
 )
 
-// count needs the lock.
+// count requires that the caller holds the lock.
 func (r *Ring) count(o outcome, repeat bool) {
 	if _, known := r.counts[o]; !known && len(r.counts) >= maxOutcomes {
 		o = outcome{operation: Others}

@@ -5,9 +5,8 @@ import (
 	"encoding/hex"
 )
 
-// Fingerprint reports tokens apart without giving them away: 32 hexadecimal digits of the SHA-256 of a
-// token, "" for none. Tokens end in a signature that cannot be guessed, so neither can they be from
-// their fingerprint.
+// Fingerprint distinguishes tokens without revealing them: 32 hexadecimal digits of the SHA-256 of a token; "" for none. A
+// token ends in a signature that cannot be guessed, so the fingerprint does not help to guess it.
 func Fingerprint(token string) string {
 	if token == "" {
 		return ""

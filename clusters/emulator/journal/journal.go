@@ -1,6 +1,5 @@
-// Package journal keeps what callers asked of the emulator and what was decided: one Call a
-// request, in a ring of bounded size, and how often each outcome was, which outlives the ring. It
-// holds no secret: no token, signature, key or body.
+// Package journal keeps the requests of callers and the emulator's decisions: one Call a request, in a ring of bounded
+// size. It also counts each outcome, independently of the ring. It holds no secret: no token, signature, key or body.
 package journal
 
 import (
@@ -22,7 +21,7 @@ type Call struct {
 	// instance metadata; "" if it is unknown.
 	Service   string `json:"service"`
 	Operation string `json:"operation"`
-	// Principal is the ARN of who signed; "" when the signature was not accepted.
+	// Principal is the ARN of the signer; "" if the signature was not accepted.
 	Principal string `json:"principal"`
 	// SourceIP is the peer's address without its port.
 	SourceIP string `json:"sourceIP"`
@@ -30,23 +29,23 @@ type Call struct {
 	Status int `json:"status"`
 	// ErrorCode is the AWS error code of the answer, or NoAnswer; "" for success.
 	ErrorCode string `json:"errorCode,omitempty"`
-	// Repeat says that a success changed nothing, since an earlier request did: one with the same client token,
-	// or the removal of what is to be removed.
+	// Repeat says that a successful call changed nothing, because an earlier one did. It had the same client token, or
+	// removed something that is removed already.
 	Repeat bool `json:"repeat,omitempty"`
-	// Decision explains who was allowed or refused what and by which statement.
+	// Decision explains who was allowed or refused what, and by which statement.
 	Decision string `json:"decision,omitempty"`
-	// Subject is what the call was about, in words of the service: for AssumeRoleForPodIdentity
+	// Subject is what the call is about, in the service's terms. For AssumeRoleForPodIdentity it is
 	// "cluster/namespace/serviceaccount/pod".
 	Subject string `json:"subject,omitempty"`
 	// Token is the Fingerprint of the pod's token, for AssumeRoleForPodIdentity.
 	Token string `json:"token,omitempty"`
-	// Fault is the ID of the rule that refused the request or delayed it.
+	// Fault is the ID of the rule that refused or delayed the request.
 	Fault string `json:"fault,omitempty"`
-	// Cause is what went wrong inside the emulator when it answered with an internal error.
+	// Cause is the emulator's internal error behind an answer of internal failure.
 	Cause string `json:"cause,omitempty"`
 }
 
-// NoAnswer is the error code of a call whose connection was ended before it was answered.
+// NoAnswer is the error code of a call whose connection ended before an answer.
 const NoAnswer = "NoAnswer"
 
 type contextKey struct{}
@@ -56,8 +55,8 @@ func NewContext(ctx context.Context, call *Call) context.Context {
 	return context.WithValue(ctx, contextKey{}, call)
 }
 
-// FromContext returns the call of this request, or one without a reader if there is none. Only
-// the goroutine that serves the request may write to it.
+// FromContext returns the call of this request, or a new one without a reader if there is none. Only the goroutine that
+// serves the request may write to it.
 func FromContext(ctx context.Context) *Call {
 	if call, ok := ctx.Value(contextKey{}).(*Call); ok {
 		return call

@@ -2,7 +2,7 @@ package journal
 
 import "strings"
 
-// Query says which calls are wanted. A field that is left empty does not restrict.
+// Query says which calls are wanted. An empty field does not restrict.
 type Query struct {
 	// Service, Operation, Token, ErrorCode and Fault are as in Call.
 	Service, Operation, Token, ErrorCode, Fault string
@@ -10,9 +10,9 @@ type Query struct {
 	Principal string
 	// SubjectPrefix is what the subject begins with, such as "cluster/namespace/".
 	SubjectPrefix string
-	// Succeeded leaves out calls that were answered with an error or not at all.
+	// Succeeded leaves out calls with an error answer or without an answer.
 	Succeeded bool
-	// After is the number of the last call that is of no interest; 0 for none.
+	// After is the number of the last call that is not wanted; 0 for none.
 	After uint64
 }
 

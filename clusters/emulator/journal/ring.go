@@ -6,11 +6,11 @@ import (
 	"sync"
 )
 
-// Ring keeps the newest calls and counts all. It is safe for concurrent use. The zero value is not
-// usable: see NewRing.
+// Ring keeps the newest calls and counts all. It is safe for concurrent use. NewRing makes one; the zero value is not
+// usable.
 type Ring struct {
 	mu sync.Mutex
-	// last is the number of the newest call, kept how many calls up to it are there.
+	// last is the number of the newest call. kept is the number of calls in the ring.
 	last, kept uint64
 	// calls holds number n at (n-1) modulo its length.
 	calls  []Call
@@ -31,8 +31,7 @@ const (
 	maxDecision = 4096
 )
 
-// Add numbers call and keeps it, in place of the oldest one when the ring is full. Texts that are
-// too long are cut.
+// Add numbers call and keeps it. If the ring is full, it replaces the oldest call. Texts that are too long are cut.
 func (r *Ring) Add(call Call) uint64 {
 	call.Operation, call.ErrorCode = cut(call.Operation, maxName), cut(call.ErrorCode, maxName)
 	call.Subject, call.Decision = cut(call.Subject, maxText), cut(call.Decision, maxDecision)
@@ -50,7 +49,7 @@ func (r *Ring) Add(call Call) uint64 {
 	return call.Seq
 }
 
-// cut copies, so that the long text is not kept for the sake of its beginning.
+// cut copies the text, so that its beginning does not keep all of it in memory.
 func cut(text string, most int) string {
 	if len(text) <= most {
 		return text
@@ -64,15 +63,15 @@ func (r *Ring) index(seq uint64) uint64 { return (seq - 1) % uint64(len(r.calls)
 // call of all. A first call whose number is not seq+1 says that older ones were dropped.
 func (r *Ring) After(seq uint64) (calls []Call, last uint64) { return r.Find(Query{After: seq}) }
 
-// Find returns the kept calls that query is about, oldest first, and the number of the newest call
-// of all, to go on from.
+// Find returns the kept calls that match query, oldest first, and the number of the newest call of all, which is the next
+// After.
 func (r *Ring) Find(query Query) (calls []Call, last uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.find(query), r.last
 }
 
-// find needs the lock.
+// find requires that the caller holds the lock.
 func (r *Ring) find(query Query) []Call {
 	calls := []Call{}
 	for before := max(query.After, r.last-r.kept); before < r.last; before++ {
@@ -83,7 +82,7 @@ func (r *Ring) find(query Query) []Call {
 	return calls
 }
 
-// Wait is Find that waits, when there is no such call, for the first one or until ctx ends.
+// Wait is Find, but if there is no such call it waits for the first one, or until ctx ends.
 func (r *Ring) Wait(ctx context.Context, query Query) (calls []Call, last uint64) {
 	for {
 		r.mu.Lock()
@@ -99,7 +98,7 @@ func (r *Ring) Wait(ctx context.Context, query Query) (calls []Call, last uint64
 		r.mu.Unlock()
 		select {
 		case <-added:
-			// What was looked at need not be looked at again.
+			// Calls that were compared once need not be compared again.
 			query.After = max(query.After, last)
 		case <-ctx.Done():
 			return calls, last
@@ -107,7 +106,7 @@ func (r *Ring) Wait(ctx context.Context, query Query) (calls []Call, last uint64
 	}
 }
 
-// Reset forgets all calls and counts. Numbers go on, so that one that somebody noted stays good.
+// Reset forgets all calls and counts. Numbers continue, so that a noted number stays valid.
 func (r *Ring) Reset() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

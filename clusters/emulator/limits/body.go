@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// Body is the body of a request within the limits. Until Trust is called its reader waits for BodyTime at
-// most, all reads together.
+// Body is the body of a request within the limits. Until Trust is called, all its reads together wait for BodyTime at most.
 type Body struct {
 	limits  *Limits
 	source  io.ReadCloser
@@ -17,20 +16,20 @@ type Body struct {
 
 	trusted     bool
 	interrupted atomic.Bool
-	// moved is when the deadline of a trusted body was set.
+	// moved is when the deadline of a trusted body was last set.
 	moved time.Time
-	// spent is how long the reader of an unknown sender's body has waited for it.
+	// spent is how long the reader has waited for the body of an unknown sender.
 	spent time.Duration
-	// free is what is left of Small, reserved what was taken of the common memory.
+	// free is the rest of Small. reserved is the part of the common memory that it has.
 	free, reserved int64
-	// expects says that the client asked for leave to send, and small that there is little to come.
+	// expects says that the client waits for the permission to send. small says that little is to come.
 	expects, small bool
-	// read says that the source was read from, ended that it has nothing more, and failed that no more came.
+	// read says that the source was read, ended that it has no more, and failed that a read failed.
 	read, ended, failed bool
 }
 
-// Handler serves requests within the limits: r.Body is a *Body if there is one. It answers at once, and ends
-// the connection, when next refuses a request whose body has not come.
+// Handler serves requests within the limits. r.Body is a *Body if there is a body. If next refuses a request before its
+// body has come, the handler answers at once and ends the connection.
 func (l *Limits) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
@@ -56,8 +55,8 @@ func (l *Limits) end(b *Body) {
 	l.mu.Unlock()
 }
 
-// Trust is for a body whose sender may send it: from now on it takes its time as long as it moves, and its
-// memory is not counted.
+// Trust is for a body whose sender has permission to send it. From then on the body may be slow, as long as it makes
+// progress, and its memory is not counted.
 func (b *Body) Trust() {
 	if b.trusted {
 		return
@@ -67,8 +66,7 @@ func (b *Body) Trust() {
 	b.reserved = 0
 }
 
-// Reserve takes n bytes of the memory that unknown senders have together, until the request is over. It
-// fails with ErrMemory.
+// Reserve takes n bytes of the memory that all unknown senders share, until the request ends. It fails with ErrMemory.
 func (b *Body) Reserve(n int64) error {
 	small := min(n, b.free)
 	b.free -= small
@@ -96,7 +94,7 @@ func (b *Body) Read(to []byte) (int, error) {
 	switch {
 	case errors.Is(err, io.EOF):
 		b.ended = true
-		// What follows may wait for as long as the handler takes.
+		// Later reads may wait for as long as the handler allows.
 		_ = b.control.SetReadDeadline(time.Time{}) // a recorder in tests has none
 	case err != nil:
 		b.failed = true
@@ -110,7 +108,7 @@ func (b *Body) Read(to []byte) (int, error) {
 	return n, err
 }
 
-// await sets how long the next read may take.
+// await sets the deadline of the next read.
 func (l *Limits) await(b *Body, now time.Time) error {
 	wait := l.options.BodyTime - b.spent
 	if b.trusted {
@@ -133,9 +131,8 @@ func (l *Limits) await(b *Body, now time.Time) error {
 // Close implements io.Closer.
 func (b *Body) Close() error { return b.source.Close() }
 
-// linger is how long what still comes of a refused body is read and dropped, and pause how long nothing may
-// come meanwhile: a client that is still writing would otherwise find the connection broken before it reads
-// the answer.
+// linger is how long the rest of a refused body is read and dropped. pause is how long the client may send nothing in that
+// time. A client that still writes would otherwise find the connection broken before it reads the answer.
 const (
 	linger = time.Second
 	pause  = 100 * time.Millisecond
@@ -146,17 +143,17 @@ func (b *Body) leave(answer *answer) {
 	if !answer.wrote {
 		answer.WriteHeader(http.StatusOK)
 	}
-	_ = b.control.Flush() // fails only if the client has gone
+	_ = b.control.Flush() // fails only if the client closed the connection
 	if !b.waits() && !b.failed {
 		b.drop(linger)
 	}
-	_ = b.control.SetReadDeadline(time.Now()) // the server waits for no more either
+	_ = b.control.SetReadDeadline(time.Now()) // the server does not wait for more either
 }
 
-// waits says whether the client waits for leave to send the body.
+// waits says whether the client waits for the permission to send the body.
 func (b *Body) waits() bool { return b.expects && !b.read }
 
-// drop reads what comes of the body for a while.
+// drop reads and drops the rest of the body for a while.
 func (b *Body) drop(while time.Duration) {
 	buffer := make([]byte, 4<<10)
 	for end := time.Now().Add(while); ; {
@@ -166,7 +163,7 @@ func (b *Body) drop(while time.Duration) {
 		}
 		if _, err := b.source.Read(buffer); err != nil {
 			if b.ended = errors.Is(err, io.EOF); b.ended {
-				_ = b.control.SetReadDeadline(time.Time{}) // the connection goes on
+				_ = b.control.SetReadDeadline(time.Time{}) // the connection stays open
 			}
 			b.failed = !b.ended
 			return
@@ -174,7 +171,7 @@ func (b *Body) drop(while time.Duration) {
 	}
 }
 
-// answer lets an answer go before the body has come.
+// answer sends an answer before the body has come.
 type answer struct {
 	http.ResponseWriter
 	body  *Body
@@ -185,7 +182,7 @@ func (a *answer) WriteHeader(status int) {
 	if status >= http.StatusOK && !a.wrote {
 		a.wrote = true
 		if b := a.body; !b.ended && !b.failed && b.small && !b.waits() {
-			// It has come already, or will at once, and the connection can be used again.
+			// The body has come, or comes at once, and the connection can be used again.
 			b.drop(pause)
 		}
 		if !a.body.ended {
@@ -209,7 +206,7 @@ func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 // accountable is a reader whose bytes are counted.
 type accountable interface{ Reserve(n int64) error }
 
-// Reserve counts n bytes that are read from source, if it is counted.
+// Reserve counts n bytes of source, if source is counted.
 func Reserve(source io.Reader, n int64) error {
 	if counted, ok := source.(accountable); ok {
 		return counted.Reserve(n)
@@ -217,17 +214,17 @@ func Reserve(source io.Reader, n int64) error {
 	return nil
 }
 
-// firstRead is what is set aside before anything has come.
+// firstRead is the memory for data before any has come.
 const firstRead = 4 << 10
 
-// ReadAll reads all of source: most bytes at most, of which declared were announced, -1 for nothing. Memory
-// is taken as the bytes come, and counted if source is a Body. It fails as source does, with ErrMemory, or
-// with an error of IsTooLarge; what was read is returned too.
+// ReadAll reads all of source, at most most bytes. declared is the announced number, or -1. It allocates memory as the
+// bytes come, and counts it if source is a Body. It fails as source does, with ErrMemory, or with an error of IsTooLarge.
+// It also returns what it has read.
 func ReadAll(source io.Reader, declared, most int64) ([]byte, error) {
 	if declared > most {
 		return nil, tooLarge{most}
 	}
-	room := most + 1 // one byte more says that there is more
+	room := most + 1 // one more byte shows that the source has more
 	if declared >= 0 {
 		room = declared + 1
 	}

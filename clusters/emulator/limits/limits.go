@@ -1,6 +1,5 @@
-// Package limits bounds what clients take of the process before it is known who they are: connections,
-// time and memory. What a client declares, such as a Content-Length, takes nothing; what it sends takes
-// what the bounds leave.
+// Package limits bounds what clients can take of the process before it knows who they are: connections, time and memory. A
+// declared size, such as a Content-Length, takes nothing. Data takes memory within the limits.
 package limits
 
 import (
@@ -16,22 +15,23 @@ import (
 
 // Options of Limits; each zero field has its default.
 type Options struct {
-	// Connections that a listener has open at most, and Unknown those of them without a known sender.
+	// Connections is the largest number of open connections of a listener. Unknown is the largest number of them without a
+	// known sender.
 	Connections, Unknown int
-	// Headers is how many bytes of headers all unknown connections of a listener have in memory at most.
+	// Headers is the largest number of bytes of headers that all unknown connections of a listener have in memory.
 	Headers int64
-	// Memory is how many bytes the bodies of unknown senders have in memory at most, beyond Small of each.
+	// Memory is the largest number of bytes that the bodies of unknown senders have in memory, beyond Small for each.
 	Memory int64
 	// HeaderTime and BodyTime are how long the headers and the body of a request may take.
 	HeaderTime, BodyTime time.Duration
-	// StallTime is how long a trusted body, or a client that reads an answer, may stand still.
+	// StallTime is how long a trusted body, or a client that reads an answer, may make no progress.
 	StallTime time.Duration
 	// IdleTime is how long a connection may wait for its next request.
 	IdleTime time.Duration
 }
 
 const (
-	// Small is how much of every body is taken without being counted: a request for credentials fits.
+	// Small is how much of every body is not counted. A request for credentials fits.
 	Small = 8 << 10
 	// maxHeader bounds the headers of one request: STS takes a web identity token of 20,000 bytes in a query.
 	maxHeader = 32 << 10
@@ -60,7 +60,7 @@ type Limits struct {
 
 	mu   sync.Mutex
 	used int64
-	// bodies are those that are being read.
+	// bodies are the bodies that are being read.
 	bodies map[*Body]struct{}
 }
 
@@ -70,7 +70,7 @@ func New(options Options) *Limits {
 	return &Limits{options: options, bodies: map[*Body]struct{}{}}
 }
 
-// ErrMemory is the error of reading a body that would take more memory than unknown senders have together.
+// ErrMemory is the error of a read that would need more memory than unknown senders share.
 var ErrMemory = errors.New("too many requests of unknown senders at a time")
 
 // ErrInterrupted is the error of reading a body after Interrupt.
@@ -92,13 +92,13 @@ func (l *Limits) release(n int64) {
 	l.mu.Unlock()
 }
 
-// Interrupt ends the reading of all bodies that are being read: it fails with ErrInterrupted.
+// Interrupt ends all reads of bodies. They fail with ErrInterrupted.
 func (l *Limits) Interrupt() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for b := range l.bodies {
 		b.interrupted.Store(true)
-		_ = b.control.SetReadDeadline(time.Unix(1, 0)) // a connection that is gone is not read either
+		_ = b.control.SetReadDeadline(time.Unix(1, 0)) // a closed connection is not read either
 	}
 }
 
@@ -116,7 +116,7 @@ func (l *Limits) Server(ctx context.Context, handler http.Handler, log *slog.Log
 	}
 }
 
-// tooLarge is the error of ReadAll for more than most bytes.
+// tooLarge is ReadAll's error for more than most bytes.
 type tooLarge struct{ most int64 }
 
 func (e tooLarge) Error() string { return fmt.Sprintf("the body is larger than %d bytes", e.most) }

@@ -79,7 +79,7 @@ func closed(t *testing.T, c net.Conn) {
 	}
 }
 
-// readAll answers with what reading the body led to.
+// readAll answers with the result of reading the body.
 func readAll(w http.ResponseWriter, r *http.Request) {
 	data, err := limits.ReadAll(r.Body, r.ContentLength, 1<<20)
 	switch {
@@ -130,7 +130,7 @@ func TestABodyThatDripsEnds(t *testing.T) {
 			select {
 			case <-stop:
 				return
-			case <-time.After(time.Millisecond): // a drop at a time is what this is about
+			case <-time.After(time.Millisecond): // the test sends one byte at a time
 			}
 		}
 	}()
@@ -147,7 +147,7 @@ func TestATrustedBodyTakesItsTimeWhileItMoves(t *testing.T) {
 	address, _ := serve(t, limits.Options{BodyTime: time.Millisecond, StallTime: 10 * time.Second}, trusting)
 	c := send(t, address, post(10, ""))
 	for range 10 {
-		time.Sleep(5 * time.Millisecond) // many times BodyTime in all: slow is what this is about
+		time.Sleep(5 * time.Millisecond) // in all much longer than BodyTime: the test is about slow bodies
 		if _, err := c.Write([]byte("x")); err != nil {
 			t.Fatal(err)
 		}
@@ -180,15 +180,15 @@ func TestARefusalDoesNotWaitForTheBody(t *testing.T) {
 		want(t, c, http.StatusForbidden)
 		closed(t, c)
 	}
-	// Who is still writing gets to read the answer.
+	// A client that is still writing can read the answer.
 	c := send(t, address, post(1<<20, ""))
 	written := make(chan struct{})
 	go func() {
 		defer close(written)
-		_, _ = io.WriteString(c, strings.Repeat("x", 1<<20)) // the other side may have had enough
+		_, _ = io.WriteString(c, strings.Repeat("x", 1<<20)) // the other side may have closed the connection
 	}()
 	want(t, c, http.StatusForbidden)
-	_ = c.Close() // ends the writing
+	_ = c.Close() // ends the write
 	<-written
 }
 
@@ -219,7 +219,7 @@ func TestReadAllBounds(t *testing.T) {
 
 func TestUnknownSendersShareMemory(t *testing.T) {
 	address, _ := serve(t, limits.Options{Memory: 256 << 10, BodyTime: time.Hour}, readAll)
-	// One takes most of it and does not end, so the next large one is refused. Small ones are served.
+	// One body takes most of the memory and does not end, so the next large one is refused. Small ones are served.
 	held := send(t, address, post(200<<10, strings.Repeat("x", 200<<10-1)))
 	deadline := time.Now().Add(20 * time.Second)
 	for {
@@ -236,7 +236,7 @@ func TestUnknownSendersShareMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(t, held, http.StatusOK)
-	// What was taken is given back.
+	// The memory is released.
 	for {
 		status, err := answer(send(t, address, post(200<<10, strings.Repeat("x", 200<<10))))
 		if err == nil && status == http.StatusOK {
@@ -277,11 +277,11 @@ func TestConnectionsAreCapped(t *testing.T) {
 			<-hold
 		}
 	})
-	// Four that send nothing, or not enough, are closed for those that come later.
+	// Four connections that send nothing, or not enough, are closed in favour of later ones.
 	strangers := []net.Conn{send(t, address, ""), send(t, address, "GET"), send(t, address, "GET / HTTP/1.1\r\n"), send(t, address, "")}
 	want(t, send(t, address, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"), http.StatusOK)
 	closed(t, strangers[0])
-	// Known ones stay: the fifth is reported so.
+	// Known connections stay, and the fifth gets 503.
 	var known []net.Conn
 	for n := range 4 {
 		known = append(known, send(t, address, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n"))
@@ -289,7 +289,7 @@ func TestConnectionsAreCapped(t *testing.T) {
 			if time.Now().After(deadline) {
 				t.Fatal("a request does not come in")
 			}
-			time.Sleep(time.Millisecond) // between two looks
+			time.Sleep(time.Millisecond) // between two reads
 		}
 	}
 	want(t, send(t, address, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"), http.StatusServiceUnavailable)
@@ -305,7 +305,7 @@ func TestHeadersOfUnknownConnectionsShareMemory(t *testing.T) {
 	small := send(t, address, "GET / HTTP/1.1\r\nHost: x\r\n")
 	greedy := "GET / HTTP/1.1\r\nHost: x\r\nX-A: " + strings.Repeat("a", 24<<10)
 	first, second, third := send(t, address, greedy), send(t, address, greedy), send(t, address, greedy)
-	// 72 KiB came: one of the three goes, and not the small one.
+	// 72 KiB came: one of the three connections is closed, and not the small one.
 	ended := make(chan net.Conn, 3)
 	for _, c := range []net.Conn{first, second, third} {
 		go func() {

@@ -15,16 +15,16 @@ import (
 type state uint8
 
 const (
-	// reading: it is new, or waits for a request of a sender who is unknown, or is in one.
+	// reading: the connection is new, waits for a request, or is in a request of an unknown sender.
 	reading state = iota
-	// busy: it is in a request of a known sender.
+	// busy: the connection is in a request of a known sender.
 	busy
-	// idle: it was in one, and waits for the next.
+	// idle: the connection was in one, and waits for the next.
 	idle
 )
 
-// Listener accepts connections up to the limits. When one is reached a new one takes the place of the one
-// that has been without a known sender for longest; where all have one, it gets 503 and is closed.
+// Listener accepts connections up to the limits. At the limit, a new connection replaces the one that has been without a
+// known sender for longest. If all have a known sender, the new one gets 503 and is closed.
 type Listener struct {
 	net.Listener
 	limits *Limits
@@ -36,7 +36,7 @@ type Listener struct {
 	refused int
 }
 
-// Listen accepts connections of a listener within the limits. TLS goes around it.
+// Listen accepts connections of a listener within the limits. TLS is added outside of it.
 func (l *Limits) Listen(listener net.Listener) *Listener {
 	return &Listener{Listener: listener, limits: l, conns: map[*connection]struct{}{}}
 }
@@ -74,13 +74,13 @@ func (l *Listener) admit(c *connection) bool {
 	l.conns[c] = struct{}{}
 	l.mu.Unlock()
 	if victim != nil {
-		_ = victim.Conn.Close() // its server finds out
+		_ = victim.Conn.Close() // its server notices
 	}
 	return true
 }
 
-// victim is the connection that is closed for another one; nil if all are busy. unknown is how many have no
-// known sender. It needs the lock.
+// victim is the connection to close in favour of another one; nil if all are busy. unknown is the number without a known
+// sender. The caller holds the lock.
 func (l *Listener) victim() (found *connection, unknown int) {
 	for c := range l.conns {
 		if c.state == busy {
@@ -96,7 +96,7 @@ func (l *Listener) victim() (found *connection, unknown int) {
 	return found, unknown
 }
 
-// forget needs the lock.
+// forget requires that the caller holds the lock.
 func (l *Listener) forget(c *connection) {
 	l.headers -= c.headers
 	c.headers = 0
@@ -104,41 +104,41 @@ func (l *Listener) forget(c *connection) {
 }
 
 const (
-	// maxRefusals are reported at a time; the others are closed silently.
+	// maxRefusals is how many refusals get an answer at the same time. Other connections are closed without one.
 	maxRefusals = 64
 	refusal     = "too many connections; try again later\n"
 )
 
-// refuse answers 503 and closes. It needs the lock.
+// refuse answers 503 and closes the connection. The caller holds the lock.
 func (l *Listener) refuse(c net.Conn) {
 	if l.refused >= maxRefusals {
-		_ = c.Close() // nothing was said on it
+		_ = c.Close() // nothing was sent on it
 		return
 	}
 	l.refused++
 	go func() {
-		_ = c.SetDeadline(time.Now().Add(linger)) // a closed connection fails below
+		_ = c.SetDeadline(time.Now().Add(linger)) // if it is closed, the write below fails
 		_, err := io.WriteString(c, "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: "+
 			strconv.Itoa(len(refusal))+"\r\n\r\n"+refusal)
 		if half, ok := c.(interface{ CloseWrite() error }); ok && err == nil && half.CloseWrite() == nil {
-			// A close with unread bytes would take the answer from the client.
+			// A close with unread bytes would lose the answer.
 			_, _ = io.CopyN(io.Discard, c, maxHeader)
 		}
-		_ = c.Close() // the answer has gone, or cannot
+		_ = c.Close() // the answer was sent, or cannot be
 		l.mu.Lock()
 		l.refused--
 		l.mu.Unlock()
 	}()
 }
 
-// connection is one of a Listener's. Its fields but Conn are guarded by the listener's lock.
+// connection is a connection of a Listener. The listener's lock guards all fields but Conn.
 type connection struct {
 	net.Conn
 	listener *Listener
 	state    state
-	// since when it is in its state.
+	// since is when it entered its state.
 	since time.Time
-	// headers are the bytes that were read of it in the state reading, outside of bodies.
+	// headers are the bytes that were read in the state reading, without bodies.
 	headers int64
 	inBody  bool
 
@@ -146,8 +146,7 @@ type connection struct {
 	written time.Time
 }
 
-// Read counts the bytes of headers. The connection that has sent most is closed when all together have sent
-// too many.
+// Read counts the bytes of headers. If all connections together have sent too many, the one that has sent most is closed.
 func (c *connection) Read(to []byte) (int, error) {
 	n, err := c.Conn.Read(to)
 	if n == 0 {
@@ -169,15 +168,15 @@ func (c *connection) Read(to []byte) (int, error) {
 	}
 	l.mu.Unlock()
 	if greedy != nil {
-		_ = greedy.Conn.Close() // its server finds out
+		_ = greedy.Conn.Close() // its server notices
 	}
 	return n, err
 }
 
-// writePiece is what must be written within StallTime.
+// writePiece is the number of bytes that must be written within StallTime.
 const writePiece = 256 << 10
 
-// Write lets a client that does not read its answer hold the connection for StallTime.
+// Write fails after StallTime if the client does not read its answer.
 func (c *connection) Write(data []byte) (int, error) {
 	stall, total := c.listener.limits.options.StallTime, 0
 	for {
@@ -206,7 +205,7 @@ func (c *connection) Close() error {
 	return c.Conn.Close()
 }
 
-// CloseWrite lets the server end an answer before the connection.
+// CloseWrite lets the server end an answer before it closes the connection.
 func (c *connection) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
@@ -216,7 +215,7 @@ func (c *connection) CloseWrite() error {
 
 type connectionKey struct{}
 
-// of finds the connection that a server knows.
+// of returns the connection for one that a server has.
 func of(conn net.Conn) (*connection, bool) {
 	if secure, ok := conn.(*tls.Conn); ok {
 		conn = secure.NetConn()
@@ -232,14 +231,14 @@ func withConnection(ctx context.Context, conn net.Conn) context.Context {
 	return ctx
 }
 
-// Known is called when it is known who sent the request of ctx: its connection stays until it is answered.
+// Known is called when the sender of ctx's request is known. The request's connection then stays until the answer.
 func Known(ctx context.Context) {
 	if c, ok := ctx.Value(connectionKey{}).(*connection); ok {
 		c.set(busy)
 	}
 }
 
-// changed follows the states of the server: active is when all headers of a request were read.
+// changed follows the states of the server. A connection is active when all headers of a request were read.
 func changed(conn net.Conn, to http.ConnState) {
 	c, ok := of(conn)
 	if !ok {
@@ -269,7 +268,7 @@ func (c *connection) set(to state) {
 	c.settle()
 }
 
-// settle drops the count of headers. It needs the listener's lock.
+// settle removes the count of headers. The caller holds the listener's lock.
 func (c *connection) settle() {
 	c.listener.headers -= c.headers
 	c.headers = 0

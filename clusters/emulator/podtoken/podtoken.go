@@ -1,6 +1,6 @@
-// Package podtoken verifies projected service account tokens as EKS Auth does: signed by a key of
-// the cluster, issued by the cluster, for audience pods.eks.amazonaws.com, in their time, and bound
-// to a pod (https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html).
+// Package podtoken verifies projected service account tokens as EKS Auth does. A token must be signed by a key of the
+// cluster, issued by the cluster, for audience pods.eks.amazonaws.com, valid now, and bound to a pod
+// (https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html).
 package podtoken
 
 import (
@@ -13,16 +13,16 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/oidc"
 )
 
-// Audience is the one audience that EKS Pod Identity takes.
+// Audience is the only audience that EKS Pod Identity accepts.
 const Audience = "pods.eks.amazonaws.com"
 
 const maxTokenBytes = 16 << 10
 
-// algorithms are those that Kubernetes signs service account tokens with (KEP-740 names the same
-// four for external signers). Neither "none" nor anything symmetric is among them.
+// algorithms are those with which Kubernetes signs service account tokens (KEP-740 names the same four for external
+// signers). Neither "none" nor a symmetric algorithm is among them.
 func algorithms() []string { return []string{"RS256", "ES256", "ES384", "ES512"} }
 
-// Identity is what a verified token says about its pod.
+// Identity is the pod of a verified token.
 type Identity struct {
 	Namespace, ServiceAccount, ServiceAccountUID, PodName, PodUID string
 	// JTI is the token's own identifier; "" if it has none.
@@ -31,10 +31,10 @@ type Identity struct {
 	Expiry time.Time
 }
 
-// ExpiredError says that a token that is otherwise in order has expired.
+// ExpiredError says that a token has expired and is otherwise valid.
 type ExpiredError = oidc.ExpiredError
 
-// InvalidError says why a token is refused, without repeating any of it.
+// InvalidError says why a token is refused, without quoting any of it.
 type InvalidError = oidc.InvalidError
 
 func invalid(format string, args ...any) error {
@@ -47,8 +47,8 @@ type Verifier struct {
 	keys   *oidc.Keys
 }
 
-// NewVerifier takes the cluster's issuer and its JSON Web Key Set (RFC 7517), as the API server
-// serves it under /openid/v1/jwks; see oidc.ParseKeys for the keys that it may have.
+// NewVerifier returns a verifier for the cluster's issuer and its JSON Web Key Set (RFC 7517), as the API server serves it
+// under /openid/v1/jwks. See oidc.ParseKeys for the keys that it may have.
 func NewVerifier(issuer string, jwks []byte) (*Verifier, error) {
 	if issuer == "" {
 		return nil, errors.New("read key set: issuer is empty")
@@ -60,9 +60,9 @@ func NewVerifier(issuer string, jwks []byte) (*Verifier, error) {
 	return &Verifier{issuer: issuer, keys: keys}, nil
 }
 
-// Verify returns whose token it is. It fails with an *ExpiredError if the only fault is that
-// its time is over, otherwise with an *InvalidError. The signature is checked before any claim, so
-// that a forged token learns nothing about the others.
+// Verify returns the pod of a token. It fails with an *ExpiredError if the token has expired and is otherwise valid, and
+// otherwise with an *InvalidError. It checks the signature before any claim, so that the sender of a forged token learns
+// nothing about the claims.
 func (v *Verifier) Verify(token string, now time.Time) (Identity, error) {
 	if len(token) > maxTokenBytes {
 		return Identity{}, invalid("the token is longer than %d bytes", maxTokenBytes)
@@ -87,7 +87,7 @@ func (v *Verifier) Verify(token string, now time.Time) (Identity, error) {
 	return identity, nil
 }
 
-// identify reads the private claims and holds them against the subject.
+// identify reads the private claims and compares them with the subject.
 func identify(c *oidc.Claims) (Identity, error) {
 	k := c.Kubernetes
 	if k.Namespace == "" || k.ServiceAccount.Name == "" {

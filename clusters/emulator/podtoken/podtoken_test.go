@@ -20,10 +20,10 @@ const issuer = "https://kubernetes.default.svc.cluster.local"
 
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// pod is who the tokens are for.
+// pod is the pod of the tokens.
 var pod = oidctest.Pod{Issuer: issuer, Audience: Audience, Namespace: "default", ServiceAccount: "aws-cli", Name: "web-0"}
 
-// keys of a test: the cluster's RSA and EC keys, and one that is not the cluster's.
+// keys are a test's keys: the cluster's RSA and EC keys, and one of another issuer.
 type keys struct {
 	rsa, stranger *rsa.PrivateKey
 	ec            *ecdsa.PrivateKey
@@ -54,8 +54,8 @@ func TestVerify(t *testing.T) {
 	good := oidctest.Sign(jose.RS256, k.rsa, "rsa", with(nil))
 	parts := strings.Split(good, ".")
 	signed := func(changes map[string]any) string { return oidctest.Sign(jose.RS256, k.rsa, "rsa", with(changes)) }
-	// Rows are the checks of AUT-08 and AUT-09; those of form, key and signature are in package oidc,
-	// and here only as far as EKS Auth differs.
+	// Rows are the checks of AUT-08 and AUT-09. The checks of form, key and signature are in package oidc. Here are only
+	// those in which EKS Auth differs.
 	tests := []struct{ name, token, reason string }{
 		{"RS256", good, ""},
 		{"ES256", oidctest.Sign(jose.ES256, k.ec, "ec", with(nil)), ""},
@@ -169,7 +169,7 @@ func FuzzVerify(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, token string) {
-		// The fuzzer does not have the key: only the token that it was given may pass.
+		// The fuzzer has no key, so only the token that it was given may be accepted.
 		if _, err := v.Verify(token, now); err == nil && token != good {
 			t.Errorf("accepted %q", token)
 		}

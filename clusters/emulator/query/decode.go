@@ -11,14 +11,14 @@ import (
 // maxMembers bounds a list in a request.
 const maxMembers = 1000
 
-// Decode reads all parameters into the struct that into points to. A field is the parameter of its
-// name, or of the tag `query:"Name"`; structures are nested by dots, and the members of a list count
-// from 1 after infix: ".member" in the Query protocol, "" in EC2's. A pointer stays nil when nothing is
-// given. A parameter that no field takes, other than Action, Version and DryRun, is an UnknownParameter.
+// Decode reads all parameters into the struct that into points to. A field has the parameter of its name, or of the tag
+// `query:"Name"`; Dots nest structures. The members of a list count from 1 after infix, which is ".member" in the Query
+// protocol and "" in EC2's. A pointer stays nil if the request has no such parameter. A parameter without a field is an
+// UnknownParameter, except Action, Version and DryRun.
 func (p Parameters) Decode(into any, infix string) error {
 	d := decoder{p: p, infix: infix, used: map[string]bool{"Action": true, "Version": true, "DryRun": true}}
 	for name := range p {
-		// What comes below a name is found by its prefixes.
+		// The parameters below a name are found by its prefixes.
 		for at := range name {
 			if name[at] == '.' {
 				d.prefixes = append(d.prefixes, name[:at])

@@ -19,8 +19,7 @@ type decoded struct {
 	DeepList []struct{ Tags []struct{ Key, Value string } }
 }
 
-// TestDecode: lists and structures as https://docs.aws.amazon.com/AWSEC2/latest/APIReference/Query-Requests.html
-// has them.
+// TestDecode: lists and structures as in https://docs.aws.amazon.com/AWSEC2/latest/APIReference/Query-Requests.html.
 func TestDecode(t *testing.T) {
 	five := 5
 	for _, test := range []struct {

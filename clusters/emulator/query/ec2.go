@@ -8,8 +8,8 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/journal"
 )
 
-// The EC2 variant of the protocol (https://smithy.io/2.0/aws/protocols/aws-ec2-query-protocol.html): the
-// members of a result stand in the answer's element itself, and errors have an envelope of their own.
+// This is the EC2 variant of the protocol (https://smithy.io/2.0/aws/protocols/aws-ec2-query-protocol.html): the members of
+// a result are in the answer's element itself, and errors have another envelope.
 
 // writeEC2 answers with a result; nil is <return>true</return>.
 func writeEC2(w http.ResponseWriter, call *journal.Call, namespace, action string, result any) {
@@ -26,12 +26,12 @@ func writeEC2(w http.ResponseWriter, call *journal.Call, namespace, action strin
 		http.Error(w, "", http.StatusInternalServerError)
 		return
 	}
-	// After the start tag, which has no ">" but its last.
+	// The position is after the start tag, whose only ">" is its last character.
 	text := body.Bytes()
 	end := bytes.IndexByte(text, '>') + 1
 	w.Header().Set("Content-Type", "text/xml;charset=UTF-8")
 	w.WriteHeader(http.StatusOK)
-	// These fail only if the client has gone.
+	// These writes fail only if the client closed the connection.
 	_, _ = w.Write(text[:end])
 	_, _ = w.Write([]byte("<requestId>" + call.RequestID + "</requestId>"))
 	_, _ = w.Write(text[end:])

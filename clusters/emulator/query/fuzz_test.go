@@ -21,9 +21,9 @@ const (
 	maxTags  = 2
 )
 
-// FuzzForms sends requests of any form to an operation that reads parameters in every way. None is
-// the server's fault, only what is one unambiguous form reaches the operation, what it reads is what
-// the form says and keeps its limits, and no text of the form becomes XML.
+// FuzzForms sends requests of any form to an operation that reads parameters in every way. No request ends in a server's
+// error. Only an unambiguous form reaches the operation. What it reads is in the form and within the limits. No text of the
+// form becomes XML.
 func FuzzForms(f *testing.F) {
 	const action = "Action=Echo&Version=1&"
 	for _, form := range []string{
@@ -73,8 +73,7 @@ func FuzzForms(f *testing.F) {
 	})
 }
 
-// unambiguous is the second reading of a request: the form of one that may reach an operation, or
-// nil.
+// unambiguous reads a request in a second way. It returns the form of a request that may reach an operation, or nil.
 func unambiguous(post bool, contentType, queryString, body string) url.Values {
 	form, err := url.ParseQuery(queryString)
 	if err != nil {
@@ -105,7 +104,7 @@ type echoed struct {
 
 type echoedTag struct{ Key, Value string }
 
-// echo answers with what it reads, after it has compared that with p itself.
+// echo answers with what it reads, after it has compared that with p.
 func echo(t *testing.T, p Parameters) (any, error) {
 	tags, keys := p.Structures("Tags", maxTags, "Key", "Value"), p.Strings("Keys", maxTags)
 	if len(tags) > maxTags+1 || len(keys) > maxTags+1 {
@@ -160,7 +159,7 @@ var answerElements = map[string]bool{
 	"ResponseMetadata": true, "RequestId": true, "ErrorResponse": true, "Error": true, "Type": true, "Code": true, "Message": true,
 }
 
-// checkXML holds that an answer is well formed, has known elements only and no inner text.
+// checkXML checks that an answer is well formed, has known elements only, and has no inner text.
 func checkXML(t *testing.T, answer string) {
 	t.Helper()
 	if strings.Contains(answer, "inner secret") {
@@ -184,7 +183,7 @@ func checkXML(t *testing.T, answer string) {
 	}
 }
 
-// TestFormSize holds the one limit that a fuzzer is too slow to find.
+// TestFormSize checks the one limit that a fuzzer is too slow to find.
 func TestFormSize(t *testing.T) {
 	service := &Service{Version: "1", Operations: map[string]Operation{
 		"Echo": func(context.Context, Parameters) (any, error) { return nil, nil },

@@ -10,7 +10,7 @@ import (
 // Parameters of a request by their flattened names, such as "Tags.member.1.Key".
 type Parameters map[string][]string
 
-// Get returns a parameter, or "" if it is absent.
+// Get returns a parameter; "" if it is absent.
 func (p Parameters) Get(name string) string {
 	if values := p[name]; len(values) > 0 {
 		return values[0]
@@ -18,12 +18,11 @@ func (p Parameters) Get(name string) string {
 	return ""
 }
 
-// Has says whether a parameter is given, possibly empty.
+// Has says whether a parameter is present. It may be empty.
 func (p Parameters) Has(name string) bool { return len(p[name]) > 0 }
 
-// Structures returns the members of a list of structures: for "Tags" those of Tags.member.1, …,
-// each under its own field names. Members count from 1 without a gap; at most max+1 are read, so a
-// caller sees that there are too many.
+// Structures returns the members of a list of structures. For "Tags" these are Tags.member.1, …, each under its own field
+// names. Members count from 1 without a gap. At most max+1 are read, so that the caller sees if there are too many.
 func (p Parameters) Structures(list string, max int, fields ...string) []map[string]string {
 	var members []map[string]string
 	for n := 1; n <= max+1; n++ {
@@ -58,12 +57,12 @@ func (p Parameters) Strings(list string, max int) []string {
 type Rule struct {
 	// Min and Max count characters.
 	Min, Max int
-	// Pattern must match the whole value; the caller sees its text without its anchors.
+	// Pattern must match the whole value. The caller sees its text without the anchors.
 	Pattern *regexp.Regexp
 }
 
-// Check returns a parameter that keeps its rule, or the ValidationError of AWS's wording.
-// A missing parameter breaks every rule with a Min above 0.
+// Check returns a parameter that satisfies its rule, or a ValidationError with AWS's text. A missing parameter violates
+// every rule with a Min above 0.
 func (p Parameters) Check(name string, rule Rule) (string, error) {
 	value := p.Get(name)
 	if !p.Has(name) {
@@ -89,7 +88,7 @@ func (rule Rule) Check(name, value string) error {
 	return nil
 }
 
-// Int returns an integer parameter between low and high, or otherwise if it is absent.
+// Int returns an integer parameter between low and high; otherwise if it is absent.
 func (p Parameters) Int(name string, low, high, otherwise int) (int, error) {
 	if !p.Has(name) {
 		return otherwise, nil
@@ -106,7 +105,7 @@ func (p Parameters) Int(name string, low, high, otherwise int) (int, error) {
 	return value, nil
 }
 
-// field is a parameter's name as AWS's messages spell it: with a small first letter.
+// field is a parameter's name in AWS's messages, with a small first letter.
 func field(name string) string { return string(name[0]|0x20) + name[1:] }
 
 func invalid(format string, args ...any) *Error {

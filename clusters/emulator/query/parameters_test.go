@@ -18,7 +18,7 @@ func TestLists(t *testing.T) {
 	if got := fmt.Sprint(p.Strings("Keys", 50)); got != "[x y z]" {
 		t.Errorf("strings = %s", got)
 	}
-	// One more than allowed says that there are too many; the rest is not read.
+	// One member more than allowed shows that there are too many. The rest is not read.
 	if got := len(p.Strings("Keys", 1)); got != 2 {
 		t.Errorf("%d strings of at most 1", got)
 	}

@@ -1,5 +1,5 @@
-// Package query serves the AWS Query protocol as IAM and STS speak it: parameters as a form, answers
-// in XML (https://smithy.io/2.0/aws/protocols/aws-query-protocol.html).
+// Package query serves the AWS Query protocol of IAM and STS: parameters as a form, answers in XML
+// (https://smithy.io/2.0/aws/protocols/aws-query-protocol.html).
 package query
 
 import (
@@ -34,8 +34,8 @@ func Errorf(code string, status int, format string, args ...any) *Error {
 	return &Error{Code: code, Status: status, Message: fmt.Sprintf(format, args...)}
 }
 
-// Operation does what a request asks. The result becomes the element NAMEResult; nil makes none.
-// An error that is not an *Error is answered as an internal failure without its text.
+// Operation does what a request asks for. The result becomes the element NAMEResult; nil makes none. An error that is not
+// an *Error is answered as an internal failure without its text.
 type Operation func(ctx context.Context, parameters Parameters) (result any, err error)
 
 // Service is one version of a Query API.
@@ -45,8 +45,8 @@ type Service struct {
 	// Namespace of the XML, such as "https://iam.amazonaws.com/doc/2010-05-08/".
 	Namespace  string
 	Operations map[string]Operation
-	// Known are the names of all operations that AWS has, sorted. Those that are not among Operations are
-	// refused as what they are.
+	// Known are the names of all operations that AWS has, sorted. Those that are not among Operations are refused as not
+	// implemented.
 	Known []string
 	// EC2 says that answers are written in the EC2 variant of the protocol.
 	EC2 bool
@@ -122,7 +122,7 @@ func (s *Service) do(w http.ResponseWriter, r *http.Request, call *journal.Call)
 	return action, result, err
 }
 
-// read takes the form of a POST, or the query of a GET. A parameter that is given twice is refused.
+// read reads the form of a POST, or the query of a GET. A repeated parameter is refused.
 func read(w http.ResponseWriter, r *http.Request) (Parameters, error) {
 	var values url.Values
 	switch r.Method {
@@ -158,7 +158,7 @@ type response struct {
 	Metadata  any `xml:"ResponseMetadata"`
 }
 
-// element is a value under a name that is known at run time only.
+// element is a value whose name is known only at run time.
 type element struct {
 	name  string
 	value any
@@ -177,8 +177,8 @@ type errorResponse struct {
 	RequestID string   `xml:"RequestId"`
 }
 
-// WriteError answers with err in the protocol's XML, or in JSON where r wants it, and notes its code in the
-// journal's call of r.
+// WriteError answers with err in the protocol's XML, or in JSON if r asks for it. It notes the code in the journal's call
+// of r.
 func WriteError(w http.ResponseWriter, r *http.Request, namespace string, err error) {
 	call := journal.FromContext(r.Context())
 	refusal := asError(err)
@@ -223,10 +223,10 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(text) // fails only if the client has gone
+	_, _ = w.Write(text) // fails only if the client closed the connection
 }
 
-// asError is err, or an internal failure for what is no *Error: its text is not for callers.
+// asError returns err, or an internal failure if err is no *Error, whose text is not for callers.
 func asError(err error) *Error {
 	if refusal, ok := errors.AsType[*Error](err); ok {
 		return refusal
@@ -242,5 +242,5 @@ func write(w http.ResponseWriter, status int, body any) {
 	}
 	w.Header().Set("Content-Type", "text/xml")
 	w.WriteHeader(status)
-	_, _ = w.Write(text) // fails only if the client has gone
+	_, _ = w.Write(text) // fails only if the client closed the connection
 }

@@ -1,5 +1,5 @@
-// Package resolver is a DNS server that answers some names with one address and asks others about the
-// rest, so that what a cluster addresses to those names reaches that address and nothing else.
+// Package resolver is a DNS server. It answers some names with one address, and forwards questions about other names. So
+// what a cluster sends to those names reaches that address and nothing else.
 package resolver
 
 import (
@@ -16,25 +16,25 @@ import (
 )
 
 const (
-	// ttl is short: a client that keeps an answer may outlive the environment.
+	// ttl is short, because a client that keeps an answer may outlive the environment.
 	ttl = 10
-	// patience is how long one upstream may take.
+	// patience is how long one upstream server may take.
 	patience = 2 * time.Second
 )
 
 // Options of a server.
 type Options struct {
-	// Own reports the names that are answered with Address; the name has a dot at its end.
+	// Own says whether a name is answered with Address. The name has a dot at its end.
 	Own func(name string) bool
 	// Address is an IPv4 address.
 	Address netip.Addr
-	// Upstreams are asked about all other names, in order, as HOST:PORT. Without one they are refused.
+	// Upstreams are asked about all other names, in order, as HOST:PORT. Without upstreams other names are refused.
 	Upstreams []string
 	// Log gets each question at level debug.
 	Log *slog.Logger
 }
 
-// Upstreams reads the name servers of a file as resolv.conf(5) has it.
+// Upstreams reads the name servers of a file in the form of resolv.conf(5).
 func Upstreams(file string) ([]string, error) {
 	config, err := dns.ClientConfigFromFile(file)
 	if err != nil {
@@ -71,7 +71,7 @@ func Listen(ctx context.Context, address string, options Options) (*Server, erro
 	return &Server{handler: handler{options}, packets: packets, streams: streams}, nil
 }
 
-// Addr is where it listens.
+// Addr is its address.
 func (s *Server) Addr() net.Addr { return s.streams.Addr() }
 
 // Close is for a server that was never served.
@@ -93,7 +93,7 @@ func (s *Server) Serve(ctx context.Context) error {
 			<-ctx.Done()
 			select {
 			case <-started:
-				_ = server.Shutdown() // questions that are being answered are lost with their askers
+				_ = server.Shutdown() // open questions stay unanswered
 			case <-time.After(patience): // it failed before it started
 			}
 			return nil
@@ -118,7 +118,7 @@ func (h handler) ServeDNS(w dns.ResponseWriter, question *dns.Msg) {
 		h.Log.Debug("DNS", "name", question.Question[0].Name, "type", dns.TypeToString[question.Question[0].Qtype],
 			"code", dns.RcodeToString[answer.Rcode], "answers", len(answer.Answer))
 	}
-	_ = w.WriteMsg(answer) // who asked has gone
+	_ = w.WriteMsg(answer) // the client closed the connection
 }
 
 // answer is never nil.
@@ -134,7 +134,7 @@ func (h handler) answer(question *dns.Msg, network string) *dns.Msg {
 	if h.Own(asked.Name) {
 		reply.SetReply(question)
 		reply.Authoritative, reply.RecursionAvailable = true, true
-		// A name has no records of other types, such as IPv6 addresses, but it is there.
+		// The name has no records of other types, such as IPv6 addresses, but it exists.
 		if asked.Qclass == dns.ClassINET && (asked.Qtype == dns.TypeA || asked.Qtype == dns.TypeANY) {
 			reply.Answer = []dns.RR{&dns.A{
 				Hdr: dns.RR_Header{Name: asked.Name, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: ttl}, A: h.Address.AsSlice(),

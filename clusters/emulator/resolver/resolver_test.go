@@ -16,7 +16,7 @@ import (
 
 func own(name string) bool { return strings.HasSuffix(name, ".aws.") }
 
-// start serves on loopback and returns where.
+// start serves on loopback and returns the address.
 func start(t *testing.T, options Options) string {
 	t.Helper()
 	options.Log = slog.New(slog.DiscardHandler)
@@ -53,7 +53,7 @@ func ask(t *testing.T, network, server string, question *dns.Msg) *dns.Msg {
 func query(name string, kind uint16) *dns.Msg { return new(dns.Msg).SetQuestion(name, kind) }
 
 func TestOwnNamesAndOthers(t *testing.T) {
-	// The other server has all other names.
+	// The other server knows all other names.
 	other := start(t, Options{Own: func(name string) bool { return name == "example.com." }})
 	server := start(t, Options{Upstreams: []string{"127.0.0.1:1", other}})
 	for name, row := range map[string]struct {
@@ -83,7 +83,7 @@ func TestOwnNamesAndOthers(t *testing.T) {
 	}
 }
 
-// An answer of an upstream that is too long for the asker is cut, and says so: the asker comes by TCP.
+// An upstream's answer that is too long for the client is cut, and says so. The client then asks over TCP.
 func TestLongAnswers(t *testing.T) {
 	long := dns.HandlerFunc(func(w dns.ResponseWriter, r *dns.Msg) {
 		m := new(dns.Msg).SetReply(r)

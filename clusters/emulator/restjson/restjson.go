@@ -1,6 +1,6 @@
-// Package restjson writes and reads the AWS REST-JSON 1.1 protocol as EKS and EKS Auth speak it:
-// bodies of JSON, timestamps as numbers of epoch seconds, errors named by the header
-// x-amzn-ErrorType (https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html).
+// Package restjson writes and reads the AWS REST-JSON 1.1 protocol of EKS and EKS Auth. Bodies are JSON, timestamps are
+// epoch seconds, and the header x-amzn-ErrorType names errors
+// (https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html).
 package restjson
 
 import (
@@ -30,7 +30,7 @@ func Errorf(code string, status int, format string, args ...any) *Error {
 	return &Error{Code: code, Status: status, Message: fmt.Sprintf(format, args...)}
 }
 
-// With returns a copy of e that has the member name too.
+// With returns a copy of e that also has the member name.
 func (e *Error) With(name, value string) *Error {
 	fields := map[string]string{name: value}
 	for k, v := range e.Fields {
@@ -49,9 +49,8 @@ func Write(w http.ResponseWriter, v any) {
 	writeBody(w, http.StatusOK, body)
 }
 
-// WriteError answers with err: its own code and status if it is an *Error, otherwise internalCode
-// with 500 and no detail, because an unexpected error's text is not for callers. It returns the
-// code that was written.
+// WriteError answers with err and returns the code that it wrote. An *Error has its own code and status. Any other error
+// has internalCode and 500 without details, because its text is not for callers.
 func WriteError(w http.ResponseWriter, err error, internalCode string) string {
 	refusal, ok := errors.AsType[*Error](err)
 	if !ok {
@@ -68,7 +67,7 @@ func WriteError(w http.ResponseWriter, err error, internalCode string) string {
 	return refusal.Code
 }
 
-// Cause is the text of an error that WriteError does not report; "" for an *Error.
+// Cause is the text of an error that WriteError does not show; "" for an *Error.
 func Cause(err error) string {
 	if _, known := errors.AsType[*Error](err); known || err == nil {
 		return ""
@@ -80,7 +79,7 @@ func writeBody(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	// This fails only if the client has gone.
+	// This fails only if the client closed the connection.
 	_, _ = w.Write(body)
 }
 
@@ -100,8 +99,7 @@ func Read(r *http.Request, v any, code string) error {
 	return nil
 }
 
-// readBody reads all of the body into memory of its size, as far as the length that the client claims
-// is to be believed.
+// readBody reads all of the body. It allocates the length that the client declares, up to a limit.
 func readBody(r *http.Request) ([]byte, error) {
 	const plausible = 64 << 10
 	buffer := bytes.NewBuffer(make([]byte, 0, min(max(r.ContentLength, 0), plausible)+bytes.MinRead))
@@ -124,7 +122,7 @@ func decodeError(err error, code string) error {
 // Time is an instant on the wire: a JSON number of epoch seconds with milliseconds.
 type Time time.Time
 
-// MarshalJSON writes epoch seconds, with a fraction when there is one.
+// MarshalJSON writes epoch seconds, with a fraction if there is one.
 func (t Time) MarshalJSON() ([]byte, error) {
 	millis := time.Time(t).UnixMilli()
 	if millis%1000 == 0 {

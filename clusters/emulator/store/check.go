@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DamagedError is the error of a file that cannot be trusted. The file is as it was.
+// DamagedError is the error of a damaged file. The file is unchanged.
 type DamagedError struct {
 	Path string
 	// Problems are what is wrong with it.
@@ -38,14 +38,14 @@ type Record struct {
 	Value      []byte
 }
 
-// content is what a scan found.
+// content is the result of a scan.
 type content struct {
 	records []Record
 	// old tables have no checksums.
 	old []string
 }
 
-// read scans a file, and returns its records if keep. ours is false for a file of something else.
+// read scans a file, and returns its records if keep. ours is false if the file is not a store's.
 func read(data []byte, keep bool) (found content, problems []string, ours bool) {
 	together, sequences := map[string]uint64{}, map[string]uint64{}
 	s := &scanner{data: data}
@@ -78,7 +78,7 @@ func read(data []byte, keep bool) (found content, problems []string, ours bool) 
 	return found, s.wrong.problems, ours
 }
 
-// lock waits for the file's lock, which bbolt takes too, and returns what lets go of it.
+// lock waits for the file's lock, which bbolt takes too, and returns a function that releases it.
 func lock(path string) (*os.File, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -90,7 +90,7 @@ func lock(path string) (*os.File, error) {
 			return file, nil
 		}
 		if !errors.Is(err, unix.EWOULDBLOCK) || time.Now().After(end) {
-			_ = file.Close() // nothing was done with it
+			_ = file.Close() // nothing was written
 			if errors.Is(err, unix.EWOULDBLOCK) {
 				return nil, errInUse
 			}
@@ -102,7 +102,7 @@ func lock(path string) (*os.File, error) {
 
 var errInUse = errors.New("another process has it open")
 
-// check reads the file before bbolt does. A file that is not there, or empty, is a new one.
+// check reads the file before bbolt does. A missing or empty file is a new one.
 func check(path string) error {
 	file, err := lock(path)
 	switch {
@@ -129,8 +129,8 @@ func check(path string) error {
 	return nil
 }
 
-// Recover writes all records that can be read of the file at from to a new file at to. problems are what is wrong
-// with the old one, which stays as it is.
+// Recover writes all readable records of the file at from to a new file at to. problems are those of the old file, which is
+// unchanged.
 func Recover(from, to string) (records int, problems []string, err error) {
 	if _, err := os.Stat(to); err == nil {
 		return 0, nil, fmt.Errorf("recover state: %s is there already", to)
@@ -159,7 +159,7 @@ func Recover(from, to string) (records int, problems []string, err error) {
 				break
 			}
 		}
-		// A key that bbolt does not take was never written by it.
+		// bbolt never writes a key that it refuses.
 		if len(record.Key) == 0 {
 			continue
 		}

@@ -19,10 +19,10 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/store"
 )
 
-// tables that the tests write, with records enough for several levels of pages.
+// tables are the tables that the tests write, with enough records for several levels of pages.
 var written = []string{"iam", "s3 objects", "s3 contents"}
 
-// fill writes records, some of them twice, and returns what is there then.
+// fill writes records, some of them twice, and returns the final ones.
 func fill(t *testing.T, s *store.Store) map[string]map[string]string {
 	t.Helper()
 	found := map[string]map[string]string{}
@@ -48,7 +48,7 @@ func fill(t *testing.T, s *store.Store) map[string]map[string]string {
 	return found
 }
 
-// made writes a file and returns it with what is in it.
+// made writes a file and returns it with its records.
 func made(t *testing.T) (data []byte, found map[string]map[string]string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "state.db")
@@ -64,7 +64,7 @@ func made(t *testing.T) (data []byte, found map[string]map[string]string) {
 	return data, found
 }
 
-// all reads a file, or says why it does not open; it must be as it was then.
+// all reads a file, or returns why it does not open. The file must then be unchanged.
 func all(t *testing.T, data []byte) (map[string]map[string]string, error) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "state.db")
@@ -118,7 +118,7 @@ func TestFlippedBitsAreNoticedOrHarmless(t *testing.T) {
 	}
 }
 
-// The places where a bit means most: the heads of pages and their elements.
+// The places where one bit has the largest effect: the heads of pages and their elements.
 func TestFlippedBitsOfHeadsAreNoticedOrHarmless(t *testing.T) {
 	data, want := made(t)
 	page := os.Getpagesize()
@@ -186,7 +186,7 @@ func TestAFileWithoutChecksumsIsRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// It is in pages that are free, too.
+	// The text is in free pages, too.
 	if _, err := all(t, bytes.ReplaceAll(sealed, []byte("an old object"), []byte("an odd object"))); err == nil {
 		t.Error("it has no checksums after it was opened")
 	}
@@ -219,7 +219,7 @@ func TestRecoverReadsWhatIsLeft(t *testing.T) {
 	if _, _, err := store.Recover(from, to); err == nil {
 		t.Error("a file that is there is written over")
 	}
-	// Of a file that is cut, what is left.
+	// A cut file has only its remaining records.
 	if err := os.WriteFile(from, data[:len(data)/2], 0o600); err != nil {
 		t.Fatal(err)
 	}

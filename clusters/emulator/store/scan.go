@@ -8,7 +8,7 @@ import (
 	"math"
 )
 
-// The layout of a bbolt file, in the byte order of the machine, which is little-endian on all that are served
+// The layout of a bbolt file, in the byte order of the machine, which is little-endian on all supported ones
 // (https://pkg.go.dev/go.etcd.io/bbolt/internal/common: Page, Meta, InBucket and the elements of pages).
 const (
 	pageHead    = 16
@@ -25,19 +25,19 @@ const (
 	noFreelist  = math.MaxUint64
 
 	maxPageSize = 64 << 10
-	// maxDepth of a tree: each level has two pages at least.
+	// maxDepth bounds the depth of a tree: each level has two pages at least.
 	maxDepth = 64
 )
 
-// damage is what is wrong with a file.
+// damage is a problem of a file.
 type damage struct{ problems []string }
 
 func (d *damage) add(format string, args ...any) {
 	d.problems = append(d.problems, fmt.Sprintf(format, args...))
 }
 
-// scanner reads a bbolt file without trusting it: bbolt itself reads beyond the end of a file that is cut, and
-// panics about pages that are not what they should be.
+// scanner reads a bbolt file without trusting it. bbolt itself reads beyond the end of a cut file, and panics on invalid
+// pages.
 type scanner struct {
 	data     []byte
 	pageSize uint64
@@ -45,7 +45,7 @@ type scanner struct {
 	end   uint64
 	seen  map[uint64]bool
 	wrong damage
-	// visit gets each table, and then each record of it. The slices are the file's.
+	// visit gets each table, and then each of its records. The slices are part of the file.
 	table  func(name string, sequence uint64)
 	record func(table string, key, value []byte)
 }
@@ -80,8 +80,8 @@ func readMeta(data []byte) (meta, error) {
 	}, nil
 }
 
-// findMetas reads both meta pages. The second one is a page after the first, whose size the first one reports; when
-// that cannot be read, all sizes are tried.
+// findMetas reads both meta pages. The second one is one page after the first, which has the page size. If the first cannot
+// be read, all sizes are tried.
 func findMetas(data []byte) (first, second meta, firstErr, secondErr error) {
 	if first, firstErr = readMeta(data); firstErr == nil && sane(first.pageSize) {
 		at := min(uint64(first.pageSize), uint64(len(data)))
@@ -101,7 +101,7 @@ func sane(pageSize uint32) bool {
 	return pageSize >= 1<<10 && pageSize <= maxPageSize && pageSize&(pageSize-1) == 0
 }
 
-// scan reads a whole file. It reports whether it is one of bbolt at all.
+// scan reads a whole file. It says whether the file is bbolt's at all.
 func (s *scanner) scan() (ours bool) {
 	first, second, firstErr, secondErr := findMetas(s.data)
 	if firstErr != nil && secondErr != nil {
@@ -111,7 +111,7 @@ func (s *scanner) scan() (ours bool) {
 	if firstErr != nil || secondErr == nil && second.transaction > first.transaction {
 		newest = second
 	}
-	// A transaction writes one of the two pages. The other one alone would be what was before it.
+	// A transaction writes one of the two meta pages. The other page alone would be the state before it.
 	for number, err := range []error{firstErr, secondErr} {
 		if err != nil {
 			s.wrong.add("meta page %d %v", number, err)
@@ -138,7 +138,7 @@ func (s *scanner) scan() (ours bool) {
 	return true
 }
 
-// readTable reads a table by the header that the root has of it.
+// readTable reads a table by its header in the root.
 func (s *scanner) readTable(name string, header []byte) {
 	root, sequence := binary.LittleEndian.Uint64(header), binary.LittleEndian.Uint64(header[8:])
 	s.table(name, sequence)
@@ -153,14 +153,14 @@ func (s *scanner) readTable(name string, header []byte) {
 	if root != 0 {
 		s.walk(root, nil, nil, 0, leaf)
 	} else {
-		s.readPage(header[inBucket:], 0, nil, nil, 0, leaf) // a small table is within the root
+		s.readPage(header[inBucket:], 0, nil, nil, 0, leaf) // a small table is inside the root
 	}
 	for at := before; at < len(s.wrong.problems); at++ {
 		s.wrong.problems[at] = "table " + name + ": " + s.wrong.problems[at]
 	}
 }
 
-// walk reads the tree at a page. Its keys must be from low on and before high; nil is no bound.
+// walk reads the tree at a page. Its keys must be at least low and less than high; nil is no bound.
 func (s *scanner) walk(id uint64, low, high []byte, depth int, leaf func(flags uint32, key, value []byte)) {
 	switch {
 	case id < 2 || id >= s.end:
@@ -199,7 +199,7 @@ func (s *scanner) walk(id uint64, low, high []byte, depth int, leaf func(flags u
 	s.readPage(s.data[id*s.pageSize:min((last+1)*s.pageSize, size)], id, low, high, depth, leaf)
 }
 
-// readPage reads a page and what is below it.
+// readPage reads a page and the pages below it.
 func (s *scanner) readPage(page []byte, id uint64, low, high []byte, depth int, leaf func(flags uint32, key, value []byte)) {
 	if len(page) < pageHead {
 		s.wrong.add("page %d is cut", id)

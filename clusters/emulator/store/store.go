@@ -1,5 +1,5 @@
-// Package store keeps the emulator's records on disk, so that a restart finds them again. Services
-// hold their state in memory and write each change through; the store is read only at a start.
+// Package store keeps the emulator's records on disk, so that a restart finds them again. Services hold their state in
+// memory and write each change to the store. They read the store only at a start.
 package store
 
 import (
@@ -18,21 +18,20 @@ import (
 	bolt "go.etcd.io/bbolt/errors"
 )
 
-// lockWait is how long Open waits for another process to let go of the file.
+// lockWait is how long Open waits for another process to release the file.
 const lockWait = time.Second
 
 // Store is a file of named tables. It is safe for concurrent use.
 type Store struct {
 	db *bbolt.DB
-	// file is the same file again, for its size.
+	// file is a second handle of the file, to read its size.
 	file *os.File
-	// size is how large it was last. bbolt never makes it smaller.
+	// size is the last known size. bbolt never makes the file smaller.
 	size atomic.Int64
 }
 
-// Open opens the file at path, or makes it and its folder. Records survive the end of the process,
-// however it ends; they are not flushed one by one, so that a crash of the whole machine can lose
-// or damage them: what an emulator holds can be made again.
+// Open opens the file at path, or creates it and its folder. Records survive every end of the process. They are not flushed
+// one by one, so a crash of the whole machine can lose or damage them. An emulator's content can be created again.
 func Open(path string) (*Store, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("open state: %w", err)
@@ -63,7 +62,7 @@ func Open(path string) (*Store, error) {
 	return s, nil
 }
 
-// sealOld gives the records of a file from before there were checksums theirs.
+// sealOld adds checksums to the records of a file that has none.
 func (s *Store) sealOld() error {
 	return s.guarded(func() error {
 		return s.db.Update(func(tx *bbolt.Tx) error {
@@ -94,8 +93,8 @@ func (s *Store) sealOld() error {
 
 var errCut = errors.New("something else has cut the state file")
 
-// guarded does something with the file, which is in memory as it is on disk: to read where it was cut meanwhile
-// is a fault of memory, which bbolt does not survive.
+// guarded runs a function on the file, which is mapped into memory. If the file was cut meanwhile, reading the missing part
+// is a memory fault, which bbolt does not handle.
 func (s *Store) guarded(do func() error) (err error) {
 	if err := s.checkSize(); err != nil {
 		return err
@@ -121,7 +120,7 @@ func (s *Store) checkSize() error {
 	return nil
 }
 
-// Close flushes the file and lets go of it.
+// Close flushes and releases the file.
 func (s *Store) Close() error {
 	if err := s.db.Sync(); err != nil {
 		return fmt.Errorf("flush state: %w", err)
@@ -132,7 +131,7 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// Clear removes all tables but those to keep. The others become unusable where they are open.
+// Clear removes all tables except those to keep. Removed tables that are open become unusable.
 func (s *Store) Clear(keep ...string) error {
 	err := s.update(func(tx *bbolt.Tx) error {
 		var names [][]byte
@@ -157,7 +156,7 @@ func (s *Store) Clear(keep ...string) error {
 	return nil
 }
 
-// Table opens a table, or makes it. A nil Store gives Nowhere.
+// Table opens or creates a table. A nil Store returns Nowhere.
 func (s *Store) Table(name string) (Table, error) {
 	if s == nil {
 		return Nowhere{}, nil
@@ -179,13 +178,13 @@ func (s *Store) update(do func(*bbolt.Tx) error) error {
 	return s.guarded(func() error { return s.db.Update(do) })
 }
 
-// table is a Table of the file. Each visits in the order of the keys.
+// table is a Table of the file. Each visits the records in the order of the keys.
 type table struct {
 	store *Store
 	name  string
 }
 
-// RecordError is the error of a record that the one who wrote it cannot read.
+// RecordError is the error of a record that its writer cannot read.
 type RecordError struct {
 	Table, Key string
 	Err        error
@@ -224,7 +223,7 @@ func (t *table) Delete(key string) error {
 	})
 }
 
-// without is the table's sequence without a record.
+// without returns the table's sequence without a record.
 func (t *table) without(b *bbolt.Bucket, key string) (uint64, error) {
 	record := b.Get([]byte(key))
 	if record == nil {

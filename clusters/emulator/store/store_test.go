@@ -79,7 +79,7 @@ func TestRecordsAreThereAfterClosing(t *testing.T) {
 }
 
 func TestRecordsAreThereWhenTheProcessWasKilled(t *testing.T) {
-	// A copy of the file as it is without Close is what a killed process leaves behind.
+	// A copy of the file without Close is what a killed process leaves.
 	path := filepath.Join(t.TempDir(), "state.db")
 	s := open(t, path)
 	defer func() { _ = s.Close() }()

@@ -6,10 +6,9 @@ import (
 	"hash/crc64"
 )
 
-// A record is its checksum and then its value. The checksum is of the table's name, the key and the value. A
-// table's sequence, which is bbolt's and of no other use, is the checksums of all its records put together, so
-// that one that is missing is found out too. A table of a program before that has the sequence 0, and its
-// records are their values.
+// A record is its checksum and then its value. The checksum covers the table's name, the key and the value. A table's
+// sequence, which bbolt does not use itself, combines the checksums of all its records, so that a missing record is noticed
+// too. In a table of an older version the sequence is 0, and a record is its value only.
 const (
 	sumSize = 8
 	// emptyTable is the sequence of a table without records.
@@ -31,8 +30,8 @@ func sum(table string, key, value []byte) uint64 {
 	return mix(s)
 }
 
-// mix makes checksums that differ in one bit differ in many: together, as they are in a table's sequence, they
-// would else take each other away.
+// mix makes checksums that differ in one bit differ in many bits. Otherwise they could cancel each other out in a table's
+// sequence.
 func mix(s uint64) uint64 {
 	s ^= s >> 30
 	s *= 0xbf58476d1ce4e5b9
@@ -48,7 +47,7 @@ func seal(table string, key, value []byte) (record []byte, own uint64) {
 	return append(record, value...), own
 }
 
-// unseal takes the value out of a record.
+// unseal returns the value of a record.
 func unseal(table string, key, record []byte) (value []byte, own uint64, err error) {
 	if len(record) < sumSize {
 		return nil, 0, errSum

@@ -1,12 +1,11 @@
-// Package tokenreview is the webhook with which an EKS cluster authenticates IAM principals: a token is the
-// presigned URL of GetCallerIdentity, bound to the cluster by a signed header. It verifies the signature
-// itself, as STS would. What makes a token good is as in
-// https://github.com/kubernetes-sigs/aws-iam-authenticator (pkg/token/token.go) and
+// Package tokenreview is the webhook with which an EKS cluster authenticates IAM principals. A token is a presigned URL of
+// GetCallerIdentity. A signed header binds it to the cluster. The package verifies the signature itself, as STS would. The
+// conditions for a valid token follow https://github.com/kubernetes-sigs/aws-iam-authenticator (pkg/token/token.go) and
 // https://docs.aws.amazon.com/eks/latest/userguide/cluster-auth.html.
 //
-// EKS decides by access policies in an authorizer of its own. Here a policy becomes a group, which is
-// system:masters for AmazonEKSClusterAdminPolicy, and PolicyGroup of any other: whoever makes the cluster
-// binds that to a role.
+// EKS has an authorizer of its own for access policies. In the emulator a policy becomes a group: system:masters for
+// AmazonEKSClusterAdminPolicy, and PolicyGroup for any other. The program that creates the cluster binds the group to a
+// role.
 package tokenreview
 
 import (
@@ -26,25 +25,25 @@ import (
 
 const (
 	tokenPrefix = "k8s-aws-v1."
-	// clusterHeader is signed with the name of the cluster for its value.
+	// clusterHeader is a signed header whose value is the name of the cluster.
 	clusterHeader = "x-k8s-aws-id"
-	// maxToken bounds what is decoded: a session token has about 2 kB.
+	// maxToken bounds the length of a token to decode: a session token has about 2 kB.
 	maxToken = 16 << 10
-	// life of a token from its signing, whatever X-Amz-Expires says: STS does not look at that.
+	// life is the lifetime of a token from its signing, for any X-Amz-Expires, which STS ignores.
 	life = 15 * time.Minute
-	// skew is how far the signer's clock may be ahead.
+	// skew is how far ahead the signer's clock may be.
 	skew       = 15 * time.Minute
 	timeFormat = "20060102T150405Z"
 )
 
-// Identity is who signed a token.
+// Identity is the signer of a token.
 type Identity struct {
 	Account, UserID, AccessKeyID string
-	// ARN is the user's or the session's, Principal the user's or the role's.
+	// ARN is that of the user or the session. Principal is that of the user or the role.
 	ARN, Principal, SessionName string
 }
 
-// Access is how an access entry lets a principal in.
+// Access is the access of a principal by an access entry.
 type Access struct {
 	Username string
 	Groups   []string
@@ -56,9 +55,9 @@ type Access struct {
 type Options struct {
 	// Region such as "us-west-2".
 	Region string
-	// Verify verifies the signature of a request to STS; the client does not see an error's text.
+	// Verify verifies the signature of a request to STS. The client does not see the error's text.
 	Verify func(*http.Request) (Identity, error)
-	// Access is that of a principal to a cluster; false if it has none.
+	// Access returns the access of a principal to a cluster; false if it has none.
 	Access func(cluster, principal string) (Access, bool)
 	Now    func() time.Time
 }
@@ -69,10 +68,10 @@ type Reviewer struct{ options Options }
 // New makes a Reviewer.
 func New(options Options) *Reviewer { return &Reviewer{options} }
 
-// PolicyGroup is the group of those who have an access policy other than the cluster administrator's.
+// PolicyGroup is the group of principals with an access policy other than the cluster administrator's.
 func PolicyGroup(policy string) string { return "eks-access-policy:" + policy }
 
-// User is who a token stands for in Kubernetes (UserInfo of authentication.k8s.io/v1).
+// User is the Kubernetes user of a token (UserInfo of authentication.k8s.io/v1).
 type User struct {
 	Username string              `json:"username"`
 	UID      string              `json:"uid"`
@@ -80,7 +79,7 @@ type User struct {
 	Extra    map[string][]string `json:"extra,omitempty"`
 }
 
-// Authenticate returns the identity of a token of a cluster. An error says why it has none, without the token.
+// Authenticate returns the user of a token for a cluster. An error says why there is none, without the token.
 func (v *Reviewer) Authenticate(ctx context.Context, cluster, token string) (User, error) {
 	request, err := v.request(ctx, cluster, token)
 	if err != nil {
@@ -110,7 +109,7 @@ func (v *Reviewer) Authenticate(ctx context.Context, cluster, token string) (Use
 	return user, nil
 }
 
-// username replaces what an entry's name may have in it.
+// username replaces the variables in an entry's name.
 func username(name string, who Identity) string {
 	return strings.NewReplacer(
 		"{{SessionName}}", strings.ReplaceAll(who.SessionName, "@", "-"), "{{SessionNameRaw}}", who.SessionName, "{{AccountID}}", who.Account,
@@ -118,13 +117,13 @@ func username(name string, who Identity) string {
 	).Replace(name)
 }
 
-// parameters that a token's URL may have, in lower case.
+// parameters are those that a token's URL may have, in lower case.
 var parameters = map[string]bool{
 	"action": true, "version": true, "x-amz-algorithm": true, "x-amz-credential": true, "x-amz-date": true, "x-amz-expires": true,
 	"x-amz-security-token": true, "x-amz-signature": true, "x-amz-signedheaders": true, "x-amz-user-agent": true,
 }
 
-// request is the one to STS that a token stands for. It has no header but the two that may be signed.
+// request is the request to STS that a token stands for. Its only headers are the two that may be signed.
 func (v *Reviewer) request(ctx context.Context, cluster, token string) (*http.Request, error) {
 	encoded, ok := strings.CutPrefix(token, tokenPrefix)
 	switch {
@@ -172,7 +171,7 @@ func (v *Reviewer) request(ctx context.Context, cluster, token string) (*http.Re
 	return request, nil
 }
 
-// checkTarget wants STS of the region: by AWS's names over https, or by an address or name that is not public, as the
+// checkTarget requires STS of the region: under AWS's names over https, or at an address or name that is not public, as the
 // emulator has.
 func (v *Reviewer) checkTarget(target *url.URL) error {
 	public := target.Host == "sts.amazonaws.com" || target.Host == "sts."+v.options.Region+".amazonaws.com"
@@ -195,7 +194,7 @@ func (v *Reviewer) checkQuery(query map[string]string) error {
 	signed := strings.Split(query["x-amz-signedheaders"], ";")
 	at, err := time.Parse(timeFormat, query["x-amz-date"])
 	now := v.options.Now()
-	// The value does not count, but must be one.
+	// The value is ignored, but must be a number.
 	expires, expiresErr := strconv.Atoi(query["x-amz-expires"])
 	switch {
 	case query["action"] != "GetCallerIdentity":
@@ -248,6 +247,6 @@ func (v *Reviewer) Handler(cluster string) http.Handler {
 			out.Status.Authenticated, out.Status.User = true, &user
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(out) // fails only if the API server has gone
+		_ = json.NewEncoder(w).Encode(out) // fails only if the API server closed the connection
 	})
 }
