@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -76,8 +77,9 @@ const (
 	again    = time.Second
 	askTime  = 5 * time.Second
 	silent   = 20 * time.Second
-	// slow is from when on an answer is late enough for a spec to have run out of time.
-	slow            = 6 * time.Second
+	// slow is from when on a wait of the environment can be why a spec ran out of time: a request of a probe may take
+	// 5 seconds, in which the subject and EKS Auth wait one after the other.
+	slow            = 2 * time.Second
 	defaultBearable = 30 * time.Second
 	finalBearable   = 3 * time.Second
 	// margin is added to the end of an absence: what depends on the part notices late that it is back.
@@ -108,8 +110,10 @@ type Watch struct {
 	changed  chan struct{}
 	absences []Absence
 	lag      time.Duration
-	err      error
-	notices  chan Absence
+	// starved are times in which this process did not get the processor.
+	starved []Absence
+	err     error
+	notices chan Absence
 }
 
 type part struct {
@@ -194,12 +198,22 @@ func (w *Watch) measureLag(ctx context.Context) {
 		case <-ticker.C:
 		}
 		now := time.Now()
-		if late := now.Sub(last) - time.Second; late > 0 {
-			w.mu.Lock()
-			w.lag += late
-			w.mu.Unlock()
-		}
+		w.waited(last, now)
 		last = now
+	}
+}
+
+// waited keeps how late a tick of one second was.
+func (w *Watch) waited(last, now time.Time) {
+	late := now.Sub(last) - time.Second
+	if late <= 0 {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lag += late
+	if late > slow {
+		w.starved = append(w.starved, Absence{Part: "epi", Why: "did not get the processor", From: last.Round(0), To: now.Round(0)})
 	}
 }
 
@@ -288,11 +302,7 @@ func (w *Watch) back(p *part, began, ended time.Time) {
 		p.away = 0
 		w.announce(*absence)
 	case ended.Sub(p.answered) > interval+slow:
-		reason := "it answered late"
-		if p.last != nil {
-			reason = why(p.last)
-		}
-		p.late = append(p.late, Absence{Part: p.Name, Why: reason, From: p.answered.Round(0), To: ended.Round(0)})
+		p.late = append(p.late, Absence{Part: p.Name, Why: "did not answer", From: p.answered.Round(0), To: ended.Round(0)})
 	}
 	p.failures, p.last = 0, nil
 	p.seen, p.answered, p.lagAtSeen = began, ended, w.lag
@@ -438,11 +448,13 @@ func (w *Watch) judge(from, to time.Time) (reason string, sure, known bool) {
 			return "", false, false
 		}
 	}
+	waits := w.starved
 	for _, p := range w.parts {
-		for _, late := range p.late {
-			if late.overlaps(from, to) {
-				return fmt.Sprintf("%s did not answer from %s to %s UTC", late.Part, clock(late.From), clock(late.To)), false, true
-			}
+		waits = slices.Concat(p.late, waits)
+	}
+	for _, late := range waits {
+		if late.overlaps(from, to) {
+			return fmt.Sprintf("%s %s from %s to %s UTC", late.Part, late.Why, clock(late.From), clock(late.To)), false, true
 		}
 	}
 	return "", false, true

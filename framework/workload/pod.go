@@ -2,6 +2,7 @@ package workload
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,8 +10,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+	watchtools "k8s.io/client-go/tools/watch"
 	crclient "sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/e2e-framework/klient/wait"
 
 	"github.com/podidentity/epi/framework"
 	"github.com/podidentity/epi/framework/probe"
@@ -143,12 +147,7 @@ func Start(ctx context.Context, env *framework.Env, pod *corev1.Pod) *Probe {
 		}
 		return nil
 	})
-	err := wait.For(func(ctx context.Context) (bool, error) {
-		if err := env.Resources.Get(ctx, pod.Name, pod.Namespace, created); err != nil {
-			return false, nil //nolint:nilerr // what was last seen is reported below
-		}
-		return Running(created), nil
-	}, poll(ctx, env.Timeouts.PodRunning)...)
+	created, err := watchUntilRunning(ctx, env, created)
 	if name, broken := brokenSubject(created, env.ProbeImage); err != nil && broken {
 		env.T.Blamef("container %s of pod %s/%s, which is under test, does not start: %s", name, pod.Namespace, pod.Name, Describe(created))
 	}
@@ -156,6 +155,32 @@ func Start(ctx context.Context, env *framework.Env, pod *corev1.Pod) *Probe {
 		env.T.Fatalf("wait for pod %s/%s to run: %v; last seen: %s", pod.Namespace, pod.Name, err, Describe(created))
 	}
 	return &Probe{Pod: created, env: env}
+}
+
+// watchUntilRunning waits until all containers of a pod run, and returns the pod as it was last seen. It watches: half
+// of the time of the suites is spent here, and requests in short intervals would slow down what they wait for.
+func watchUntilRunning(ctx context.Context, env *framework.Env, pod *corev1.Pod) (*corev1.Pod, error) {
+	ctx, cancel := context.WithTimeout(ctx, env.Timeouts.PodRunning)
+	defer cancel()
+	pods := env.Clientset.CoreV1().Pods(pod.Namespace)
+	one := fields.OneTermEqualSelector(metav1.ObjectNameField, pod.Name).String()
+	source := &cache.ListWatch{WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+		options.FieldSelector = one
+		return pods.Watch(ctx, options)
+	}}
+	last := pod
+	_, err := watchtools.Until(ctx, pod.ResourceVersion, source, func(event watch.Event) (bool, error) {
+		seen, isPod := event.Object.(*corev1.Pod)
+		if !isPod {
+			return false, fmt.Errorf("watch pod: %w", apierrors.FromObject(event.Object))
+		}
+		last = seen
+		if event.Type == watch.Deleted {
+			return false, errors.New("it was deleted")
+		}
+		return Running(seen), nil
+	})
+	return last, err
 }
 
 // Running says that all containers of a pod run.
