@@ -12,16 +12,16 @@ import (
 	"github.com/podidentity/epi/clusters/images"
 )
 
-// clientImages are the images of AWS clients, made while the cluster comes up.
+// clientImages are the images of AWS clients, which are built while the cluster comes up.
 type clientImages struct {
 	cancel context.CancelFunc
 	done   chan struct{}
-	// made and err are there when done is closed.
+	// made and err are set when done is closed.
 	made []clientimage.Made
 	err  error
 }
 
-// prepareClients begins to make the images.
+// prepareClients starts to build the images.
 func (c *creation) prepareClients(ctx context.Context) error {
 	chosen, err := clients.Select(c.spec.Clients)
 	if err != nil {
@@ -37,15 +37,15 @@ func (c *creation) prepareClients(ctx context.Context) error {
 	return nil
 }
 
-// stop ends the making, if it still goes on.
+// stop ends the build if it still runs.
 func (i *clientImages) stop() {
 	i.cancel()
 	<-i.done
 }
 
-// loadClients waits for the images and puts them on the nodes.
+// loadClients waits for the images and loads them onto the nodes.
 func (c *creation) loadClients(ctx context.Context) error {
-	<-c.clients.done // ends with ctx too
+	<-c.clients.done // it ends with ctx too
 	if c.clients.err != nil {
 		return c.clients.err
 	}
@@ -78,7 +78,7 @@ func imagesOf(made []clientimage.Made) (list []*images.Image, refs []string) {
 	return list, refs
 }
 
-// addTo reports the environment which clients it has.
+// addTo records the clients in the environment.
 func (i *clientImages) addTo(env *clusters.Environment) {
 	for _, made := range i.made {
 		client := clusters.Client{
@@ -96,7 +96,7 @@ func (i *clientImages) addTo(env *clusters.Environment) {
 		case made.Missing != "":
 		case client.TooOld:
 			env.Capabilities = append(env.Capabilities, clusters.OldClientCapability(made.Name))
-		case made.Kind != clients.Probe: // which is among those that every environment has
+		case made.Kind != clients.Probe: // the probe is in every environment
 			env.Capabilities = append(env.Capabilities, clusters.ClientCapability(made.Name))
 		}
 		env.Clients = append(env.Clients, client)

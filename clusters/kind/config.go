@@ -13,16 +13,16 @@ import (
 
 const (
 	podSubnet = "10.244.0.0/16"
-	// firstPodCIDR is what the controller manager gives to the first node to register, which is
-	// the control plane. Its network is configured before it starts, so that it is Ready at once.
+	// firstPodCIDR is the range that the controller manager gives the first node to register, which is the control plane.
+	// Its network is configured before it starts, so that it is Ready at once.
 	firstPodCIDR = "10.244.0.0/24"
 
 	networkConfigFile = "/etc/cni/net.d/10-epi.conflist"
 )
 
-// clusterConfig is the kind cluster of spec. kind's own network plugin is left out: its image is
-// not part of a node image built from source, and one network for both kinds of node image means
-// that a test sees the same hops on either.
+// clusterConfig returns the kind cluster of spec. It disables kind's own network plugin, because a node image that is built
+// from source does not contain its image. With one network for both kinds of node image, a test sees the same hops on
+// either.
 func clusterConfig(spec clusters.Spec, image string, patches []string, networkConfig string) *v1alpha4.Cluster {
 	config := &v1alpha4.Cluster{
 		TypeMeta:             v1alpha4.TypeMeta{Kind: "Cluster", APIVersion: "kind.x-k8s.io/v1alpha4"},
@@ -45,9 +45,8 @@ func clusterConfig(spec clusters.Spec, image string, patches []string, networkCo
 	return config
 }
 
-// networkConfig is the CNI configuration of a node: a point-to-point link for each pod, routed by
-// the node, so that what a pod sends to a link-local address is forwarded by its node's kernel,
-// which is the hop that the instance metadata's hop limit counts.
+// networkConfig is the CNI configuration of a node: a point-to-point link for each pod, routed by the node. So the node's
+// kernel forwards what a pod sends to a link-local address. That is the hop that the instance metadata's hop limit counts.
 func networkConfig(podCIDR string) ([]byte, error) {
 	type object = map[string]any
 	config := object{

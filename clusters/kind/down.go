@@ -18,15 +18,15 @@ import (
 	"github.com/podidentity/epi/clusters/engine"
 )
 
-// kindLabel is what kind marks its nodes' containers with: the value is the cluster's name.
+// kindLabel is kind's label of its nodes' containers. Its value is the cluster's name.
 const kindLabel = "io.x-k8s.kind.cluster"
 
-// Down removes everything the named environment left; see clusters.Provider.
+// Down removes everything that the named environment left; see clusters.Provider.
 func (p *Provider) Down(ctx context.Context, name string, progress clusters.Progress) error {
 	if err := clusters.CheckName(name); err != nil {
 		return err
 	}
-	// What is at the place of its folder and not epi's is reported before anything is removed.
+	// A folder at the environment's place that is not epi's is reported before anything is removed.
 	if _, err := clusters.ProviderOf(p.dirs, name); err != nil && !errors.Is(err, clusters.ErrNoEnvironment) {
 		return err
 	}
@@ -69,8 +69,8 @@ func commandLine(found *engine.Engine) []string {
 	return []string{"env", "DOCKER_HOST=" + found.Host, found.Name}
 }
 
-// withoutEngine removes the folder of an environment where no engine answers, unless there is one that has
-// containers of it.
+// withoutEngine removes the folder of an environment while no engine answers. It does not if an engine may hold containers
+// of it.
 func (p *Provider) withoutEngine(ctx context.Context, name string) error {
 	there, err := clusters.HasEnvironmentDir(p.dirs, name)
 	if err != nil || !there {
@@ -99,8 +99,8 @@ func clusterContainers(ctx context.Context, engine containerEngine, name string)
 	return strings.Fields(names), nil
 }
 
-// ownNodes returns those of the kind cluster's containers that epi made. kind lets nobody label them, but
-// epi's were made on the environment's own network, and a user's own cluster of the same name was not.
+// ownNodes returns those of the kind cluster's containers that epi created. kind does not let its users label them. epi's
+// are on the environment's own network, and those of a user's own cluster of the same name are not.
 func ownNodes(ctx context.Context, engine containerEngine, name string) ([]string, error) {
 	names, err := clusterContainers(ctx, engine, name)
 	if err != nil || len(names) == 0 {
@@ -113,8 +113,8 @@ func ownNodes(ctx context.Context, engine containerEngine, name string) ([]strin
 	return onNetwork(ctx, engine, names, networkName(name))
 }
 
-// regionNodes returns the containers of the kind clusters of a region: of all whose names begin with the
-// region's, those that were made on the region's own network.
+// regionNodes returns the containers of the kind clusters of a region: those whose names begin with the region's, and that
+// were created on the region's own network.
 func regionNodes(ctx context.Context, engine containerEngine, region string) ([]string, error) {
 	listed, err := engine.Output(ctx, "ps", "--all", "--filter", "label="+kindLabel, "--format", `{{.Names}}`+"\t"+`{{.Label "`+kindLabel+`"}}`)
 	if err != nil {
@@ -137,17 +137,17 @@ func regionNodes(ctx context.Context, engine containerEngine, region string) ([]
 	return onNetwork(ctx, engine, names, networkName(region))
 }
 
-// regionClusterID is what follows a region's name in the names of its kind clusters.
+// regionClusterID is the text that follows a region's name in the names of its kind clusters.
 var regionClusterID = regexp.MustCompile(`^[0-9a-f]{8}$`)
 
-// onNetwork returns those of the containers that were made on a network.
+// onNetwork returns those of the containers that were created on a network.
 func onNetwork(ctx context.Context, engine containerEngine, names []string, network string) ([]string, error) {
 	var own []string
 	for _, container := range names {
 		described, err := engine.Output(ctx, "container", "inspect", container)
 		if err != nil {
 			if listed, listErr := engine.Output(ctx, "ps", "--all", "--format", "{{.Names}}"); listErr == nil && !slices.Contains(strings.Fields(listed), container) {
-				continue // it has just gone
+				continue // it was just removed
 			}
 			return nil, fmt.Errorf("look at node %s: %w", container, err)
 		}
@@ -162,8 +162,8 @@ func onNetwork(ctx context.Context, engine containerEngine, names []string, netw
 	return own, nil
 }
 
-// madeOnNetwork says whether the container that an engine's `container inspect` describes was made on the
-// network. Docker says it in the network mode; podman and nerdctl, whose mode is but "bridge", elsewhere.
+// madeOnNetwork says whether a container was created on the network, by an engine's `container inspect`. Docker has the
+// network in the network mode. podman and nerdctl, whose mode is only "bridge", have it elsewhere.
 func madeOnNetwork(described, network string) (bool, error) {
 	var list []struct {
 		Config struct {
@@ -192,8 +192,7 @@ func madeOnNetwork(described, network string) (bool, error) {
 	return on && len(container.NetworkSettings.Networks) == 1, nil
 }
 
-// removeNodes removes the nodes' containers, which is all that kind leaves: the kubeconfig is in
-// the environment's folder.
+// removeNodes removes the nodes' containers. kind leaves nothing else: the kubeconfig is in the environment's folder.
 func removeNodes(ctx context.Context, engine containerEngine, name string) error {
 	names, err := ownNodes(ctx, engine, name)
 	if err != nil || len(names) == 0 {
@@ -205,14 +204,14 @@ func removeNodes(ctx context.Context, engine containerEngine, name string) error
 	return nil
 }
 
-// Names lists the environments of this machine, also those that are half up or half down.
+// Names lists the environments of this machine, also those that are incomplete.
 func (p *Provider) Names(ctx context.Context) ([]string, error) {
 	names, err := clusters.EnvironmentNames(p.dirs)
 	if err != nil {
 		return nil, err
 	}
 	add := func(name string) {
-		// A label that is no name of an environment is not of epi's making.
+		// A label that is no valid name of an environment is not epi's.
 		if clusters.CheckName(name) == nil && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
@@ -237,9 +236,8 @@ func (p *Provider) Names(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// newKindProvider returns kind's own provider. kind finds the engine through the environment of
-// this process and through nothing else, so that is where it is set; one process brings up one
-// environment.
+// newKindProvider returns kind's own provider. kind finds the engine only through the environment of this process, so it is
+// set there. One process brings up one environment.
 func newKindProvider(found *engine.Engine, environment string, logger taskLogger) *cluster.Provider {
 	for _, variable := range append(found.Env(), "KIND_EXPERIMENTAL_DOCKER_NETWORK="+networkName(environment),
 		"KIND_EXPERIMENTAL_PODMAN_NETWORK="+networkName(environment)) {
@@ -258,7 +256,7 @@ func newKindProvider(found *engine.Engine, environment string, logger taskLogger
 	return cluster.NewProvider(runtime, cluster.ProviderWithLogger(logger))
 }
 
-// explain adds to kind's error what the failed command printed and the last lines of the nodes.
+// explain adds the failed command's output and the last lines of the nodes to kind's error.
 func (c *creation) explain(ctx context.Context, err error) error {
 	if command := exec.RunErrorForError(err); command != nil {
 		err = fmt.Errorf("%w\n%s", err, lastLines(string(command.Output), 20))
@@ -282,22 +280,23 @@ func (c *creation) explain(ctx context.Context, err error) error {
 	return err
 }
 
-// controls are what a program writes to move and to colour on a terminal (ECMA-48), such as systemd in a node.
+// controls are the sequences with which a program moves the cursor and sets colours on a terminal (ECMA-48). systemd in a
+// node writes them.
 var controls = regexp.MustCompile(`\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]|[\x00-\x08\x0b-\x1f\x7f]`)
 
-// lastLines are the last n lines of what a program wrote, as text.
+// lastLines returns the last n lines of a program's output, as text.
 func lastLines(text string, n int) string {
 	text = controls.ReplaceAllString(text, "")
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
-// ownImage is the name of an image that epi makes: of the emulator, a node, or the trial of an engine, each
-// with a tag of its own form. One that a user has tagged otherwise is the user's.
+// ownImage matches the names of images that epi makes: of the emulator, a node, or the trial of an engine. Each has a tag
+// of its own form. An image with another tag is the user's.
 var ownImage = regexp.MustCompile(`^localhost/(epi-emulator:[0-9a-f]{12}|epi-node:v[0-9.]+-[0-9a-f]{12}|epi-engine-check:[0-9]+)$`)
 
-// RemoveImages removes epi's own images from the container engine, also from a user's: they can be
-// made again from the cache folder. Images of the user's choice are left alone.
+// RemoveImages removes epi's own images from the container engine, also from a user's. They can be built again from the
+// cache folder. Images that the user chose stay.
 func (p *Provider) RemoveImages(ctx context.Context) error {
 	found, err := engine.Find(ctx, engine.Options{Dirs: p.dirs})
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// answers is a container engine that answers commands by their beginning, and keeps what it was asked to remove.
+// answers is a container engine that answers commands by their beginning, and records the removals.
 type answers struct {
 	replies map[string]string
 	fails   map[string]error
@@ -41,7 +41,7 @@ func (a answers) Load(context.Context, io.Reader) error { return errors.New("it 
 
 func (a answers) With(...string) containerEngine { return a }
 
-// described is what `docker container inspect` prints, as far as it counts here.
+// described is the part of the output of `docker container inspect` that the tests need.
 func described(mode, networks, labels string) string {
 	return fmt.Sprintf(`[{"Config":{"Labels":{%s}},"HostConfig":{"NetworkMode":%q},"NetworkSettings":{"Networks":{%s}}}]`, labels, mode, networks)
 }
@@ -112,7 +112,8 @@ func TestOnlyImagesOfEpisMakingAreItsOwn(t *testing.T) {
 	}
 }
 
-// What systemd prints on a node's console has colours and carriage returns (ECMA-48), which are no text of an error.
+// systemd's output on a node's console has colours and carriage returns (ECMA-48), which do not belong into an error's
+// text.
 func TestLastLinesAreText(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "", "a\nb\nc\n": "b\nc", "a": "a", "a\tb": "a\tb",

@@ -12,12 +12,12 @@ import (
 const (
 	emulatorPort        = "4566"
 	emulatorControlPort = "4567"
-	// emulatorState is in the container: it is there after a restart and goes with the container.
+	// emulatorState is in the container. It survives a restart and is removed with the container.
 	emulatorState = "/state/aws.db"
 	emulatorCA    = "/state/ca.pem"
 )
 
-// emulator is the container that is AWS: beside the nodes on their network, one hop away.
+// emulator is the container with the emulated AWS. It is on the nodes' network, one hop away.
 type emulator struct {
 	// ip is its address on the environment's network.
 	ip string
@@ -25,14 +25,14 @@ type emulator struct {
 	endpoint, control string
 }
 
-// secrets are the credentials of one environment, made anew for each.
+// secrets are the credentials of one environment. Each environment has new ones.
 type secrets struct {
 	accessKeyID, secretAccessKey string
-	// controlToken opens the emulator's control API; syncToken may only watch associations.
+	// controlToken authorises the emulator's whole control API. syncToken may only watch associations.
 	controlToken, syncToken string
 }
 
-// freePorts finds TCP ports of loopback that nothing listens on now.
+// freePorts finds free TCP ports on loopback.
 func freePorts(ctx context.Context, count int) ([]string, error) {
 	var ports []string
 	for range count {
@@ -41,7 +41,7 @@ func freePorts(ctx context.Context, count int) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		// Held until all are found, so that they differ.
+		// Each is held until all are found, so that they differ.
 		defer func() { _ = listener.Close() }()
 		_, port, err := net.SplitHostPort(listener.Addr().String())
 		if err != nil {
@@ -54,7 +54,7 @@ func freePorts(ctx context.Context, count int) ([]string, error) {
 
 func emulatorName(environment string) string { return environment + "-emulator" }
 
-// serveArgs are those of the emulator of an environment.
+// serveArgs are the emulator's arguments in an environment.
 func serveArgs(spec clusters.Spec) []string {
 	args := []string{"--region", region, "--imds-hop-limit", fmt.Sprint(spec.IMDSHopLimit)}
 	if spec.RedirectAWS {
@@ -63,16 +63,16 @@ func serveArgs(spec clusters.Spec) []string {
 	return args
 }
 
-// hostArgs have the emulator serve AWS's own host names, and lead there who asks it for them.
+// hostArgs make the emulator serve AWS's own host names, and answer DNS questions for them with its address.
 func hostArgs() []string {
 	return []string{"--hosts-listen", ":443", "--tls-ca-file", emulatorCA, "--dns-listen", ":53"}
 }
 
-// startEmulator runs the emulator's container with more arguments to serve.
+// startEmulator runs the emulator's container with additional arguments.
 func startEmulator(ctx context.Context, engine containerEngine, environment string, image *images.Image, s secrets, more []string) (*emulator, error) {
 	name := emulatorName(environment)
-	// A variable without a value is passed on from the environment of the engine's client: the
-	// secrets appear on no command line.
+	// A variable without a value is taken from the environment of the engine's client, so the secrets are on no command
+	// line.
 	engine = engine.With(
 		"EPI_EMULATOR_ACCESS_KEY_ID="+s.accessKeyID,
 		"EPI_EMULATOR_SECRET_ACCESS_KEY="+s.secretAccessKey,
@@ -87,7 +87,7 @@ func startEmulator(ctx context.Context, engine containerEngine, environment stri
 		"--label", environmentLabel + "=" + environment,
 		"--network", networkName(environment),
 		"--cap-drop", "ALL", "--cap-add", "NET_ADMIN", "--cap-add", "NET_BIND_SERVICE",
-		// Ports of our choice stay the same when the container is restarted; the engine's would not.
+		// Ports that epi chooses stay the same when the container is restarted. The engine's own choice would not.
 		"--publish", "127.0.0.1:" + published[0] + ":" + emulatorPort, "--publish", "127.0.0.1:" + published[1] + ":" + emulatorControlPort,
 		"--env", "EPI_EMULATOR_ACCESS_KEY_ID", "--env", "EPI_EMULATOR_SECRET_ACCESS_KEY",
 		"--env", "EPI_EMULATOR_CONTROL_TOKEN", "--env", "EPI_EMULATOR_SYNC_TOKEN",

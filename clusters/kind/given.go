@@ -17,10 +17,10 @@ import (
 	"github.com/podidentity/epi/clusters/images"
 )
 
-// agentLink is the link that holds the agent's addresses, by the name that the EKS agent gives it.
+// agentLink is the link with the agent's addresses. It has the name that the EKS agent uses.
 const agentLink = "pod-id-link0"
 
-// prepareGiven makes an archive of the image that the user brings for a role; nil if there is none.
+// prepareGiven makes an archive of the user's image for a role; nil if there is none.
 func (c *creation) prepareGiven(ctx context.Context, role string, given clusters.Given) (*images.Given, error) {
 	if given.Image == "" {
 		return nil, nil
@@ -34,7 +34,7 @@ func (c *creation) prepareGiven(ctx context.Context, role string, given clusters
 	return image, err
 }
 
-// noImage is the error for an image of the user's that cannot be had.
+// noImage is the error for a user's image that cannot be found.
 func noImage(role, image, engine string, err error) error {
 	return &clusters.EnvironmentError{
 		Doing: fmt.Sprintf("get image %s of the %s", image, role), Err: err,
@@ -53,7 +53,7 @@ func archiveGiven(ctx context.Context, engine containerEngine, image, file strin
 		return nil, fmt.Errorf("%w: %s", fs.ErrNotExist, image)
 	}
 	if _, err := engine.Output(ctx, "image", "inspect", "--format", "{{.Id}}", image); err != nil {
-		// The engine pulls, not the nodes: it has the user's logins.
+		// The engine pulls the image and not the nodes, because the engine has the user's logins.
 		if _, err := engine.Output(ctx, "pull", "--quiet", image); err != nil {
 			return nil, err
 		}
@@ -64,8 +64,8 @@ func archiveGiven(ctx context.Context, engine containerEngine, image, file strin
 	return images.OpenArchive(file)
 }
 
-// loadGiven puts the user's images on a node and removes nothing: the archives are in the
-// environment's folder, or the user's own.
+// loadGiven loads the user's images onto a node. It removes nothing: the archives are in the environment's folder, or are
+// the user's own.
 func (c *creation) loadGiven(node nodes.Node) error {
 	for _, image := range []*images.Given{c.agent, c.webhook} {
 		if image == nil {
@@ -78,7 +78,7 @@ func (c *creation) loadGiven(node nodes.Node) error {
 	return nil
 }
 
-// loadArchive puts one of the user's images on a node.
+// loadArchive loads one of the user's images onto a node.
 func loadArchive(node nodes.Node, image *images.Given) error {
 	archive, err := image.Open()
 	if err != nil {
@@ -90,7 +90,7 @@ func loadArchive(node nodes.Node, image *images.Given) error {
 	return nil
 }
 
-// addon is what is installed for a role: epi's program, or what the user gave.
+// addon is the program to install for a role: epi's, or the user's.
 func (c *creation) addon(program string, given clusters.Given, image *images.Given) addons.Subject {
 	if image == nil {
 		args := given.Args
@@ -113,8 +113,8 @@ func layoutOf(asked clusters.Layout, image *images.Given) clusters.Layout {
 	}
 }
 
-// makeAgentLink makes the agent's link where the kernel has no links of type dummy, which the EKS
-// agent would make: it takes one that is there. A bridge without ports serves as well.
+// makeAgentLink makes the agent's link where the kernel has no links of type dummy, which the EKS agent would create. The
+// agent uses an existing link. A bridge without ports works as well.
 func makeAgentLink(ctx context.Context, list []nodes.Node) error {
 	for _, node := range list {
 		if onNode(ctx, node, "ip", "link", "add", agentLink, "type", "dummy") == nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/podidentity/epi/clusters/images"
 )
 
-// storing is an engine that has, or can pull, images; it saves them as archives of one program.
+// storing is an engine that has images or can pull them. It saves each as an archive of one program.
 type storing struct {
 	has, pulls []string
 	archive    func(file string) error
@@ -43,7 +43,7 @@ func (s *storing) Output(_ context.Context, args ...string) (string, error) {
 func (s *storing) Load(context.Context, io.Reader) error { return nil }
 func (s *storing) With(...string) containerEngine        { return s }
 
-// quiet takes the steps of long work and tells nobody.
+// quiet accepts the steps of long work and shows nothing.
 type quiet struct{}
 
 func (quiet) Start(string) clusters.Task { return quiet{} }
@@ -73,7 +73,7 @@ func TestAGivenImageComesFromTheEngineARegistryOrAnArchive(t *testing.T) {
 	for name, row := range map[string]struct {
 		image string
 		asked []string
-		says  string // of the error; "" for none
+		says  string // part of the error; "" for none
 	}{
 		"archive":           {mine, nil, ""},
 		"archive not there": {"none.tar", nil, "none.tar"},
@@ -101,7 +101,7 @@ func TestAGivenImageComesFromTheEngineARegistryOrAnArchive(t *testing.T) {
 	}
 }
 
-// Only an image without an entrypoint needs the path of its program; EKS's own are such.
+// Only an image without an entrypoint needs the path of its program. EKS's own images have none.
 func TestLayoutFollowsTheEntrypointUnlessSaid(t *testing.T) {
 	with, without := &images.Given{Entrypoint: []string{"/agent"}}, &images.Given{}
 	for _, row := range []struct {

@@ -11,8 +11,8 @@ import (
 	"github.com/podidentity/epi/clusters/watch"
 )
 
-// Inspect returns how to ask the container engine about the machines and programs of a running environment:
-// what the API server cannot know, such as that its own node is paused.
+// Inspect returns functions that ask the container engine about the machines and programs of a running environment. The
+// engine knows what the API server cannot know, such as that its own node is paused.
 func (p *Provider) Inspect(ctx context.Context, env *clusters.Environment) (watch.Inspect, error) {
 	found, err := engine.Find(ctx, engine.Options{Dirs: p.dirs})
 	if err != nil {
@@ -26,8 +26,8 @@ func (p *Provider) Inspect(ctx context.Context, env *clusters.Environment) (watc
 	if err != nil {
 		return nil, environmentError("list nodes", err)
 	}
-	// What epi set up in a node, such as its way to instance metadata, is gone when the node starts again. The
-	// emulator keeps everything.
+	// What epi configured in a node, such as its route to instance metadata, is lost when the node restarts. The emulator
+	// keeps everything.
 	started := map[string]string{}
 	for _, node := range nodes {
 		if _, started[node], err = inspectContainer(ctx, client, node); err != nil {
@@ -52,7 +52,7 @@ func (p *Provider) Inspect(ctx context.Context, env *clusters.Environment) (watc
 	}, nil
 }
 
-// inspectContainer returns what keeps a container from running, as far as the engine knows, and when it was
+// inspectContainer returns the reason why a container does not run, as far as the engine knows it, and the time when it was
 // started.
 func inspectContainer(ctx context.Context, engine containerEngine, name string) (state *watch.AwayError, started string, _ error) {
 	text, err := engine.Output(ctx, "inspect", "--type", "container", "--format", "{{.State.Status}} {{.State.ExitCode}} {{.State.StartedAt}}", name)
@@ -66,7 +66,7 @@ func inspectContainer(ctx context.Context, engine containerEngine, name string) 
 	return state, started, nil
 }
 
-// containerState judges "STATUS EXITCODE STARTED" of a container; nil for one that runs
+// containerState reads "STATUS EXITCODE STARTED" of a container. state is nil if it runs
 // (https://docs.docker.com/reference/api/engine/version/v1.47/#tag/Container/operation/ContainerInspect).
 func containerState(text string) (state *watch.AwayError, started string) {
 	status, rest, _ := strings.Cut(strings.TrimSpace(text), " ")

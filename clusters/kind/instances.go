@@ -13,8 +13,8 @@ import (
 	"github.com/podidentity/epi/clusters"
 )
 
-// Instances returns where the running copies of a program can be asked on a port of theirs: a URL
-// each, by name, and a client for them. Pods are asked through the API server.
+// Instances returns the URL of a port of each running copy of a program, by name, and a client for them. Requests to pods
+// go through the API server.
 func (r *Replacer) Instances(ctx context.Context, program string, port int) (map[string]string, *http.Client, error) {
 	namespace, name := clusters.AgentNamespace, clusters.AgentName
 	switch program {

@@ -20,12 +20,12 @@ import (
 	"github.com/podidentity/epi/clusters/images"
 )
 
-// ImageError says that an image cannot be loaded because of what it is, or because it is not there: the
-// environment is not at fault.
+// ImageError says that an image cannot be loaded because of its content, or because it does not exist. The environment is
+// not at fault.
 type ImageError struct {
 	Image string
 	Err   error
-	// Remedy tells the user what to do about it, when there is something to do.
+	// Remedy says what the user can do about it, if anything.
 	Remedy string
 }
 
@@ -39,9 +39,9 @@ type imageSource struct {
 	engine containerEngine
 }
 
-// Load puts an image of the user's on all nodes of an environment and returns the names that pods use it
-// by. The image is one that the user's container engine, or the one that the nodes are in, has; or an
-// archive, of docker save or of an OCI layout. scratch is an empty folder for what is unpacked meanwhile.
+// Load loads a user's image onto all nodes of an environment and returns the names under which pods use it. The image is in
+// the user's container engine, in the engine of the nodes, or in an archive of docker save or of an OCI layout. scratch is
+// an empty folder for temporary files.
 func (p *Provider) Load(ctx context.Context, env *clusters.Environment, image, scratch string, progress clusters.Progress) ([]string, error) {
 	reached, err := p.reach(ctx, env)
 	if err != nil {
@@ -57,7 +57,7 @@ func (p *Provider) Load(ctx context.Context, env *clusters.Environment, image, s
 	return loadable.Refs, nil
 }
 
-// getLoadable gets the image from an archive, the user's container engine, or the one that the nodes are in.
+// getLoadable gets the image from an archive, from the user's container engine, or from the engine of the nodes.
 func getLoadable(ctx context.Context, found *engine.Engine, image, scratch string, progress clusters.Progress) (*images.Loadable, error) {
 	var sources []imageSource
 	if users, err := engine.Users(ctx); err == nil {
@@ -72,7 +72,7 @@ func getLoadable(ctx context.Context, found *engine.Engine, image, scratch strin
 	return loadable, err
 }
 
-// findLoadable gets the image from an archive, or else from the first engine that has it.
+// findLoadable gets the image from an archive, or otherwise from the first engine that has it.
 func findLoadable(ctx context.Context, sources []imageSource, image, scratch string, task clusters.Task) (*images.Loadable, error) {
 	refused := func(err error, remedy string) error {
 		return &ImageError{Image: image, Err: err, Remedy: remedy}
@@ -121,7 +121,7 @@ func findLoadable(ctx context.Context, sources []imageSource, image, scratch str
 		fmt.Sprintf("build or pull it first, such as: docker pull %s", image))
 }
 
-// isPath says what can only be meant for a file.
+// isPath says whether a text can only be the path of a file.
 func isPath(image string) bool {
 	for _, prefix := range []string{"/", "./", "../", "~"} {
 		if strings.HasPrefix(image, prefix) {
@@ -136,7 +136,7 @@ func isPath(image string) bool {
 	return false
 }
 
-// loadEverywhere loads an archive on all nodes at once.
+// loadEverywhere loads an archive onto all nodes at the same time.
 func loadEverywhere(ctx context.Context, list []nodes.Node, loadable *images.Loadable, progress clusters.Progress) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, node := range list {
@@ -159,12 +159,12 @@ func loadEverywhere(ctx context.Context, list []nodes.Node, loadable *images.Loa
 	return group.Wait()
 }
 
-// loadStream loads an archive on a node, and says how much it has read.
+// loadStream loads an archive onto a node, and reports how much it has read.
 func loadStream(ctx context.Context, node nodes.Node, archive io.Reader, task clusters.Task) error {
 	return nodeutils.LoadImageArchive(node, &counter{ctx: ctx, from: archive, task: task})
 }
 
-// counter says how much was read, and ends the reading when the context does.
+// counter reports how much was read, and ends the reads when the context ends.
 type counter struct {
 	ctx  context.Context //nolint:containedctx // a Reader's method has no context
 	from io.Reader

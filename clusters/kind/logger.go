@@ -9,7 +9,7 @@ import (
 	"github.com/podidentity/epi/clusters"
 )
 
-// taskLogger shows what kind says it does as the detail of one task.
+// taskLogger shows kind's messages as the detail of one task.
 type taskLogger struct{ task clusters.Task }
 
 var _ log.Logger = taskLogger{}
@@ -36,7 +36,7 @@ func (l taskInfoLogger) Infof(format string, args ...any) {
 	if !l.enabled {
 		return
 	}
-	// kind starts the line of a step with a bullet and ends it with a pictogram.
+	// kind begins the line of a step with a bullet and ends it with a pictogram.
 	text, isStep := strings.CutPrefix(strings.TrimSpace(fmt.Sprintf(format, args...)), "• ")
 	if !isStep {
 		return

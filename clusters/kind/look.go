@@ -15,7 +15,7 @@ const (
 	RoleEmulator = "emulator"
 )
 
-// Container is one of an environment's, as the container engine sees it.
+// Container is a container of an environment, as the container engine describes it.
 type Container struct {
 	Name string
 	// Role is RoleNode or RoleEmulator.
@@ -26,7 +26,7 @@ type Container struct {
 	Since string
 }
 
-// Containers returns the containers of an environment, the nodes first; none if nothing of it is left.
+// Containers returns the containers of an environment, the nodes first. It returns none if nothing is left.
 func Containers(ctx context.Context, found *engine.Engine, environment string) ([]Container, error) {
 	return containersOf(ctx, clientOf(found), environment)
 }

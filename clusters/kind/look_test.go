@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// listing answers ps by the label that it is asked for.
+// listing answers ps by the label of the filter.
 type listing map[string]string
 
 func (l listing) Output(_ context.Context, args ...string) (string, error) {

@@ -7,14 +7,13 @@ import (
 	"strings"
 )
 
-// environmentLabel marks everything in the container engine that belongs to an environment: its
-// value is the environment's name.
+// environmentLabel marks everything of an environment in the container engine. Its value is the environment's name.
 const environmentLabel = "epi.podidentity.dev/environment"
 
-// networkName is the name of the environment's own network: nothing of a user's shares it.
+// networkName is the name of the environment's own network. No user's container is on it.
 func networkName(environment string) string { return "epi-" + environment }
 
-// createNetwork makes the environment's network, with IPv6 where the engine can.
+// createNetwork creates the environment's network, with IPv6 if the engine can.
 func createNetwork(ctx context.Context, engine containerEngine, environment string) error {
 	name := networkName(environment)
 	args := []string{"network", "create", "--driver", "bridge", "--label", environmentLabel + "=" + environment,
@@ -30,16 +29,16 @@ func createNetwork(ctx context.Context, engine containerEngine, environment stri
 	return nil
 }
 
-// uniqueLocalSubnet derives an IPv6 subnet of fd00::/8 (RFC 4193) from a name, so that two
-// environments do not collide and the same one gets the same subnet again.
+// uniqueLocalSubnet derives an IPv6 subnet of fd00::/8 (RFC 4193) from a name. Two environments get different subnets, and
+// the same environment always gets the same one.
 func uniqueLocalSubnet(name string) string {
 	sum := sha256.Sum256([]byte(name))
 	return fmt.Sprintf("fd%02x:%02x%02x:%02x%02x:1::/64", sum[0], sum[1], sum[2], sum[3], sum[4])
 }
 
-// hasForeignNetwork says whether there is a network by the name of the environment's that epi did not make.
+// hasForeignNetwork says whether a network has the name of the environment's network and was not created by epi.
 func hasForeignNetwork(ctx context.Context, engine containerEngine, environment string) (bool, error) {
-	// Engines match the name's beginning or any part of it, and have no way to ask for what lacks a label.
+	// The engine's filter matches any part of the name, and cannot select what lacks a label.
 	listed, err := engine.Output(ctx, "network", "ls", "--filter", "name="+networkName(environment), "--format", `{{.Name}} {{.Label "`+environmentLabel+`"}}`)
 	if err != nil {
 		return false, fmt.Errorf("list networks of %s: %w", environment, err)

@@ -13,14 +13,14 @@ import (
 	"sigs.k8s.io/kind/pkg/cluster/nodeutils"
 )
 
-// linkLocal is the range that never leaves a node but through an explicit route: without this, an
-// SDK that looks for instance metadata would follow the default route out of the machine.
+// linkLocal is a range that leaves a node only by an explicit route. Otherwise an SDK that looks for instance metadata
+// would follow the default route out of the machine.
 const linkLocal = "169.254.0.0/16"
 
 const metadataAddress = "169.254.169.254"
 
-// routeMetadata sends what a node and its pods address to the instance metadata service to the
-// emulator, one hop away, as on EC2.
+// routeMetadata routes requests of a node and its pods for the instance metadata service to the emulator, one hop away, as
+// on EC2.
 func routeMetadata(ctx context.Context, list []nodes.Node, emulatorIP string) error {
 	for _, node := range list {
 		for _, route := range [][]string{
@@ -35,17 +35,16 @@ func routeMetadata(ctx context.Context, list []nodes.Node, emulatorIP string) er
 	return nil
 }
 
-// enableIPv6 turns IPv6 on in the nodes, as it is on EC2 whatever the cluster's own family, so that
-// the agent can serve both of its addresses. Engines turn it off in containers; a machine without
-// IPv6 keeps it off, and the agent then serves IPv4 only.
+// enableIPv6 turns IPv6 on in the nodes. On EC2 it is on for every family of the cluster. The agent can then serve both of
+// its addresses. Engines turn it off in containers. On a machine without IPv6 it stays off, and the agent then serves IPv4
+// only.
 func enableIPv6(ctx context.Context, list []nodes.Node) {
 	for _, node := range list {
 		_ = onNode(ctx, node, "sysctl", "-w", "net.ipv6.conf.all.disable_ipv6=0", "net.ipv6.conf.default.disable_ipv6=0")
 	}
 }
 
-// connectPods gives each worker its network configuration and each node the routes to the pods of
-// the others.
+// connectPods configures the network of each worker, and the routes of each node to the pods of the others.
 func connectPods(ctx context.Context, r *resources.Resources, list []nodes.Node) error {
 	if len(list) == 1 {
 		return nil

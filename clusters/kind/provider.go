@@ -1,5 +1,5 @@
-// Package kind brings up an environment on this machine: a kind cluster, an AWS emulator one hop
-// away from its nodes, and the agent and webhook under test.
+// Package kind brings up an environment on this machine: a kind cluster, an AWS emulator one hop away from its nodes, and
+// the agent and webhook under test.
 package kind
 
 import (
@@ -35,23 +35,23 @@ const Name = "kind"
 const (
 	region    = "us-west-2"
 	accountID = "123456789012"
-	// memberAccountID is a second account, for roles that associations target.
+	// memberAccountID is a second account, for target roles of associations.
 	memberAccountID = "210987654321"
-	// memberAccessRole is what the emulator gives to each account that it knows.
+	// memberAccessRole is the role that the emulator creates in each of its accounts.
 	memberAccessRole = "OrganizationAccountAccessRole"
 	nodeRole         = "epi-node"
 
 	timeoutNodes = 2 * time.Minute
-	// timeoutCleanup is that of a removal and what follows it.
+	// timeoutCleanup bounds a removal after an error.
 	timeoutCleanup = timeoutRemoval + 30*time.Second
 )
 
-// containerEngine runs the container engine's command line and returns what it prints.
+// containerEngine runs commands of the container engine and returns their output.
 type containerEngine interface {
 	Output(ctx context.Context, args ...string) (string, error)
 	// Load loads the images of an archive.
 	Load(ctx context.Context, archive io.Reader) error
-	// With returns the engine with more variables in its client's environment, as KEY=value.
+	// With returns the engine with additional variables in its client's environment, as KEY=value.
 	With(env ...string) containerEngine
 }
 
@@ -92,8 +92,8 @@ func (p *Provider) Up(ctx context.Context, spec clusters.Spec, progress clusters
 		if !c.claimed {
 			return nil, errors.Join(err, clusters.RemoveEnvironmentDir(p.dirs, spec.Name))
 		}
-		// What was made before the error, or before the user stopped it, must not stay; the
-		// context that ended may be why we are here.
+		// What was created before the error or the interruption must not stay. The context may have ended, so another one
+		// is used.
 		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeoutCleanup)
 		defer cancel()
 		return nil, errors.Join(err, p.remove(cleanup, found, spec.Name, progress))
@@ -101,7 +101,7 @@ func (p *Provider) Up(ctx context.Context, spec clusters.Spec, progress clusters
 	return env, nil
 }
 
-// creation is one environment on its way up.
+// creation is an environment that is being created.
 type creation struct {
 	dirs     clusters.Dirs
 	dir      string
@@ -109,7 +109,7 @@ type creation struct {
 	found    *engine.Engine
 	engine   containerEngine
 	progress clusters.Progress
-	// claimed says that what the engine has by the environment's name was made here.
+	// claimed says that the things with the environment's name in the engine were created here.
 	claimed bool
 
 	secrets secrets
@@ -123,7 +123,7 @@ type creation struct {
 	kube     *rest.Config
 }
 
-// run lists the steps of bringing an environment up.
+// run lists the steps of the creation.
 func (c *creation) run(ctx context.Context) (*clusters.Environment, error) {
 	c.secrets = newSecrets()
 	if err := c.prepareClients(ctx); err != nil {
@@ -159,8 +159,7 @@ func (c *creation) run(ctx context.Context) (*clusters.Environment, error) {
 	return env, nil
 }
 
-// refuseIfUp keeps a second `up` from taking a running environment, or a user's own kind cluster
-// of the same name, for its own.
+// refuseIfUp refuses an `up` if an environment of that name runs, or if a user's own kind cluster has that name.
 func (c *creation) refuseIfUp(ctx context.Context) error {
 	names, err := clusterContainers(ctx, c.engine, c.spec.Name)
 	if err != nil {
@@ -187,8 +186,8 @@ func (c *creation) refuseIfUp(ctx context.Context) error {
 	}
 }
 
-// claim makes the network, of which an engine has one by a name. An epi with another state folder may have
-// come first since the last look; then it is that one's, with all that follows.
+// claim creates the network, whose name is unique in an engine. Another epi with another state folder may have created it
+// since the last check. The network, and all that follows, then belongs to that one.
 func (c *creation) claim(ctx context.Context) error {
 	if err := c.refuseIfUp(ctx); err != nil {
 		return err
@@ -198,8 +197,8 @@ func (c *creation) claim(ctx context.Context) error {
 	return err
 }
 
-// refuseLeftovers keeps `up` from what is there of an environment of that name without nodes: it is left
-// of one that was killed, or belongs to one on its way up with another state folder.
+// refuseLeftovers refuses `up` if an environment of that name without nodes exists: it was left by a killed process, or
+// another state folder's epi is creating it.
 func (c *creation) refuseLeftovers(ctx context.Context) error {
 	name := c.spec.Name
 	foreign, err := hasForeignNetwork(ctx, c.engine, name)
@@ -236,7 +235,7 @@ func (c *creation) refuseLeftovers(ctx context.Context) error {
 	}
 }
 
-// environmentError marks err as the environment's fault, unless it already says so.
+// environmentError marks err as the environment's fault, unless it is marked already.
 func environmentError(doing string, err error) error {
 	if known, ok := errors.AsType[*clusters.EnvironmentError](err); ok && known != nil {
 		return err
@@ -259,7 +258,7 @@ func randomHex(bytes int) string {
 	return hex.EncodeToString(data)
 }
 
-// Capabilities are what environments on kind can do, with the one AWS client that is in all: the probe.
+// Capabilities are those of environments on kind, with the one AWS client that all have: the probe.
 func Capabilities() []clusters.Capability {
 	list := []clusters.Capability{clusters.EmulatorControl, clusters.HostNetworkPods, clusters.IMDS, clusters.SecondAccount, clusters.WebhookInCluster}
 	for _, client := range clients.All() {
@@ -320,7 +319,7 @@ func (c *creation) subject(role, program string, given *images.Given, absent boo
 	return subject
 }
 
-// linkKubectl offers the kubectl of a built node image in the folder that `epi aws` adds to the path.
+// linkKubectl links the kubectl of a built node image in the folder that `epi aws` adds to the path.
 func (c *creation) linkKubectl() error {
 	if c.node.Kubectl == "" {
 		return nil
@@ -374,8 +373,7 @@ func loadKubeconfig(file string) (*rest.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read kubeconfig %s: %w", file, err)
 	}
-	// Ours is the only client that matters on this cluster: client-side throttling would only
-	// slow the start.
+	// epi is the only client that matters on this cluster, so client-side throttling would only slow the start.
 	config.QPS, config.Burst = 200, 400
 	return config, nil
 }

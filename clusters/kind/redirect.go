@@ -11,11 +11,11 @@ import (
 	"github.com/podidentity/epi/clusters/addons"
 )
 
-// resolverConfigFile is on the nodes: what kubelet gives to pods that use their node's name servers, of
-// which cluster DNS is one. The node's own programs keep the node's.
+// resolverConfigFile is on the nodes. kubelet gives it to pods that use their node's name servers, among them cluster DNS.
+// The node's own programs keep the node's configuration.
 const resolverConfigFile = "/etc/epi/resolv.conf"
 
-// writeResolverConfig writes to dir the resolv.conf(5) that leads to the emulator, and returns the file.
+// writeResolverConfig writes the resolv.conf(5) with the emulator's address to dir, and returns the file.
 func writeResolverConfig(dir, emulatorIP string) (string, error) {
 	file := filepath.Join(dir, "resolv.conf")
 	if err := os.WriteFile(file, []byte("nameserver "+emulatorIP+"\n"), 0o644); err != nil { //nolint:gosec // pods read it
@@ -24,7 +24,7 @@ func writeResolverConfig(dir, emulatorIP string) (string, error) {
 	return file, nil
 }
 
-// resolveBy has the nodes' pods resolve names as a file on this machine says.
+// resolveBy makes the nodes' pods resolve names by a file of this machine.
 func resolveBy(config *v1alpha4.Cluster, file string) {
 	config.KubeadmConfigPatches = append(config.KubeadmConfigPatches, "kind: KubeletConfiguration\nresolvConf: "+resolverConfigFile+"\n")
 	for n := range config.Nodes {
@@ -33,7 +33,7 @@ func resolveBy(config *v1alpha4.Cluster, file string) {
 	}
 }
 
-// redirectAWS leads pods that know nothing of the emulator to it, if that is wanted.
+// redirectAWS redirects unchanged pods to the emulator, if the spec asks for it.
 func (c *creation) redirectAWS(ctx context.Context) error {
 	if !c.spec.RedirectAWS {
 		return nil

@@ -11,9 +11,9 @@ import (
 	"github.com/podidentity/epi/clusters"
 )
 
-// ReferenceError says why a text is not passed on to a container engine as the name of an image.
+// ReferenceError says why a text is not passed to a container engine as the name of an image.
 type ReferenceError struct {
-	// Flag that the text was given with.
+	// Flag is the flag with the text.
 	Flag string
 	Text string
 	Why  string
@@ -23,7 +23,7 @@ func (e *ReferenceError) Error() string {
 	return fmt.Sprintf("flag --%s: %q is not an image or an archive: %s; right is one such as my/agent:dev or ./agent.tar", e.Flag, e.Text, e.Why)
 }
 
-// whyNoFile says why what can only be meant for a file is none; "" for a file, and for the name of an image.
+// whyNoFile says why a text that can only be a file's path is none; "" for a file, and for the name of an image.
 func whyNoFile(text string) string {
 	info, err := os.Stat(text)
 	switch {
@@ -35,7 +35,7 @@ func whyNoFile(text string) string {
 	return ""
 }
 
-// checkReferences returns what is wrong with the images that the user names.
+// checkReferences returns the problems of the images that the user names.
 func checkReferences(spec clusters.Spec) error {
 	return errors.Join(
 		CheckReference("node-image", spec.NodeImage),
@@ -44,9 +44,9 @@ func checkReferences(spec clusters.Spec) error {
 	)
 }
 
-// CheckReference returns a *ReferenceError if text, which was given with the flag, could be taken for
-// something else than the name of an image or a file, such as for an option of the container engine's
-// command line. Whether there is such an image the engine says.
+// CheckReference returns a *ReferenceError if text, the value of the flag, could be something else than the name of an
+// image or a file, such as an option on the container engine's command line. The engine itself says whether the image
+// exists.
 func CheckReference(flag, text string) error {
 	why := ""
 	switch {

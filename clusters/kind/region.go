@@ -37,8 +37,8 @@ type RegionSpec struct {
 	Binaries         string
 }
 
-// Regions are AWS regions on this machine: an emulator whose EKS clusters are kind clusters, made by a maker
-// that runs beside it.
+// Regions are AWS regions on this machine: an emulator whose EKS clusters are kind clusters. A process called the maker
+// runs beside it and creates them.
 type Regions struct{ dirs clusters.Dirs }
 
 // NewRegions keeps the state of regions in dirs.
@@ -47,15 +47,16 @@ func NewRegions(dirs clusters.Dirs) *Regions { return &Regions{dirs: dirs} }
 const (
 	regionFile = "region.json"
 	makerLock  = "maker.lock"
-	// MakerLog is in the folder of a region: what its maker says.
+	// MakerLog is the log of a region's maker in the region's folder.
 	MakerLog = "maker.log"
-	// openHopLimit is that of the emulator's instance metadata: the nodes themselves keep their pods out.
+	// openHopLimit is the hop limit of the emulator's instance metadata. The nodes themselves apply the limit to their
+	// pods.
 	openHopLimit = 64
 
 	timeoutMaker = 20 * time.Second
 )
 
-// regionRecord is what the maker of a region has to know. Its file is readable by its owner only.
+// regionRecord is what the maker of a region has to know. Only the owner can read its file.
 type regionRecord struct {
 	Name         string          `json:"name"`
 	Region       string          `json:"region"`
@@ -69,7 +70,7 @@ type regionRecord struct {
 	SyncToken    string          `json:"syncToken"`
 }
 
-// Up brings a region up, without its maker, or what has stopped of one that is there.
+// Up brings a region up without its maker, or restarts what has stopped of an existing one.
 func (r *Regions) Up(ctx context.Context, spec RegionSpec, progress clusters.Progress) (*clusters.Environment, error) {
 	if err := clusters.CheckName(spec.Name); err != nil {
 		return nil, err
@@ -177,7 +178,7 @@ func (c *creation) runRegion(ctx context.Context, spec RegionSpec) (*clusters.En
 	return env, nil
 }
 
-// resume starts what has stopped of a region that is there.
+// resume restarts what has stopped of an existing region.
 func (r *Regions) resume(ctx context.Context, env *clusters.Environment, progress clusters.Progress) error {
 	task := progress.Start("AWS emulator")
 	err := func() error {
@@ -199,7 +200,7 @@ func (r *Regions) resume(ctx context.Context, env *clusters.Environment, progres
 	return err
 }
 
-// record reads what the maker has to know.
+// record reads the maker's record.
 func (r *Regions) record(name string) (regionRecord, string, error) {
 	var record regionRecord
 	dir, err := r.dirs.EnvironmentDir(name)
@@ -219,8 +220,8 @@ func (r *Regions) record(name string) (regionRecord, string, error) {
 	return record, dir, nil
 }
 
-// LockMaker makes this process the maker of a region until release is called or it ends. The error is a
-// *lockfile.HeldError if there is one.
+// LockMaker makes this process the maker of a region until it calls release or ends. The error is a *lockfile.HeldError if
+// there is a maker already.
 func (r *Regions) LockMaker(name string) (release func(), err error) {
 	dir, err := r.dirs.EnvironmentDir(name)
 	if err != nil {
@@ -257,7 +258,7 @@ func (r *Regions) Maker(name string) (pid int, err error) {
 	return 0, nil
 }
 
-// stopMaker ends the maker of a region: by its own means, or else at once.
+// stopMaker ends the maker of a region, by a signal first and then by force.
 func (r *Regions) stopMaker(ctx context.Context, name string) error {
 	signal := syscall.SIGTERM
 	deadline := time.Now().Add(timeoutMaker)
@@ -303,7 +304,7 @@ func (r *Regions) Down(ctx context.Context, name string, progress clusters.Progr
 	return New(r.dirs).Down(ctx, name, progress)
 }
 
-// openImages returns what nodes get: the images of agent and probe, and the agent that the user brings, if any.
+// openImages returns the images for nodes: those of agent and probe, and the user's agent, if any.
 func openImages(record regionRecord) (own []*images.Image, agent *images.Given, err error) {
 	group := errgroup.Group{}
 	own = make([]*images.Image, 2)

@@ -59,7 +59,7 @@ func TestJoinConfig(t *testing.T) {
 	}
 }
 
-// TestConnectScript: a node has a route to the pods of each other, and its pods have instance metadata as the hop
+// TestConnectScript: a node has a route to the pods of each other node, and its pods reach instance metadata as the hop
 // limit says.
 func TestConnectScript(t *testing.T) {
 	node := func(id, ip, cidr string) corev1.Node {
@@ -118,7 +118,7 @@ func TestNodeNames(t *testing.T) {
 	}
 }
 
-// TestTokenReviewConfig: the token is where client-go does not drop it.
+// TestTokenReviewConfig: the token is in a place where client-go keeps it.
 func TestTokenReviewConfig(t *testing.T) {
 	data, err := tokenReviewConfig(url.URL{Scheme: "http", Host: "10.0.0.9:4567", Path: "/v1/clusters/a/tokenreviews", User: url.UserPassword("api-server", "secret")})
 	if err != nil {

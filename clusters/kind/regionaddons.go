@@ -46,13 +46,13 @@ func (c *RegionClusters) Addon(ctx context.Context, wanted control.WantedCluster
 	case "coredns", "kube-proxy":
 		return c.kubeadmAddon(ctx, client, wanted, addon.Name)
 	case "vpc-cni":
-		// The nodes' network is there from when they join: without it they are not ready.
+		// Nodes have their network from the beginning, because without it they are not ready.
 		return nil, false, nil
 	}
 	return []control.Issue{{Code: codeMissing, Message: "this region does not deploy the add-on " + addon.Name}}, false, nil
 }
 
-// agentOf is the agent of a cluster: epi's own, or the user's.
+// agentOf returns the agent of a cluster: epi's own, or the user's.
 func (c *RegionClusters) agentOf(clusterName string) addons.Agent {
 	subject := addons.Subject{Image: c.own[0].Ref, Layout: clusters.LayoutEntrypoint, Args: c.record.Agent.Args, Env: c.record.Agent.Env}
 	if c.agent != nil {
@@ -61,7 +61,8 @@ func (c *RegionClusters) agentOf(clusterName string) addons.Agent {
 	return addons.Agent{Subject: subject, ClusterName: clusterName, Region: c.record.Region, Endpoint: "http://" + c.record.EmulatorIP + ":" + emulatorPort}
 }
 
-// kubeadmAddon takes over what kubeadm has made, or has kubeadm make it again. EKS and kubeadm have the same name of it.
+// kubeadmAddon adopts what kubeadm has installed, or lets kubeadm install it again. EKS and kubeadm have the same name for
+// it.
 func (c *RegionClusters) kubeadmAddon(ctx context.Context, client kubernetes.Interface, wanted control.WantedCluster, name string) ([]control.Issue, bool, error) {
 	ready, want, err := replicas(ctx, client, name)
 	if apierrors.IsNotFound(err) {
@@ -81,7 +82,7 @@ func (c *RegionClusters) kubeadmAddon(ctx context.Context, client kubernetes.Int
 	return []control.Issue{{Code: codeReplicas, Message: fmt.Sprintf("The add-on is unhealthy because it doesn't have the desired number of replicas: %d of %d are ready.", ready, want)}}, true, nil
 }
 
-// replicas of an add-on of kubeadm's that are ready, and how many are wanted.
+// replicas returns how many of a kubeadm add-on's replicas are ready, and how many are wanted.
 func replicas(ctx context.Context, client kubernetes.Interface, name string) (ready, want int32, err error) {
 	if name == "kube-proxy" {
 		set, err := client.AppsV1().DaemonSets(clusters.AgentNamespace).Get(ctx, name, metav1.GetOptions{})

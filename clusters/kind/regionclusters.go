@@ -28,10 +28,10 @@ import (
 	"github.com/podidentity/epi/clusters/images"
 )
 
-// RegionClusters are the EKS clusters of a region: kind clusters. It is a backend for a maker of package region.
+// RegionClusters has the EKS clusters of a region, which are kind clusters. It is a backend for package region's maker.
 //
-// A control plane has no Node, as on EKS: its kubelet runs the static pods and registers nothing. EKS's webhook
-// runs beside the API server. Nodes join when node groups want them, as kind's own workers do.
+// As on EKS, a control plane has no Node: its kubelet runs the static pods and registers nothing. EKS's webhook runs beside
+// the API server. Nodes join as node groups ask for them, in the way of kind's workers.
 type RegionClusters struct {
 	dirs   clusters.Dirs
 	dir    string
@@ -48,8 +48,8 @@ type RegionClusters struct {
 	reach map[string]*rest.Config
 }
 
-// Clusters opens what a region's maker works on. lost and unsupported are wrapped by errors about clusters that
-// cannot be had again, and about what nothing makes possible.
+// Clusters opens the clusters of a region for its maker. Errors about clusters that are lost wrap lost, and errors about
+// requests that cannot be fulfilled wrap unsupported.
 func (r *Regions) Clusters(ctx context.Context, name string, log *slog.Logger, lost, unsupported error) (*RegionClusters, error) {
 	record, dir, err := r.record(name)
 	if err != nil {
@@ -78,18 +78,18 @@ func (c *RegionClusters) Control() *control.Client {
 }
 
 const (
-	// shortID is how much of a cluster's or a node group's ID is in names of containers.
+	// shortID is the length of a cluster's or a node group's ID in names of containers.
 	shortID = 8
-	// wholeFile is in a container that is made to its end. It is on the container's own file system.
+	// wholeFile marks a container whose creation is complete. It is on the container's own file system.
 	wholeFile = "/kind/epi-whole"
-	// hostedFolder is on control planes: what the API server and what runs beside it read.
+	// hostedFolder is on control planes. It has the files of the API server and of the programs beside it.
 	hostedFolder = "/etc/epi-hosted"
 
 	clusterIDLabel   = "epi.podidentity.dev/eks-cluster"
 	nodegroupIDLabel = "epi.podidentity.dev/eks-nodegroup"
 )
 
-// kindName is what kind calls the cluster with an ID.
+// kindName is kind's name for the cluster with an ID.
 func (c *RegionClusters) kindName(id string) string {
 	return c.record.Name + "-" + strings.ToLower(id[:min(shortID, len(id))])
 }
@@ -99,7 +99,7 @@ func controlPlane(kindName string) string { return kindName + "-control-plane" }
 // clusterFolder holds the files of a cluster on this machine.
 func (c *RegionClusters) clusterFolder(id string) string { return filepath.Join(c.dir, "clusters", id) }
 
-// Clusters implements region.Backend. A cluster has a folder from before its first container to after its last.
+// Clusters implements region.Backend. A cluster has a folder as long as any of its containers may exist.
 func (c *RegionClusters) Clusters(context.Context) ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(c.dir, "clusters"))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -112,9 +112,9 @@ func (c *RegionClusters) Clusters(context.Context) ([]string, error) {
 	return ids, nil
 }
 
-// containerIs says what is of a container: "" if nothing is, else the engine's word, such as "running".
+// containerIs returns the engine's word for a container's state, such as "running"; "" if there is no container.
 func (c *RegionClusters) containerIs(ctx context.Context, name string) (string, error) {
-	// The engine takes the filter for a regular expression that matches any part.
+	// The engine's filter is a regular expression that matches any part.
 	listed, err := c.engine.Output(ctx, "ps", "--all", "--filter", "name=^/?"+name+"$", "--format", "{{.Names}}\t{{.State}}")
 	if err != nil {
 		return "", fmt.Errorf("look for container %s: %w", name, err)
@@ -127,13 +127,13 @@ func (c *RegionClusters) containerIs(ctx context.Context, name string) (string, 
 	return "", nil
 }
 
-// isWhole says whether a container that runs was made to its end.
+// isWhole says whether the creation of a running container is complete.
 func (c *RegionClusters) isWhole(ctx context.Context, name string) bool {
 	_, err := c.engine.Output(ctx, "exec", name, "test", "-e", wholeFile)
 	return err == nil
 }
 
-// start has a container run, and says whether it was made to its end.
+// start makes sure that a container runs, and says whether its creation is complete.
 func (c *RegionClusters) start(ctx context.Context, name string) (there, whole bool, err error) {
 	state, err := c.containerIs(ctx, name)
 	if err != nil || state == "" {
@@ -142,7 +142,7 @@ func (c *RegionClusters) start(ctx context.Context, name string) (there, whole b
 	switch state {
 	case "running":
 	case "created", "removing", "dead":
-		return true, false, nil // it has never run, or never will again
+		return true, false, nil // it never ran, or cannot run again
 	case "paused":
 		if _, err := c.engine.Output(ctx, "unpause", name); err != nil {
 			return true, false, fmt.Errorf("let %s go on: %w", name, err)
@@ -191,7 +191,7 @@ func (c *RegionClusters) Cluster(ctx context.Context, wanted control.WantedClust
 	return described, nil
 }
 
-// describe asks a cluster what EKS knows of it.
+// describe asks a cluster for the data that EKS has of it.
 func describe(ctx context.Context, config *rest.Config) (control.Cluster, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -219,7 +219,7 @@ func describe(ctx context.Context, config *rest.Config) (control.Cluster, error)
 	return control.Cluster{Issuer: discovery.Issuer, JWKS: keys, Endpoint: config.Host, CertificateAuthority: config.CAData}, nil
 }
 
-// config returns how an administrator of the machine reaches a cluster.
+// config returns the configuration of a client with an administrator's permissions.
 func (c *RegionClusters) config(ctx context.Context, id string) (*rest.Config, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -263,12 +263,12 @@ func (c *RegionClusters) client(ctx context.Context, id string) (kubernetes.Inte
 	return client, config, nil
 }
 
-// issuer is that of EKS for a cluster with an ID.
+// issuer is EKS's issuer for a cluster with an ID.
 func (c *RegionClusters) issuer(id string) string {
 	return "https://oidc.eks." + c.record.Region + ".amazonaws.com/id/" + strings.ToUpper(strings.ReplaceAll(id, "-", ""))
 }
 
-// create makes the control plane of a cluster of which nothing is there.
+// create creates the control plane of a new cluster.
 func (c *RegionClusters) create(ctx context.Context, wanted control.WantedCluster) error {
 	if !strings.HasPrefix(strings.TrimPrefix(c.record.Node.Version, "v")+".", wanted.Version+".") {
 		return fmt.Errorf("%w: Kubernetes %s, as its nodes are of %s; for another one: epi cloud up --kubernetes-version or --node-image", c.noSuch, wanted.Version, c.record.Node.Version)
@@ -305,7 +305,7 @@ func (c *RegionClusters) create(ctx context.Context, wanted control.WantedCluste
 	return nil
 }
 
-// clusterConfig is the kind cluster: a control plane alone, on the region's network.
+// clusterConfig returns the kind cluster: only a control plane, on the region's network.
 func (c *RegionClusters) clusterConfig(folder string, wanted control.WantedCluster, hosted string) (*v1alpha4.Cluster, error) {
 	network, err := writeNetworkConfig(folder)
 	if err != nil {
@@ -329,8 +329,8 @@ func (c *RegionClusters) clusterConfig(folder string, wanted control.WantedClust
 	return config, nil
 }
 
-// apiServerPatch has the API server authenticate by EKS's tokens, issue tokens as EKS's issuer, and ask webhooks
-// at their pods: there is no kube-proxy beside it.
+// apiServerPatch makes the API server accept EKS's tokens, issue tokens as EKS's issuer, and call webhooks at the addresses
+// of their pods, because the control plane has no kube-proxy.
 func apiServerPatch(issuer string) (string, error) {
 	type object = map[string]any
 	patch := object{
@@ -356,7 +356,7 @@ func apiServerPatch(issuer string) (string, error) {
 	return string(data), nil
 }
 
-// createKind has kind make a cluster. kind knows no context: without its containers it ends soon.
+// createKind lets kind create a cluster. kind knows no context, but ends soon once its containers are gone.
 func (c *RegionClusters) createKind(ctx context.Context, config *v1alpha4.Cluster, kubeconfig string) error {
 	provider := newKindProvider(c.found, c.record.Name, taskLogger{task: logTask{log: c.log, cluster: config.Name}})
 	created := make(chan creationResult, 1)
@@ -378,7 +378,7 @@ func (c *RegionClusters) createKind(ctx context.Context, config *v1alpha4.Cluste
 	cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeoutCleanup)
 	defer cancel()
 	for {
-		_ = c.removeContainers(cleanup, config.Name) // again until kind ends
+		_ = c.removeContainers(cleanup, config.Name) // repeated until kind ends
 		select {
 		case <-created:
 			return context.Cause(ctx)
@@ -389,7 +389,7 @@ func (c *RegionClusters) createKind(ctx context.Context, config *v1alpha4.Cluste
 	}
 }
 
-// withoutNode takes the control plane's Node away, and has its kubelet register none again.
+// withoutNode deletes the control plane's Node, and keeps its kubelet from registering one again.
 func (c *RegionClusters) withoutNode(ctx context.Context, name, id string) error {
 	const script = `set -e
 grep -q '^registerNode:' /var/lib/kubelet/config.yaml || echo 'registerNode: false' >> /var/lib/kubelet/config.yaml
@@ -407,7 +407,7 @@ systemctl restart kubelet`
 	return removePodsOf(ctx, client, name)
 }
 
-// furnish puts into a cluster what EKS has there, and what leads its pods to the emulator.
+// furnish installs EKS's objects in a cluster, and redirects its pods to the emulator.
 func (c *RegionClusters) furnish(ctx context.Context, wanted control.WantedCluster, hosted hostedFiles) error {
 	client, config, err := c.client(ctx, wanted.ID)
 	if err != nil {
@@ -443,7 +443,7 @@ func (c *RegionClusters) Remove(ctx context.Context, id string) error {
 	return nil
 }
 
-// removeContainers removes the nodes of a kind cluster of this region's, the control plane included.
+// removeContainers removes all containers of one of this region's kind clusters, with the control plane.
 func (c *RegionClusters) removeContainers(ctx context.Context, kindName string) error {
 	names, err := clusterContainers(ctx, c.engine, kindName)
 	if err != nil || len(names) == 0 {
@@ -459,7 +459,7 @@ func (c *RegionClusters) removeContainers(ctx context.Context, kindName string) 
 	return nil
 }
 
-// nodesOf are kind's nodes of a cluster, the control plane included.
+// nodesOf returns kind's nodes of a cluster, with the control plane.
 func (c *RegionClusters) nodesOf(id string) ([]nodes.Node, error) {
 	name := c.kindName(id)
 	list, err := newKindProvider(c.found, c.record.Name, taskLogger{task: logTask{log: c.log, cluster: name}}).ListInternalNodes(name)
@@ -469,7 +469,7 @@ func (c *RegionClusters) nodesOf(id string) ([]nodes.Node, error) {
 	return list, nil
 }
 
-// logTask shows what kind does in a log.
+// logTask writes kind's messages to a log.
 type logTask struct {
 	log     *slog.Logger
 	cluster string

@@ -23,18 +23,18 @@ import (
 
 const (
 	tokenReviewFile = "tokenreviews.kubeconfig"
-	// hostedWebhookURL is where the API server asks EKS's webhook, which is beside it.
+	// hostedWebhookURL is the address of EKS's webhook beside the API server.
 	hostedWebhookURL = "https://127.0.0.1:23443/mutate"
 )
 
-// hostedFiles are what the API server and the webhook beside it read.
+// hostedFiles are files for the API server and for the webhook beside it.
 type hostedFiles struct {
-	// folder on this machine, certificate of the webhook in PEM.
+	// folder is on this machine. certificate is the webhook's, in PEM.
 	folder      string
 	certificate []byte
 }
 
-// writeHosted writes them to a folder below that of a cluster. The API server's own user reads them: root.
+// writeHosted writes the files to a folder below a cluster's. The API server reads them as root.
 func (c *RegionClusters) writeHosted(folder string, wanted control.WantedCluster) (hostedFiles, error) {
 	files := hostedFiles{folder: filepath.Join(folder, "hosted")}
 	if err := os.MkdirAll(files.folder, 0o700); err != nil {
@@ -64,9 +64,9 @@ func (c *RegionClusters) writeHosted(folder string, wanted control.WantedCluster
 	return files, nil
 }
 
-// tokenReviewConfig is the kubeconfig by which the API server asks the emulator who a token stands for
-// (https://kubernetes.io/docs/reference/access-authn-authz/authentication/#webhook-token-authentication). The token of
-// the control API is in its URL: a client by a kubeconfig sends credentials of a user over TLS alone.
+// tokenReviewConfig is the kubeconfig with which the API server asks the emulator for the user of a token
+// (https://kubernetes.io/docs/reference/access-authn-authz/authentication/#webhook-token-authentication). The token of the
+// control API is in the URL, because a client with a kubeconfig sends a user's credentials over TLS only.
 func tokenReviewConfig(server url.URL) ([]byte, error) {
 	config := clientcmdapi.NewConfig()
 	config.Clusters["eks"] = &clientcmdapi.Cluster{Server: server.String()}
@@ -80,7 +80,7 @@ func tokenReviewConfig(server url.URL) ([]byte, error) {
 	return data, nil
 }
 
-// syncUnit is the service that tells the webhook which service accounts have associations.
+// syncUnit is the service that keeps the webhook's list of service accounts with associations up to date.
 func (c *RegionClusters) syncUnit(clusterName string) string {
 	return `[Unit]
 Description=Associations of the EKS cluster
@@ -116,7 +116,7 @@ WantedBy=multi-user.target
 `
 }
 
-// startHosted starts what runs beside the API server.
+// startHosted starts the services beside the API server.
 func (c *RegionClusters) startHosted(ctx context.Context, name string) error {
 	for _, program := range []string{webhookProgram, emulatorProgram} {
 		if _, err := c.engine.Output(ctx, "cp", filepath.Join(c.record.Binaries, program), name+":/usr/local/bin/"+program); err != nil {
@@ -130,14 +130,14 @@ func (c *RegionClusters) startHosted(ctx context.Context, name string) error {
 	return nil
 }
 
-// accessPolicies are EKS's policies of access entries, with the role of Kubernetes that allows the same, or
-// nearly so (https://docs.aws.amazon.com/eks/latest/userguide/access-policy-permissions.html). The emulator's
-// webhook makes a policy a group; that of AmazonEKSClusterAdminPolicy is system:masters.
+// accessPolicies are EKS's policies of access entries, with the role of Kubernetes that allows the same, or nearly so
+// (https://docs.aws.amazon.com/eks/latest/userguide/access-policy-permissions.html). The emulator's webhook turns a policy
+// into a group. That of AmazonEKSClusterAdminPolicy is system:masters.
 var accessPolicies = map[string]string{
 	"AmazonEKSAdminPolicy": "admin", "AmazonEKSEditPolicy": "edit", "AmazonEKSViewPolicy": "view", "AmazonEKSAdminViewPolicy": "epi:admin-view",
 }
 
-// bindAccessPolicies lets the groups of access policies do what the policies allow.
+// bindAccessPolicies gives the groups of access policies the permissions of the policies.
 func bindAccessPolicies(ctx context.Context, client kubernetes.Interface) error {
 	everything := &rbacv1.ClusterRole{
 		ObjectMeta: metav1.ObjectMeta{Name: accessPolicies["AmazonEKSAdminViewPolicy"]},

@@ -23,8 +23,8 @@ import (
 	"github.com/podidentity/epi/clusters/images"
 )
 
-// Load puts an image of the user's on the nodes of all clusters of a region, as Provider.Load does for one cluster,
-// and keeps it for the nodes that join later.
+// Load loads a user's image onto the nodes of all clusters of a region, as Provider.Load does for one cluster, and keeps it
+// for nodes that join later.
 func (r *Regions) Load(ctx context.Context, env *clusters.Environment, image, scratch string, progress clusters.Progress) ([]string, error) {
 	found, err := r.findEngine(ctx)
 	if err != nil {
@@ -40,10 +40,10 @@ func (r *Regions) Load(ctx context.Context, env *clusters.Environment, image, sc
 	return loadable.Refs, nil
 }
 
-// AddClients makes images of AWS clients, puts them on the nodes of all clusters of a region, now and later, and
-// writes them down in env.
+// AddClients builds images of AWS clients, loads them onto the nodes of all clusters of a region, now and later, and
+// records them in env.
 func (r *Regions) AddClients(ctx context.Context, env *clusters.Environment, chosen []clients.Client, binaries string, progress clusters.Progress) error {
-	// The probe is on the nodes in any case.
+	// The nodes have the probe in any case.
 	chosen = slices.DeleteFunc(slices.Clone(chosen), func(c clients.Client) bool { return c.Kind == clients.Probe })
 	if len(chosen) == 0 {
 		return nil
@@ -90,8 +90,8 @@ func (r *Regions) findEngine(ctx context.Context) (*engine.Engine, error) {
 	return found, nil
 }
 
-// distribute keeps an archive of images for nodes to come, and then loads it on those that are there: a node that
-// joins meanwhile has it from the one or the other.
+// distribute keeps an archive of images for future nodes, and then loads it onto the existing ones. A node that joins
+// meanwhile gets it in one of the two ways.
 func (r *Regions) distribute(ctx context.Context, found *engine.Engine, name string, refs []string, open func() (io.ReadCloser, error), progress clusters.Progress) error {
 	dir, err := r.dirs.EnvironmentDir(name)
 	if err != nil {
@@ -103,7 +103,7 @@ func (r *Regions) distribute(ctx context.Context, found *engine.Engine, name str
 	if err != nil {
 		return err
 	}
-	// The maker's own view of its clusters, which is by their folders.
+	// This is the maker's own list of its clusters, from their folders.
 	made := &RegionClusters{dirs: r.dirs, dir: dir, record: regionRecord{Name: name}, found: found, engine: clientOf(found)}
 	list, err := made.allNodes(ctx)
 	if err != nil {
@@ -129,7 +129,7 @@ func (r *Regions) distribute(ctx context.Context, found *engine.Engine, name str
 	return group.Wait()
 }
 
-// allNodes are the nodes of all clusters that run, without the control planes, which no pods run on.
+// allNodes are the nodes of all running clusters, without the control planes, on which no pods run.
 func (c *RegionClusters) allNodes(ctx context.Context) ([]nodes.Node, error) {
 	ids, err := c.Clusters(ctx)
 	if err != nil {
@@ -160,7 +160,7 @@ func (c *RegionClusters) allNodes(ctx context.Context) ([]nodes.Node, error) {
 // keptFolder is below a region's folder: archives of images for each new node.
 func keptFolder(dir string) string { return filepath.Join(dir, "images") }
 
-// keepArchive writes an archive of images to folder, in the place of one with the same names, and returns the file.
+// keepArchive writes an archive of images to folder and returns the file. It replaces an archive with the same names.
 func keepArchive(ctx context.Context, folder string, refs []string, open func() (io.ReadCloser, error), task clusters.Task) (string, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return "", fmt.Errorf("keep image: %w", err)
@@ -169,12 +169,12 @@ func keepArchive(ctx context.Context, folder string, refs []string, open func() 
 	slices.Sort(sorted)
 	sum := sha256.Sum256([]byte(strings.Join(sorted, "\n")))
 	file := filepath.Join(folder, hex.EncodeToString(sum[:8])+archiveSuffix)
-	// Renamed when it is whole: a node that joins meanwhile reads no half of it.
+	// It is renamed when it is complete, so that a node that joins meanwhile does not read half of it.
 	partial, err := os.CreateTemp(folder, "partial-")
 	if err != nil {
 		return "", fmt.Errorf("keep image: %w", err)
 	}
-	defer func() { _ = os.Remove(partial.Name()) }() // gone when it was renamed
+	defer func() { _ = os.Remove(partial.Name()) }() // after the rename there is none
 	archive, err := open()
 	if err == nil {
 		_, err = io.Copy(partial, &counter{ctx: ctx, from: archive, task: task})
@@ -191,7 +191,7 @@ func keepArchive(ctx context.Context, folder string, refs []string, open func() 
 
 const archiveSuffix = ".tar"
 
-// keptArchives are those of a folder, the newest last: of two with the same name in them, the newer one counts.
+// keptArchives are those of a folder, the newest last. If two have the same name in them, the newer one counts.
 func keptArchives(folder string) ([]string, error) {
 	entries, err := os.ReadDir(folder)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -211,7 +211,7 @@ func keptArchives(folder string) ([]string, error) {
 	return files, nil
 }
 
-// loadKept loads a kept archive on a node.
+// loadKept loads a kept archive onto a node.
 func loadKept(ctx context.Context, node nodes.Node, file string, task clusters.Task) error {
 	archive, err := os.Open(file)
 	if err != nil {
@@ -220,7 +220,7 @@ func loadKept(ctx context.Context, node nodes.Node, file string, task clusters.T
 	return errors.Join(loadStream(ctx, node, archive, task), archive.Close())
 }
 
-// loadAllKept loads what users have given the region.
+// loadAllKept loads the images that users have given the region.
 func (c *RegionClusters) loadAllKept(ctx context.Context, node nodes.Node) error {
 	files, err := keptArchives(keptFolder(c.dir))
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// TestKeptArchives: nodes to come get what was loaded, the newest last, and each image once.
+// TestKeptArchives: future nodes get the loaded images, the newest last and each image once.
 func TestKeptArchives(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "images")
 	if files, err := keptArchives(folder); len(files) != 0 || err != nil {
@@ -50,7 +50,7 @@ func TestKeptArchives(t *testing.T) {
 	}
 }
 
-// TestKeepingHalfAnArchive: what could not be read to its end is not kept.
+// TestKeepingHalfAnArchive: an archive that could not be read to its end is not kept.
 func TestKeepingHalfAnArchive(t *testing.T) {
 	folder, broken := t.TempDir(), errors.New("disk")
 	ended, cancel := context.WithCancel(t.Context())

@@ -30,7 +30,7 @@ import (
 const (
 	timeoutBoot = 90 * time.Second
 	timeoutJoin = 3 * time.Minute
-	// atOnce is how many nodes are made at the same time.
+	// atOnce is the number of nodes that are created at the same time.
 	atOnce = 2
 
 	codeNodeNotReady = "NodeCreationFailure"
@@ -39,16 +39,16 @@ const (
 // worker is a node of a node group.
 type worker struct {
 	container string
-	// index in the node group, from 0.
+	// index is its place in the node group, from 0.
 	index int
 }
 
-// workerName is the container of a node: of a kind cluster, by its node group's ID.
+// workerName is the name of a node's container: the kind cluster's name with the node group's ID and the index.
 func (c *RegionClusters) workerName(clusterID, groupID string, index int) string {
 	return fmt.Sprintf("%s-%s-%d", c.kindName(clusterID), strings.ToLower(groupID[:min(shortID, len(groupID))]), index)
 }
 
-// instanceID is that of a node: the same for the same container name, which no other node ever has.
+// instanceID derives a node's instance ID from the name of its container, which no other node ever has.
 func instanceID(container string) string {
 	sum := sha256.Sum256([]byte(container))
 	return "i-" + hex.EncodeToString(sum[:])[:17]
@@ -64,7 +64,7 @@ func privateDNS(ip, region string) string {
 	return "ip-" + strings.ReplaceAll(ip, ".", "-") + "." + domain
 }
 
-// workersOf are the nodes of a node group that have a container, by their index.
+// workersOf returns the nodes of a node group that have a container, by their index.
 func (c *RegionClusters) workersOf(ctx context.Context, clusterID, groupID string) ([]worker, error) {
 	listed, err := c.engine.Output(ctx, "ps", "--all", "--filter", "label="+nodegroupIDLabel+"="+groupID, "--format", "{{.Names}}")
 	if err != nil {
@@ -109,7 +109,7 @@ func (c *RegionClusters) Nodegroup(ctx context.Context, wanted control.WantedClu
 	return c.observeNodes(ctx, wanted, group)
 }
 
-// ensureNode makes a node that is not there or was made half way, and starts one that has stopped.
+// ensureNode creates a node that is missing or incomplete, and starts one that has stopped.
 func (c *RegionClusters) ensureNode(ctx context.Context, wanted control.WantedCluster, group control.WantedNodegroup, index int) error {
 	name := c.workerName(wanted.ID, group.ID, index)
 	there, whole, err := c.start(ctx, name)
@@ -129,7 +129,7 @@ func (c *RegionClusters) ensureNode(ctx context.Context, wanted control.WantedCl
 	return nil
 }
 
-// makeNode lists the steps of making a node.
+// makeNode lists the steps of creating a node.
 func (c *RegionClusters) makeNode(ctx context.Context, wanted control.WantedCluster, group control.WantedNodegroup, name string) error {
 	if _, err := c.engine.Output(ctx, c.runNodeArgs(wanted, group, name)...); err != nil {
 		return err
@@ -157,7 +157,7 @@ func (c *RegionClusters) makeNode(ctx context.Context, wanted control.WantedClus
 	if err := routeMetadata(ctx, []nodes.Node{node}, c.record.EmulatorIP); err != nil {
 		return err
 	}
-	// Before there is any pod.
+	// This happens before there is any pod.
 	if err := onNode(ctx, node, "sh", "-c", hopLimitScript(group.HopLimit)); err != nil {
 		return err
 	}
@@ -173,7 +173,7 @@ func (c *RegionClusters) makeNode(ctx context.Context, wanted control.WantedClus
 	return nil
 }
 
-// runNodeArgs are what kind runs its own workers with.
+// runNodeArgs are kind's own arguments for its workers.
 func (c *RegionClusters) runNodeArgs(wanted control.WantedCluster, group control.WantedNodegroup, name string) []string {
 	return []string{
 		"run", "--detach", "--tty", "--hostname", name, "--name", name,
@@ -202,7 +202,7 @@ func (c *RegionClusters) waitBooted(ctx context.Context, name string) error {
 	return nil
 }
 
-// join has a node join its cluster, and gives it its network.
+// join makes a node join its cluster, and configures its network.
 func (c *RegionClusters) join(ctx context.Context, wanted control.WantedCluster, group control.WantedNodegroup, node nodes.Node, ip string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeoutJoin, fmt.Errorf("not joined within %v", timeoutJoin))
 	defer cancel()
@@ -247,7 +247,7 @@ func (c *RegionClusters) join(ctx context.Context, wanted control.WantedCluster,
 	return nil
 }
 
-// zone is the availability zone that nodes say they are in.
+// zone is the availability zone in the nodes' labels.
 func zone(region string) string { return region + "a" }
 
 // nodeLabels are those of EKS's nodes
@@ -267,7 +267,7 @@ func nodeLabels(group control.WantedNodegroup, region, instance string) map[stri
 	return labels
 }
 
-// parseJoin reads what `kubeadm token create --print-join-command` prints.
+// parseJoin reads the output of `kubeadm token create --print-join-command`.
 func parseJoin(printed string) (token, hash string, err error) {
 	fields := strings.Fields(printed)
 	for n, field := range fields[:max(0, len(fields)-1)] {
@@ -321,7 +321,7 @@ func joinConfig(s joinSettings) (string, error) {
 	return string(data), nil
 }
 
-// taintEffects are EKS's words for those of Kubernetes
+// taintEffects maps EKS's effects to those of Kubernetes
 // (https://docs.aws.amazon.com/eks/latest/APIReference/API_Taint.html).
 var taintEffects = map[string]string{"NO_SCHEDULE": "NoSchedule", "NO_EXECUTE": "NoExecute", "PREFER_NO_SCHEDULE": "PreferNoSchedule"}
 
@@ -341,7 +341,7 @@ func podCIDR(ctx context.Context, client kubernetes.Interface, name string) (cid
 	return cidr, nil
 }
 
-// loadImages puts on a node what its pods need: the agent, and images that the user has brought.
+// loadImages loads the images that a node's pods need: the agent's, and the user's.
 func (c *RegionClusters) loadImages(ctx context.Context, node nodes.Node) error {
 	if err := loadOnNode(node, c.own...); err != nil {
 		return err
@@ -357,9 +357,8 @@ func (c *RegionClusters) loadImages(ctx context.Context, node nodes.Node) error 
 	return c.loadAllKept(ctx, node)
 }
 
-// connect routes between the control plane and all nodes of a cluster, and has each node keep instance metadata
-// from its pods as its hop limit says. Routes and rules are gone when a container was restarted, so this is done
-// each time.
+// connect routes between the control plane and all nodes of a cluster, and makes each node apply its hop limit to instance
+// metadata. A restart of a container removes routes and rules, so this is repeated each time.
 func (c *RegionClusters) connect(ctx context.Context, wanted control.WantedCluster) error {
 	client, _, err := c.client(ctx, wanted.ID)
 	if err != nil {
@@ -390,7 +389,7 @@ func (c *RegionClusters) connect(ctx context.Context, wanted control.WantedClust
 	return nil
 }
 
-// hopLimits are those of instances: what was set for the instance, or else what its node group begins with.
+// hopLimits are the limits of instances: the limit that was set for the instance, or otherwise the node group's.
 func (c *RegionClusters) hopLimits(wanted control.WantedCluster) map[string]int {
 	limits := map[string]int{}
 	for _, group := range wanted.Nodegroups {
@@ -404,7 +403,7 @@ func (c *RegionClusters) hopLimits(wanted control.WantedCluster) map[string]int 
 	return limits
 }
 
-// connectScript is what a node has to have for one that has the others and a hop limit; 0 is that of no node.
+// connectScript configures a node with the routes to the other nodes and with a hop limit; 0 is for the control plane.
 func connectScript(emulatorIP string, list []corev1.Node, self string, hopLimit int) string {
 	var script bytes.Buffer
 	fmt.Fprintf(&script, "set -e\nip route replace blackhole %s\nip route replace %s/32 via %s\n", linkLocal, metadataAddress, emulatorIP)
@@ -420,9 +419,9 @@ func connectScript(emulatorIP string, list []corev1.Node, self string, hopLimit 
 	return script.String()
 }
 
-// hopLimitScript has a node keep to a hop limit. Pods are one hop behind their node: with a hop limit of 1 nothing
-// that instance metadata says is forwarded to them. The rule is in the table that is asked before filter, where
-// kube-proxy and others accept what belongs to a connection, and put their rules in front.
+// hopLimitScript makes a node apply a hop limit. Pods are one hop behind their node, so with a hop limit of 1 no answer of
+// instance metadata is forwarded to them. The rule is in the table that is evaluated before filter: there kube-proxy and
+// others accept packets of established connections, and insert their rules at the beginning.
 func hopLimitScript(hopLimit int) string {
 	const rule = "FORWARD -s " + metadataAddress + "/32 -m comment --comment epi-hop-limit -j DROP"
 	if hopLimit == 1 {
@@ -440,7 +439,7 @@ func internalIP(node *corev1.Node) string {
 	return ""
 }
 
-// observeNodes returns the nodes of a node group as they are.
+// observeNodes returns the current nodes of a node group.
 func (c *RegionClusters) observeNodes(ctx context.Context, wanted control.WantedCluster, group control.WantedNodegroup) (instances []control.ObservedInstance, issues []control.Issue, err error) {
 	there, err := c.workersOf(ctx, wanted.ID, group.ID)
 	if err != nil {
@@ -496,13 +495,13 @@ func (c *RegionClusters) RemoveNodegroup(ctx context.Context, wanted control.Wan
 	return nil
 }
 
-// removeNode removes a node's container, and then what Kubernetes knows of it.
+// removeNode removes a node's container, and then its Kubernetes objects.
 func (c *RegionClusters) removeNode(ctx context.Context, clusterID, container string) error {
 	if _, err := c.engine.Output(ctx, "rm", "--force", "--volumes", container); err != nil && !isGone(err) {
 		return fmt.Errorf("remove node %s: %w", container, err)
 	}
 	if state, err := c.containerIs(ctx, controlPlane(c.kindName(clusterID))); err != nil || state != "running" {
-		return err // nobody knows the node any more
+		return err // Kubernetes does not know the node any more
 	}
 	client, _, err := c.client(ctx, clusterID)
 	if err != nil {
@@ -527,7 +526,7 @@ func (c *RegionClusters) removeNode(ctx context.Context, clusterID, container st
 	return nil
 }
 
-// removePodsOf removes the pods of a node that is gone: nobody ends them any more.
+// removePodsOf deletes the pods of a removed node, because no kubelet ends them any more.
 func removePodsOf(ctx context.Context, client kubernetes.Interface, node string) error {
 	pods, err := client.CoreV1().Pods("").List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=" + node})
 	if err != nil {

@@ -17,24 +17,24 @@ import (
 )
 
 const (
-	// timeoutRemoval bounds the removal of an environment, its repeats included.
+	// timeoutRemoval bounds the removal of an environment, with its repeats.
 	timeoutRemoval = 2 * time.Minute
-	// timeoutCommand bounds one command of the engine: a container that cannot be killed makes it wait.
+	// timeoutCommand bounds one command of the engine, which waits for a container that cannot be killed.
 	timeoutCommand = 30 * time.Second
 )
 
-// leftover is something of an environment that is still there.
+// leftover is something of an environment that still exists.
 type leftover struct {
 	// kind is "container" or "network".
 	kind string
 	name string
-	// by is the container that holds a network and is not the environment's.
+	// by is a foreign container that keeps a network in use.
 	by string
-	// err is why it could not be removed.
+	// err is the reason why it could not be removed.
 	err error
 }
 
-// command removes it, as a user types it.
+// command removes it. It is shown to the user.
 func (l leftover) command(engine []string) string {
 	args := []string{"rm", "--force", "--volumes", l.name}
 	switch {
@@ -53,7 +53,7 @@ type removal struct {
 	task        clusters.Task
 	// thaw thaws the control groups of containers.
 	thaw func(ids ...string) ([]string, error)
-	// pause waits before a repeat, longer each time.
+	// pause waits before a repeat. Each pause is longer.
 	pause func(ctx context.Context, attempt int) error
 }
 
@@ -70,11 +70,11 @@ func pauseBeforeRepeat(ctx context.Context, attempt int) error {
 	}
 }
 
-// attempts bound the repeats together with timeoutRemoval.
+// attempts and timeoutRemoval together bound the repeats.
 const attempts = 40
 
-// run returns what is left in the end, with why; nothing if all is gone. Its error says that the engine
-// could not even be asked.
+// run returns what is left at the end, with the reasons; nothing if all is gone. Its error says that the engine could not
+// be asked.
 func (r *removal) run(ctx context.Context) ([]leftover, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeoutRemoval, fmt.Errorf("not done within %v", timeoutRemoval))
 	defer cancel()
@@ -91,7 +91,7 @@ func (r *removal) run(ctx context.Context) ([]leftover, error) {
 			}
 		}
 		if len(left) == 0 {
-			// One that was being created, or is restarted, may have come meanwhile.
+			// A container that was being created, or that is restarted, may exist now.
 			if containers, err = r.containers(ctx); err != nil || len(containers) == 0 {
 				return nil, err
 			}
@@ -103,12 +103,12 @@ func (r *removal) run(ctx context.Context) ([]leftover, error) {
 		}
 		r.task.Detail("waiting for %s %s: %s", left[0].kind, left[0].name, command.LastLine(left[0].err))
 		if err := r.pause(ctx, attempt); err != nil {
-			return left, nil // what is left says more
+			return left, nil // the list of what is left says more
 		}
 	}
 }
 
-// containers are those of the environment: its nodes and what has its label.
+// containers are those of the environment: its nodes, and the containers with its label.
 func (r *removal) containers(ctx context.Context) ([]leftover, error) {
 	nodes, err := ownNodes(ctx, r.engine, r.environment)
 	if err != nil {
@@ -124,7 +124,7 @@ func (r *removal) containers(ctx context.Context) ([]leftover, error) {
 	}
 	var found []leftover
 	for _, name := range slices.Concat(nodes, made, strings.Fields(listed)) {
-		// One that is being removed may have lost its name's neighbours; a list of names is comma-separated.
+		// The engine may list several names of a container, separated by commas. The first one is enough.
 		name, _, _ = strings.Cut(name, ",")
 		if !slices.ContainsFunc(found, func(l leftover) bool { return l.name == name }) {
 			found = append(found, leftover{kind: "container", name: name})
@@ -133,7 +133,7 @@ func (r *removal) containers(ctx context.Context) ([]leftover, error) {
 	return found, nil
 }
 
-// removeContainers removes each container by itself, so that one that resists does not keep the others.
+// removeContainers removes each container by itself, so that a failure does not affect the others.
 func (r *removal) removeContainers(ctx context.Context, containers []leftover) (left []leftover) {
 	for _, container := range containers {
 		r.release(ctx, container.name)
@@ -149,14 +149,14 @@ func (r *removal) removeContainers(ctx context.Context, containers []leftover) (
 	return left
 }
 
-// release makes a container able to end: one that is paused, or has a frozen control group in it, as a pod
-// whose creation was cut off may have, takes no signal.
+// release makes it possible to end a container. A paused container takes no signal, and neither does one with a frozen
+// control group, which a pod whose creation was interrupted may have.
 func (r *removal) release(ctx context.Context, container string) {
 	ctx, cancel := context.WithTimeout(ctx, timeoutCommand)
 	defer cancel()
 	described, err := r.engine.Output(ctx, "container", "inspect", container)
 	if err != nil {
-		return // the removal says why
+		return // the removal returns the reason
 	}
 	var list []struct {
 		ID    string `json:"Id"`
@@ -166,15 +166,15 @@ func (r *removal) release(ctx context.Context, container string) {
 		return
 	}
 	if list[0].State.Paused {
-		_, _ = r.engine.Output(ctx, "unpause", container) // thawing does it, too
+		_, _ = r.engine.Output(ctx, "unpause", container) // thawing ends the pause too
 	}
-	// An engine in a virtual machine has its control groups there: nothing is found then.
+	// An engine in a virtual machine has its control groups there, so none are found here.
 	if thawed, err := r.thaw(list[0].ID); err == nil && len(thawed) > 0 {
 		r.task.Detail("thawed %d control groups of container %s", len(thawed), container)
 	}
 }
 
-// isGone says that what was to be removed is not there.
+// isGone says whether the error means that there is nothing to remove.
 func isGone(err error) bool {
 	text := strings.ToLower(err.Error())
 	return strings.Contains(text, "no such container") || strings.Contains(text, "no such network") ||
@@ -196,8 +196,8 @@ func (r *removal) removeNetworks(ctx context.Context) (left []leftover, err erro
 	return left, nil
 }
 
-// holder returns a container that is connected to a network and is not the environment's. What an engine
-// believes to be connected and is gone it disconnects.
+// holder returns a foreign container that is connected to a network. It disconnects a container that the engine lists and
+// that is gone.
 func (r *removal) holder(ctx context.Context, network string) string {
 	connected, err := r.engine.Output(ctx, "network", "inspect", "--format", "{{range .Containers}}{{.Name}} {{end}}", network)
 	if err != nil {
@@ -207,7 +207,7 @@ func (r *removal) holder(ctx context.Context, network string) string {
 		if _, err := r.engine.Output(ctx, "container", "inspect", name); err == nil {
 			return name
 		} else if isGone(err) {
-			_, _ = r.engine.Output(ctx, "network", "disconnect", "--force", network, name) // the next removal reports
+			_, _ = r.engine.Output(ctx, "network", "disconnect", "--force", network, name) // the next removal returns the reason
 		}
 	}
 	return ""

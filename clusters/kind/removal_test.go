@@ -12,7 +12,7 @@ import (
 	"github.com/podidentity/epi/clusters"
 )
 
-// stubborn is a container engine with containers and networks, some of which resist.
+// stubborn is a container engine in which some containers and networks cannot be removed at once.
 type stubborn struct {
 	containers map[string]*resisting
 	networks   map[string]*resisting
@@ -20,17 +20,17 @@ type stubborn struct {
 	calls []string
 }
 
-// resisting is a container or a network that cannot be removed until it has been tried some times.
+// resisting is a container or a network that is removed only after some attempts.
 type resisting struct {
 	says string
-	// tries is how often it resists; below 0 for ever.
+	// tries is the number of failing attempts; below 0 for all.
 	tries int
-	// thawed is needed before it goes.
+	// thawed says that it must be thawed before it can be removed.
 	frozen bool
 	paused bool
-	// back is how often it comes back.
+	// back is how often it is created again.
 	back int
-	// connected to a network.
+	// connected are the containers on a network.
 	connected []string
 }
 
@@ -41,7 +41,7 @@ func (s *stubborn) Output(_ context.Context, args ...string) (string, error) {
 	last := args[len(args)-1]
 	switch {
 	case strings.HasPrefix(command, "ps --all --filter label="+kindLabel), strings.HasPrefix(command, "network ls --filter name="):
-		return "", nil // no nodes
+		return "", nil // it has no nodes
 	case strings.HasPrefix(command, "ps --all"):
 		return strings.Join(keys(s.containers), "\n"), nil
 	case strings.HasPrefix(command, "network ls"):
@@ -112,11 +112,11 @@ func (l *listened) Detail(format string, args ...any) {
 }
 func (*listened) End(error) {}
 
-// TestRemovalOfWhatResists: each row is something that a Docker engine was seen to say.
+// TestRemovalOfWhatResists: each row is an answer that a Docker engine was seen to give.
 func TestRemovalOfWhatResists(t *testing.T) {
 	for name, row := range map[string]struct {
 		engine stubborn
-		// left is the remedy in the end; "" if all is gone.
+		// left is the remedy at the end; "" if all is gone.
 		left, says string
 		waits      string
 	}{

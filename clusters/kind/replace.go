@@ -21,8 +21,8 @@ import (
 	"github.com/podidentity/epi/clusters/images"
 )
 
-// Replacer replaces epi's programs in a running environment: by a broken variant, to see the suites
-// notice, or by what was just built.
+// Replacer replaces epi's programs in a running environment: by a broken variant, so that the suites must fail, or by a new
+// build.
 type Replacer struct {
 	dirs   clusters.Dirs
 	env    clusters.Environment
@@ -49,7 +49,7 @@ func (p *Provider) Replacer(ctx context.Context, env *clusters.Environment) (*Re
 	return &Replacer{dirs: p.dirs, env: *env, engine: clientOf(reached.engine), nodes: reached.nodes, kube: reached.kube}, nil
 }
 
-// reached is a running environment as what changes it needs it.
+// reached has the access to a running environment that changes need.
 type reached struct {
 	engine *engine.Engine
 	nodes  []nodes.Node
@@ -82,9 +82,8 @@ func (r *Replacer) Environment() *clusters.Environment {
 	return &env
 }
 
-// Replace puts the program of that name, one of Programs, from the folder binaries in the place of
-// the one that runs, and returns when nothing of that one is left. The next pods run a probe; whoever
-// asked before for the Environment must ask again.
+// Replace replaces the running program of that name, one of Programs, by the one in the folder binaries. It returns when
+// nothing of the old one is left. Later pods run the new probe. An Environment from before must be read again.
 func (r *Replacer) Replace(ctx context.Context, program, binaries string, task clusters.Task) error {
 	if err := r.replace(ctx, program, binaries, task); err != nil {
 		return environmentError(fmt.Sprintf("replace %s in environment %q", program, r.env.Name), err)
@@ -136,7 +135,8 @@ func (r *Replacer) replaceAgent(ctx context.Context, image *images.Image, task c
 	return installer.ReplaceAgent(ctx, image.Ref, task)
 }
 
-// replaceWebhook also registers the webhook as manifests beside the program say, else as epi's own do.
+// replaceWebhook also registers the webhook, by the manifests beside the program if there are any, and otherwise by epi's
+// own.
 func (r *Replacer) replaceWebhook(ctx context.Context, image *images.Image, binaries string, task clusters.Task) error {
 	installer, err := addons.New(r.kube)
 	if err != nil {
@@ -161,7 +161,7 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// record notes that image is what program now is, and returns what it was.
+// record notes that image is the program's image now, and returns the previous one.
 func (r *Replacer) record(program string, image *images.Image) (before string) {
 	if program == probeProgram {
 		before, r.env.ProbeImage = r.env.ProbeImage, image.Ref
@@ -177,7 +177,7 @@ func (r *Replacer) record(program string, image *images.Image) (before string) {
 	return before
 }
 
-// loadOnNodes puts an image on every node that has not got it.
+// loadOnNodes loads an image onto every node that lacks it.
 func loadOnNodes(ctx context.Context, list []nodes.Node, image *images.Image) error {
 	group, _ := errgroup.WithContext(ctx)
 	for _, node := range list {
@@ -189,7 +189,7 @@ func loadOnNodes(ctx context.Context, list []nodes.Node, image *images.Image) er
 	return group.Wait()
 }
 
-// loadOnNode puts images on a node.
+// loadOnNode loads images onto a node.
 func loadOnNode(node nodes.Node, list ...*images.Image) error {
 	reader, writer := io.Pipe()
 	go func() { writer.CloseWithError(images.Archive(writer, list...)) }()
@@ -200,7 +200,7 @@ func loadOnNode(node nodes.Node, list ...*images.Image) error {
 	return nil
 }
 
-// forget removes an image that nothing will run again. One that stays costs room only.
+// forget removes an image that is no longer used. If the removal fails, it only costs space.
 func forget(ctx context.Context, list []nodes.Node, ref string) {
 	for _, node := range list {
 		_ = onNode(ctx, node, "ctr", "--namespace", "k8s.io", "images", "rm", ref)

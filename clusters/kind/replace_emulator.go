@@ -18,8 +18,8 @@ import (
 // timeoutEmulator is how long the emulator may take to answer after its start.
 const timeoutEmulator = 30 * time.Second
 
-// replaceEmulator puts file in the place of the emulator's program in its container and starts that
-// again: ports, addresses, what it knows of the cluster and every record stay.
+// replaceEmulator replaces the emulator's program in its container by file and restarts the container. Ports, addresses,
+// the data about the cluster and every record stay.
 func (r *Replacer) replaceEmulator(ctx context.Context, file string, task clusters.Task) error {
 	if r.env.Control == nil {
 		return errors.New("the environment has no emulator")

@@ -15,14 +15,14 @@ import (
 	"github.com/podidentity/epi/clusters"
 )
 
-// timeoutService is how long kube-proxy may take to follow a Service.
+// timeoutService is how long kube-proxy may take to apply a change of a Service.
 const timeoutService = 30 * time.Second
 
-// webhookPort is the port of the webhook's Service as kube-proxy names it.
+// webhookPort is kube-proxy's name for the port of the webhook's Service.
 const webhookPort = clusters.WebhookNamespace + "/" + clusters.WebhookName + ":https"
 
-// waitService waits until every node sends what is for the port of a Service to these pods and to no
-// other: a node that still knows a pod of before would lose requests.
+// waitService waits until every node sends the requests to a Service's port to these pods and to no others. A node that
+// still knows an old pod would lose requests.
 func waitService(ctx context.Context, list []nodes.Node, port string, addresses []string, task clusters.Task) error {
 	slices.Sort(addresses)
 	seen := "nothing"
@@ -47,8 +47,8 @@ func waitService(ctx context.Context, list []nodes.Node, port string, addresses 
 	return nil
 }
 
-// destinations returns the addresses that kube-proxy's rules, as iptables-save prints them, send the
-// port of a Service to, sorted.
+// destinations returns the addresses to which kube-proxy's rules, in the form of iptables-save, send the requests to a
+// Service's port, sorted.
 func destinations(rules, port string) []string {
 	var list []string
 	for line := range strings.Lines(rules) {

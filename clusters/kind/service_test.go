@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// As iptables-save prints what kube-proxy v1.36 writes.
+// The output of iptables-save with the rules of kube-proxy v1.36.
 const natRules = `*nat
 :KUBE-SEP-DOAFDJKTWBOLBUR2 - [0:0]
 -A KUBE-SEP-6E7XQMQ4RAYOWTTM -p udp -m comment --comment "kube-system/kube-dns:dns" -m udp -j DNAT --to-destination 10.244.0.3:53

@@ -29,11 +29,12 @@ const (
 	emulatorProgram = "epi-emulator"
 	probeProgram    = "epi-probe"
 
-	// agentUser is root: the agent makes a network link and binds port 80 on the host network.
+	// agentUser is root, because the agent creates a network link and binds port 80 on the host network.
 	agentUser = "0"
 )
 
-// Programs are what epi brings into its environments. The emulator adds an address to its own, as root.
+// Programs are those that epi brings into its environments. The emulator runs as root, because it adds an address to its
+// own.
 func Programs() []images.Program {
 	return []images.Program{
 		{Name: agentProgram, User: agentUser},
@@ -43,7 +44,7 @@ func Programs() []images.Program {
 	}
 }
 
-// prepareImages finds or builds the node image and, beside it, the images of epi's own programs.
+// prepareImages finds or builds the node image and, at the same time, the images of epi's own programs.
 func (c *creation) prepareImages(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
@@ -109,10 +110,10 @@ func (c *creation) control() *control.Client {
 	return control.New(c.emulator.control, c.secrets.controlToken)
 }
 
-// creationResult is how kind's creation of a cluster ended.
+// creationResult is the result of kind's creation of a cluster.
 type creationResult struct{ err error }
 
-// createCluster creates the kind cluster and, as soon as its nodes take images, loads ours.
+// createCluster creates the kind cluster. It loads epi's images as soon as the nodes accept images.
 func (c *creation) createCluster(ctx context.Context) error {
 	task := c.progress.Start(fmt.Sprintf("Cluster %q, %s, Kubernetes %s", c.spec.Name, count(c.spec.Nodes, "node"), c.node.Version))
 	err := func() error {
@@ -135,15 +136,15 @@ func (c *creation) createCluster(ctx context.Context) error {
 				cluster.CreateWithV1Alpha4Config(config),
 				cluster.CreateWithKubeconfigPath(c.kubeconfig()),
 				cluster.CreateWithDisplayUsage(false), cluster.CreateWithDisplaySalutation(false),
-				// On an error we remove the nodes, after reading why they failed.
+				// After an error the nodes are removed. The reason is read before that.
 				cluster.CreateWithRetain(true),
 			)}
 		}()
 		select {
 		case result := <-created:
 			if result.err != nil {
-				// kind's commands are in this process's group: a terminal's Ctrl-C ends them by itself, perhaps before
-				// this process has heard of it.
+				// kind's commands are in this process's process group. A terminal's Ctrl-C ends them directly, perhaps
+				// before this process gets the signal.
 				select {
 				case <-ctx.Done():
 					return context.Cause(ctx)
@@ -152,8 +153,8 @@ func (c *creation) createCluster(ctx context.Context) error {
 				}
 			}
 		case <-ctx.Done():
-			// kind knows no context. Without its containers it ends with an error soon, and only
-			// then is it safe to say that nothing is left.
+			// kind knows no context. Without its containers it soon ends with an error. Only then is it certain that
+			// nothing is left.
 			cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeoutCleanup)
 			defer cancel()
 			for {
@@ -178,7 +179,7 @@ func (c *creation) createCluster(ctx context.Context) error {
 	return err
 }
 
-// connectNodes routes pods and instance metadata, loads epi's images and waits for the nodes.
+// connectNodes sets up the routes of pods and instance metadata, loads epi's images and waits for the nodes.
 func (c *creation) connectNodes(ctx context.Context) error {
 	task := c.progress.Start("Nodes Ready")
 	err := func() error {
@@ -215,7 +216,7 @@ func (c *creation) connectNodes(ctx context.Context) error {
 	return err
 }
 
-// loadImages puts the images of epi's programs on a node.
+// loadImages loads the images of epi's programs onto a node.
 func (c *creation) loadImages(node nodes.Node) error {
 	var list []*images.Image
 	for _, program := range Programs() {
@@ -224,7 +225,7 @@ func (c *creation) loadImages(node nodes.Node) error {
 	return loadOnNode(node, list...)
 }
 
-// registerCluster reports the emulator the cluster's issuer and keys, as EKS knows its own.
+// registerCluster registers the cluster's issuer and keys with the emulator, as EKS knows those of its clusters.
 func (c *creation) registerCluster(ctx context.Context) error {
 	client, err := rest.HTTPClientFor(c.kube)
 	if err != nil {
@@ -273,7 +274,7 @@ func get(ctx context.Context, client *http.Client, url string) ([]byte, error) {
 	return body, nil
 }
 
-// installAddons installs agent and webhook at once and waits for both.
+// installAddons installs agent and webhook at the same time and waits for both.
 func (c *creation) installAddons(ctx context.Context) error {
 	installer, err := addons.New(c.kube)
 	if err != nil {

@@ -16,33 +16,32 @@ import (
 	"github.com/podidentity/epi/clusters/images"
 )
 
-// Agent is one that a Swapper can put in place: its image is on the nodes.
+// Agent is an agent that a Swapper can install: its image is on the nodes.
 type Agent struct {
-	// Subject is it as reports tell it: its image by the name that the user gave.
+	// Subject is its description for reports, with the image name that the user gave.
 	Subject clusters.Subject
-	// Args are those that were given for it, beside what every agent gets.
+	// Args are the user's arguments, besides those that every agent gets.
 	Args []string
 
 	template corev1.PodTemplateSpec
 }
 
-// Swapper puts agents in the place of the one that an environment was brought up with, for a while.
-// Its methods are not for concurrent use.
+// Swapper temporarily replaces the agent that an environment was brought up with. Its methods are not for concurrent use.
 type Swapper struct {
 	env       *clusters.Environment
 	dir       string
 	binaries  string
 	engine    containerEngine
-	called    string // the engine's name
+	called    string // the engine's name for the image
 	nodes     []nodes.Node
 	installer *addons.Installer
-	// before is the agent that runs until the first Put.
+	// before is the agent that ran before the first Put.
 	before corev1.PodTemplateSpec
 	moved  bool
 }
 
-// Swapper returns a swapper for an environment of this provider that has an agent. The reference is
-// the agent in the folder binaries, which need not be the one that runs.
+// Swapper returns a swapper for an environment of this provider that has an agent. The reference is the agent in the folder
+// binaries, which may differ from the running one.
 func (p *Provider) Swapper(ctx context.Context, env *clusters.Environment, binaries string) (*Swapper, error) {
 	doing := fmt.Sprintf("swap the agent of environment %q", env.Name)
 	if slices.ContainsFunc(env.Subjects, func(s clusters.Subject) bool { return s.Role == "agent" && s.Absent }) {
@@ -73,11 +72,11 @@ func (p *Provider) Swapper(ctx context.Context, env *clusters.Environment, binar
 	}, nil
 }
 
-// Prepare gets the image of an agent, from the engine, a registry, an archive, or, if given names none,
-// epi's own, and puts it on the nodes that have not got it.
+// Prepare gets the image of an agent from the engine, a registry or an archive. If given names none, it is epi's own.
+// Prepare loads the image onto the nodes that lack it.
 func (s *Swapper) Prepare(ctx context.Context, given clusters.Given, task clusters.Task) (*Agent, error) {
 	file := filepath.Join(s.dir, "swap.tar")
-	defer func() { _ = os.Remove(file) }() // costs room only
+	defer func() { _ = os.Remove(file) }() // if it stays, it only costs space
 	task.Detail("getting image")
 	image, agent, err := s.image(ctx, given, file)
 	if err != nil {
@@ -90,8 +89,8 @@ func (s *Swapper) Prepare(ctx context.Context, given clusters.Given, task cluste
 	return agent, nil
 }
 
-// image is the agent with its image, by a name that only this content has: the nodes may have another
-// image, perhaps that of the agent that runs, by the name that was given. It may be read from file.
+// image is the agent with its image, under a name that only this content has: under the given name the nodes may have
+// another image, perhaps that of the running agent. It may be read from file.
 func (s *Swapper) image(ctx context.Context, given clusters.Given, file string) (*images.Image, *Agent, error) {
 	agent := &Agent{Args: given.Args}
 	subject := addons.Subject{Layout: clusters.LayoutEntrypoint, Args: given.Args, Env: given.Env}
@@ -122,8 +121,8 @@ func (s *Swapper) image(ctx context.Context, given clusters.Given, file string) 
 	return image, agent, err
 }
 
-// Put puts agent in the place of the one that runs and returns when its pods are ready on all nodes and
-// those of before are gone. They are new pods also if the same agent runs already.
+// Put replaces the running agent by agent. It returns when the pods of agent are ready on all nodes and the old ones are
+// gone. The pods are new also if the same agent runs already.
 func (s *Swapper) Put(ctx context.Context, agent *Agent, task clusters.Task) error {
 	s.moved = true
 	if err := s.installer.PutAgent(ctx, agent.template, task); err != nil {
@@ -132,8 +131,8 @@ func (s *Swapper) Put(ctx context.Context, agent *Agent, task clusters.Task) err
 	return nil
 }
 
-// Restore puts back the agent that ran before the first Put, if there was one. It is for the end, also
-// after an error of Put.
+// Restore reinstalls the agent that ran before the first Put, if there was one. Call it at the end, also after an error of
+// Put.
 func (s *Swapper) Restore(ctx context.Context, task clusters.Task) error {
 	if !s.moved {
 		return nil

@@ -12,7 +12,7 @@ import (
 	"github.com/podidentity/epi/clusters/images"
 )
 
-// archiveOf writes an archive of an image my/agent:dev that holds an agent of that content.
+// archiveOf writes an archive of an image my/agent:dev with an agent of that content.
 func archiveOf(t *testing.T, content string) (file string, image *images.Image) {
 	t.Helper()
 	binaries := t.TempDir()
@@ -28,7 +28,7 @@ func archiveOf(t *testing.T, content string) (file string, image *images.Image) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Whoever builds an image again saves it by the same name.
+	// A user who builds an image again saves it under the same name.
 	image.Ref = "my/agent:dev"
 	if err := errors.Join(images.Archive(archive, image), archive.Close()); err != nil {
 		t.Fatal(err)
@@ -83,7 +83,7 @@ func TestASwapperDistinguishesImagesByTheirContents(t *testing.T) {
 	}
 }
 
-// Who has swapped nothing must not restart an agent.
+// A Swapper without a Put must not restart an agent.
 func TestASwapperThatSwappedNothingRestoresNothing(t *testing.T) {
 	if err := (&Swapper{}).Restore(t.Context(), quiet{}); err != nil {
 		t.Error(err)

@@ -6,8 +6,8 @@ import (
 	"net/http"
 )
 
-// until ends requests also with a context of its own: the first look of the Kubernetes client at what an API server
-// has takes no context, and one that hangs would keep an interrupted command for half a minute.
+// until ends requests also with a context of its own. The Kubernetes client's first request to an API server takes no
+// context, and a server that hangs would delay the end of an interrupted command by half a minute.
 type until struct {
 	ctx  context.Context //nolint:containedctx // the lifetime of the client
 	next http.RoundTripper

@@ -13,7 +13,8 @@ import (
 	"sigs.k8s.io/e2e-framework/klient/k8s/resources"
 )
 
-// TestAClientEndsWithItsContext: also its first look at an API server that hangs, for which it takes no context.
+// TestAClientEndsWithItsContext: this includes its first request to an API server that hangs, for which it takes no
+// context.
 func TestAClientEndsWithItsContext(t *testing.T) {
 	asked := make(chan struct{}, 100)
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
