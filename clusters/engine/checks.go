@@ -8,21 +8,20 @@ import (
 	"github.com/podidentity/epi/clusters/internal/command"
 )
 
-// Check is one thing that environments on this machine depend on.
+// Check is the check of one condition for environments on this machine.
 type Check struct {
 	// Name such as "container engine".
 	Name string
-	// OK says that it will do, if need be in the way that State reports.
+	// OK says that the condition is good enough, with the limits that State names.
 	OK bool
 	// State is what was found.
 	State string
-	// Remedy says what to do about it when it is not OK.
+	// Remedy says what to do if it is not OK.
 	Remedy string
 }
 
-// Checks looks at everything that a container engine with nodes in it needs of this machine. It
-// changes nothing but for a trial container, which it removes. Without options.RuntimeWrapper there
-// is no trial.
+// Checks checks everything that a container engine with nodes needs of this machine. It changes nothing, except that it
+// starts and removes a trial container. Without options.RuntimeWrapper there is no trial.
 func Checks(ctx context.Context, options Options) []Check {
 	checks := engineChecks(ctx, options)
 	return append(checks, machineChecks(ctx, options.Dirs.State)...)
@@ -59,8 +58,7 @@ func engineChecks(ctx context.Context, options Options) []Check {
 	return []Check{check}
 }
 
-// trialCheck starts a privileged container. Where epi can start an engine of its own, one that
-// cannot is no obstacle.
+// trialCheck starts a privileged container. If epi can start an engine of its own, a failure is no obstacle.
 func trialCheck(ctx context.Context, found *Engine, options Options, canStartOwn bool) Check {
 	check := Check{Name: "privileged containers", OK: true, State: found.Name + " starts them"}
 	if options.RuntimeWrapper == "" {

@@ -19,15 +19,15 @@ import (
 )
 
 const (
-	// neededDisk is what an engine holds with a node image and two nodes, doubled.
+	// neededDisk is twice the size of an engine with a node image and two nodes.
 	neededDisk = 6 << 30
-	// neededInotify and neededFiles are what one node uses (kind's documentation, "Known issues":
-	// pod errors due to too many open files), not what many would.
+	// neededInotify and neededFiles are the needs of one node (kind's documentation, "Known issues": pod errors due to too
+	// many open files), not of many nodes.
 	neededInotify = 128
 	neededFiles   = 4096
 )
 
-// machineChecks looks at the kernel and its settings.
+// machineChecks checks the kernel and its settings.
 func machineChecks(ctx context.Context, stateDir string) []Check {
 	return []Check{
 		capabilitiesCheck(), overlayCheck(ctx), linksCheck(), packetFilterCheck(ctx), bridgeFilterCheck(ctx),
@@ -64,14 +64,13 @@ func overlayCheck(ctx context.Context) Check {
 	return check
 }
 
-// hasModule reports whether the kernel could load a module.
+// hasModule says whether the kernel could load a module.
 func hasModule(ctx context.Context, name string) bool {
 	_, err := command.New("modprobe", "--dry-run", name).Output(ctx)
 	return err == nil
 }
 
-// linksCheck makes a bridge and a pair of veth links in a network namespace of its own, which goes
-// with them.
+// linksCheck creates a bridge and a pair of veth links in a network namespace of its own, which is removed with them.
 func linksCheck() Check {
 	check := Check{Name: "bridge and veth links", OK: true, State: "can be made"}
 	result := make(chan error, 1)
@@ -187,8 +186,7 @@ func filesCheck() Check {
 	return check
 }
 
-// DiskCheck looks whether the file system of dir, or of the folder that it will be made in, has
-// that many bytes left.
+// DiskCheck checks that the file system of dir, or of the folder in which dir will be made, has that many bytes left.
 func DiskCheck(name, dir string, needed uint64) Check {
 	var fs unix.Statfs_t
 	for {

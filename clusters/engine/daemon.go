@@ -25,7 +25,7 @@ const (
 	pollInterval = 100 * time.Millisecond
 )
 
-// ensureRunning returns the private engine, after starting it if it does not run. It must exist.
+// ensureRunning returns the private engine, which must exist. It starts the engine if it does not run.
 func (p private) ensureRunning(ctx context.Context, progress detail) (*Engine, error) {
 	found := p.engine()
 	if err := p.installRuntime(); err != nil {
@@ -49,8 +49,7 @@ func (p private) ensureRunning(ctx context.Context, progress detail) (*Engine, e
 	return found, nil
 }
 
-// pid returns the process of the engine, or 0 if it does not run. A process of the same number
-// that is not this engine does not count.
+// pid returns the process of the engine; 0 if it does not run. Another process with the same number does not count.
 func (p private) pid() int {
 	data, err := os.ReadFile(p.pidFile())
 	if err != nil {
@@ -68,7 +67,7 @@ func (p private) isDaemon(pid int) bool {
 	return len(args) > 0 && filepath.Base(args[0]) == "dockerd" && slices.Contains(args, p.configFile())
 }
 
-// commandLine returns the arguments of a process; none if it is gone.
+// commandLine returns the arguments of a process; none if it has ended.
 func commandLine(pid int) []string {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	if err != nil {
@@ -77,16 +76,16 @@ func commandLine(pid int) []string {
 	return strings.Split(strings.TrimRight(string(data), "\x00"), "\x00")
 }
 
-// start starts the engine in a session of its own, so that it outlives this process and its
-// terminal, and waits until it answers.
+// start starts the engine in a session of its own, so that it outlives this process and its terminal. It waits until the
+// engine answers.
 func (p private) start(ctx context.Context, found *Engine) (err error) {
-	// An engine that was killed has left its containerd. What the containers' own keepers, the
-	// shims, still run, the new one finds and ends.
+	// An engine that was killed leaves its containerd running. The new one finds the containers that the shims still run,
+	// and ends them.
 	if err := p.killStragglers(ctx, daemons...); err != nil {
 		return err
 	}
 	if len(p.stragglers(shims)) == 0 {
-		// Nothing of it lives, so after a restart of the machine nothing in its run folder is true.
+		// No process of it lives, so after a restart of the machine the content of its run folder is wrong.
 		if err := p.unmount(); err != nil {
 			return fmt.Errorf("start engine: %w", err)
 		}
@@ -102,7 +101,7 @@ func (p private) start(ctx context.Context, found *Engine) (err error) {
 	if err := os.MkdirAll(p.run, 0o711); err != nil {
 		return fmt.Errorf("start engine: %w", err)
 	}
-	// As it is meant to be, whatever was done to the files or whichever epi wrote them.
+	// The configuration is written again, because the files may have been changed or may be from another version of epi.
 	if err := p.writeConfig(); err != nil {
 		return err
 	}
@@ -129,7 +128,7 @@ func (p private) start(ctx context.Context, found *Engine) (err error) {
 		containerd.end()
 		return fmt.Errorf("start engine: %w\n%s", err, p.lastLog(15))
 	}
-	// It begins with empty chains of its own name, which another engine may have filled.
+	// It begins with empty chains of its own name, which may have rules of another engine.
 	return p.giveBackRules(ctx, found, before)
 }
 
@@ -137,7 +136,7 @@ func (p private) start(ctx context.Context, found *Engine) (err error) {
 type daemon struct {
 	name    string
 	process *os.Process
-	// ended carries how it ended, once.
+	// ended receives the result once.
 	ended chan error
 }
 
@@ -153,7 +152,7 @@ func spawn(log *os.File, program string, args ...string) (*daemon, error) {
 	return d, nil
 }
 
-// end stops a daemon that is of no use.
+// end stops a daemon that is not needed.
 func (d *daemon) end() {
 	_ = d.process.Signal(syscall.SIGTERM) // it may have ended by itself
 	select {
@@ -194,7 +193,7 @@ func (p private) lastLog(lines int) string {
 	}
 	defer func() { _ = file.Close() }() // read only
 	if size, err := file.Seek(0, io.SeekEnd); err == nil {
-		_, _ = file.Seek(max(0, size-8192), io.SeekStart) // at worst we show less
+		_, _ = file.Seek(max(0, size-8192), io.SeekStart) // at worst the output is shorter
 	}
 	data, err := io.ReadAll(file)
 	if err != nil {
@@ -204,7 +203,7 @@ func (p private) lastLog(lines int) string {
 	return string(bytes.Join(all[max(0, len(all)-lines):], []byte("\n")))
 }
 
-// stop ends the engine: by request, and by force when it does not follow.
+// stop ends the engine with a signal, or by force if that has no effect.
 func (p private) stop(ctx context.Context) error {
 	pid := p.pid()
 	if pid == 0 {
@@ -228,14 +227,14 @@ func (p private) stop(ctx context.Context) error {
 	return fmt.Errorf("stop engine: process %d does not end", pid)
 }
 
-// daemons are the engine's own processes, shims the keepers of its containers.
+// daemons are the engine's own processes. shims are the processes that keep its containers.
 var (
 	daemons = []string{"dockerd", "docker-proxy", "containerd"}
 	shims   = []string{"containerd-shim", "containerd-shim-runc-v1", "containerd-shim-runc-v2"}
 )
 
-// stragglers returns the engine's processes of the named programs. They are known by the engine's
-// own folders in their arguments.
+// stragglers returns the engine's processes of the named programs. It recognizes them by the engine's folders in their
+// arguments.
 func (p private) stragglers(programs []string) []int {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -267,7 +266,7 @@ func (p private) killStragglers(ctx context.Context, programs ...string) error {
 	return killAll(ctx, "stop what a killed engine left", func() []int { return p.stragglers(programs) })
 }
 
-// killAll kills the processes that find finds until it finds none; doing is what for.
+// killAll kills the processes that find returns until it returns none. doing says what for.
 func killAll(ctx context.Context, doing string, find func() []int) error {
 	for begun := time.Now(); ; {
 		pids := find()
@@ -278,7 +277,7 @@ func killAll(ctx context.Context, doing string, find func() []int) error {
 			return fmt.Errorf("%s: processes %v do not end", doing, pids)
 		}
 		for _, pid := range pids {
-			_ = syscall.Kill(pid, syscall.SIGKILL) // gone is as good
+			_ = syscall.Kill(pid, syscall.SIGKILL) // a process that has ended is as good
 		}
 		select {
 		case <-ctx.Done():

@@ -1,6 +1,6 @@
-// Package engine finds a container engine that can start privileged containers, which nodes need.
-// Where there is none, it starts a private one: a Docker engine of epi's own, with its own socket,
-// data and networks, which knows nothing of a user's engine and is removed without a trace.
+// Package engine finds a container engine that can start privileged containers, which nodes need. If there is none, it
+// starts a private one: a Docker engine of epi's own, with its own socket, data and networks. The private engine is
+// independent of a user's engine and can be removed completely.
 package engine
 
 import (
@@ -14,11 +14,11 @@ import (
 	"github.com/podidentity/epi/clusters/internal/command"
 )
 
-// Options say where a private engine lives and what it needs.
+// Options say where a private engine is and what it needs.
 type Options struct {
 	Dirs clusters.Dirs
-	// RuntimeWrapper is the path of epi-runc, the OCI runtime of a private engine (see package
-	// ociruntime) and the program that shows whether an engine starts containers. Ensure needs it.
+	// RuntimeWrapper is the path of epi-runc. It is the OCI runtime of a private engine (see package ociruntime), and the
+	// program of the trial container. Ensure needs it.
 	RuntimeWrapper string
 }
 
@@ -27,7 +27,7 @@ type Engine struct {
 	// Name is "docker", "podman" or "nerdctl": the name of its command line.
 	Name    string
 	Version string
-	// Host is the value of DOCKER_HOST, or "" for the one that the user's own environment leads to.
+	// Host is the value of DOCKER_HOST; "" for the engine of the user's own environment.
 	Host string
 	// Private distinguishes epi's own engine from the user's.
 	Private bool
@@ -42,12 +42,12 @@ func (e *Engine) String() string {
 	return text
 }
 
-// Env returns what must be in the environment of a client, as KEY=value.
+// Env returns the variables for a client, as KEY=value.
 func (e *Engine) Env() []string {
 	if e.Host == "" {
 		return nil
 	}
-	// A user's settings for another host would make the client ask this one for TLS.
+	// With a user's settings for another host, the client would use TLS for this one.
 	return []string{"DOCKER_HOST=" + e.Host, "DOCKER_TLS_VERIFY=", "DOCKER_CERT_PATH="}
 }
 
@@ -73,23 +73,23 @@ func (e *Engine) Load(ctx context.Context, archive io.Reader) error {
 	return nil
 }
 
-// HasImage reports whether the engine stores an image of that name, which may have a digest.
+// HasImage says whether the engine has an image of that name, which may have a digest.
 func (e *Engine) HasImage(ctx context.Context, ref string) (bool, error) {
 	_, err := e.Output(ctx, "image", "inspect", "--format", "{{.Id}}", ref)
 	if err == nil {
 		return true, nil
 	}
-	// The clients tell an image that is not there by words only, and each by its own. One that
-	// answers at all would have found it.
+	// The clients report a missing image by a text only, and each has its own. A client that can list images would have
+	// found it.
 	if pingErr := (&Engine{Name: e.Name, Host: e.Host}).ping(ctx); pingErr != nil {
 		return false, fmt.Errorf("look for image %s: %w", ref, err)
 	}
 	return false, nil
 }
 
-// Find returns the engine that environments of this machine are in: the private one, if there is
-// one, else the user's. It starts a private engine again that has ended, since what is in it is
-// out of reach otherwise, but makes none. Without an engine it returns nil and no error.
+// Find returns the engine for environments of this machine: the private one if there is one, and otherwise the user's. It
+// starts a private engine that has ended, because its content is out of reach otherwise, but creates none. Without an
+// engine it returns nil and no error.
 func Find(ctx context.Context, options Options) (*Engine, error) {
 	private := newPrivate(options)
 	if private.exists() {
@@ -104,8 +104,8 @@ func Find(ctx context.Context, options Options) (*Engine, error) {
 	return found, ctx.Err()
 }
 
-// Ensure returns an engine that starts privileged containers: the private one if there is one,
-// else the user's, else a new private one. Otherwise the error is a *clusters.EnvironmentError.
+// Ensure returns an engine that starts privileged containers: the private one if there is one, otherwise the user's,
+// otherwise a new private one. The error is a *clusters.EnvironmentError.
 func Ensure(ctx context.Context, options Options, progress clusters.Progress) (*Engine, error) {
 	task := progress.Start("Container engine")
 	found, err := ensure(ctx, options, task)
@@ -162,7 +162,7 @@ func ensure(ctx context.Context, options Options, task clusters.Task) (*Engine, 
 	return started, err
 }
 
-// pingTimeout is how long an engine that is there may take to answer.
+// pingTimeout is how long an engine may take to answer.
 const pingTimeout = 10 * time.Second
 
 // CgroupVersion returns the version of control groups that containers of the engine see: "1" or "2".

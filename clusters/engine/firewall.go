@@ -19,7 +19,7 @@ import (
 // families are the commands of the two packet filters.
 var families = []string{"iptables", "ip6tables"}
 
-// ruleset is what `iptables-save` prints: tables, their chains and the rules of each.
+// ruleset is the output of `iptables-save`: tables, their chains and the rules of each.
 type ruleset map[string]table
 
 type table struct {
@@ -29,8 +29,7 @@ type table struct {
 	Rules []string `json:"rules"`
 }
 
-// readFirewalls reads the rulesets of both families. A family that this machine does not have is
-// left out.
+// readFirewalls reads the rulesets of both families. It leaves out a family that this machine lacks.
 func readFirewalls(ctx context.Context) (map[string]ruleset, error) {
 	all := map[string]ruleset{}
 	for _, family := range families {
@@ -42,14 +41,14 @@ func readFirewalls(ctx context.Context) (map[string]ruleset, error) {
 			if ctx.Err() != nil {
 				return nil, err
 			}
-			continue // a kernel without IPv6, for one
+			continue // for example a kernel without IPv6
 		}
 		all[family] = parseRules(output)
 	}
 	return all, nil
 }
 
-// parseRules parses what `iptables-save` prints.
+// parseRules parses the output of `iptables-save`.
 func parseRules(output string) ruleset {
 	rules := ruleset{}
 	name := ""
@@ -72,8 +71,8 @@ func parseRules(output string) ruleset {
 	return rules
 }
 
-// lostRules returns, for each table, the rules that were there before and are not any more, in
-// their order, without those for which ours says that they are the private engine's own.
+// lostRules returns, for each table, the earlier rules that no longer exist, in their order. It leaves out those of the
+// private engine itself, for which ours returns true.
 func lostRules(before, after ruleset, ours func(rule string) bool) map[string][]string {
 	lost := map[string][]string{}
 	for name, old := range before {
@@ -95,8 +94,8 @@ func chainOf(rule string) string {
 	return fields[1]
 }
 
-// position returns where in a chain rules are put back: before a last rule that ends the chain for
-// every packet, else at the end. It counts from 1, as iptables does.
+// position returns the place in a chain where rules are restored: before a last rule that applies to every packet,
+// otherwise at the end. It counts from 1, as iptables does.
 func position(rules []string, chain string) int {
 	count, last := 0, ""
 	for _, rule := range rules {
@@ -111,8 +110,8 @@ func position(rules []string, chain string) int {
 	return count + 1
 }
 
-// giveBackRules puts back what the start of the private engine took from another: each Docker
-// engine begins by emptying the chains that all of them share.
+// giveBackRules restores the rules of another engine that the start of the private engine removed. Each Docker engine
+// begins by emptying the chains that all of them share.
 func (p private) giveBackRules(ctx context.Context, found *Engine, before map[string]ruleset) error {
 	after, err := readFirewalls(ctx)
 	if err != nil {
@@ -140,7 +139,7 @@ func (p private) giveBackRules(ctx context.Context, found *Engine, before map[st
 	return nil
 }
 
-// insertRule inserts the rule at the position of its chain that it names.
+// insertRule inserts the rule at its position of the chain that it names.
 func insertRule(rules []string, rule string, at int) []string {
 	chain, seen := chainOf(rule), 0
 	for i, other := range rules {
@@ -154,8 +153,7 @@ func insertRule(rules []string, rule string, at int) []string {
 	return append(slices.Clone(rules), rule)
 }
 
-// ruleArguments returns the arguments of a rule after its chain. Only comments are quoted in what
-// iptables-save prints.
+// ruleArguments returns the arguments of a rule after its chain. iptables-save quotes only comments.
 func ruleArguments(rule string) []string {
 	var args []string
 	var current strings.Builder
@@ -221,7 +219,7 @@ func (e *Engine) networks(ctx context.Context) (networks, error) {
 	return found, nil
 }
 
-// owns reports a rule of these networks: it names one of their links or addresses.
+// owns says whether a rule belongs to these networks: it names one of their links or addresses.
 func (n networks) owns(rule string) bool {
 	for _, field := range strings.Fields(rule) {
 		if slices.Contains(n.bridges, field) {
@@ -238,10 +236,10 @@ func (n networks) owns(rule string) bool {
 	return false
 }
 
-// before is what the machine was like before the private engine.
+// before is the state of the machine before the private engine.
 type before struct {
 	Firewalls map[string]ruleset `json:"firewalls"`
-	// Sysctls that an engine sets, by their path below /proc/sys.
+	// Sysctls are the settings that an engine changes, by their path below /proc/sys.
 	Sysctls map[string]string `json:"sysctls"`
 }
 
@@ -251,7 +249,7 @@ var engineSysctls = []string{
 	"net/bridge/bridge-nf-call-iptables", "net/bridge/bridge-nf-call-ip6tables",
 }
 
-// saveBefore writes down what there is, unless that was done before.
+// saveBefore records the state of the machine, unless it is recorded already.
 func saveBefore(ctx context.Context, file string) error {
 	if _, err := os.Stat(file); err == nil {
 		return nil
@@ -276,7 +274,7 @@ func saveBefore(ctx context.Context, file string) error {
 	return nil
 }
 
-// loadBefore reads what saveBefore wrote; nothing if it was never written.
+// loadBefore reads the record of saveBefore; nothing if there is none.
 func loadBefore(file string) (*before, error) {
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

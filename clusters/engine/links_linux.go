@@ -7,7 +7,7 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// removeLinks removes network links by their names, as far as they are there.
+// removeLinks removes network links by their names, if they exist.
 func removeLinks(names []string) error {
 	var left []error
 	for _, name := range names {

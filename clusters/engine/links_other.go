@@ -2,5 +2,5 @@
 
 package engine
 
-// removeLinks does nothing: a private engine is Linux's alone.
+// removeLinks does nothing, because a private engine exists on Linux only.
 func removeLinks([]string) error { return nil }

@@ -10,7 +10,7 @@ import (
 	"github.com/podidentity/epi/clusters/internal/ownfolder"
 )
 
-// unmount unmounts what an engine that was killed left mounted in its folders.
+// unmount unmounts what a killed engine left mounted in its folders.
 func (p private) unmount() error {
 	data, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {

@@ -2,5 +2,5 @@
 
 package engine
 
-// unmount has nothing to do: there are private engines on Linux only.
+// unmount does nothing, because private engines exist on Linux only.
 func (p private) unmount() error { return nil }

@@ -20,19 +20,19 @@ import (
 	"github.com/podidentity/epi/clusters/internal/ownfolder"
 )
 
-// addressPool is where the private engine takes the networks' IPv4 subnets from: not where Docker
-// does, so that an engine of the user's never gets the same.
+// addressPool is the range of the private engine's IPv4 subnets. Docker's default is another range, so a user's engine
+// never has the same subnet.
 const addressPool = "10.213.0.0/16"
 
-// maxRunDir keeps the longest socket below the run folder within the 107 bytes that a path of a
-// socket may have (unix(7)); the longest is that of a network's keeper.
+// maxRunDir keeps the path of the longest socket below the run folder within 107 bytes, the limit of a socket's path
+// (unix(7)). The longest is that of a network's sandbox.
 const maxRunDir = 107 - len("/exec/libnetwork/0123456789ab.sock")
 
 // private is epi's own Docker engine, running or not.
 type private struct {
-	// dir is kept over restarts of the machine: data, configuration, what was there before.
+	// dir survives a restart of the machine. It has data, configuration and the record of the machine's earlier state.
 	dir string
-	// run holds sockets and the pid file.
+	// run has sockets and the pid file.
 	run     string
 	wrapper string
 	dirs    clusters.Dirs
@@ -43,7 +43,7 @@ func newPrivate(options Options) private {
 	return private{dir: dir, run: runDir(dir), wrapper: options.RuntimeWrapper, dirs: options.Dirs}
 }
 
-// folder is dir as one that says that it is epi's.
+// folder is dir as a folder with epi's mark.
 func (p private) folder() ownfolder.Folder {
 	return ownfolder.Folder{
 		Base: filepath.Dir(p.dir), Below: []string{filepath.Base(p.dir)},
@@ -51,8 +51,8 @@ func (p private) folder() ownfolder.Folder {
 	}
 }
 
-// isOlder knows the folder of an engine that an epi made which did not mark it: by a configuration that
-// names its own folder, or, of one that never ran, by what is written down before anything changes.
+// isOlder recognizes the folder of an engine of an older epi, which set no mark: by a configuration that names its own
+// folder or, for an engine that never ran, by the record that is written before anything changes.
 func (p private) isOlder(root *os.Root) bool {
 	data, err := root.ReadFile(filepath.Base(p.configFile()))
 	if err == nil {
@@ -69,7 +69,7 @@ func (p private) isOlder(root *os.Root) bool {
 	return json.Unmarshal(data, &state) == nil && state.Firewalls != nil && state.Sysctls != nil
 }
 
-// ours reports whether there is a folder of the engine. What is at its place and not epi's is an error.
+// ours says whether the engine's folder exists. A foreign folder at its place is an error.
 func (p private) ours() (bool, error) {
 	root, _, err := p.folder().Open()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -109,7 +109,7 @@ func (p private) engine() *Engine {
 	return &Engine{Name: "docker", Host: "unix://" + p.socket(), Private: true}
 }
 
-// exists reports whether there is a private engine, running or not. One that is not epi's is none.
+// exists says whether there is a private engine, running or not. A foreign one does not count.
 func (p private) exists() bool {
 	if ours, err := p.ours(); err != nil || !ours {
 		return false
@@ -118,8 +118,8 @@ func (p private) exists() bool {
 	return err == nil
 }
 
-// lock keeps two processes from starting two engines. The file is beside the folder, which is
-// removed as a whole.
+// lock prevents that two processes start two engines. Its file is beside the folder, because the folder is removed as a
+// whole.
 func (p private) lock(ctx context.Context, waiting func()) (release func(), err error) {
 	if err := p.dirs.MakeState(); err != nil {
 		return nil, err
@@ -127,7 +127,7 @@ func (p private) lock(ctx context.Context, waiting func()) (release func(), err 
 	return lockfile.Acquire(ctx, p.lockFile(), waiting)
 }
 
-// possible reports why a private engine cannot be started here, or nil.
+// possible returns the reason why a private engine cannot be started here, or nil.
 func (p private) possible() error {
 	if runtime.GOOS != "linux" {
 		return fmt.Errorf("this is %s, not Linux", runtime.GOOS)
@@ -143,7 +143,7 @@ func (p private) possible() error {
 	return nil
 }
 
-// missingPrograms lists what the engine's package brings and this machine lacks.
+// missingPrograms lists the programs of the engine's package that this machine lacks.
 func missingPrograms() []string {
 	var missing []string
 	for _, program := range []string{"dockerd", "docker", "containerd", "runc", "iptables"} {
@@ -154,13 +154,13 @@ func missingPrograms() []string {
 	return missing
 }
 
-// detail receives what is being done.
+// detail receives messages about the progress.
 type detail func(format string, args ...any)
 
-// create makes a private engine, starts it and proves that it starts privileged containers. On an
-// error nothing of it stays.
+// create creates a private engine, starts it and checks that it starts privileged containers. After an error nothing of it
+// stays.
 func (p private) create(ctx context.Context, progress detail) (*Engine, error) {
-	// Since Debian 13 the client is a package of its own, which docker.io only recommends.
+	// Since Debian 13 the client is in a separate package, which docker.io only recommends.
 	for _, packages := range [][]string{{"docker.io", "iptables"}, {"docker-cli"}} {
 		missing := missingPrograms()
 		if len(missing) == 0 {
@@ -189,7 +189,7 @@ func (p private) createStarted(ctx context.Context, progress detail) (*Engine, e
 	if err := os.MkdirAll(p.dataDir(), 0o711); err != nil {
 		return nil, fmt.Errorf("make folder of the engine: %w", err)
 	}
-	// What is to be put back one day is written down before anything changes.
+	// The state to restore later is recorded before anything changes.
 	if err := saveBefore(ctx, p.beforeFile()); err != nil {
 		return nil, err
 	}
@@ -210,8 +210,7 @@ func (p private) createStarted(ctx context.Context, progress detail) (*Engine, e
 	return started, nil
 }
 
-// proven reports whether a privileged container was seen to start. Without it, whoever made the
-// engine was killed before it knew.
+// proven says whether a privileged container was seen to start. Without it, the creating process was killed before it knew.
 func (p private) proven() bool {
 	if !p.exists() {
 		return false
@@ -220,9 +219,8 @@ func (p private) proven() bool {
 	return err == nil
 }
 
-// writeConfig writes the engine's configuration, which names everything that would otherwise be in
-// a place that another engine may use. Docker would also take another engine's containerd for its
-// own if it saw one, so the configuration names one.
+// writeConfig writes the engine's configuration. It names everything whose default place another engine may use. Docker
+// would also use another engine's containerd if it found one, so the configuration names one.
 func (p private) writeConfig() error {
 	containerd := fmt.Sprintf("version = 2\nroot = %q\nstate = %q\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\", \"io.containerd.cri.v1.images\", \"io.containerd.cri.v1.runtime\"]\n[grpc]\naddress = %q\n",
 		filepath.Join(p.dir, "containerd"), filepath.Join(p.run, "containerd"), p.containerdSocket())
@@ -233,10 +231,10 @@ func (p private) writeConfig() error {
 		"hosts":      []string{"unix://" + p.socket()},
 		"data-root":  p.dataDir(),
 		"exec-root":  filepath.Join(p.run, "exec"),
-		"group":      "root", // not for members of the group docker
+		"group":      "root", // and not the group docker
 		"pidfile":    p.pidFile(),
 		"containerd": p.containerdSocket(),
-		// Every network is an environment's own: there is no default one to collide with docker0.
+		// Each environment has its own network. There is no default network that could conflict with docker0.
 		"bridge":                "none",
 		"default-address-pools": []map[string]any{{"base": addressPool, "size": 24}},
 		"runtimes":              map[string]any{"epi-runc": map[string]any{"path": p.runtimeProgram()}},
@@ -255,8 +253,8 @@ func (p private) writeConfig() error {
 	return nil
 }
 
-// installRuntime copies the runtime wrapper to where the configuration says: the engine outlives
-// the folder that epi was built in.
+// installRuntime copies the runtime wrapper to the configured place, because the engine outlives the folder that epi was
+// built in.
 func (p private) installRuntime() error {
 	if p.wrapper == "" {
 		if _, err := os.Stat(p.runtimeProgram()); err != nil {
@@ -272,7 +270,7 @@ func (p private) installRuntime() error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return fmt.Errorf("install runtime of the engine: %w", err)
 	}
-	// A program that runs cannot be written to, but it can be replaced.
+	// A running program cannot be written to, but it can be replaced.
 	if err := os.WriteFile(file+".new", program, 0o755); err != nil {
 		return fmt.Errorf("install runtime of the engine: %w", err)
 	}

@@ -42,8 +42,8 @@ func TestSocketsFitTheirLimit(t *testing.T) {
 	}
 }
 
-// TestConfigNamesNothingOfAnotherEngine: every place that Docker has a default for is the private
-// engine's own (dockerd(8), "Daemon configuration file").
+// TestConfigNamesNothingOfAnotherEngine: the configuration sets every place for which Docker has a default (dockerd(8),
+// "Daemon configuration file").
 func TestConfigNamesNothingOfAnotherEngine(t *testing.T) {
 	p := testPrivate(t)
 	if err := p.writeConfig(); err != nil {
@@ -86,7 +86,7 @@ func TestPidOfAnotherProcessIsNotTheEngines(t *testing.T) {
 	if got := p.pid(); got != 0 {
 		t.Errorf("without a file: %d", got)
 	}
-	// After a restart of the machine the number may be anybody's: here it is this test's.
+	// After a restart of the machine another process may have the number. In this test it is the test's own.
 	for _, content := range []string{strconv.Itoa(os.Getpid()), "1", "no number", "", "99999999"} {
 		if err := os.WriteFile(p.pidFile(), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
@@ -114,7 +114,7 @@ func TestInstallRuntimeReplacesAndKeeps(t *testing.T) {
 			t.Errorf("installed %q, %v; want %q", got, err, content)
 		}
 	}
-	p.wrapper = "" // as `epi down` finds it
+	p.wrapper = "" // as `epi down` creates it
 	if err := p.installRuntime(); err != nil {
 		t.Errorf("with the one that is there: %v", err)
 	}
@@ -137,7 +137,7 @@ func TestRemoveOfNoEngineLeavesNothing(t *testing.T) {
 	if _, err := Ensure(t.Context(), Options{Dirs: dirs, RuntimeWrapper: wrapper(t)}, silent{}); err == nil {
 		t.Fatal("found an engine without any program")
 	}
-	for range 2 { // the second time there is nothing at all
+	for range 2 { // the second time there is nothing to remove
 		if err := Remove(t.Context(), Options{Dirs: dirs}, silent{}); err != nil {
 			t.Fatal(err)
 		}

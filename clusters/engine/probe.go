@@ -13,12 +13,12 @@ import (
 
 const (
 	probeImage = "localhost/epi-engine-check"
-	// probeTimeout is generous: a machine that is busy is not one that cannot.
+	// probeTimeout is long, because a busy machine is slow.
 	probeTimeout = time.Minute
 )
 
-// probe starts a privileged container of the static program wrapper, as nodes are started, and
-// removes it and its image. It needs no registry.
+// probe starts a privileged container of the static program wrapper, with the options of nodes, and removes it and its
+// image. It needs no registry.
 func (e *Engine) probe(ctx context.Context, wrapper string) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
@@ -65,7 +65,7 @@ func probeArchive(wrapper string) ([]byte, error) {
 	return buffer.Bytes(), nil
 }
 
-// lastField returns the image's ID from the end of what an import prints: podman says more.
+// lastField returns the image's ID, which is at the end of an import's output. podman prints more before it.
 func lastField(text string) string {
 	fields := strings.Fields(text)
 	if len(fields) == 0 {

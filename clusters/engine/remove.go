@@ -20,12 +20,11 @@ import (
 
 const removeTimeout = 2 * time.Minute
 
-// Remove removes the private engine with everything in it, and puts back what it had changed on
-// this machine. Without one it does nothing but to remove the state folder, if nothing is in it. Its
-// error says what is left.
+// Remove removes the private engine with everything in it, and restores what it changed on this machine. If there is none,
+// it only removes the state folder if that is empty. Its error says what is left.
 func Remove(ctx context.Context, options Options, progress clusters.Progress) error {
 	p := newPrivate(options)
-	// It holds environments, too: only when they are gone, nothing is left of epi but its cache.
+	// The folder also holds environments. It is removed when they are gone, and then only epi's cache is left.
 	defer func() { _ = options.Dirs.RemoveState() }()
 	ours, err := p.ours()
 	if err != nil {
@@ -44,14 +43,14 @@ func Remove(ctx context.Context, options Options, progress clusters.Progress) er
 		if err := p.remove(ctx, task.Detail); err != nil {
 			return &clusters.EnvironmentError{Doing: "remove epi's own container engine", Remedy: p.byHand(), Err: err}
 		}
-		// While it is locked: who waits for it finds that it is not the file of that name any more.
+		// It is removed while it is locked. A process that waits for it then notices that the file no longer has that name.
 		return removeLock(p)
 	}()
 	task.End(err)
 	return err
 }
 
-// removeLock removes the lock file, which is empty: any other is not epi's.
+// removeLock removes the lock file if it is empty. Another file is not epi's.
 func removeLock(p private) error {
 	if info, err := os.Lstat(p.lockFile()); err == nil && (!info.Mode().IsRegular() || info.Size() > 0) {
 		return nil
@@ -62,7 +61,7 @@ func removeLock(p private) error {
 	return nil
 }
 
-// remove goes on past errors: what can be removed is.
+// remove continues after errors and removes what it can.
 func (p private) remove(ctx context.Context, progress detail) error {
 	var left []error
 	note := func(err error) {
@@ -70,13 +69,13 @@ func (p private) remove(ctx context.Context, progress detail) error {
 			left = append(left, err)
 		}
 	}
-	// The engine itself takes its links, mounts and rules away in order, so it is asked first, and
-	// started for it if it has ended. What it cannot do is done without it.
+	// The engine itself removes its links, mounts and rules in the right order. So it is asked first, and started for that
+	// if it has ended. The rest is removed without it.
 	var own networks
 	if p.exists() && len(missingPrograms()) == 0 {
 		found, err := p.ensureRunning(ctx, progress)
 		if err == nil {
-			own, _ = found.networks(ctx) // of an engine that does not say, nothing is known to be its own
+			own, _ = found.networks(ctx) // without an answer, no network is known to be its own
 			progress("removing its containers and networks")
 			if err := found.empty(ctx); err != nil {
 				progress("ending what it could not remove: %s", command.LastLine(err))
@@ -95,7 +94,7 @@ func (p private) remove(ctx context.Context, progress detail) error {
 	progress("removing its files")
 	note(p.unmount())
 	if err := errors.Join(left...); err != nil {
-		// The folder says what there was: without it a next attempt would find nothing.
+		// The folder has the record of what there was. Without it a later attempt would find nothing.
 		return err
 	}
 	if err := p.removeRun(); err != nil {
@@ -104,9 +103,9 @@ func (p private) remove(ctx context.Context, progress detail) error {
 	return p.folder().Remove()
 }
 
-// byHand is the command that removes the first thing of the engine that is left.
+// byHand is the command that removes the first part of the engine that is left.
 func (p private) byHand() string {
-	containers, _ := os.ReadDir(filepath.Join(p.dataDir(), "containers")) // not there is none
+	containers, _ := os.ReadDir(filepath.Join(p.dataDir(), "containers")) // a missing folder has no containers
 	processes := append(p.stragglers(slices.Concat(daemons, shims)), processesIn(containers)...)
 	if len(processes) > 0 {
 		argv := []string{"kill", "-KILL"}
@@ -123,7 +122,7 @@ func (p private) byHand() string {
 	return "nothing of it runs; remove its folder with: rm -r " + p.dir
 }
 
-// removeRun removes the run folder. Where it is outside the engine's folder its name is derived from that.
+// removeRun removes the run folder. If it is outside the engine's folder, its name is derived from that.
 func (p private) removeRun() error {
 	info, err := os.Lstat(p.run)
 	switch {
@@ -163,8 +162,8 @@ func (e *Engine) empty(ctx context.Context) error {
 	return nil
 }
 
-// killContainers ends the processes of containers whose engine could not do it. They are known by
-// the containers' IDs in the names of their control groups.
+// killContainers kills the processes of containers if the engine could not. It recognizes them by the containers' IDs in
+// the names of their control groups.
 func (p private) killContainers(ctx context.Context) error {
 	containers, err := os.ReadDir(filepath.Join(p.dataDir(), "containers"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -177,7 +176,7 @@ func (p private) killContainers(ctx context.Context) error {
 	for _, container := range containers {
 		ids = append(ids, container.Name())
 	}
-	// A process in a frozen control group takes no signal. Where thawing fails, killing reports.
+	// A process in a frozen control group takes no signal. If thawing fails, killing returns an error.
 	_, _ = freezer.Thaw(ids...)
 	return killAll(ctx, "end containers", func() []int { return processesIn(containers) })
 }
@@ -202,8 +201,8 @@ func processesIn(containers []os.DirEntry) []int {
 	return pids
 }
 
-// restoreMachine takes away what a Docker engine leaves behind when it ends: chains, the policy of
-// forwarding, kernel settings, empty control groups. Where another engine runs, these are its too.
+// restoreMachine removes what a Docker engine leaves when it ends: chains, the policy of forwarding, kernel settings, empty
+// control groups. If another engine runs, these belong to that one too.
 func (p private) restoreMachine(ctx context.Context, own networks) error {
 	state, err := loadBefore(p.beforeFile())
 	if err != nil || state == nil {
@@ -236,7 +235,7 @@ func (p private) restoreMachine(ctx context.Context, own networks) error {
 		file := filepath.Join("/proc/sys", name)
 		current, err := os.ReadFile(file)
 		if err != nil || strings.TrimSpace(string(current)) == value {
-			continue // not there, or as it was
+			continue // it is missing, or unchanged
 		}
 		if err := os.WriteFile(file, []byte(value), 0o644); err != nil {
 			left = append(left, fmt.Errorf("put back kernel setting: %w", err))
@@ -245,7 +244,7 @@ func (p private) restoreMachine(ctx context.Context, own networks) error {
 	for _, pattern := range []string{"/sys/fs/cgroup/docker", "/sys/fs/cgroup/*/docker"} {
 		groups, _ := filepath.Glob(pattern) // the pattern is well-formed
 		for _, group := range groups {
-			_ = os.Remove(group) // refused by the kernel unless it is empty
+			_ = os.Remove(group) // the kernel refuses it unless it is empty
 		}
 	}
 	return errors.Join(left...)
@@ -264,7 +263,8 @@ func removeRules(ctx context.Context, own networks) error {
 	for family, rules := range now {
 		for name, t := range rules {
 			for _, rule := range t.Rules {
-				// By its link alone: a rule of the user's may be about addresses that the network's are among.
+				// The rules are recognized by the link alone, because a user's rule may be about addresses that include the
+				// network's.
 				if !slices.ContainsFunc(strings.Fields(rule), func(word string) bool { return slices.Contains(own.bridges, word) }) {
 					continue
 				}
@@ -278,8 +278,7 @@ func removeRules(ctx context.Context, own networks) error {
 	return errors.Join(left...)
 }
 
-// otherEngineRuns reports whether a Docker engine runs that is not the private one, which has been
-// stopped by now.
+// otherEngineRuns says whether another Docker engine runs than the private one, which has been stopped already.
 func otherEngineRuns() bool {
 	files, _ := filepath.Glob("/proc/[0-9]*/stat") // the pattern is well-formed
 	return slices.ContainsFunc(files, func(file string) bool {
@@ -288,16 +287,16 @@ func otherEngineRuns() bool {
 	})
 }
 
-// isLiveEngine reports from a process's status line (proc(5), /proc/pid/stat: the name in
-// parentheses, then the state) whether it is a Docker engine that runs. The private one that was
-// just stopped stays as a zombie until its parent looks, which may be long in a container.
+// isLiveEngine says, by a process's status line, whether it is a running Docker engine (proc(5), /proc/pid/stat: the name
+// in parentheses, then the state). The private engine that was just stopped stays as a zombie until its parent waits for
+// it, which may take long in a container.
 func isLiveEngine(stat string) bool {
 	_, after, found := strings.Cut(stat, "(dockerd) ")
 	return found && !strings.HasPrefix(after, "Z") && !strings.HasPrefix(after, "X")
 }
 
-// undo returns the arguments of iptables that take away what an engine left, in the order in which
-// they work: rules that lead to its chains, the rules in them, the chains, and a policy.
+// undo returns the arguments of iptables that remove what an engine left. Their order matters: rules that lead to its
+// chains, the rules in them, the chains, and a policy.
 func undo(before, now ruleset) [][]string {
 	var steps [][]string
 	for name, t := range now {
@@ -323,7 +322,7 @@ func undo(before, now ruleset) [][]string {
 		}
 		was := old.Policies["FORWARD"]
 		if was != "DROP" {
-			was = "ACCEPT" // the kernel's own
+			was = "ACCEPT" // the kernel's default
 		}
 		if policy := t.Policies["FORWARD"]; policy != "" && policy != was {
 			steps = append(steps, []string{"--table", name, "--policy", "FORWARD", was})
@@ -332,7 +331,7 @@ func undo(before, now ruleset) [][]string {
 	return steps
 }
 
-// targetOf returns what a rule jumps to.
+// targetOf returns the target of a rule's jump.
 func targetOf(rule string) string {
 	fields := strings.Fields(rule)
 	for i, field := range fields {

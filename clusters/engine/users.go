@@ -12,7 +12,7 @@ import (
 // clients are the command lines that kind supports, in its order of preference.
 var clients = []string{"docker", "podman", "nerdctl"}
 
-// findUsers returns the first engine of the user's own that answers, or why none does.
+// findUsers returns the first of the user's own engines that answers, or the reason why none does.
 func findUsers(ctx context.Context) (*Engine, error) {
 	var reasons []error
 	for _, name := range clients {
@@ -32,8 +32,8 @@ func findUsers(ctx context.Context) (*Engine, error) {
 	return nil, errors.Join(reasons...)
 }
 
-// Unanswered says why no engine of the user's own answers though there is the command line of one; nil
-// if there is none, or if one answers.
+// Unanswered returns the reason why none of the user's own engines answers although one's command line is installed; nil if
+// none is installed, or if one answers.
 func Unanswered(ctx context.Context) error {
 	for _, name := range clients {
 		if _, err := exec.LookPath(name); err == nil {
@@ -44,13 +44,13 @@ func Unanswered(ctx context.Context) error {
 	return nil
 }
 
-// ping asks the engine for its version and fills it in.
+// ping asks the engine for its version and sets it.
 func (e *Engine) ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	format := "{{.Server.Version}}"
 	if e.Name == "podman" {
-		format = "{{.Client.Version}}" // it has no server, unless it is remote
+		format = "{{.Client.Version}}" // podman has no server, unless it is remote
 	}
 	version, err := e.Output(ctx, "version", "--format", format)
 	if err != nil {
@@ -63,7 +63,7 @@ func (e *Engine) ping(ctx context.Context) error {
 	return nil
 }
 
-// remedy tells the user of this platform how to get a container engine.
+// remedy says how to get a container engine on this platform.
 func remedy() string {
 	switch runtime.GOOS {
 	case "darwin":

@@ -14,7 +14,7 @@ import (
 	"github.com/podidentity/epi/clusters/internal/command"
 )
 
-// installClient puts a shell script in the path, and nothing else, under the name of a client.
+// installClient makes a path with nothing but a shell script under the name of a client.
 func installClient(t *testing.T, name, script string) (calls func() []string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -140,7 +140,7 @@ func TestEnvironmentOfAPrivateEngineHidesTheUsersSettings(t *testing.T) {
 }
 
 func TestEnsureSaysWhatToDoWithoutAnyEngine(t *testing.T) {
-	// Without apt-get in the path nothing can be installed either, whoever runs this.
+	// Without apt-get in the path nothing can be installed, for any user.
 	t.Setenv("PATH", t.TempDir())
 	_, err := Ensure(t.Context(), Options{Dirs: clusters.Dirs{State: t.TempDir()}, RuntimeWrapper: wrapper(t)}, silent{})
 	if clusters.Remedy(err) == "" {

@@ -11,18 +11,18 @@ import (
 	"strings"
 )
 
-// rootfs is a root file system in a tar archive, with its files in reach by name. Names have no
-// leading slash, as in "usr/sbin/init".
+// rootfs is a root file system in a tar archive, with an index of its files by name. Names have no leading slash, as in
+// "usr/sbin/init".
 type rootfs struct {
 	file    *os.File
 	entries map[string]entry
-	// names are those of entries in the order of the archive.
+	// names are those of the entries, in the order of the archive.
 	names []string
 }
 
 type entry struct {
 	header tar.Header
-	// offset of the content in the archive.
+	// offset is that of the content in the archive.
 	offset int64
 }
 
@@ -43,7 +43,7 @@ func openRootfs(name string) (*rootfs, error) {
 			_ = file.Close()
 			return nil, fmt.Errorf("read root file system %s: %w", name, err)
 		}
-		// The reader of the archive reads ahead of nothing: what follows is the content.
+		// The archive's reader does not read ahead, so the content follows at the current offset.
 		offset, err := file.Seek(0, io.SeekCurrent)
 		if err != nil {
 			_ = file.Close()
@@ -66,11 +66,11 @@ func (fs *rootfs) content(e entry) *io.SectionReader {
 	return io.NewSectionReader(fs.file, e.offset, e.header.Size)
 }
 
-// maxLinks bounds the symbolic links on the way to a file, as the kernel does (path_resolution(7)).
+// maxLinks bounds the symbolic links on the way to a file, like the kernel (path_resolution(7)).
 const maxLinks = 40
 
-// resolve follows symbolic links, also of folders, and returns the name of what is there. It
-// returns false for what is not in the archive.
+// resolve follows symbolic links, also of folders, and returns the name of the file. It returns false for a file that is
+// not in the archive.
 func (fs *rootfs) resolve(name string) (string, bool) {
 	links := 0
 	resolved := ""
@@ -99,8 +99,8 @@ func (fs *rootfs) resolve(name string) (string, bool) {
 	return resolved, true
 }
 
-// sharedObjectFolders are where the dynamic loader of Debian looks: the folder of the architecture
-// (multiarch) and the classic ones.
+// sharedObjectFolders are the folders in which Debian's dynamic loader searches: those of the architecture (multiarch) and
+// the classic ones.
 func (fs *rootfs) sharedObjectFolders() []string {
 	var folders []string
 	for _, name := range fs.names {
@@ -112,9 +112,8 @@ func (fs *rootfs) sharedObjectFolders() []string {
 	return append(folders, "usr/lib", "usr/lib64", "lib", "lib64")
 }
 
-// closure returns the names, symbolic links resolved, of the programs and of all that the dynamic
-// loader needs to start them: the loader itself and the libraries, under the name that they are
-// looked for and under the one that they have.
+// closure returns the names of the programs and of all files that the dynamic loader needs to start them, with symbolic
+// links resolved: the loader itself and the libraries, under the name that is searched and under their own.
 func (fs *rootfs) closure(programs ...string) ([]string, error) {
 	folders := fs.sharedObjectFolders()
 	seen := map[string]bool{}
@@ -178,7 +177,7 @@ func (fs *rootfs) findLibrary(folders []string, library string) (string, error) 
 	return "", fmt.Errorf("library %s is in none of %s", library, strings.Join(folders, ", "))
 }
 
-// needed reads from an ELF file which dynamic loader and which libraries it asks for.
+// needed reads the dynamic loader and the libraries of an ELF file.
 func (fs *rootfs) needed(name string) (interpreter string, libraries []string, err error) {
 	file, err := elf.NewFile(fs.content(fs.entries[name]))
 	if err != nil {

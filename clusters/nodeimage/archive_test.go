@@ -90,8 +90,7 @@ func TestResolveFollowsLinksAsTheKernelDoes(t *testing.T) {
 	}
 }
 
-// TestClosureOfARealProgram takes a program of this machine, which has an interpreter and at least
-// one library.
+// TestClosureOfARealProgram uses a program of this machine, which has an interpreter and at least one library.
 func TestClosureOfARealProgram(t *testing.T) {
 	const program = "/bin/sh"
 	var headers []tar.Header
@@ -171,7 +170,7 @@ func FuzzOpenRootfs(f *testing.F) {
 	})
 }
 
-// list reads a layer back.
+// list reads the entries of a layer.
 func list(t *testing.T, data []byte) (names []string, entries map[string]tar.Header, contents map[string]string) {
 	t.Helper()
 	entries, contents = map[string]tar.Header{}, map[string]string{}
@@ -207,7 +206,7 @@ func TestLayerWritesFoldersOnceAndFirst(t *testing.T) {
 		var buffer bytes.Buffer
 		l := newLayer(&buffer)
 		l.text("etc/a/b", 0o600, "text")
-		l.folder("etc/a", 0o700) // is there already
+		l.folder("etc/a", 0o700) // it exists already
 		l.link("etc/c", "a/b")
 		l.copy("usr/bin/program", 0o755, source)
 		for _, name := range fs.names {

@@ -21,7 +21,7 @@ import (
 	"github.com/podidentity/epi/clusters/internal/command"
 )
 
-// ingredients are what a node image is assembled from; all of them are files of this machine.
+// ingredients are the parts of a node image. All are files of this machine.
 type ingredients struct {
 	version string
 	// bin is the folder of the compiled programs; kindFiles kind's images/base/files.
@@ -31,8 +31,8 @@ type ingredients struct {
 	runtimeWrapper string
 }
 
-// assemble makes the node image without a container engine and writes it, compressed, as an
-// archive that `docker load` takes, to file. The folder work is the caller's to remove.
+// assemble makes the node image without a container engine and writes it to file, as a compressed archive for `docker
+// load`. The caller removes the folder work.
 func assemble(ctx context.Context, from ingredients, ref, file, work string, task clusters.Task) error {
 	debian, err := openRootfs(from.debian)
 	if err != nil {
@@ -115,7 +115,7 @@ func pauseImage(names []string) string {
 	return ""
 }
 
-// writeArchive writes the image of the layers as a compressed archive, in one piece or not at all.
+// writeArchive writes the image of the layers as a compressed archive, completely or not at all.
 func writeArchive(ctx context.Context, ref, file string, layers []v1.Layer) error {
 	tag, err := name.NewTag(ref)
 	if err != nil {
@@ -131,7 +131,7 @@ func writeArchive(ctx context.Context, ref, file string, layers []v1.Layer) erro
 	}
 	config = config.DeepCopy()
 	config.OS, config.Architecture = "linux", runtime.GOARCH
-	// What kind's own base image sets: systemd looks for the variable and ends on that signal.
+	// kind's own base image sets these: systemd reads the variable and ends on that signal.
 	config.Config.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "container=docker"}
 	config.Config.Entrypoint = []string{"/usr/local/bin/entrypoint", "/sbin/init"}
 	config.Config.StopSignal = "SIGRTMIN+3"
@@ -143,8 +143,8 @@ func writeArchive(ctx context.Context, ref, file string, layers []v1.Layer) erro
 	if err != nil {
 		return fmt.Errorf("pack node image: %w", err)
 	}
-	defer func() { _ = os.Remove(out.Name()) }() // gone already when all went well
-	defer func() { _ = out.Close() }()           // a second time after the one that counts
+	defer func() { _ = os.Remove(out.Name()) }() // after success there is none
+	defer func() { _ = out.Close() }()           // the first Close is the one that counts
 	compressed, err := zstd.NewWriter(out, zstd.WithEncoderLevel(zstd.SpeedFastest))
 	if err != nil {
 		return fmt.Errorf("pack node image: %w", err)

@@ -26,15 +26,15 @@ import (
 	"github.com/podidentity/epi/clusters/internal/debian"
 )
 
-// What decides the content of an image beside its ingredients: the code that assembles it.
+// The code that assembles an image. Besides the ingredients it decides the content.
 //
 //go:embed assemble.go layer.go node.go podimages.go storedlayer.go store.go
 var assembler embed.FS
 
-// goFlags compile as epi itself is compiled (Makefile), so that what both use is compiled once.
+// goFlags are epi's own flags (Makefile), so that shared packages are compiled once.
 var goFlags = []string{"-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false"}
 
-// goTags leave out containerd's support of what a node in a container never uses.
+// goTags leave out parts of containerd that a node in a container never uses.
 const goTags = "no_btrfs,no_devmapper,no_zfs"
 
 // hash sets the keys of the compiled programs and of the image.
@@ -67,7 +67,7 @@ func (b *build) hash(ctx context.Context) error {
 	return nil
 }
 
-// key hashes named parts, so that what moves from one part to the next changes the sum.
+// key hashes named parts, so that moving text from one part to the next changes the sum.
 type key struct{ hash hash.Hash }
 
 func newKey(parts ...string) key {
@@ -79,7 +79,7 @@ func newKey(parts ...string) key {
 }
 
 func (k key) add(name, content string) {
-	_, _ = fmt.Fprintf(k.hash, "%d %s %d %s\n", len(name), name, len(content), content) // a hash takes all
+	_, _ = fmt.Fprintf(k.hash, "%d %s %d %s\n", len(name), name, len(content), content) // a hash accepts everything
 }
 
 func (k key) fs(files fs.FS) error {
@@ -105,8 +105,8 @@ func (k key) module(version string) error {
 
 func (k key) sum() string { return hex.EncodeToString(k.hash.Sum(nil))[:12] }
 
-// eachSource calls do for each file of the module that a version is built from, with the names
-// that the go command wants, in a fixed order.
+// eachSource calls do for each file of the module that a version is built from, with the names that the go command needs,
+// in a fixed order.
 func eachSource(version string, do func(name string, content []byte) error) error {
 	return fs.WalkDir(sources, "_node", func(file string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -142,8 +142,8 @@ func writeModule(dir, version string) error {
 	})
 }
 
-// build makes the image's archive. The caller holds the lock. What is made on the way goes, however
-// it ends; compiled programs and the root file system stay for another time once they are whole.
+// build makes the image's archive. The caller holds the lock. Temporary files are removed in any case. Complete programs
+// and a complete root file system stay for later builds.
 func (b *build) build(ctx context.Context, progress clusters.Progress, task clusters.Task) (err error) {
 	if err := os.MkdirAll(b.dir, 0o755); err != nil {
 		return fmt.Errorf("build node image: %w", err)
@@ -151,7 +151,7 @@ func (b *build) build(ctx context.Context, progress clusters.Progress, task clus
 	if err := b.possible(); err != nil {
 		return err
 	}
-	// Whoever holds the lock is alone: what is there was left by one that was killed.
+	// The holder of the lock is alone, so such files were left by a killed process.
 	for _, pattern := range []string{"work-*", "*.new"} {
 		stale, _ := filepath.Glob(filepath.Join(b.dir, pattern)) // the patterns are well-formed
 		for _, name := range stale {
@@ -173,8 +173,8 @@ func (b *build) build(ctx context.Context, progress clusters.Progress, task clus
 		return err
 	}
 
-	// Debian's packages are unpacked while Kubernetes compiles: the one waits for the network and
-	// the disk, the other for the processor.
+	// Debian's packages are unpacked while Kubernetes compiles: the former waits for the network and the disk, the latter
+	// for the processor.
 	task.Detail("building Kubernetes and the node's root file system")
 	system := rootfsFile(b.dir, b.suite)
 	group, both := errgroup.WithContext(ctx)
@@ -210,7 +210,7 @@ func (b *build) build(ctx context.Context, progress clusters.Progress, task clus
 	return assemble(ctx, from, b.ref(), b.archive(), work, task)
 }
 
-// possible reports what keeps the image from being built here.
+// possible returns the reason why the image cannot be built here.
 func (b *build) possible() error {
 	var reason string
 	switch {
@@ -247,14 +247,14 @@ func (b *build) compile(ctx context.Context, module, work string, task clusters.
 	total := len(strings.Fields(names))
 	var done atomic.Int64
 	compile := goCommand(module, b.buildArguments(out, packages)...)
-	// The compiler collects its garbage less often, within bounds: some seconds of a minute.
+	// A higher GOGC, with a memory limit, saves the compiler some seconds of a minute.
 	compile.Env = append(compile.Env, "GOGC=400", "GOMEMLIMIT=1GiB")
 	compile.OnLine = func(line string) {
 		if message, isMessage := strings.CutPrefix(line, "go: "); isMessage {
 			task.Detail("%s", message)
 			return
 		}
-		// What an earlier build left compiled is not reported, so the total is a bound.
+		// Packages that an earlier build compiled are not reported, so the total is an upper bound.
 		task.Detail("compiled %d of at most %d packages, now %s", done.Add(1), total, line)
 	}
 	if err := compile.Run(ctx); err != nil {
@@ -283,19 +283,18 @@ func (b *build) buildArguments(out string, packages []string) []string {
 	return append(args, packages...)
 }
 
-// goCommand is the go command in a module of its own: what a user's environment says about theirs
-// does not count, where modules come from does.
+// goCommand is the go command in a module of its own. A user's Go settings do not count, except where modules come from.
 func goCommand(dir string, args ...string) *command.Command {
 	cmd := command.New("go", args...)
 	cmd.Dir = dir
-	cmd.Signal = syscall.SIGINT // on which it removes its temporary files
+	cmd.Signal = syscall.SIGINT // the go command then removes its temporary files
 	cmd.Env = []string{"CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off", "GO111MODULE=on", "GOOS=linux", "GOARCH=" + runtime.GOARCH}
 	return cmd
 }
 
 func compileError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return err // it was stopped: nothing is wrong
+		return err // it was stopped, which is no fault
 	}
 	return &clusters.EnvironmentError{
 		Doing:  "compile node",

@@ -13,11 +13,10 @@ import (
 	"github.com/podidentity/epi/clusters/internal/debian"
 )
 
-// neededDisk is what a build takes in the cache folder, its work included.
+// neededDisk is what a build needs in the cache folder, with its temporary files.
 const neededDisk = 3 << 30
 
-// Checks looks at the two ways to a node image: a registry, or what it takes to build one. It
-// changes nothing.
+// Checks checks the two ways to a node image: a registry, and the requirements of a build. It changes nothing.
 func Checks(ctx context.Context, dirs clusters.Dirs) []engine.Check {
 	registry := engine.Check{Name: "registry", OK: true, State: "answers for " + Published()}
 	reach := Reachable(ctx, Published())
@@ -31,7 +30,7 @@ func Checks(ctx context.Context, dirs clusters.Dirs) []engine.Check {
 			}
 		}
 	} else {
-		// What only a build needs is no obstacle.
+		// A requirement of a build alone is no obstacle.
 		for i := range build {
 			if !build[i].OK {
 				build[i].OK, build[i].State, build[i].Remedy = true, build[i].State+"; not needed while the registry is in reach", ""
@@ -67,7 +66,7 @@ func buildChecks(ctx context.Context) []engine.Check {
 	return []engine.Check{toolchain, packages, bootstrap}
 }
 
-// lastPart is the end of a chain of errors, which says what happened.
+// lastPart is the end of a chain of errors, which has the reason.
 func lastPart(text string) string {
 	parts := strings.Split(text, ": ")
 	return strings.Join(parts[max(0, len(parts)-2):], ": ")

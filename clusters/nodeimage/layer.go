@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// layer writes a tar archive of files owned by root. The folders above a file are written when
-// they are first needed. Errors stay until Close.
+// layer writes a tar archive of files that root owns. It writes the folders above a file before the file. Close returns the
+// first error.
 type layer struct {
 	archive *tar.Writer
 	folders map[string]bool
@@ -31,7 +31,7 @@ func (l *layer) header(header *tar.Header) {
 	}
 }
 
-// parents writes the folders above name that are not there yet.
+// parents writes the missing folders above name.
 func (l *layer) parents(name string) {
 	parent := path.Dir(path.Clean(name))
 	if parent == "." || parent == "/" || l.folders[parent] {
@@ -85,7 +85,7 @@ func (l *layer) copy(name string, mode int64, source string) {
 	}
 }
 
-// entry writes a file of a root file system as it is there.
+// entry writes a file of a root file system unchanged.
 func (l *layer) entry(fs *rootfs, name string) {
 	if l.err != nil {
 		return
@@ -93,7 +93,7 @@ func (l *layer) entry(fs *rootfs, name string) {
 	found := fs.entries[name]
 	header := found.header
 	header.Name = name
-	// Names of users and times that a tar of another machine would not have.
+	// It leaves out names of users and times, which would differ on another machine.
 	header.Format, header.PAXRecords = tar.FormatUnknown, nil
 	header.Uname, header.Gname = "", ""
 	if header.Typeflag == tar.TypeDir {
@@ -106,7 +106,7 @@ func (l *layer) entry(fs *rootfs, name string) {
 	if header.Typeflag == tar.TypeLink {
 		header.Linkname = strings.TrimPrefix(path.Clean("/"+header.Linkname), "/")
 	}
-	// Extended attributes hold file capabilities (ping's and such).
+	// Extended attributes hold file capabilities, for example ping's.
 	for key, value := range found.header.PAXRecords {
 		if strings.HasPrefix(key, "SCHILY.xattr.") {
 			if header.PAXRecords == nil {
@@ -121,7 +121,7 @@ func (l *layer) entry(fs *rootfs, name string) {
 	}
 }
 
-// Close ends the archive and returns the first error of all that was written.
+// Close ends the archive and returns the first error of all writes.
 func (l *layer) Close() error {
 	if l.err != nil {
 		return fmt.Errorf("write layer: %w", l.err)
@@ -138,7 +138,7 @@ func writeLayer(file string, write func(*layer) error) error {
 	if err != nil {
 		return fmt.Errorf("write layer: %w", err)
 	}
-	defer func() { _ = out.Close() }() // a second time after the one that counts
+	defer func() { _ = out.Close() }() // the first Close is the one that counts
 	l := newLayer(out)
 	if err := write(l); err != nil {
 		return err

@@ -12,9 +12,9 @@ import (
 	"strings"
 )
 
-// keepInNode says which files of Debian's root file system belong in the node image. What is left
-// out is what kind's base image removes (images/base/Dockerfile of sigs.k8s.io/kind): units that
-// make no sense or do harm in a container; and what is made anew in each container.
+// keepInNode says which files of Debian's root file system are in the node image. It leaves out what kind's base image
+// removes (images/base/Dockerfile of sigs.k8s.io/kind), which are units without use or with bad effects in a container, and
+// files that each container makes anew.
 func keepInNode(name string) bool {
 	unit, isUnit := strings.CutPrefix(strings.TrimPrefix(name, "usr/"), "lib/systemd/system/")
 	if !isUnit {
@@ -60,7 +60,7 @@ func writeSystem(l *layer, debian *rootfs) error {
 	return nil
 }
 
-// nodeFiles is what the second layer of the node is made of.
+// nodeFiles are the sources of the node's second layer.
 type nodeFiles struct {
 	// kind is the folder images/base/files of kind's module.
 	kind string
@@ -69,9 +69,9 @@ type nodeFiles struct {
 	// runtimeWrapper is the path of epi-runc.
 	runtimeWrapper string
 	version        string
-	// pause is the name of the image of pod sandboxes.
+	// pause is the name of the image for pod sandboxes.
 	pause string
-	// containerSpec is the OCI specification that containerd starts from, as `ctr oci spec` prints it.
+	// containerSpec is the OCI specification that containerd uses by default, as `ctr oci spec` prints it.
 	containerSpec []byte
 }
 
@@ -88,7 +88,7 @@ func writeNode(l *layer, files nodeFiles) error {
 	for _, unit := range []string{"containerd", "kubelet", "undo-mount-hacks"} {
 		l.link("etc/systemd/system/multi-user.target.wants/"+unit+".service", "/etc/systemd/system/"+unit+".service")
 	}
-	// It would register formats with the kernel, for the whole machine.
+	// The service would register formats with the kernel, for the whole machine.
 	l.link("etc/systemd/system/systemd-binfmt.service", "/dev/null")
 	l.text("etc/systemd/journald.conf.d/10-container.conf", 0o644, "[Journal]\nReadKMsg=no\n")
 	l.folder("etc/kubernetes/manifests", 0o755)
@@ -104,8 +104,8 @@ func writeNode(l *layer, files nodeFiles) error {
 	for _, plugin := range []string{"host-local", "loopback", "portmap", "ptp"} {
 		l.copy("opt/cni/bin/"+plugin, 0o755, filepath.Join(files.bin, plugin))
 	}
-	// Ahead of Debian's runc in every path: a privileged pod, such as kube-proxy's, must start on
-	// a machine that lacks a capability, too.
+	// It precedes Debian's runc in every path: a privileged pod, such as kube-proxy's, must start also on a machine that
+	// lacks a capability.
 	l.copy("usr/local/sbin/runc", 0o755, files.runtimeWrapper)
 	l.copy("usr/local/bin/kubernetes", 0o755, filepath.Join(files.bin, "kubernetes"))
 	for _, program := range []string{"kubeadm", "kubectl", "kubelet"} {
@@ -118,8 +118,7 @@ func writeNode(l *layer, files nodeFiles) error {
 	return nil
 }
 
-// noDefaultNetwork stands where kind looks for its own network plugin, whose image is not to be
-// had without a registry.
+// noDefaultNetwork replaces the manifest of kind's own network plugin, whose image is available only from a registry.
 const noDefaultNetwork = `# This node image has no network plugin of its own: use disableDefaultCNI.
 apiVersion: v1
 kind: ConfigMap
@@ -130,7 +129,7 @@ data:
   reason: the node image was built without a registry; set networking.disableDefaultCNI
 `
 
-// storageClass lets claims stay pending instead of asking for an image that is not to be had.
+// storageClass makes claims stay pending. kind's own would need an image that is not available.
 const storageClass = `apiVersion: storage.k8s.io/v1
 kind: StorageClass
 metadata:
@@ -143,8 +142,7 @@ volumeBindingMode: WaitForFirstConsumer
 
 var sandboxImage = regexp.MustCompile(`(?m)^(\s*sandbox_image = ).*$`)
 
-// writeKindFiles copies what kind's Dockerfile copies, with the modes that it gives, and sets the
-// sandbox image to the one that is there.
+// writeKindFiles copies the files that kind's Dockerfile copies, with its modes, and sets the name of the sandbox image.
 func writeKindFiles(l *layer, files nodeFiles) error {
 	err := filepath.WalkDir(files.kind, func(file string, info fs.DirEntry, err error) error {
 		if err != nil || info.IsDir() {
@@ -179,12 +177,12 @@ func writeKindFiles(l *layer, files nodeFiles) error {
 	return nil
 }
 
-// containerSpec turns containerd's default specification into that of kind's nodes: with kind's
-// hook for files that differ from node to node, and without limits on resources.
+// containerSpec turns containerd's default specification into that of kind's nodes, with kind's hook for files that differ
+// between nodes, and without resource limits.
 func containerSpec(data []byte) ([]byte, error) {
 	var spec map[string]any
 	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.UseNumber() // a limit of 64 bits does not fit a float
+	decoder.UseNumber() // a 64-bit limit does not fit into a float
 	if err := decoder.Decode(&spec); err != nil {
 		return nil, fmt.Errorf("decode containerd's container specification: %w", err)
 	}

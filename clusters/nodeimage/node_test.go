@@ -18,8 +18,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// TestKeepInNode: each row is a line of kind's images/base/Dockerfile, or what a container makes
-// anew.
+// TestKeepInNode: each row is a line of kind's images/base/Dockerfile, or a file that a container makes anew.
 func TestKeepInNode(t *testing.T) {
 	for name, want := range map[string]bool{
 		"usr/lib/systemd/system/sysinit.target.wants/systemd-tmpfiles-setup.service":     false,

@@ -1,12 +1,10 @@
-// Package nodeimage provides the image that kind's nodes run from. Where a registry is in reach it
-// is the one that kind publishes. Elsewhere it is built: Kubernetes, etcd, containerd, CoreDNS and
-// the CNI plugins from Go modules that are pinned by checksum (folder _node), the root file system
-// from the Debian packages that this machine's own apt offers, and kind's node files from kind's
-// module.
+// Package nodeimage provides the image of kind's nodes. If a registry can be reached, it is the image that kind publishes.
+// Otherwise it is built: Kubernetes, etcd, containerd, CoreDNS and the CNI plugins from Go modules that are pinned by
+// checksum (folder _node), the root file system from the Debian packages of this machine's own apt, and kind's node files
+// from kind's module.
 //
-// A built image is named by a hash of what goes in: modules, compiler, list of packages, suite.
-// The versions of the Debian packages are not part of it: they follow the suite as any
-// installation of Debian does.
+// The name of a built image has a hash of its sources: modules, compiler, list of packages, suite. The versions of the
+// Debian packages are not part of it. They follow the suite, as in any installation of Debian.
 package nodeimage
 
 import (
@@ -33,7 +31,7 @@ type Options struct {
 	Engine *engine.Engine
 	// Version is the Kubernetes version, one of Versions; empty means the default.
 	Version string
-	// Given is an image to use as it is; it wins over Version.
+	// Given is an image to use unchanged. It takes precedence over Version.
 	Given string
 	// Binaries is the folder with epi-runc, which becomes the OCI runtime of a built node.
 	Binaries string
@@ -50,17 +48,17 @@ const (
 type Image struct {
 	// Ref is its name in the engine.
 	Ref string
-	// Version is that of Kubernetes in it, such as "v1.36.3".
+	// Version is its Kubernetes version, such as "v1.36.3".
 	Version string
 	// Origin is Registry, Built (now or in an earlier run) or Given.
 	Origin string
-	// KubeadmPatches are what kind's configuration must say for nodes of this image on this machine.
+	// KubeadmPatches are the patches that kind's configuration needs for nodes of this image on this machine.
 	KubeadmPatches []string
-	// Kubectl is the path on this machine of the kubectl of a built image; "" for another.
+	// Kubectl is the path on this machine of the kubectl of a built image; "" for other images.
 	Kubectl string
 }
 
-// Ensure makes the engine have a node image, by the quickest of the ways there are.
+// Ensure provides a node image in the engine, in the quickest possible way.
 func Ensure(ctx context.Context, options Options, progress clusters.Progress) (Image, error) {
 	task := progress.Start("Node image")
 	image, err := ensure(ctx, options, progress, task)
@@ -80,7 +78,7 @@ func ensure(ctx context.Context, options Options, progress clusters.Progress, ta
 		return Image{}, err
 	}
 	task.Detail("looking for the image of Kubernetes %s", pin.version)
-	// Where it cannot be built, for lack of a Go toolchain for one, it may still be pulled.
+	// If it cannot be built, for example without a Go toolchain, it may still be pulled.
 	b, buildErr := newBuild(ctx, options, pin)
 	if buildErr == nil {
 		if image, err := b.fromEngineOrCache(ctx, task); err != nil || image.Ref != "" {
@@ -98,7 +96,7 @@ func ensure(ctx context.Context, options Options, progress clusters.Progress, ta
 		return Image{}, err
 	}
 	defer release()
-	// The other one may have built what we need.
+	// Another process may have built it meanwhile.
 	if image, err := b.fromEngineOrCache(ctx, task); err != nil || image.Ref != "" {
 		return image, err
 	}
@@ -139,7 +137,7 @@ func (b *build) ref() string     { return imageName + ":" + b.pin.version + "-" 
 func (b *build) archive() string { return filepath.Join(b.dir, b.imageKey+".tar.zst") }
 func (b *build) bin() string     { return filepath.Join(b.dir, "bin-"+b.binKey) }
 
-// imageName is the name of built images: of this machine, not of any registry.
+// imageName is the name of built images, which are on this machine and in no registry.
 const imageName = "localhost/epi-node"
 
 func (b *build) image() Image {
@@ -155,7 +153,7 @@ func exists(file string) bool {
 	return err == nil
 }
 
-// fromEngineOrCache returns the image if it was built before, else one without a name.
+// fromEngineOrCache returns the image if it was built before, and otherwise one without a name.
 func (b *build) fromEngineOrCache(ctx context.Context, task clusters.Task) (Image, error) {
 	has, err := b.engine.HasImage(ctx, b.ref())
 	if err != nil {
@@ -172,7 +170,7 @@ func (b *build) fromEngineOrCache(ctx context.Context, task clusters.Task) (Imag
 		if ctx.Err() != nil {
 			return Image{}, err
 		}
-		// A damaged archive is worth no more than none.
+		// A damaged archive counts as missing.
 		return Image{}, os.Remove(b.archive())
 	}
 	return b.image(), nil
@@ -191,19 +189,19 @@ func (b *build) load(ctx context.Context, task clusters.Task) error {
 		return fmt.Errorf("load node image: %w", err)
 	}
 	defer archive.Close()
-	// A bare reader: the engine's client gets a pipe, and reads no further than the archive.
+	// The reader has no other methods, so the engine's client gets a pipe and does not read beyond the archive.
 	if err := b.engine.Load(ctx, struct{ io.Reader }{archive}); err != nil {
 		return fmt.Errorf("load node image: %w", err)
 	}
 	return nil
 }
 
-// made are the names that epi gives in its folder of the cache. Whatever else is there is somebody's own.
+// made matches the names of epi's own files in the cache folder. Other files are the user's.
 var made = regexp.MustCompile(`^([0-9a-f]{12}\.tar\.zst|rootfs-[0-9a-f]{12}\.tar|bin-[0-9a-f]{12}|work-[0-9]+|([0-9a-f]{12}\.tar\.zst|rootfs-[0-9a-f]{12}\.tar)\.[0-9]+\.new)$`)
 
 func isMade(name string) bool { return made.MatchString(name) }
 
-// prune removes images and files of earlier ingredients: those of the pinned versions stay.
+// prune removes images and files of earlier sources. Those of the pinned versions stay.
 func (b *build) prune(ctx context.Context) error {
 	keep := map[string]bool{"lock": true, filepath.Base(rootfsFile(b.dir, b.suite)): true}
 	refs := map[string]bool{}
@@ -233,14 +231,14 @@ func (b *build) prune(ctx context.Context) error {
 	}
 	for _, ref := range strings.Fields(list) {
 		if !refs[ref] {
-			// In use by a cluster that is up: it goes another time.
+			// A running cluster uses it. A later prune removes it.
 			_, _ = b.engine.Output(ctx, "image", "rm", ref)
 		}
 	}
 	return errors.Join(left...)
 }
 
-// useGiven takes an image of the user's as it is.
+// useGiven uses a user's image unchanged.
 func useGiven(ctx context.Context, options Options, task clusters.Task) (Image, error) {
 	has, err := options.Engine.HasImage(ctx, options.Given)
 	if err != nil {
@@ -264,8 +262,8 @@ func useGiven(ctx context.Context, options Options, task clusters.Task) (Image, 
 	return Image{Ref: options.Given, Version: strings.TrimSpace(version), Origin: Given}, nil
 }
 
-// kubeadmPatches returns what the machine asks of every kubelet: on control groups of version 1 it
-// starts only when its configuration says so (KubeletConfiguration v1beta1, since Kubernetes 1.31).
+// kubeadmPatches returns what the machine requires of every kubelet. With control groups of version 1 it starts only if its
+// configuration allows that (KubeletConfiguration v1beta1, since Kubernetes 1.31).
 func kubeadmPatches(ctx context.Context, e *engine.Engine) ([]string, error) {
 	version, err := e.CgroupVersion(ctx)
 	if err != nil || version != "1" {

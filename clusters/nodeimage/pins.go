@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// kindVersion is the version of kind whose published images and node files are used: the one in
-// epi's own go.mod, which a test holds.
+// kindVersion is the version of kind whose published images and node files are used. A test checks that it is the one in
+// epi's go.mod.
 const kindVersion = "v0.33.0"
 
 // pin is a version of Kubernetes that epi knows how to build.
 type pin struct {
 	version string
-	// published is the image of the same minor version that kind publishes for this version of
-	// kind (its release notes), with its digest; publishedVersion the Kubernetes in it.
+	// published is the image of the same minor version that kind publishes for this version of kind (its release notes),
+	// with its digest. publishedVersion is the Kubernetes version in it.
 	published, publishedVersion string
 }
 
@@ -27,13 +27,13 @@ var pins = []pin{
 	},
 }
 
-// sources are the modules that a node is built from: go.mod and go.sum carry the name of the
-// Kubernetes version, since a file go.mod here would end epi's own module.
+// sources are the modules of a node. go.mod and go.sum have the Kubernetes version in their names, because a file go.mod
+// here would end epi's own module.
 //
 //go:embed all:_node
 var sources embed.FS
 
-// Versions returns the Kubernetes versions that Ensure can be asked for, the default first.
+// Versions returns the Kubernetes versions that Ensure supports, the default first.
 func Versions() []string {
 	var list []string
 	for _, p := range pins {
@@ -50,7 +50,7 @@ func pinOf(version string) (pin, error) {
 	}
 	for _, p := range pins {
 		if p.version == version {
-			// Who names a version gets that version and no later patch of it.
+			// A version that is named gets exactly that version, and not a later patch.
 			if p.publishedVersion != version {
 				p.published, p.publishedVersion = "", ""
 			}

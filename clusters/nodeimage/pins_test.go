@@ -116,7 +116,7 @@ func TestPinOf(t *testing.T) {
 		if err != nil || p.version != version {
 			t.Errorf("%s: %+v, %v", version, p, err)
 		}
-		// Who names a version gets no other from the registry.
+		// A version that is named gets no other one from the registry.
 		if p.published != "" && p.publishedVersion != version {
 			t.Errorf("%s may be answered with %s", version, p.publishedVersion)
 		}

@@ -18,9 +18,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// podImages are the images that kubeadm asks for, by the last element of their names: what they
-// start and the layers that they are made of. The layer of Kubernetes is the same in all, so that
-// a node stores and unpacks one.
+// podImages are the images of kubeadm, by the last element of their names: their command and their layers. All have the
+// same layer of Kubernetes, so a node stores and unpacks it once.
 var podImages = map[string]struct {
 	entrypoint string
 	layers     []string
@@ -48,8 +47,8 @@ func writePodLayer(l *layer, name, bin string, debian *rootfs) error {
 	return nil
 }
 
-// writePacketFilter writes what kube-proxy runs: iptables (its nf_tables variant), nft and
-// conntrack, with the libraries and extensions that they load.
+// writePacketFilter writes the programs of kube-proxy: iptables (its nf_tables variant), nft and conntrack, with their
+// libraries and extensions.
 func writePacketFilter(l *layer, debian *rootfs) error {
 	programs := []string{"usr/sbin/xtables-nft-multi", "usr/sbin/nft", "usr/sbin/conntrack"}
 	for _, name := range debian.names {
@@ -61,7 +60,7 @@ func writePacketFilter(l *layer, debian *rootfs) error {
 	if err != nil {
 		return fmt.Errorf("collect what kube-proxy runs: %w", err)
 	}
-	// The dynamic loader is named by a path through these, links or folders.
+	// The path of the dynamic loader goes through these links or folders.
 	for _, merged := range []string{"bin", "sbin", "lib", "lib64"} {
 		if _, ok := debian.entries[merged]; ok {
 			l.entry(debian, merged)
@@ -79,8 +78,8 @@ func writePacketFilter(l *layer, debian *rootfs) error {
 	return nil
 }
 
-// writePodImages writes the images of the given names, such as "registry.k8s.io/etcd:3.6.8-0", to
-// an OCI image layout in the folder dir. Their layers are made in the folder work.
+// writePodImages writes the images of the given names, such as "registry.k8s.io/etcd:3.6.8-0", to an OCI image layout in
+// the folder dir. It makes their layers in the folder work.
 func writePodImages(dir, work, bin string, debian *rootfs, names []string) error {
 	target, err := layout.Write(dir, mutate.IndexMediaType(empty.Index, types.OCIImageIndex))
 	if err != nil {
@@ -109,7 +108,7 @@ func writePodImages(dir, work, bin string, debian *rootfs, names []string) error
 	return nil
 }
 
-// podLayer writes the layer to file and returns it compressed: each node of a cluster copies it.
+// podLayer writes the layer to file and returns it. It is compressed, because each node of a cluster copies it.
 func podLayer(file, name, bin string, debian *rootfs) (v1.Layer, error) {
 	if err := writeLayer(file, func(l *layer) error { return writePodLayer(l, name, bin, debian) }); err != nil {
 		return nil, err

@@ -13,12 +13,12 @@ import (
 	"github.com/podidentity/epi/clusters"
 )
 
-// reachTimeout is how long a registry may take to answer: building takes minutes, so a slow
-// registry is worth some seconds, and a silent one no more.
+// reachTimeout is how long a registry may take to answer. Building takes minutes, so waiting some seconds for a slow
+// registry is worth it.
 const reachTimeout = 5 * time.Second
 
-// pull makes the engine have the image that kind publishes. It returns an image without a name if
-// there is none for the pin, or the registry is out of reach.
+// pull pulls the image that kind publishes into the engine. It returns an image without a name if there is none for the
+// pin, or if the registry cannot be reached.
 func pull(ctx context.Context, options Options, p pin, task clusters.Task) (Image, error) {
 	if p.published == "" {
 		return Image{}, nil
@@ -44,7 +44,7 @@ func pull(ctx context.Context, options Options, p pin, task clusters.Task) (Imag
 		if ctx.Err() != nil {
 			return Image{}, err
 		}
-		// The engine's way to the registry may be another than ours: then we build.
+		// The engine may reach the registry in another way than this process. If it cannot, the image is built.
 		task.Detail("%s cannot pull: building the image", options.Engine)
 		return Image{}, nil
 	}
@@ -54,8 +54,8 @@ func pull(ctx context.Context, options Options, p pin, task clusters.Task) (Imag
 // Published returns the name of the image that kind publishes for the default version.
 func Published() string { return pins[0].published }
 
-// Reachable reports within seconds whether the image's registry answers for it, with the
-// credentials of the user's own Docker configuration.
+// Reachable says within seconds whether the image's registry answers for it, with the credentials of the user's own Docker
+// configuration.
 func Reachable(ctx context.Context, image string) error {
 	ref, err := name.ParseReference(image)
 	if err != nil {

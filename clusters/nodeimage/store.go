@@ -13,7 +13,7 @@ import (
 	"github.com/podidentity/epi/clusters/internal/command"
 )
 
-// storeConfig is containerd with no more than it takes to receive images.
+// storeConfig configures containerd with only what it needs to receive images.
 const storeConfig = `version = 3
 disabled_plugins = [
   "io.containerd.cri.v1.images",
@@ -30,9 +30,9 @@ disabled_plugins = [
 ]
 `
 
-// fillStore makes containerd's own store in the folder root hold the images of the OCI image
-// layout in the tar file images. It runs containerd itself, as a child that sees nothing of this
-// machine's containers, so that the store is what the containerd of the node expects.
+// fillStore fills containerd's own store in the folder root with the images of the OCI image layout in the tar file images.
+// It runs containerd itself, as a child that sees no containers of this machine. So the store has the form that the node's
+// containerd expects.
 func fillStore(ctx context.Context, bin, root, images string) error {
 	// A socket's path has a short limit (unix(7)), and the caller's folder may be deep.
 	run, err := os.MkdirTemp("", "epi-store-")
@@ -57,7 +57,7 @@ func fillStore(ctx context.Context, bin, root, images string) error {
 	done := errors.New("images are imported")
 	stop(done)
 	if importErr != nil {
-		// If containerd itself ended, its own last words tell more.
+		// If containerd itself has ended, its last output says more.
 		select {
 		case err := <-ended:
 			if err != nil && !errors.Is(err, done) {
@@ -67,7 +67,7 @@ func fillStore(ctx context.Context, bin, root, images string) error {
 		}
 		return fmt.Errorf("fill image store of the node: %w", importErr)
 	}
-	// It has closed its database only when it has ended.
+	// Its database is complete only after it has ended.
 	if err := <-ended; err != nil && !errors.Is(err, done) {
 		return fmt.Errorf("fill image store of the node: %w", err)
 	}
@@ -96,15 +96,15 @@ func importImages(ctx context.Context, bin, socket, images string, ended chan er
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
-	// As kind's own node image is built: not unpacked, since a node's file system is not this one.
+	// The images are not unpacked, as in kind's own node image, because a node's file system is another one.
 	if _, err := ctr("images", "import", "--local", "--no-unpack", images).Output(ctx); err != nil {
 		return fmt.Errorf("import images: %w", err)
 	}
 	return nil
 }
 
-// writeStore writes the node's third layer: of the store of containerd that is in the folder root
-// the images' content and the database of their names. The rest is a node's own.
+// writeStore writes the node's third layer: the images' content and the database of their names from the containerd store
+// in the folder root. A node makes the rest itself.
 func writeStore(l *layer, root string) error {
 	for _, part := range []string{"io.containerd.content.v1.content", "io.containerd.metadata.v1.bolt"} {
 		if err := writeFolder(l, filepath.Join(root, part), "var/lib/containerd/"+part); err != nil {
@@ -114,7 +114,7 @@ func writeStore(l *layer, root string) error {
 	return nil
 }
 
-// writeLayout writes an OCI image layout, a folder, as the tar file that `ctr images import` takes.
+// writeLayout writes an OCI image layout, which is a folder, as the tar file for `ctr images import`.
 func writeLayout(l *layer, dir string) error {
 	if err := writeFolder(l, dir, ""); err != nil {
 		return fmt.Errorf("pack images of pods: %w", err)

@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// storedLayer is a layer that is stored as it is: the archive around it is compressed as a whole,
-// and what is compressed twice is only slower.
+// storedLayer is a layer that is stored uncompressed. The whole archive is compressed, and compressing twice would only be
+// slower.
 type storedLayer struct {
 	file string
 	hash v1.Hash

@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// Run does the work of the wrapper with the arguments that are meant for runc: it reduces the
-// request that they name, if they name one, and becomes runc. It returns only with an error.
+// Run does the work of the wrapper with the arguments for runc. It reduces the request that they name, if they name one,
+// and then executes runc in its own process. It returns only with an error.
 func Run(args []string) error {
 	if err := reduce(args); err != nil {
 		return err
@@ -52,7 +52,7 @@ func reduce(args []string) error {
 	return replaceFile(request.file, reduced)
 }
 
-// replaceFile keeps the file whole at any time: its reader is another program.
+// replaceFile replaces the file in one step, because another program reads it.
 func replaceFile(file string, data []byte) error {
 	info, err := os.Stat(file)
 	if err != nil {
@@ -67,16 +67,16 @@ func replaceFile(file string, data []byte) error {
 	return nil
 }
 
-// request is the file with what a runc command line asks for.
+// request is the file with the request of a runc command line.
 type request struct {
 	file   string
 	reduce func([]byte, Limits) ([]byte, error)
 }
 
-// withValue are the options of runc before its command that take a value (runc(8)).
+// withValue are runc's options before its command that have a value (runc(8)).
 var withValue = map[string]bool{"log": true, "log-format": true, "root": true, "criu": true, "rootless": true}
 
-// requestOf finds the request in the arguments of runc; without one its file is "".
+// requestOf finds the request in runc's arguments. If there is none, its file is "".
 func requestOf(args []string) request {
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
@@ -88,7 +88,7 @@ func requestOf(args []string) request {
 		}
 		switch options := args[i+1:]; arg {
 		case "create", "run", "restore":
-			// Without the option the bundle is the current folder, for which "" stands.
+			// Without the option, the bundle is the current folder. "" stands for that.
 			return request{filepath.Join(optionOf(options, "bundle", "b"), "config.json"), ReduceConfig}
 		case "exec":
 			return request{optionOf(options, "process", "p"), ReduceProcess}
@@ -98,8 +98,8 @@ func requestOf(args []string) request {
 	return request{}
 }
 
-// commandWithValue are the options of create, run, restore and exec that take a value (runc(8)):
-// what follows the first word that is neither is the container's own and none of our business.
+// commandWithValue are the options of create, run, restore and exec that have a value (runc(8)). What follows the first
+// word that is neither an option nor a value belongs to the container.
 var commandWithValue = map[string]bool{
 	"additional-gids": true, "apparmor": true, "b": true, "bundle": true, "c": true, "cap": true, "cgroup": true,
 	"console-socket": true, "cwd": true, "e": true, "empty-ns": true, "env": true, "g": true, "image-path": true,
@@ -125,13 +125,13 @@ func optionOf(args []string, long, short string) string {
 	return ""
 }
 
-// findRunc finds the runc that is not this program, which may stand in its place in the path.
+// findRunc finds the runc in the path that is not this program, which may have the name runc itself.
 func findRunc(path string) (string, error) {
 	self, err := os.Stat("/proc/self/exe")
 	if err != nil {
 		return "", fmt.Errorf("find this program: %w", err)
 	}
-	// An engine may start its shim with a path that lacks the sbin folders.
+	// An engine may start its shim with a path without the sbin folders.
 	dirs := append(filepath.SplitList(path), "/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/bin")
 	for _, dir := range dirs {
 		file := filepath.Join(dir, "runc")

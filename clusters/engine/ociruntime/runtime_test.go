@@ -11,13 +11,13 @@ import (
 
 func TestRequestOf(t *testing.T) {
 	tests := []struct{ args, file string }{
-		// As containerd's shim calls runc.
+		// The command line of containerd's shim.
 		{"--root /run/r --log /l --log-format json create --bundle /b --pid-file /p abc", "/b/config.json"},
 		{"--root /run/r --log /l --log-format json --systemd-cgroup create --bundle=/b abc", "/b/config.json"},
 		{"--root /run/r --log /l exec --process /tmp/p --detach --pid-file /x abc", "/tmp/p"},
 		{"exec --console-socket /s --process=/tmp/p abc", "/tmp/p"},
 		{"run -b /b abc", "/b/config.json"},
-		// By hand: the bundle is where one stands.
+		// By hand: the bundle is the current folder.
 		{"run abc", "config.json"},
 		// What follows the container's name is its own command line.
 		{"exec abc tool --process /etc/passwd", ""},
@@ -41,7 +41,7 @@ func TestFindRuncPassesOverItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	first, second, third := t.TempDir(), t.TempDir(), t.TempDir()
-	// The wrapper stands in runc's place, as in a node.
+	// The wrapper has runc's name, as in a node.
 	if err := os.Link(self, filepath.Join(first, "runc")); err != nil {
 		if err := os.Symlink(self, filepath.Join(first, "runc")); err != nil {
 			t.Fatal(err)

@@ -1,9 +1,8 @@
 //go:build linux
 
-// Package ociruntime lets an OCI runtime start containers on a machine that lacks privileges the
-// container asks for. A privileged container asks for every capability that the engine knows; where
-// this machine's own bounding set is smaller, runc fails. Here the request is reduced to what the
-// machine has: it asks for less, never for more.
+// Package ociruntime lets an OCI runtime start containers that ask for privileges which the machine lacks. A privileged
+// container asks for every capability that the engine knows. If the machine's own bounding set is smaller, runc fails. The
+// package reduces the request to what the machine has. It never adds to it.
 //
 // It runs before every container and every exec, so it imports little.
 package ociruntime
@@ -14,27 +13,26 @@ import (
 	"slices"
 )
 
-// Limits are what a process of this machine can at most hand on to a container.
+// Limits are the most that a process of this machine can give a container.
 type Limits struct {
 	// Capabilities of the bounding set, by bit number (capabilities(7)).
 	Capabilities uint64
 	// OOMScoreAdj is the lowest /proc/PID/oom_score_adj that may be set (proc(5)).
 	OOMScoreAdj int
-	// HardRlimit returns the hard limit of a resource such as "RLIMIT_NOFILE"; false if it is
-	// not known.
+	// HardRlimit returns the hard limit of a resource such as "RLIMIT_NOFILE"; false if it is not known.
 	HardRlimit func(resource string) (uint64, bool)
 }
 
-// mayRaise reports whether the process may go beyond its resource limits and lower its OOM score.
+// mayRaise says whether the process may exceed its resource limits and lower its OOM score.
 func (l Limits) mayRaise() bool { return l.Capabilities&(1<<capSysResource) != 0 }
 
-// missesNothing reports whether no request has to be reduced.
+// missesNothing says that no request has to be reduced.
 func (l Limits) missesNothing() bool {
 	known := uint64(1)<<len(capabilityNames) - 1
 	return l.Capabilities&known == known
 }
 
-// object is a JSON object of which most fields are none of our business and stay as they are.
+// object is a JSON object. Fields that the package does not know stay as they are.
 type object = map[string]json.RawMessage
 
 // ReduceConfig reduces the process of an OCI runtime configuration (config.json of a bundle) to
@@ -99,7 +97,7 @@ func reduceCapabilities(data json.RawMessage, limits Limits) (any, error) {
 	for name, set := range sets {
 		reduced := slices.DeleteFunc(slices.Clone(set), func(capability string) bool {
 			bit := slices.Index(capabilityNames, capability)
-			// A name that we do not know is runc's to judge.
+			// runc decides about an unknown name.
 			return bit >= 0 && limits.Capabilities&(1<<bit) == 0
 		})
 		if len(reduced) != len(set) {

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// everything is what a machine that lacks nothing has.
+// everything is the limits of a machine with all privileges.
 func everything() Limits {
 	return Limits{
 		Capabilities: 1<<len(capabilityNames) - 1,
@@ -111,7 +111,7 @@ func TestReduceProcess(t *testing.T) {
 	}
 }
 
-// fields decodes an object one level deep: numbers are compared as they are written.
+// fields decodes an object one level deep. Numbers are compared as text.
 func fields(t *testing.T, text string) map[string]any {
 	t.Helper()
 	var raw map[string]json.RawMessage
@@ -151,8 +151,7 @@ func TestReduceConfig(t *testing.T) {
 	}
 }
 
-// FuzzReduceProcess: what comes out asks for nothing that the machine lacks, and reducing it again
-// changes nothing.
+// FuzzReduceProcess: the result asks for nothing that the machine lacks, and reducing it again changes nothing.
 func FuzzReduceProcess(f *testing.F) {
 	f.Add([]byte(`{"capabilities":{"bounding":["CAP_SYS_RESOURCE","CAP_CHOWN"]},"oomScoreAdj":-5,"rlimits":[{"type":"RLIMIT_NOFILE","hard":99999,"soft":1}]}`))
 	f.Add([]byte(`{"rlimits":[{}]}`))
@@ -166,7 +165,7 @@ func FuzzReduceProcess(f *testing.F) {
 		if err != nil || again != nil {
 			t.Errorf("reduced twice: %s, %v", again, err)
 		}
-		// By the exact name of the field, as engines write it; Go's own decoder takes others, too.
+		// The decoder matches the exact name of a field, as engines write it. Go's own decoder ignores case.
 		var process map[string]json.RawMessage
 		if err := json.Unmarshal(reduced, &process); err != nil {
 			t.Fatal(err)

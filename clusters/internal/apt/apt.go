@@ -18,7 +18,7 @@ import (
 	"github.com/podidentity/epi/clusters/internal/command"
 )
 
-// Usable reports whether this process can install packages, and if not, why.
+// Usable returns nil if this process can install packages, and otherwise the reason.
 func Usable() error {
 	if _, err := exec.LookPath("apt-get"); err != nil {
 		return errors.New("this is not Debian or Ubuntu: there is no apt-get")
@@ -29,7 +29,7 @@ func Usable() error {
 	return nil
 }
 
-// policyFile tells maintainer scripts whether they may start services (invoke-rc.d(8)).
+// policyFile controls whether maintainer scripts may start services (invoke-rc.d(8)).
 const policyFile = "/usr/sbin/policy-rc.d"
 
 const policy = `#!/bin/sh
@@ -37,9 +37,8 @@ const policy = `#!/bin/sh
 exit 101
 `
 
-// Install installs the packages without what they recommend, and without starting their services,
-// now or at the next boot of the machine. services are the units that the packages would enable.
-// onLine receives what apt says.
+// Install installs the packages without their recommendations. It does not start their services, neither now nor at the
+// next boot of the machine. services are the units that the packages would enable. onLine receives apt's output.
 func Install(ctx context.Context, packages, services []string, onLine func(string)) error {
 	if err := Usable(); err != nil {
 		return fmt.Errorf("install %s: %w", strings.Join(packages, ", "), err)
@@ -49,14 +48,14 @@ func Install(ctx context.Context, packages, services []string, onLine func(strin
 		return fmt.Errorf("install %s: %w", strings.Join(packages, ", "), err)
 	}
 	defer release()
-	// A service that was there before is the machine's own.
+	// A service that existed before belongs to the machine.
 	services = slices.DeleteFunc(slices.Clone(services), func(unit string) bool { return hasUnit(unitFolders, unit) })
 	install := func() error {
 		return run(ctx, onLine, append([]string{"install", "--yes", "--no-install-recommends"}, packages...)...)
 	}
 	err = install()
 	if err != nil && ctx.Err() == nil {
-		// A fresh machine has no lists, an old one has lists of versions that are gone.
+		// A fresh machine has no package lists, and an old one may have lists of versions that are gone.
 		if updateErr := run(ctx, onLine, "update"); updateErr != nil {
 			return fmt.Errorf("install %s: %w", strings.Join(packages, ", "), errors.Join(err, updateErr))
 		}
@@ -73,7 +72,7 @@ func Install(ctx context.Context, packages, services []string, onLine func(strin
 	return nil
 }
 
-// unitFolders are where units of services are (systemd.unit(5)).
+// unitFolders are the folders of service units (systemd.unit(5)).
 var unitFolders = []string{"/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"}
 
 func hasUnit(folders []string, unit string) bool {
@@ -87,14 +86,13 @@ func run(ctx context.Context, onLine func(string), args ...string) error {
 	get := command.New("apt-get", append([]string{"-o", "DPkg::Lock::Timeout=120", "-o", "Dpkg::Use-Pty=0"}, args...)...)
 	get.Env = []string{"DEBIAN_FRONTEND=noninteractive", "LC_ALL=C"}
 	get.OnLine = onLine
-	// A download ends at once; a package that is half unpacked is finished first, or the machine
-	// would need `dpkg --configure -a`.
+	// A download ends at once. A package that is being unpacked is finished first, because the machine would otherwise need
+	// `dpkg --configure -a`.
 	get.Signal, get.LeaderOnly, get.Grace = syscall.SIGINT, true, 2*time.Minute
 	return get.Run(ctx)
 }
 
-// forbidServices puts the policy in place and returns what takes it away again. A policy that is
-// somebody else's stays as it is.
+// forbidServices sets the policy and returns a function that removes it. Another program's policy stays as it is.
 func forbidServices(file string) (release func(), err error) {
 	there, err := os.ReadFile(file)
 	if err == nil && !bytes.Equal(there, []byte(policy)) {
@@ -106,6 +104,6 @@ func forbidServices(file string) (release func(), err error) {
 	if err := os.WriteFile(file, []byte(policy), 0o755); err != nil {
 		return nil, fmt.Errorf("keep services from starting: %w", err)
 	}
-	// Nothing else can be done about it than what the file itself says.
+	// If this fails, the file itself says what to do.
 	return func() { _ = os.Remove(file) }, nil
 }

@@ -10,7 +10,7 @@ import (
 
 func TestForbidServicesGoesAgain(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "policy-rc.d")
-	for range 2 { // the second time over one that a killed run left
+	for range 2 { // the second time after a run that was killed
 		release, err := forbidServices(file)
 		if err != nil {
 			t.Fatal(err)

@@ -1,5 +1,5 @@
-// Package command runs other programs: never through a shell, always under a context, in a process
-// group of their own, and with what they said at the end in the error.
+// Package command runs other programs: without a shell, with a context, and in a process group of their own. An error has
+// the end of the program's output.
 package command
 
 import (
@@ -17,14 +17,14 @@ import (
 	"time"
 )
 
-// defaultGrace is how long a program may take to end after it was asked to.
+// defaultGrace is how long a program may take to end after the signal.
 const defaultGrace = 10 * time.Second
 
 // Command is a program to run. Its fields may be set until Run.
 type Command struct {
 	// Args is the program and its arguments.
 	Args []string
-	// Name is what the program calls itself (argv[0]); empty means Args[0].
+	// Name is argv[0]; empty means Args[0].
 	Name string
 	// Env is added to this process's environment, as KEY=value.
 	Env []string
@@ -35,13 +35,13 @@ type Command struct {
 	Stdout io.Writer
 	// Log receives standard error and, unless Stdout is set, standard output.
 	Log io.Writer
-	// LogFile is where Log leads, for the error message only.
+	// LogFile is the file behind Log, for the error message only.
 	LogFile string
 	// OnLine is called with each line of what Log receives, without its end, from one goroutine at a time.
 	OnLine func(line string)
 	// Signal is what the program's group gets when the context ends; 0 means SIGTERM.
 	Signal syscall.Signal
-	// LeaderOnly sends Signal to the program alone, which knows best how to end its children.
+	// LeaderOnly sends Signal to the program alone, which can end its children best.
 	LeaderOnly bool
 	// Grace is the time between Signal and SIGKILL to the whole group; 0 means 10 s.
 	Grace time.Duration
@@ -58,9 +58,9 @@ type Error struct {
 	Args []string
 	// ExitCode is -1 if the program was not started or ended by a signal.
 	ExitCode int
-	// Last is the end of what the program printed, at most 20 lines.
+	// Last is the end of the program's output, at most 20 lines.
 	Last string
-	// LogFile has all of it; empty if nothing was kept.
+	// LogFile has all of the output; empty if it was not kept.
 	LogFile string
 	Err     error
 }
@@ -78,8 +78,8 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Run runs the command to its end. When ctx ends first, the program and its children get Signal
-// and, after the grace, SIGKILL; the error is then the context's cause. Other errors are *Error.
+// Run runs the command to its end. If ctx ends first, the program and its children get Signal and, after the grace,
+// SIGKILL. The error is then the context's cause. Other errors are *Error.
 func (c *Command) Run(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
@@ -107,11 +107,10 @@ func (c *Command) Run(ctx context.Context) error {
 	if c.Stdout != nil {
 		cmd.Stdout = c.Stdout
 	}
-	// A terminal's Ctrl-C goes to the foreground group. In a group of its own the program hears
-	// of it from us alone, after we decided what to do about it.
+	// A terminal's Ctrl-C goes to the foreground group. In a group of its own the program gets only this package's signal.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	// When this process is killed, the program gets a signal. The kernel watches the thread that started
-	// it (prctl(2), PR_SET_PDEATHSIG), which therefore must stay.
+	// The program gets a signal when this process is killed. The kernel watches the thread that started the program
+	// (prctl(2), PR_SET_PDEATHSIG), so that thread must live on.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	setDeathSignal(cmd.SysProcAttr, signal)
@@ -127,7 +126,7 @@ func (c *Command) Run(ctx context.Context) error {
 	cmd.WaitDelay = grace + time.Second
 	err := cmd.Run()
 	if kill != nil && kill.Stop() {
-		// The program ended in time; children that outlived it do not.
+		// The program ended in time. Its remaining children are killed.
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 	}
 	output.flush()
@@ -154,7 +153,7 @@ func (c *Command) Output(ctx context.Context) (string, error) {
 
 const keptLines = 20
 
-// lines hands what is written on, line by line, and remembers the last ones.
+// lines passes what is written on, line by line, and keeps the last lines.
 type lines struct {
 	log    io.Writer
 	onLine func(string)
@@ -168,7 +167,7 @@ func (l *lines) Write(data []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.log != nil {
-		// A full disk must not end the program: its own error will tell.
+		// A full disk must not end the program. Its own error will report it.
 		_, _ = l.log.Write(data)
 	}
 	l.partial = append(l.partial, data...)

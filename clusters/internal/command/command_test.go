@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// TestMain lets the test binary be the programs that the tests run.
+// TestMain makes the test binary run as the programs of the tests.
 func TestMain(m *testing.M) {
 	switch os.Getenv("COMMAND_TEST") {
 	case "":
@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	case "name":
 		fmt.Print(os.Args[0])
 	case "tree":
-		// A child that ignores SIGTERM, as the parent does; the parent reports both process numbers.
+		// A child that ignores SIGTERM, as the parent does. The parent prints both process numbers.
 		child := exec.Command(os.Args[0])
 		child.Env = append(os.Environ(), "COMMAND_TEST=stubborn")
 		if err := child.Start(); err != nil {
@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 		child := New(os.Args[0])
 		child.Env = []string{"COMMAND_TEST=patient"}
 		child.Log = os.Stderr
-		_ = child.Run(context.Background()) // it is not to come back
+		_ = child.Run(context.Background()) // it is not expected to return
 	case "patient":
 		fmt.Fprintln(os.Stderr, os.Getpid())
 		<-time.After(time.Minute)
@@ -60,7 +60,7 @@ func TestMain(m *testing.M) {
 
 func stubborn() {
 	signal.Ignore(syscall.SIGTERM)
-	<-time.After(time.Minute) // should the test itself be killed
+	<-time.After(time.Minute) // a limit in case the test itself is killed
 }
 
 func self(t *testing.T, role string) *Command {
@@ -177,7 +177,7 @@ func waitGone(t *testing.T, pid int) {
 	}
 }
 
-// alive reports whether the process runs; one that has ended and was not waited for does not.
+// alive says whether the process runs. A zombie does not.
 func alive(pid int) bool {
 	if syscall.Kill(pid, 0) != nil {
 		return false

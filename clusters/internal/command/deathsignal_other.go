@@ -4,5 +4,5 @@ package command
 
 import "syscall"
 
-// setDeathSignal does nothing: only Linux has such a signal.
+// setDeathSignal does nothing, because only Linux has such a signal.
 func setDeathSignal(*syscall.SysProcAttr, syscall.Signal) {}

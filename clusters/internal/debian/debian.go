@@ -1,4 +1,4 @@
-// Package debian makes root file systems of the packages that this machine's own apt offers.
+// Package debian makes root file systems from the packages that this machine's own apt offers.
 package debian
 
 import (
@@ -19,15 +19,15 @@ import (
 type Suite struct {
 	// Name such as "bookworm"; empty on a machine that is neither.
 	Name string
-	// Debian distinguishes the one from the other.
+	// Debian says that it is Debian, and not Ubuntu.
 	Debian bool
 	// Sources are lines of sources.list(5).
 	Sources []string
-	// Options are settings of apt that say how to reach the sources, such as a proxy.
+	// Options are apt's settings for reaching the sources, such as a proxy.
 	Options []string
 }
 
-// Find asks this machine's apt. Without apt there is no suite.
+// Find returns the suite of this machine's apt. Without apt there is none.
 func Find(ctx context.Context) Suite {
 	release, err := os.ReadFile("/etc/os-release")
 	if err != nil {
@@ -46,8 +46,8 @@ func Find(ctx context.Context) Suite {
 	return found
 }
 
-// Release returns another release of Debian, such as "trixie", from the servers that this machine's own
-// comes from; the same one for its own name. Ubuntu's servers have none of Debian's.
+// Release returns another release of Debian, such as "trixie", from the servers of this machine's own release. Its own name
+// returns the same release. Ubuntu's servers have no release of Debian.
 func (s Suite) Release(name string) (Suite, error) {
 	switch {
 	case len(s.Sources) == 0:
@@ -59,7 +59,7 @@ func (s Suite) Release(name string) (Suite, error) {
 	}
 	other := Suite{Name: name, Debian: true, Options: s.Options}
 	for _, line := range s.Sources {
-		// deb [OPTIONS] URI RELEASE COMPONENT, as sourceLines writes it.
+		// A line is deb [OPTIONS] URI RELEASE COMPONENT, as sourceLines writes it.
 		fields := strings.Fields(line)
 		release := &fields[len(fields)-2]
 		if suffix, ok := strings.CutPrefix(*release, s.Name); ok {
@@ -84,8 +84,8 @@ func field(release, name string) string {
 	return ""
 }
 
-// sourceLines turns the index targets of apt, in the format that findSuite asks for, into lines of
-// sources.list: those of the distribution itself, for the suite and its updates.
+// sourceLines turns the index targets of apt, in the format that findSuite asks for, into lines of sources.list. They are
+// those of the distribution itself, for the suite and its updates.
 func sourceLines(targets, name string) []string {
 	var lines []string
 	for target := range strings.Lines(targets) {
@@ -109,7 +109,7 @@ func sourceLines(targets, name string) []string {
 	return lines
 }
 
-// reachOptions picks from `apt-config dump` what says how to reach the sources.
+// reachOptions selects the settings for reaching the sources from the output of `apt-config dump`.
 func reachOptions(config string) []string {
 	var options []string
 	scanner := bufio.NewScanner(strings.NewReader(config))
@@ -127,23 +127,23 @@ func reachOptions(config string) []string {
 	return options
 }
 
-// Rootfs asks for a root file system.
+// Rootfs describes a root file system.
 type Rootfs struct {
 	Suite Suite
-	// Variant is mmdebstrap's: "minbase" is a system, "extract" no more than the files of packages.
+	// Variant is mmdebstrap's: "minbase" is a system, and "extract" has only the files of packages.
 	Variant string
-	// Packages beside what they need themselves.
+	// Packages are those to install with their dependencies.
 	Packages []string
-	// Without are patterns of dpkg's path-exclude, WithAgain of path-include: files that are left out,
-	// and those of them that are not.
+	// Without has patterns of dpkg's path-exclude, for files to leave out. WithAgain has patterns of path-include, for
+	// exceptions.
 	Without, WithAgain []string
 	// Hooks are shell commands that change the root file system, which is $1.
 	Hooks []string
-	// File is the tar archive to make, in one piece or not at all; Work a folder for what is made on the way.
+	// File is the tar archive to write. It is written completely or not at all. Work is a folder for temporary files.
 	File, Work string
 }
 
-// hookOption begins the option for a command that runs when all packages are there. Where they are only extracted
+// hookOption is the beginning of the option for a command that runs after all packages are there. For extracted packages
 // mmdebstrap runs no customize hook (mmdebstrap(1), OPERATION).
 func hookOption(variant string) string {
 	if variant == "extract" {
@@ -152,7 +152,7 @@ func hookOption(variant string) string {
 	return "--customize-hook="
 }
 
-// Make makes it. detail receives what is being done.
+// Make writes it. detail receives messages about the progress.
 func (r Rootfs) Make(ctx context.Context, detail func(format string, args ...any)) error {
 	if _, err := exec.LookPath("mmdebstrap"); err != nil {
 		detail("installing mmdebstrap")

@@ -8,7 +8,7 @@ import (
 )
 
 func TestSourceLines(t *testing.T) {
-	// As apt 2.6 prints it for a machine with sources of others beside Debian's.
+	// The output of apt 2.6 on a machine with third-party sources besides Debian's.
 	const targets = `Debian|bookworm|bookworm|http://mirror/debian/|main|$(SIGNED_BY)
 Debian|bookworm-updates|bookworm-updates|http://mirror/debian/|main|/usr/share/keyrings/debian-archive-keyring.gpg
 Debian|bookworm-security|bookworm-security|http://mirror/debian-security/|main|$(SIGNED_BY)
@@ -95,7 +95,7 @@ func TestIsDebian(t *testing.T) {
 	}
 }
 
-// mmdebstrap ends a variant of files only before it customizes: a hook of that stage would never run
+// mmdebstrap ends the variant "extract" before the customize stage, whose hooks would never run
 // (https://manpages.debian.org/trixie/mmdebstrap/mmdebstrap.1.en.html#OPERATION).
 func TestHooksRunInEachVariant(t *testing.T) {
 	for variant, want := range map[string]string{"extract": "--extract-hook=", "minbase": "--customize-hook=", "": "--customize-hook="} {

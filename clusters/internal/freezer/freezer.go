@@ -1,5 +1,5 @@
-// Package freezer thaws control groups. The processes of one that is frozen cannot be killed: the signal
-// waits until it is thawed (kernel.org, cgroup-v1/freezer-subsystem and cgroup-v2, cgroup.freeze).
+// Package freezer thaws control groups. Processes in a frozen one cannot be killed, because the signal waits until the
+// group is thawed (kernel.org, cgroup-v1/freezer-subsystem and cgroup-v2, cgroup.freeze).
 package freezer
 
 import (
@@ -12,15 +12,15 @@ import (
 	"strings"
 )
 
-// containerID is the whole ID of a container, as engines put it into the names of control groups.
+// containerID matches the full ID of a container, which engines put into the names of control groups.
 var containerID = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-// hierarchies are where control groups that can be frozen are mounted: of version 1 the freezer's, of
-// version 2 the only one, alone or beside those of version 1.
+// hierarchies are the mount points of control groups that can be frozen: the freezer's of version 1, and the only one of
+// version 2, alone or beside those of version 1.
 var hierarchies = []string{"sys/fs/cgroup/freezer", "sys/fs/cgroup/unified", "sys/fs/cgroup"}
 
-// Thaw thaws the control groups of containers and those below them, and no other, and returns which were
-// frozen. The containers are given by their whole IDs; others are left out.
+// Thaw thaws the control groups of containers and those below them, and no others. It returns those that were frozen. The
+// containers are given by their full IDs. Other texts are ignored.
 func Thaw(ids ...string) (thawed []string, err error) { return thaw("/", ids) }
 
 func thaw(root string, ids []string) (thawed []string, err error) {
@@ -44,7 +44,7 @@ func thaw(root string, ids []string) (thawed []string, err error) {
 	return thawed, errors.Join(problems...)
 }
 
-// groups are the control groups of containers: the folders that have an ID in their names.
+// groups are the control groups of containers: the folders with an ID in their names.
 func groups(root string, ids []string) []string {
 	var wanted []string
 	for _, id := range ids {
@@ -60,7 +60,7 @@ func groups(root string, ids []string) []string {
 		top := filepath.Join(root, hierarchy)
 		if hierarchy == "sys/fs/cgroup" {
 			if _, err := os.Stat(filepath.Join(top, "cgroup.controllers")); err != nil {
-				continue // it holds hierarchies of version 1
+				continue // it has hierarchies of version 1
 			}
 		}
 		_ = filepath.WalkDir(top, func(path string, entry fs.DirEntry, err error) error {
@@ -82,7 +82,7 @@ func groups(root string, ids []string) []string {
 // thawOne thaws one control group, and says whether it was frozen.
 func thawOne(group string) (bool, error) {
 	for _, way := range []struct{ file, frozen, thaw string }{
-		// FREEZING is on the way to FROZEN. Of one that is frozen only by those above it writing changes nothing.
+		// FREEZING comes before FROZEN. For a group that is frozen only by one above it, writing changes nothing.
 		{"freezer.state", "FR", "THAWED"},
 		{"cgroup.freeze", "1", "0"},
 	} {

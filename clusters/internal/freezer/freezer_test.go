@@ -46,7 +46,7 @@ func TestOnlyOwnGroupsAreThawed(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			// What is no whole ID would match the groups of others.
+			// A shorter ID would match the groups of other containers.
 			got, err := thaw(root, []string{mine, "", "b", theirs[:12]})
 			if err != nil {
 				t.Fatal(err)

@@ -1,5 +1,5 @@
-// Package lockfile keeps two processes from doing the same long work at once. The kernel releases
-// the lock of a process that ends, however it ends.
+// Package lockfile prevents that two processes do the same long work at the same time. The kernel releases the lock of a
+// process at its end, of any kind.
 package lockfile
 
 import (
@@ -13,12 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// interval between two attempts: the kernel's own wait for a lock cannot be interrupted.
+// interval is the time between two attempts. The kernel's own wait for a lock cannot be interrupted.
 const interval = 200 * time.Millisecond
 
-// Acquire makes the file, if it is not there, and waits until this process alone holds its lock,
-// or until ctx ends. It calls waiting once, when another process holds the lock. The caller must
-// call release.
+// Acquire creates the file if it is missing, and waits until this process alone holds its lock, or until ctx ends. It calls
+// waiting once if another process holds the lock. The caller must call release.
 func Acquire(ctx context.Context, file string, waiting func()) (release func(), err error) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return nil, fmt.Errorf("lock %s: %w", file, err)
@@ -30,7 +29,7 @@ func Acquire(ctx context.Context, file string, waiting func()) (release func(), 
 			return nil, fmt.Errorf("lock %s: %w", file, err)
 		}
 		if held != nil {
-			return func() { _ = held.Close() }, nil // closing is what releases
+			return func() { _ = held.Close() }, nil // closing it releases the lock
 		}
 		if !reported {
 			reported = true
@@ -52,13 +51,13 @@ func try(name string) (*os.File, error) {
 	}
 	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if err == nil && !same(file, name) {
-		// Whoever held it has removed the file: the lock is of a file that nobody else will find.
+		// The earlier holder has removed the file, so this lock is of a file that no other process can open.
 		err = unix.EWOULDBLOCK
 	}
 	if err == nil {
 		return file, nil
 	}
-	_ = file.Close() // not locked, nothing written
+	_ = file.Close() // it is not locked, and nothing was written
 	if errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, unix.EINTR) {
 		return nil, nil
 	}

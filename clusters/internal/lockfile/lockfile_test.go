@@ -55,7 +55,7 @@ func TestALockOfARemovedFileIsNone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Its holder removes it with all the rest, as the removal of the engine does.
+	// The holder removes it with the rest, as the removal of the engine does.
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}

@@ -15,28 +15,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Lock is a lock that this process holds, alone or with others.
+// Lock is a lock that this process holds, alone or shared.
 type Lock struct{ file *os.File }
 
-// Holder is a process that holds a lock, with the text that it gave.
+// Holder is a process that holds a lock, with its text.
 type Holder struct {
 	PID  int
 	Text string
 }
 
-// HeldError says that others hold a lock in a way that does not go with what was asked.
+// HeldError says that others hold the lock in a way that conflicts with the request.
 type HeldError struct {
 	File string
-	// By are the holders that live, in the order in which they came. One that has just come may be missing.
+	// By are the living holders, in order of arrival. One that has just arrived may be missing.
 	By []Holder
 }
 
 func (e *HeldError) Error() string { return fmt.Sprintf("lock %s is held by %v", e.File, e.By) }
 
-// attempts are how often Try tries where a holder may be one that is only about to join or to leave.
+// attempts is the number of tries of Try if the holder may be just joining or leaving.
 const attempts = 10
 
-// mostVanished is how often the folder of a lock may be gone before it cannot be made at all.
+// mostVanished is how often the lock's folder may disappear before Try fails.
 const mostVanished = 1000
 
 // Try takes the lock of a file, which it makes, alone or with others that do not want it alone. It does
@@ -74,22 +74,22 @@ func Try(file string, alone bool, text string) (*Lock, error) {
 			return nil, &HeldError{File: file, By: by}
 		}
 		if len(by) > 0 {
-			// They have written who they are, so they hold it for long. A look of another at a lock that
-			// is free, or one's own leaving, is over in no time.
+			// They have written their names, so they hold the lock for long. Another process that checks a free lock, or
+			// that is leaving, holds it only for a moment.
 			attempt = attempts - 1
 		}
 		time.Sleep(time.Duration(attempt) * time.Millisecond)
 	}
 }
 
-// hold makes one attempt: nil if others hold the lock.
+// hold makes one attempt. It returns nil if others hold the lock.
 func hold(name string, alone bool) (*Lock, error) {
 	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	locked, err := func() (bool, error) {
-		// Whoever is alone for a moment removes the lines of holders that are gone.
+		// A process that holds the lock alone removes the lines of ended holders.
 		if free, err := flock(file, unix.LOCK_EX); err != nil || free {
 			if err != nil || !same(file, name) {
 				return false, err
@@ -98,7 +98,7 @@ func hold(name string, alone bool) (*Lock, error) {
 				return false, err
 			}
 			if !alone {
-				// It is given up for a moment here, and somebody else may come first.
+				// The lock is released here for a moment, and another process may take it.
 				if free, err := flock(file, unix.LOCK_SH); err != nil || !free {
 					return false, err
 				}
@@ -120,7 +120,7 @@ func hold(name string, alone bool) (*Lock, error) {
 func (l *Lock) Write(text string) error {
 	_, err := fmt.Fprintf(l.file, "%d %s %s\n", os.Getpid(), startOf(os.Getpid()), text)
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
-		return nil // it is locked; only who holds it cannot be known
+		return nil // the lock is held; only the holder's name is unknown
 	}
 	if err != nil {
 		return fmt.Errorf("lock %s: %w", l.file.Name(), err)
@@ -137,17 +137,17 @@ func flock(file *os.File, how int) (bool, error) {
 	return err == nil, err
 }
 
-// Release ends the lock. The file goes, unless another process holds its lock too: who opened it and waits
-// finds that it is not the file of that name any more.
+// Release releases the lock. It removes the file, unless another process holds the lock too. A process that has opened the
+// file and waits then notices that the file no longer has that name.
 func (l *Lock) Release() {
 	if free, err := flock(l.file, unix.LOCK_EX); err == nil && free && same(l.file, l.file.Name()) {
-		_ = os.Remove(l.file.Name())               // it may stay: it locks nothing
-		_ = os.Remove(filepath.Dir(l.file.Name())) // refused unless it is empty
+		_ = os.Remove(l.file.Name())               // it may stay, because it locks nothing
+		_ = os.Remove(filepath.Dir(l.file.Name())) // fails unless it is empty
 	}
-	_ = l.file.Close() // closing is what releases
+	_ = l.file.Close() // closing it releases the lock
 }
 
-// holders are those that have written who they are and still live.
+// holders are the living processes that have written their names.
 func holders(name string) []Holder {
 	file, err := os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW, 0)
 	if err != nil {
@@ -173,14 +173,14 @@ func holders(name string) []Holder {
 	return list
 }
 
-// startOf distinguishes a process from a later one of the same number: the time at which it started, in ticks
-// since the machine did (proc_pid_stat(5), field 22); "-" where that cannot be read.
+// startOf distinguishes a process from a later one with the same number. It is the start time in ticks since the machine's
+// start (proc_pid_stat(5), field 22); "-" if it cannot be read.
 func startOf(pid int) string {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return "-"
 	}
-	// The name of the program, in parentheses, may have spaces itself.
+	// The name of the program, in parentheses, may have spaces.
 	_, after, _ := bytes.Cut(stat[bytes.LastIndexByte(stat, ')')+1:], []byte(" "))
 	fields := strings.Fields(string(after))
 	if len(fields) < 20 {

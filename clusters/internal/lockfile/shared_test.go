@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// TestMain lets the test binary be another process that holds a lock until its input ends.
+// TestMain makes the test binary run as another process that holds a lock until its input ends.
 func TestMain(m *testing.M) {
 	file := os.Getenv("LOCKFILE_TEST")
 	if file == "" {
@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 	lock.Release()
 }
 
-// other starts a process that holds the lock; end ends it, by force or by its own.
+// other starts a process that holds the lock. end ends it by a signal or normally.
 func other(t *testing.T, file string, alone bool) (pid int, end func(force bool)) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
@@ -102,7 +102,7 @@ func TestACrashedHolderHoldsNothing(t *testing.T) {
 	}
 }
 
-// TestNeverTwoAlone: files of locks come and go, and still no two hold one at once.
+// TestNeverTwoAlone: lock files are created and removed all the time, and two processes never hold one at the same time.
 func TestNeverTwoAlone(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "locks", "lock")
 	var inside, most, taken atomic.Int32
@@ -114,7 +114,7 @@ func TestNeverTwoAlone(t *testing.T) {
 				if _, held := errors.AsType[*HeldError](err); held {
 					continue
 				}
-				if err != nil && !errors.Is(err, os.ErrNotExist) { // the folder may go in between
+				if err != nil && !errors.Is(err, os.ErrNotExist) { // the folder may be removed in between
 					t.Error(err)
 					return
 				}

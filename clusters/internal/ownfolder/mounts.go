@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// MountPoints returns the mount points in the text of /proc/PID/mountinfo that are wanted, the deepest
-// first (proc_pid_mountinfo(5)).
+// MountPoints returns the wanted mount points in the text of /proc/PID/mountinfo, the deepest first
+// (proc_pid_mountinfo(5)).
 func MountPoints(mountinfo string, wanted func(string) bool) []string {
 	// These characters are written as octal escapes.
 	unescape := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
@@ -26,8 +26,8 @@ func MountPoints(mountinfo string, wanted func(string) bool) []string {
 	return points
 }
 
-// mountBelow returns a mount point in the folder or of it, "" if there is none. Where there is no
-// /proc, as on macOS, nothing of epi's is mounted and nobody can tell.
+// mountBelow returns a mount point that is the folder or is below it; "" if there is none. Without /proc, as on macOS, epi
+// mounts nothing and mounts are not visible.
 func mountBelow(dir string) string {
 	data, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package ownfolder makes folders that say that they are epi's own, and removes only such folders. It
-// follows no symbolic link below the folder that it is given, and removes nothing that is mounted.
+// Package ownfolder makes folders with a mark that they are epi's own, and removes only such folders. Below the folder that
+// it is given it follows no symbolic link, and it removes nothing that is mounted.
 package ownfolder
 
 import (
@@ -11,48 +11,47 @@ import (
 	"path/filepath"
 )
 
-// MarkFile is the file in a folder that says what the folder is.
+// MarkFile is the file with the mark of a folder.
 const MarkFile = ".epi.json"
 
-// Mark says what a folder of epi's own is.
+// Mark describes a folder of epi's own.
 type Mark struct {
-	// Folder is what it is of, such as "environment".
+	// Folder is its kind, such as "environment".
 	Folder string `json:"folder"`
-	// Name of what it is of, if there are several.
+	// Name is its name, if there are several of the kind.
 	Name string `json:"name,omitempty"`
 	// Provider of an environment.
 	Provider string `json:"provider,omitempty"`
-	// Kept says that the folder was there before epi used it, so that it stays when it is empty again.
+	// Kept says that the folder existed before epi used it, so it stays when it is empty again.
 	Kept bool `json:"kept,omitempty"`
 }
 
-// is says whether the mark is of what is wanted.
+// is says whether the mark matches the wanted one.
 func (m Mark) is(want Mark) bool { return m.Folder == want.Folder && m.Name == want.Name }
 
-// ForeignError says that a folder or a file at a place of epi's is not epi's. Nothing of it was touched.
+// ForeignError says that a folder or a file at a place of epi's is not epi's. It was not changed.
 type ForeignError struct {
 	Path string
-	// Why it is not taken for epi's, such as "it is a symbolic link".
+	// Why is the reason, such as "it is a symbolic link".
 	Why string
 }
 
 func (e *ForeignError) Error() string { return fmt.Sprintf("%s is not epi's: %s", e.Path, e.Why) }
 
-// Folder is the folder Below[0]/Below[1]/… below Base, of which Mark is what it has to say. Base is the
-// user's choice and may be reached through links; the others may not.
+// Folder is the folder Below[0]/Below[1]/… below Base, which must have Mark. Base is the user's choice and may contain
+// links. The others may not be links.
 type Folder struct {
 	Base  string
 	Below []string
 	Mark  Mark
-	// Older says of a folder without a mark whether it was made by an epi that wrote none. Nil for no.
+	// Older says whether an older epi, which wrote no mark, made a folder. nil means that none did.
 	Older func(root *os.Root) bool
 }
 
 // Path of the folder.
 func (f Folder) Path() string { return filepath.Join(append([]string{f.Base}, f.Below...)...) }
 
-// Make makes the folder and those above it, as far as they are not there, and marks it. One that is there
-// must be epi's own.
+// Make creates the folder and missing folders above it, and marks it. An existing folder must be epi's own.
 func (f Folder) Make(mode fs.FileMode) error {
 	if err := os.MkdirAll(f.Base, 0o755); err != nil {
 		return fmt.Errorf("make folder %s: %w", f.Base, err)
@@ -87,8 +86,8 @@ func (f Folder) Make(mode fs.FileMode) error {
 	return nil
 }
 
-// Open opens the folder, which must be epi's own, and returns what it says about itself: nothing if an
-// older epi made it. The error is fs.ErrNotExist if it is not there, and a *ForeignError if it is not epi's.
+// Open opens the folder, which must be epi's own, and returns its mark, which is empty if an older epi made it. The error
+// is fs.ErrNotExist if it does not exist, and a *ForeignError if it is not epi's.
 func (f Folder) Open() (*os.Root, Mark, error) {
 	root, err := f.open(len(f.Below))
 	if err != nil {
@@ -133,7 +132,7 @@ func enter(root *os.Root, name string) (*os.Root, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Between the two looks it may have become a link.
+	// It may have become a link between the two checks.
 	opened, err := next.Stat(".")
 	if err == nil && !os.SameFile(seen, opened) {
 		err = &ForeignError{Path: path, Why: "it is being changed"}
@@ -144,8 +143,8 @@ func enter(root *os.Root, name string) (*os.Root, error) {
 	return next, nil
 }
 
-// read returns the mark of a folder that is epi's own. A mark may be missing or cut off where nothing
-// else is: its maker was killed, or the disk was full.
+// read returns the mark of a folder that is epi's own. In an otherwise empty folder the mark may be missing or incomplete,
+// because its creator was killed or the disk was full.
 func (f Folder) read(root *os.Root) (Mark, error) {
 	var mark Mark
 	entries, err := fs.ReadDir(root.FS(), ".")
@@ -183,8 +182,8 @@ func (f Folder) read(root *os.Root) (Mark, error) {
 	return mark, nil
 }
 
-// Remove removes the folder if it is epi's own; one that is not there is no error. What says whose it is
-// goes last, so that a removal that is interrupted can be repeated.
+// Remove removes the folder if it is epi's own. A missing folder is no error. The mark is removed last, so that an
+// interrupted removal can be repeated.
 func (f Folder) Remove() error {
 	root, mark, err := f.Open()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -202,7 +201,7 @@ func (f Folder) Remove() error {
 		return fmt.Errorf("remove folder %s: %w", f.Path(), err)
 	}
 	if len(entries) > 0 {
-		// An older epi's folder gets a mark for as long as it takes, if the disk has room for one.
+		// An older epi's folder gets a mark for the time of the removal, if the disk has room for it.
 		_ = f.Make(0o700)
 	}
 	for _, entry := range entries {
@@ -224,7 +223,7 @@ func (f Folder) Remove() error {
 		return fmt.Errorf("remove folder %s: %w", f.Path(), err)
 	}
 	defer func() { _ = parent.Close() }() // read only
-	// Remove takes an empty folder or a file, so what was put in its place meanwhile stays unless it is one.
+	// Remove removes an empty folder or a file. Anything else that replaced it meanwhile stays.
 	if err := parent.Remove(f.Below[len(f.Below)-1]); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove folder %s: %w", f.Path(), err)
 	}

@@ -19,7 +19,7 @@ func TestARemovalThatIsInterruptedCanBeRepeated(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder.Path(), "file"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	// Of what a removal leaves when it is cut off, each stage is still epi's.
+	// A removal that was interrupted at any point leaves a folder that is still epi's.
 	for _, left := range []string{"file", MarkFile} {
 		if _, _, err := folder.Open(); err != nil {
 			t.Fatalf("with %s there: %v", left, err)
