@@ -28,9 +28,9 @@ const (
 	requestTimeout = 30 * time.Second
 	// idleTimeout ends connections that pods leave open.
 	idleTimeout = 2 * time.Minute
-	// drainTimeout is what requests under way get at the end, within a pod's usual grace of 30 s.
+	// drainTimeout is how long requests in progress may take at the end. It is within a pod's usual grace of 30 s.
 	drainTimeout = 28 * time.Second
-	// maxHeader is more than any service account token takes.
+	// maxHeader is larger than any service account token.
 	maxHeader = 64 << 10
 )
 
@@ -40,8 +40,8 @@ type Options struct {
 	Cluster string
 	// Endpoint of EKS Auth; empty means AWS's own, or AWS_ENDPOINT_URL_EKS_AUTH.
 	Endpoint string
-	// Hosts to listen on, each of which must be there. None: the agent's own two addresses, of
-	// which the IPv6 one may be missing.
+	// Hosts are the addresses to listen on, each of which must exist. Without any, the agent listens on its own two
+	// addresses, and the IPv6 one may be missing.
 	Hosts []string
 	Port  uint16
 	// ProbePort on 127.0.0.1 and ::1 answers /healthz and /readyz.
@@ -49,22 +49,22 @@ type Options struct {
 	// MetricsAddress:MetricsPort answers /metrics.
 	MetricsAddress string
 	MetricsPort    uint16
-	// CacheSize in tokens, and the Retention of credentials before they are renewed. Zero for
-	// either: nothing is cached.
+	// CacheSize is in tokens. Retention is how long credentials are kept before they are renewed. If either is zero,
+	// nothing is cached.
 	CacheSize int
 	Retention time.Duration
-	// RenewalsPerSecond bounds the background's calls to EKS Auth.
+	// RenewalsPerSecond bounds the calls to EKS Auth in the background.
 	RenewalsPerSecond int
-	// Waiting requests at most; more get 429 at once. What the cache answers does not wait.
+	// Waiting is the largest number of waiting requests. More get 429 at once. Requests that the cache answers do not wait.
 	Waiting int
-	// Calls of requests to EKS Auth at once; more wait for one of them.
+	// Calls is the largest number of simultaneous calls to EKS Auth for requests. More wait for one of them.
 	Calls int
-	// Upstream has the agent do as the EKS agent v0.1.37 does, also where that is worse: see package
-	// upstream. Waiting and Calls are no limits then.
+	// Upstream makes the agent behave like the EKS agent v0.1.37, also where that is worse: see package upstream. Waiting
+	// and Calls are then ignored.
 	Upstream bool
 }
 
-// Run serves until ctx ends, then lets requests under way finish.
+// Run serves until ctx ends, and then lets requests in progress finish.
 func Run(ctx context.Context, options Options, log *slog.Logger) error {
 	if options.Cluster == "" {
 		return errors.New("no cluster name: set --cluster-name")
@@ -95,7 +95,7 @@ func runUpstream(ctx context.Context, cfg aws.Config, options Options, registry 
 	client := credentials.NewClient(cfg, options.Cluster, options.Endpoint, credentials.Upstream)
 	metrics, responses := upstream.NewMetrics(registry), newResponses(registry)
 	var caches errgroup.Group
-	defer func() { _ = caches.Wait() }() // they report for themselves
+	defer func() { _ = caches.Wait() }() // they log their own errors
 	return run(ctx, cfg.Region, options, registry, log, func() http.Handler {
 		store := upstream.New(client, upstream.Options{
 			Entries: options.CacheSize, Retention: options.Retention, RenewalsPerSecond: options.RenewalsPerSecond, Metrics: metrics, Log: log,
@@ -108,7 +108,7 @@ func runUpstream(ctx context.Context, cfg aws.Config, options Options, registry 
 	})
 }
 
-// run serves pods, each address by a handler that newHandler makes, probes and metrics.
+// run serves pods, probes and metrics. newHandler makes the handler for an address.
 func run(ctx context.Context, region string, options Options, registry *prometheus.Registry, log *slog.Logger,
 	newHandler func() http.Handler, background ...func(context.Context),
 ) error {
@@ -124,7 +124,7 @@ func run(ctx context.Context, region string, options Options, registry *promethe
 	if err := s.listen(ctx, net.JoinHostPort("127.0.0.1", port(options.ProbePort)), health, log); err != nil {
 		return err
 	}
-	// The kubelet's "localhost" may be this one; a node without IPv6 has only the other.
+	// The kubelet's "localhost" may be ::1. A node without IPv6 has only 127.0.0.1.
 	if err := s.listen(ctx, net.JoinHostPort("::1", port(options.ProbePort)), health, log); err != nil {
 		log.DebugContext(ctx, "No probes over IPv6", "error", err)
 	}
@@ -139,13 +139,13 @@ func run(ctx context.Context, region string, options Options, registry *promethe
 
 func port(number uint16) string { return strconv.Itoa(int(number)) }
 
-// servers are HTTP servers with the listeners that are theirs.
+// servers are HTTP servers with their listeners.
 type servers struct {
 	listeners []net.Listener
 	servers   []*http.Server
 }
 
-// listenForPods returns the addresses that pods are served on.
+// listenForPods listens on the addresses for pods.
 func (s *servers) listenForPods(ctx context.Context, options Options, newHandler func() http.Handler, log *slog.Logger) ([]string, error) {
 	hosts, optional := options.Hosts, ""
 	if len(hosts) == 0 {
@@ -210,7 +210,7 @@ func (s *servers) serve(ctx context.Context, background ...func(context.Context)
 	return group.Wait()
 }
 
-// close frees the addresses if serving never began; listeners that were served are closed already.
+// close frees the addresses if serving never began. Listeners that were served are closed already.
 func (s *servers) close() {
 	for _, listener := range s.listeners {
 		_ = listener.Close()

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// freePort is free now; the agent takes it at once.
+// freePort returns a port that is free now. The agent uses it at once.
 func freePort(t *testing.T) uint16 {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -91,7 +91,7 @@ func TestRunServesAndDrains(t *testing.T) {
 		answered <- response.StatusCode
 	}()
 	<-arrived
-	cancel() // the request under way still gets its answer
+	cancel() // the request in progress still gets its answer
 	close(release)
 	if status := <-answered; status != 200 {
 		t.Errorf("request under way at the end got %d", status)
@@ -101,7 +101,7 @@ func TestRunServesAndDrains(t *testing.T) {
 	}
 }
 
-// NET-02: a host that was asked for must be there; the default IPv6 address may be missing.
+// NET-02: a host from the options must exist. The default IPv6 address may be missing.
 func TestHosts(t *testing.T) {
 	setNode(t)
 	options := Options{Cluster: "epi", Hosts: []string{"192.0.2.1"}, Port: freePort(t)}

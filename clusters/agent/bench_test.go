@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// served is the agent's handler alone.
+// served is the agent's handler, without a server.
 func served(b *testing.B) *handler {
 	b.Helper()
 	mux := newAgent(b, &eksAuth{}, discard{})
@@ -47,7 +47,7 @@ func BenchmarkWarmRequest(b *testing.B) {
 	}
 }
 
-// A cold request asks an EKS Auth on loopback: its cost is mostly the SDK's, signature included.
+// A cold request calls an EKS Auth on loopback. Its cost is mostly the SDK's, with the signature.
 func BenchmarkColdRequest(b *testing.B) {
 	h := served(b)
 	n := 0

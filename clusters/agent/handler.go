@@ -13,18 +13,18 @@ import (
 	"github.com/podidentity/epi/clusters/agent/validation"
 )
 
-// CredentialsPath is where pods ask for credentials.
+// CredentialsPath is the path of pods' requests for credentials.
 const CredentialsPath = "/v1/credentials"
 
 // store has the JSON documents of credentials for tokens.
 type store interface {
-	// Cached is what may be served for a token, as it came, at once.
+	// Cached returns at once what may be served for a token.
 	Cached(token string, from netip.Addr) ([]byte, bool)
-	// Get may take a call to EKS Auth. The error is cache.ErrBusy where too many wait already.
+	// Get may call EKS Auth. The error is cache.ErrBusy if too many requests wait already.
 	Get(ctx context.Context, token validation.Token, from netip.Addr) ([]byte, error)
 }
 
-// handler answers pods. It is one for all listeners.
+// handler answers pods. All listeners share it.
 type handler struct {
 	cache     store
 	responses responses
@@ -35,15 +35,15 @@ func newHandler(s store, r responses, log *slog.Logger) *handler {
 	return &handler{cache: s, responses: r, log: log}
 }
 
-// ServeHTTP answers every method alike, as upstream does. Every other path is 404, which the
-// agent's own probes count on.
+// ServeHTTP answers every method in the same way, as upstream does. Every other path is 404, which the agent's own probes
+// rely on.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path != CredentialsPath {
 		http.NotFound(w, r)
 		return
 	}
 	document, subject, err := h.credentials(r)
-	if errors.Is(err, cache.ErrBusy) { // no line in the log for each: they come in floods
+	if errors.Is(err, cache.ErrBusy) { // no line in the log for each, because there are floods of them
 		h.responses.count(http.StatusTooManyRequests)
 		http.Error(w, http.StatusText(http.StatusTooManyRequests), http.StatusTooManyRequests)
 		return
@@ -55,13 +55,13 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.responses.count(http.StatusOK)
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(document)))
-	_, _ = w.Write(document) // the pod may have gone
+	_, _ = w.Write(document) // the pod may have closed the connection
 	if h.log.Enabled(r.Context(), slog.LevelDebug) {
 		h.log.DebugContext(r.Context(), "Served credentials", "source", r.RemoteAddr)
 	}
 }
 
-// credentials returns the answer's document; the subject, for logs, only where the cache had none.
+// credentials returns the answer's document. It returns the subject, for logs, only if the cache had no answer.
 func (h *handler) credentials(r *http.Request) (document []byte, subject string, err error) {
 	if err := validation.Host(r.Host); err != nil {
 		return nil, "", err
@@ -69,7 +69,7 @@ func (h *handler) credentials(r *http.Request) (document []byte, subject string,
 	raw := r.Header.Get("Authorization")
 	peer, _ := netip.ParseAddrPort(r.RemoteAddr) // an invalid address stands for an unknown one
 	from := peer.Addr().Unmap()
-	// A token that hits the cache was parsed when it came first; what changes with time is checked.
+	// A token that is in the cache was parsed on its first request. Only what changes with time is checked.
 	if document, ok := h.cache.Cached(raw, from); ok {
 		return document, "", nil
 	}

@@ -22,7 +22,7 @@ import (
 	"github.com/podidentity/epi/clusters/agent/credentials"
 )
 
-// eksAuth answers AssumeRoleForPodIdentity: with credentials, or with the exception that is set.
+// eksAuth answers AssumeRoleForPodIdentity with credentials, or with the exception that a test sets.
 type eksAuth struct {
 	calls  atomic.Int32
 	mu     sync.Mutex
@@ -41,7 +41,7 @@ func (e *eksAuth) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("X-Amzn-RequestId", "11111111-2222")
 	if code != "" {
-		// AWS's messages may repeat what was sent.
+		// AWS's messages may repeat the input.
 		var input struct{ Token string }
 		_ = json.NewDecoder(r.Body).Decode(&input)
 		w.Header().Set("X-Amzn-ErrorType", code)
@@ -61,10 +61,10 @@ func (e *eksAuth) answer(status int, code string) {
 	e.status, e.code = status, code
 }
 
-// waiting requests are as many as the agent of newAgent takes.
+// waiting is the largest number of waiting requests of newAgent's agent.
 const waiting = 20
 
-// newAgent is the agent's handler before an EKS Auth, with a log at the most talkative level.
+// newAgent returns the agent's handler with an EKS Auth, and a log at the most detailed level.
 func newAgent(t testing.TB, upstream http.Handler, log io.Writer) http.Handler {
 	t.Helper()
 	server := httptest.NewServer(upstream)
@@ -157,7 +157,7 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
-// AGT-02 to AGT-05: what eks-pod-identity-agent 0.1.37 answered when it was measured.
+// AGT-02 to AGT-05: measured answers of eks-pod-identity-agent 0.1.37.
 func TestRequests(t *testing.T) {
 	good := podToken(t, "reader")
 	const text = "text/plain; charset=utf-8"
@@ -233,7 +233,7 @@ func TestCredentialsThatAreAboutToEndAreAnError(t *testing.T) {
 	}
 }
 
-// AGT-21: who is too many is reported so and counted, others are served; the probes' path is not limited.
+// AGT-21: a request too many gets 429 and is counted, others are served, and the probes' path is not limited.
 func TestTooManyRequests(t *testing.T) {
 	release, upstream := make(chan struct{}), &eksAuth{}
 	agent := newAgent(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -290,7 +290,7 @@ func TestMetricsNames(t *testing.T) {
 	}
 }
 
-// SEC-04, at the most talkative level, also where EKS Auth repeats the token.
+// SEC-04, at the most detailed level, also if EKS Auth repeats the token.
 func TestNoSecretInLogs(t *testing.T) {
 	var log syncBuffer
 	upstream := &eksAuth{}

@@ -21,11 +21,11 @@ func metricsHandler(registry *prometheus.Registry) http.Handler {
 
 // responses counts answers to requests for credentials.
 type responses struct {
-	ok  prometheus.Counter // nil: it is there when it first counts
+	ok  prometheus.Counter // nil until its first count
 	all *prometheus.CounterVec
 }
 
-// newResponses reports the series of codes also before they first count.
+// newResponses also reports the series of codes before their first count.
 func newResponses(registerer prometheus.Registerer, codes ...string) responses {
 	all := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "pod_identity_http_response",
@@ -36,7 +36,7 @@ func newResponses(registerer prometheus.Registerer, codes ...string) responses {
 	for _, code := range codes {
 		counter := all.WithLabelValues(code)
 		if code == strconv.Itoa(http.StatusOK) {
-			r.ok = counter // what nearly all answers are is not looked up
+			r.ok = counter // nearly all answers have this status, so it is not looked up
 		}
 	}
 	return r

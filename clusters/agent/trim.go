@@ -8,24 +8,23 @@ import (
 )
 
 const (
-	// trimAfter is how long nothing must have been fetched before memory is returned to the node.
+	// trimAfter is how long no fetch must occur before memory is returned to the node.
 	trimAfter = time.Second
-	// burstPercent is GOGC during a burst. Calls under way are then most of what is in memory: by the runtime's
-	// own 100 as much again would be garbage.
+	// burstPercent is GOGC during a burst. Calls in progress are then most of the memory. With the runtime's own 100,
+	// garbage could take as much again.
 	burstPercent = 35
 )
 
-// memory is what a burst of fetches does to the process's memory.
+// memory controls the process's memory during a burst of fetches.
 type memory interface {
-	// Spare makes garbage be collected earlier, Free returns memory to the node and ends that.
+	// Spare makes the runtime collect garbage earlier. Free returns memory to the node and ends that.
 	Spare()
 	Free()
 }
 
-// trim has memory spared from the moment when many requests wait, and returned to the node when nothing was
-// fetched for a moment, until ctx ends. A fetch takes more than ten times the memory of what it leaves in the cache.
-// The Go runtime would keep that for as long as nothing makes it collect garbage, and requests that the
-// cache answers hardly do.
+// trim calls Spare when many requests wait, and Free when no fetch has occurred for a moment, until ctx ends. A fetch needs
+// more than ten times the memory that it leaves in the cache. The Go runtime keeps that memory until it collects garbage,
+// and requests that the cache answers hardly cause that.
 func trim(ctx context.Context, bursts, idle <-chan struct{}, m memory) {
 	var quiet <-chan time.Time // nil: nothing to wait for
 	for {
@@ -44,7 +43,7 @@ func trim(ctx context.Context, bursts, idle <-chan struct{}, m memory) {
 	}
 }
 
-// collector is the Go runtime's memory.
+// collector controls the Go runtime's memory.
 type collector struct {
 	sparing bool
 	usual   int // GOGC before
@@ -55,12 +54,12 @@ func (c *collector) Spare() {
 		return
 	}
 	c.usual, c.sparing = debug.SetGCPercent(burstPercent), true
-	if c.usual < burstPercent { // set by the user, or off
+	if c.usual < burstPercent { // set by the user to less, or turned off
 		debug.SetGCPercent(c.usual)
 	}
 }
 
-// Free collects twice: what pools hold, such as buffers of connections, goes with the second.
+// Free collects twice, because the content of pools, such as buffers of connections, is freed by the second collection.
 func (c *collector) Free() {
 	if c.sparing {
 		debug.SetGCPercent(c.usual)

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// recorded has the times, since begin, at which memory was spared and freed.
+// recorded has the times since begin of Spare and Free.
 type recorded struct {
 	begin         time.Time
 	spared, freed []time.Duration
@@ -36,7 +36,7 @@ func TestMemoryIsReturnedWhenFetchesAreOver(t *testing.T) {
 			at(fetched, idle)
 		}
 		at(65*time.Second, idle)
-		// A burst that comes within the moment after the one before it is not over yet.
+		// A burst that comes soon after the one before it continues that one.
 		at(70*time.Second, bursts)
 		at(72*time.Second, idle)
 		at(72*time.Second+trimAfter/2, bursts)
@@ -54,7 +54,7 @@ func TestMemoryIsReturnedWhenFetchesAreOver(t *testing.T) {
 	})
 }
 
-// A user's own GOGC is kept where it spares more, and comes back where it does not.
+// A user's own GOGC is kept if it is lower, and is restored otherwise.
 func TestSparingKeepsTheUsersOwnSetting(t *testing.T) {
 	before := debug.SetGCPercent(100)
 	defer debug.SetGCPercent(before)

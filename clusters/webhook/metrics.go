@@ -29,7 +29,7 @@ func instrument(path string, next http.Handler, registerer prometheus.Registerer
 	latencies := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "http_request_latencies",
 		Help: "Distribution of response times in microseconds by verb and path.",
-		// From 125 µs to 16 s: upstream's buckets begin at 125 ms, above nearly every answer.
+		// From 125 µs to 16 s. Upstream's buckets begin at 125 ms, above nearly every answer.
 		Buckets: prometheus.ExponentialBuckets(125, 2, 18),
 	}, []string{"verb", "path"})
 	durations := prometheus.NewSummaryVec(prometheus.SummaryOpts{
@@ -48,7 +48,7 @@ func instrument(path string, next http.Handler, registerer prometheus.Registerer
 	})
 }
 
-// verbOf keeps a client from making as many series as it can think of methods.
+// verbOf bounds the number of series, because a client can send any method.
 func verbOf(method string) string {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
@@ -67,5 +67,5 @@ func (r *statusRecorder) WriteHeader(status int) {
 	r.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap is for http.ResponseController, which http.MaxBytesReader's closing of connections needs.
+// Unwrap is for http.ResponseController, which http.MaxBytesReader needs to close connections.
 func (r *statusRecorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

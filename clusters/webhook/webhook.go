@@ -1,14 +1,13 @@
-// Package webhook is epi's reference implementation of the mutating webhook of EKS Pod Identity: it
-// gives pods whose service account has an association what an AWS SDK needs to ask the agent for
-// credentials, and pods whose service account is annotated with a role what it needs to ask STS (IAM
-// roles for service accounts).
+// Package webhook is epi's reference implementation of the mutating webhook of EKS Pod Identity. A pod whose service
+// account has an association gets what an AWS SDK needs to ask the agent for credentials. A pod whose service account is
+// annotated with a role gets what the SDK needs to ask STS (IAM roles for service accounts).
 //
-// It does as amazon-eks-pod-identity-webhook 3bf80a34 does, with its flags, ports and metrics' names.
-// The packages below say where they do better: injection keeps unknown fields, identities follows
-// ConfigMap volumes, certificate takes replaced files. Three things are not part of it: certificates
-// signed by the cluster, roles by name instead of ARN, and roles listed in a ConfigMap.
+// It behaves like amazon-eks-pod-identity-webhook 3bf80a34, with its flags, ports and names of metrics. The packages below
+// it document their improvements: injection keeps unknown fields, identities follows ConfigMap volumes, and certificate
+// loads replaced files. Three things are not part of it: certificates signed by the cluster, roles by name instead of ARN,
+// and roles listed in a ConfigMap.
 //
-// Nothing here knows epi: a subject must not know its examiner.
+// This package imports nothing of epi's tests: a subject must not depend on what tests it.
 package webhook
 
 import (
@@ -38,32 +37,31 @@ const (
 	requestTimeout = 10 * time.Second
 	idleTimeout    = 2 * time.Minute
 	drainTimeout   = 10 * time.Second
-	// syncTimeout is how long the start waits for the service accounts: Pod Identity works without.
+	// syncTimeout is how long the start waits for the service accounts. Pod Identity works without them.
 	syncTimeout = 5 * time.Second
 )
 
 // Options configure the webhook's server.
 type Options struct {
-	// ConfigFile is the container-credentials config file; its folder must be there.
+	// ConfigFile is the container-credentials config file. Its folder must exist.
 	ConfigFile string
 	// CertFile and KeyFile hold the certificate that the API server trusts, in PEM.
 	CertFile, KeyFile string
 	// MinTLSVersion is a constant of crypto/tls.
 	MinTLSVersion uint16
-	// Port answers /mutate, /healthz and /readyz over TLS, MetricsPort /metrics and /healthz without.
+	// Port serves /mutate, /healthz and /readyz over TLS. MetricsPort serves /metrics and /healthz without TLS.
 	Port, MetricsPort uint16
-	// API is where service accounts are watched; nil for nowhere, and then their annotations count
-	// for nothing.
+	// API is the server whose service accounts are watched. If it is nil, annotations of service accounts do not count.
 	API *rest.Config
-	// AccountGrace is how long a pod waits for a service account that is not known yet.
+	// AccountGrace is how long a pod's review waits for an unknown service account.
 	AccountGrace time.Duration
 	Injection    injection.Settings
-	// Upstream has the webhook do as the EKS webhook of August 2026 does, also where that is worse: a
-	// metric is there when it first counts, and containers lose fields of a Kubernetes that is not known.
+	// Upstream makes the webhook behave like the EKS webhook of August 2026, also where that is worse: a metric appears
+	// with its first count, and containers lose unknown fields.
 	Upstream bool
 }
 
-// accounts are all that Run needs of service accounts.
+// accounts is the part of service accounts that Run needs.
 type accounts interface {
 	injection.ServiceAccounts
 	Run(ctx context.Context)
@@ -84,7 +82,7 @@ func (o Options) accounts(registry *prometheus.Registry, log *slog.Logger) (acco
 	return serviceaccounts.New(client, o.AccountGrace, registry, log)
 }
 
-// Run serves until ctx ends, then lets requests under way finish.
+// Run serves until ctx ends, and then lets requests in progress finish.
 func Run(ctx context.Context, options Options, log *slog.Logger) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -93,7 +91,7 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 		return err
 	}
 	list := identities.New(options.ConfigFile, log)
-	list.Load() // no pod that comes early is to miss what the file says
+	list.Load() // so that the file counts for the first pod too
 	registry := newRegistry()
 	known, err := options.accounts(registry, log)
 	if err != nil {
@@ -137,7 +135,7 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 		known.Run(ctx)
 		return nil
 	})
-	// Who only knows /healthz takes a webhook that listens for one that is ready.
+	// A client that uses only /healthz takes a listening webhook for a ready one.
 	if !known.WaitSynced(ctx, syncTimeout) {
 		log.WarnContext(ctx, "Service accounts are not known yet, serving without", "after", syncTimeout.String())
 	}
@@ -152,7 +150,7 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 	secureServer, plainServer := newServer(secure, log), newServer(plain, log)
 	secureServer.TLSConfig = &tls.Config{
 		MinVersion: options.MinTLSVersion, GetCertificate: pair.Get,
-		// An answer is one record and one write, also on a connection that is new.
+		// An answer is one TLS record and one write, also on a new connection.
 		DynamicRecordSizingDisabled: true,
 	}
 	log.InfoContext(ctx, "Serving admission reviews", "address", secureListener.Addr().String(), "metrics", plainListener.Addr().String())
@@ -168,7 +166,7 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 }
 
 func healthy(w http.ResponseWriter, _ *http.Request) {
-	_, _ = io.WriteString(w, "ok") // whoever asked may have gone
+	_, _ = io.WriteString(w, "ok") // the client may have closed the connection
 }
 
 func listen(ctx context.Context, port uint16) (net.Listener, error) {
@@ -182,7 +180,7 @@ func listen(ctx context.Context, port uint16) (net.Listener, error) {
 func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler: handler, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout, IdleTimeout: idleTimeout,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), // handshakes that probes break off
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), // errors of handshakes that probes do not finish
 	}
 }
 

@@ -8,29 +8,29 @@ import (
 	"time"
 )
 
-// ErrBusy says that too many requests wait for credentials: the caller is to try again later.
+// ErrBusy says that too many requests wait for credentials. The caller has to try again later.
 var ErrBusy = errors.New("too many requests wait for credentials")
 
 const (
-	// fetchTimeout bounds a call with its retries and its wait, whoever waits for it; a server's
-	// request timeout of 30 s leaves time for the answer.
+	// fetchTimeout bounds a call with its retries and its wait, for any caller. A server's request timeout of 30 s leaves
+	// time for the answer.
 	fetchTimeout = 25 * time.Second
-	// A failure is held back until nobody came for settleQuiet, and no longer than settleMost.
+	// A failure is held back until no request has come for settleQuiet, and for settleMost at most.
 	settleQuiet = 20 * time.Millisecond
 	settleMost  = 200 * time.Millisecond
-	// burst is how many requests wait at once in a burst: more than a few pods of a node make.
+	// burst is the number of waiting requests from which they count as a burst. It is more than a few pods of a node make.
 	burst = 64
 )
 
-// admission bounds the memory that a burst of requests takes: each that waits holds a connection, a
-// goroutine and its token, each call to EKS Auth several times that.
+// admission bounds the memory of a burst of requests. Each waiting request has a connection, a goroutine and its token.
+// Each call to EKS Auth has several times that.
 type admission struct {
-	most    int64 // 0: no bound
+	most    int64 // 0: no limit
 	waiting atomic.Int64
 	bursts  chan struct{} // has an element after waiting became burst
 	idle    chan struct{} // has an element after waiting became 0
 	arrived atomic.Uint64
-	calls   chan struct{} // nil: no bound
+	calls   chan struct{} // nil: no limit
 }
 
 func newAdmission(waiting, calls int) *admission {
@@ -41,7 +41,7 @@ func newAdmission(waiting, calls int) *admission {
 	return a
 }
 
-// enter counts a request that waits, unless there are too many.
+// enter counts a waiting request, unless there are too many.
 func (a *admission) enter() bool {
 	waiting := a.waiting.Add(1)
 	if a.most > 0 && waiting > a.most {
@@ -65,7 +65,7 @@ func (a *admission) leave() {
 func signal(channel chan<- struct{}) {
 	select {
 	case channel <- struct{}{}:
-	default: // there is one
+	default: // it has an element already
 	}
 }
 
@@ -88,8 +88,8 @@ func (a *admission) release() {
 	}
 }
 
-// settle holds a failure back while requests keep coming: a herd takes longer to arrive than a
-// refusal does, and each that came after the answer would cost a call of its own.
+// settle holds a failure back while requests keep coming. A herd takes longer to arrive than a refusal, and each request
+// after the answer would cost a call of its own.
 func (a *admission) settle() {
 	for begin, last := time.Now(), a.arrived.Load(); time.Since(begin) < settleMost; {
 		time.Sleep(settleQuiet)

@@ -13,7 +13,7 @@ import (
 	"github.com/podidentity/epi/clusters/agent/credentials"
 )
 
-// A refusal comes back sooner than the whole herd has come: all the same it is one call.
+// A refusal comes back before the whole herd has arrived. Nevertheless there is only one call.
 func TestAHerdThatComesLateSharesARefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		eksAuth := newIssuer()
@@ -37,7 +37,7 @@ func TestAHerdThatComesLateSharesARefusal(t *testing.T) {
 	})
 }
 
-// AGT-19: those who keep coming do not make a refusal last.
+// AGT-19: requests that keep coming do not make a refusal last.
 func TestARefusalIsHeldBackForAMomentOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		eksAuth := newIssuer()
@@ -62,7 +62,7 @@ func TestARefusalIsHeldBackForAMomentOnly(t *testing.T) {
 	})
 }
 
-// AGT-21: who is too many is reported so at once, and nobody who can be served from the cache is.
+// AGT-21: a request too many gets its answer at once, and one that the cache can answer is not refused.
 func TestTooManyWhoWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		eksAuth := newIssuer()
@@ -115,7 +115,7 @@ func TestCallsAtOnce(t *testing.T) {
 		if took := time.Since(begin); took != 3*time.Second { // 10, 10 and 5
 			t.Errorf("took %s", took)
 		}
-		// Who waits for a call waits no longer than for its answer.
+		// A request that waits for a call waits no longer than for its answer.
 		eksAuth.delay = time.Hour
 		begin = time.Now()
 		for n := range 20 {

@@ -19,25 +19,25 @@ import (
 	"github.com/podidentity/epi/clusters/agent/validation"
 )
 
-// minimumLife is what credentials must have left to be served.
+// minimumLife is the remaining lifetime that credentials need to be served.
 const minimumLife = 15 * time.Second
 
-// Fetcher gives credentials for a token. Its *credentials.Error decides whether an entry is kept.
+// Fetcher fetches credentials for a token. Its *credentials.Error decides whether an entry is kept.
 type Fetcher interface {
 	Fetch(ctx context.Context, token string) (credentials.Credentials, error)
 }
 
 // Options of a Cache.
 type Options struct {
-	// Entries at most; the least recently used goes first. Zero: nothing is cached.
+	// Entries is the largest number of entries; the least recently used one is dropped first. Zero: nothing is cached.
 	Entries int
 	// Retention is the longest time before an entry is renewed. Zero: nothing is cached.
 	Retention time.Duration
 	// RenewalsPerSecond bounds the calls in the background.
 	RenewalsPerSecond int
-	// Waiting requests at most: those that are not answered from the cache. Zero: no bound.
+	// Waiting is the largest number of waiting requests, which are those that the cache does not answer. Zero: no limit.
 	Waiting int
-	// Calls of requests to the fetcher at once. Zero: no bound.
+	// Calls is the largest number of simultaneous calls of the fetcher for requests. Zero: no limit.
 	Calls int
 	// Neighbors say which pods are gone. Nil: what is cached is renewed until its token ends.
 	Neighbors Neighbors
@@ -60,15 +60,14 @@ type Cache struct {
 	log       *slog.Logger
 }
 
-// key is the hash of a whole token, signature included: whoever does not have the token itself
-// does not hit its entry.
+// key is the hash of a whole token, with its signature. A client without the token itself cannot get its entry.
 type key [sha256.Size]byte
 
-// Inlined, its buffer would be on the stack of each caller that waits for credentials.
+// If this function were inlined, its buffer would be on the stack of each caller that waits for credentials.
 //
 //go:noinline
 func keyOf(token string) key {
-	// Tokens are about 1 KiB; one that fits is hashed on the stack.
+	// Tokens are about 1 KiB. One that fits into the buffer is hashed on the stack.
 	var buffer [2048]byte
 	return sha256.Sum256(append(buffer[:0], token...))
 }
@@ -81,7 +80,7 @@ type entry struct {
 	place  place
 }
 
-// held is what an entry holds until the next renewal.
+// held is the content of an entry until the next renewal.
 type held struct {
 	document []byte
 	expires  time.Time
@@ -89,7 +88,7 @@ type held struct {
 
 func (h *held) servable(now time.Time) bool { return h.expires.Sub(now) > minimumLife }
 
-// New makes a cache before fetcher. It refuses options with which renewals cannot keep up.
+// New makes a cache for fetcher. It refuses options with which renewals cannot keep up.
 func New(fetcher Fetcher, o Options) (*Cache, error) {
 	c := &Cache{
 		fetcher: fetcher, retention: o.Retention, admission: newAdmission(o.Waiting, o.Calls),
@@ -116,8 +115,8 @@ func New(fetcher Fetcher, o Options) (*Cache, error) {
 	return c, nil
 }
 
-// Cached returns the JSON document of the credentials for a token, as it was checked when they were
-// fetched, if it may still be served to a pod at the address from. The caller must not change it.
+// Cached returns the JSON document of the credentials for a token if they may still be served to a pod at the address from.
+// It was checked when it was fetched. The caller must not change it.
 func (c *Cache) Cached(token string, from netip.Addr) ([]byte, bool) {
 	if c.entries == nil {
 		return nil, false
@@ -140,10 +139,10 @@ func expired(token validation.Token, now time.Time) bool {
 	return !token.Expires.IsZero() && !now.Before(token.Expires)
 }
 
-// Get returns the JSON document of the credentials for a token, from the cache or from the fetcher,
-// to a pod at the address from. However many ask for one token at once, the fetcher is asked once and
-// its answer, credentials or error, goes to all of them; an error is not kept. A caller that gives up
-// does not end the call. The error is ErrBusy where too many wait already.
+// Get returns the JSON document of the credentials for a token, from the cache or from the fetcher, to a pod at the address
+// from. If several callers ask for one token at the same time, the fetcher is called once, and all get its answer,
+// credentials or error. An error is not kept. A caller that gives up does not end the call. The error is ErrBusy if too
+// many wait already.
 func (c *Cache) Get(ctx context.Context, token validation.Token, from netip.Addr) ([]byte, error) {
 	if !c.admission.enter() {
 		return nil, ErrBusy
@@ -158,7 +157,7 @@ func (c *Cache) Get(ctx context.Context, token validation.Token, from netip.Addr
 	}
 	k := keyOf(token.Raw)
 	flight := c.flights.DoChan(string(k[:]), func() (any, error) {
-		// Another flight may have landed between the caller's look into the cache and this one.
+		// Another call may have ended between the caller's look into the cache and this one.
 		if document, ok := c.Cached(token.Raw, from); ok {
 			return document, nil
 		}
@@ -182,10 +181,10 @@ func (c *Cache) Get(ctx context.Context, token validation.Token, from netip.Addr
 	}
 }
 
-// Bursts has an element after so many requests waited for answers that they take most of the memory.
+// Bursts has an element after so many requests waited that they take most of the memory.
 func (c *Cache) Bursts() <-chan struct{} { return c.admission.bursts }
 
-// Idle has an element after the last request got its answer that was not answered from the cache.
+// Idle has an element after the last waiting request got its answer.
 func (c *Cache) Idle() <-chan struct{} { return c.admission.idle }
 
 func (c *Cache) store(k key, token validation.Token, fetched *held, from netip.Addr) {
@@ -201,7 +200,7 @@ func (c *Cache) store(k key, token validation.Token, fetched *held, from netip.A
 	c.plan(e, c.renewalAfter(time.Until(fetched.expires)))
 }
 
-// call fetches for a request, which may have to wait for others.
+// call fetches credentials for a request. It may have to wait for others.
 func (c *Cache) call(ctx context.Context, token validation.Token) (*held, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()

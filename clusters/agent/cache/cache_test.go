@@ -20,7 +20,7 @@ import (
 	"github.com/podidentity/epi/clusters/agent/validation"
 )
 
-// issuer gives credentials numbered by call, in the time and with the error that are set.
+// issuer issues credentials numbered by call. A test sets its delay and its error.
 type issuer struct {
 	mu    sync.Mutex
 	calls map[string]int
@@ -93,7 +93,7 @@ func count(t *testing.T, counter prometheus.Counter) float64 {
 	return metric.GetCounter().GetValue()
 }
 
-// peer asks where it does not matter who does.
+// peer is the client's address in tests in which it does not matter.
 var peer = netip.MustParseAddr("10.0.0.5")
 
 var defaults = Options{Entries: 2000, Retention: 3 * time.Hour}
@@ -130,7 +130,7 @@ func TestSecondRequestIsServedFromTheCache(t *testing.T) {
 	})
 }
 
-// AGT-10, where upstream's waiters look every 200 ms: ours have the answer when the first has it.
+// AGT-10: upstream's waiters look every 200 ms. epi's get the answer at the same time as the first caller.
 func TestConcurrentRequestsShareACall(t *testing.T) {
 	throttled := &credentials.Error{Status: 429, Code: "ThrottlingException"}
 	for _, failure := range []error{nil, throttled} {
@@ -147,7 +147,7 @@ func TestConcurrentRequestsShareACall(t *testing.T) {
 							t.Errorf("got %v, want %v", err, failure)
 						}
 						took, want := time.Since(begin), 250*time.Millisecond
-						if failure != nil { // held back for those who may still come
+						if failure != nil { // held back for requests that may still come
 							want += settleQuiet
 						}
 						if took != want {
@@ -204,7 +204,7 @@ func TestASilentFetcherIsGivenUp(t *testing.T) {
 	})
 }
 
-// AGT-09: 15 s left are too few, fetched or cached.
+// AGT-09: 15 s of remaining lifetime are too few, both fetched and cached.
 func TestCredentialsAboutToEndAreNotServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		eksAuth := newIssuer()
@@ -218,7 +218,7 @@ func TestCredentialsAboutToEndAreNotServed(t *testing.T) {
 		if got := get(t, c, named("a")); got != "a-2" {
 			t.Errorf("got %s", got)
 		}
-		eksAuth.fail(errors.New("no route to host")) // or they would have been renewed
+		eksAuth.fail(errors.New("no route to host")) // otherwise they would be renewed
 		time.Sleep(29 * time.Second)                 // the bubble's clock
 		if got := get(t, c, named("a")); got != "a-2" {
 			t.Errorf("with 16 s left: got %s", got)
@@ -246,7 +246,7 @@ func TestAnEndedTokenIsNotServed(t *testing.T) {
 		if _, ok := c.Cached("a", peer); ok {
 			t.Error("served at its end")
 		}
-		// It is not renewed either, though its credentials would be due.
+		// It is not renewed either, although its credentials would be due.
 		time.Sleep(6 * time.Hour)
 		if n := eksAuth.count("a"); n != 1 || c.entries.Len() != 0 {
 			t.Errorf("%d calls, %d entries", n, c.entries.Len())

@@ -2,8 +2,8 @@ package cache
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// metrics have upstream's names. "hit" counts renewals, as there; requests answered from the cache,
-// which upstream does not count, are "served".
+// metrics have upstream's names. "hit" counts renewals, as upstream's does. "served" counts requests that the cache
+// answered, which upstream does not count.
 type metrics struct {
 	served, missed, renewed, evicted, gone prometheus.Counter
 	failures                               *prometheus.CounterVec

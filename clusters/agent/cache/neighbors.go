@@ -9,22 +9,22 @@ import (
 
 // Neighbors knows the network of the node.
 type Neighbors interface {
-	// HasRoute reports whether a route leads to exactly this address, on another link than the
-	// node's own: many CNIs make one with a pod and remove it with the pod.
+	// HasRoute says whether a route leads to exactly this address, on another link than the node's own. Many CNIs add one
+	// with a pod and remove it with the pod.
 	HasRoute(address netip.Addr) (bool, error)
 }
 
-// toLearn bounds the addresses to look at; what does not fit is taken for an address without route.
+// toLearn is the length of the queue of addresses to check. An address that does not fit counts as one without a route.
 const toLearn = 1024
 
-// origin is where an entry was asked for last.
+// origin is the last client of an entry.
 type origin struct {
 	address netip.Addr
-	// routed says that the address had a route of its own when it was looked at, soon after.
+	// routed says that the address had a route of its own when it was checked, shortly after the request.
 	routed atomic.Bool
 }
 
-// neighborhood remembers where entries were asked for. Its look at routes is no request's to wait for.
+// neighborhood keeps the clients of entries. No request waits for its check of routes.
 type neighborhood struct {
 	neighbors Neighbors // nil: nothing is known
 	learn     chan *origin
@@ -35,7 +35,7 @@ func newNeighborhood(neighbors Neighbors, log *slog.Logger) *neighborhood {
 	return &neighborhood{neighbors: neighbors, learn: make(chan *origin, toLearn), log: log}
 }
 
-// asked notes that an entry was asked for by the address.
+// asked notes that a client at the address asked for an entry.
 func (n *neighborhood) asked(e *entry, from netip.Addr) {
 	if n.neighbors == nil || !from.IsValid() {
 		return
@@ -51,7 +51,7 @@ func (n *neighborhood) asked(e *entry, from netip.Addr) {
 	}
 }
 
-// run looks at the addresses that asked, until ctx ends.
+// run checks the addresses of clients, until ctx ends.
 func (n *neighborhood) run(ctx context.Context) {
 	for {
 		select {
@@ -63,8 +63,8 @@ func (n *neighborhood) run(ctx context.Context) {
 	}
 }
 
-// gone reports whether the pod that asked for an entry last has gone, as far as its route reports. A
-// pod that has no route of its own is never gone.
+// gone says whether the last client of an entry is gone, by its route. A pod without a route of its own never counts as
+// gone.
 func (n *neighborhood) gone(e *entry) bool {
 	o := e.origin.Load()
 	return o != nil && o.routed.Load() && !n.hasRoute(o.address, true)

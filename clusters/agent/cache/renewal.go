@@ -12,30 +12,30 @@ import (
 )
 
 const (
-	// spread is the part of its time by which an entry is renewed earlier than it has to be, at most,
-	// at random: what was fetched in one second is not renewed in one second. It is also the part
-	// of the credentials' life that is left for a renewal to succeed in.
+	// spread is the largest part of its time by which an entry is renewed early, at random, so that entries that were
+	// fetched together are not renewed together. The same part of the credentials' lifetime is left for a renewal to
+	// succeed in.
 	spread = 10
-	// leastRenewal keeps credentials that hardly live from being renewed all the time.
+	// leastRenewal keeps credentials with a very short lifetime from being renewed all the time.
 	leastRenewal = 10 * time.Second
-	// A failed renewal is tried again after retryAfter to retryAfter + retryJitter, or earlier where
-	// the credentials end before, but not before leastRetry.
+	// A failed renewal is tried again after retryAfter to retryAfter + retryJitter. It is tried earlier if the credentials
+	// end before that, but not before leastRetry.
 	retryAfter  = time.Minute
 	retryJitter = time.Minute
 	leastRetry  = 5 * time.Second
-	// renewalsAtOnce keeps a slow EKS Auth from holding up the renewals behind it.
+	// renewalsAtOnce bounds simultaneous renewals. With several, a slow EKS Auth does not delay the renewals behind it.
 	renewalsAtOnce = 16
 )
 
-// renewalAfter is when credentials with that much life left are renewed: when the retention is over,
-// or ahead of the time from which they are not served any more.
+// renewalAfter is the time until credentials with that remaining lifetime are renewed: the retention, or less if they could
+// not be served any more before that.
 func (c *Cache) renewalAfter(life time.Duration) time.Duration {
 	served := life - minimumLife
 	after := min(c.retention, max(served-served/spread, leastRenewal))
 	return after - rand.N(after/spread+1)
 }
 
-// plan has an entry renewed, or dropped when its token ends.
+// plan schedules the renewal of an entry, or its removal when its token ends.
 func (c *Cache) plan(e *entry, after time.Duration) {
 	at := time.Now().Add(after)
 	if end := e.token.Expires; !end.IsZero() && end.Before(at) {
@@ -44,14 +44,14 @@ func (c *Cache) plan(e *entry, after time.Duration) {
 	c.schedule.put(e, at)
 }
 
-// Run renews entries until ctx ends, each when its time has come.
+// Run renews each entry when its time has come, until ctx ends.
 func (c *Cache) Run(ctx context.Context) {
 	if c.entries == nil {
 		return
 	}
 	var group errgroup.Group
 	group.SetLimit(1 + renewalsAtOnce)
-	defer func() { _ = group.Wait() }() // they report for themselves
+	defer func() { _ = group.Wait() }() // they log their own errors
 	group.Go(func() error {
 		c.neighbors.run(ctx)
 		return nil
@@ -66,7 +66,7 @@ func (c *Cache) Run(ctx context.Context) {
 	}
 }
 
-// awaitDue waits until an entry is to be renewed; false: ctx ended.
+// awaitDue waits until an entry is due. It returns false if ctx ended.
 func (c *Cache) awaitDue(ctx context.Context) bool {
 	for {
 		after, some := c.schedule.next()
@@ -86,8 +86,7 @@ func (c *Cache) awaitDue(ctx context.Context) bool {
 	}
 }
 
-// popLiving takes the entry out of the schedule that is to be renewed now, and drops those before it
-// for which nobody can ask any more.
+// popLiving removes the entry to renew now from the schedule. It drops earlier entries whose tokens have ended.
 func (c *Cache) popLiving() *entry {
 	for e := c.schedule.pop(); e != nil; e = c.schedule.pop() {
 		switch {
@@ -105,7 +104,7 @@ func (c *Cache) popLiving() *entry {
 }
 
 func (c *Cache) renew(ctx context.Context, e *entry) {
-	// A pod that asks while its old credentials cannot be served any more waits for this call.
+	// If its old credentials cannot be served any more, a pod's request waits for this call.
 	_, err, _ := c.flights.Do(string(e.key[:]), func() (any, error) {
 		ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 		defer cancel()

@@ -10,8 +10,8 @@ import (
 	"github.com/podidentity/epi/clusters/agent/credentials"
 )
 
-// AGT-20: renewed within a tenth before the retention is over, or within a fifth before the
-// credentials cannot be served any more, and never later.
+// AGT-20: an entry is renewed at most a tenth before the end of the retention, or at most a fifth before its credentials
+// cannot be served any more, and never later.
 func TestRenewal(t *testing.T) {
 	for name, row := range map[string]struct {
 		retention, life, before, after time.Duration
@@ -44,7 +44,7 @@ func TestRenewal(t *testing.T) {
 	}
 }
 
-// What is fetched at once is not renewed at once.
+// Entries that are fetched together are not renewed together.
 func TestRenewalsAreSpread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := start(t, newIssuer(), Options{Entries: 2000, Retention: 100 * time.Minute, RenewalsPerSecond: 100})
@@ -57,7 +57,7 @@ func TestRenewalsAreSpread(t *testing.T) {
 			time.Sleep(time.Minute)
 			synctest.Wait()
 			renewed := count(t, c.metrics.renewed)
-			// About 100 a minute; fewer than 40 or more than 160 are six standard deviations off.
+			// The mean is 100 a minute. Fewer than 40 or more than 160 are six standard deviations away.
 			if n := renewed - last; n < 40 || n > 160 {
 				t.Errorf("%v renewals in a minute", n)
 			}
@@ -69,7 +69,7 @@ func TestRenewalsAreSpread(t *testing.T) {
 	})
 }
 
-// Nobody's credentials end because others' were due first.
+// Credentials do not end because others were due earlier.
 func TestThoseThatEndFirstAreRenewedFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		eksAuth := newIssuer()
@@ -80,7 +80,7 @@ func TestThoseThatEndFirstAreRenewedFirst(t *testing.T) {
 		}
 		time.Sleep(80 * time.Minute)
 		eksAuth.setLife(10 * time.Minute)
-		get(t, c, named("short")) // due after 8 to 9 minutes, when hundreds are
+		get(t, c, named("short")) // due after 8 to 9 minutes, when hundreds of others are due too
 		for range 10 * 60 {
 			time.Sleep(time.Second)
 			if _, ok := c.Cached("short", peer); !ok {
@@ -93,7 +93,7 @@ func TestThoseThatEndFirstAreRenewedFirst(t *testing.T) {
 	})
 }
 
-// AGT-11: these end an entry.
+// AGT-11: these errors end an entry.
 func TestRenewalDropsWhatEKSAuthTookBack(t *testing.T) {
 	for _, code := range []string{"ResourceNotFoundException", "ExpiredTokenException", "InvalidTokenException", "AccessDeniedException"} {
 		t.Run(code, func(t *testing.T) {
@@ -115,7 +115,7 @@ func TestRenewalDropsWhatEKSAuthTookBack(t *testing.T) {
 	}
 }
 
-// AGT-11: anything else keeps the credentials until they end, tried again after 1 to 2 minutes.
+// AGT-11: any other error keeps the credentials until they end. The renewal is tried again after 1 to 2 minutes.
 func TestRenewalKeepsWhatItCannotRenew(t *testing.T) {
 	for name, failure := range map[string]error{
 		"":                        errors.New("no route to host"),
@@ -159,7 +159,7 @@ func TestRenewalKeepsWhatItCannotRenew(t *testing.T) {
 	}
 }
 
-// The rate bounds renewals, and each takes one permit: upstream's takes two.
+// The rate limits renewals. Each takes one permit, while upstream's take two.
 func TestRenewalRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := start(t, newIssuer(), Options{Entries: 2000, Retention: 10 * time.Minute, RenewalsPerSecond: 2})

@@ -6,11 +6,10 @@ import (
 	"time"
 )
 
-// schedule says which entry is to be renewed next: of those whose time has come the one whose
-// credentials end first, so that a backlog costs nobody credentials that could have been renewed.
-// No lock of it is held while anything else is done.
+// schedule says which entry to renew next. Of the entries whose time has come it is the one whose credentials end first, so
+// that a backlog does not let credentials end that could have been renewed. Its lock is never held during other work.
 type schedule struct {
-	// changed has an element if an entry became the first to wait for.
+	// changed has an element if another entry became the first to wait for.
 	changed chan struct{}
 
 	mu   sync.Mutex
@@ -18,7 +17,7 @@ type schedule struct {
 	due  queue // by end of credentials
 }
 
-// place is where an entry is in a schedule; the schedule's lock guards it.
+// place is the place of an entry in a schedule. The schedule's lock guards it.
 type place struct {
 	at    time.Time // when it is due
 	end   time.Time // of its credentials, when it became due
@@ -35,7 +34,7 @@ func newSchedule() *schedule {
 	}
 }
 
-// put makes an entry due at a time, instead of the one that it had. One that was removed stays so.
+// put makes an entry due at a time, in place of its earlier time. An entry that was removed stays removed.
 func (s *schedule) put(e *entry, at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -48,12 +47,12 @@ func (s *schedule) put(e *entry, at time.Time) {
 	if e.place.index == 0 {
 		select {
 		case s.changed <- struct{}{}:
-		default: // reported already
+		default: // an element is there already
 		}
 	}
 }
 
-// remove ends an entry's life in the schedule.
+// remove removes an entry from the schedule for good.
 func (s *schedule) remove(e *entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,7 +60,7 @@ func (s *schedule) remove(e *entry) {
 	e.place.out = true
 }
 
-// next is how long it takes until an entry is due: 0 if one is. False: there is none.
+// next is the time until an entry is due: 0 if one is. False: there is none.
 func (s *schedule) next() (time.Duration, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,7 +74,7 @@ func (s *schedule) next() (time.Duration, bool) {
 	}
 }
 
-// pop takes the entry out that is to be renewed now; nil if none is due.
+// pop removes and returns the entry to renew now; nil if none is due.
 func (s *schedule) pop() *entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()

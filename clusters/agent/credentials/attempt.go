@@ -15,8 +15,8 @@ import (
 	smithytime "github.com/aws/smithy-go/time"
 )
 
-// attemptClient is an HTTP client whose requests end after timeout, the reading of the answer included.
-// http.Client's own Timeout costs a goroutine for each request under way.
+// attemptClient is an HTTP client whose requests end after timeout, with the reading of the answer. http.Client's own
+// Timeout needs a goroutine for each request in progress.
 type attemptClient struct {
 	next    aws.HTTPClient
 	timeout time.Duration
@@ -43,10 +43,10 @@ func (b cancelingBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// errPrepared ends a call of the SDK at the moment when it would send its request.
+// errPrepared ends a call of the SDK when it would send its request.
 var errPrepared = errors.New("request is prepared")
 
-// prepared takes the request that the SDK is about to send.
+// prepared keeps the request that the SDK would send.
 type prepared struct {
 	request *http.Request
 	body    []byte
@@ -61,7 +61,7 @@ func (p *prepared) Do(r *http.Request) (*http.Response, error) {
 	return nil, errPrepared
 }
 
-// prepare returns the signed request that the SDK sends in its first attempt.
+// prepare returns the signed request of the SDK's first attempt.
 func (c *Client) prepare(ctx context.Context, in *eksauth.AssumeRoleForPodIdentityInput) (request *http.Request, err error) {
 	c.workers.run(func() {
 		var p prepared
@@ -74,8 +74,8 @@ func (c *Client) prepare(ctx context.Context, in *eksauth.AssumeRoleForPodIdenti
 	return request, err
 }
 
-// decode reads an answer of EKS Auth that is no refusal. The SDK's own way takes three times as long; it is asked where the
-// answer is not as it should be.
+// decode reads an answer of EKS Auth that is no refusal. The SDK takes three times as long. It is used if the answer does
+// not have the expected form.
 func (c *Client) decode(ctx context.Context, in *eksauth.AssumeRoleForPodIdentityInput, answer *answer) (out *eksauth.AssumeRoleForPodIdentityOutput, err error) {
 	c.workers.run(func() {
 		if out = granted(answer.body); out == nil {
@@ -85,7 +85,7 @@ func (c *Client) decode(ctx context.Context, in *eksauth.AssumeRoleForPodIdentit
 	return out, err
 }
 
-// granted is what Fetch needs of a whole answer, or nil.
+// granted returns the part of an answer that Fetch needs, or nil.
 // https://docs.aws.amazon.com/eks/latest/APIReference/API_auth_AssumeRoleForPodIdentity.html.
 func granted(body []byte) *eksauth.AssumeRoleForPodIdentityOutput {
 	var read struct {
@@ -113,7 +113,7 @@ func granted(body []byte) *eksauth.AssumeRoleForPodIdentityOutput {
 	}
 }
 
-// once is an option for a call of the SDK with one attempt, by client.
+// once is an option for an SDK call that makes one attempt, with client.
 func once(client aws.HTTPClient) func(*eksauth.Options) {
 	return func(o *eksauth.Options) {
 		o.HTTPClient = client
@@ -121,28 +121,28 @@ func once(client aws.HTTPClient) func(*eksauth.Options) {
 	}
 }
 
-// noRetryer leaves to its Retryer all but whether there is a further attempt.
+// noRetryer is a Retryer that allows no further attempt.
 type noRetryer struct{ aws.Retryer }
 
 func (noRetryer) IsErrorRetryable(error) bool { return false }
 
-// resume has the SDK decide about a failed attempt: it may make further ones.
+// resume lets the SDK continue after a failed attempt. It may make further attempts.
 func (c *Client) resume(ctx context.Context, in *eksauth.AssumeRoleForPodIdentityInput, answer *answer, failed error) (*eksauth.AssumeRoleForPodIdentityOutput, error) {
 	return c.api.AssumeRoleForPodIdentity(ctx, in, func(o *eksauth.Options) {
 		o.HTTPClient = &attempted{answer: answer, err: failed, later: c.http}
 	})
 }
 
-// answer of EKS Auth that was read whole.
+// answer is a complete answer of EKS Auth.
 type answer struct {
 	response *http.Response
 	body     []byte
 }
 
-// attempted gives the SDK, as the outcome of its first attempt, one that there was already.
+// attempted gives the SDK an existing result as that of its first attempt.
 type attempted struct {
 	answer *answer
-	err    error // nil where there is an answer
+	err    error // nil if there is an answer
 	done   bool
 	later  aws.HTTPClient
 }
@@ -159,8 +159,8 @@ func (a *attempted) Do(request *http.Request) (*http.Response, error) {
 	return a.answer.response, nil
 }
 
-// assume calls EKS Auth as c.api does. While it waits for the answer of its first attempt it holds little memory: the
-// SDK's stack of middleware takes 32 KiB, and a goroutine that waits within it keeps them.
+// assume calls EKS Auth as c.api does, but needs little memory while it waits for the answer of its first attempt. The
+// SDK's middleware needs a stack of 32 KiB, which a goroutine that waits inside it keeps.
 func (c *Client) assume(ctx context.Context, in *eksauth.AssumeRoleForPodIdentityInput) (*eksauth.AssumeRoleForPodIdentityOutput, error) {
 	request, err := c.prepare(ctx, in)
 	if err != nil {

@@ -17,15 +17,14 @@ import (
 
 const (
 	dialTimeout = 500 * time.Millisecond
-	// attemptTimeout is long enough for an EKS Auth that is slow: giving up and asking again would
-	// double its work.
+	// attemptTimeout is long enough for a slow EKS Auth. Giving up and asking again would double its work.
 	attemptTimeout = 4 * time.Second
-	// idleConnections is enough for pods that start one after the other. A burst of them is rare, and
-	// its connections, with their buffers and goroutines, are most of what it would leave behind.
+	// idleConnections is enough for pods that start one after the other. A burst is rare, and its connections, with their
+	// buffers and goroutines, would be most of the memory that remains after it.
 	idleConnections = 32
-	// A request takes about 2 KiB. What an answer has above its buffer is read without one.
+	// A request takes about 2 KiB. The part of an answer beyond its buffer is read without one.
 	readBuffer, writeBuffer = 1 << 10, 2 << 10
-	// preparing is how many requests are made ready for EKS Auth, or answers decoded, at once.
+	// preparing is the number of requests that are prepared, or answers that are decoded, at the same time.
 	preparing = 2
 )
 
@@ -38,9 +37,8 @@ type Client struct {
 	cluster string
 }
 
-// NewClient makes a client of EKS Auth. An empty endpoint means AWS's own for cfg's region, or
-// AWS_ENDPOINT_URL_EKS_AUTH. An attempt takes four seconds at most. There are at most three, and ten
-// where EKS Auth throttles.
+// NewClient makes a client of EKS Auth. An empty endpoint means AWS's own for cfg's region, or AWS_ENDPOINT_URL_EKS_AUTH.
+// An attempt takes four seconds at most. There are at most three attempts, and ten if EKS Auth throttles.
 func NewClient(cfg aws.Config, cluster, endpoint string, more ...func(*eksauth.Options)) *Client {
 	transport := awshttp.NewBuildableClient().
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout }).
@@ -62,22 +60,22 @@ func NewClient(cfg aws.Config, cluster, endpoint string, more ...func(*eksauth.O
 	return &Client{api: api, http: client, workers: workers{most: preparing}, node: cfg.Credentials, cluster: cluster}
 }
 
-// upstreamTimeout is the EKS agent's for an attempt:
+// upstreamTimeout is the EKS agent's timeout of an attempt:
 // https://github.com/aws/eks-pod-identity-agent/blob/main/internal/cloud/eksauth/service.go.
 const upstreamTimeout = time.Second
 
-// Upstream makes a client as patient as the EKS agent's: an attempt takes a second at most, and the SDK's
-// own retryer decides about others.
+// Upstream makes a client with the EKS agent's limits: an attempt takes one second at most, and the SDK's own retryer
+// decides about further ones.
 func Upstream(o *eksauth.Options) {
 	o.HTTPClient = awshttp.NewBuildableClient().WithTimeout(upstreamTimeout).WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout })
 	o.Retryer = retry.NewStandard()
 }
 
-// Fetch exchanges a service account token for credentials. A failed call is an *Error, which holds
-// the answer for the pod; no error's text holds the token or a secret.
+// Fetch exchanges a service account token for credentials. A failed call is an *Error, which has the answer for the pod. No
+// error's text contains the token or a secret.
 func (c *Client) Fetch(ctx context.Context, token string) (Credentials, error) {
-	// Asked for apart, so that a refusal by the instance metadata service is not taken for one by
-	// EKS Auth. What is fetched here is cached and signs the call.
+	// The node's credentials are fetched separately, so that a refusal of the instance metadata service does not count as
+	// EKS Auth's. They are cached and sign the call.
 	if _, err := c.node.Retrieve(ctx); err != nil {
 		return Credentials{}, fmt.Errorf("find the credentials of the node's role: %w", err)
 	}

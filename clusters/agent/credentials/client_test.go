@@ -29,7 +29,7 @@ var configured = aws.Config{
 	Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", ""),
 }
 
-// answering is EKS Auth as far as the client sees it: one handler for every call.
+// answering is EKS Auth from the client's view: one handler for every call.
 func answering(t *testing.T, handler http.HandlerFunc) *Client {
 	t.Helper()
 	server := httptest.NewServer(handler)
@@ -70,7 +70,7 @@ func TestFetch(t *testing.T) {
 	}
 }
 
-// The SDK counts attempts in a header, so each attempt that there was must have been its own.
+// The SDK counts attempts in a header, so each attempt must have its own number.
 func TestAttemptsAreTheSDKs(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
@@ -81,7 +81,7 @@ func TestAttemptsAreTheSDKs(t *testing.T) {
 		attempts = append(attempts, r.Header.Get("Amz-Sdk-Request"))
 		invocations = append(invocations, r.Header.Get("Authorization"))
 		if len(attempts) == 1 {
-			w.Header().Set("Content-Length", "1000") // it ends before
+			w.Header().Set("Content-Length", "1000") // the body ends before that
 			_, _ = io.WriteString(w, "{")
 			return
 		}
@@ -100,7 +100,7 @@ func TestAttemptsAreTheSDKs(t *testing.T) {
 	}
 }
 
-// What is read of an answer without the SDK is what the SDK reads.
+// decode reads from an answer what the SDK reads.
 func FuzzGranted(f *testing.F) {
 	var body atomic.Pointer[[]byte]
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(*body.Load()) }))
@@ -118,7 +118,7 @@ func FuzzGranted(f *testing.F) {
 	f.Fuzz(func(t *testing.T, answer []byte) {
 		got := granted(answer)
 		if got == nil {
-			return // the SDK is asked
+			return // the SDK is used
 		}
 		body.Store(&answer)
 		want, err := client.api.AssumeRoleForPodIdentity(t.Context(), &eksauth.AssumeRoleForPodIdentityInput{ClusterName: aws.String("epi"), Token: aws.String(token)}, once(client.http))
@@ -131,8 +131,7 @@ func FuzzGranted(f *testing.F) {
 	})
 }
 
-// The rows are what eks-pod-identity-agent 0.1.37 answered when it was measured; which of the codes
-// end the life of cached credentials is from its source.
+// The rows are measured answers of eks-pod-identity-agent 0.1.37. Its source says which codes remove cached credentials.
 func TestFetchRelaysErrors(t *testing.T) {
 	for _, row := range []struct {
 		status int
@@ -217,7 +216,7 @@ func TestFetchIsBoundedWhenEKSAuthIsSilent(t *testing.T) {
 	}
 }
 
-// What the instance metadata service answers the agent is no answer to a pod.
+// An error of the instance metadata service for the agent is not the answer to a pod.
 func TestFetchWithoutNodeCredentials(t *testing.T) {
 	cfg := configured
 	cfg.Credentials = aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {

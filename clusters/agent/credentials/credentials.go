@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Credentials of an IAM role session, encoded as AWS SDKs expect them from a container credentials
-// endpoint. Printing and logging them shows no secret.
+// Credentials of an IAM role session, encoded as AWS SDKs expect them from a container credentials endpoint. Printing or
+// logging them shows no secret.
 type Credentials struct {
 	AccessKeyID     string    `json:"AccessKeyId"`
 	SecretAccessKey string    `json:"SecretAccessKey"`
@@ -18,7 +18,7 @@ type Credentials struct {
 
 // Format implements fmt.Formatter, so that no verb shows a secret.
 func (c Credentials) Format(state fmt.State, _ rune) {
-	// A fmt.State only fails where its writer does, which reports for itself.
+	// A fmt.State fails only if its writer does, whose caller notices that.
 	_, _ = fmt.Fprintf(state, "credentials of account %s until %s", c.AccountID, c.Expiration.Format(time.RFC3339))
 }
 

@@ -12,10 +12,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 )
 
-// NodeConfig is the agent's own AWS configuration: the node's role from the instance metadata
-// service, version 2 only; an access key in AWS_ACCESS_KEY_ID goes first. No other member of the
-// SDK's default chain is asked: a pod identity, a web identity or a profile is not the node's.
-// The region is AWS_REGION or the instance's.
+// NodeConfig is the agent's own AWS configuration: the node's role from the instance metadata service, version 2 only; an
+// access key in AWS_ACCESS_KEY_ID takes precedence. No other member of the SDK's default chain is used, because a pod
+// identity, a web identity or a profile is not the node's. The region is AWS_REGION or the instance's.
 func NodeConfig(ctx context.Context) (aws.Config, error) {
 	environment, err := config.NewEnvConfig()
 	if err != nil {
@@ -35,7 +34,7 @@ func NodeConfig(ctx context.Context) (aws.Config, error) {
 		provider = credentials.StaticCredentialsProvider{Value: environment.Credentials}
 	}
 	cfg.Credentials = aws.NewCredentialsCache(provider, func(o *aws.CredentialsCacheOptions) {
-		// The node's credentials are renewed well before they end, at a time that differs among nodes.
+		// The node's credentials are renewed well before their end, at a time that differs between nodes.
 		o.ExpiryWindow = 5 * time.Minute
 		o.ExpiryWindowJitterFrac = 0.5
 	})

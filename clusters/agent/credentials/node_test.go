@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// metadata is the instance metadata service, version 2, as far as the SDK asks it.
+// metadata is the part of the instance metadata service, version 2, that the SDK uses.
 func metadata(t *testing.T) *httptest.Server {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -45,7 +45,8 @@ func clearEnvironment(t *testing.T) {
 func TestNodeConfigIsTheNodesRole(t *testing.T) {
 	clearEnvironment(t)
 	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", metadata(t).URL)
-	// What would lead the default chain elsewhere: the agent must not become a pod, nor ask itself.
+	// Settings that would change the result of the default chain. The agent must not use a pod's credentials, nor call
+	// itself.
 	t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:1/v1/credentials")
 	t.Setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/nonexistent")
 	t.Setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/other")
@@ -78,7 +79,7 @@ func TestNodeConfigPrefersTheEnvironment(t *testing.T) {
 	}
 }
 
-// AWS_ENDPOINT_URL_EKS_AUTH is the SDK's own way to another endpoint; --endpoint goes before it.
+// AWS_ENDPOINT_URL_EKS_AUTH is the SDK's own variable for another endpoint. --endpoint takes precedence over it.
 func TestEndpoint(t *testing.T) {
 	clearEnvironment(t)
 	var byVariable, byFlag atomic.Int32

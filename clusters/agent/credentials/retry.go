@@ -10,31 +10,31 @@ import (
 )
 
 const (
-	// attempts at a call that fails, as upstream.
+	// attempts is the number of attempts of a failing call, as upstream's.
 	attempts = 3
-	// throttledAttempts at one that EKS Auth throttles: what half of the calls survive, all but one
-	// in a thousand tokens survive. Their backoffs take 5.6 s in the mean and 11.1 s at most.
+	// throttledAttempts is the number of attempts if EKS Auth throttles. If it throttles half of the calls, all but one in
+	// a thousand tokens succeed. The backoffs take 5.6 s on average and 11.1 s at most.
 	throttledAttempts = 10
 	// The n-th backoff is random, up to firstBackoff*2^(n-1) and never above longestBackoff.
 	firstBackoff   = 100 * time.Millisecond
 	longestBackoff = 2 * time.Second
 )
 
-// newRetryer tries throttled calls more often than others: a throttled call says that EKS Auth is
-// there and will have room soon.
+// newRetryer tries throttled calls more often than others: a throttled call shows that EKS Auth works and will soon have
+// capacity.
 func newRetryer() aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = throttledAttempts
 		o.Backoff = retry.BackoffDelayerFunc(backoff)
-		// The SDK's budget for retries is shared by the whole process: when many pods start at once
-		// and EKS Auth throttles, it runs out and pods fail that one retry would have helped. A few
-		// attempts a token, and calls that are shared, are bound enough.
+		// The whole process shares the SDK's budget for retries. If many pods start at the same time and EKS Auth
+		// throttles, the budget is used up, and pods fail that one retry would have helped. A few attempts for each token,
+		// and shared calls, limit the load enough.
 		o.RateLimiter = ratelimit.None
 	})
 }
 
-// backoff before the attempt that follows number attempt, counted from 1, which failed with err.
-// The error is err itself where there is to be no other.
+// backoff is the pause after attempt number attempt, counted from 1, which failed with err. The error is err itself if
+// there is no further attempt.
 func backoff(attempt int, err error) (time.Duration, error) {
 	throttled := retry.IsErrorThrottles(retry.DefaultThrottles).IsErrorThrottle(err).Bool()
 	if !throttled && attempt >= attempts {

@@ -2,9 +2,9 @@ package credentials
 
 import "sync"
 
-// workers run functions on a few goroutines, which end when there is nothing to do. A function that needs a deep
-// stack grows the worker's, once, and not that of its caller, who may wait for long afterwards: the Go
-// runtime makes a stack smaller only where less than a quarter of it is used.
+// workers run functions on a few goroutines, which end when there is nothing to do. A function with a deep stack grows the
+// worker's stack once, and not the stack of its caller, which may wait for long after it. The Go runtime shrinks a stack
+// only if less than a quarter of it is used.
 type workers struct {
 	most int
 

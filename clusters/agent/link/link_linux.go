@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// How long the kernel may take to make an address the node's, and how often it is asked.
+// How long the kernel may take to make an address local, and how often that is checked.
 const (
 	localTimeout = 10 * time.Second
 	localPoll    = 5 * time.Millisecond
@@ -32,14 +32,14 @@ func families() []family {
 		{number: netlink.FAMILY_V4, name: "IPv4", address: &net.IPNet{IP: net.IPv4(169, 254, 170, 23).To4(), Mask: net.CIDRMask(32, 32)}},
 		{number: netlink.FAMILY_V6, name: "IPv6", address: &net.IPNet{IP: net.ParseIP("fd00:ec2::23"), Mask: net.CIDRMask(128, 128)},
 			optional: true,
-			// Nobody else is on the link: detection of duplicates would only keep the address from
-			// being bound, for ever on a bridge without ports.
+			// No other host is on the link, so duplicate address detection would only delay the use of the address, and
+			// forever on a bridge without ports.
 			flags: unix.IFA_F_NODAD},
 	}
 }
 
-// Setup makes link, addresses and routes in the calling thread's network namespace, as far as they
-// are missing. What fails for IPv6 is logged; the error is about IPv4 or the link itself.
+// Setup creates missing link, addresses and routes in the calling thread's network namespace. Failures for IPv6 are logged.
+// The error is about IPv4 or the link itself.
 func Setup(ctx context.Context, log *slog.Logger) error {
 	handle, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
@@ -77,7 +77,7 @@ func Setup(ctx context.Context, log *slog.Logger) error {
 	return nil
 }
 
-// find adopts the link or makes it.
+// find returns the existing link, or creates it.
 func find(handle *netlink.Handle, log *slog.Logger) (netlink.Link, error) {
 	link, err := handle.LinkByName(Name)
 	if err == nil {
@@ -94,7 +94,7 @@ func find(handle *netlink.Handle, log *slog.Logger) (netlink.Link, error) {
 		log.Info("Kernel has no dummy links, making a bridge", "link", Name)
 		err = handle.LinkAdd(&netlink.Bridge{LinkAttrs: attributes})
 	}
-	// Somebody may have made it since.
+	// Another process may have created it since.
 	if err != nil && !errors.Is(err, unix.EEXIST) {
 		return nil, fmt.Errorf("make link %s (it needs CAP_NET_ADMIN): %w", Name, err)
 	}
@@ -104,7 +104,7 @@ func find(handle *netlink.Handle, log *slog.Logger) (netlink.Link, error) {
 	return link, nil
 }
 
-// assign adds the address, unless another link has it or leads to it.
+// assign adds the address, unless another link has it or has a route to it.
 func assign(handle *netlink.Handle, link netlink.Link, f family) error {
 	if err := unclaimed(handle, link, f); err != nil {
 		return err
@@ -152,9 +152,9 @@ func routesTo(handle *netlink.Handle, f family) ([]netlink.Route, error) {
 	return routes, nil
 }
 
-// route adds the route, after the kernel's own, which makes the address the node's. The kernel adds
-// that of IPv6 a little later than the address; a packet that found ours first would look for a
-// neighbour that has the address, in vain and for seconds.
+// route adds the route after the kernel's own, which makes the address local. The kernel adds the route of IPv6 slightly
+// later than the address. If a packet used the agent's route first, the kernel would search for a neighbour with the
+// address for seconds.
 func route(ctx context.Context, handle *netlink.Handle, link netlink.Link, f family) error {
 	if err := awaitLocal(ctx, handle, f); err != nil {
 		return err
@@ -198,7 +198,7 @@ func awaitLocal(ctx context.Context, handle *netlink.Handle, f family) error {
 	}
 }
 
-// nameOf is for messages: a number where there is no name.
+// nameOf is for messages. It is the index if there is no name.
 func nameOf(handle *netlink.Handle, index int) string {
 	if link, err := handle.LinkByIndex(index); err == nil {
 		return link.Attrs().Name

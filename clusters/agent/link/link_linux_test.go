@@ -129,7 +129,7 @@ func state(t *testing.T) string {
 		}
 		b.WriteString(l.Attrs().Name + " " + l.Type() + "\n")
 		for _, a := range addresses {
-			if a.IP.IsLinkLocalUnicast() && a.IP.To4() == nil { // comes when the kernel likes
+			if a.IP.IsLinkLocalUnicast() && a.IP.To4() == nil { // the kernel adds it at any time
 				continue
 			}
 			b.WriteString("  " + a.IPNet.String() + "\n")
@@ -171,7 +171,7 @@ func TestSetupAdoptsALinkOfAnyType(t *testing.T) {
 	}
 }
 
-// NET-01: a route to the address on another interface is refused with a clear message.
+// NET-01: a route to the address on another interface is an error with a clear message.
 func TestSetupRefusesWhatAnotherLinkHas(t *testing.T) {
 	for name, row := range map[string]struct {
 		claim func(*testing.T, netlink.Link) error
@@ -196,7 +196,7 @@ func TestSetupRefusesWhatAnotherLinkHas(t *testing.T) {
 	}
 }
 
-// A route that is wider than the address, such as the default route, is in nobody's way.
+// A route that is wider than the address, such as the default route, is no obstacle.
 func TestSetupLeavesWiderRoutes(t *testing.T) {
 	inNamespace(t)
 	other := addLink(t, "other")

@@ -9,14 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Routes are those of the network namespace that the program is in.
+// Routes are those of the program's network namespace.
 type Routes struct{}
 
 // New needs no privilege.
 func New() Routes { return Routes{} }
 
-// HasRoute reports whether the kernel's route to an address leads to it alone, and to another than
-// one of the node's own addresses.
+// HasRoute says whether the kernel's route to an address is for it alone, and the address is not one of the node's own.
 func (Routes) HasRoute(address netip.Addr) (bool, error) {
 	routes, err := netlink.RouteGetWithOptions(address.AsSlice(), &netlink.RouteGetOptions{FIBMatch: true})
 	if errors.Is(err, unix.ENETUNREACH) || errors.Is(err, unix.EHOSTUNREACH) {

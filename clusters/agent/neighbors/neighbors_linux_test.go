@@ -23,7 +23,7 @@ func TestRoutesOfPods(t *testing.T) {
 	must(t, netlink.LinkSetUp(bridge))
 	link, err := netlink.LinkByName("pods")
 	must(t, err)
-	address, err := netlink.ParseAddr("10.0.1.1/24") // as a bridge of pods has, with its route
+	address, err := netlink.ParseAddr("10.0.1.1/24") // a bridge of pods has such an address, with its route
 	must(t, err)
 	must(t, netlink.AddrAdd(link, address))
 	for _, to := range []string{"10.0.2.5/32", "fd00::5/128"} {

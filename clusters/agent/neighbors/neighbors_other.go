@@ -7,13 +7,13 @@ import (
 	"net/netip"
 )
 
-// Routes are not known.
+// Routes are unknown.
 type Routes struct{}
 
-// New makes one that knows nothing.
+// New returns one without any routes.
 func New() Routes { return Routes{} }
 
-// HasRoute needs Linux.
+// HasRoute is false, because it needs Linux.
 func (Routes) HasRoute(netip.Addr) (bool, error) {
 	return false, errors.New("routes can only be looked up on Linux")
 }

@@ -1,4 +1,4 @@
-// Package probe says whether an agent answers on every address that it serves pods on.
+// Package probe checks that an agent answers on every address that it serves pods on.
 package probe
 
 import (
@@ -20,14 +20,14 @@ type handler struct {
 	log       *slog.Logger
 }
 
-// New answers 200 if every address (host:port) answers a request for / with 404, as the agent does
-// for all paths but one. It answers 408 if that takes more than 10 s, and otherwise 500.
+// New answers 200 if every address (host:port) answers a request for / with 404, as the agent does for all paths except
+// one. It answers 408 if that takes more than 10 s, and otherwise 500.
 func New(addresses []string, log *slog.Logger) http.Handler { return newHandler(addresses, log) }
 
 func newHandler(addresses []string, log *slog.Logger) *handler {
 	return &handler{
 		addresses: addresses,
-		// Without proxy, which must not be asked for the node's own addresses.
+		// No proxy is used, because a proxy cannot reach the node's own addresses.
 		client:  &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
 		timeout: probeTimeout,
 		log:     log,

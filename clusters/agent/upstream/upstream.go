@@ -1,9 +1,9 @@
-// Package upstream is a cache of credentials that does as the one of the EKS Pod Identity Agent v0.1.37
-// does where epi's own does better: whoever waits for a call under way looks again every 200 ms, a failed
-// call is shared with nobody, a full cache drops what was stored longest ago, renewals wait for a sweep once
-// a minute, and one that the limiter does not let through is put off by a minute or two.
+// Package upstream is a cache of credentials that behaves like the one of the EKS Pod Identity Agent v0.1.37 where epi's
+// own is better. A request that waits for a call checks every 200 ms. A failed call is not shared. A full cache drops the
+// entry that was stored first. Renewals wait for a sweep once a minute. A renewal that the limiter refuses is delayed by
+// one or two minutes.
 //
-// It is there to try the suites on: https://github.com/aws/eks-pod-identity-agent, internal/credsretriever.
+// It serves to test the suites: https://github.com/aws/eks-pod-identity-agent, internal/credsretriever.
 package upstream
 
 import (
@@ -28,14 +28,14 @@ import (
 
 // The constants of v0.1.37.
 const (
-	looks          = 9 // beside the first
+	looks          = 9 // besides the first one
 	lookEvery      = 200 * time.Millisecond
 	minimumLife    = 15 * time.Second
 	sweepEvery     = time.Minute
 	retryAfter     = time.Minute
 	retryJitter    = time.Minute
 	renewalTimeout = time.Minute
-	// requestsPerSecond of one listener, and the burst beside.
+	// requestsPerSecond is the limit of one listener, and also its burst.
 	requestsPerSecond = 1000
 	burst             = requestsPerSecond / 2
 )
@@ -45,7 +45,7 @@ type Fetcher interface {
 	Fetch(ctx context.Context, token string) (credentials.Credentials, error)
 }
 
-// Metrics are shared by the caches of all listeners. A series is there when it first counts, not before.
+// Metrics are shared by the caches of all listeners. A series appears with its first count.
 type Metrics struct{ states, failures *prometheus.CounterVec }
 
 // NewMetrics registers the counters.
@@ -60,7 +60,8 @@ func NewMetrics(registerer prometheus.Registerer) Metrics {
 
 // Options of a Cache.
 type Options struct {
-	// Entries at most, and the Retention before an entry is renewed. Zero for either: nothing is cached.
+	// Entries is the largest number of entries. Retention is the time before an entry is renewed. If either is zero,
+	// nothing is cached.
 	Entries           int
 	Retention         time.Duration
 	RenewalsPerSecond int
@@ -76,8 +77,8 @@ type Cache struct {
 
 	mu      sync.Mutex
 	entries map[string]*list.Element // by token
-	stored  *list.List               // of *entry, what was stored last in front
-	active  map[string]bool          // tokens of calls under way
+	stored  *list.List               // of *entry, the last stored in front
+	active  map[string]bool          // tokens of calls in progress
 }
 
 type entry struct {
@@ -87,7 +88,7 @@ type entry struct {
 	renewAt  time.Time
 }
 
-// New makes a cache before fetcher.
+// New makes a cache for fetcher.
 func New(fetcher Fetcher, o Options) *Cache {
 	return &Cache{
 		fetcher: fetcher, options: o, renewals: rate.NewLimiter(rate.Limit(o.RenewalsPerSecond), o.RenewalsPerSecond),
@@ -95,7 +96,7 @@ func New(fetcher Fetcher, o Options) *Cache {
 	}
 }
 
-// Cached never answers: every token is read anew before the cache is looked into.
+// Cached never returns an answer, because every token is parsed again before the cache is used.
 func (c *Cache) Cached(string, netip.Addr) ([]byte, bool) { return nil, false }
 
 // Get returns the JSON document of the credentials for a token.
@@ -134,7 +135,7 @@ func (c *Cache) Get(ctx context.Context, token validation.Token, _ netip.Addr) (
 	return fetched.document, nil
 }
 
-// look returns what may be served, or whether a call for the token is under way.
+// look returns what may be served, or says that a call for the token is in progress.
 func (c *Cache) look(token string) (document []byte, busy bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -158,7 +159,7 @@ func (c *Cache) setActive(token string, active bool) {
 	}
 }
 
-// remove needs the lock.
+// remove requires that the caller holds the lock.
 func (c *Cache) remove(token string) {
 	if element, ok := c.entries[token]; ok {
 		c.stored.Remove(element)
@@ -167,8 +168,7 @@ func (c *Cache) remove(token string) {
 	}
 }
 
-// store keeps an entry and drops the one that was stored longest ago if there are too many: whether it was
-// asked for meanwhile does not count.
+// store keeps an entry. If there are too many, it drops the one that was stored first, regardless of its last use.
 func (c *Cache) store(e *entry, renewAfter time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -200,7 +200,7 @@ func (c *Cache) fetch(ctx context.Context, token validation.Token) (*entry, erro
 	return &entry{token: token, document: document, expires: fetched.Expiration}, nil
 }
 
-// Run renews entries until ctx ends: once a minute those whose time has come, one after the other.
+// Run renews the due entries once a minute, one after the other, until ctx ends.
 func (c *Cache) Run(ctx context.Context) {
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
@@ -249,7 +249,7 @@ func (c *Cache) drop(e *entry) {
 func (c *Cache) renew(ctx context.Context, e *entry) {
 	ctx, cancel := context.WithTimeout(ctx, renewalTimeout)
 	defer cancel()
-	// One renewal takes two of the limiter, as it does there.
+	// One renewal takes two permits of the limiter, as in the EKS agent.
 	if c.renewals.Allow() {
 		if c.renewals.Wait(ctx) != nil {
 			return
@@ -276,7 +276,7 @@ func (c *Cache) renew(ctx context.Context, e *entry) {
 	}
 }
 
-// Limit answers 429 above a thousand requests a second, before anything is looked at.
+// Limit answers 429 above a thousand requests a second, before any other check.
 func Limit(next http.Handler) http.Handler {
 	limiter := rate.NewLimiter(requestsPerSecond, burst)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -44,7 +44,7 @@ func ask(t *testing.T, c *Cache, token string) {
 	}
 }
 
-// A token that is asked for all the time goes when it was stored first: this is the known deviation.
+// A token that is used all the time is dropped if it was stored first. That is the known deviation.
 func TestDropsWhatWasStoredLongestAgo(t *testing.T) {
 	var calls atomic.Int64
 	c, _ := newCache(2, living(&calls, time.Hour))
@@ -62,7 +62,7 @@ func TestDropsWhatWasStoredLongestAgo(t *testing.T) {
 	}
 }
 
-// BASELINES: 50 and 200 at once make one call where it succeeds, and one each where it fails.
+// BASELINES: 50 and 200 simultaneous requests make one call if it succeeds, and one each if it fails.
 func TestAFailedCallIsSharedWithNobody(t *testing.T) {
 	for _, fails := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -94,7 +94,7 @@ func TestAFailedCallIsSharedWithNobody(t *testing.T) {
 	}
 }
 
-// Two renewals of four pass the limiter in one sweep, the others are put off by a minute at least.
+// The limiter accepts two of four renewals in one sweep. The others are delayed by a minute at least.
 func TestSweepPutsRenewalsOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls atomic.Int64

@@ -16,7 +16,7 @@ const (
 	IPv6 = "fd00:ec2::23"
 )
 
-// Rejection is a request that the agent refuses by itself.
+// Rejection is a request that the agent refuses without EKS Auth.
 type Rejection struct {
 	// Status is 400 or 403.
 	Status int
@@ -26,8 +26,8 @@ type Rejection struct {
 
 func (r *Rejection) Error() string { return r.Message }
 
-// Host checks the Host header: a request under any other name than the agent's addresses may come
-// from a page that rebinds DNS, so it gets a *Rejection with status 403. Brackets and port are ignored.
+// Host checks the Host header. A request with another name than the agent's addresses may come from a page that rebinds
+// DNS, so it gets a *Rejection with status 403. Brackets and port are ignored.
 func Host(header string) error {
 	if header == IPv4 { // what nearly all requests have
 		return nil
@@ -46,7 +46,7 @@ func Host(header string) error {
 		"Access Denied. Called agent through invalid address, please use either %s address not %s", []string{IPv4, IPv6}, host)}
 }
 
-// Token is a service account token whose claims say that it is in its time. Nobody vouches for them.
+// Token is a service account token whose claims say that it is valid now. The claims are not verified.
 type Token struct {
 	// Raw is the token itself, a secret.
 	Raw string

@@ -19,7 +19,7 @@ func sign(t testing.TB, claims jwt.MapClaims) string {
 	return token
 }
 
-// The rows are what eks-pod-identity-agent 0.1.37 answered when it was measured.
+// The rows are measured answers of eks-pod-identity-agent 0.1.37.
 func TestHost(t *testing.T) {
 	const refusal = "Access Denied. Called agent through invalid address, please use either [169.254.170.23 fd00:ec2::23] address not "
 	for header, want := range map[string]string{
@@ -79,7 +79,7 @@ func TestParseTokenLeavesTheRestToEKSAuth(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			raw := sign(t, claims)
-			raw = raw[:strings.LastIndex(raw, ".")+1] + "AAAA" // a signature that verifies nowhere
+			raw = raw[:strings.LastIndex(raw, ".")+1] + "AAAA" // a signature that no key verifies
 			token, err := ParseToken(raw)
 			if err != nil {
 				t.Fatal(err)
@@ -94,7 +94,7 @@ func TestParseTokenLeavesTheRestToEKSAuth(t *testing.T) {
 	}
 }
 
-// FuzzParseToken: whatever a pod sends is either a token or a rejection with the client's status.
+// FuzzParseToken: any input is either a token or a rejection with a client's status.
 func FuzzParseToken(f *testing.F) {
 	for _, seed := range []string{"", "a.b.c", "..", "Bearer a.b.c", sign(f, jwt.MapClaims{"exp": 1}), sign(f, jwt.MapClaims{"exp": "x", "nbf": 1e300})} {
 		f.Add(seed)

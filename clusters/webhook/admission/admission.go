@@ -1,8 +1,8 @@
-// Package admission answers the API server's admission reviews, of admission.k8s.io/v1 and v1beta1,
-// about pods that are to be created.
+// Package admission answers the API server's admission reviews, of admission.k8s.io/v1 and v1beta1, about pods that are to
+// be created.
 //
-// Statuses and messages are those of amazon-eks-pod-identity-webhook 3bf80a34; the answer says that
-// it is JSON, and a review that is too large is refused.
+// Statuses and messages are those of amazon-eks-pod-identity-webhook 3bf80a34; but the answer has the content type of JSON,
+// and a review that is too large is refused.
 package admission
 
 import (
@@ -23,11 +23,11 @@ import (
 	"github.com/podidentity/epi/clusters/webhook/injection"
 )
 
-// maxReview is the size of the largest review in bytes: an object of the API server's own limit for
-// requests, 3 MiB, with room for what is around it.
+// maxReview is the size of the largest review in bytes: an object of the API server's own limit for requests, 3 MiB, with
+// room for the rest of the review.
 const maxReview = 4 << 20
 
-// Injector decides what a pod, in JSON, gets.
+// Injector decides about the patch of a pod, which is in JSON.
 type Injector interface {
 	Inject(ctx context.Context, namespace string, pod []byte) (injection.Result, error)
 }
@@ -44,13 +44,13 @@ type handler struct {
 func New(injector Injector, registerer prometheus.Registerer, log *slog.Logger) http.Handler {
 	h := newReviewer(injector, registerer, log)
 	for _, method := range []injection.Method{injection.ContainerCredentials, injection.WebIdentity} {
-		h.injected.WithLabelValues(string(method)) // 0 is reported as well
+		h.injected.WithLabelValues(string(method)) // so that 0 is reported too
 	}
 	return h
 }
 
-// NewUpstream is New with what upstream's webhook does worse: it reports no counter before it first counts,
-// and says that its answers are text.
+// NewUpstream is New with the faults of upstream's webhook: it reports no counter before its first count, and its answers
+// have the content type of text.
 func NewUpstream(injector Injector, registerer prometheus.Registerer, log *slog.Logger) http.Handler {
 	h := newReviewer(injector, registerer, log)
 	h.contentType = "text/plain; charset=utf-8"
@@ -66,10 +66,10 @@ func newReviewer(injector Injector, registerer prometheus.Registerer, log *slog.
 	return &handler{injector: injector, injected: pods, log: log, contentType: "application/json"}
 }
 
-// bodies are read into buffers that are used again. Nothing of a body outlives its request.
+// bodies are buffers for bodies, which are reused. Nothing of a body is used after its request.
 var bodies = sync.Pool{New: func() any { return &bytes.Buffer{} }}
 
-// largestKept is the capacity in bytes of the largest buffer that is kept for the next request.
+// largestKept is the capacity in bytes of the largest buffer that is reused.
 const largestKept = 64 << 10
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -94,8 +94,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	answer := h.review(r.Context(), body.Bytes())
 	w.Header().Set("Content-Type", h.contentType)
-	w.Header().Set("Content-Length", strconv.Itoa(len(answer))) // or it would go in chunks
-	_, _ = w.Write(answer)                                      // the API server may have given up
+	w.Header().Set("Content-Length", strconv.Itoa(len(answer))) // otherwise it would be sent in chunks
+	_, _ = w.Write(answer)                                      // the API server may have closed the connection
 }
 
 func isJSON(contentType string) bool {
@@ -107,7 +107,7 @@ func isJSON(contentType string) bool {
 	return err == nil && kind == want
 }
 
-// review is for both versions: their reviews have the same members.
+// review is for both versions, whose reviews have the same members.
 func (h *handler) review(ctx context.Context, body []byte) []byte {
 	var q question
 	if len(body) > 0 {
@@ -150,7 +150,7 @@ func (h *handler) review(ctx context.Context, body []byte) []byte {
 	return q.answer(result.Patch)
 }
 
-// tell logs what became of a pod.
+// tell logs the decision about a pod.
 func (h *handler) tell(ctx context.Context, level slog.Level, message string, request *request, result injection.Result, more ...slog.Attr) {
 	if h.log.Enabled(ctx, level) {
 		about := []slog.Attr{slog.String("namespace", request.namespace), slog.String("pod", result.Pod), slog.String("serviceAccount", result.ServiceAccount)}
@@ -158,8 +158,8 @@ func (h *handler) tell(ctx context.Context, level slog.Level, message string, re
 	}
 }
 
-// concernsPods says whether a request is about a pod to be created. The webhook's configuration asks
-// for no others; a review that does not say what it is about is taken at its object.
+// concernsPods says whether a request is about a pod to create. The webhook's configuration asks for no others. If a review
+// does not name the kind, its object decides.
 func (r *request) concernsPods() bool {
 	created := r.operation == "" || r.operation == string(admissionv1.Create)
 	pod := r.kind == "" || r.group == "" && r.kind == "Pod"

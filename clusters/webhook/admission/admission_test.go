@@ -23,7 +23,7 @@ type everybody struct{}
 
 func (everybody) Has(_, serviceAccount string) bool { return serviceAccount != "nobody" }
 
-// nothing is known of any service account.
+// nothing is a source without any service account.
 type nothing struct{}
 
 func (nothing) Annotations(string, string) (map[string]string, bool)           { return nil, false }
@@ -49,7 +49,7 @@ func review(version, members string) string {
 	return `{"kind":"AdmissionReview","apiVersion":"` + version + `","request":{"uid":"u-1","namespace":"ns",` + members + `}}`
 }
 
-// INJ-12: answered in the version that was sent.
+// INJ-12: the answer has the version of the request.
 func TestVersions(t *testing.T) {
 	for _, version := range []string{"admission.k8s.io/v1", "admission.k8s.io/v1beta1"} {
 		h, _ := newHandler()
@@ -73,7 +73,7 @@ func TestVersions(t *testing.T) {
 	}
 }
 
-// INJ-12, and what upstream answered when it was measured.
+// INJ-12, and measured answers of upstream.
 func TestAnswers(t *testing.T) {
 	const v1 = "admission.k8s.io/v1"
 	const admitted = `{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","response":{"uid":"u-1","allowed":true}}`
@@ -99,8 +99,7 @@ func TestAnswers(t *testing.T) {
 		"update":        {"application/json", review(v1, `"operation":"UPDATE","object":`+pod), 200, admitted},
 		"another kind":  {"application/json", review(v1, `"kind":{"group":"apps","kind":"Deployment"},"object":`+pod), 200, admitted},
 		"a subresource": {"application/json", review(v1, `"subResource":"binding","object":`+pod), 200, admitted},
-		// Names are those of the API server to the letter, as for the real webhook; what the webhook
-		// does not read must be JSON and no more.
+		// Names must match exactly, as in the API server. Parts that the webhook does not read must only be valid JSON.
 		"other case":     {"application/json", review(v1, `"Object":`+pod), 200, refusal("review has no object")},
 		"unread members": {"application/json", review(v1, `"userInfo":5,"operation":"DELETE"`), 200, admitted},
 		"no text": {"application/json", review(v1, `"operation":5`), 200,
@@ -128,7 +127,7 @@ func TestLogSaysWhichPodButNotWhatIsInIt(t *testing.T) {
 	}
 }
 
-// FuzzMutate: whatever the body, the answer is a review, and a patch in it applies to the object.
+// FuzzMutate: for any body the answer is a review, and a patch in it applies to the object.
 func FuzzMutate(f *testing.F) {
 	f.Add([]byte(review("admission.k8s.io/v1", `"operation":"CREATE","object":`+pod)))
 	f.Add([]byte(review("admission.k8s.io/v1beta1", `"object":{"metadata":{"labels":{"a":"b"}},"spec":{"serviceAccountName":"sa","volumes":[],"containers":[null],"initContainers":[{"env":[]}]}}`)))
@@ -145,7 +144,7 @@ func FuzzMutate(f *testing.F) {
 		if err := json.Unmarshal(recorder.Body.Bytes(), &answer); err != nil || answer.Response == nil {
 			t.Fatalf("answer is %s", recorder.Body)
 		}
-		// The API server's own decoder, which does not ignore the case of names.
+		// The API server's own decoder matches the case of names.
 		decoded := kjson.UnmarshalCaseSensitivePreserveInts(body, &sent)
 		if decoded == nil && sent.Request != nil && (answer.Response.UID != sent.Request.UID || answer.APIVersion != sent.APIVersion) {
 			t.Fatalf("answer is to %q in %q, want %q in %q", answer.Response.UID, answer.APIVersion, sent.Request.UID, sent.APIVersion)

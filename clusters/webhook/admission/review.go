@@ -12,8 +12,8 @@ import (
 	"github.com/podidentity/epi/clusters/webhook/rawjson"
 )
 
-// question has what the webhook reads of an AdmissionReview. The rest of it, such as who creates the
-// pod, must be JSON and no more.
+// question is the part of an AdmissionReview that the webhook reads. The rest, such as the pod's creator, must only be
+// valid JSON.
 type question struct {
 	kind, apiVersion string
 	request          *request
@@ -23,11 +23,11 @@ type request struct {
 	uid, namespace, operation, subResource string
 	// group and kind of the object.
 	group, kind string
-	// object as it was sent; nil for none.
+	// object is the object as it was sent; nil for none.
 	object []byte
 }
 
-// readQuestion reads what there is. With an error the question has what was read before.
+// readQuestion reads a review. With an error, the question has what was read before it.
 func readQuestion(body []byte) (question, error) {
 	var q question
 	err := rawjson.Members(body, func(m rawjson.Member) (err error) {
@@ -47,7 +47,7 @@ func readQuestion(body []byte) (question, error) {
 		return err
 	})
 	if err != nil {
-		// In the words that clients know, those of encoding/json and so of upstream.
+		// The text is that of encoding/json and so of upstream, which clients know.
 		if err := json.Unmarshal(body, &json.RawMessage{}); err != nil {
 			return question{}, err
 		}
@@ -83,8 +83,7 @@ func (r *request) read(m rawjson.Member) (err error) {
 
 func null(value []byte) bool { return string(value) == "null" }
 
-// answer admits the question's object, with a patch unless that is nil, in the version that the review
-// came in.
+// answer admits the question's object, with a patch unless that is nil, in the review's version.
 func (q question) answer(patch []byte) []byte {
 	out := make([]byte, 0, 256+base64.StdEncoding.EncodedLen(len(patch)))
 	out = append(out, `{"kind":`...)

@@ -1,4 +1,4 @@
-// Package certificate serves a TLS certificate from files and takes a new one without a restart.
+// Package certificate serves a TLS certificate from files and loads a new one without a restart.
 package certificate
 
 import (
@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// interval at which the files are looked at. Certificates are replaced days before they end, so
-// this needs no events, which the swapped links of a Secret volume make hard to follow.
+// interval is how often the files are checked. Certificates are replaced days before they end, so events are not needed.
+// The swapped links of a Secret volume would also make events hard to follow.
 const interval = 10 * time.Second
 
 // Pair is a certificate with its key. It is safe for concurrent use.
@@ -63,8 +63,8 @@ func (p *Pair) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return &p.current.Load().certificate, nil
 }
 
-// Follow takes replaced files over until ctx ends. Files that do not fit together, as while they
-// are being replaced, change nothing.
+// Follow loads replaced files until ctx ends. If certificate and key do not match, as during a replacement, the old pair
+// stays.
 func (p *Pair) Follow(ctx context.Context) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()

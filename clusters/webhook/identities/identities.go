@@ -1,10 +1,10 @@
-// Package identities knows which service accounts have an EKS Pod Identity association: those that
-// the container-credentials config file lists,
+// Package identities knows which service accounts have an EKS Pod Identity association: those that the
+// container-credentials config file lists,
 //
 //	{"identities":[{"namespace":"a","serviceAccount":"b"}]}
 //
-// and follows the file, whether it is written in place, renamed into place, or part of a ConfigMap
-// volume. Upstream's watcher does not see the last.
+// and follows the file, whether it is written in place, renamed into place, or part of a ConfigMap volume. Upstream's
+// watcher does not notice the last kind of change.
 package identities
 
 import (
@@ -23,16 +23,16 @@ import (
 )
 
 const (
-	// quiet is how long a folder must be silent before the file is read.
+	// quiet is how long a folder must have no events before the file is read.
 	quiet = 50 * time.Millisecond
-	// patience is how long that is waited for: a folder that is never silent must not hide a change.
+	// patience is the longest wait for that. A folder that always has events must not hide a change.
 	patience = 500 * time.Millisecond
-	// emptyAge is how old an empty file must be to be believed: a file that is written in place is
-	// empty for a moment, which would mean that nobody has an association.
+	// emptyAge is the age from which an empty file counts. A file that is written in place is empty for a moment, which
+	// would mean that no service account has an association.
 	emptyAge = 600 * time.Millisecond
-	// recheck finds what no event reported, as on file systems that have none.
+	// recheck is how often the file is read without an event, because some file systems have no events.
 	recheck = 5 * time.Second
-	// volumeLink is what the kubelet swaps to replace all files of a volume at once.
+	// volumeLink is the link that the kubelet swaps to replace all files of a volume in one step.
 	volumeLink = "..data"
 )
 
@@ -47,11 +47,11 @@ type File struct {
 	path    string
 	log     *slog.Logger
 	current atomic.Pointer[map[Identity]struct{}]
-	// content is what was read last, taken or not; Load and Watch use it one after the other.
+	// content is the last content that was read, valid or not. Load and Watch use it one after the other.
 	content *string
 }
 
-// New makes an empty list; Load and Watch fill it.
+// New makes an empty list. Load and Watch fill it.
 func New(path string, log *slog.Logger) *File { return &File{path: path, log: log} }
 
 // Has reports whether the service account has an association.
@@ -72,13 +72,13 @@ func (f *File) Len() int {
 	return 0
 }
 
-// Ready reports whether the file was read: a missing one lists nobody, a malformed one does not count.
+// Ready says whether the file was read. A missing file counts as empty, and a malformed one counts as not read.
 func (f *File) Ready() bool { return f.current.Load() != nil }
 
 // Load reads the file once, before it is watched.
 func (f *File) Load() { f.read() }
 
-// Watch reads the file and follows it until ctx ends. Its folder must be there.
+// Watch reads the file and follows it until ctx ends. Its folder must exist.
 func (f *File) Watch(ctx context.Context) error {
 	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
@@ -88,10 +88,10 @@ func (f *File) Watch(ctx context.Context) error {
 	if err := watcher.Add(filepath.Dir(f.path)); err != nil {
 		return fmt.Errorf("watch folder %s of container credentials config (it must be there at the start): %w", filepath.Dir(f.path), err)
 	}
-	// Read after the watch began, so that no change is missed.
+	// The file is read after the watch began, so that no change is missed.
 	settled := time.NewTimer(f.read())
 	defer settled.Stop()
-	var unread time.Time // when the first event came since the file was read
+	var unread time.Time // the time of the first event since the file was read
 	postpone := func() {
 		if unread.IsZero() {
 			unread = time.Now()
@@ -116,8 +116,8 @@ func (f *File) Watch(ctx context.Context) error {
 	}
 }
 
-// read takes the file's list over, and says when to look again if nothing happens. A missing or
-// empty file lists nobody; what cannot be read or parsed changes nothing.
+// read loads the file's list, and says when to check again without an event. A missing or empty file is an empty list. A
+// file that cannot be read or parsed changes nothing.
 func (f *File) read() time.Duration {
 	data, err := os.ReadFile(f.path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

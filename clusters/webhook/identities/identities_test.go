@@ -43,7 +43,7 @@ func lists(f *File) string {
 	return strings.Join(all, " ")
 }
 
-// eventually polls for at most the 2 s within which an association must be effective.
+// eventually polls for at most 2 s, within which an association must take effect.
 func eventually(t *testing.T, f *File, want string) {
 	t.Helper()
 	for begin := time.Now(); time.Since(begin) < 2*time.Second; time.Sleep(time.Millisecond) {
@@ -65,7 +65,7 @@ func write(t *testing.T, path, content string) {
 func TestFileIsFollowed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config.json")
 	f := watch(t, path)
-	eventually(t, f, "") // missing: nobody, and ready
+	eventually(t, f, "") // a missing file: an empty list, and ready
 	write(t, path, listsA)
 	eventually(t, f, "a")
 	if f.Has("other", "a") || f.Has("ns", "") || f.Len() != 1 {
@@ -86,8 +86,8 @@ func TestFileIsFollowed(t *testing.T) {
 	eventually(t, f, "")
 }
 
-// INJ-10: malformed JSON keeps the last good list, and the next good one is taken at once:
-// upstream's watcher may wait for up to 5 minutes.
+// INJ-10: malformed JSON keeps the last valid list, and the next valid one counts at once. Upstream's watcher may wait for
+// up to 5 minutes.
 func TestMalformedFileKeepsTheLastGoodList(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config.json")
 	write(t, path, listsA)
@@ -116,7 +116,7 @@ func TestNotReadyBeforeAGoodFile(t *testing.T) {
 	eventually(t, f, "a")
 }
 
-// A ConfigMap volume changes by swapping the link ..data, with no event of the file's own name.
+// A ConfigMap volume changes by swapping the link ..data, without an event for the file's own name.
 func TestConfigMapVolumeIsFollowed(t *testing.T) {
 	volume := t.TempDir()
 	publish := func(version, content string) {
@@ -144,7 +144,7 @@ func TestConfigMapVolumeIsFollowed(t *testing.T) {
 	eventually(t, f, "a b")
 }
 
-// A file that is written in place is empty for a moment, which must not be taken for no identities.
+// A file that is written in place is empty for a moment, which must not count as an empty list.
 func TestWritingInPlaceShowsNoGap(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config.json")
 	write(t, path, listsA)
@@ -180,7 +180,7 @@ func TestWritingInPlaceShowsNoGap(t *testing.T) {
 	}
 }
 
-// Where associations come and go all the time, the file is never left alone for long.
+// If associations change all the time, the folder has events all the time.
 func TestAFileThatNeverRestsIsRead(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config.json")
 	write(t, path, listsA)
@@ -214,7 +214,7 @@ func TestMissingFolder(t *testing.T) {
 	}
 }
 
-// FuzzParse: whatever the file holds is a list or an error.
+// FuzzParse: any content of the file is a list or an error.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{"", "{}", "null", listsAB, `{"identities":null}`, `{"identities":[null]}`, "["} {
 		f.Add([]byte(seed))
@@ -238,7 +238,7 @@ func many(n int, last string) []byte {
 	return []byte(file.String())
 }
 
-// BenchmarkHas: a lookup takes as long whatever the number of identities.
+// BenchmarkHas: the time of a lookup does not depend on the number of identities.
 func BenchmarkHas(b *testing.B) {
 	for _, n := range []int{10, 1_000, 10_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
@@ -258,7 +258,7 @@ func BenchmarkHas(b *testing.B) {
 	}
 }
 
-// BenchmarkParse: what a change costs.
+// BenchmarkParse: the cost of a change.
 func BenchmarkParse(b *testing.B) {
 	for _, n := range []int{10, 1_000, 10_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

@@ -7,15 +7,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// additions are what every container of a pod gets unless it has it.
+// additions are what every container of a pod gets unless it has them already.
 type additions struct {
 	credentials, region, sts group
 	mount                    json.RawMessage
 	volumeName               string
 }
 
-// group are variables that are added together or not at all: a container that sets one of the names
-// has its reasons.
+// group is a set of variables that are added together or not at all. A container that sets one of them itself gets none.
 type group struct {
 	names     []string
 	variables []json.RawMessage
@@ -32,7 +31,7 @@ func newGroup(names []string, variables ...corev1.EnvVar) group {
 // variant is what the additions of Pod Identity depend on, besides the settings.
 type variant struct{ regionalSTS, windows bool }
 
-// additions are the same for all pods with Pod Identity, so those are made once.
+// The additions are the same for all pods with Pod Identity, so they are made once.
 func (i *Injector) additions(granted grant, nodeSelector map[string]string) additions {
 	onWindows := windows(nodeSelector)
 	if granted.method == ContainerCredentials {
@@ -63,8 +62,7 @@ func (i *Injector) newAdditions(granted grant, onWindows bool) additions {
 	return a
 }
 
-// addTo changes the container and reports whether it did. A container that sets variables of all
-// groups is left alone.
+// addTo changes the container and says whether it did. A container that sets variables of all groups itself stays as it is.
 func (a additions) addTo(container *object) (bool, error) {
 	env, err := readRawList(*container, "env")
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// FuzzInject: whatever the pod, there is no panic and no patch that does not apply; an injected
-// pod's own members are still there, and it needs no second patch.
+// FuzzInject: for any pod there is no panic, and the patch applies. An injected pod keeps its own members and needs no
+// second patch.
 func FuzzInject(f *testing.F) {
 	for _, seed := range []string{
 		`{"metadata":{"labels":{"a":"b"}},"spec":{"serviceAccountName":"bench-3","volumes":[],"containers":[{"name":"a","env":[{"name":"A"}]},null]}}`,
@@ -40,8 +40,8 @@ func FuzzInject(f *testing.F) {
 	})
 }
 
-// kept says which member of before after lacks. Lists may have got more elements, labels other
-// values, and null may have become something.
+// kept returns the first member of before that after lacks. Lists may have more elements, labels other values, and null may
+// have been replaced.
 func kept(before, after any, path string) error {
 	switch before := before.(type) {
 	case nil:
@@ -64,7 +64,7 @@ func kept(before, after any, path string) error {
 		if !ok || len(after) < len(before) {
 			return fmt.Errorf("%s has lost elements", path)
 		}
-		if path == "/spec/volumes" { // the new one goes first
+		if path == "/spec/volumes" { // the new one is the first element
 			after = after[len(after)-len(before):]
 		}
 		for n, value := range before {

@@ -9,29 +9,28 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Method is a way by which pods come to credentials, by the name that it has in metrics.
+// Method is a method by which pods get credentials. Its text is used in metrics.
 type Method string
 
 // The methods.
 const (
 	None                 Method = ""
-	ContainerCredentials Method = "container_credentials" // Pod Identity: by the agent
-	WebIdentity          Method = "sts_web_identity"      // IAM roles for service accounts: by STS
+	ContainerCredentials Method = "container_credentials" // Pod Identity, with the agent
+	WebIdentity          Method = "sts_web_identity"      // IAM roles for service accounts, with STS
 )
 
 // grant is what the pods of a service account get.
 type grant struct {
 	method Method
 	token  Token
-	// expiration of the token in seconds, as far as the pod does not say.
+	// expiration is that of the token in seconds, if the pod does not set one.
 	expiration  int64
 	regionalSTS bool
-	// role is what STS is asked for.
+	// role is the role for STS.
 	role string
 }
 
-// grant finds out by which method a service account leads to credentials. What its annotations ask
-// for comes before the settings.
+// grant finds the method of a service account. Its annotations take precedence over the settings.
 func (i *Injector) grant(ctx context.Context, namespace, account string) grant {
 	if account == "" { // the API server names the service account of every pod; no name is nobody's
 		return grant{}
@@ -59,8 +58,8 @@ func (i *Injector) grant(ctx context.Context, namespace, account string) grant {
 
 func (i *Injector) annotation(name string) string { return i.settings.AnnotationPrefix + "/" + name }
 
-// asked is the expiration that annotations ask for, at least what Kubernetes takes; without a
-// number in them it is the other one.
+// asked returns the expiration in annotations, at least Kubernetes' minimum. Without a number it returns the other
+// argument.
 func (i *Injector) asked(annotations map[string]string, otherwise int64) int64 {
 	if seconds, err := strconv.ParseInt(annotations[i.annotation(expirationAnnotation)], 10, 64); err == nil {
 		return max(seconds, minExpiration)
@@ -68,7 +67,7 @@ func (i *Injector) asked(annotations map[string]string, otherwise int64) int64 {
 	return otherwise
 }
 
-// jittered spreads the default life of tokens of Pod Identity.
+// jittered spreads the default lifetime of Pod Identity's tokens.
 func (i *Injector) jittered(method Method, seconds int64) int64 {
 	if method == ContainerCredentials && seconds == jitteredExpiration {
 		seconds -= i.settings.Random(jitter + 1)
@@ -76,7 +75,7 @@ func (i *Injector) jittered(method Method, seconds int64) int64 {
 	return seconds
 }
 
-// variables lead an SDK to the credentials.
+// variables are the SDK's variables for the credentials.
 func (i *Injector) variables(granted grant, onWindows bool) []corev1.EnvVar {
 	file := tokenFile(granted.token, onWindows)
 	if granted.method == WebIdentity {
@@ -85,7 +84,7 @@ func (i *Injector) variables(granted grant, onWindows bool) []corev1.EnvVar {
 	return []corev1.EnvVar{{Name: uriVariable, Value: i.settings.URI}, {Name: tokenFileVariable, Value: file}}
 }
 
-// tokenFile is where containers find the token; nodes of Windows name it in their own way.
+// tokenFile is the path of the token in containers. It has another form on nodes with Windows.
 func tokenFile(token Token, onWindows bool) string {
 	file := path.Join(token.MountPath, token.Path)
 	if onWindows {
@@ -94,7 +93,7 @@ func tokenFile(token Token, onWindows bool) string {
 	return file
 }
 
-// windows says whether the pod asks for a node of Windows.
+// windows says whether the pod asks for a node with Windows.
 func windows(nodeSelector map[string]string) bool {
 	return nodeSelector["kubernetes.io/os"] == "windows" || nodeSelector["beta.kubernetes.io/os"] == "windows"
 }

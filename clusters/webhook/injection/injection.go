@@ -15,11 +15,11 @@ type Identities interface {
 	Has(namespace, serviceAccount string) bool
 }
 
-// ServiceAccounts says what service accounts are annotated with.
+// ServiceAccounts returns the annotations of service accounts.
 type ServiceAccounts interface {
-	// Annotations of a service account, and whether it is known.
+	// Annotations returns those of a service account, and says whether it is known.
 	Annotations(namespace, name string) (map[string]string, bool)
-	// Await is Annotations that gives an account which is not known a moment to become so.
+	// Await is Annotations that waits a moment for an unknown account.
 	Await(ctx context.Context, namespace, name string) map[string]string
 }
 
@@ -43,19 +43,18 @@ func New(identities Identities, accounts ServiceAccounts, settings Settings) *In
 	return i
 }
 
-// Result of a look at a pod.
+// Result is the decision about a pod.
 type Result struct {
-	// Pod is its name, or the prefix that its name is generated from; for logs.
+	// Pod is the pod's name, or the prefix for a generated name; for logs.
 	Pod            string
 	ServiceAccount string
-	// Method by which the service account leads to credentials.
+	// Method is the method of the service account.
 	Method Method
-	// Patch in JSON (RFC 6902); nil if the pod stays as it is.
+	// Patch is in JSON (RFC 6902); nil if the pod stays as it is.
 	Patch []byte
 }
 
-// Inject looks at a pod, in JSON, that is to be created in a namespace. The error says what in the
-// pod is not of a pod's form.
+// Inject decides about a pod, in JSON, that is to be created in a namespace. The error says what is invalid in the pod.
 func (i *Injector) Inject(ctx context.Context, namespace string, pod []byte) (Result, error) {
 	root, err := readObject(pod, "pod")
 	if err != nil {
@@ -140,7 +139,7 @@ func (i *Injector) patch(granted grant, metadata, spec object) ([]operation, err
 		}
 		for n := range containers.elements {
 			container := &containers.elements[n]
-			// The Go type that upstream decodes into always encodes this one.
+			// Upstream's Go type can always be encoded.
 			if container.get("resources") == nil {
 				container.set("resources", json.RawMessage("{}"))
 			}
@@ -158,7 +157,7 @@ func (i *Injector) patch(granted grant, metadata, spec object) ([]operation, err
 	return patch, nil
 }
 
-// knownContainers are containers as the Go type has them: without the fields that it does not know.
+// knownContainers returns containers as the Go type has them, without unknown fields.
 func knownContainers(elements []object) ([]corev1.Container, error) {
 	var known []corev1.Container
 	return known, json.Unmarshal(appendObjects(nil, elements), &known)
@@ -167,8 +166,8 @@ func knownContainers(elements []object) ([]corev1.Container, error) {
 // pointer escapes a name for a JSON pointer (RFC 6901).
 var pointer = strings.NewReplacer("~", "~0", "/", "~1")
 
-// label marks the pod. Where metadata or labels are missing they are added as a whole, for a JSON
-// patch adds nothing to what is not there.
+// label marks the pod. Missing metadata or labels are added as a whole, because a JSON patch cannot add to something that
+// is missing.
 func (i *Injector) label(metadata object) ([]operation, error) {
 	name := i.annotation("pod-identity")
 	const value = "enabled"
@@ -187,7 +186,7 @@ func (i *Injector) label(metadata object) ([]operation, error) {
 	return []operation{{"add", "/metadata/labels/" + pointer.Replace(name), value}}, nil
 }
 
-// addVolume projects the token; a volume of that name is kept as it is.
+// addVolume adds the projected token. An existing volume of that name is kept.
 func addVolume(spec object, token Token, expiration int64) ([]operation, error) {
 	volumes, err := readList(spec, "volumes")
 	if err != nil {
@@ -212,8 +211,8 @@ func addVolume(spec object, token Token, expiration int64) ([]operation, error) 
 	return []operation{{"add", "/spec/volumes/0", volume}}, nil
 }
 
-// skipped are the containers that the pod's annotation lists as comma-separated values, which may
-// be quoted. What cannot be parsed skips none.
+// skipped are the containers in the pod's annotation, which are comma-separated values that may be quoted. A text that
+// cannot be parsed skips none.
 func (i *Injector) skipped(annotations map[string]string) []string {
 	listed := annotations[i.annotation(skipAnnotation)]
 	if listed == "" {

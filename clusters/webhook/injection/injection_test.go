@@ -13,7 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// associated has an association for bench/bench-3 only, the account of upstream's recorded cases.
+// associated has an association for bench/bench-3 only, which is the account of upstream's recorded cases.
 type associated struct{}
 
 func (associated) Has(namespace, serviceAccount string) bool {
@@ -90,7 +90,7 @@ func variables(c corev1.Container) string {
 const both = "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.170.23/v1/credentials " +
 	"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token"
 
-// INJ-01 to INJ-05, INJ-09: equal to what upstream's webhook was recorded to answer.
+// INJ-01 to INJ-05, INJ-09: equal to the recorded answers of upstream's webhook.
 func TestPatchEqualsUpstreams(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.json")
 	if err != nil || len(files) != 3 {
@@ -156,8 +156,7 @@ func TestOtherAccountsAreLeftAlone(t *testing.T) {
 	}
 }
 
-// INJ-04: what this program's types do not know survives, in main containers, init containers and
-// native sidecars.
+// INJ-04: fields that this program's types lack survive in main containers, init containers and native sidecars.
 func TestUnknownFieldsAreKept(t *testing.T) {
 	const container = `{"name":"c","restartPolicy":"Always","image":"i","newField":{"deep":[1.50,9007199254740993,"é"]},
 		"env":[{"name":"A","valueFrom":{"newSource":{"x":1}}}],"volumeMounts":[{"name":"v","mountPath":"/v","newMount":true}],"resources":{"newResource":1}}`
@@ -188,7 +187,7 @@ func TestSkippedContainers(t *testing.T) {
 		`a,b,i`:     "",
 		`none`:      "a b i",
 		``:          "a b i",
-		`a,\"b`:     "a b i", // not CSV: skips none
+		`a,\"b`:     "a b i", // this is not CSV, and skips none
 		" " + "a":   "a b i", // names are not trimmed
 		`a\nb,i`:    "b i",   // only the first line counts
 		`b,a,a,a,i`: "",
@@ -213,7 +212,7 @@ func TestSkippedContainers(t *testing.T) {
 	}
 }
 
-// INJ-07, and the region's variables of upstream's flags.
+// INJ-07, and the variables for the region of upstream's flags.
 func TestExistingVariables(t *testing.T) {
 	const region, sts = "AWS_DEFAULT_REGION=eu-north-1 AWS_REGION=eu-north-1", "AWS_STS_REGIONAL_ENDPOINTS=regional"
 	for name, row := range map[string]struct {
@@ -249,7 +248,7 @@ func TestExistingVariables(t *testing.T) {
 	}
 }
 
-// INJ-07: a volume or mount of the token's name is kept.
+// INJ-07: an existing volume or mount of the token's name is kept.
 func TestExistingVolumeAndMount(t *testing.T) {
 	pod := injected(t, newInjector(nil), `{"metadata":{},"spec":{"serviceAccountName":"bench-3","volumes":[{"name":"eks-pod-identity-token","emptyDir":{}}],
 		"containers":[{"name":"a","volumeMounts":[{"name":"eks-pod-identity-token","mountPath":"/own"}]}]}}`)
@@ -259,7 +258,7 @@ func TestExistingVolumeAndMount(t *testing.T) {
 	}
 }
 
-// A pod that comes again, as with reinvocationPolicy IfNeeded, is left as it is.
+// A pod that is reviewed again, as with reinvocationPolicy IfNeeded, gets no patch.
 func TestInjectingAgainChangesNothing(t *testing.T) {
 	const pod = `{"metadata":{"name":"p"},"spec":{"serviceAccountName":"bench-3","containers":[{"name":"a"}],"initContainers":[{"name":"i"}]}}`
 	i := newInjector(nil)
@@ -369,7 +368,7 @@ func BenchmarkInject(b *testing.B) {
 	}
 }
 
-// Names are matched to the letter, as the API server does.
+// Names must match exactly, as in the API server.
 func TestNamesOfAnotherCase(t *testing.T) {
 	pod := `{"metadata":{},"spec":{"serviceAccountName":"bench-3","Volumes":[{"name":"eks-pod-identity-token"}],"containers":[
 		{"name":"a","env":[{"NAME":"` + uriVariable + `","value":"own"}],"VolumeMounts":[{"name":"eks-pod-identity-token"}]}]}}`
@@ -381,8 +380,8 @@ func TestNamesOfAnotherCase(t *testing.T) {
 	}
 }
 
-// Upstream's webhook decodes containers and writes them back, so what its types do not know is lost; the
-// rest of the pod is not written back. epi's own loses nothing.
+// Upstream's webhook decodes containers and encodes them again, so fields that its types lack are lost. The rest of the pod
+// is not encoded again. epi's own webhook loses nothing.
 func TestKnownFieldsOnly(t *testing.T) {
 	pod := []byte(`{"metadata":{"labels":{}},"spec":{"later":1,"serviceAccountName":"bench-3","containers":[{"name":"a","later":2,"image":"i"}]}}`)
 	for _, only := range []bool{false, true} {

@@ -7,15 +7,14 @@ import (
 	"github.com/podidentity/epi/clusters/webhook/rawjson"
 )
 
-// object is a JSON object whose members are left as they are unless they are replaced. Names are
-// matched exactly and the last of equal names counts, as for the one who applies the patch. It is
-// nil where there is none.
+// object is a JSON object whose members stay unchanged unless they are replaced. Names must match exactly, and the last of
+// equal names counts, as when the patch is applied. It is nil if there is none.
 type object []rawjson.Member
 
-// usualMembers is how many members are made room for: containers seldom have more.
+// usualMembers is the initial capacity: containers seldom have more members.
 const usualMembers = 12
 
-// readObject reads raw, which is the field of that name. No or null raw is no object.
+// readObject reads raw, which is the field of that name. An absent or null raw gives no object.
 func readObject(raw json.RawMessage, field string) (object, error) {
 	if len(raw) == 0 || string(raw) == "null" {
 		return nil, nil
@@ -40,7 +39,7 @@ func malformed(field string, err error) error {
 	return fmt.Errorf("decode field %s of pod: %w", field, err)
 }
 
-// get returns nil for a member that is not there.
+// get returns nil for a missing member.
 func (o object) get(name string) json.RawMessage {
 	for n := len(o) - 1; n >= 0; n-- {
 		if o[n].Is(name) {
@@ -72,7 +71,7 @@ func (o object) appendTo(out []byte) []byte {
 	return append(out, '}')
 }
 
-// readText reads a member of o that is a string; one that is missing or null is otherwise.
+// readText reads a member of o that is a string. For a missing or null member it returns otherwise.
 func readText(o object, field, otherwise string) (string, error) {
 	raw := o.get(field)
 	if raw == nil {
@@ -100,13 +99,13 @@ func readTexts(o object, field string) (map[string]string, error) {
 	return texts, malformed(field, err)
 }
 
-// list is a JSON array of objects that have names.
+// list is a JSON array of objects with names.
 type list struct {
 	elements []object
 	names    []string
 }
 
-// readList reads a member of o; a missing or null one is an empty list.
+// readList reads a member of o. A missing or null member is an empty list.
 func readList(o object, field string) (list, error) {
 	raw := o.get(field)
 	if raw == nil || string(raw) == "null" {
@@ -125,7 +124,7 @@ func readList(o object, field string) (list, error) {
 	return l, malformed(field, err)
 }
 
-// rawList is a list whose elements are only added to, never changed.
+// rawList is a list to which elements are only added.
 type rawList struct {
 	elements []json.RawMessage
 	names    []string

@@ -1,15 +1,15 @@
 package injection
 
-// operation of a JSON patch. Value is whatever JSON can tell, or objects that were read.
+// operation is one operation of a JSON patch. Value is any value that JSON can encode, or objects that were read.
 type operation struct {
 	Op, Path string
 	Value    any
 }
 
-// additionsSize is about what the operations take besides what was in the pod, with 3 containers.
+// additionsSize is the approximate size of the operations, besides the pod's own content, with 3 containers.
 const additionsSize = 2 << 10
 
-// encodePatch writes the operations on a pod of a size in bytes.
+// encodePatch encodes the operations on a pod of a size in bytes.
 func encodePatch(operations []operation, podSize int) []byte {
 	out := append(make([]byte, 0, podSize+additionsSize), '[')
 	for n, o := range operations {

@@ -9,48 +9,47 @@ const (
 	webTokenVariable  = "AWS_WEB_IDENTITY_TOKEN_FILE"
 	stsVariable       = "AWS_STS_REGIONAL_ENDPOINTS"
 
-	// Annotations, below the prefix: of service accounts, of both, and of pods.
+	// Annotations, after the prefix: of service accounts, of both, and of pods.
 	roleAnnotation       = "role-arn"
 	audienceAnnotation   = "audience"
 	stsAnnotation        = "sts-regional-endpoints"
 	expirationAnnotation = "token-expiration"
 	skipAnnotation       = "skip-containers"
 
-	// minExpiration is the least that Kubernetes takes for a projected token, in seconds.
+	// minExpiration is Kubernetes' minimum for a projected token, in seconds.
 	minExpiration = 600
-	// jitteredExpiration is spread over the jitter below it, so that the tokens of pods that started
-	// together do not all end together.
+	// jitteredExpiration is spread over the jitter below it, so that the tokens of pods that started together do not end
+	// together.
 	jitteredExpiration = 86400
 	jitter             = 7200
 )
 
-// Token is the projected token of a way to credentials.
+// Token is the projected token of a method.
 type Token struct {
 	// Audience that the token is for.
 	Audience string
-	// VolumeName of the projected volume, the folder MountPath where containers see it, and the
-	// file Path in there.
+	// VolumeName is the projected volume, MountPath its folder in containers, and Path the file in it.
 	VolumeName, MountPath, Path string
 }
 
 // Settings of an Injector. DefaultSettings are those of EKS.
 type Settings struct {
-	// URI where containers ask the agent for credentials.
+	// URI is the agent's URL for containers.
 	URI string
-	// PodIdentity is the token for the agent, WebIdentity the one for STS; a service account's
-	// annotation may name another audience of the latter.
+	// PodIdentity is the token for the agent. WebIdentity is the token for STS, for which a service account's annotation
+	// may name another audience.
 	PodIdentity, WebIdentity Token
 	// AnnotationPrefix of the annotations of pods and service accounts, and of the label.
 	AnnotationPrefix string
-	// Expiration of the token in seconds, unless an annotation says otherwise.
+	// Expiration is the token's in seconds, unless an annotation sets another.
 	Expiration int64
-	// Region, unless empty, goes to containers that set none.
+	// Region, if it is not empty, is set in containers that set none.
 	Region string
-	// RegionalSTS sets AWS_STS_REGIONAL_ENDPOINTS in containers that do not, unless the service
-	// account's annotation says otherwise.
+	// RegionalSTS sets AWS_STS_REGIONAL_ENDPOINTS in containers that do not set it, unless the service account's annotation
+	// says otherwise.
 	RegionalSTS bool
-	// KnownFieldsOnly takes fields out of containers that this webhook's version of the Kubernetes API has
-	// not, as upstream's does.
+	// KnownFieldsOnly removes fields from containers that this webhook's version of the Kubernetes API lacks, as upstream's
+	// does.
 	KnownFieldsOnly bool
 	// Random returns a number of [0,n).
 	Random func(n int64) int64

@@ -13,8 +13,8 @@ const (
 	webPod    = `{"metadata":{"name":"p"},"spec":{"serviceAccountName":"web","containers":[{"name":"a"}],"initContainers":[{"name":"i"}]}}`
 )
 
-// annotate makes accounts of which bench/web, that has no association, and bench/bench-3, that has
-// one, are annotated alike: name, value, and so on.
+// annotate makes two accounts with the same annotations (name, value, and so on): bench/web without an association, and
+// bench/bench-3 with one.
 func annotate(pairs ...string) annotated {
 	annotations := map[string]string{}
 	for i := 0; i < len(pairs); i += 2 {
@@ -71,8 +71,7 @@ func TestAssociationWinsOverRole(t *testing.T) {
 	}
 }
 
-// What a service account's annotations ask for: the webhook's README, and AWS's user guide on the
-// endpoint of STS.
+// The annotations of service accounts: the webhook's README, and AWS's user guide on the endpoint of STS.
 func TestAnnotationsOfServiceAccount(t *testing.T) {
 	const regional = "AWS_STS_REGIONAL_ENDPOINTS=regional"
 	for name, row := range map[string]struct {
@@ -95,7 +94,7 @@ func TestAnnotationsOfServiceAccount(t *testing.T) {
 	}
 }
 
-// TOK-03: the pod's annotation before the service account's before the flag, by either method.
+// TOK-03: the pod's annotation precedes the service account's, which precedes the flag, for both methods.
 func TestExpirationOfServiceAccount(t *testing.T) {
 	for name, row := range map[string]struct {
 		account, pod string
@@ -121,7 +120,7 @@ func TestExpirationOfServiceAccount(t *testing.T) {
 	}
 }
 
-// Variables of the container's own are kept in this method as well; those of the other one do not count.
+// The container's own variables are kept in this method too. Those of the other method do not count.
 func TestExistingVariablesOfWebIdentity(t *testing.T) {
 	i := newInjectorOf(annotate("role-arn", role), nil)
 	for own, want := range map[string]string{

@@ -1,8 +1,8 @@
-// Package rawjson reads one level of a JSON value and leaves what is below as it was sent: the
-// webhook looks at a few members of a review and a pod, and must give the rest back unchanged.
+// Package rawjson reads one level of a JSON value and keeps the levels below as they were sent. The webhook reads a few
+// members of a review and a pod, and must return the rest unchanged.
 //
-// It takes what encoding/json takes: names may repeat, and text need not be UTF-8. Names are matched
-// exactly, as the API server does, where encoding/json ignores their case.
+// It accepts what encoding/json accepts: names may repeat, and text need not be UTF-8. Names must match exactly, as in the
+// API server. encoding/json ignores their case.
 package rawjson
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// KindError is about JSON that is of another kind than it should be.
+// KindError is the error of a JSON value of the wrong kind.
 type KindError struct {
 	Got  jsontext.Kind
 	Want string
@@ -30,7 +30,7 @@ func (e *KindError) Error() string {
 
 // Member of an object.
 type Member struct {
-	// Key is the name in quotes, escaped no more than it must be.
+	// Key is the name in quotes, with as few escapes as possible.
 	Key []byte
 	// Value as it was sent.
 	Value []byte
@@ -41,7 +41,7 @@ func (m Member) Is(name string) bool {
 	return len(m.Key) == len(name)+2 && string(m.Key[1:len(m.Key)-1]) == name
 }
 
-// reader of one value. It is used again and again, for it is larger than most of what it reads.
+// reader reads one value. It is reused, because it is larger than most values.
 type reader struct {
 	decoder jsontext.Decoder
 	input   bytes.Buffer
@@ -50,7 +50,7 @@ type reader struct {
 
 var readers = sync.Pool{New: func() any { return &reader{} }}
 
-// read calls next until it has read all that is between the brackets of raw.
+// read calls next for everything between the brackets of raw.
 func read(raw []byte, open jsontext.Kind, want string, next func(*reader) error) error {
 	r := readers.Get().(*reader)
 	defer readers.Put(r)
@@ -79,7 +79,7 @@ func read(raw []byte, open jsontext.Kind, want string, next func(*reader) error)
 	return nil
 }
 
-// value is the next one: a part of raw, which outlives the reader.
+// value returns the next value, as a part of raw, which stays valid after the reader.
 func (r *reader) value() ([]byte, error) {
 	value, err := r.decoder.ReadValue()
 	if err != nil {
@@ -124,7 +124,7 @@ func Elements(raw []byte, each func(value []byte) error) error {
 	})
 }
 
-// Text is the text of a string; of null it is otherwise.
+// Text returns the text of a string; otherwise for null.
 func Text(raw []byte, otherwise string) (string, error) {
 	switch kind := jsontext.Value(raw).Kind(); {
 	case kind == 'n':
@@ -139,7 +139,7 @@ func Text(raw []byte, otherwise string) (string, error) {
 	return text, err
 }
 
-// plain says whether raw is a string that means itself: nearly every name does.
+// plain says whether raw is a string without escapes. Nearly every name is.
 func plain(raw []byte) bool {
 	if raw[0] != '"' {
 		return false

@@ -88,7 +88,7 @@ func TestText(t *testing.T) {
 	}
 }
 
-// FuzzMembers: what is an object, and what is in it, is what encoding/json says.
+// FuzzMembers: the package and encoding/json agree on what is an object, and on its members.
 func FuzzMembers(f *testing.F) {
 	for _, seed := range []string{`{}`, `null`, `{"a":1,"a":{"b":[2]}}`, `{"\u0061":"\ud800"}`, "{\"\xff\":1}", `{"a":1} x`, `[]`, ` {"a" : -0.0e5 }`} {
 		f.Add([]byte(seed))

@@ -20,14 +20,14 @@ const (
 	metadataOnly = "application/vnd.kubernetes.protobuf;as=%[1]s;g=meta.k8s.io;v=v1,application/json;as=%[1]s;g=meta.k8s.io;v=v1"
 )
 
-// Client is the Source that asks an API server.
+// Client is a Source that reads from an API server.
 type Client struct {
 	*cache.ListWatch
 	api rest.Interface
 }
 
-// NewClient makes a Client. It knows the types of metadata alone: those of a clientset would make
-// the program half as large again.
+// NewClient makes a Client. It has only the types of metadata. Those of a clientset would increase the program's size by
+// half.
 func NewClient(config *rest.Config) (*Client, error) {
 	scheme := runtime.NewScheme()
 	if err := metav1.AddMetaToScheme(scheme); err != nil {

@@ -16,7 +16,7 @@ import (
 
 const metadata = `{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":{"namespace":"ns","name":%q,"resourceVersion":"7","annotations":{"role":"1"}}}`
 
-// server answers as an API server that lists "listed", then reports in the watch of "watched".
+// server is an API server whose list has "listed", and whose watch then reports "watched".
 func server(t *testing.T) *rest.Config {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -1,5 +1,5 @@
-// Package serviceaccounts knows what the service accounts of a cluster are annotated with. It watches
-// their metadata, never the rest of them, so that a lookup on the way of an admission is one in memory.
+// Package serviceaccounts has the annotations of a cluster's service accounts. It watches only their metadata, so that a
+// lookup during an admission is one in memory.
 package serviceaccounts
 
 import (
@@ -13,10 +13,10 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// Source lists, watches and gets the metadata of service accounts. A Client is one.
+// Source lists, watches and gets the metadata of service accounts. Client implements it.
 type Source interface {
 	cache.ListerWatcher
-	// Get asks for one service account; its error says so if there is none.
+	// Get returns one service account. Its error says if there is none.
 	Get(ctx context.Context, namespace, name string) (*metav1.PartialObjectMetadata, error)
 }
 
@@ -29,9 +29,8 @@ type Accounts struct {
 	log      *slog.Logger
 }
 
-// New makes Accounts; Run fills them. Within the grace, unless it is 0, the source is asked for an
-// account that the watch did not report of yet. New registers the counter
-// pod_identity_webhook_missing_sa_count of lookups that ended without an account.
+// New makes Accounts. Run fills them. During the grace, unless it is 0, they ask the source for an account that the watch
+// has not reported yet. New registers the counter pod_identity_webhook_missing_sa_count of lookups without an account.
 func New(source Source, grace time.Duration, registerer prometheus.Registerer, log *slog.Logger) (*Accounts, error) {
 	informer := cache.NewSharedInformer(source, &metav1.PartialObjectMetadata{}, 0)
 	if err := informer.SetTransform(annotationsOnly); err != nil {
@@ -45,31 +44,31 @@ func New(source Source, grace time.Duration, registerer prometheus.Registerer, l
 	return &Accounts{source: source, informer: informer, grace: grace, missing: missing, log: log}, nil
 }
 
-// annotationsOnly drops what nobody asks for, before it is stored.
+// annotationsOnly removes everything else before an object is stored.
 func annotationsOnly(object any) (any, error) {
 	account, ok := object.(*metav1.PartialObjectMetadata)
 	if !ok {
-		return object, nil // a tombstone of what was transformed
+		return object, nil // a tombstone of a transformed object
 	}
 	return &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
 		Namespace: account.Namespace, Name: account.Name, ResourceVersion: account.ResourceVersion, Annotations: account.Annotations,
 	}}, nil
 }
 
-// Run watches until ctx ends, and tries again for as long as the API server does not answer.
+// Run watches until ctx ends, and retries while the API server does not answer.
 func (a *Accounts) Run(ctx context.Context) { a.informer.RunWithContext(ctx) }
 
-// Synced reports whether the accounts that there were when Run began are known.
+// Synced says whether all accounts are known that existed when Run began.
 func (a *Accounts) Synced() bool { return a.informer.HasSynced() }
 
-// WaitSynced waits until Synced, at most for the time given, and reports whether it came to that.
+// WaitSynced waits for Synced, for the given time at most, and returns the result.
 func (a *Accounts) WaitSynced(ctx context.Context, atMost time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, atMost)
 	defer cancel()
 	return cache.WaitForCacheSync(ctx.Done(), a.informer.HasSynced)
 }
 
-// Annotations of a service account, which must not be changed, and whether the account is known.
+// Annotations of a service account, which must not be changed. It also says whether the account is known.
 func (a *Accounts) Annotations(namespace, name string) (map[string]string, bool) {
 	object, found, err := a.informer.GetStore().GetByKey(namespace + "/" + name)
 	account, ok := object.(*metav1.PartialObjectMetadata)
@@ -79,7 +78,7 @@ func (a *Accounts) Annotations(namespace, name string) (map[string]string, bool)
 	return account.Annotations, true
 }
 
-// Await is Annotations that asks the source for an account which is not known, within the grace.
+// Await is Annotations that asks the source for an unknown account, within the grace.
 func (a *Accounts) Await(ctx context.Context, namespace, name string) map[string]string {
 	if annotations, known := a.Annotations(namespace, name); known {
 		return annotations
@@ -97,7 +96,7 @@ func (a *Accounts) Await(ctx context.Context, namespace, name string) map[string
 	return nil
 }
 
-// Any reports whether an account has the annotation. It looks at all of them.
+// Any says whether any account has the annotation. It checks all of them.
 func (a *Accounts) Any(annotation string) bool {
 	for _, object := range a.informer.GetStore().List() {
 		if account, ok := object.(*metav1.PartialObjectMetadata); ok && account.Annotations[annotation] != "" {
@@ -107,22 +106,22 @@ func (a *Accounts) Any(annotation string) bool {
 	return false
 }
 
-// None knows no service account: it is for a webhook that cannot reach the API server.
+// None has no service accounts. It is for a webhook that cannot reach the API server.
 type None struct{}
 
 // Run does nothing.
 func (None) Run(context.Context) {}
 
-// Synced is true: there is nothing to know.
+// Synced is true, because there is nothing to read.
 func (None) Synced() bool { return true }
 
 // WaitSynced is true at once.
 func (None) WaitSynced(context.Context, time.Duration) bool { return true }
 
-// Annotations knows none.
+// Annotations are never known.
 func (None) Annotations(string, string) (map[string]string, bool) { return nil, false }
 
-// Await knows none and waits for none.
+// Await returns nothing and does not wait.
 func (None) Await(context.Context, string, string) map[string]string { return nil }
 
 // Any is false.

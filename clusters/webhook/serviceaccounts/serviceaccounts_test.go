@@ -96,7 +96,7 @@ func TestAnnotationsFollowTheCluster(t *testing.T) {
 	eventually(t, accounts, "old", "")
 }
 
-// A service account that was just made is asked for, within the grace.
+// The source is asked for a new service account, within the grace.
 func TestGrace(t *testing.T) {
 	c := &cluster{answer: account("late", "4")}
 	accounts := start(t, c, time.Second)
