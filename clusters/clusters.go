@@ -1,6 +1,6 @@
-// Package clusters is whatever must be running before the first spec: it names what a
-// provider brings up (Environment), what it is asked for (Spec) and how it reports the steps
-// in between (Progress). Providers live in the folders below; this package imports none of them.
+// Package clusters has the types of what must run before the first spec: what a provider brings up (Environment), the
+// request for it (Spec) and the report of the steps (Progress). Providers are in the folders below. This package imports
+// none of them.
 package clusters
 
 import (
@@ -25,10 +25,10 @@ type Task interface {
 
 // Dirs are the two places on this machine that epi writes to outside the project's artifacts.
 type Dirs struct {
-	// State holds what is running: the private container engine, a folder a cluster.
-	// `epi down --all` empties it.
+	// State holds what is running: the private container engine, and a folder for each cluster. `epi down --all` empties
+	// it.
 	State string
-	// Cache holds what is expensive to make again: node image archives, compiled binaries.
+	// Cache holds what is expensive to make: node image archives, compiled binaries.
 	Cache string
 }
 
@@ -44,32 +44,32 @@ type Spec struct {
 	NodeImage string
 	// Agent and Webhook are the subjects under test; zero means epi's reference.
 	Agent, Webhook Given
-	// Compat tells the references to have the ways of another implementation; empty means their own.
+	// Compat makes the references behave like another implementation; empty means their own behaviour.
 	Compat Compat
 	// IMDSHopLimit is the HttpPutResponseHopLimit of the nodes' instance metadata: 1 or 2.
 	IMDSHopLimit int
-	// WithoutAgent and WithoutWebhook leave a subject out, to see that the suites notice.
+	// WithoutAgent and WithoutWebhook leave a subject out, so that the suites must fail.
 	WithoutAgent, WithoutWebhook bool
-	// RedirectAWS leads what pods address to AWS's host names to the environment's own AWS, and reports the
-	// AWS SDKs in pods of namespaces that do not say otherwise where that is.
+	// RedirectAWS redirects requests of pods to AWS's host names to the environment's own AWS. It also sets its endpoint
+	// for the AWS SDKs in pods, except in namespaces that opt out.
 	RedirectAWS bool
-	// Clients are the AWS clients to have for the client matrix, in the words of clients.Select.
+	// Clients are the AWS clients for the client matrix, in the words of clients.Select.
 	Clients []string
-	// Binaries is the folder with the programs that go into epi's images.
+	// Binaries is the folder with the programs for epi's images.
 	Binaries string
 }
 
-// Compat is an implementation whose ways epi's reference agent and webhook can have, so that suites can be
-// tried on them: a requirement that fails there and not on the implementation itself is asked wrongly.
+// Compat is an implementation that epi's reference agent and webhook can imitate, so that suites can be tested on it. A
+// requirement that fails on the imitation and not on the implementation itself is tested wrongly.
 type Compat string
 
-// CompatUpstream is AWS's own agent, v0.1.37, and webhook, of August 2026.
+// CompatUpstream is AWS's own agent, v0.1.37, and AWS's own webhook, of August 2026.
 const CompatUpstream Compat = "upstream"
 
-// Version is one of a product.
+// Version is the version of a product.
 type Version struct{ Product, Version string }
 
-// Upstream are the versions that CompatUpstream is like, by role.
+// Upstream are the versions that CompatUpstream imitates, by role.
 func Upstream() map[string]Version {
 	return map[string]Version{
 		"agent":   {AgentProduct, "v0.1.37"},
@@ -77,28 +77,28 @@ func Upstream() map[string]Version {
 	}
 }
 
-// Given is an image that the user brings in place of a reference implementation.
+// Given is a user's image in place of a reference implementation.
 type Given struct {
-	// Image is a name that the container engine has or can pull, or the path of an archive as
-	// `docker save` writes it. Empty means epi's reference.
+	// Image is a name that the container engine has or can pull, or the path of an archive of `docker save`. Empty means
+	// epi's reference.
 	Image string
-	// Layout says how the image's program is called; empty means LayoutAuto.
+	// Layout says how to call the image's program; empty means LayoutAuto.
 	Layout Layout
-	// Args are added to the arguments that the program serves with, Env, as KEY=value, to its variables.
+	// Args are added to the program's arguments, and Env, as KEY=value, to its variables.
 	Args, Env []string
 }
 
-// Layout is how the program of an agent's or a webhook's image is called.
+// Layout says how to call the program of an agent's or a webhook's image.
 type Layout string
 
 const (
 	// LayoutAuto is LayoutEntrypoint for an image that has an entrypoint, and LayoutEKS for others.
 	LayoutAuto Layout = "auto"
-	// LayoutEntrypoint: the image's entrypoint is the program; arguments alone are given.
+	// LayoutEntrypoint: the image's entrypoint is the program, and only arguments are set.
 	LayoutEntrypoint Layout = "entrypoint"
-	// LayoutEKS: the images of EKS itself. They name no entrypoint, their programs are
-	// /eks-pod-identity-agent and /webhook, and the agent's init container is privileged
-	// (https://github.com/aws/eks-pod-identity-agent, charts/eks-pod-identity-agent).
+	// LayoutEKS: the images of EKS itself. They have no entrypoint, their programs are /eks-pod-identity-agent and
+	// /webhook, and the agent's init container is privileged (https://github.com/aws/eks-pod-identity-agent,
+	// charts/eks-pod-identity-agent).
 	LayoutEKS Layout = "eks"
 )
 
@@ -107,18 +107,18 @@ func Layouts() []Layout { return []Layout{LayoutAuto, LayoutEntrypoint, LayoutEK
 
 // Provider brings environments up and down.
 type Provider interface {
-	// Up creates the environment or returns an *EnvironmentError. When ctx ends it removes
-	// what it made before it returns.
+	// Up creates the environment or returns an *EnvironmentError. If ctx ends, it removes what it has created before it
+	// returns.
 	Up(ctx context.Context, spec Spec, progress Progress) (*Environment, error)
 	// Down removes everything the named environment left, also after a crash. It is idempotent.
 	Down(ctx context.Context, name string, progress Progress) error
 }
 
-// EnvironmentError says that an environment could not be brought up: never the subject's fault.
+// EnvironmentError says that an environment could not be brought up. It is never the subject's fault.
 type EnvironmentError struct {
-	// Doing is what was being done, such as "start container engine".
+	// Doing is the step that failed, such as "start container engine".
 	Doing string
-	// Remedy tells the user what to do about it, when there is something to do.
+	// Remedy says what the user can do about it, if anything.
 	Remedy string
 	Err    error
 }
@@ -127,7 +127,7 @@ func (e *EnvironmentError) Error() string { return fmt.Sprintf("%s: %v", e.Doing
 
 func (e *EnvironmentError) Unwrap() error { return e.Err }
 
-// Remedy returns the remedy that err or anything it wraps carries, or "".
+// Remedy returns the remedy of err or of an error that it wraps; "" if there is none.
 func Remedy(err error) string {
 	if envErr, ok := errors.AsType[*EnvironmentError](err); ok {
 		if envErr.Remedy != "" {

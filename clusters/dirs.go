@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 )
 
-// FindDirs completes given: a folder that is not set is epi's below the one that XDG's variable
-// names, or below the home folder (specifications.freedesktop.org/basedir-spec).
+// FindDirs completes given. A folder that is not set is epi's below the folder of XDG's variable, or below the home folder
+// (specifications.freedesktop.org/basedir-spec).
 func FindDirs(given Dirs, lookupEnv func(string) (string, bool)) (Dirs, error) {
 	for _, place := range []struct {
 		dir      *string

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A folder that depends on where a command is typed would be another one for each command
+// A folder that depends on the current folder would be another one for each command
 // (https://specifications.freedesktop.org/basedir-spec/latest/: paths in variables are absolute).
 func TestFoldersDoNotDependOnWhereOneIs(t *testing.T) {
 	home := t.TempDir()

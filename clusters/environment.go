@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Capability is something only some environments can do; a spec declares what it needs.
+// Capability is something that only some environments can do. A spec declares its needs.
 type Capability string
 
 const (
@@ -23,15 +23,15 @@ const (
 	HostNetworkPods Capability = "host-network-pods"
 	// IMDS: nodes have an instance metadata service.
 	IMDS Capability = "imds"
-	// SecondAccount: there is another AWS account, whose roles associations may target.
+	// SecondAccount: there is another AWS account, with roles that associations can target.
 	SecondAccount Capability = "second-account"
-	// WebhookInCluster: the webhook runs in the cluster, behind a Service that the API server reaches
-	// (on EKS it runs beside the API server, out of anyone's reach).
+	// WebhookInCluster: the webhook runs in the cluster, behind a Service for the API server. On EKS it runs beside the API
+	// server, where users cannot reach it.
 	WebhookInCluster Capability = "webhook-in-cluster"
 )
 
-// Environment is a running environment as specs and commands need to know it. It is stored as
-// JSON in the state directory, readable by its owner only: it holds credentials.
+// Environment is a running environment, for specs and commands. It is stored as JSON in the state directory. Only its owner
+// can read it, because it has credentials.
 type Environment struct {
 	Provider string    `json:"provider"`
 	Name     string    `json:"name"`
@@ -50,27 +50,27 @@ type Environment struct {
 	// NodeRole is the name of the IAM role of the nodes.
 	NodeRole     string `json:"nodeRole"`
 	IMDSHopLimit int    `json:"imdsHopLimit"`
-	// RedirectAWS see Spec.
+	// RedirectAWS: see Spec.
 	RedirectAWS  bool         `json:"redirectAWS,omitempty"`
 	Engine       string       `json:"engine,omitempty"`
 	Capabilities []Capability `json:"capabilities"`
 	Subjects     []Subject    `json:"subjects"`
 	// ProbeImage runs in test pods.
 	ProbeImage string `json:"probeImage"`
-	// Clients are the AWS clients that the client matrix runs here.
+	// Clients are the AWS clients of the client matrix in this environment.
 	Clients []Client `json:"clients,omitempty"`
 	AWS     AWS      `json:"aws"`
-	// OwnCluster says that the cluster in AWS was made for the environment, and goes with it.
+	// OwnCluster says that the cluster in AWS was created for the environment, and is removed with it.
 	OwnCluster bool `json:"ownCluster,omitempty"`
-	// Expires is when a sweeper may remove what is in AWS; zero for an environment that has nothing there.
+	// Expires is the time from which a sweeper may remove what is in AWS; zero for an environment without resources there.
 	Expires time.Time `json:"expires,omitzero"`
-	// PermissionsBoundary is the ARN of the policy that bounds roles which are made; empty for none.
+	// PermissionsBoundary is the ARN of the permissions boundary of created roles; empty for none.
 	PermissionsBoundary string `json:"permissionsBoundary,omitempty"`
-	// Journal is the file of what is made in AWS; empty where AWS goes with the environment.
+	// Journal is the file about what is created in AWS; empty if AWS is removed with the environment.
 	Journal string `json:"journal,omitempty"`
 	// SecondAccount is set with the capability of that name.
 	SecondAccount *Account `json:"secondAccount,omitempty"`
-	// Control is set where the AWS side has epi's control API.
+	// Control is set if the AWS side has epi's control API.
 	Control *Control `json:"control,omitempty"`
 }
 
@@ -83,12 +83,12 @@ type Subject struct {
 	Digest string `json:"digest,omitempty"`
 	// Reference distinguishes epi's own implementation from a given one.
 	Reference bool `json:"reference"`
-	// Absent says that the subject was left out on purpose.
+	// Absent says that the subject was left out intentionally.
 	Absent bool `json:"absent,omitempty"`
-	// Product and Version are what the subject was recognised as, see package recognition; empty if it was not.
+	// Product and Version are what package recognition found; empty if it found nothing.
 	Product string `json:"product,omitempty"`
 	Version string `json:"version,omitempty"`
-	// Compat is the product that a reference imitates, see Spec.Compat.
+	// Compat is the product that a reference imitates: see Spec.Compat.
 	Compat Compat `json:"compat,omitempty"`
 }
 
@@ -96,34 +96,33 @@ type Subject struct {
 type Client struct {
 	// Name such as "go-v1@1.55.8".
 	Name string `json:"name"`
-	// SDK is its name in full.
+	// SDK is its full name.
 	SDK string `json:"sdk"`
-	// Version it has, and Floor the first one that knows Pod Identity.
+	// Version is its version. Floor is the first version with Pod Identity.
 	Version string `json:"version,omitempty"`
 	Floor   string `json:"floor"`
-	// Source is the document that says so.
+	// Source is the document about the floor.
 	Source string `json:"source"`
 	// TooOld says that the version is below the floor.
 	TooOld bool `json:"tooOld,omitempty"`
-	// Image that it runs in, with its digest; empty for the probe's.
+	// Image is its image, with the digest; empty for the probe's.
 	Image  string `json:"image,omitempty"`
 	Digest string `json:"digest,omitempty"`
-	// CommandImage is an image for people, such as the AWS CLI's, which starts with the client's command;
-	// empty for none.
+	// CommandImage is an image for people, such as the AWS CLI's, which starts the client's command; empty for none.
 	CommandImage string `json:"commandImage,omitempty"`
-	// Program is the command in the image that an operation is added to.
+	// Program is the command in the image. An operation is appended to it.
 	Program []string `json:"program"`
-	// Limits are requirements, by ID, that it is known not to hold, with what it does instead.
+	// Limits are requirements, by ID, that it is known not to hold, with its actual behaviour.
 	Limits map[string]string `json:"limits,omitempty"`
-	// Missing says why the environment does not have it though it was asked for.
+	// Missing says why the environment lacks it although it was requested.
 	Missing string `json:"missing,omitempty"`
 }
 
-// ClientCapability is that an environment has an AWS client at or above its floor, OldClientCapability
-// that it has one below. Which of the two holds of a version that Debian chose, only the environment knows.
+// ClientCapability says that an environment has an AWS client at or above its floor. OldClientCapability says that it has
+// one below. For a version that Debian chose, only the environment knows which one applies.
 func ClientCapability(name string) Capability { return Capability("client-" + name) }
 
-// OldClientCapability see ClientCapability.
+// OldClientCapability: see ClientCapability.
 func OldClientCapability(name string) Capability { return Capability("old-client-" + name) }
 
 // IsClient says whether c is one of the two.
@@ -131,7 +130,7 @@ func (c Capability) IsClient() bool {
 	return strings.HasPrefix(strings.TrimPrefix(string(c), "old-"), "client-")
 }
 
-// Lacks says in a sentence why the environment cannot do all of the list; "" if it can.
+// Lacks says in a sentence why the environment cannot do everything in the list; "" if it can.
 func (e *Environment) Lacks(list ...Capability) string {
 	var things, reasons []string
 	for _, c := range list {
@@ -161,11 +160,11 @@ func (e *Environment) lacksClient(name string) string {
 			return fmt.Sprintf("client %s is not too old: it is %s, and %s is the first that knows Pod Identity", name, client.Version, client.Floor)
 		}
 	}
-	// The same words for every one, so that a report says them once.
+	// The text is the same for each, so that a report shows it once.
 	return "the client is not in the environment; to have all: epi up --clients all"
 }
 
-// AWS tells clients where AWS is. On real AWS the endpoints are empty.
+// AWS has the endpoints of AWS. On real AWS they are empty.
 type AWS struct {
 	// EndpointURL for clients on the machine that runs epi.
 	EndpointURL string `json:"endpointURL,omitempty"`
@@ -178,25 +177,25 @@ type AWS struct {
 // Account is another AWS account.
 type Account struct {
 	ID string `json:"id"`
-	// AdministratorRole is the name of a role that may do everything there, and that the
-	// environment's own account may assume, as members of an organisation have one:
+	// AdministratorRole is the name of a role with all permissions in the account. The environment's own account may assume
+	// it, as in an organisation:
 	// https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_accounts_access.html.
 	AdministratorRole string `json:"administratorRole"`
 }
 
-// Control says where the emulator's control API is, for clients on this machine.
+// Control has the address of the emulator's control API, for clients on this machine.
 type Control struct {
 	URL   string `json:"url"`
 	Token string `json:"token"`
 }
 
-// Has reports whether the environment can do c.
+// Has says whether the environment can do c.
 func (e *Environment) Has(c Capability) bool { return slices.Contains(e.Capabilities, c) }
 
-// ErrNoEnvironment is returned by LoadEnvironment when nothing of that name is up.
+// ErrNoEnvironment is returned by LoadEnvironment if no environment of that name is up.
 var ErrNoEnvironment = errors.New("no such environment")
 
-// SaveEnvironment writes env under dirs, atomically, readable by its owner only.
+// SaveEnvironment writes env below dirs, in one step and readable by its owner only.
 func SaveEnvironment(dirs Dirs, env *Environment) error {
 	if _, err := MakeEnvironmentDir(dirs, env.Name, env.Provider); err != nil {
 		return err
@@ -205,7 +204,7 @@ func SaveEnvironment(dirs Dirs, env *Environment) error {
 	if err != nil {
 		return fmt.Errorf("save environment %s: %w", env.Name, err)
 	}
-	defer func() { _ = root.Close() }() // what is written is closed by then
+	defer func() { _ = root.Close() }() // the file is closed by then
 	data, err := json.MarshalIndent(env, "", "  ")
 	if err != nil {
 		return fmt.Errorf("save environment %s: %w", env.Name, err)
@@ -219,9 +218,10 @@ func SaveEnvironment(dirs Dirs, env *Environment) error {
 	return nil
 }
 
-// LoadEnvironment reads what SaveEnvironment wrote; ErrNoEnvironment if there is nothing, a *NameError if
-// name is none. What was written for another name or by another provider than the folder's is refused, as is a record
-// that is cut off or lacks what its capabilities need, by an *EnvironmentError. Where the folder has a kubeconfig, that is the environment's, whatever the file says.
+// LoadEnvironment reads what SaveEnvironment wrote. It returns ErrNoEnvironment if there is nothing, and a *NameError if
+// name is invalid. It refuses, with an *EnvironmentError, a record for another name or of another provider than the
+// folder's, and one that is incomplete or lacks what its capabilities need. If the folder has a kubeconfig, it is the
+// environment's, for any content of the record.
 func LoadEnvironment(dirs Dirs, name string) (*Environment, error) {
 	root, mark, err := openEnvironment(dirs, name)
 	if err != nil {
@@ -248,14 +248,14 @@ func LoadEnvironment(dirs Dirs, name string) (*Environment, error) {
 	if info, err := root.Lstat(kubeconfigFile); err == nil && info.Mode().IsRegular() {
 		env.Kubeconfig = filepath.Join(root.Name(), kubeconfigFile)
 	}
-	if env.Journal != "" { // likewise
+	if env.Journal != "" { // the same
 		env.Journal = filepath.Join(root.Name(), JournalFile)
 	}
 	return &env, nil
 }
 
-// check says what keeps a record from being that of the environment of a name and a provider. An empty provider
-// is not known.
+// check returns the reason why a record is not that of an environment of a name and a provider. An empty provider is
+// unknown.
 func (e *Environment) check(name, provider string) error {
 	switch {
 	case e.Name == "":
@@ -272,10 +272,10 @@ func (e *Environment) check(name, provider string) error {
 	return nil
 }
 
-// mostRecord is the size of the largest record that is read, in bytes: one is a few kilobytes.
+// mostRecord is the size of the largest record that is read, in bytes. A record has a few kilobytes.
 const mostRecord = 16 << 20
 
-// readOwn reads a file in a folder of epi's own, which is no link and no pipe.
+// readOwn reads a file in a folder of epi's own. The file must not be a link or a pipe.
 func readOwn(root *os.Root, name string) ([]byte, error) {
 	info, err := root.Lstat(name)
 	switch {
@@ -289,7 +289,7 @@ func readOwn(root *os.Root, name string) ([]byte, error) {
 	return root.ReadFile(name)
 }
 
-// decode reads JSON into value. Its errors say what is wrong with the text, for people who do not know Go.
+// decode reads JSON into value. Its errors describe the problem of the text without terms of Go.
 func decode(data []byte, value any) error {
 	err := json.Unmarshal(data, value)
 	syntax, isSyntax := errors.AsType[*json.SyntaxError](err)

@@ -14,15 +14,15 @@ import (
 	"github.com/podidentity/epi/clusters/internal/lockfile"
 )
 
-// Use is what a process does with an environment.
+// Use is a process's use of an environment.
 type Use struct {
 	// Verb is the command, such as "up".
 	Verb string
-	// Makes says that it makes the environment, if need be with the state folder.
+	// Makes says that it creates the environment, and the state folder if necessary.
 	Makes bool
 	// Removes says that it removes the environment.
 	Removes bool
-	// All is the use of every environment and of the engine.
+	// All is the use of all environments and of the engine.
 	All bool
 }
 
@@ -30,8 +30,7 @@ type Use struct {
 type InUseError struct {
 	// Name of the environment; empty for all.
 	Name string
-	// Holders are the processes, the one that began first at the beginning. It is empty if they have
-	// just begun or just ended.
+	// Holders are the processes, the earliest first. It is empty if they have just begun or just ended.
 	Holders []Holder
 }
 
@@ -42,7 +41,7 @@ type Holder struct {
 	// Name of the environment; empty for all.
 	Name  string
 	Since time.Time
-	// Changes says that it makes or removes the environment.
+	// Changes says that it creates or removes the environment.
 	Changes bool
 }
 
@@ -69,13 +68,13 @@ func (e *InUseError) Error() string {
 	return what + " in use by " + strings.Join(holders, ", ")
 }
 
-// Lock keeps others from using the named environment until release is called, or this process ends,
-// however it ends. It does not wait: the error is an *EnvironmentError of an *InUseError if others use it.
-// The name does not count for a use of all. Two uses of one environment never go together: specs make
-// AWS fail on purpose, so two runs of them would disturb each other, and both a measurement.
+// Lock keeps others from using the named environment until release is called or this process ends in any way. It does not
+// wait. If others use the environment, the error is an *EnvironmentError of an *InUseError. The name does not count for a
+// use of all. Two uses of one environment are never possible: specs make AWS fail on purpose, so two runs would disturb
+// each other, and any measurement.
 //
-// Locks are files in the state folder; without one there is nothing to lock but for what makes it. A use
-// of one environment takes part in the lock of all.
+// Locks are files in the state folder. Without that folder only a use that creates it takes a lock. A use of one
+// environment shares the lock of all.
 func Lock(dirs Dirs, name string, use Use) (release func(), err error) {
 	if use.All {
 		name = ""
@@ -93,7 +92,7 @@ func Lock(dirs Dirs, name string, use Use) (release func(), err error) {
 		return nil, err
 	}
 	entry := use.entry(name)
-	// A use that is refused for its environment's sake has nothing written down in the lock of all.
+	// A use that is refused because of its environment leaves no line in the lock of all.
 	first := entry
 	if !use.All {
 		first = ""
@@ -110,7 +109,7 @@ func Lock(dirs Dirs, name string, use Use) (release func(), err error) {
 			removeStaleLocks(dirs)
 		}
 		all.Release()
-		_ = dirs.RemoveState() // it stays if somebody uses it
+		_ = dirs.RemoveState() // it stays if it is in use
 	}
 	if use.All {
 		return releaseAll, nil
@@ -133,13 +132,13 @@ func Lock(dirs Dirs, name string, use Use) (release func(), err error) {
 	return release, nil
 }
 
-// removeStaleLocks removes the locks of environments that nobody holds: their holders were killed. The caller
-// holds the lock of all, so nobody takes one meanwhile.
+// removeStaleLocks removes the locks of environments without a holder, whose holders were killed. The caller holds the lock
+// of all, so no process takes one meanwhile.
 func removeStaleLocks(dirs Dirs) {
 	folder := filepath.Join(dirs.State, locksFolder)
 	entries, err := os.ReadDir(folder)
 	if err != nil || checkLock(filepath.Join(folder, "any")) != nil {
-		return // there are none of epi's
+		return // none of them is epi's
 	}
 	for _, entry := range entries {
 		name, is := strings.CutSuffix(entry.Name(), ".lock")
@@ -147,18 +146,19 @@ func removeStaleLocks(dirs Dirs) {
 			continue
 		}
 		if lock, err := lockfile.Try(filepath.Join(folder, entry.Name()), true, ""); err == nil {
-			lock.Release() // which removes it
+			lock.Release() // which removes the file
 		}
 	}
 }
 
-// entry is what a lock reports the use of the named environment.
+// entry is the line in a lock about the use of the named environment.
 func (u Use) entry(name string) string {
 	return fmt.Sprintf("%s %s %t %d", strings.ReplaceAll(u.Verb, " ", "_"), cmp.Or(name, "-"), u.Makes || u.Removes, time.Now().Unix())
 }
 
-// checkLock says what at the place of a lock is not epi's: a lock is emptied when it is taken and removed in the end, so
-// no link is followed to one. The state folder itself is the user's choice and may be reached through links.
+// checkLock returns the reason why a file at the place of a lock is not epi's. A lock's file is emptied when it is taken
+// and removed at the end, so links to it are not followed. The state folder itself is the user's choice and may be reached
+// through links.
 func checkLock(file string) error {
 	if folder := filepath.Dir(file); filepath.Base(folder) == locksFolder {
 		if info, err := os.Lstat(folder); err == nil && !info.IsDir() {
@@ -171,8 +171,8 @@ func checkLock(file string) error {
 	return nil
 }
 
-// take takes a lock for a use, alone or beside others. It returns nil where a disk that is full or may not be
-// written to keeps what removes things from locking: nobody makes anything there meanwhile.
+// take takes a lock for a use, alone or shared. It returns nil if a full or read-only disk prevents the lock of a use that
+// removes something: on such a disk no process creates anything.
 func take(file, name string, use Use, alone bool, entry string) (*lockfile.Lock, error) {
 	if err := checkLock(file); err != nil {
 		return nil, foreign("epi "+use.Verb, err)

@@ -13,7 +13,7 @@ func TestLocksOfEnvironments(t *testing.T) {
 	all := Use{Verb: "down --all", Removes: true, All: true}
 	for _, row := range []struct {
 		first, second Use
-		// other says that the second is of an environment of another name.
+		// other says that the second use is of another environment.
 		other, free bool
 	}{
 		{first: up, second: up}, {first: up, second: down}, {first: up, second: test},
@@ -74,7 +74,7 @@ func TestALockOfNothingMakesNothing(t *testing.T) {
 	}
 }
 
-// A lock is emptied when it is taken and removed in the end: none is looked for behind a link.
+// A lock's file is emptied when it is taken and removed at the end, so links to it are not followed.
 func TestNoLockBehindALink(t *testing.T) {
 	const mark = `{"folder":"state"}`
 	for name, files := range map[string]map[string]string{

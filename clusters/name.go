@@ -7,17 +7,17 @@ import (
 	"unicode/utf8"
 )
 
-// maxName is the length of the longest name: it is part of names of containers, networks, namespaces and
-// IAM roles, of which the shortest limit is 63 bytes (RFC 1123).
+// maxName is the length of the longest name. The name is part of names of containers, networks, namespaces and IAM roles,
+// whose shortest limit is 63 bytes (RFC 1123).
 const maxName = 32
 
-// longestShown is how much of a wrong name an error repeats, in characters.
+// longestShown is how many characters of an invalid name an error repeats.
 const longestShown = 60
 
-// validName is a DNS label (RFC 1123) that starts with a letter.
+// validName matches a DNS label (RFC 1123) that starts with a letter.
 var validName = regexp.MustCompile(`^[a-z]([a-z0-9-]*[a-z0-9])?$`)
 
-// NameError says why a text is not a name of an environment.
+// NameError says why a text is not a valid name of an environment.
 type NameError struct {
 	Name string
 	// Why, such as "it is empty".
@@ -33,7 +33,7 @@ func (e *NameError) Error() string {
 		shown, e.Why, e.example(), maxName)
 }
 
-// example is a right name, as near as can be to the wrong one.
+// example is a valid name that is close to the invalid one.
 func (e *NameError) example() string {
 	near := strings.Map(func(r rune) rune {
 		switch {
@@ -53,8 +53,8 @@ func (e *NameError) example() string {
 	return "pr-17"
 }
 
-// CheckName returns a *NameError if name is not a name of an environment. Every function of this package
-// and every provider that takes a name checks it: names become parts of paths.
+// CheckName returns a *NameError if name is not a valid name of an environment. Every function of this package and every
+// provider with a name parameter checks it, because names become parts of paths.
 func CheckName(name string) error {
 	why := ""
 	switch {

@@ -52,7 +52,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// FuzzNames: a name is one element of a path, and the example that an error gives is a right one.
+// FuzzNames: a name is one element of a path, and the example of an error is valid.
 func FuzzNames(f *testing.F) {
 	for _, seed := range []string{"", "epi", "../x", "A_b", "\xff", "9"} {
 		f.Add(seed)

@@ -20,15 +20,14 @@ const (
 	stateLock          = "state.lock"
 	environmentFile    = "environment.json"
 	kubeconfigFile     = "kubeconfig"
-	// JournalFile is what has been made in AWS for an environment, in its folder.
+	// JournalFile is the journal of an environment's resources in AWS, in its folder.
 	JournalFile = "aws-journal.jsonl"
 )
 
-// ForeignError says that what is at a place of epi's is not epi's. It was not touched.
+// ForeignError says that a file or folder at a place of epi's is not epi's. It was not changed.
 type ForeignError = ownfolder.ForeignError
 
-// stateFolder is the state folder as one that says that it is epi's. The user's way to it may lead through
-// links; below it epi follows none.
+// stateFolder is the state folder with epi's mark. The user's path to it may contain links. Below it epi follows none.
 func (d Dirs) stateFolder() ownfolder.Folder {
 	dir := d.State
 	if target, err := filepath.EvalSymlinks(dir); err == nil {
@@ -40,8 +39,8 @@ func (d Dirs) stateFolder() ownfolder.Folder {
 	}
 }
 
-// hasOnlyState says whether a folder has nothing but what epi keeps in its state folder. A file system
-// of its own may have a folder for what its check has found.
+// hasOnlyState says whether a folder has only what epi keeps in its state folder. If it is a file system of its own, it may
+// also have the folder of its file system check.
 func hasOnlyState(root *os.Root) bool {
 	return hasOnly(root, environmentsFolder, engineFolder, engineFolder+".lock", locksFolder, stateLock, "lost+found")
 }
@@ -51,8 +50,8 @@ func hasOnly(root *os.Root, names ...string) bool {
 	return err == nil && !slices.ContainsFunc(entries, func(entry fs.DirEntry) bool { return !slices.Contains(names, entry.Name()) })
 }
 
-// CheckState says what is wrong with the state folder: that it is a file, or that it has files of others
-// and was not made by epi. One that is not there is right.
+// CheckState returns the problem of the state folder: it is a file, or it has other people's files and was not created by
+// epi. A missing folder is no problem.
 func (d Dirs) CheckState() error {
 	if filepath.Dir(d.State) == d.State {
 		return &ForeignError{Path: d.State, Why: "it is the root of the file system"}
@@ -89,7 +88,7 @@ func cannotKeepState(dir string, err error) error {
 	}
 }
 
-// RemoveState removes the state folder if nothing is in it, unless it was there before epi used it.
+// RemoveState removes the state folder if it is empty, unless it existed before epi used it.
 func (d Dirs) RemoveState() error {
 	root, mark, err := d.stateFolder().Open()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -101,7 +100,7 @@ func (d Dirs) RemoveState() error {
 	defer func() { _ = root.Close() }() // read only
 	for _, name := range []string{environmentsFolder, locksFolder} {
 		if info, err := root.Lstat(name); err == nil && info.IsDir() {
-			_ = root.Remove(name) // refused unless it is empty
+			_ = root.Remove(name) // fails unless it is empty
 		}
 	}
 	if mark.Folder == "" || !hasOnly(root, ownfolder.MarkFile) {
@@ -122,8 +121,8 @@ func (d Dirs) environment(name string) (ownfolder.Folder, error) {
 	}, nil
 }
 
-// isOlderEnvironment knows the folder of an environment that an epi made which did not mark it: by its
-// environment.json, or, of one that was never up, by the one file with a name of epi's own.
+// isOlderEnvironment recognizes the folder of an environment of an older epi, which set no mark: by its environment.json
+// or, if it was never up, by a single file with a name of epi's own.
 func isOlderEnvironment(root *os.Root, name string) bool {
 	data, err := readOwn(root, environmentFile)
 	if err == nil {
@@ -136,8 +135,8 @@ func isOlderEnvironment(root *os.Root, name string) bool {
 	return hasOnly(root, "control-plane.conflist", kubeconfigFile, kubeconfigFile+".lock", "bin", "agent.tar", "webhook.tar", environmentFile+".new")
 }
 
-// EnvironmentDir is the folder of everything epi keeps about the named environment. The error is a
-// *NameError if that is no name.
+// EnvironmentDir is the folder with all files about the named environment. The error is a *NameError if the name is
+// invalid.
 func (d Dirs) EnvironmentDir(name string) (string, error) {
 	folder, err := d.environment(name)
 	if err != nil {
@@ -149,7 +148,7 @@ func (d Dirs) EnvironmentDir(name string) (string, error) {
 // EngineDir is the folder of the private container engine.
 func (d Dirs) EngineDir() string { return filepath.Join(d.State, engineFolder) }
 
-// MakeEnvironmentDir makes the folder of an environment and returns it. One that is there must be epi's own.
+// MakeEnvironmentDir creates the folder of an environment and returns it. An existing folder must be epi's own.
 func MakeEnvironmentDir(dirs Dirs, name, provider string) (string, error) {
 	folder, err := dirs.environment(name)
 	if err != nil {
@@ -171,7 +170,7 @@ func MakeEnvironmentDir(dirs Dirs, name, provider string) (string, error) {
 	return folder.Path(), nil
 }
 
-// HasEnvironmentDir says whether there is a folder of the named environment, whole or not.
+// HasEnvironmentDir says whether the named environment has a folder, complete or not.
 func HasEnvironmentDir(dirs Dirs, name string) (bool, error) {
 	root, _, err := openEnvironment(dirs, name)
 	if errors.Is(err, ErrNoEnvironment) {
@@ -183,7 +182,7 @@ func HasEnvironmentDir(dirs Dirs, name string) (bool, error) {
 	return true, root.Close()
 }
 
-// RemoveEnvironmentDir removes the folder of an environment, if it is epi's own; one that is not there is no error.
+// RemoveEnvironmentDir removes the folder of an environment if it is epi's own. A missing folder is no error.
 func RemoveEnvironmentDir(dirs Dirs, name string) error {
 	folder, err := dirs.environment(name)
 	if err != nil {
@@ -192,7 +191,7 @@ func RemoveEnvironmentDir(dirs Dirs, name string) error {
 	return foreign(fmt.Sprintf("remove the folder of environment %q", name), folder.Remove())
 }
 
-// foreign adds to the error about something of others what a user can do about it.
+// foreign adds what a user can do to the error about a foreign folder.
 func foreign(doing string, err error) error {
 	if err == nil {
 		return nil
@@ -203,7 +202,7 @@ func foreign(doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
-// openEnvironment opens the folder of an environment: ErrNoEnvironment if there is none.
+// openEnvironment opens the folder of an environment. It returns ErrNoEnvironment if there is none.
 func openEnvironment(dirs Dirs, name string) (*os.Root, ownfolder.Mark, error) {
 	folder, err := dirs.environment(name)
 	if err != nil {
@@ -216,8 +215,8 @@ func openEnvironment(dirs Dirs, name string) (*os.Root, ownfolder.Mark, error) {
 	return root, mark, err
 }
 
-// EnvironmentNames are the names of the environments that have a folder, also of those that are half up
-// or half down. What is there and not epi's is left out.
+// EnvironmentNames are the names of the environments that have a folder, also of incomplete ones. Foreign folders are left
+// out.
 func EnvironmentNames(dirs Dirs) ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(dirs.State, environmentsFolder))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -235,8 +234,8 @@ func EnvironmentNames(dirs Dirs) ([]string, error) {
 	return names, nil
 }
 
-// ProviderOf is the name of the provider that brought up, or began to bring up, the named environment:
-// ErrNoEnvironment if there is none, "" if its folder does not say.
+// ProviderOf is the name of the provider of the named environment, complete or not. It returns ErrNoEnvironment if there is
+// none, and "" if its folder does not name it.
 func ProviderOf(dirs Dirs, name string) (string, error) {
 	root, mark, err := openEnvironment(dirs, name)
 	if err != nil {
@@ -248,11 +247,11 @@ func ProviderOf(dirs Dirs, name string) (string, error) {
 	}
 	data, err := readOwn(root, environmentFile)
 	if err != nil {
-		return "", nil // what is not there, or cannot be read, says nothing
+		return "", nil // a missing or unreadable file names none
 	}
 	var env Environment
 	if err := json.Unmarshal(data, &env); err != nil {
-		return "", nil // likewise
+		return "", nil // the same
 	}
 	return env.Provider, nil
 }

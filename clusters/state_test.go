@@ -10,7 +10,7 @@ import (
 	"github.com/podidentity/epi/clusters/internal/ownfolder"
 )
 
-// lay writes files below dir; a name that ends with "/" is a folder, content that starts with "-> " a link.
+// lay writes files below dir. A name that ends with "/" is a folder. Content that starts with "-> " is a link.
 func lay(t *testing.T, dir string, files map[string]string) {
 	t.Helper()
 	for name, content := range files {
@@ -52,7 +52,7 @@ const olderEnvironment = `{"provider":"kind","name":"mine","clusterName":"mine"}
 func TestOnlyOwnFoldersOfEnvironmentsAreRemoved(t *testing.T) {
 	for name, row := range map[string]struct {
 		files map[string]string
-		// gone says that the folder is removed; else nothing may change.
+		// gone says that the folder is removed. Otherwise nothing may change.
 		gone bool
 		says string
 	}{

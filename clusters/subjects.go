@@ -1,6 +1,6 @@
 package clusters
 
-// Where the subjects run. The EKS add-on and manifests/agent put the agent into the same place:
+// Where the subjects run. The EKS add-on and manifests/agent have the agent in the same place:
 // https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html.
 const (
 	// AgentNamespace and AgentName are those of the agent's DaemonSet.

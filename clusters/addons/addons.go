@@ -1,5 +1,5 @@
-// Package addons installs what is under test, the Pod Identity agent and webhook, into a running
-// cluster: epi's reference implementations or the images that the user brings.
+// Package addons installs the subjects, the Pod Identity agent and webhook, into a running cluster: epi's reference
+// implementations or the user's images.
 package addons
 
 import (
@@ -22,7 +22,7 @@ import (
 
 const timeoutReady = 2 * time.Minute
 
-// Installer installs and awaits the add-ons of one cluster.
+// Installer installs the add-ons of one cluster and waits for them.
 type Installer struct {
 	resources *resources.Resources
 }
@@ -36,7 +36,7 @@ func New(config *rest.Config) (*Installer, error) {
 	return &Installer{resources: r}, nil
 }
 
-// install decodes every object of files, lets edit set what differs from run to run, and creates it.
+// install decodes every object of files, lets edit set what differs between runs, and creates it.
 func (i *Installer) install(ctx context.Context, files fs.FS, edit func(k8s.Object) error) error {
 	objects, err := decoder.DecodeAllFiles(ctx, files, "*/*.yaml")
 	if err != nil {
@@ -82,7 +82,7 @@ func (i *Installer) WaitWebhook(ctx context.Context, task clusters.Task) error {
 	})
 }
 
-// await polls object until ready says so; the error quotes what was last seen.
+// await polls object until ready accepts it. The error quotes the last state.
 func (i *Installer) await(ctx context.Context, task clusters.Task, object k8s.Object, ready func() (bool, string)) error {
 	seen := "nothing"
 	err := wait.For(func(ctx context.Context) (bool, error) {

@@ -12,7 +12,7 @@ import (
 	"github.com/podidentity/epi/manifests"
 )
 
-// Agent is what the agent's manifest leaves open.
+// Agent has the values that the agent's manifest leaves open.
 type Agent struct {
 	Subject
 	ClusterName string

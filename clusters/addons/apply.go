@@ -16,10 +16,10 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// configuredAnnotation says which agent and configuration a DaemonSet was made from.
+// configuredAnnotation names the agent and configuration that a DaemonSet was made from.
 const configuredAnnotation = "epi.podidentity.dev/configured"
 
-// agentConfiguration is what the EKS add-on of the agent takes as configuration values.
+// agentConfiguration has the configuration values of the agent's EKS add-on.
 type agentConfiguration struct {
 	Affinity *corev1.Affinity `json:"affinity"`
 	Agent    struct {
@@ -33,7 +33,7 @@ type agentConfiguration struct {
 	UpdateStrategy    *appsv1.DaemonSetUpdateStrategy `json:"updateStrategy"`
 }
 
-// configure changes a DaemonSet of the agent as configuration values, in JSON or YAML, say.
+// configure changes a DaemonSet of the agent by configuration values in JSON or YAML.
 func configure(set *appsv1.DaemonSet, values string) error {
 	if strings.TrimSpace(values) == "" {
 		return nil
@@ -59,7 +59,7 @@ func configure(set *appsv1.DaemonSet, values string) error {
 		template.Annotations = merged(template.Annotations, c.PodAnnotations)
 	}
 	if len(c.PodLabels) > 0 {
-		// What the DaemonSet selects by stays.
+		// The labels of the DaemonSet's selector stay.
 		template.Labels = merged(c.PodLabels, template.Labels)
 	}
 	for n := range template.Spec.Containers {
@@ -83,8 +83,8 @@ func merged(below, above map[string]string) map[string]string {
 	return all
 }
 
-// ApplyAgent makes the agent's DaemonSet, or changes the one that is there, as an EKS add-on with these
-// configuration values has it. It does nothing if it is so already.
+// ApplyAgent creates or changes the agent's DaemonSet, as an EKS add-on with these configuration values does. It does
+// nothing if nothing differs.
 func (i *Installer) ApplyAgent(ctx context.Context, agent Agent, values string) error {
 	wanted, err := agent.daemonSet(ctx, values)
 	if err != nil {
@@ -106,7 +106,7 @@ func (i *Installer) ApplyAgent(ctx context.Context, agent Agent, values string) 
 	})
 }
 
-// daemonSet is the agent's DaemonSet with configuration values.
+// daemonSet returns the agent's DaemonSet with configuration values.
 func (a Agent) daemonSet(ctx context.Context, values string) (*appsv1.DaemonSet, error) {
 	set, err := a.installed(ctx)
 	if err != nil {
@@ -124,8 +124,8 @@ func (a Agent) daemonSet(ctx context.Context, values string) (*appsv1.DaemonSet,
 	return set, nil
 }
 
-// AgentState says what the installed agent waits for; "" if it is ready on each node that it is for, also if
-// there is none. stuck says that it does not come by itself, such as without its image.
+// AgentState says what the installed agent waits for; "" if it is ready on each of its nodes, or if there is no agent.
+// stuck says that it will not become ready by itself, for example without its image.
 func (i *Installer) AgentState(ctx context.Context) (waiting string, stuck bool, err error) {
 	set := agentSet()
 	if err := i.resources.Get(ctx, set.Name, set.Namespace, set); err != nil {

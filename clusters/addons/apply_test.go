@@ -7,8 +7,8 @@ import (
 	"github.com/podidentity/epi/clusters"
 )
 
-// TestConfigurationValues: what the add-on's schema lets users set (DescribeAddonConfiguration of
-// eks-pod-identity-agent) reaches the DaemonSet.
+// TestConfigurationValues: the values of the add-on's schema (DescribeAddonConfiguration of eks-pod-identity-agent) reaches
+// the DaemonSet.
 func TestConfigurationValues(t *testing.T) {
 	agent := Agent{Subject: Subject{Image: "agent:1"}, ClusterName: "blue", Region: "us-east-1"}
 	plain, err := agent.daemonSet(t.Context(), "")

@@ -25,7 +25,7 @@ func (i *Installer) podFailure(ctx context.Context, namespace, name string) stri
 	return ""
 }
 
-// failureOf says why a container of the pod does not run; "" if all do or may still start.
+// failureOf returns the reason why a container of the pod does not run; "" if all run or may still start.
 func failureOf(pod *corev1.Pod) string {
 	for _, status := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
 		waiting, ended := status.State.Waiting, status.State.Terminated

@@ -21,10 +21,10 @@ import (
 	"github.com/podidentity/epi/manifests"
 )
 
-// errNoAgentManifest says that this program was built wrongly.
+// errNoAgentManifest means that this program was built wrongly.
 var errNoAgentManifest = errors.New("no DaemonSet among the agent's manifests")
 
-// Template is the pod template that an install of the agent makes.
+// Template is the agent's pod template after an installation.
 func (a Agent) Template(ctx context.Context) (corev1.PodTemplateSpec, error) {
 	set, err := a.installed(ctx)
 	if err != nil {
@@ -33,7 +33,7 @@ func (a Agent) Template(ctx context.Context) (corev1.PodTemplateSpec, error) {
 	return set.Spec.Template, nil
 }
 
-// installed is the DaemonSet that an install of the agent makes.
+// installed is the agent's DaemonSet after an installation.
 func (a Agent) installed(ctx context.Context) (*appsv1.DaemonSet, error) {
 	sets, err := decodeEach[*appsv1.DaemonSet](ctx, manifests.Agent)
 	if err != nil {
@@ -60,7 +60,7 @@ func decodeEach[T k8s.Object](ctx context.Context, files fs.FS) ([]T, error) {
 	return list, nil
 }
 
-// AgentTemplate is the pod template of the agent that is installed.
+// AgentTemplate is the pod template of the installed agent.
 func (i *Installer) AgentTemplate(ctx context.Context) (corev1.PodTemplateSpec, error) {
 	set := agentSet()
 	if err := i.resources.Get(ctx, set.Name, set.Namespace, set); err != nil {
@@ -69,14 +69,14 @@ func (i *Installer) AgentTemplate(ctx context.Context) (corev1.PodTemplateSpec, 
 	return set.Spec.Template, nil
 }
 
-// PutAgent gives the agent that is installed another pod template and returns when its pods are ready
-// and all of those of before are gone. They are new ones also if the template is the one that it has.
+// PutAgent gives the installed agent another pod template. It returns when the new pods are ready and all old ones are
+// gone. The pods are new also if the template is the same.
 func (i *Installer) PutAgent(ctx context.Context, template corev1.PodTemplateSpec, task clusters.Task) error {
 	set := agentSet()
 	if err := i.change(ctx, set, func() { set.Spec.Template = *template.DeepCopy() }); err != nil {
 		return err
 	}
-	// A pod that the DaemonSet makes before it has seen the change is of the old template.
+	// The DaemonSet may create a pod with the old template before it has seen the change.
 	generation := set.Generation
 	if err := i.await(ctx, task, set, func() (bool, string) {
 		return set.Status.ObservedGeneration >= generation, "waiting for the change to be seen"
@@ -94,7 +94,7 @@ func agentSet() *appsv1.DaemonSet {
 	return &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: clusters.AgentNamespace, Name: clusters.AgentName}}
 }
 
-// owned are the pods that an object of that name makes.
+// owned are the pods that an object of that name creates.
 type owned struct {
 	namespace, name string
 	selector        *metav1.LabelSelector
@@ -102,7 +102,7 @@ type owned struct {
 
 func podsOfSet(set *appsv1.DaemonSet) owned { return owned{set.Namespace, set.Name, set.Spec.Selector} }
 
-// pods lists what is owned.
+// pods lists the owned pods.
 func (i *Installer) pods(ctx context.Context, by owned) ([]corev1.Pod, error) {
 	var pods corev1.PodList
 	selector := resources.WithLabelSelector(metav1.FormatLabelSelector(by.selector))
@@ -112,7 +112,7 @@ func (i *Installer) pods(ctx context.Context, by owned) ([]corev1.Pod, error) {
 	return pods.Items, nil
 }
 
-// removePods removes what is owned on all nodes at once, and returns which pods those were.
+// removePods deletes the owned pods on all nodes at the same time, and returns them.
 func (i *Installer) removePods(ctx context.Context, by owned) ([]types.UID, error) {
 	pods, err := i.pods(ctx, by)
 	if err != nil {
@@ -128,12 +128,12 @@ func (i *Installer) removePods(ctx context.Context, by owned) ([]types.UID, erro
 	return removed, nil
 }
 
-// waitAnew waits until pods of set's template are ready on all nodes and none of the old ones is left.
-// It ends early when one of them crashes.
+// waitAnew waits until pods of set's template are ready on all nodes and none of the old ones is left. It ends early if one
+// of them crashes.
 func (i *Installer) waitAnew(ctx context.Context, set *appsv1.DaemonSet, old []types.UID, task clusters.Task) error {
 	seen := "nothing"
 	err := wait.For(func(ctx context.Context) (bool, error) {
-		// The status first: if all pods were of the template then, those that are listed after are.
+		// The status is read first. If all pods had the template then, the pods that are listed afterwards have it too.
 		err := i.resources.Get(ctx, set.Name, set.Namespace, set)
 		var pods []corev1.Pod
 		if err == nil {
@@ -153,8 +153,8 @@ func (i *Installer) waitAnew(ctx context.Context, set *appsv1.DaemonSet, old []t
 	return nil
 }
 
-// anew says why the pods are not yet the new ones only, all of them ready; "" if they are. The error
-// says that they never will be.
+// anew returns the reason why the pods are not only the new ones, all of them ready; "" if they are. An error means that
+// they never will be.
 func anew(status appsv1.DaemonSetStatus, pods []corev1.Pod, old []types.UID) (waiting string, err error) {
 	ready := 0
 	for n := range pods {

@@ -15,7 +15,7 @@ import (
 	"github.com/podidentity/epi/manifests"
 )
 
-// installed is the template of an install: what InstallAgent hands to the API server.
+// installed is the template of an installation: what InstallAgent sends to the API server.
 func installed(t *testing.T, agent Agent) corev1.PodTemplateSpec {
 	t.Helper()
 	objects, err := decoder.DecodeAllFiles(t.Context(), manifests.Agent, "*/*.yaml")
@@ -30,8 +30,8 @@ func installed(t *testing.T, agent Agent) corev1.PodTemplateSpec {
 	return decode[*appsv1.DaemonSet](t, objects).Spec.Template
 }
 
-// An agent that is put in the place of another must run as if it had been installed: whatever ran
-// before it leaves no argument, variable or right behind.
+// An agent that replaces another must run as if it had been installed. The earlier agent leaves no argument, variable or
+// permission.
 func TestTheTemplateOfAnAgentIsThatOfItsInstall(t *testing.T) {
 	cluster := Agent{ClusterName: "blue", Region: "eu-west-1", Endpoint: "http://198.51.100.1:4566"}
 	with := func(subject Subject) Agent {
@@ -76,7 +76,7 @@ func TestTheTemplateOfAnAgentIsThatOfItsInstall(t *testing.T) {
 			}
 		})
 	}
-	// A, B, A.
+	// The order is A, B, A.
 	a, b := with(Subject{Image: "a:1", Layout: clusters.LayoutEKS, Args: []string{"--x"}, Env: []string{"A=1"}}), with(Subject{Image: "b:1"})
 	var templates []corev1.PodTemplateSpec
 	for _, agent := range []Agent{a, b, a} {
@@ -91,7 +91,7 @@ func TestTheTemplateOfAnAgentIsThatOfItsInstall(t *testing.T) {
 	}
 }
 
-// What is measured next must be asked of the new pods alone.
+// Later measurements must reach the new pods only.
 func TestAnewWaitsForNewPodsOnAllNodes(t *testing.T) {
 	called := func(uid types.UID) func(*corev1.Pod) { return func(pod *corev1.Pod) { pod.UID = uid } }
 	status := func(desired, updated int32) appsv1.DaemonSetStatus {

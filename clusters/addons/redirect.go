@@ -19,15 +19,15 @@ import (
 // dnsName is kubeadm's Deployment of cluster DNS.
 const dnsName = "coredns"
 
-// Redirect is what the manifests of the redirection of AWS leave open.
+// Redirect has the values that the manifests of the redirection leave open.
 type Redirect struct {
-	// Endpoint is where pods reach AWS.
+	// Endpoint is the pods' endpoint of AWS.
 	Endpoint string
-	// CA is the certificate, in PEM, of who signs for AWS's host names.
+	// CA is the certificate, in PEM, of the authority for AWS's host names.
 	CA []byte
 }
 
-// InstallRedirect creates the policies that lead pods' AWS SDKs to an endpoint.
+// InstallRedirect creates the policies that set pods' AWS SDKs to an endpoint.
 func (i *Installer) InstallRedirect(ctx context.Context, redirect Redirect) error {
 	err := i.install(ctx, manifests.Redirect, redirect.edit)
 	if meta.IsNoMatchError(err) {
@@ -39,7 +39,7 @@ func (i *Installer) InstallRedirect(ctx context.Context, redirect Redirect) erro
 	return err
 }
 
-// edit sets the policies' variables, each in the policies that have it.
+// edit sets the variables of the policies, in each policy that has them.
 func (r Redirect) edit(object k8s.Object) error {
 	policy, ok := object.(*admissionv1.MutatingAdmissionPolicy)
 	if !ok {
@@ -48,7 +48,7 @@ func (r Redirect) edit(object k8s.Object) error {
 	if r.Endpoint == "" || len(r.CA) == 0 {
 		return errors.New("redirect AWS: needs an endpoint and a CA")
 	}
-	// What Go quotes of printable text and line ends is a string in CEL too.
+	// Go's quoted form of printable text and line ends is a string in CEL too.
 	values := map[string]string{"ca": strconv.QuoteToASCII(string(r.CA)), "endpoint": strconv.QuoteToASCII(r.Endpoint)}
 	for n := range policy.Spec.Variables {
 		if value, ok := values[policy.Spec.Variables[n].Name]; ok {

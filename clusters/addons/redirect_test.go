@@ -44,7 +44,7 @@ func TestRedirectManifestTakesWhatTheRunDecides(t *testing.T) {
 			t.Errorf("policy %s has %d bindings", name, bound[name])
 		}
 	}
-	// Suites look at what the webhook alone does.
+	// Suites check what the webhook does alone.
 	text, err := manifests.Redirect.ReadFile("redirect/redirect.yaml")
 	if err != nil {
 		t.Fatal(err)

@@ -10,8 +10,8 @@ import (
 	"github.com/podidentity/epi/manifests"
 )
 
-// RegisterWebhook makes the API server ask the installed webhook about what manifests say: operations,
-// resources, selectors and policies. Without files these are epi's own, as at the installation.
+// RegisterWebhook registers the installed webhook as manifests say: operations, resources, selectors and policies. Without
+// files these are epi's own, as in the installation.
 func (i *Installer) RegisterWebhook(ctx context.Context, files fs.FS) error {
 	if files == nil {
 		files = manifests.Webhook
@@ -29,7 +29,7 @@ func (i *Installer) RegisterWebhook(ctx context.Context, files fs.FS) error {
 	return nil
 }
 
-// register takes over what is wanted. Where the webhook is and whom to trust stays as it is.
+// register sets the wanted registration. The webhook's address and CA stay.
 func register(installed, wanted *admissionv1.MutatingWebhookConfiguration) {
 	for n := range installed.Webhooks {
 		for _, webhook := range wanted.Webhooks {
@@ -41,8 +41,8 @@ func register(installed, wanted *admissionv1.MutatingWebhookConfiguration) {
 	}
 }
 
-// RegisterHostedWebhook makes the API server ask a webhook that runs beside it, as EKS's own does, at a URL.
-// caBundle, in PEM, is whom it trusts for that.
+// RegisterHostedWebhook registers a webhook beside the API server, like EKS's own, by its URL. caBundle, in PEM, has the CA
+// for it.
 func (i *Installer) RegisterHostedWebhook(ctx context.Context, url string, caBundle []byte) error {
 	configurations, err := decodeEach[*admissionv1.MutatingWebhookConfiguration](ctx, manifests.Webhook)
 	if err != nil {

@@ -18,8 +18,7 @@ import (
 	"github.com/podidentity/epi/clusters"
 )
 
-// ReplaceAgent makes the agent run another image and returns when its pods are ready and those of
-// before are gone.
+// ReplaceAgent makes the agent run another image. It returns when the new pods are ready and the old ones are gone.
 func (i *Installer) ReplaceAgent(ctx context.Context, image string, task clusters.Task) error {
 	set := &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: clusters.AgentNamespace, Name: clusters.AgentName}}
 	if err := i.change(ctx, set, func() { setImage(&set.Spec.Template.Spec, image, true) }); err != nil {
@@ -29,8 +28,8 @@ func (i *Installer) ReplaceAgent(ctx context.Context, image string, task cluster
 	return err
 }
 
-// ReplaceWebhook makes the webhook run another image and returns the addresses of its pods when
-// they are ready and those of before are gone.
+// ReplaceWebhook makes the webhook run another image. It returns the addresses of the new pods when they are ready and the
+// old ones are gone.
 func (i *Installer) ReplaceWebhook(ctx context.Context, image string, task clusters.Task) ([]string, error) {
 	deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: clusters.WebhookNamespace, Name: clusters.WebhookName}}
 	if err := i.change(ctx, deployment, func() { setImage(&deployment.Spec.Template.Spec, image, false) }); err != nil {
@@ -39,7 +38,7 @@ func (i *Installer) ReplaceWebhook(ctx context.Context, image string, task clust
 	return i.waitReplaced(ctx, task, clusters.WebhookNamespace, deployment.Spec.Selector, int(ptr.Deref(deployment.Spec.Replicas, 1)), image)
 }
 
-// setImage sets the image of the containers and, where they run the same program, of those before them.
+// setImage sets the image of the containers, and of init containers with the same program.
 func setImage(pod *corev1.PodSpec, image string, initToo bool) {
 	for n := range pod.InitContainers {
 		if initToo {
@@ -51,7 +50,7 @@ func setImage(pod *corev1.PodSpec, image string, initToo bool) {
 	}
 }
 
-// change reads object, has edit change it and writes it back, again if somebody else was faster.
+// change reads object, lets edit change it and writes it back. It repeats that after a conflict.
 func (i *Installer) change(ctx context.Context, object k8s.Object, edit func()) error {
 	err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
 		if err := i.resources.Get(ctx, object.GetName(), object.GetNamespace(), object); err != nil {
@@ -66,9 +65,8 @@ func (i *Installer) change(ctx context.Context, object k8s.Object, edit func()) 
 	return nil
 }
 
-// waitReplaced waits until n pods run image and are ready and selector finds no other: a pod of before
-// that still ends would answer requests that are meant for them. It ends early when one of them
-// crashes.
+// waitReplaced waits until n pods with image are ready and selector finds no others. An old pod that is still ending would
+// answer requests that are meant for the new ones. It ends early if a new pod crashes.
 func (i *Installer) waitReplaced(ctx context.Context, task clusters.Task, namespace string, selector *metav1.LabelSelector, n int, image string) ([]string, error) {
 	var addresses []string
 	seen := "nothing"
@@ -89,11 +87,11 @@ func (i *Installer) waitReplaced(ctx context.Context, task clusters.Task, namesp
 	return addresses, nil
 }
 
-// errCrashed says that waiting for a pod is in vain.
+// errCrashed says that a pod will not become ready.
 var errCrashed = errors.New("it does not start")
 
-// replaced returns the addresses of n pods of image that serve, or why they are not there yet. The
-// error says that they never will be.
+// replaced returns the addresses of n serving pods of image, or the reason why they are not ready yet. An error means that
+// they never will be.
 func replaced(pods []corev1.Pod, n int, image string) (addresses []string, waiting string, err error) {
 	for i := range pods {
 		pod := &pods[i]
@@ -117,7 +115,7 @@ func replaced(pods []corev1.Pod, n int, image string) (addresses []string, waiti
 	return addresses, waiting, nil
 }
 
-// crashed says that a container of the pod ended and that the kubelet waits before the next try.
+// crashed says that a container of the pod ended and that the kubelet waits before the next start.
 func crashed(pod *corev1.Pod) bool {
 	return slices.ContainsFunc(slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses), func(status corev1.ContainerStatus) bool {
 		return status.State.Waiting != nil && status.State.Waiting.Reason == "CrashLoopBackOff"

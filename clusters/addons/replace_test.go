@@ -10,7 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// podOf is a pod of an image that serves at an address.
+// podOf returns a pod of an image that serves at an address.
 func podOf(image, address string, edits ...func(*corev1.Pod)) corev1.Pod {
 	pod := corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: "pod-" + address},
@@ -33,7 +33,7 @@ func crashing(pod *corev1.Pod) {
 	}}
 }
 
-// A swap is over when only the new image serves: neither a pod of before nor a gap between two may count.
+// A replacement is complete when only the new image serves, without an old pod and without a gap.
 func TestReplacedWaitsForTheNewAndNoOther(t *testing.T) {
 	for name, row := range map[string]struct {
 		pods      []corev1.Pod

@@ -16,9 +16,8 @@ import (
 	"github.com/podidentity/epi/clusters"
 )
 
-// Restart ends the pods of the agent and of the webhook, and returns when others are ready in their place
-// and none of those is left: programs that remember nothing. One that the cluster does not have, such as
-// the webhook on EKS, is left out.
+// Restart ends the pods of the agent and of the webhook. It returns when new ones are ready and none of the old ones is
+// left. New programs have no state. It skips a program that the cluster does not have, such as the webhook on EKS.
 func (i *Installer) Restart(ctx context.Context, task clusters.Task) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {

@@ -8,22 +8,22 @@ import (
 	"github.com/podidentity/epi/clusters"
 )
 
-// The programs in EKS's own images, which name no entrypoint.
+// The programs in EKS's own images, which have no entrypoint.
 const (
 	eksAgentProgram   = "/eks-pod-identity-agent"
 	eksWebhookProgram = "/webhook"
 )
 
-// Subject is the image of an agent or a webhook and how its program is called.
+// Subject is the image of an agent or a webhook, with the way to call its program.
 type Subject struct {
 	Image string
 	// Layout is clusters.LayoutEntrypoint or clusters.LayoutEKS; empty means the former.
 	Layout clusters.Layout
-	// Args come after those that the manifest has, Env as KEY=value after its variables.
+	// Args follow the manifest's arguments. Env, as KEY=value, follows its variables.
 	Args, Env []string
 }
 
-// extend adds what is given beside the image to the container that serves.
+// extend adds the arguments and variables to the container that serves.
 func (s Subject) extend(container *corev1.Container) {
 	container.Args = append(container.Args, s.Args...)
 	for _, variable := range s.Env {

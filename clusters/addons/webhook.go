@@ -17,18 +17,18 @@ import (
 
 const syncContainer = "association-sync"
 
-// Webhook is what the webhook's manifests leave open.
+// Webhook has the values that the webhook's manifests leave open.
 type Webhook struct {
 	Subject
 	ClusterName string
-	// Region that containers get which set none.
+	// Region is set in containers that set none.
 	Region string
-	// SyncImage holds the program that writes the container-credentials config file from the
-	// associations that the control API at ControlURL, opened by SyncToken, reports.
+	// SyncImage has the program that writes the container-credentials config file. It gets the associations from the
+	// control API at ControlURL with SyncToken.
 	SyncImage, ControlURL, SyncToken string
 }
 
-// InstallWebhook creates the webhook with a certificate of its own, made for this installation.
+// InstallWebhook creates the webhook with a certificate that is made for this installation.
 func (i *Installer) InstallWebhook(ctx context.Context, webhook Webhook) error {
 	host := clusters.WebhookName + "." + clusters.WebhookNamespace + ".svc"
 	certificate, key, err := cert.GenerateSelfSignedCertKey(host, nil, []string{host + ".cluster.local"})
@@ -50,7 +50,7 @@ func (i *Installer) InstallWebhook(ctx context.Context, webhook Webhook) error {
 		if err := webhook.edit(object, certificate); err != nil {
 			return err
 		}
-		// The Secrets go between the Namespace, which comes first, and the pod, which waits for them.
+		// The Secrets follow the Namespace and precede the pod, which waits for them.
 		if _, isAccount := object.(*corev1.ServiceAccount); isAccount {
 			for _, secret := range secrets {
 				if err := i.create(ctx, secret); err != nil {

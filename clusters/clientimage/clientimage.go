@@ -1,9 +1,8 @@
-// Package clientimage makes images of the AWS clients that package clients lists: without a container
-// engine and without a registry of images, from Go modules, npm packages and Debian packages. What
-// takes time, each client's layer and the base of Debian's packages that some share, is kept by a hash
-// of what goes in.
+// Package clientimage makes images of the AWS clients that package clients lists. It needs no container engine and no
+// registry of images, and uses Go modules, npm packages and Debian packages. Each client's layer, and the base of Debian
+// packages that some clients share, take time and are cached by a hash of their sources.
 //
-// A client that cannot be made on this machine, for lack of npm for one, is no error: it is reported.
+// A client that cannot be made on this machine, for example without npm, is reported and is no error.
 package clientimage
 
 import (
@@ -39,19 +38,19 @@ type Options struct {
 	Clients  []clients.Client
 }
 
-// Made is what became of one client.
+// Made is the result for one client.
 type Made struct {
 	clients.Client
-	// Version that is in the image.
+	// Version is the version in the image.
 	Version string
-	// Image is nil for the probe, which has its own, and where Missing says why there is none.
+	// Image is nil for the probe, which has its own image, and if Missing has the reason why there is none.
 	Image   *images.Image
 	Missing string
 	// CommandImage starts with the client's Command; nil for a client that has none.
 	CommandImage *images.Image
 }
 
-// parallel is how many clients are made at once: some wait for the network, some for the processor.
+// parallel is how many clients are made at the same time: some wait for the network, some for the processor.
 const parallel = 2
 
 // Ensure makes images of the clients, in their order.
@@ -158,8 +157,8 @@ func (m *maker) one(ctx context.Context, made *Made) error {
 	return err
 }
 
-// commandImage is for a person: it starts with the command, in a folder that anyone may write to, and has
-// no pager, which would wait for one.
+// commandImage is for people. It starts the command in a folder that is writable for everybody. It has no pager, which
+// would wait for input.
 func commandImage(client clients.Client, base string, program images.Content) (*images.Image, error) {
 	return images.Assemble(images.Content{
 		Name: "epi-" + client.Folder, Layers: []string{base}, Entrypoint: client.Command, WorkingDir: "/tmp",
@@ -194,7 +193,7 @@ func (m *maker) layer(ctx context.Context, client clients.Client) (string, error
 	})
 }
 
-// once makes a file that is not there, in a folder for what is made on the way.
+// once makes a missing file, with a folder for temporary files.
 func (m *maker) once(file string, do func(work string) error) (err error) {
 	if _, err := os.Stat(file); err == nil {
 		return nil
@@ -207,21 +206,21 @@ func (m *maker) once(file string, do func(work string) error) (err error) {
 	return do(work)
 }
 
-// serviceData are the folders of botocore with a folder for each service: together 200 MB, most of them
-// of services that are not asked.
+// serviceData are botocore's folders with one folder for each service. They have 200 MB, most of which is of unused
+// services.
 var serviceData = []string{
 	"/usr/lib/python3/dist-packages/botocore/data/", "/usr/lib/python3/dist-packages/awscli/botocore/data/",
 }
 
-// services are those whose data are kept: what the emulator has, what workloads ask besides, to see it
-// refused, and the three without which the AWS CLI does not start, because it gives them other names.
+// services are those whose data are kept: the emulator's, those that workloads use to be refused, and three without which
+// the AWS CLI does not start, because it renames them.
 var services = []string{
 	"codedeploy", "config", "opsworkscm",
 	"cloudformation", "cloudwatch", "dynamodb", "ec2", "ecr", "eks", "eks-auth", "iam", "kms", "lambda", "logs", "organizations",
 	"s3", "s3control", "secretsmanager", "sns", "sqs", "ssm", "sso", "sso-oidc", "sts",
 }
 
-// trustHook writes what the package ca-certificates makes when it is set up: Boto3 does not start without.
+// trustHook writes the files that the package ca-certificates makes in its setup. Boto3 does not start without them.
 const trustHook = `if [ -d "$1/usr/share/ca-certificates/mozilla" ]; then mkdir -p "$1/etc/ssl/certs" && ` +
 	`cat "$1"/usr/share/ca-certificates/mozilla/*.crt >"$1/etc/ssl/certs/ca-certificates.crt"; fi`
 
@@ -241,7 +240,7 @@ func (m *maker) base(ctx context.Context, client clients.Client) (string, error)
 		}
 	}
 	rootfs := debian.Rootfs{
-		// No more than the files: no program of the base itself has to run to set it up.
+		// The files are only extracted: no program of the base has to run for the setup.
 		Suite: suite, Variant: "extract", Packages: client.Packages, Hooks: []string{trustHook},
 		Without: []string{"/usr/lib/python3/dist-packages/awscli/examples/*", "/usr/lib/python3/dist-packages/awscli/data/ac.index"},
 	}
@@ -262,7 +261,7 @@ func (m *maker) base(ctx context.Context, client clients.Client) (string, error)
 	return file, err
 }
 
-// probeVersion is the version of the AWS SDK that epi-probe was built with.
+// probeVersion is the version of epi-probe's AWS SDK.
 func probeVersion(file string) (string, error) {
 	info, err := buildinfo.ReadFile(file)
 	if err != nil {
@@ -276,7 +275,7 @@ func probeVersion(file string) (string, error) {
 	return "", fmt.Errorf("read the version of the AWS SDK in epi-probe: %s has none", file)
 }
 
-// key hashes parts, so that what moves from one part to the next changes the sum.
+// key hashes parts, so that moving text from one part to the next changes the sum.
 type key struct{ hash hash.Hash }
 
 func newKey(parts ...string) key {
@@ -287,7 +286,7 @@ func newKey(parts ...string) key {
 	return k
 }
 
-func (k key) add(part string) { _, _ = fmt.Fprintf(k.hash, "%d %s\n", len(part), part) } // a hash takes all
+func (k key) add(part string) { _, _ = fmt.Fprintf(k.hash, "%d %s\n", len(part), part) } // a hash accepts everything
 
 func (k key) files(files fs.FS) error {
 	return fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {

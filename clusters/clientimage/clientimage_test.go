@@ -54,7 +54,7 @@ func TestPackLeavesOutWhatNoProgramReads(t *testing.T) {
 func TestVersionInAFileOfPython(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "layer.tar")
-	// As awscli 2.9.19 and boto3 1.26.27 of Debian have it.
+	// The files of Debian's awscli 2.9.19 and boto3 1.26.27.
 	files := fstest.MapFS{
 		"a/__init__.py": {Data: []byte("import os\n\n__version__ = '2.9.19'\n")},
 		"b/__init__.py": {Data: []byte("# __version__ = '1'\n__version__=\"1.26.27\"\n")},
@@ -70,7 +70,7 @@ func TestVersionInAFileOfPython(t *testing.T) {
 	}
 }
 
-// What changes a client changes its layer's name; what is written about it does not.
+// A change of a client changes its layer's name. A change of its description does not.
 func TestKeyFollowsTheFiles(t *testing.T) {
 	sum := func(files fstest.MapFS) string {
 		k := newKey("a")
@@ -88,7 +88,7 @@ func TestKeyFollowsTheFiles(t *testing.T) {
 	}
 }
 
-// A client that cannot be made is reported and is nobody's error.
+// A client that cannot be made is reported, and is no error.
 func TestWhatIsMissingIsAReason(t *testing.T) {
 	m := &maker{dir: t.TempDir()}
 	for _, c := range clients.All() {

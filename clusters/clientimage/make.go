@@ -32,8 +32,7 @@ func goVersion(ctx context.Context) (string, error) {
 	return strings.TrimSpace(version), nil
 }
 
-// compile compiles main.go as a module of its own, so that no other module's choice of versions
-// counts, and packs the program.
+// compile compiles main.go as a module of its own, so that no other module's versions count, and packs the program.
 func compile(ctx context.Context, client clients.Client, work, file string) error {
 	files := client.Files()
 	for name, as := range map[string]string{"main.go": "main.go", client.Version + ".mod": "go.mod", client.Version + ".sum": "go.sum"} {
@@ -43,7 +42,7 @@ func compile(ctx context.Context, client clients.Client, work, file string) erro
 	}
 	build := command.New("go", "build", "-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false", "-ldflags=-s -w", "-o", "out/client", ".")
 	build.Dir = work
-	build.Signal = syscall.SIGINT // on which it removes its temporary files
+	build.Signal = syscall.SIGINT // the go command then removes its temporary files
 	build.Env = []string{"CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off", "GO111MODULE=on", "GOOS=linux", "GOARCH=" + runtime.GOARCH}
 	if err := build.Run(ctx); err != nil {
 		return fmt.Errorf("compile it: %w", err)
@@ -51,7 +50,7 @@ func compile(ctx context.Context, client clients.Client, work, file string) erro
 	return pack(work, file, nil, os.DirFS(filepath.Join(work, "out")))
 }
 
-// installNPM installs what the lock file pins and packs it with the program.
+// installNPM installs the packages of the lock file and packs them with the program.
 func installNPM(ctx context.Context, client clients.Client, work, file string) error {
 	if _, err := exec.LookPath("npm"); err != nil {
 		return errors.New("its packages are installed with npm, which is not in the path: install Node.js")
@@ -70,7 +69,7 @@ func installNPM(ctx context.Context, client clients.Client, work, file string) e
 	if err := os.Mkdir(out, 0o755); err != nil {
 		return fmt.Errorf("install packages: %w", err)
 	}
-	// The entry without a name is the package that the lock file is of.
+	// The entry without a name is the lock file's own package.
 	for name, content := range map[string][]byte{"package-lock.json": lock, "package.json": locked.Packages[""]} {
 		if err := os.WriteFile(filepath.Join(out, name), content, 0o644); err != nil {
 			return fmt.Errorf("install packages: %w", err)
@@ -95,15 +94,15 @@ func copyOut(files fs.FS, name, target string) error {
 	return nil
 }
 
-// pack makes the layer: the client's program, if it needs no making, and what was made. Who owns a
-// file and when it was written is left out, so that the same files are the same layer.
+// pack makes the layer: the client's program, if it needs no build, and the built files. It leaves out owners and times, so
+// that the same files make the same layer.
 func pack(work, file string, program, made fs.FS) (err error) {
 	next := filepath.Join(work, "layer.tar")
 	out, err := os.Create(next)
 	if err != nil {
 		return fmt.Errorf("pack client: %w", err)
 	}
-	defer func() { _ = out.Close() }() // a second time after the one that counts
+	defer func() { _ = out.Close() }() // the first Close is the one that counts
 	archive := tar.NewWriter(out)
 	err = archive.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: folder + "/", Mode: 0o755})
 	for _, files := range []fs.FS{program, made} {
@@ -161,7 +160,7 @@ func packFolder(archive *tar.Writer, files fs.FS) error {
 	})
 }
 
-// pythonVersion is how packages of Python tell their version (PEP 396).
+// pythonVersion matches the version in Python packages (PEP 396).
 var pythonVersion = regexp.MustCompile(`(?m)^__version__ *= *['"]([0-9][^'"]*)['"]`)
 
 // versionIn reads a version from a file of Python in a tar archive.

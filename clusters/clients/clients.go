@@ -1,6 +1,6 @@
-// Package clients lists the AWS clients of the client matrix: programs that do, with one version of
-// one AWS SDK, what a workload does. Each is a folder of _sdk: client.yaml says what it is, beside it
-// are its program and what pins its dependencies. How images are made of them is for clientimage.
+// Package clients lists the AWS clients of the client matrix. A client is a program that does what a workload does, with
+// one version of one AWS SDK. Each is a folder of _sdk with client.yaml, the description, its program and its pinned
+// dependencies. Package clientimage makes images of them.
 package clients
 
 import (
@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Kind is how a client's program comes into its image.
+// Kind is the way in which a client's program gets into its image.
 type Kind string
 
 // The kinds.
@@ -26,35 +26,35 @@ const (
 	Probe  Kind = "probe"  // it is epi-probe, which every environment has
 	Go     Kind = "go"     // main.go, compiled with VERSION.mod and VERSION.sum
 	NPM    Kind = "npm"    // a program of Node.js with the packages of VERSION.lock.json
-	Debian Kind = "debian" // a program with Debian's packages, in whatever version Debian has
+	Debian Kind = "debian" // a program with Debian's packages, in the version that Debian has
 )
 
 // Client is one version of one SDK.
 type Client struct {
-	// Name is SDK's folder and the version, or the release of Debian, where it is pinned, such as "go-v1@1.55.8".
+	// Name is SDK's folder and the pinned version or release of Debian, such as "go-v1@1.55.8".
 	Name string
 	// Folder holds the client's files.
 	Folder string
 	// SDK is the name in full, such as "AWS SDK for Go v1".
 	SDK string
-	// Version is the pinned one; "" where only the made image reports.
+	// Version is the pinned one; "" if only the image has it.
 	Version string
 	// Floor is the first version whose default chain knows Pod Identity; Source is the document that says so.
 	Floor, Source string
 	Kind          Kind
-	// Packages of Debian that the image needs.
+	// Packages are the Debian packages of the image.
 	Packages []string
-	// Release of Debian that they come from, such as "trixie"; "" for the one of this machine.
+	// Release is their release of Debian, such as "trixie"; "" for that of this machine.
 	Release string
-	// Command is what a person calls in the image, such as /usr/bin/aws; empty for a library's client.
+	// Command is the image's command for people, such as /usr/bin/aws; empty for a library's client.
 	Command []string
-	// VersionIn is a file of theirs, in Python, that reports the version; of a Debian client only.
+	// VersionIn is a Python file of the packages with the version; for a Debian client only.
 	VersionIn string
-	// Program is the command in the image that an operation is added to.
+	// Program is the command in the image. An operation is appended to it.
 	Program []string
-	// Limits are requirements, by ID, that it is known not to hold, with what it does instead.
+	// Limits are requirements, by ID, that the client is known not to hold, with its actual behaviour.
 	Limits map[string]string
-	// Default says that environments have it unless they are reported otherwise.
+	// Default says that environments have it unless their spec says otherwise.
 	Default bool
 }
 
@@ -63,7 +63,7 @@ var files embed.FS
 
 const root = "_sdk"
 
-// Files are the client's own: its program and what pins its dependencies.
+// Files are the client's own: its program and its pinned dependencies.
 func (c Client) Files() fs.FS {
 	sub, err := fs.Sub(files, path.Join(root, c.Folder))
 	if err != nil {
@@ -72,10 +72,10 @@ func (c Client) Files() fs.FS {
 	return sub
 }
 
-// TooOld reports whether a version of the client is below its floor.
+// TooOld says whether a version of the client is below its floor.
 func (c Client) TooOld(version string) bool { return Compare(version, c.Floor) < 0 }
 
-// catalogue is read once: it is part of the program, so an error in it is one of the program.
+// catalogue is read once. It is part of the program, so an error in it is an error of the program.
 var catalogue = sync.OnceValue(func() []Client {
 	list, err := read(files)
 	if err != nil {
@@ -87,15 +87,15 @@ var catalogue = sync.OnceValue(func() []Client {
 // All returns every client, in the order of folders and of the versions in them.
 func All() []Client { return slices.Clone(catalogue()) }
 
-// Words of Select beside the names of clients and of folders.
+// Words of Select, besides the names of clients and of folders.
 const (
 	SelectDefault = "default"
 	SelectAll     = "all"
 	SelectNone    = "none"
 )
 
-// Select returns the clients that words choose: a client's name, a folder's for all versions in it, or
-// one of the words above. The probe is always among them.
+// Select returns the clients that words name: a client's name, a folder's name for all versions in it, or one of the words
+// above. It always includes the probe.
 func Select(selection []string) ([]Client, error) {
 	var unknown []string
 	for _, word := range selection {
@@ -128,8 +128,7 @@ func names() []string {
 	return list
 }
 
-// Compare orders versions by their numbers, as in 2.9.19 before 2.15.0; what follows the numbers, such
-// as Debian's +dfsg-1, does not count.
+// Compare orders versions by their numbers, so 2.9.19 precedes 2.15.0. A suffix, such as Debian's +dfsg-1, does not count.
 func Compare(a, b string) int { return slices.Compare(numbers(a), numbers(b)) }
 
 func numbers(version string) []int {
@@ -170,7 +169,7 @@ type versionLine struct {
 	Default bool              `json:"default"`
 }
 
-// read reads every folder and checks that what it names is there; the error names each problem.
+// read reads every folder and checks that the files in its description exist. The error names each problem.
 func read(files fs.FS) ([]Client, error) {
 	folders, err := fs.ReadDir(files, root)
 	if err != nil {

@@ -14,7 +14,7 @@ func TestCompareVersions(t *testing.T) {
 	}{
 		{"2.9.19", "2.15.0", -1}, // by numbers, not by letters
 		{"1.26.27+dfsg-1", "1.34.41", -1},
-		{"1.34.41-1", "1.34.41", 0}, // Debian's revision is of the package
+		{"1.34.41-1", "1.34.41", 0}, // Debian's revision belongs to the package
 		{"2.15.0", "2.15", 1},
 		{"v1.2.3", "0.1", -1}, // no version at all
 		{"3.515.0", "3.458.0", 1},
@@ -35,7 +35,7 @@ func FuzzCompare(f *testing.F) {
 	})
 }
 
-// A matrix says something only with versions on both sides of a floor.
+// A matrix needs versions on both sides of a floor.
 func TestEverySDKHasAVersionAtItsFloorOrDebianDecides(t *testing.T) {
 	supported, old := map[string]bool{}, 0
 	for _, c := range All() {

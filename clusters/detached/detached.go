@@ -6,10 +6,10 @@ import (
 	"syscall"
 )
 
-// Start starts a program in a session of its own, in the root folder if it names no other: it outlives this
-// process and its terminal. What this process has inherited beside its standard streams, such as the lock of flock(1)
-// or the write end of a pipe that somebody reads to its end, the program does not get: it would keep it as long as it
-// runs. From then on no program gets it that this process starts.
+// Start starts a program in a session of its own, so that it outlives this process and its terminal. Its folder is the root
+// folder unless it names another. The program does not inherit this process's other open files, such as the lock of
+// flock(1) or the write end of a pipe: it would keep them open as long as it runs. From then on, no program that this
+// process starts inherits them.
 func Start(command *exec.Cmd) error {
 	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if command.Dir == "" {

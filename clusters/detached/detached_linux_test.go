@@ -10,11 +10,11 @@ import (
 	"testing"
 )
 
-// A program that runs on keeps nothing of what whoever started this one had open: such as the lock of
-// `flock FILE epi up`, which would be held until the engine ends.
+// A program that runs on keeps none of the files that this process inherited. One example is the lock of `flock FILE epi
+// up`, which would be held until the engine ends.
 func TestStartKeepsInheritedFilesBack(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "lock")
-	fd, err := syscall.Open(file, syscall.O_CREAT|syscall.O_RDWR, 0o600) // without O_CLOEXEC: as one that is inherited
+	fd, err := syscall.Open(file, syscall.O_CREAT|syscall.O_RDWR, 0o600) // without O_CLOEXEC, as an inherited one
 	if err != nil {
 		t.Fatal(err)
 	}

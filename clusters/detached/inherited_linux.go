@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// keepInherited marks every descriptor beside the standard streams to be closed in programs that are started.
+// keepInherited marks every descriptor except the standard streams to be closed in programs that are started.
 func keepInherited() error {
 	const first = 3
 	err := unix.CloseRange(first, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
@@ -20,7 +20,7 @@ func keepInherited() error {
 	if !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EPERM) {
 		return fmt.Errorf("keep inherited files: %w", err)
 	}
-	// Kernels before 5.11 have no such call or not this flag of it, and some sandboxes refuse it (close_range(2)).
+	// Kernels before 5.11 lack this call or this flag, and some sandboxes refuse it (close_range(2)).
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		return fmt.Errorf("keep inherited files: %w", err)

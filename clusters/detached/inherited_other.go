@@ -2,5 +2,5 @@
 
 package detached
 
-// keepInherited does nothing: only Linux has programs of epi's that outlive it and were seen to inherit.
+// keepInherited does nothing, because epi starts programs that outlive it only on Linux.
 func keepInherited() error { return nil }

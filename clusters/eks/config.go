@@ -9,7 +9,7 @@ import (
 	"github.com/podidentity/epi/clusters/ownership"
 )
 
-// request is a cluster to make.
+// request describes the cluster to create.
 type request struct {
 	name, region, version string
 	nodes                 int
@@ -17,12 +17,12 @@ type request struct {
 	owner                 ownership.Owner
 	boundary              string
 	hopLimit              int
-	// withAgent says that the agent's add-on comes with it, in a version and with values of its own or not.
+	// withAgent says that the cluster gets the agent's add-on, maybe in a given version and with given values.
 	withAgent                 bool
 	agentVersion, agentValues string
 }
 
-// nodeGroup is the name of the node group of a cluster that epi makes, volumeSize that of its disks in GiB.
+// nodeGroup is the name of the node group of a cluster that epi creates. volumeSize is the size of its disks in GiB.
 const (
 	nodeGroup  = "epi"
 	volumeSize = 20
@@ -30,9 +30,9 @@ const (
 
 type object = map[string]any
 
-// clusterConfig is the request without its nodes as eksctl's ClusterConfig
-// (https://docs.aws.amazon.com/eks/latest/eksctl/schema.html): as small as can be, no NAT gateway. Auto Mode is
-// off: there the agent is no DaemonSet.
+// clusterConfig returns the request without its nodes as eksctl's ClusterConfig
+// (https://docs.aws.amazon.com/eks/latest/eksctl/schema.html). It is as small as possible, without a NAT gateway. Auto Mode
+// is off, because with it the agent is no DaemonSet.
 func (r request) clusterConfig() ([]byte, error) {
 	addonList := []object{{"name": "vpc-cni"}, {"name": "kube-proxy"}, {"name": "coredns"}}
 	if r.withAgent {
@@ -53,9 +53,9 @@ func (r request) clusterConfig() ([]byte, error) {
 	return encode(config)
 }
 
-// nodeGroupConfig is the request's nodes as eksctl's ClusterConfig: spot nodes in public subnets. They are no part of
-// clusterConfig, since eksctl gives the stack of a managed node group the cluster's tags twice, which CloudFormation
-// has refused since March 2026 (https://github.com/cilium/cilium/issues/44695): here the group alone has them.
+// nodeGroupConfig returns the request's nodes as eksctl's ClusterConfig: spot nodes in public subnets. They are not in
+// clusterConfig, because eksctl gives the stack of a managed node group the cluster's tags twice, which CloudFormation has
+// refused since March 2026 (https://github.com/cilium/cilium/issues/44695): here only the group has them.
 func (r request) nodeGroupConfig() ([]byte, error) {
 	group := object{
 		"name": nodeGroup, "instanceTypes": r.instanceTypes, "spot": true, "minSize": r.nodes, "desiredCapacity": r.nodes, "maxSize": r.nodes,
@@ -69,7 +69,7 @@ func (r request) nodeGroupConfig() ([]byte, error) {
 	return encode(config)
 }
 
-// base is what both have.
+// base returns the parts that both have.
 func (r request) base() object {
 	iam := object{"withOIDC": false}
 	if r.boundary != "" {

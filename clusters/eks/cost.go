@@ -8,23 +8,23 @@ import (
 	"github.com/podidentity/epi/clusters/ownership"
 )
 
-// price is a list price of US East (N. Virginia) in US dollars, from a source. AWS is not asked.
+// price is a list price of US East (N. Virginia) in US dollars, with its source. AWS is not asked.
 type price struct {
-	// what is paid for, and per what.
+	// what is paid for, and the unit.
 	what, per string
 	// low and high are the same for a price that does not change by the hour.
 	low, high float64
-	// source reports it, as of a date: that of the source, or since when it has held.
+	// source names the source and a date: the source's date, or the date since which the price holds.
 	source, date string
 }
 
 // priceRegion is the region of the prices.
 const priceRegion = "us-east-1"
 
-// monthHours are those by which AWS divides a price by the month.
+// monthHours is the number of hours by which AWS divides a monthly price.
 const monthHours = 730
 
-// The prices. Where AWS's own price page could not be read, its source is one that quotes it.
+// The prices. If AWS's own price page could not be read, the source is one that quotes it.
 var (
 	clusterPrice = price{
 		"EKS control plane, standard support", "hour", 0.10, 0.10,
@@ -34,10 +34,10 @@ var (
 		"EKS control plane, extended support", "hour", 0.60, 0.60,
 		"https://aws.amazon.com/blogs/containers/amazon-eks-extended-support-for-kubernetes-versions-pricing/", "2024-04-01",
 	}
-	// One for each node.
+	// Each node has one.
 	addressPrice = price{"public IPv4 address", "hour", 0.005, 0.005, "https://cloudburn.io/blog/aws-nat-gateway-pricing", "2026-02-24"}
 	volumePrice  = price{"gp3 volume, per GB", "month", 0.08, 0.08, "https://www.saisci.com/aws/gp2-vs-gp3-cost-comparison-ebs-volumes/", "2021-02-04"}
-	// The dearest of the default types on demand, and that less 90%, which is what AWS says of spot at best
+	// The most expensive of the default types on demand, and that price less 90%, which is AWS's largest discount for spot
 	// (https://aws.amazon.com/ec2/spot/pricing/).
 	nodePrice = price{"t3.medium, spot (at most 90% less) to on demand", "hour", 0.1 * 0.0416, 0.0416, "https://hacecuentas.com/en/costo-servidor-cloud-aws-ec2-mensual", "2026-04-17"}
 )
@@ -55,7 +55,7 @@ func (p price) String() string {
 	return fmt.Sprintf("%s: %s %s%s (%s, %s)", p.what, amount, article, p.per, p.source, p.date)
 }
 
-// dollars is an amount with as many digits as it needs, two at least.
+// dollars is an amount with as many digits as necessary, at least two.
 func dollars(amount float64) string {
 	text := strings.TrimRight(fmt.Sprintf("%.5f", amount), "0")
 	for len(text)-strings.IndexByte(text, '.') < 3 {
@@ -64,7 +64,7 @@ func dollars(amount float64) string {
 	return "$" + text
 }
 
-// Plan is what is about to be made, and what it costs.
+// Plan says what is about to be created, and what it costs.
 type Plan struct {
 	Account, Caller, Region string
 	// Cluster is the name; Version such as "1.36". Extended says that it is in extended support.
@@ -85,7 +85,7 @@ func (p Plan) control() price {
 	return clusterPrice
 }
 
-// Hour is what an hour costs, at least and at most, in US dollars.
+// Hour is the lowest and the highest cost of an hour in US dollars.
 func (p Plan) Hour() (low, high float64) {
 	nodes := float64(p.Nodes)
 	fixed := p.control().high + nodes*(addressPrice.high+volumeSize*volumePrice.high/monthHours)

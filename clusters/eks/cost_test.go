@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// TestPlanReportsItsCost: the sums of the prices, and what is not verified.
+// TestPlanReportsItsCost: the sums of the prices, and the note about what is not verified.
 func TestPlanReportsItsCost(t *testing.T) {
 	usual := Plan{
 		Account: "123456789012", Caller: "arn:aws:iam::123456789012:user/me", Region: "us-east-1", Cluster: "epi-e", Version: "1.36",

@@ -26,10 +26,10 @@ import (
 	"github.com/podidentity/epi/clusters/ownership"
 )
 
-// createTime bounds eksctl; it takes a quarter of an hour.
+// createTime bounds eksctl, which takes a quarter of an hour.
 const createTime = 50 * time.Minute
 
-// create has eksctl make the cluster.
+// create lets eksctl create the cluster.
 func (c *creation) create(ctx context.Context, task clusters.Task) error {
 	program, version, err := eksctl.Choose(ctx, c.dirs.Cache, func(why string) {
 		task.Detail("%s: building %s, which takes some minutes of processor time", why, eksctl.Version)
@@ -49,7 +49,7 @@ func (c *creation) create(ctx context.Context, task clusters.Task) error {
 	if err != nil {
 		return fmt.Errorf("keep eksctl's output: %w", err)
 	}
-	defer func() { _ = log.Close() }() // what it could not keep is reported with the error
+	defer func() { _ = log.Close() }() // a failed write is part of the error
 	for _, made := range []struct {
 		kind journal.Kind
 		name string
@@ -102,7 +102,7 @@ func (c *creation) nodeGroupStack() string {
 	return "eksctl-" + c.env.ClusterName + "-nodegroup-" + nodeGroup
 }
 
-// message is a line of eksctl's without its time and level: "2026-11-28 02:00:00 [ℹ]  text".
+// message is the text of a line of eksctl's after its time and level: "2026-11-28 02:00:00 [ℹ]  text".
 func message(line string) string {
 	if _, text, found := strings.Cut(line, "]  "); found {
 		return text
@@ -110,8 +110,8 @@ func message(line string) string {
 	return line
 }
 
-// explainStack adds to eksctl's error what the first resource that failed says: eksctl reports all that was
-// cancelled for it as well.
+// explainStack adds the reason of the first failed resource to eksctl's error. eksctl also reports all resources that were
+// cancelled because of it.
 func (c *creation) explainStack(ctx context.Context, err error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
 	defer cancel()
@@ -119,7 +119,7 @@ func (c *creation) explainStack(ctx context.Context, err error) error {
 	for _, name := range []string{c.nodeGroupStack(), c.clusterStack()} {
 		out, lookErr := client.DescribeStackEvents(ctx, &cloudformation.DescribeStackEventsInput{StackName: &name})
 		if lookErr != nil {
-			continue // there is none, or nobody says
+			continue // there is no stack, or no answer
 		}
 		first := ""
 		for _, event := range out.StackEvents { // newest first
@@ -135,7 +135,7 @@ func (c *creation) explainStack(ctx context.Context, err error) error {
 	return err
 }
 
-// agent brings the agent: the add-on, or an image of the user's.
+// agent installs the agent: the add-on, or a user's image.
 func (c *creation) agent(ctx context.Context, task clusters.Task) error {
 	if c.spec.WithoutAgent {
 		task.Detail("left out")
@@ -219,7 +219,7 @@ func (c *creation) agentImage(ctx context.Context, task clusters.Task) error {
 	return installer.WaitAgent(ctx, task)
 }
 
-// probe brings the probe's image to a registry that the nodes pull from.
+// probe pushes the probe's image to a registry that the nodes pull from.
 func (c *creation) probe(ctx context.Context, task clusters.Task) error {
 	if c.env.ProbeImage = c.options.ProbeImage; c.env.ProbeImage != "" {
 		task.Detail("%s", c.env.ProbeImage)

@@ -1,6 +1,6 @@
-// Package eks brings up environments on Amazon EKS: on a cluster that is there, or on a new one that eksctl
-// makes. What is made carries the tags of package ownership and is written to the journal first; it is removed
-// by package sweep, which needs no eksctl. Where AWS is, the SDK's configuration says.
+// Package eks brings up environments on Amazon EKS: on an existing cluster, or on a new one that eksctl creates. Everything
+// that is created has the tags of package ownership and is first written to the journal. Package sweep removes it without
+// eksctl. The SDK's configuration says where AWS is.
 package eks
 
 import (
@@ -29,12 +29,12 @@ import (
 // Name of the provider.
 const Name = "eks"
 
-// DefaultInstanceTypes are spot types that about every zone has.
+// DefaultInstanceTypes are spot types that almost every zone has.
 func DefaultInstanceTypes() []string { return []string{"t3.medium", "t3a.medium"} }
 
 // Options of a Provider.
 type Options struct {
-	// ClusterName is a cluster that is there; empty makes a new one.
+	// ClusterName is an existing cluster; if it is empty, a new one is created.
 	ClusterName string
 	// Region is AWS's; empty means the AWS configuration's. Account is the expected one; empty means the caller's.
 	Region, Account string
@@ -42,26 +42,27 @@ type Options struct {
 	EndpointURL, PodEndpointURL string
 	// NodeRole is the name of the IAM role of the nodes; empty means that of the cluster's first node group.
 	NodeRole string
-	// ProbeImage is epi-probe where the nodes can pull it; empty pushes it to a repository of the environment's.
+	// ProbeImage is an epi-probe that the nodes can pull. If it is empty, the image is pushed to a repository of the
+	// environment.
 	ProbeImage string
 	// InstanceTypes of the nodes of a new cluster; nil for the default.
 	InstanceTypes []string
-	// PermissionsBoundary is the ARN of the policy that bounds all roles that are made; empty for none.
+	// PermissionsBoundary is the ARN of the permissions boundary of all created roles; empty for none.
 	PermissionsBoundary string
-	// AgentVersion is that of the add-on, AgentValues its configuration values in JSON; empty for EKS's choice.
+	// AgentVersion is the add-on's version, and AgentValues its configuration values in JSON; empty for EKS's default.
 	AgentVersion, AgentValues string
-	// Lifetime is how long the environment is to be there; 0 means ownership.Lifetime.
+	// Lifetime is how long the environment is to exist; 0 means ownership.Lifetime.
 	Lifetime time.Duration
 	// EnvironmentLabel marks the namespaces of suites.
 	EnvironmentLabel string
-	// Agree is asked before anything is made, and answers with an error to make nothing.
+	// Agree is called before anything is created. If it returns an error, nothing is created.
 	Agree func(context.Context, Plan) error
-	// Token is the command that prints a token for a cluster, as an ExecCredential; it gets the cluster's
-	// name, the region and the endpoint.
+	// Token is the command that prints a token for a cluster as an ExecCredential. It gets the cluster's name, the region
+	// and the endpoint.
 	Token func(cluster, region, endpointURL string) []string
-	// Poll is the time between two looks at what AWS is doing; 0 means 10 s.
+	// Poll is the time between two reads of AWS's state; 0 means 10 s.
 	Poll time.Duration
-	// Run names what is made; empty means the environment's name.
+	// Run is the run's name in tags; empty means the environment's name.
 	Run string
 }
 
@@ -83,7 +84,7 @@ func New(dirs clusters.Dirs, options Options) *Provider {
 	return &Provider{dirs: dirs, options: options}
 }
 
-// NewClusterName is the EKS name of the cluster that is made for an environment.
+// NewClusterName is the EKS name of an environment's new cluster.
 func NewClusterName(environment string) string {
 	if strings.HasPrefix(environment, ownership.Prefix) {
 		return environment
@@ -91,14 +92,14 @@ func NewClusterName(environment string) string {
 	return ownership.Prefix + environment
 }
 
-// creation is one Up.
+// creation is one call of Up.
 type creation struct {
 	*Provider
 	spec     clusters.Spec
 	progress clusters.Progress
 	dir      string
 
-	cfg    aws.Config // of stamped clients
+	cfg    aws.Config // of clients that set tags
 	eks    *awseks.Client
 	stamp  ownership.Stamp
 	env    *clusters.Environment
@@ -106,7 +107,7 @@ type creation struct {
 	client kubernetes.Interface
 }
 
-// Up brings the environment up, or removes what it made and returns an error.
+// Up brings the environment up. After an error it removes what it created.
 func (p *Provider) Up(ctx context.Context, spec clusters.Spec, progress clusters.Progress) (*clusters.Environment, error) {
 	if err := clusters.CheckName(spec.Name); err != nil {
 		return nil, err
@@ -122,7 +123,7 @@ func (p *Provider) Up(ctx context.Context, spec clusters.Spec, progress clusters
 	}
 	c := &creation{Provider: p, spec: spec, progress: progress}
 	if err := c.prepare(ctx); err != nil {
-		return nil, explain(err) // nothing is made yet
+		return nil, explain(err) // nothing was created yet
 	}
 	err := c.make(ctx)
 	if err == nil {
@@ -132,11 +133,11 @@ func (p *Provider) Up(ctx context.Context, spec clusters.Spec, progress clusters
 	if cause := context.Cause(ctx); cause != nil {
 		err = errors.Join(cause, err)
 	}
-	// Also when ctx has ended: what costs money does not stay.
+	// This happens also if ctx has ended, because the resources cost money.
 	if removal := p.Down(context.WithoutCancel(ctx), spec.Name, progress); removal != nil {
 		remedy := clusters.Remedy(removal)
 		if first := clusters.Remedy(err); first != "" {
-			// What is left costs money: what to do about it is part of the remedy.
+			// What is left costs money, so the remedy says what to do about it.
 			remedy = first + "; then remove what is left: epi down --name " + spec.Name
 		}
 		return nil, &clusters.EnvironmentError{Doing: fmt.Sprintf("bring up environment %q", spec.Name), Err: errors.Join(err, removal), Remedy: remedy}
@@ -144,7 +145,7 @@ func (p *Provider) Up(ctx context.Context, spec clusters.Spec, progress clusters
 	return nil, err
 }
 
-// prepare finds out who is calling and what is to be made, and asks whether it may be.
+// prepare finds out who the caller is and what is to be created, and asks for the agreement.
 func (c *creation) prepare(ctx context.Context) error {
 	task := c.progress.Start("AWS")
 	cfg, err := sweep.LoadConfig(ctx, c.options.Region, c.options.EndpointURL)
@@ -159,7 +160,7 @@ func (c *creation) prepare(ctx context.Context) error {
 	}
 	task.Detail("account %s, %s, as %s", looker.Account(), looker.Region(), looker.Caller())
 	task.End(nil)
-	// Later commands are to go there too, from a shell without the variable.
+	// Later commands must use the endpoint too, from a shell without the variable.
 	c.options.EndpointURL = cmp.Or(c.options.EndpointURL, aws.ToString(cfg.BaseEndpoint))
 	name := cmp.Or(c.options.ClusterName, NewClusterName(c.spec.Name))
 	c.env = &clusters.Environment{
@@ -198,7 +199,7 @@ func (c *creation) prepare(ctx context.Context) error {
 	})
 }
 
-// version is the Kubernetes version to make, such as "1.36", as EKS offers them today.
+// version is the Kubernetes version to create, such as "1.36", from EKS's current offer.
 func (c *creation) version(ctx context.Context) (version string, extended bool, err error) {
 	input := &awseks.DescribeClusterVersionsInput{}
 	wanted := strings.TrimPrefix(c.spec.KubernetesVersion, "v")
@@ -222,7 +223,7 @@ func (c *creation) version(ctx context.Context) (version string, extended bool, 
 	}
 }
 
-// make lists the steps of making the environment.
+// make lists the steps of creating the environment.
 func (c *creation) make(ctx context.Context) error {
 	dir, err := clusters.MakeEnvironmentDir(c.dirs, c.spec.Name, Name)
 	if err != nil {
@@ -266,7 +267,7 @@ type step struct {
 	do                   func(context.Context, clusters.Task) error
 }
 
-// reach writes the kubeconfig and waits until the API server lets the caller in.
+// reach writes the kubeconfig and waits until the API server accepts the caller.
 func (c *creation) reach(ctx context.Context, task clusters.Task) error {
 	found, err := describe(ctx, c.eks, c.env.ClusterName)
 	if err != nil {
@@ -297,8 +298,8 @@ func (c *creation) reach(ctx context.Context, task clusters.Task) error {
 	return err
 }
 
-// Down removes everything that the environment has in AWS. Of a cluster that was there before, what the suites
-// left goes, and the add-on if epi made it.
+// Down removes everything that the environment has in AWS. In a cluster that existed before, it removes what the suites
+// left, and the add-on if epi created it.
 func (p *Provider) Down(ctx context.Context, name string, progress clusters.Progress) error {
 	if err := clusters.CheckName(name); err != nil {
 		return err

@@ -33,7 +33,7 @@ import (
 	"github.com/podidentity/epi/clusters/sweep"
 )
 
-// mode is the variable by which this program becomes another one.
+// mode is the variable that makes this test binary run as another program.
 const mode = "EPI_EKS_TEST_MODE"
 
 func TestMain(m *testing.M) {
@@ -56,7 +56,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// quiet takes the steps of long work and tells nobody.
+// quiet accepts the steps of long work and shows nothing.
 type quiet struct{}
 
 func (quiet) Start(string) clusters.Task { return quiet{} }
@@ -65,10 +65,10 @@ func (quiet) End(error)                  {}
 
 var spec = clusters.Spec{Name: "mine", Nodes: 1, IMDSHopLimit: 1}
 
-// none stands for a probe's image that is not given.
+// none stands for a missing image of the probe.
 const none = "none"
 
-// provider is one whose AWS the variables tell, and whose token is of no meaning.
+// provider returns a provider whose AWS comes from the variables, and whose token is arbitrary.
 func provider(dir string, options eks.Options) *eks.Provider {
 	options.Region, options.EndpointURL, options.Poll = emulatortest.Region, os.Getenv("AWS_ENDPOINT_URL"), 50*time.Millisecond
 	switch options.ProbeImage {
@@ -86,20 +86,20 @@ func provider(dir string, options eks.Options) *eks.Provider {
 	return eks.New(clusters.Dirs{State: filepath.Join(dir, "state"), Cache: filepath.Join(dir, "cache")}, options)
 }
 
-// region is an emulated one. Its clusters share an API server, and calls that change something are counted.
+// region is an emulated region. Its clusters share an API server, and calls that change something are counted.
 type region struct {
 	*emulatortest.Fixture
 	changes atomic.Int64
-	// atChange is called with the number of each before it is served; may be nil.
+	// atChange is called with the number of each such call before it is served. It may be nil.
 	atChange atomic.Pointer[func(n int64)]
-	// serving is held for reading by each request that is being served.
+	// serving is held for reading by each request in progress.
 	serving sync.RWMutex
 	dir     string
 }
 
 func newRegion(t *testing.T) *region { return newRegionWith(t, func(*emulator.Options) {}) }
 
-// newRegionWith is a region of an emulator with changed options.
+// newRegionWith returns a region of an emulator with changed options.
 func newRegionWith(t *testing.T, change func(*emulator.Options)) *region {
 	t.Helper()
 	kubernetes := httptest.NewTLSServer(http.HandlerFunc(ekstest.ServeKubernetes))
@@ -150,7 +150,7 @@ func newRegionWith(t *testing.T, change func(*emulator.Options)) *region {
 // changes says whether a request may change something.
 func changes(r *http.Request) bool {
 	var body bytes.Buffer
-	_, _ = body.ReadFrom(r.Body) // what is cut off is refused later
+	_, _ = body.ReadFrom(r.Body) // an incomplete body is refused later
 	r.Body = readCloser{bytes.NewReader(body.Bytes())}
 	for _, word := range []string{"Action=Create", "Action=Delete", "Action=Put", "Action=Attach", "Action=Detach"} {
 		if strings.HasPrefix(body.String(), word) {
@@ -168,7 +168,7 @@ type readCloser struct{ *bytes.Reader }
 
 func (readCloser) Close() error { return nil }
 
-// left is what epi's tags are on, and networks and roles that have no such tag.
+// left lists what has epi's tags, and networks and roles without such tags.
 func (r *region) left(t *testing.T) []string {
 	t.Helper()
 	sweeper := r.sweeper(t)
@@ -209,7 +209,7 @@ func (r *region) sweeper(t *testing.T) *sweep.Sweeper {
 	t.Helper()
 	cfg := r.Config(credentials.NewStaticCredentialsProvider(emulatortest.AccessKeyID, emulatortest.SecretAccessKey, ""))
 	cfg.BaseEndpoint = aws.String(os.Getenv("AWS_ENDPOINT_URL"))
-	cfg.RetryMaxAttempts = 3 // as users have it: a connection may be reset
+	cfg.RetryMaxAttempts = 3 // the users' default, because a connection may be reset
 	sweeper, err := sweep.New(t.Context(), cfg, sweep.Options{Poll: 50 * time.Millisecond, Patience: 2 * time.Minute})
 	if err != nil {
 		t.Fatal(err)
@@ -217,7 +217,7 @@ func (r *region) sweeper(t *testing.T) *sweep.Sweeper {
 	return sweeper
 }
 
-// removeAll removes all that the sweeper finds.
+// removeAll removes everything that the sweeper finds.
 func removeAll(t *testing.T, sweeper *sweep.Sweeper) {
 	t.Helper()
 	found, err := sweeper.Find(t.Context(), sweep.Scope{})
@@ -266,7 +266,7 @@ func TestNothingIsMadeWithoutConsent(t *testing.T) {
 	}
 }
 
-// TestNoSuchCluster: one that is named must be there.
+// TestNoSuchCluster: a cluster that is named must exist.
 func TestNoSuchCluster(t *testing.T) {
 	r := newRegion(t)
 	_, err := provider(r.dir, eks.Options{ClusterName: "none"}).Up(t.Context(), spec, quiet{})
@@ -275,13 +275,13 @@ func TestNoSuchCluster(t *testing.T) {
 	}
 }
 
-// TestABadDay: each ends with an error that says what to do, and nothing left.
+// TestABadDay: each failure ends with an error that says what to do, and leaves nothing.
 func TestABadDay(t *testing.T) {
 	for name, row := range map[string]struct {
 		before func(t *testing.T, r *region)
 		spec   func(*clusters.Spec)
 		remedy string
-		// looks says that the account can be looked at afterwards.
+		// looks says that the account can be inspected afterwards.
 		looks bool
 	}{
 		"wrong credentials": {before: func(t *testing.T, _ *region) { t.Setenv("AWS_SECRET_ACCESS_KEY", "wrong") }, remedy: "get-caller-identity"},
@@ -340,9 +340,9 @@ func (r *region) fault(t *testing.T, fault control.Fault) {
 	}
 }
 
-// TestKilledAtAnyPoint: a process that makes or removes an environment is killed before its nth change. At every
-// other point epi down removes what there is, by the journal; at the rest, and after it, a janitor on a machine
-// that has no journal looks and cleans up.
+// TestKilledAtAnyPoint: a process that creates or removes an environment is killed before its nth change. At every second
+// point epi down removes what exists, by the journal. At the others, and afterwards, a janitor on a machine without a
+// journal finds it and cleans up.
 func TestKilledAtAnyPoint(t *testing.T) {
 	for _, point := range []struct {
 		verb string
@@ -389,7 +389,7 @@ func (r *region) child(t *testing.T, verb string, at int64) (killed bool) {
 	atChange := func(n int64) {
 		if at != 0 && n == at {
 			dead.Store(true)
-			_ = process.Load().Signal(syscall.SIGKILL) // it has asked just now
+			_ = process.Load().Signal(syscall.SIGKILL) // it has just sent a request
 		}
 	}
 	r.atChange.Store(&atChange)
@@ -399,7 +399,7 @@ func (r *region) child(t *testing.T, verb string, at int64) (killed bool) {
 	process.Store(command.Process)
 	err = command.Wait()
 	r.atChange.Store(nil)
-	// What the dead process has asked for is still done.
+	// The requests of the killed process still complete.
 	r.serving.Lock()
 	r.serving.Unlock() //nolint:staticcheck // the wait is what it is for
 	if at == 0 && err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/podidentity/epi/clusters/sweep"
 )
 
-// remedies are what a user can do about codes of AWS's errors, the first that fits counts. eksctl reports them in
-// its text, where they are looked for as well.
+// remedies are what a user can do about error codes of AWS. The first one that matches counts. eksctl reports codes in its
+// text, which is searched too.
 var remedies = []struct {
 	phrases []string
 	remedy  string
@@ -49,7 +49,7 @@ var remedies = []struct {
 	{[]string{"ROLLBACK", "could not be made"}, "look at the reason above; what was made is removed again"},
 }
 
-// explain adds what a user can do about an error of AWS's.
+// explain adds what a user can do about an error of AWS.
 func explain(err error) error {
 	if err == nil || clusters.Remedy(err) != "" || errors.Is(err, context.Canceled) {
 		return err

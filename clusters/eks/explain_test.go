@@ -12,8 +12,8 @@ import (
 )
 
 // TestErrorsSayWhatToDo: the codes are those of each service's common errors
-// (https://docs.aws.amazon.com/eks/latest/APIReference/CommonErrors.html and its siblings), in an error of the
-// SDK's and in the text that eksctl prints.
+// (https://docs.aws.amazon.com/eks/latest/APIReference/CommonErrors.html and the pages of the other services), in an error
+// of the SDK and in eksctl's output.
 func TestErrorsSayWhatToDo(t *testing.T) {
 	for code, want := range map[string]string{
 		"ExpiredToken": "log in again", "ExpiredTokenException": "log in again", "RequestExpired": "log in again",

@@ -9,14 +9,14 @@ import (
 	"github.com/podidentity/epi/clusters/internal/command"
 )
 
-// failureMark is at the beginning of each line in which eksctl says what went wrong.
+// failureMark is at the beginning of each line with an error in eksctl's output.
 const failureMark = "[✖]"
 
-// failureLines are the lines of eksctl's output that tell of a failure. They are kept whole: the first is often far
-// above the last lines, which tell how to clean up.
+// failureLines are the lines of eksctl's output with errors. They are kept completely: the first is often far above the
+// last lines, which say how to clean up.
 type failureLines struct{ list []string }
 
-// mostFailures bounds them: eksctl tells each resource of a stack that failed.
+// mostFailures bounds their number, because eksctl reports each resource of a failed stack.
 const mostFailures = 20
 
 func (f *failureLines) add(line string) {
@@ -26,7 +26,7 @@ func (f *failureLines) add(line string) {
 	}
 }
 
-// failure is an error of eksctl's. Its text ends with what eksctl says went wrong.
+// failure is an error of eksctl. Its text ends with eksctl's reason.
 type failure struct {
 	err   *command.Error
 	lines []string
@@ -41,7 +41,7 @@ func (f *failure) Error() string {
 
 func (f *failure) Unwrap() error { return f.err }
 
-// inOrder has what went wrong at the end of the text of eksctl's error, if eksctl has said it.
+// inOrder moves eksctl's reason to the end of its error's text, if it has given one.
 func (f *failureLines) inOrder(err error) error {
 	ended, ok := errors.AsType[*command.Error](err)
 	if !ok || len(f.list) == 0 {

@@ -10,8 +10,7 @@ import (
 	"github.com/podidentity/epi/clusters/internal/command"
 )
 
-// What eksctl v0.215.0 prints when a stack rolls back
-// (https://github.com/eksctl-io/eksctl/issues/7450 has such outputs).
+// The output of eksctl v0.215.0 when a stack rolls back (https://github.com/eksctl-io/eksctl/issues/7450 has such outputs).
 func TestWhatWentWrongIsToldWholeAndLast(t *testing.T) {
 	cause := `2026-11-28 10:00:30 [✖]  AWS::EKS::Cluster/ControlPlane: CREATE_FAILED – "Resource handler returned message: \"` + strings.Repeat("long ", 100) + `\""`
 	output := []string{cause}

@@ -18,19 +18,19 @@ import (
 )
 
 const (
-	// tokenPrefix begins tokens for EKS; clusterHeader is signed with them. EKS takes a token for tokenLife
-	// from the time of its signature
+	// tokenPrefix is the beginning of tokens for EKS. clusterHeader is part of their signature. EKS accepts a token for
+	// tokenLife from the time of its signature
 	// (https://github.com/kubernetes-sigs/aws-iam-authenticator/blob/master/pkg/token/token.go).
 	tokenPrefix   = "k8s-aws-v1."
 	clusterHeader = "x-k8s-aws-id"
 	tokenLife     = 15 * time.Minute
-	// renewal is how long before its end a token is not used any more.
+	// renewal is how long before its end a token is no longer used.
 	renewal = time.Minute
 )
 
-// Token is a bearer token for the API server of an EKS cluster, and when a new one is to be made.
+// Token returns a bearer token for the API server of an EKS cluster, and the time to make a new one.
 func Token(ctx context.Context, cfg aws.Config, cluster string) (token string, expires time.Time, err error) {
-	// The time before the signature's: the token is not taken to live longer than it does.
+	// The time is read before the signature, so that the token's end is not estimated too late.
 	expires = time.Now().Add(tokenLife - renewal)
 	presigned, err := sts.NewPresignClient(sts.NewFromConfig(cfg)).PresignGetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}, func(o *sts.PresignOptions) {
 		o.Presigner = presigner{o.Presigner, cluster}
@@ -41,7 +41,7 @@ func Token(ctx context.Context, cfg aws.Config, cluster string) (token string, e
 	return tokenPrefix + base64.RawURLEncoding.EncodeToString([]byte(presigned.URL)), expires, nil
 }
 
-// presigner adds what EKS wants to be signed. X-Amz-Expires goes into the URL, the cluster stays a header.
+// presigner adds what EKS requires in the signature. X-Amz-Expires goes into the URL, and the cluster stays a header.
 type presigner struct {
 	sts.HTTPPresignerV4
 	cluster string
@@ -55,7 +55,7 @@ func (p presigner) PresignHTTP(
 	return p.HTTPPresignerV4.PresignHTTP(ctx, credentials, r, payloadHash, service, region, at, options...)
 }
 
-// writeKubeconfig writes one whose user is a command that makes tokens.
+// writeKubeconfig writes a kubeconfig whose user is a command that makes tokens.
 func writeKubeconfig(file string, cluster *ekstypes.Cluster, command []string) error {
 	name := aws.ToString(cluster.Name)
 	if aws.ToString(cluster.Endpoint) == "" || cluster.CertificateAuthority == nil {
@@ -79,7 +79,7 @@ func writeKubeconfig(file string, cluster *ekstypes.Cluster, command []string) e
 	return nil
 }
 
-// describe is the cluster as EKS reports it; nil if there is none.
+// describe returns the cluster as EKS describes it; nil if there is none.
 func describe(ctx context.Context, client *awseks.Client, name string) (*ekstypes.Cluster, error) {
 	out, err := client.DescribeCluster(ctx, &awseks.DescribeClusterInput{Name: &name})
 	if _, none := errors.AsType[*ekstypes.ResourceNotFoundException](err); none {

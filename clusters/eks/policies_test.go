@@ -35,7 +35,7 @@ import (
 	"github.com/podidentity/epi/clusters/sweep"
 )
 
-// statement is one of a policy of the folder policies.
+// statement is one statement of a policy in the folder policies.
 type statement struct {
 	Sid    string
 	Action any // a text, or several
@@ -52,7 +52,7 @@ func (s statement) actions() []string {
 	return list
 }
 
-// readPolicy is a policy of the folder policies, for the emulated account.
+// readPolicy returns a policy of the folder policies, for the emulated account.
 func readPolicy(t *testing.T, name string) (text string, statements []statement) {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("policies", name+".json"))
@@ -67,7 +67,7 @@ func readPolicy(t *testing.T, name string) (text string, statements []statement)
 	return text, document.Statement
 }
 
-// without is a policy that lacks an action.
+// without returns a policy without one action.
 func without(t *testing.T, text, action string) string {
 	t.Helper()
 	var document map[string]any
@@ -93,8 +93,8 @@ func without(t *testing.T, text, action string) string {
 	return string(out)
 }
 
-// become makes all that follows be done by a user who has a policy, and returns who that is. The policy is a
-// managed one: of these AWS takes 6144 characters.
+// become creates a user with a policy, and makes it the caller of all that follows. It returns the user. The policy is a
+// managed one, because a managed policy may have 6144 characters.
 func (r *region) become(t *testing.T, name, text string) (arn string) {
 	t.Helper()
 	admin, ctx := r.Admin().IAM, t.Context()
@@ -118,7 +118,7 @@ func (r *region) become(t *testing.T, name, text string) (arn string) {
 	return *user.User.Arn
 }
 
-// uses are the decisions that statements of policies made: by caller, statement and action.
+// uses are the decisions of the policies' statements, by caller, statement and action.
 type uses struct {
 	mu   sync.Mutex
 	seen map[[3]string]bool
@@ -133,7 +133,7 @@ func (u *uses) decided(caller string, decision policy.Decision) {
 	u.seen[[3]string{caller, decision.Statement.Sid, decision.Action}] = true
 }
 
-// unused are the permissions of a policy that nobody needed, as "Sid action".
+// unused are the permissions of a policy that were not used, as "Sid action".
 func (u *uses) unused(caller string, statements []statement) []string {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -141,7 +141,7 @@ func (u *uses) unused(caller string, statements []statement) []string {
 	for _, s := range statements {
 		for _, action := range s.actions() {
 			used := slices.ContainsFunc(slices.Collect(maps.Keys(u.seen)), func(use [3]string) bool {
-				matches, _ := path.Match(strings.ToLower(action), strings.ToLower(use[2])) // the patterns are ours
+				matches, _ := path.Match(strings.ToLower(action), strings.ToLower(use[2])) // the patterns are valid
 				return use[0] == caller && use[1] == s.Sid && matches
 			})
 			if !used {
@@ -153,7 +153,7 @@ func (u *uses) unused(caller string, statements []statement) []string {
 	return list
 }
 
-// newPolicyRegion is a region with the boundary of policies/boundary.json, and a provider that makes all of it.
+// newPolicyRegion returns a region with the boundary of policies/boundary.json, and a provider for it.
 func newPolicyRegion(t *testing.T) (*region, *uses, func() *eks.Provider) {
 	u := &uses{seen: map[[3]string]bool{}}
 	r := newRegionWith(t, func(o *emulator.Options) { o.Decided = u.decided })
@@ -167,7 +167,7 @@ func newPolicyRegion(t *testing.T) (*region, *uses, func() *eks.Provider) {
 	}
 }
 
-// withProbe is the environment with a program for the probe's image.
+// withProbe returns the environment with a program for the probe's image.
 func withProbe() clusters.Spec {
 	wanted := spec
 	wanted.Binaries = os.Getenv("EPI_EKS_TEST_DIR")
@@ -272,7 +272,7 @@ func useAsSuites(t *testing.T, env *clusters.Environment, boundary string) error
 			if refusal, ok := errors.AsType[smithy.APIError](err); ok && strings.HasPrefix(refusal.ErrorCode(), "AccessDenied") {
 				return err
 			}
-			return nil // what is asked with is no token
+			return nil // the request is not about a token
 		}},
 	} {
 		if err := step.do(); err != nil {
@@ -284,7 +284,7 @@ func useAsSuites(t *testing.T, env *clusters.Environment, boundary string) error
 
 func done[T any](_ T, err error) error { return err }
 
-// notAsked are permissions that the test does not see used, and why they are in the policies all the same.
+// notAsked are permissions that the test does not use, with the reason why they are in the policies.
 var notAsked = map[string]string{
 	"run Clusters eks:DeleteAddon":                                    leftAlone,
 	"run NetworkAndNodes ec2:DeleteNetworkInterface":                  noInterfaces,
@@ -306,8 +306,8 @@ const (
 	protected    = "of a stack that somebody protected, the protection is taken off first"
 )
 
-// TestPolicies: a run under policies/run.json, and a sweeper under policies/sweep.json, have all permissions that
-// they need, and none that they do not.
+// TestPolicies: a run with policies/run.json, and a sweeper with policies/sweep.json, have all permissions that they need,
+// and no others.
 func TestPolicies(t *testing.T) {
 	r, u, provider := newPolicyRegion(t)
 	text, run := readPolicy(t, "run")
@@ -364,10 +364,10 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
-// TestPoliciesWithOneLess: each permission less ends the run with AWS's refusal, and what to do about it.
+// TestPoliciesWithOneLess: without any one permission the run ends with AWS's refusal, and says what to do about it.
 func TestPoliciesWithOneLess(t *testing.T) {
 	for _, action := range []string{
-		// Of eksctl, of CloudFormation as the caller at two moments, and of epi itself.
+		// Refusals of eksctl, of CloudFormation as the caller at two points, and of epi itself.
 		"cloudformation:CreateStack", "iam:AttachRolePolicy", "eks:CreateNodegroup", "ecr:PutImage",
 	} {
 		t.Run(action, func(t *testing.T) {
@@ -387,7 +387,7 @@ func TestPoliciesWithOneLess(t *testing.T) {
 	}
 }
 
-// TestRolesWithoutTheBoundary: the policy lets nobody make a role that could do more than the boundary.
+// TestRolesWithoutTheBoundary: with the policy nobody can create a role with more permissions than the boundary.
 func TestRolesWithoutTheBoundary(t *testing.T) {
 	r, _, _ := newPolicyRegion(t)
 	text, _ := readPolicy(t, "run")

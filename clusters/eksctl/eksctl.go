@@ -1,5 +1,5 @@
-// Package eksctl finds eksctl (https://github.com/eksctl-io/eksctl), or builds the version that is pinned
-// here from the Go module proxy. Its modules never enter epi's own: the pins are a nested module.
+// Package eksctl finds eksctl (https://github.com/eksctl-io/eksctl), or builds the pinned version from the Go module proxy.
+// Its modules are not among epi's own: they are pinned in a nested module.
 package eksctl
 
 import (
@@ -18,23 +18,23 @@ import (
 	"golang.org/x/mod/semver"
 )
 
-// Version is the pinned one.
+// Version is the pinned version.
 const Version = "v0.215.0"
 
-// sources are go.mod and go.sum under the version's name, since a file go.mod here would end epi's module.
+// sources are go.mod and go.sum with the version in their names, because a file go.mod here would end epi's module.
 //
 //go:embed all:_eksctl
 var sources embed.FS
 
-// ErrNone is returned by Find when there is no eksctl.
+// ErrNone is returned by Find if there is no eksctl.
 var ErrNone = errors.New("no eksctl on the PATH or in the cache: make eksctl builds it, which takes about 7 minutes of processor time")
 
-// file is where the pinned version is kept in a cache folder such as ~/.cache/epi.
+// file is the path of the pinned version in a cache folder such as ~/.cache/epi.
 func file(cache string) string {
 	return filepath.Join(cache, "eksctl", "eksctl-"+Version+"-"+runtime.GOOS+"-"+runtime.GOARCH)
 }
 
-// Find returns the path of the pinned eksctl in the cache folder or else, of any, on the PATH.
+// Find returns the path of the pinned eksctl in the cache folder, or otherwise of any eksctl in PATH.
 func Find(cache string) (string, error) {
 	if info, err := os.Stat(file(cache)); err == nil && info.Mode().IsRegular() {
 		return file(cache), nil
@@ -45,8 +45,8 @@ func Find(cache string) (string, error) {
 	return "", ErrNone
 }
 
-// Build returns the path of the pinned eksctl in the cache folder. The first time it compiles it there,
-// which needs Go, the module proxy and about 7 minutes of processor time.
+// Build returns the path of the pinned eksctl in the cache folder. The first call compiles it, which needs Go, the module
+// proxy and about 7 minutes of processor time.
 func Build(ctx context.Context, cache string) (string, error) {
 	target := file(cache)
 	if info, err := os.Stat(target); err == nil && info.Mode().IsRegular() {
@@ -56,12 +56,12 @@ func Build(ctx context.Context, cache string) (string, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return "", fmt.Errorf("build eksctl: %w", err)
 	}
-	// It is renamed when it is whole: nobody sees a half one, and two may build one each.
+	// It is renamed when it is complete. So no process sees an incomplete one, and two processes may each build one.
 	work, err := os.MkdirTemp(folder, "building-")
 	if err != nil {
 		return "", fmt.Errorf("build eksctl: %w", err)
 	}
-	defer func() { _ = os.RemoveAll(work) }() // what is left of a failure
+	defer func() { _ = os.RemoveAll(work) }() // removes what a failure left
 	for _, name := range []string{"mod", "sum"} {
 		content, err := sources.ReadFile("_eksctl/" + Version + "." + name)
 		if err != nil {
@@ -74,7 +74,7 @@ func Build(ctx context.Context, cache string) (string, error) {
 	built := filepath.Join(work, "eksctl")
 	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", built, "github.com/weaveworks/eksctl/cmd/eksctl")
 	command.Dir = work
-	// Not what a workspace or a flag of epi's own build says.
+	// A workspace or flags of epi's own build must not apply here.
 	command.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=", "CGO_ENABLED=0")
 	if output, err := command.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build eksctl %s: %w\n%s", Version, err, bytes.TrimSpace(output))
@@ -85,15 +85,15 @@ func Build(ctx context.Context, cache string) (string, error) {
 	return target, nil
 }
 
-// The versions of eksctl that epi works with: from the one that knows Pod Identity associations, zonal shift
-// and Auto Mode in its configuration, below the next one that nobody has tried.
+// The versions of eksctl that epi works with: from the first one whose configuration has Pod Identity associations, zonal
+// shift and Auto Mode, to the one before the first that was not tested.
 const (
 	oldest = "v0.205.0"
 	newest = "v0.300.0"
 )
 
-// Choose returns an eksctl: the one on the PATH if its version is known, else the pinned one, which it builds
-// if need be. building is called before it does.
+// Choose returns an eksctl: the one in PATH if its version is supported, and otherwise the pinned one, which it builds if
+// necessary. It calls building before that.
 func Choose(ctx context.Context, cache string, building func(why string)) (path, version string, err error) {
 	why := "there is no eksctl on the PATH"
 	if found, lookErr := exec.LookPath("eksctl"); lookErr == nil {
@@ -125,7 +125,7 @@ func versionOf(ctx context.Context, path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	// A build from source adds to it: 0.215.0-dev+ab12cd3.2026-01-01T00:00:00Z.
+	// A build from source has a suffix: 0.215.0-dev+ab12cd3.2026-01-01T00:00:00Z.
 	text, _, _ := strings.Cut(strings.TrimSpace(string(output)), "-")
 	version := "v" + strings.TrimPrefix(text, "v")
 	if !semver.IsValid(version) {

@@ -22,7 +22,7 @@ func (p *Provider) lookAtAWS(ctx context.Context, env *clusters.Environment, tas
 		return err
 	}
 	env.Region = cfg.Region
-	// Later commands are to go there too, from a shell without the variable.
+	// Later commands must use the endpoint too, from a shell without the variable.
 	env.AWS.EndpointURL = aws.ToString(cfg.BaseEndpoint)
 	caller, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {

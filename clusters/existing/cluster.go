@@ -15,7 +15,7 @@ import (
 	"github.com/podidentity/epi/clusters"
 )
 
-// mayMakeNamespaces refuses early what every spec would fail of: each makes a namespace of its own.
+// mayMakeNamespaces checks early a permission without which every spec would fail: each creates a namespace.
 func mayMakeNamespaces(ctx context.Context, client kubernetes.Interface) error {
 	review, err := client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
 		Spec: authorizationv1.SelfSubjectAccessReviewSpec{
@@ -34,12 +34,12 @@ func mayMakeNamespaces(ctx context.Context, client kubernetes.Interface) error {
 	return nil
 }
 
-// computeType labels nodes that EKS runs in a way of its own:
+// computeType is the label of nodes that are not usual instances:
 // https://docs.aws.amazon.com/eks/latest/userguide/fargate.html.
 const computeType = "eks.amazonaws.com/compute-type"
 
-// capabilitiesOf says what the nodes can do. Fargate has no host network and no instance metadata;
-// instances of EC2 have metadata.
+// capabilitiesOf returns the capabilities of the nodes. Fargate has no host network and no instance metadata. EC2 instances
+// have metadata.
 func capabilitiesOf(nodes []corev1.Node) []clusters.Capability {
 	var capabilities []clusters.Capability
 	hosts, instances := false, false
@@ -60,10 +60,10 @@ func capabilitiesOf(nodes []corev1.Node) []clusters.Capability {
 // hostedWebhook is the name of the webhook that the EKS control plane registers.
 const hostedWebhook = "iam-for-pods.amazonaws.com"
 
-// controlPlane stands for the image of a webhook that runs where nobody can see it.
+// controlPlane stands for the image of a webhook in the control plane, which is not visible.
 const controlPlane = "run by the control plane"
 
-// Look fills in what nodes and subjects there are in a cluster.
+// Look records the nodes and subjects of a cluster.
 func Look(ctx context.Context, client kubernetes.Interface, env *clusters.Environment, task clusters.Task) error {
 	if err := mayMakeNamespaces(ctx, client); err != nil {
 		return err
@@ -80,8 +80,7 @@ func Look(ctx context.Context, client kubernetes.Interface, env *clusters.Enviro
 	return findSubjects(ctx, client, env, task)
 }
 
-// findSubjects says what is under test. What is not there is reported as absent: the suites say what
-// that breaks.
+// findSubjects records the subjects. A missing one is recorded as absent, and the suites show the effect.
 func findSubjects(ctx context.Context, client kubernetes.Interface, env *clusters.Environment, task clusters.Task) error {
 	agent, err := findAgent(ctx, client)
 	if err != nil {
@@ -147,7 +146,7 @@ func findWebhook(ctx context.Context, client kubernetes.Interface) (clusters.Sub
 	return subject, nil
 }
 
-// behind fills subject in from a pod of the service.
+// behind completes subject from a pod of the service.
 func behind(ctx context.Context, client kubernetes.Interface, subject clusters.Subject, service *corev1.Service) (clusters.Subject, error) {
 	pods, err := podsOf(ctx, client, service.Namespace, &metav1.LabelSelector{MatchLabels: service.Spec.Selector})
 	if err == nil && len(pods) > 0 {
@@ -175,7 +174,7 @@ func podsOf(ctx context.Context, client kubernetes.Interface, namespace string, 
 	return pods.Items, nil
 }
 
-// digest is that of the image as the pod's node has it, "" if it does not say.
+// digest is that of the image on the pod's node; "" if it is not known.
 func digest(pod corev1.Pod, image string) string {
 	for _, container := range pod.Spec.Containers {
 		if container.Image != image {
@@ -190,7 +189,7 @@ func digest(pod corev1.Pod, image string) string {
 	return ""
 }
 
-// removeNamespaces deletes the namespaces of the environment's specs that a crash left.
+// removeNamespaces deletes the namespaces that the environment's specs left after a crash.
 func (p *Provider) removeNamespaces(ctx context.Context, client kubernetes.Interface, name string) error {
 	selector := metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: map[string]string{p.options.EnvironmentLabel: name}})
 	list, err := client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{LabelSelector: selector})

@@ -1,6 +1,5 @@
-// Package existing takes a cluster that somebody else runs, with the agent and webhook that are in
-// it, such as an EKS cluster, for an environment. It creates nothing in the cluster; what the suites
-// leave there and in AWS after a crash, Down removes.
+// Package existing uses a cluster that somebody else runs, such as an EKS cluster, with its agent and webhook, as an
+// environment. It creates nothing in the cluster. Down removes what the suites leave there and in AWS after a crash.
 package existing
 
 import (
@@ -26,28 +25,28 @@ import (
 // Name of the provider.
 const Name = "existing"
 
-// Options say which cluster it is and where AWS is.
+// Options name the cluster and AWS.
 type Options struct {
-	// Kubeconfig is a file; empty means KUBECONFIG or ~/.kube/config. Context in it; empty means its
-	// current one.
+	// Kubeconfig is a file; empty means KUBECONFIG or ~/.kube/config. Context is a context in it; empty means its current
+	// one.
 	Kubeconfig, Context string
 	// ClusterName is the EKS name of the cluster. Region is AWS's; empty means the AWS configuration's.
 	ClusterName, Region string
 	// NodeRole is the name of the IAM role of the nodes; empty means that of the cluster's node groups.
 	NodeRole string
-	// ProbeImage is epi-probe where the nodes can pull it.
+	// ProbeImage is an epi-probe that the nodes can pull.
 	ProbeImage string
 	// EndpointURL of AWS for this machine and PodEndpointURL for pods; empty means AWS's own.
 	EndpointURL, PodEndpointURL string
-	// PermissionsBoundary is the ARN of the policy that bounds the roles that suites make; empty for none.
+	// PermissionsBoundary is the ARN of the permissions boundary of the suites' roles; empty for none.
 	PermissionsBoundary string
-	// EnvironmentLabel marks the namespaces that Down removes; its value is the environment's name.
+	// EnvironmentLabel marks the namespaces that Down removes. Its value is the environment's name.
 	EnvironmentLabel string
-	// Poll is the time between two looks at what is being deleted; 0 leaves it to package sweep.
+	// Poll is the time between two checks of a deletion; 0 means package sweep's default.
 	Poll time.Duration
 }
 
-// Provider takes running clusters for environments.
+// Provider uses running clusters as environments.
 type Provider struct {
 	dirs    clusters.Dirs
 	options Options
@@ -60,8 +59,8 @@ func New(dirs clusters.Dirs, options Options) *Provider {
 	return &Provider{dirs: dirs, options: options}
 }
 
-// Up looks at the cluster and at AWS and writes the environment down; of spec it needs the name. The
-// kubeconfig is copied, reduced to the one context: the user's own is only read.
+// Up reads the state of the cluster and of AWS and records the environment. Of spec it needs only the name. It copies the
+// kubeconfig, reduced to the one context. The user's own file is only read.
 func (p *Provider) Up(ctx context.Context, spec clusters.Spec, progress clusters.Progress) (*clusters.Environment, error) {
 	if err := clusters.CheckName(spec.Name); err != nil {
 		return nil, err
@@ -96,7 +95,7 @@ func (p *Provider) Up(ctx context.Context, spec clusters.Spec, progress clusters
 	return env, nil
 }
 
-// look lists the steps of finding out what there is.
+// look lists the steps of reading the state.
 func (p *Provider) look(ctx context.Context, env *clusters.Environment, progress clusters.Progress) error {
 	var client kubernetes.Interface
 	for _, step := range []struct {
@@ -126,7 +125,7 @@ func (p *Provider) look(ctx context.Context, env *clusters.Environment, progress
 	return nil
 }
 
-// reach copies the kubeconfig and looks at the cluster.
+// reach copies the kubeconfig and reads the state of the cluster.
 func (p *Provider) reach(ctx context.Context, env *clusters.Environment, task clusters.Task) (kubernetes.Interface, error) {
 	config, err := p.copyKubeconfig(env.Kubeconfig)
 	if err != nil {
@@ -152,7 +151,7 @@ func (p *Provider) reach(ctx context.Context, env *clusters.Environment, task cl
 	return client, nil
 }
 
-// copyKubeconfig writes the one context that is used to file, with what it refers to, and reads it.
+// copyKubeconfig writes the one context that is used to file, with the content of files that it names, and reads it.
 func (p *Provider) copyKubeconfig(file string) (*rest.Config, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = p.options.Kubeconfig
@@ -169,7 +168,7 @@ func (p *Provider) copyKubeconfig(file string) (*rest.Config, error) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return nil, fmt.Errorf("copy kubeconfig: %w", err)
 	}
-	if err := clientcmd.WriteToFile(*loaded, file); err != nil { // readable by its owner alone
+	if err := clientcmd.WriteToFile(*loaded, file); err != nil { // only its owner can read it
 		return nil, fmt.Errorf("copy kubeconfig: %w", err)
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", file)
@@ -180,11 +179,11 @@ func (p *Provider) copyKubeconfig(file string) (*rest.Config, error) {
 	return config, nil
 }
 
-// answerTime bounds each question to the cluster and to AWS.
+// answerTime bounds each request to the cluster and to AWS.
 const answerTime = 20 * time.Second
 
-// Down removes what the suites left in the cluster and in AWS, and what epi keeps about the environment. The
-// cluster, the agent and the webhook are the user's and stay.
+// Down removes what the suites left in the cluster and in AWS, and epi's own files about the environment. The cluster, the
+// agent and the webhook are the user's and stay.
 func (p *Provider) Down(ctx context.Context, name string, progress clusters.Progress) error {
 	dir, err := p.dirs.EnvironmentDir(name)
 	if err != nil {
@@ -197,7 +196,7 @@ func (p *Provider) Down(ctx context.Context, name string, progress clusters.Prog
 	task := progress.Start(fmt.Sprintf("Remove what the suites left in the cluster of %q", name))
 	err = p.remove(ctx, name, filepath.Join(dir, "kubeconfig"))
 	task.End(err)
-	// What is in AWS goes also if the cluster is gone.
+	// What is in AWS is removed also if the cluster no longer exists.
 	if awsErr := sweep.Environment(ctx, p.dirs, name, SuiteKinds(), sweep.Options{Poll: p.options.Poll}, progress); awsErr != nil {
 		err = errors.Join(err, awsErr)
 	}
@@ -218,12 +217,12 @@ func (p *Provider) RemoveNamespaces(ctx context.Context, name, kubeconfig string
 	return p.remove(ctx, name, kubeconfig)
 }
 
-// remove needs no more than the kubeconfig that epi copied: what else is written down may be lost.
+// remove needs only the kubeconfig that epi copied, because the record may be lost.
 func (p *Provider) remove(ctx context.Context, name, kubeconfig string) error {
 	info, err := os.Lstat(kubeconfig)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil // it was never reached, so nothing was made in it
+		return nil // it was never reached, so nothing was created in it
 	case err == nil && !info.Mode().IsRegular():
 		err = errors.New("it is not a file of its own")
 	}
@@ -242,7 +241,7 @@ func (p *Provider) remove(ctx context.Context, name, kubeconfig string) error {
 	return p.removeNamespaces(ctx, client, name)
 }
 
-// SuiteKinds are the kinds of resources in AWS that the suites make.
+// SuiteKinds are the kinds of AWS resources that the suites create.
 func SuiteKinds() []journal.Kind {
 	return []journal.Kind{journal.Association, journal.Provider, journal.Role, journal.Policy, journal.Bucket}
 }

@@ -22,7 +22,7 @@ import (
 	"github.com/podidentity/epi/clusters"
 )
 
-// quiet takes the steps of long work and tells nobody.
+// quiet accepts the steps of long work and shows nothing.
 type quiet struct{}
 
 func (quiet) Start(string) clusters.Task { return quiet{} }

@@ -22,7 +22,7 @@ import (
 	"github.com/podidentity/epi/clusters/sweep"
 )
 
-// crashed is an environment in which suites were killed: what they made in AWS is there.
+// crashed returns an environment whose suites were killed: what they created in AWS exists.
 func crashed(t *testing.T) (p *Provider, f *emulatortest.Fixture, dir string) {
 	t.Helper()
 	f = emulatortest.Start(t).Fixture(t, "users-cluster")
@@ -103,7 +103,7 @@ func TestDownRemovesWhatSuitesLeftInAWS(t *testing.T) {
 				t.Fatalf("the suites have left %v", found)
 			}
 			damage(t, dir, filepath.Join(dir, clusters.JournalFile))
-			t.Setenv("AWS_ENDPOINT_URL", f.URL) // what is written down of it may be lost
+			t.Setenv("AWS_ENDPOINT_URL", f.URL) // its record may be lost
 			if err := p.Down(t.Context(), "blue", quiet{}); err != nil {
 				t.Fatal(err)
 			}

@@ -1,5 +1,5 @@
-// Package health looks at a running environment without changing it: whether its API server, nodes, agent,
-// webhook and AWS emulator are there, and if not, why.
+// Package health checks a running environment without changing it: whether its API server, nodes, agent, webhook and AWS
+// emulator work, and if not, why.
 package health
 
 import (
@@ -22,10 +22,10 @@ import (
 	"github.com/podidentity/epi/clusters/kubeconfig"
 )
 
-// answerTime is how long each part may take to answer before it counts as away.
+// answerTime is how long each part may take to answer before it counts as missing.
 const answerTime = 5 * time.Second
 
-// webhookName is what EKS and epi call the webhook in its configuration.
+// webhookName is the name of the webhook's configuration, in EKS and in epi.
 const webhookName = "iam-for-pods.amazonaws.com"
 
 // Part is a part of an environment.
@@ -33,11 +33,11 @@ type Part struct {
 	// Name such as "agent" or "node epi-worker".
 	Name    string `json:"name"`
 	Healthy bool   `json:"healthy"`
-	// State in words, with the reason where it is not healthy.
+	// State is a text, with the reason if it is not healthy.
 	State string `json:"state"`
 }
 
-// Cluster looks at the API server and, if that answers, at the nodes and what the environment has in them.
+// Cluster checks the API server and, if that answers, the nodes and the environment's parts in them.
 func Cluster(ctx context.Context, env *clusters.Environment) []Part {
 	client, err := reach(ctx, env)
 	if damaged, ok := errors.AsType[*kubeconfig.Error](err); ok {
@@ -66,7 +66,7 @@ func reach(ctx context.Context, env *clusters.Environment) (kubernetes.Interface
 	return client, client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
 }
 
-// Emulator looks at the AWS emulator of an environment that has one.
+// Emulator checks the AWS emulator of an environment that has one.
 func Emulator(ctx context.Context, env *clusters.Environment) Part {
 	part := Part{Name: "AWS emulator"}
 	if env.Control == nil {
@@ -80,14 +80,14 @@ func Emulator(ctx context.Context, env *clusters.Environment) Part {
 		part.State = reason(err)
 		return part
 	}
-	// Without a proxy: it is on this machine.
+	// No proxy is used, because it is on this machine.
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	response, err := client.Do(request)
 	if err != nil {
 		part.State = "does not answer: " + reason(err)
 		return part
 	}
-	_ = response.Body.Close() // nothing is read
+	_ = response.Body.Close() // the body is not read
 	if part.Healthy = response.StatusCode == http.StatusOK; !part.Healthy {
 		part.State = "answers " + response.Status
 		return part
@@ -177,7 +177,7 @@ func webhook(ctx context.Context, client kubernetes.Interface, env *clusters.Env
 	return part
 }
 
-// configuration is all that can be seen of a webhook that the control plane may run.
+// configuration is all that is visible of a webhook that the control plane may run.
 func configuration(ctx context.Context, client kubernetes.Interface, env *clusters.Environment) Part {
 	part := Part{Name: "webhook"}
 	list, err := client.AdmissionregistrationV1().MutatingWebhookConfigurations().List(ctx, metav1.ListOptions{})
@@ -197,18 +197,18 @@ func configuration(ctx context.Context, client kubernetes.Interface, env *cluste
 	return part
 }
 
-// explain adds why a pod of a part that is not healthy does not run.
+// explain adds the reason why a pod of an unhealthy part does not run.
 func (p *Part) explain(ctx context.Context, client kubernetes.Interface, namespace string, of *metav1.LabelSelector) {
 	if p.Healthy {
 		return
 	}
 	selector, err := metav1.LabelSelectorAsSelector(of)
 	if err != nil {
-		return // the counts are reported
+		return // the state already has the counts
 	}
 	pods, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector.String()})
 	if err != nil {
-		return // the counts are reported
+		return // the state already has the counts
 	}
 	for _, pod := range pods.Items {
 		for _, status := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {

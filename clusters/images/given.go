@@ -10,13 +10,13 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
-// Given is an image that somebody else built, in an archive on this machine.
+// Given is a user's image, in an archive on this machine.
 type Given struct {
 	// Ref is the image's name in the archive.
 	Ref string
 	// Digest of the image's configuration, as "sha256:…".
 	Digest string
-	// Entrypoint of the image; empty if it names none.
+	// Entrypoint of the image; empty if it has none.
 	Entrypoint []string
 
 	file string
@@ -65,8 +65,8 @@ func describe(ref string, image v1.Image) (*Given, error) {
 	return &Given{Ref: ref, Digest: digest.String(), Entrypoint: config.Config.Entrypoint}, nil
 }
 
-// Renamed is the image under localhost/<called>:<first 12 digits of its digest>, for nodes that may have
-// another image of the same name. It reads from the archive for as long as it is used.
+// Renamed returns the image as localhost/<called>:<first 12 digits of its digest>, for nodes that may have another image of
+// the same name. The archive must exist while it is used.
 func (g *Given) Renamed(called string) (*Image, error) {
 	tag, err := name.NewTag(g.Ref)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package images builds container images of single static programs on an empty base, without a
-// container engine and without a Dockerfile. The same program gives the same image, byte for byte.
+// Package images builds container images of single static programs on an empty base, without a container engine and without
+// a Dockerfile. The same program gives the same image, byte by byte.
 package images
 
 import (
@@ -27,7 +27,7 @@ import (
 type Program struct {
 	// Name is the program's and the image's name, such as "epi-agent".
 	Name string
-	// User is the numeric user id that the program runs as, such as "65532"; "0" for root.
+	// User is the program's numeric user ID, such as "65532"; "0" for root.
 	User string
 	// Architecture is Go's name of it, such as "arm64"; "" for this machine's.
 	Architecture string
@@ -35,8 +35,8 @@ type Program struct {
 
 // Image is a built image.
 type Image struct {
-	// Ref is the name to run it by: localhost/<program>:<first 12 digits of the digest>. Content
-	// decides the tag, so a rebuilt program is never mistaken for an older one.
+	// Ref is the name to run it by: localhost/<program>:<first 12 digits of the digest>. The content decides the tag, so a
+	// rebuilt program is never confused with an older one.
 	Ref string
 	// Digest of the image's configuration, as "sha256:…".
 	Digest string
@@ -58,17 +58,17 @@ func Build(binaries string, program Program) (*Image, error) {
 	return image, nil
 }
 
-// Content describes an image of files that are there as tar archives, with one of epi's programs in it.
+// Content describes an image of files in tar archives, with one of epi's programs in it.
 type Content struct {
 	// Name is the image's.
 	Name string
-	// Binaries is the folder of the program that the image starts with, unless Entrypoint says with what;
-	// without a Program there is none of epi's in it.
+	// Binaries is the folder of Program, with which the image starts unless Entrypoint is set. Without a Program the image
+	// has none of epi's programs.
 	Binaries, Program string
 	Entrypoint        []string
 	// WorkingDir is "/" if it is empty.
 	WorkingDir string
-	// Layers are tar archives of files, the lowest first; the program is above them.
+	// Layers are tar archives of files, the lowest first. The program is above them.
 	Layers []string
 	// User is the numeric user id, Env the variables as KEY=value.
 	User string
@@ -123,7 +123,7 @@ func configure(layers []v1.Layer, settings v1.Config, called, architecture strin
 	return named(called, image)
 }
 
-// named gives an image a name that its content decides.
+// named gives an image a name that depends on its content.
 func named(called string, image v1.Image) (*Image, error) {
 	digest, err := image.ConfigName()
 	if err != nil {
@@ -141,7 +141,7 @@ func layerOf(file, program string) (v1.Layer, error) {
 	var layer bytes.Buffer
 	archive := tar.NewWriter(&layer)
 	entries := []tar.Header{
-		// Programs expect a place for temporary files, also on an empty base.
+		// Programs need a folder for temporary files, also on an empty base.
 		{Typeflag: tar.TypeDir, Name: "tmp/", Mode: 0o1777},
 		{Typeflag: tar.TypeReg, Name: program, Mode: 0o755, Size: int64(len(content))},
 	}
@@ -156,13 +156,13 @@ func layerOf(file, program string) (v1.Layer, error) {
 	if err := archive.Close(); err != nil {
 		return nil, err
 	}
-	// Loading is local: compressing costs more time than the bytes.
+	// Loading is local, and compressing would cost more time than it saves.
 	return tarball.LayerFromOpener(func() (io.ReadCloser, error) {
 		return io.NopCloser(bytes.NewReader(layer.Bytes())), nil
 	}, tarball.WithCompressionLevel(0))
 }
 
-// Archive writes the images as one archive that `docker load` and containerd's import both take.
+// Archive writes the images as one archive that both `docker load` and containerd's import accept.
 func Archive(w io.Writer, list ...*Image) error {
 	refs := map[name.Tag]v1.Image{}
 	for _, image := range list {
@@ -178,7 +178,7 @@ func Archive(w io.Writer, list ...*Image) error {
 	return nil
 }
 
-// Push writes an image to a registry, by a name there such as 1.dkr.ecr.us-west-2.amazonaws.com/probe:v1.
+// Push writes an image to a registry, under a name there such as 1.dkr.ecr.us-west-2.amazonaws.com/probe:v1.
 func Push(ctx context.Context, image *Image, ref string, auth authn.Authenticator) error {
 	target, err := name.ParseReference(ref)
 	if err != nil {
@@ -190,9 +190,8 @@ func Push(ctx context.Context, image *Image, ref string, auth authn.Authenticato
 	return nil
 }
 
-// PushIndex writes an image of each architecture to a registry, and an index of all of them under the one
-// name ref, from which an engine takes the image of its own machine. It returns the digest of the index, as
-// "sha256:…".
+// PushIndex writes an image of each architecture to a registry, and an index of all of them under the name ref. An engine
+// selects the image of its own machine. PushIndex returns the digest of the index, as "sha256:…".
 func PushIndex(ctx context.Context, list []*Image, ref string, options ...remote.Option) (string, error) {
 	target, err := name.ParseReference(ref)
 	if err != nil {

@@ -20,10 +20,10 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
-// ErrNoArchive says that a file is no archive of images.
+// ErrNoArchive says that a file is not an archive of images.
 var ErrNoArchive = errors.New("it is no archive of docker save, and no OCI layout in a tar archive")
 
-// Loadable is an archive of images that somebody else built, fit for the nodes of this machine.
+// Loadable is a user's archive of images that can be loaded onto the nodes of this machine.
 type Loadable struct {
 	// Refs are the names of its images.
 	Refs []string
@@ -31,16 +31,16 @@ type Loadable struct {
 	open func() (io.ReadCloser, error)
 }
 
-// The annotations by which an OCI layout names an image: containerd's, with a whole name, and the
-// specification's, https://github.com/opencontainers/image-spec/blob/main/annotations.md.
+// The annotations with an image's name in an OCI layout: containerd's, with the full name, and the specification's,
+// https://github.com/opencontainers/image-spec/blob/main/annotations.md.
 const (
 	annotationName = "io.containerd.image.name"
 	annotationRef  = "org.opencontainers.image.ref.name"
 )
 
-// OpenLoadable reads an archive as docker save writes it, or an OCI layout in a tar archive, each also
-// compressed with gzip, and checks that its images have names and are for Linux on this machine's
-// processor. An OCI layout is unpacked into the folder scratch, which must stay as long as it is used.
+// OpenLoadable reads an archive of docker save, or an OCI layout in a tar archive. Both may be compressed with gzip. It
+// checks that the images have names and are for Linux on this machine's processor. It unpacks an OCI layout into the folder
+// scratch, which must exist as long as it is used.
 func OpenLoadable(file, scratch string) (*Loadable, error) {
 	loadable, err := openLoadable(file, scratch)
 	if err != nil {
@@ -55,7 +55,7 @@ func openLoadable(file, scratch string) (*Loadable, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case oci: // also what Docker since 25 writes: its layout is whole where its list of files is not
+	case oci: // Docker since 25 writes one too; its layout is complete and its list of files is not
 		return openLayout(opener, scratch)
 	case docker:
 		return openDocker(opener)
@@ -64,10 +64,10 @@ func openLoadable(file, scratch string) (*Loadable, error) {
 	}
 }
 
-// Open returns the archive as containerd and docker load take it. The caller closes it.
+// Open returns the archive in a form that containerd and docker load accept. The caller closes it.
 func (l *Loadable) Open() (io.ReadCloser, error) { return l.open() }
 
-// plain is a file that may be compressed.
+// plain reads a file that may be compressed.
 type plain struct {
 	io.Reader
 	file *os.File
@@ -91,7 +91,7 @@ func openPlain(name string) (io.ReadCloser, error) {
 	return plain{buffered, file}, nil
 }
 
-// kindOf looks for what reports the kinds of archives apart.
+// kindOf finds out the kind of an archive.
 func kindOf(opener tarball.Opener) (docker, oci bool, err error) {
 	reader, err := opener()
 	if err != nil {
@@ -153,14 +153,14 @@ func checkPlatform(ref string, image v1.Image) error {
 	if err != nil {
 		return err
 	}
-	// Very old images say nothing, and containerd takes them for this machine's.
+	// Very old images name no platform. containerd uses them as images of this machine's.
 	if config.Architecture != "" && config.Architecture != runtime.GOARCH || config.OS != "" && config.OS != "linux" {
 		return fmt.Errorf("image %s is for %s/%s, and the nodes are linux/%s: build it with --platform linux/%[4]s", ref, config.OS, config.Architecture, runtime.GOARCH)
 	}
 	return nil
 }
 
-// openLayout unpacks an OCI layout and takes of it what is for this machine.
+// openLayout unpacks an OCI layout and selects what is for this machine.
 func openLayout(opener tarball.Opener, scratch string) (*Loadable, error) {
 	if err := unpackLayout(opener, scratch); err != nil {
 		return nil, err
@@ -203,7 +203,7 @@ func openLayout(opener tarball.Opener, scratch string) (*Loadable, error) {
 func tagOf(annotations map[string]string) (name.Tag, error) {
 	for _, key := range []string{annotationName, annotationRef} {
 		called := annotations[key]
-		// A tag alone, such as "latest", names no image.
+		// A tag alone, such as "latest", is not an image's name.
 		if tag, err := name.NewTag(called); err == nil && (key == annotationName || regexp.MustCompile(`[/:]`).MatchString(called)) {
 			return tag, nil
 		}
@@ -230,7 +230,7 @@ func imageFor(index v1.ImageIndex, described v1.Descriptor, ref string) (v1.Imag
 	}
 	var has []string
 	for _, of := range manifest.Manifests {
-		if of.Platform == nil || of.Platform.OS == "unknown" { // attestations, which are no images
+		if of.Platform == nil || of.Platform.OS == "unknown" { // attestations are no images
 			continue
 		}
 		if of.Platform.OS == "linux" && of.Platform.Architecture == runtime.GOARCH {
@@ -241,7 +241,7 @@ func imageFor(index v1.ImageIndex, described v1.Descriptor, ref string) (v1.Imag
 	return nil, fmt.Errorf("image %s is for %q, and the nodes are linux/%s: build it with --platform linux/%[3]s", ref, has, runtime.GOARCH)
 }
 
-// layoutFile are the files of an OCI layout, and nothing outside of it.
+// layoutFile matches the files of an OCI layout, and nothing outside it.
 var layoutFile = regexp.MustCompile(`^(oci-layout|index\.json|blobs/sha(256|512)/[0-9a-f]{64,128})$`)
 
 func unpackLayout(opener tarball.Opener, scratch string) error {

@@ -56,7 +56,7 @@ func dockerArchive(t *testing.T, image v1.Image, ref string) []byte {
 	return archive.Bytes()
 }
 
-// layoutArchive is an OCI layout in a tar archive; more entries are added as they are.
+// layoutArchive returns an OCI layout in a tar archive, with more entries added unchanged.
 func layoutArchive(t *testing.T, add mutate.Appendable, annotations map[string]string, more ...tar.Header) []byte {
 	t.Helper()
 	dir := t.TempDir()

@@ -1,5 +1,6 @@
-// Package journal keeps what is about to be made in AWS in a file, one line each, on disk before the request
-// goes out. It makes finding again quick; it proves nothing: what is removed is proven by its own tags.
+// Package journal records what is about to be created in AWS in a file, one line each. The line is on disk before the
+// request is sent. The journal helps to find resources quickly. It proves nothing: a resource's own tags prove that it may
+// be removed.
 package journal
 
 import (
@@ -16,7 +17,7 @@ import (
 	"time"
 )
 
-// maxLine bounds a line in bytes, maxFile what is read of a file: more is damage.
+// maxLine bounds a line in bytes. maxFile bounds how much of a file is read. Anything larger is damaged.
 const (
 	maxLine = 4 << 10
 	maxFile = 64 << 20
@@ -43,20 +44,20 @@ func Kinds() []Kind {
 	return []Kind{Role, Policy, Provider, Bucket, Association, Stack, Repository, Cluster, Addon}
 }
 
-// Entry is one thing that is about to be made.
+// Entry is one thing that is about to be created.
 type Entry struct {
 	// Time is UTC.
 	Time time.Time `json:"time"`
-	// Account has twelve digits. Region is that of the request, also for what has none.
+	// Account has twelve digits. Region is the request's, also for resources without a region.
 	Account string `json:"account"`
 	Region  string `json:"region"`
-	// Endpoint is AWS's if it is not AWS's own.
+	// Endpoint is the endpoint of AWS, if it is not AWS's own.
 	Endpoint string `json:"endpoint,omitempty"`
 	// Environment and Run are those in the tags.
 	Environment string `json:"environment"`
 	Run         string `json:"run"`
 	Kind        Kind   `json:"kind"`
-	// Name in AWS: of an association its namespace and service account, of a provider its URL.
+	// Name is the name in AWS: of an association its namespace and service account, of a provider its URL.
 	Name string `json:"name"`
 	// Cluster is the EKS cluster of an association or an add-on.
 	Cluster string `json:"cluster,omitempty"`
@@ -65,7 +66,7 @@ type Entry struct {
 // File is a journal at a path. Several processes may write to it at the same time.
 type File string
 
-// Record appends an entry and returns when it is on disk.
+// Record appends an entry and returns after it is on disk.
 func (f File) Record(entry Entry) error {
 	line, err := json.Marshal(entry)
 	if err != nil {
@@ -74,7 +75,7 @@ func (f File) Record(entry Entry) error {
 	if len(line) >= maxLine {
 		return fmt.Errorf("write journal %s: an entry of %d bytes", f, len(line))
 	}
-	// A line that a full disk cut off ends here, and this one is not lost with it.
+	// A line that a full disk truncated ends here, so that this one is not lost with it.
 	line = append(append([]byte{'\n'}, line...), '\n')
 	_, statErr := os.Lstat(string(f))
 	file, err := os.OpenFile(string(f), os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
@@ -94,7 +95,7 @@ func (f File) Record(entry Entry) error {
 	return nil
 }
 
-// syncFolder makes the name of a new file last.
+// syncFolder makes the name of a new file durable.
 func syncFolder(path string) error {
 	folder, err := os.Open(path)
 	if err != nil {
@@ -107,8 +108,8 @@ func syncFolder(path string) error {
 	return nil
 }
 
-// Read returns the entries of the journal, and how many of its lines cannot be read. One that is not there
-// has none. What is no regular file is an error.
+// Read returns the entries of the journal, and the number of unreadable lines. A missing journal has no entries. Anything
+// but a regular file is an error.
 func (f File) Read() (entries []Entry, damaged int, err error) {
 	file, err := os.OpenFile(string(f), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -128,7 +129,7 @@ func (f File) Read() (entries []Entry, damaged int, err error) {
 	return entries, damaged, nil
 }
 
-// parse reads entries line by line, past those that are damaged.
+// parse reads entries line by line, and skips damaged ones.
 func parse(r io.Reader) (entries []Entry, damaged int, err error) {
 	reader := bufio.NewReaderSize(r, maxLine)
 	for {

@@ -86,7 +86,7 @@ func TestDamageIsPassedOver(t *testing.T) {
 	}
 }
 
-// TestALineThatWasCutOffTakesNoOtherAlong: a full disk ends a line in its middle.
+// TestALineThatWasCutOffTakesNoOtherAlong: a full disk truncates a line.
 func TestALineThatWasCutOffTakesNoOtherAlong(t *testing.T) {
 	file := File(filepath.Join(t.TempDir(), "journal"))
 	if err := os.WriteFile(string(file), []byte(`{"time":"2026-`), 0o600); err != nil {

@@ -14,9 +14,9 @@ import (
 // Error says that a file cannot be used as a kubeconfig.
 type Error struct {
 	File string
-	// Why in words for people, such as "it is empty".
+	// Why is a text for people, such as "it is empty".
 	Why string
-	// Err is what was returned, if it says more; it is in the words of a program.
+	// Err is the returned error, if it says more than Why. Its text is a program's.
 	Err error
 }
 
@@ -29,8 +29,8 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Read returns what a client needs to reach the current cluster of a kubeconfig. It reads no other file than the one
-// that is named, and never the settings of the cluster that this process may itself run in. The error is an *Error.
+// Read returns the client configuration for the current cluster of a kubeconfig. It reads only the named file, and never
+// the settings of the cluster that this process may run in. The error is an *Error.
 func Read(file string) (*rest.Config, error) {
 	if file == "" {
 		return nil, &Error{}

@@ -17,9 +17,9 @@ contexts: [{name: a, context: {cluster: a, user: a}}]
 users: [{name: a, user: {token: t}}]
 `
 
-// Each file that is no kubeconfig is reported in a few words, none of which is Go's.
+// Each file that is no kubeconfig is described in a few words, without terms of Go.
 func TestFilesThatAreNoKubeconfig(t *testing.T) {
-	// In a pod a client without a kubeconfig takes the pod's own cluster.
+	// In a pod, a client without a kubeconfig would use the pod's own cluster.
 	t.Setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
 	t.Setenv("KUBERNETES_SERVICE_PORT", "1")
 	dir := t.TempDir()

@@ -1,5 +1,5 @@
-// Package ownership is what shows that something in AWS is epi's own: three tags, and a path in IAM. Clients
-// that are stamped give them to all that they create, and write it down before.
+// Package ownership has the marks of epi's own resources in AWS: three tags, and a path in IAM. Stamped clients set them on
+// everything that they create, and write it to the journal before.
 package ownership
 
 import (
@@ -12,20 +12,20 @@ import (
 const (
 	TagEnvironment = "epi.podidentity.dev/environment"
 	TagRun         = "epi.podidentity.dev/run"
-	// TagExpires is when a sweeper may remove the resource: a time of RFC 3339 in UTC.
+	// TagExpires is the time from which a sweeper may remove the resource, in RFC 3339 and UTC.
 	TagExpires = "epi.podidentity.dev/expires"
 )
 
-// Prefix begins the names of all that is named by epi.
+// Prefix is the beginning of all names that epi chooses.
 const Prefix = "epi-"
 
-// PathPrefix begins the IAM paths of epi's roles and policies.
+// PathPrefix is the beginning of the IAM paths of epi's roles and policies.
 const PathPrefix = "/epi/"
 
-// Lifetime is how long what is made may be used, unless somebody says otherwise.
+// Lifetime is the default lifetime of resources.
 const Lifetime = 6 * time.Hour
 
-// Owner is who something in AWS was made for.
+// Owner is the environment and run that a resource was created for.
 type Owner struct {
 	// Environment and Run are names.
 	Environment, Run string
@@ -33,7 +33,7 @@ type Owner struct {
 	Expires time.Time
 }
 
-// Tags of what the owner has.
+// Tags are the tags of the owner's resources.
 func (o Owner) Tags() map[string]string {
 	tags := map[string]string{TagEnvironment: o.Environment, TagRun: o.Run}
 	if !o.Expires.IsZero() {
@@ -45,7 +45,7 @@ func (o Owner) Tags() map[string]string {
 // Path is the IAM path of the owner's roles and policies.
 func (o Owner) Path() string { return PathPrefix + o.Environment + "/" }
 
-// FromTags returns the owner that tags tell; false if they do not say that something is epi's.
+// FromTags returns the owner in tags; false if they do not say that something is epi's.
 func FromTags(tags map[string]string) (Owner, bool) {
 	owner := Owner{Environment: tags[TagEnvironment], Run: tags[TagRun]}
 	if clusters.CheckName(owner.Environment) != nil || owner.Run == "" {
@@ -54,7 +54,7 @@ func FromTags(tags map[string]string) (Owner, bool) {
 	if text, there := tags[TagExpires]; there {
 		expires, err := time.Parse(time.RFC3339, text)
 		if err != nil {
-			return Owner{}, false // somebody else's idea of the tag
+			return Owner{}, false // another use of the tag
 		}
 		owner.Expires = expires.UTC()
 	}

@@ -41,7 +41,7 @@ func TestTagsReportTheOwner(t *testing.T) {
 	}
 }
 
-// sent is what a client would have sent.
+// sent is the request that a client would have sent.
 func sent(t *testing.T, stamp ownership.Stamp, call func(context.Context, aws.Config) error) any {
 	t.Helper()
 	cfg := aws.Config{Region: "us-west-2", Credentials: aws.AnonymousCredentials{}}
@@ -55,7 +55,7 @@ func sent(t *testing.T, stamp ownership.Stamp, call func(context.Context, aws.Co
 			return middleware.InitializeOutput{}, middleware.Metadata{}, context.Canceled
 		}), middleware.After)
 	})
-	_ = call(t.Context(), cfg) // it ends above
+	_ = call(t.Context(), cfg) // the request ends above
 	return input
 }
 
@@ -102,7 +102,7 @@ func TestWhatIsNoCreationIsLeftAlone(t *testing.T) {
 	}
 }
 
-// TestNothingIsMadeThatIsNotWrittenDown: a journal that cannot be written to ends the creation.
+// TestNothingIsMadeThatIsNotWrittenDown: a creation fails if the journal cannot be written.
 func TestNothingIsMadeThatIsNotWrittenDown(t *testing.T) {
 	got := sent(t, ownership.Stamp{Owner: ownership.Owner{Environment: "blue", Run: "r"}, Journal: journal.File(t.TempDir())}, func(ctx context.Context, cfg aws.Config) error {
 		_, err := eks.NewFromConfig(cfg).CreatePodIdentityAssociation(ctx, &eks.CreatePodIdentityAssociationInput{ClusterName: aws.String("c"), Namespace: aws.String("n"), ServiceAccount: aws.String("s"), RoleArn: aws.String("r")})

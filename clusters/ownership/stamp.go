@@ -22,21 +22,21 @@ import (
 	"github.com/podidentity/epi/clusters/journal"
 )
 
-// Stamp says what creations get.
+// Stamp has what stamped clients add to creations.
 type Stamp struct {
 	Owner Owner
 	// Account and Region of the clients, for the journal.
 	Account, Region string
 	// Endpoint of AWS, if it is not AWS's own.
 	Endpoint string
-	// PermissionsBoundary is the ARN of the policy that bounds roles; empty for none.
+	// PermissionsBoundary is the ARN of the permissions boundary of roles; empty for none.
 	PermissionsBoundary string
 	// Journal gets an entry before each creation; empty for none.
 	Journal journal.File
 }
 
-// On makes clients of cfg stamp what they create. What a request says itself stays: a tag of the same key, a
-// path, a boundary.
+// On makes clients of cfg stamp what they create. What a request sets itself stays: a tag of the same key, a path, a
+// boundary.
 func (s Stamp) On(cfg *aws.Config) {
 	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), func(stack *middleware.Stack) error {
 		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("epi ownership", func(
@@ -54,7 +54,7 @@ func (s Stamp) On(cfg *aws.Config) {
 	})
 }
 
-// Record writes down what is made by another way than stamped clients, such as by another program.
+// Record writes an entry for a creation without stamped clients, such as one by another program.
 func (s Stamp) Record(kind journal.Kind, name, cluster string) error {
 	return s.record(journal.Entry{Kind: kind, Name: name, Cluster: cluster})
 }
@@ -71,8 +71,8 @@ func (s Stamp) record(entry journal.Entry) error {
 	return nil
 }
 
-// stamp returns a copy of the input of a creation with what shows whose it is, and the journal's entry
-// about it; any other input as it is, and no kind.
+// stamp returns a copy of a creation's input with the owner's marks, and the journal's entry about it. It returns any other
+// input unchanged, with no kind.
 func (s Stamp) stamp(input any) (any, journal.Entry) {
 	switch in := input.(type) {
 	case *iam.CreateRoleInput:
@@ -131,14 +131,14 @@ func (s Stamp) stamp(input any) (any, journal.Entry) {
 	return input, journal.Entry{}
 }
 
-// merge returns tags with those of the owner that they lack.
+// merge returns tags with the owner's missing tags.
 func merge(owner Owner, tags map[string]string) map[string]string {
 	merged := owner.Tags()
 	maps.Copy(merged, tags)
 	return merged
 }
 
-// withMissing returns tags of a service with those of the owner that they lack, in the order of their keys.
+// withMissing returns a service's tags with the owner's missing tags, in the order of their keys.
 func withMissing[T any](owner Owner, tags []T, key func(T) *string, tag func(key, value *string) T) []T {
 	out, own := slices.Clone(tags), owner.Tags()
 	for _, name := range slices.Sorted(maps.Keys(own)) {

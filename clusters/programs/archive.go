@@ -40,7 +40,7 @@ func Pack(to io.Writer, folder string) error {
 	return nil
 }
 
-// Unpack writes the programs of an archive that Pack wrote to a folder. None of them may be there yet.
+// Unpack writes the programs of Pack's archive to a folder. None of them may exist there.
 func Unpack(content []byte, folder string) error {
 	compressed, err := zstd.NewReader(bytes.NewReader(content))
 	if err != nil {
@@ -51,12 +51,12 @@ func Unpack(content []byte, folder string) error {
 	if err != nil {
 		return fmt.Errorf("unpack programs: %w", err)
 	}
-	defer func() { _ = root.Close() }() // nothing is written through it any more
+	defer func() { _ = root.Close() }() // no write uses it any more
 	archive := tar.NewReader(compressed)
 	for {
 		header, err := archive.Next()
 		if errors.Is(err, io.EOF) {
-			// The checksum is behind the end of the tar archive.
+			// The checksum follows the end of the tar archive.
 			if _, err := io.Copy(io.Discard, compressed); err != nil {
 				return fmt.Errorf("unpack programs: %w", err)
 			}

@@ -1,5 +1,5 @@
-// Package programs finds the programs that epi puts into its images, for Linux: beside epi, packed
-// into epi, or built once from epi's own module.
+// Package programs finds the programs that epi puts into its images, for Linux: beside epi, packed into epi, or built once
+// from epi's own module.
 package programs
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/podidentity/epi/clusters/internal/command"
 )
 
-// Remedy is what a user can do where there are no programs.
+// Remedy is what a user can do if there are no programs.
 const Remedy = "copy them along with epi, or run make build, which puts all of them in bin/, and use bin/epi"
 
 // Names are the programs, sorted.
@@ -25,7 +25,7 @@ func Names() []string {
 	return []string{"epi-agent", "epi-emulator", "epi-probe", "epi-runc", "epi-webhook"}
 }
 
-// Missing are the programs that a folder lacks.
+// Missing returns the programs that a folder lacks.
 func Missing(folder string) []string {
 	return slices.DeleteFunc(Names(), func(program string) bool {
 		info, err := os.Stat(filepath.Join(folder, program))
@@ -39,15 +39,15 @@ type Module struct {
 	Path, Version string
 }
 
-// Finder finds the programs. The zero value of each field leaves out one place.
+// Finder finds the programs. A zero field leaves out one place.
 type Finder struct {
 	// Beside is the folder of the running epi.
 	Beside string
-	// Packed is an archive (see Pack) that the running epi carries.
+	// Packed is the archive (see Pack) in the running epi.
 	Packed []byte
-	// Module is what the running epi was installed from by `go install`.
+	// Module is the module from which `go install` installed the running epi.
 	Module Module
-	// Cache is epi's cache folder. Programs that are unpacked or built are kept below it.
+	// Cache is epi's cache folder. Unpacked or built programs are kept below it.
 	Cache string
 }
 
@@ -61,14 +61,14 @@ func New(cache string) (*Finder, error) {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
 	finder := &Finder{Beside: filepath.Dir(self), Packed: packed, Cache: cache}
-	// Only a module that was downloaded has a sum: the version of a checkout may be one that nobody else has.
+	// Only a downloaded module has a sum. The version of a checkout may not exist anywhere else.
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Sum != "" {
 		finder.Module = Module{Path: info.Main.Path, Version: info.Main.Version}
 	}
 	return finder, nil
 }
 
-// There is the folder of the programs, if they are in one already.
+// The folder of the programs, if one has them already.
 func (f *Finder) There() (string, bool) {
 	for _, folder := range f.folders() {
 		if len(Missing(folder)) == 0 {
@@ -93,8 +93,8 @@ func (f *Finder) folders() []string {
 	return folders
 }
 
-// Look says where the programs are or will come from, for people. It changes nothing. The error is an
-// EnvironmentError that names the missing programs.
+// Look says, for people, where the programs are or will come from. It changes nothing. The error is an EnvironmentError
+// that names the missing programs.
 func (f *Finder) Look() (string, error) {
 	if folder, ok := f.There(); ok {
 		return "in " + folder, nil
@@ -113,8 +113,8 @@ func (f *Finder) Look() (string, error) {
 	}
 }
 
-// Find returns the folder of the programs. It unpacks or builds them if it must; both are kept in the
-// cache folder, and only the first time is long. Errors are EnvironmentErrors.
+// Find returns the folder of the programs. It unpacks or builds them if necessary. Both are kept in the cache folder, so
+// only the first call takes long. Errors are EnvironmentErrors.
 func (f *Finder) Find(ctx context.Context, progress clusters.Progress) (string, error) {
 	if _, err := f.Look(); err != nil {
 		return "", err
@@ -131,7 +131,7 @@ func (f *Finder) Find(ctx context.Context, progress clusters.Progress) (string, 
 	return folder, err
 }
 
-// keep fills a folder that is seen only when it is whole. Two may fill one each; the first stays.
+// keep fills a folder that others see only when it is complete. Two processes may each fill one; the first stays.
 func (f *Finder) keep(folder string, fill func(work string) error) (string, error) {
 	failed := func(err error) (string, error) {
 		return "", &clusters.EnvironmentError{
@@ -146,7 +146,7 @@ func (f *Finder) keep(folder string, fill func(work string) error) (string, erro
 	if err != nil {
 		return failed(err)
 	}
-	defer func() { _ = os.RemoveAll(work) }() // what is left of a failure
+	defer func() { _ = os.RemoveAll(work) }() // removes what a failure left
 	if err := os.Chmod(work, 0o755); err != nil {
 		return failed(err)
 	}
@@ -157,7 +157,7 @@ func (f *Finder) keep(folder string, fill func(work string) error) (string, erro
 		return failed(fmt.Errorf("%s: not made", strings.Join(missing, ", ")))
 	}
 	if err := os.Rename(work, folder); err != nil {
-		// Another epi was faster, or what was there is not whole.
+		// Another epi was faster, or the existing folder is incomplete.
 		if len(Missing(folder)) == 0 {
 			return folder, nil
 		}
@@ -170,24 +170,25 @@ func (f *Finder) keep(folder string, fill func(work string) error) (string, erro
 
 func (f *Finder) below() string { return filepath.Join(f.Cache, "programs") }
 
-// packedFolder is named after the content of the archive.
+// packedFolder has a name that depends on the content of the archive.
 func (f *Finder) packedFolder() string {
 	return filepath.Join(f.below(), "packed-"+digest(f.Packed))
 }
 
-// builtFolder is named after what decides the programs: the module's version, the compiler's, the machine.
+// builtFolder has a name that depends on everything that decides the programs: the module's version, the compiler's, the
+// machine.
 func (f *Finder) builtFolder() string {
 	return filepath.Join(f.below(), "built-"+digest([]byte(strings.Join([]string{f.Module.Path, f.Module.Version, runtime.Version(), runtime.GOARCH}, "\n"))))
 }
 
-// build compiles the programs in a module that needs epi's: `go install` refuses to compile for another
-// system into a folder of its caller's choice.
+// build compiles the programs in a module that requires epi's, because `go install` refuses to compile for another system
+// into a chosen folder.
 func (f *Finder) build(ctx context.Context, work string, task clusters.Task) error {
 	module, err := os.MkdirTemp(f.below(), "module-")
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(module) }() // nothing but go.mod and go.sum is in it
+	defer func() { _ = os.RemoveAll(module) }() // it has only go.mod and go.sum
 	content := fmt.Sprintf("module programs\n\ngo 1.26.0\n\nrequire %s %s\n", f.Module.Path, f.Module.Version)
 	if err := os.WriteFile(filepath.Join(module, "go.mod"), []byte(content), 0o644); err != nil {
 		return err
@@ -197,8 +198,8 @@ func (f *Finder) build(ctx context.Context, work string, task clusters.Task) err
 		compile.Args = append(compile.Args, f.Module.Path+"/cmd/"+name)
 	}
 	compile.Dir = module
-	// The flags are those of the Makefile, so that the node image's programs compile what they share once.
-	// Not what a workspace or a flag of another build says.
+	// The flags are those of the Makefile, so that packages that the node image's programs share are compiled once. A
+	// workspace or flags of another build must not apply.
 	compile.Env = []string{"GOWORK=off", "GOFLAGS=", "CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + runtime.GOARCH}
 	compile.OnLine = func(line string) { task.Detail("%s", line) }
 	return compile.Run(ctx)

@@ -17,7 +17,7 @@ import (
 	"github.com/podidentity/epi/clusters"
 )
 
-// steps records the steps that were announced.
+// steps records the announced steps.
 type steps struct{ started []string }
 
 func (s *steps) Start(step string) clusters.Task {
@@ -112,7 +112,7 @@ func TestPackedProgramsAreUnpackedOnce(t *testing.T) {
 	if left, err := os.ReadDir(filepath.Dir(found[0])); err != nil || len(left) != 1 {
 		t.Errorf("beside the folder: %v, %v", left, err)
 	}
-	// A folder that somebody thinned out is made whole.
+	// A folder with missing files is completed.
 	if err := os.Remove(filepath.Join(found[0], "epi-runc")); err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestAPackedArchiveThatIsDamagedLeavesNothing(t *testing.T) {
 
 func TestAModuleThatCannotBeBuiltIsReported(t *testing.T) {
 	t.Setenv("GOPROXY", "off")
-	t.Setenv("GOFLAGS", "-mod=vendor") // another build's, which is not ours
+	t.Setenv("GOFLAGS", "-mod=vendor") // a setting of another build
 	finder := Finder{Beside: t.TempDir(), Module: Module{Path: "github.com/podidentity/epi", Version: "v0.0.0-20000101000000-000000000000"}, Cache: t.TempDir()}
 	progress := &steps{}
 	_, err := finder.Find(t.Context(), progress)

@@ -1,5 +1,5 @@
-// Package recognition finds out which product, in which version, an agent or a webhook is that somebody
-// brought: by what the program says of itself when it starts, or by the name and tag of its image.
+// Package recognition finds out the product and version of a user's agent or webhook: from the program's own log at its
+// start, or from the name and tag of its image.
 package recognition
 
 import (
@@ -17,19 +17,19 @@ import (
 	"github.com/podidentity/epi/clusters"
 )
 
-// logHead is how much of a log is read: programs log their name and version when they start.
+// logHead is how much of a log is read. Programs log their name and version at their start.
 const logHead = 64 << 10
 
-// said is the line that the agent logs when it starts to listen:
+// said matches the agent's log line when it starts to listen:
 // https://github.com/aws/eks-pod-identity-agent/blob/main/pkg/server/server.go.
 var said = regexp.MustCompile(`Pod Identity Agent version (v?\d+\.\d+\.\d+[0-9A-Za-z.+-]*)`)
 
-// tagged is a tag that is a version: those of EKS's registries, and those of others who leave the v out.
+// tagged matches a tag that is a version: those of EKS's registries, and those without a v of others.
 var tagged = regexp.MustCompile(`^v?\d+\.\d+\.\d+([-+.].*)?$`)
 
-// Fill fills in the product and the version of a subject, as far as they can be known. What the program says
-// of itself wins over the image's tag, which anybody may choose. A subject that is epi's own, or not there,
-// stays as it is. The error says that the cluster did not answer; what is not recognised is none.
+// Fill sets the product and the version of a subject, as far as they are known. The program's own log takes precedence over
+// the image's tag, which anybody can choose. A subject that is epi's own, or absent, stays as it is. An error means that
+// the cluster did not answer. A subject that is not recognised is no error.
 func Fill(ctx context.Context, cluster kubernetes.Interface, subject *clusters.Subject) error {
 	if subject.Reference || subject.Absent {
 		return nil
@@ -59,7 +59,7 @@ func ofImage(role, image string) (product, version string) {
 	return name, "v" + strings.TrimPrefix(tag, "v")
 }
 
-// ofAgent reads the beginning of the log of an agent that runs; "" if it does not say its version there.
+// ofAgent reads the beginning of the log of a running agent; "" if it has no version.
 func ofAgent(ctx context.Context, cluster kubernetes.Interface) (string, error) {
 	pods, err := cluster.CoreV1().Pods(clusters.AgentNamespace).List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=" + clusters.AgentName})
 	if err != nil {
@@ -74,9 +74,9 @@ func ofAgent(ctx context.Context, cluster kubernetes.Interface) (string, error) 
 			Container: pod.Spec.Containers[0].Name, LimitBytes: &most,
 		}).Stream(ctx)
 		if err != nil {
-			continue // the pod may have gone, and its log with it
+			continue // the pod and its log may be gone
 		}
-		text, _ := io.ReadAll(io.LimitReader(log, logHead)) // what was read may say it
+		text, _ := io.ReadAll(io.LimitReader(log, logHead)) // the part that was read may have it
 		_ = log.Close()
 		if version := versionIn(text); version != "" {
 			return version, nil
@@ -85,7 +85,7 @@ func ofAgent(ctx context.Context, cluster kubernetes.Interface) (string, error) 
 	return "", nil
 }
 
-// versionIn is the version that a log reports; "" if it reports none.
+// versionIn returns the version in a log; "" if there is none.
 func versionIn(log []byte) string {
 	found := said.FindSubmatch(log)
 	if found == nil {

@@ -69,7 +69,7 @@ func TestFill(t *testing.T) {
 	}
 	const image = "eks-pod-identity-agent:v0.1.37"
 	for name, row := range map[string]struct{ given, want clusters.Subject }{
-		// The fake cluster's logs are "fake logs", which say no version.
+		// The fake cluster's logs are "fake logs", without a version.
 		"by its tag":          {clusters.Subject{Role: "agent", Image: image}, clusters.Subject{Role: "agent", Image: image, Product: clusters.AgentProduct, Version: "v0.1.37"}},
 		"the reference":       {clusters.Subject{Role: "agent", Image: image, Reference: true}, clusters.Subject{Role: "agent", Image: image, Reference: true}},
 		"one that is absent":  {clusters.Subject{Role: "agent", Image: image, Absent: true}, clusters.Subject{Role: "agent", Image: image, Absent: true}},

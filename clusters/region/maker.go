@@ -1,6 +1,5 @@
-// Package region makes what the EKS of an AWS emulator is asked for: its Maker compares the clusters that are
-// wanted with those that there are, acts, and reports. It keeps nothing. One that begins anew, after whatever
-// end, finds the same by looking.
+// Package region creates what the EKS of an AWS emulator is asked for. Its Maker compares the wanted clusters with the
+// existing ones, acts, and reports. It stores nothing. A new Maker finds the same state after any end of the earlier one.
 package region
 
 import (
@@ -15,7 +14,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/control"
 )
 
-// Control is what a Maker needs of the emulator's control API; control.Client has it.
+// Control is the part of the emulator's control API that a Maker needs. control.Client implements it.
 type Control interface {
 	Wanted(ctx context.Context, after string, wait time.Duration) (control.Wanted, error)
 	Observe(ctx context.Context, cluster string, report control.Observed) error
@@ -23,28 +22,27 @@ type Control interface {
 	ObserveAddon(ctx context.Context, cluster, name string, report control.ObservedPart) error
 }
 
-// ErrLost is what a Backend returns of a cluster that was there and cannot be had again.
+// ErrLost is a Backend's error for a cluster that existed and cannot be restored.
 var ErrLost = errors.New("the cluster is lost")
 
-// ErrUnsupported is wrapped by a Backend's errors that no repetition mends, such as a Kubernetes version that
-// it does not have.
+// ErrUnsupported is wrapped by a Backend's errors that a retry cannot fix, such as an unsupported Kubernetes version.
 var ErrUnsupported = errors.New("not supported in this region")
 
-// Backend has the clusters. Each method compares and acts: it may be called any number of times, after another
-// process was killed in the middle of the same. Methods about different clusters may be called at once.
+// Backend has the clusters. Each method compares and acts. It may be called any number of times, also after another process
+// was killed in the middle of the same. Methods for different clusters may be called at the same time.
 type Backend interface {
-	// Clusters returns the IDs of all clusters of which anything is there.
+	// Clusters returns the IDs of all clusters of which any part exists.
 	Clusters(ctx context.Context) ([]string, error)
-	// Cluster makes a control plane, if it is not whole and may be made anew, and starts it, if it is stopped. It
-	// returns how it is reached; ErrLost if it may not be made anew and is not there.
+	// Cluster creates a control plane that is incomplete, if it may be created anew, and starts one that has stopped. It
+	// returns the cluster's data. It returns ErrLost if the cluster is missing and may not be created anew.
 	Cluster(ctx context.Context, wanted control.WantedCluster, anew bool) (control.Cluster, error)
-	// Nodegroup makes the nodes that are missing and removes those that are too many. It returns the nodes that
-	// there are, and what is wrong with them; a node group is whole when nothing is.
+	// Nodegroup creates missing nodes and removes surplus ones. It returns the existing nodes, and the problems with them.
+	// A node group is complete if there are none.
 	Nodegroup(ctx context.Context, wanted control.WantedCluster, group control.WantedNodegroup) ([]control.ObservedInstance, []control.Issue, error)
 	// RemoveNodegroup removes all nodes of a node group, by its ID.
 	RemoveNodegroup(ctx context.Context, wanted control.WantedCluster, id string) error
-	// Addon deploys an add-on or takes it over, and returns what is wrong with it; nothing if it runs. settling
-	// says that it may yet come by itself.
+	// Addon deploys or adopts an add-on, and returns the problems with it; none if it runs. settling says that it may still
+	// become ready by itself.
 	Addon(ctx context.Context, wanted control.WantedCluster, addon control.WantedAddon) (issues []control.Issue, settling bool, err error)
 	// RemoveAddon removes an add-on from the cluster.
 	RemoveAddon(ctx context.Context, wanted control.WantedCluster, addon control.WantedAddon) error
@@ -57,11 +55,11 @@ type Options struct {
 	Control Control
 	Backend Backend
 	Log     *slog.Logger
-	// Look is how often clusters are looked at when nothing changes.
+	// Look is the interval of checks of clusters if nothing changes.
 	Look time.Duration
-	// Settle is how long an add-on or a node group may take before it is said to be degraded.
+	// Settle is how long an add-on or a node group may take before it is reported as degraded.
 	Settle time.Duration
-	// Attempts is how often something is tried before it has failed.
+	// Attempts is the number of attempts before a failure counts.
 	Attempts int
 	Now      func() time.Time
 }
@@ -70,11 +68,11 @@ const (
 	defaultLook     = 3 * time.Second
 	defaultSettle   = 45 * time.Second
 	defaultAttempts = 3
-	// afterError is the pause before something that failed is tried again.
+	// afterError is the pause before an attempt after a failure.
 	afterError = time.Second
 )
 
-// Maker makes clusters. Its one method is Run.
+// Maker creates clusters. Its only method is Run.
 type Maker struct {
 	options Options
 	workers map[string]*worker
@@ -98,7 +96,7 @@ func New(options Options) *Maker {
 	return &Maker{options: options, workers: map[string]*worker{}}
 }
 
-// Run makes clusters until ctx ends, and returns when nothing is going on any more.
+// Run creates clusters until ctx ends, and returns when all work has ended.
 func (m *Maker) Run(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer m.group.Wait()
@@ -120,7 +118,7 @@ func (m *Maker) Run(ctx context.Context) {
 	}
 }
 
-// assign gives each cluster a worker, and the worker its news.
+// assign gives each cluster a worker, and the worker the current wanted state.
 func (m *Maker) assign(ctx context.Context, clusters []control.WantedCluster) {
 	wanted := map[string]bool{}
 	for _, cluster := range clusters {
@@ -143,7 +141,7 @@ func (m *Maker) assign(ctx context.Context, clusters []control.WantedCluster) {
 	}
 }
 
-// sweep removes clusters that nobody wants, which a reset of the emulator or an end in the middle leaves.
+// sweep removes clusters that are not wanted, which a reset of the emulator or an interruption leaves.
 func (m *Maker) sweep(ctx context.Context, clusters []control.WantedCluster) {
 	there, err := m.options.Backend.Clusters(ctx)
 	if err != nil {
@@ -163,7 +161,7 @@ func (m *Maker) sweep(ctx context.Context, clusters []control.WantedCluster) {
 	}
 }
 
-// pause waits, or until ctx ends.
+// pause waits for a time, or until ctx ends.
 func pause(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
@@ -171,7 +169,7 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// issueOf is an error as a health issue.
+// issueOf returns an error as a health issue.
 func issueOf(code string, err error) []control.Issue {
 	return []control.Issue{{Code: code, Message: fmt.Sprint(err)}}
 }

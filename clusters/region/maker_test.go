@@ -15,14 +15,13 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/control"
 )
 
-// world is an emulator and a container engine: what is wanted, what is there, and what was reported. It stays when a
-// maker ends.
+// world is an emulator and a container engine: the wanted state, the existing one, and the reports. It survives a maker.
 type world struct {
 	mu       sync.Mutex
 	revision int
 	wanted   []control.WantedCluster
 	news     chan struct{}
-	// there are clusters by ID, whether they are whole; nodes those of node groups; deployed the add-ons.
+	// there are clusters by ID, which may be complete or not. nodes are those of node groups. deployed are the add-ons.
 	there    map[string]bool
 	nodes    map[string]int
 	deployed map[string]bool
@@ -33,7 +32,7 @@ type world struct {
 	// dies is called at each step, with its number.
 	steps int
 	dies  func(step int)
-	// asks is called, with the lock, when a control plane is asked for.
+	// asks is called, with the lock, on a request for a control plane.
 	asks func()
 }
 
@@ -41,7 +40,7 @@ func newWorld() *world {
 	return &world{news: make(chan struct{}), there: map[string]bool{}, nodes: map[string]int{}, deployed: map[string]bool{}, broken: map[string]error{}, issues: map[string][]control.Issue{}}
 }
 
-// step is where a maker may be killed. It needs no lock.
+// step is a point at which a maker may be killed. It needs no lock.
 func (w *world) step() {
 	w.mu.Lock()
 	w.steps++
@@ -52,7 +51,7 @@ func (w *world) step() {
 	}
 }
 
-// want changes what is wanted.
+// want changes the wanted state.
 func (w *world) want(change func(*[]control.WantedCluster)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -90,7 +89,7 @@ func (w *world) Wanted(ctx context.Context, after string, wait time.Duration) (c
 	return out, nil
 }
 
-// find needs the lock.
+// find requires that the caller holds the lock.
 func (w *world) find(name string) *control.WantedCluster {
 	for n := range w.wanted {
 		if w.wanted[n].Name == name {
@@ -296,13 +295,13 @@ func wish(id string) control.WantedCluster {
 	}
 }
 
-// whole says that a cluster is as it was wanted and reported so. It needs the lock.
+// whole says that a cluster has its wanted state and was reported so. The caller holds the lock.
 func (w *world) whole(id string) bool {
 	return w.there[id] && w.nodes[id+"-ng"] == 2 && w.deployed[id+"-agent"] &&
 		slices.Contains(w.reported, "c-"+id+" ACTIVE") && slices.Contains(w.reported, "c-"+id+"/ng ACTIVE") && slices.Contains(w.reported, "c-"+id+"/agent ACTIVE")
 }
 
-// remove has the cluster "a" deleted.
+// remove deletes the cluster "a".
 func remove(list *[]control.WantedCluster) {
 	for n := range *list {
 		if c := &(*list)[n]; c.ID == "a" {
@@ -331,13 +330,13 @@ func TestLife(t *testing.T) {
 	}
 }
 
-// TestKilled ends a maker at each of its steps in turn, while a cluster comes and while it goes: another one
-// settles it.
+// TestKilled ends a maker at each of its steps in turn, while a cluster is created and while it is deleted. Another maker
+// completes it.
 func TestKilled(t *testing.T) {
 	for at := 1; ; at++ {
 		w := newWorld()
 		killed := false
-		// kill has the maker end at its next step of that number: what it was about to do is not done.
+		// kill ends the maker at its step of that number, before the step's work.
 		run := func(until func() bool, what string) {
 			base := w.steps
 			ctx, cancel := context.WithCancel(t.Context())
@@ -392,7 +391,7 @@ func TestSweep(t *testing.T) {
 	w.until(t, "swept", func() bool { _, there := w.there["left"]; return !there && w.whole("a") })
 }
 
-// TestFailures: what fails is reported, and is mended when it can be.
+// TestFailures: a failure is reported, and repaired once that is possible.
 func TestFailures(t *testing.T) {
 	for name, test := range map[string]struct {
 		do, mend       func(*world)
@@ -436,7 +435,7 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// TestDeath: a cluster that is lost is FAILED, lets its parts and itself go, and is not made anew.
+// TestDeath: a lost cluster is FAILED, can be deleted with its parts, and is not created anew.
 func TestDeath(t *testing.T) {
 	w := newWorld()
 	w.make(t)
@@ -457,7 +456,7 @@ func TestDeath(t *testing.T) {
 	w.until(t, "gone", func() bool { return len(w.wanted) == 0 })
 }
 
-// TestDeletedWhileMade: a cluster that is to go while it is made goes.
+// TestDeletedWhileMade: a cluster that is deleted during its creation is removed.
 func TestDeletedWhileMade(t *testing.T) {
 	w := newWorld()
 	reached, once := make(chan struct{}), sync.Once{}
@@ -469,7 +468,7 @@ func TestDeletedWhileMade(t *testing.T) {
 	w.until(t, "gone", func() bool { return len(w.wanted) == 0 && len(w.there) == 0 })
 }
 
-// TestBusy: a control plane that does not answer for a while stays ACTIVE, and is FAILED when it goes on.
+// TestBusy: a control plane that does not answer for a short time stays ACTIVE. After a longer time it is FAILED.
 func TestBusy(t *testing.T) {
 	w := newWorld()
 	w.want(func(list *[]control.WantedCluster) { *list = append(*list, wish("a")) })

@@ -19,7 +19,7 @@ const (
 	codeOther         = "Other"
 )
 
-// worker settles one cluster.
+// worker brings one cluster to its wanted state.
 type worker struct {
 	options Options
 	news    chan struct{}
@@ -27,24 +27,25 @@ type worker struct {
 	mu     sync.Mutex
 	wanted control.WantedCluster
 	ended  bool
-	// cancel ends what is going on now, when the cluster is to go instead.
+	// cancel ends the current work if the cluster is to be deleted instead.
 	cancel context.CancelFunc
 
-	// failures count failed attempts at the control plane in a row, since then; reported is the status that was reported last.
+	// failures counts consecutive failed attempts at the control plane, the first of which was at since. reported is the
+	// last reported status.
 	failures int
 	since    time.Time
 	reported string
 	parts    map[string]*part
 }
 
-// part is what a worker remembers of a node group or an add-on, by its ID.
+// part is what a worker keeps about a node group or an add-on, by its ID.
 type part struct {
 	failures int
-	// since is when it was first seen not to be whole.
+	// since is when it was first seen incomplete.
 	since time.Time
 }
 
-// report gives the worker what is wanted now.
+// report gives the worker the current wanted state.
 func (w *worker) report(wanted control.WantedCluster) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -55,7 +56,7 @@ func (w *worker) report(wanted control.WantedCluster) {
 	w.wake()
 }
 
-// end has the worker end: the cluster is not wanted any more.
+// end ends the worker, because the cluster is no longer wanted.
 func (w *worker) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -66,7 +67,7 @@ func (w *worker) end() {
 	w.wake()
 }
 
-// wake needs the lock.
+// wake requires that the caller holds the lock.
 func (w *worker) wake() {
 	select {
 	case w.news <- struct{}{}:
@@ -74,7 +75,7 @@ func (w *worker) wake() {
 	}
 }
 
-// run settles the cluster again and again: when there are news, and else once in a while.
+// run repeats settle: after a change of the wanted state, and otherwise at intervals.
 func (w *worker) run(ctx context.Context) {
 	for {
 		select {
@@ -108,7 +109,7 @@ func (w *worker) settle(ctx context.Context, wanted control.WantedCluster) error
 		return w.remove(ctx, wanted)
 	}
 	if wanted.Status == control.Failed && w.reported == "" {
-		// What a maker before this one has given up stays so, unless it runs all the same.
+		// A cluster that an earlier maker has reported as failed stays so, unless it runs.
 		w.reported = control.Failed
 	}
 	cluster, err := w.options.Backend.Cluster(ctx, wanted, wanted.Status == "CREATING")
@@ -135,7 +136,7 @@ func (w *worker) settle(ctx context.Context, wanted control.WantedCluster) error
 	return errors.Join(problems...)
 }
 
-// forget drops what is remembered of parts that are gone.
+// forget drops what is kept about removed parts.
 func (w *worker) forget(wanted control.WantedCluster) {
 	maps.DeleteFunc(w.parts, func(id string, _ *part) bool {
 		return !slices.ContainsFunc(wanted.Nodegroups, func(g control.WantedNodegroup) bool { return g.ID == id }) &&
@@ -164,7 +165,7 @@ func (w *worker) failed(ctx context.Context, wanted control.WantedCluster, err e
 	if w.failures++; w.failures == 1 {
 		w.since = w.options.Now()
 	}
-	// A busy machine keeps a control plane that runs from answering for a while: EKS calls it ACTIVE meanwhile.
+	// On a busy machine a running control plane may not answer for a short time. EKS calls it ACTIVE meanwhile.
 	certain := errors.Is(err, ErrLost) || errors.Is(err, ErrUnsupported) ||
 		w.failures >= w.options.Attempts && (wanted.Status != control.Active || w.options.Now().Sub(w.since) >= w.options.Settle)
 	if !certain {
@@ -184,7 +185,7 @@ func (w *worker) failed(ctx context.Context, wanted control.WantedCluster, err e
 	return errors.Join(err, w.removeParts(ctx, wanted))
 }
 
-// removeParts lets go what is to go of a cluster that does not answer.
+// removeParts removes the parts to delete of a cluster that does not answer.
 func (w *worker) removeParts(ctx context.Context, wanted control.WantedCluster) error {
 	var problems []error
 	for _, group := range wanted.Nodegroups {
@@ -200,7 +201,7 @@ func (w *worker) removeParts(ctx context.Context, wanted control.WantedCluster) 
 	return errors.Join(problems...)
 }
 
-// part returns what is remembered of a part.
+// part returns what is kept about a part.
 func (w *worker) part(id string) *part {
 	if _, ok := w.parts[id]; !ok {
 		w.parts[id] = &part{}
@@ -282,7 +283,7 @@ func (w *worker) addon(ctx context.Context, wanted control.WantedCluster, addon 
 	return observe(control.ObservedPart{Status: control.Active})
 }
 
-// giveUp calls tell after as many failures in a row as there are attempts, and then again each time.
+// giveUp calls tell after that number of consecutive failures, and again after each further one.
 func (p *part) giveUp(attempts int, err error, report func() error) error {
 	p.failures++
 	if p.failures < attempts {
@@ -291,7 +292,7 @@ func (p *part) giveUp(attempts int, err error, report func() error) error {
 	return errors.Join(err, report())
 }
 
-// settled says whether to report now: at once when nothing is pending, and else after some time.
+// settled says whether to report now: at once if nothing is pending, and otherwise after some time.
 func (p *part) settled(pending bool, options Options) bool {
 	if !pending {
 		p.since = time.Time{}

@@ -1,4 +1,4 @@
-// Package retries has clients of AWS's services wait where AWS throttles an account.
+// Package retries makes clients of AWS's services wait when AWS throttles an account.
 package retries
 
 import (
@@ -9,15 +9,15 @@ import (
 )
 
 const (
-	// attempts are those of a request that AWS throttles. At one answer in ten that is a throttling one, as a busy
-	// account gets them, the SDK's three attempts fail a request in a thousand: a run sends several thousand.
+	// attempts is the number of attempts of a throttled request. A busy account gets one throttling answer in ten. With the
+	// SDK's three attempts one request in a thousand would fail, and a run sends several thousand.
 	attempts = 10
-	// otherAttempts are those of a request that fails in another way, as the SDK has them.
+	// otherAttempts is the number of attempts after other errors, which is the SDK's default.
 	otherAttempts = retry.DefaultMaxAttempts
 	longestPause  = 5 * time.Second
 )
 
-// On has clients of a configuration try a throttled request more often. What the user has set stays
+// On makes clients of a configuration try a throttled request more often. The user's own settings take precedence
 // (https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html).
 func On(cfg *aws.Config) {
 	if cfg.RetryMaxAttempts != 0 || cfg.RetryMode == aws.RetryModeAdaptive || cfg.Retryer != nil {
@@ -26,7 +26,7 @@ func On(cfg *aws.Config) {
 	cfg.Retryer = New
 }
 
-// New is a retryer for one client.
+// New makes a retryer for one client.
 func New() aws.Retryer {
 	return retryer{retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts, o.MaxBackoff = attempts, longestPause
@@ -37,7 +37,7 @@ type retryer struct{ aws.RetryerV2 }
 
 var throttles = retry.IsErrorThrottles(retry.DefaultThrottles)
 
-// RetryDelay is how long to wait before the next attempt; the error if there is to be none.
+// RetryDelay is the pause before the next attempt; the error means that there is none.
 func (r retryer) RetryDelay(attempt int, err error) (time.Duration, error) {
 	if attempt >= otherAttempts && throttles.IsErrorThrottle(err) != aws.TrueTernary {
 		return 0, err

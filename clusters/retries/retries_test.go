@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 )
 
-// short has the pauses of a retryer take no time.
+// short makes a retryer's pauses take no time.
 type short struct{ retryer }
 
 func (s short) RetryDelay(attempt int, err error) (time.Duration, error) {

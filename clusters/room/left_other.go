@@ -4,7 +4,7 @@ package room
 
 import "errors"
 
-// left is not known here.
+// left is not known on this system.
 func left(string) (bytes, files uint64, known bool, err error) {
 	return 0, 0, false, errors.ErrUnsupported
 }

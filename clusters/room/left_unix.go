@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// left is the room that is left in the file system of dir for users: in bytes, and in files. Some file
-// systems, such as Btrfs, have no bound on files; then files is not known.
+// left returns the space that is left for users in the file system of dir: in bytes, and in files. Some file systems, such
+// as Btrfs, have no limit on files; then files is not known.
 func left(dir string) (bytes, files uint64, known bool, err error) {
 	var stat unix.Statfs_t
 	if err := unix.Statfs(dir, &stat); err != nil {

@@ -1,4 +1,4 @@
-// Package room says whether a folder's disk can take any more.
+// Package room checks whether a folder's disk has space left.
 package room
 
 import (
@@ -9,23 +9,23 @@ import (
 )
 
 const (
-	// full is how little room, in bytes, a disk may have: what is written in a few seconds takes less.
+	// full is the space, in bytes, below which a disk counts as full. A few seconds of writing need less.
 	full = 16 << 20
-	// fewFiles is how few more files it may have.
+	// fewFiles is the number of further files below which it counts as full.
 	fewFiles = 64
 )
 
-// Error says that a folder's disk takes nothing more.
+// Error says that a folder's disk is full or read-only.
 type Error struct {
 	Dir string
-	// Why as it follows a colon, such as "its disk is full: 3 MiB are left".
+	// Why is a text to follow a colon, such as "its disk is full: 3 MiB are left".
 	Why string
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("folder %s: %s", e.Dir, e.Why) }
 
-// Check returns an *Error if the disk of dir, or of the folder that dir will be made in, is full or read-only.
-// Where that cannot be known, it is nil.
+// Check returns an *Error if the disk of dir, or of the folder in which dir will be created, is full or read-only. It
+// returns nil if that is not known.
 func Check(dir string) error {
 	there := dir
 	for {
@@ -44,7 +44,7 @@ func Check(dir string) error {
 	}
 }
 
-// judge says what is wrong with a disk, or "".
+// judge returns the problem of a disk, or "".
 func judge(bytes, files uint64, known, readOnly bool) string {
 	switch {
 	case readOnly:

@@ -12,7 +12,7 @@ import (
 	"github.com/podidentity/epi/clusters/journal"
 )
 
-// resourceNotFound is EKS's code for what does not exist.
+// resourceNotFound is EKS's code for something that does not exist.
 const resourceNotFound = "ResourceNotFoundException"
 
 func (s *Sweeper) clusterNames(ctx context.Context) ([]string, error) {
@@ -28,7 +28,7 @@ func (s *Sweeper) clusterNames(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// associations are those in any cluster; their IDs here are CLUSTER/ID.
+// associations are those in all clusters. Their IDs here are CLUSTER/ID.
 func (s *Sweeper) associations() kind {
 	return kind{
 		name: journal.Association,
@@ -63,7 +63,7 @@ func (s *Sweeper) listAssociations(ctx context.Context, scope Scope) ([]string, 
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
 			if refusedAs(err, resourceNotFound) {
-				break // the cluster went meanwhile, and they with it
+				break // the cluster and its associations were deleted meanwhile
 			}
 			if err != nil {
 				return nil, err
@@ -76,7 +76,7 @@ func (s *Sweeper) listAssociations(ctx context.Context, scope Scope) ([]string, 
 	return ids, nil
 }
 
-// clusters are those without a stack: one that CloudFormation lost, or that was made without.
+// clusters are those without a stack: one that CloudFormation lost, or that was created without CloudFormation.
 func (s *Sweeper) clusters() kind {
 	return kind{
 		name: journal.Cluster,
@@ -95,7 +95,7 @@ func (s *Sweeper) clusters() kind {
 	}
 }
 
-// addons are those that epi put into clusters; their IDs here are CLUSTER/NAME.
+// addons are those that epi installed in clusters. Their IDs here are CLUSTER/NAME.
 func (s *Sweeper) addons() kind {
 	return kind{
 		name: journal.Addon,

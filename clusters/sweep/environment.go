@@ -18,8 +18,7 @@ import (
 	"github.com/podidentity/epi/clusters/retries"
 )
 
-// LoadConfig is the user's own AWS configuration, with a region and an endpoint in place of its own unless
-// they are empty.
+// LoadConfig loads the user's own AWS configuration. A region and an endpoint that are not empty replace its own.
 func LoadConfig(ctx context.Context, region, endpointURL string) (aws.Config, error) {
 	var options []func(*config.LoadOptions) error
 	if region != "" {
@@ -39,9 +38,9 @@ func LoadConfig(ctx context.Context, region, endpointURL string) (aws.Config, er
 	return cfg, nil
 }
 
-// Environment removes what an environment has in AWS, of some kinds or, by nil, of all. Where that is, its
-// folder says: what is written down of it or, if that is lost, the journal. An environment that was never
-// reached has nothing there. The account is the one that it was made in, or nothing is removed.
+// Environment removes what an environment has in AWS, of some kinds or, if kinds is nil, of all. The region and account
+// come from its folder: from the record or, if that is lost, from the journal. An environment that was never reached has
+// nothing there. Nothing is removed if the account is another one than that of the creation.
 func Environment(ctx context.Context, dirs clusters.Dirs, name string, kinds []journal.Kind, options Options, progress clusters.Progress) error {
 	dir, err := dirs.EnvironmentDir(name)
 	if err != nil {
@@ -99,14 +98,14 @@ func Environment(ctx context.Context, dirs clusters.Dirs, name string, kinds []j
 	return explain(err, name, place.Region)
 }
 
-// outOfReach says whether AWS does not answer: no address, no connection, or none that lasts.
+// outOfReach says whether AWS does not answer: no address, no connection, or a broken one.
 func outOfReach(err error) bool {
 	_, unsent := errors.AsType[*smithyhttp.RequestSendError](err)
 	return unsent && !errors.Is(err, context.Canceled)
 }
 
-// unseen says what may be left in a region that does not answer. One with an endpoint of its own may be gone for good:
-// all that was in it is then gone too, and nobody can ever say so.
+// unseen says what may be left in a region that does not answer. A region with an endpoint of its own may no longer exist.
+// Then its content is gone too, and cannot be checked any more.
 func unseen(err error, name, region, endpointURL, dir string, made []journal.Entry) error {
 	where, remedy := "AWS in "+region, "see that this machine reaches AWS, then "
 	again := "finish with: " + finish(name, region)
@@ -125,7 +124,7 @@ func unseen(err error, name, region, endpointURL, dir string, made []journal.Ent
 	return &clusters.EnvironmentError{Doing: "remove what is left in AWS", Err: &unseenError{text + ": " + first, err}, Remedy: remedy + again}
 }
 
-// unseenError has a text in place of that of the many errors that it wraps.
+// unseenError has one text in place of those of the many errors that it wraps.
 type unseenError struct {
 	text string
 	err  error
@@ -147,12 +146,12 @@ func inWords(made []journal.Entry) string {
 	return strings.Join(words, ", ")
 }
 
-// finish is the command that goes on.
+// finish is the command that continues the removal.
 func finish(name, region string) string {
 	return fmt.Sprintf("epi down --name %s, or from anywhere: epi janitor --older-than 0s --name %[1]s --region %s", name, region)
 }
 
-// explain adds what a user can do about what stays in AWS.
+// explain adds what a user can do about resources that stay in AWS.
 func explain(err error, name, region string) error {
 	if err == nil {
 		return nil

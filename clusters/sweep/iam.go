@@ -12,10 +12,10 @@ import (
 	"github.com/podidentity/epi/clusters/ownership"
 )
 
-// noSuchEntity is IAM's code for what does not exist.
+// noSuchEntity is IAM's code for something that does not exist.
 const noSuchEntity = "NoSuchEntity"
 
-// noName are IAM's codes for what cannot be a name, such as one in a journal that is damaged.
+// noName are IAM's codes for an invalid name, such as one in a damaged journal.
 var noName = []string{noSuchEntity, "ValidationError", "InvalidInput"}
 
 func tagsOf(tags []iamtypes.Tag) map[string]string {
@@ -34,7 +34,7 @@ func pathOf(scope Scope) string {
 	return ownership.Owner{Environment: scope.Environment}.Path()
 }
 
-// roles are those that the suites make: those of a stack go with it.
+// roles are those that the suites create. Roles of a stack are removed with it.
 func (s *Sweeper) roles() kind {
 	return kind{
 		name: journal.Role,
@@ -136,7 +136,7 @@ func (s *Sweeper) policies() kind {
 	}
 }
 
-// iamARN is the ARN of something in IAM of the account, in the partition of the caller.
+// iamARN is the ARN of an IAM resource of the account, in the caller's partition.
 func (s *Sweeper) iamARN(resource string) string {
 	partition := "aws"
 	if parts := strings.SplitN(s.caller, ":", 3); len(parts) == 3 {

@@ -40,7 +40,7 @@ func (s *Sweeper) buckets() kind {
 }
 
 func (s *Sweeper) lookAtBucket(ctx context.Context, name string) (*Found, map[string]string, error) {
-	// The account is asked for too: the name may be somebody else's by now.
+	// The account is checked too, because another account may have the name now.
 	out, err := s.s3.GetBucketTagging(ctx, &s3.GetBucketTaggingInput{Bucket: &name, ExpectedBucketOwner: &s.account})
 	if err != nil {
 		return nil, nil, ignore(err, noSuchBucket, "NoSuchTagSet")

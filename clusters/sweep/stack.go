@@ -18,7 +18,7 @@ import (
 	"github.com/podidentity/epi/clusters/ownership"
 )
 
-// validationError is CloudFormation's code for what does not exist, among others.
+// validationError is CloudFormation's code for something that does not exist, among other errors.
 const validationError = "ValidationError"
 
 // stackName is the name in the ARN of a stack: arn:aws:cloudformation:REGION:ACCOUNT:stack/NAME/ID.
@@ -30,7 +30,7 @@ func stackName(arn string) string {
 	return parts[1]
 }
 
-// stacks are identified by their ARN, which says also of a deleted one what became of it.
+// stacks are identified by their ARN, which also finds a deleted one.
 func (s *Sweeper) stacks() kind {
 	return kind{
 		name: journal.Stack,
@@ -43,7 +43,7 @@ func (s *Sweeper) stacks() kind {
 					return nil, err
 				}
 				for _, stack := range page.Stacks {
-					// Of stacks, and of them alone, the list has the tags. A nested one goes with its parent.
+					// The list has the tags of stacks only. A nested stack is removed with its parent.
 					if stack.ParentId == nil && slices.ContainsFunc(stack.Tags, func(tag cfntypes.Tag) bool { return aws.ToString(tag.Key) == ownership.TagEnvironment }) {
 						arns = append(arns, aws.ToString(stack.StackId))
 					}
@@ -66,7 +66,7 @@ func (s *Sweeper) stacks() kind {
 	}
 }
 
-// stack is what there is of a stack; nil if there is nothing.
+// stack returns the stack; nil if it does not exist.
 func (s *Sweeper) stack(ctx context.Context, arn string) (*cfntypes.Stack, error) {
 	out, err := s.cloudFormation.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &arn})
 	if err != nil {
@@ -78,7 +78,7 @@ func (s *Sweeper) stack(ctx context.Context, arn string) (*cfntypes.Stack, error
 	return &out.Stacks[0], nil
 }
 
-// removeStacks removes stacks in rounds: those whose exports nobody imports, until there is no more to do.
+// removeStacks removes stacks in rounds: in each round those whose exports are not imported, until none is left.
 func (s *Sweeper) removeStacks(ctx context.Context, kind kind, list []Found, task clusters.Task) error {
 	for len(list) > 0 {
 		var now, later []Found
@@ -99,14 +99,14 @@ func (s *Sweeper) removeStacks(ctx context.Context, kind kind, list []Found, tas
 			return fmt.Errorf("%s is used by stacks that are not to be removed: %s", later[0], strings.Join(slices.Compact(importers), ", "))
 		}
 		if err := s.removeEach(ctx, kind, now, task); err != nil {
-			return err // those that are used by what is left cannot go either
+			return err // stacks that the remaining ones use cannot be removed either
 		}
 		list = later
 	}
 	return nil
 }
 
-// importers are the names of the stacks that import what a stack exports.
+// importers are the names of the stacks that import a stack's exports.
 func (s *Sweeper) importers(ctx context.Context, arn string) ([]string, error) {
 	stack, err := s.stack(ctx, arn)
 	if stack == nil || err != nil {
@@ -119,7 +119,7 @@ func (s *Sweeper) importers(ctx context.Context, arn string) ([]string, error) {
 		}
 		out, err := s.cloudFormation.ListImports(ctx, &cloudformation.ListImportsInput{ExportName: output.ExportName})
 		if err != nil {
-			// Of an export that nobody imports CloudFormation says that it is not imported, as an error.
+			// CloudFormation returns an error for an export without importers.
 			if ignore(err, validationError) != nil {
 				return nil, err
 			}
@@ -131,11 +131,11 @@ func (s *Sweeper) importers(ctx context.Context, arn string) ([]string, error) {
 	return slices.Compact(names), nil
 }
 
-// stackAttempts is how often a stack that could not be deleted is deleted again.
+// stackAttempts is how often the deletion of a stack is repeated.
 const stackAttempts = 4
 
-// removeStack deletes a stack until it is gone. Before each attempt what others have put into its network
-// goes: it is what deletions most often fail of.
+// removeStack deletes a stack until it is gone. Before each attempt it removes what others have created in the stack's
+// network, because that is the most common reason for a failure.
 func (s *Sweeper) removeStack(ctx context.Context, found Found, progress func(string)) error {
 	stack, err := s.stack(ctx, found.ID)
 	if stack == nil || err != nil {
@@ -160,7 +160,7 @@ func (s *Sweeper) removeStack(ctx context.Context, found Found, progress func(st
 		case stack.StackStatus == cfntypes.StackStatusDeleteInProgress:
 			return false, nil
 		case stack.StackStatus != cfntypes.StackStatusDeleteFailed && requested:
-			return false, nil // the deletion is accepted, and has not begun
+			return false, nil // the deletion is accepted and has not begun
 		case attempts == stackAttempts:
 			return false, fmt.Errorf("it is %s after %d attempts: %s", stack.StackStatus, attempts, s.whyStack(ctx, found.ID))
 		}
@@ -170,7 +170,7 @@ func (s *Sweeper) removeStack(ctx context.Context, found Found, progress func(st
 		attempts++
 		_, err = s.cloudFormation.DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: &found.ID})
 		if refusedAs(err, validationError) && strings.HasSuffix(string(stack.StackStatus), "_IN_PROGRESS") {
-			attempts-- // something else is under way in it: it ends by itself
+			attempts-- // another operation is in progress, and ends by itself
 			return false, nil
 		}
 		requested = err == nil
@@ -178,7 +178,7 @@ func (s *Sweeper) removeStack(ctx context.Context, found Found, progress func(st
 	})
 }
 
-// whyStack is why the deletion of a stack failed, as far as its events tell.
+// whyStack is the reason why the deletion of a stack failed, from its events.
 func (s *Sweeper) whyStack(ctx context.Context, arn string) string {
 	out, err := s.cloudFormation.DescribeStackEvents(ctx, &cloudformation.DescribeStackEventsInput{StackName: &arn})
 	if err != nil {
@@ -192,9 +192,8 @@ func (s *Sweeper) whyStack(ctx context.Context, arn string) string {
 	return "its events do not say why"
 }
 
-// clearNetwork removes what others leave in the VPC of a stack, which its deletion would fail of: network
-// interfaces that are attached to nothing, and security groups that EKS made for its clusters and did not
-// take along. A VPC that is not the stack's own is not touched.
+// clearNetwork removes what others left in the VPC of a stack and what prevents its deletion: detached network interfaces,
+// and security groups that EKS created for its clusters and did not remove. It does not change a VPC of another stack.
 func (s *Sweeper) clearNetwork(ctx context.Context, arn string, progress func(string)) error {
 	out, err := s.cloudFormation.DescribeStackResources(ctx, &cloudformation.DescribeStackResourcesInput{StackName: &arn})
 	if err != nil {
@@ -224,7 +223,7 @@ func (s *Sweeper) clearNetwork(ctx context.Context, arn string, progress func(st
 		return err
 	}
 	if clusterThere {
-		return nil // its security group goes with it
+		return nil // its security group is removed with it
 	}
 	return s.removeGroups(ctx, vpc, own, progress)
 }
@@ -245,7 +244,7 @@ func (s *Sweeper) removeInterfaces(ctx context.Context, vpc string, progress fun
 		for _, found := range page.NetworkInterfaces {
 			id := aws.ToString(found.NetworkInterfaceId)
 			progress("deleting network interface " + id)
-			// One that is in use by now goes with what uses it.
+			// A resource that is in use now is removed with its user.
 			_, err := s.ec2.DeleteNetworkInterface(ctx, &ec2.DeleteNetworkInterfaceInput{NetworkInterfaceId: &id})
 			if ignore(err, "InvalidNetworkInterfaceID.NotFound", "InvalidParameterValue", "InvalidNetworkInterface.InUse") != nil {
 				return fmt.Errorf("delete network interface %s: %w", id, err)
@@ -255,7 +254,7 @@ func (s *Sweeper) removeInterfaces(ctx context.Context, vpc string, progress fun
 	return nil
 }
 
-// removeGroups removes the security groups in the VPC that EKS's and GuardDuty's tags are on.
+// removeGroups removes the security groups in the VPC with EKS's and GuardDuty's tags.
 func (s *Sweeper) removeGroups(ctx context.Context, vpc string, own map[string]bool, progress func(string)) error {
 	pages := ec2.NewDescribeSecurityGroupsPaginator(s.ec2, &ec2.DescribeSecurityGroupsInput{Filters: []ec2types.Filter{inVPC(vpc)}})
 	var problems []error
@@ -275,7 +274,7 @@ func (s *Sweeper) removeGroups(ctx context.Context, vpc string, own map[string]b
 			}
 			progress("deleting security group " + id)
 			_, err := s.ec2.DeleteSecurityGroup(ctx, &ec2.DeleteSecurityGroupInput{GroupId: &id})
-			// One that is still used goes at the next attempt.
+			// A group that is still in use is removed at the next attempt.
 			if ignore(err, "InvalidGroup.NotFound", "DependencyViolation") != nil {
 				problems = append(problems, fmt.Errorf("delete security group %s: %w", id, err))
 			}

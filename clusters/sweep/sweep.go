@@ -1,5 +1,5 @@
-// Package sweep finds what epi has made in an AWS account and removes it. Whose something is, its tags say,
-// which AWS is asked for: neither a name nor a journal is proof. It works in the one account that is expected.
+// Package sweep finds what epi has created in an AWS account and removes it. AWS's tags prove the owner, and neither a name
+// nor a journal does. It works only in the expected account.
 package sweep
 
 import (
@@ -28,15 +28,15 @@ import (
 
 // Options of a Sweeper.
 type Options struct {
-	// Account is the expected one; empty takes the caller's.
+	// Account is the expected one; empty means the caller's.
 	Account string
-	// Poll is the time between two looks at what is being deleted; 0 means 10 s.
+	// Poll is the time between two checks of a deletion; 0 means 10 s.
 	Poll time.Duration
 	// Patience bounds the deletion of a stack or a cluster; 0 means 40 minutes.
 	Patience time.Duration
 }
 
-// Sweeper looks at one account and region.
+// Sweeper works in one account and region.
 type Sweeper struct {
 	options Options
 	account string
@@ -51,14 +51,14 @@ type Sweeper struct {
 	ecr            *ecr.Client
 }
 
-// AccountError says that the caller is of another account than the expected one. Nothing was looked at.
+// AccountError says that the caller is of another account than the expected one. Nothing was read.
 type AccountError struct{ Expected, Got, Caller string }
 
 func (e *AccountError) Error() string {
 	return fmt.Sprintf("the AWS credentials are of account %s (%s), and what epi made is in account %s", e.Got, e.Caller, e.Expected)
 }
 
-// New asks STS who is calling, and makes a sweeper of the caller's account and the region of cfg.
+// New asks STS for the caller, and makes a sweeper for the caller's account and the region of cfg.
 func New(ctx context.Context, cfg aws.Config, options Options) (*Sweeper, error) {
 	if cfg.Region == "" {
 		return nil, errors.New("no AWS region: set --region or AWS_REGION")
@@ -80,35 +80,35 @@ func New(ctx context.Context, cfg aws.Config, options Options) (*Sweeper, error)
 	s.iam, s.eks, s.ec2 = iam.NewFromConfig(cfg), eks.NewFromConfig(cfg), ec2.NewFromConfig(cfg)
 	s.cloudFormation, s.ecr = cloudformation.NewFromConfig(cfg), ecr.NewFromConfig(cfg)
 	s.s3 = s3.NewFromConfig(cfg, func(o *s3.Options) {
-		// A bucket's own host name exists only below AWS's domain.
+		// A bucket's own host name exists only in AWS's domain.
 		o.UsePathStyle = o.BaseEndpoint != nil
 	})
 	return s, nil
 }
 
-// Account is the one that is looked at, Caller the ARN of who looks, Region where.
+// Account is the sweeper's account.
 func (s *Sweeper) Account() string { return s.account }
 
-// Caller see Account.
+// Caller is the ARN of the caller.
 func (s *Sweeper) Caller() string { return s.caller }
 
-// Region see Account.
+// Region is the sweeper's region.
 func (s *Sweeper) Region() string { return s.region }
 
-// Found is something in AWS that is epi's.
+// Found is a resource in AWS that is epi's.
 type Found struct {
 	Kind journal.Kind
-	// ID is what it is asked for and deleted by: a name, an ARN, or CLUSTER/ID of an association.
+	// ID identifies it in requests: a name, an ARN, or CLUSTER/ID of an association.
 	ID string
-	// Owner is what its tags say.
+	// Owner is the owner in its tags.
 	Owner ownership.Owner
-	// Created is zero where AWS does not report.
+	// Created is zero if AWS does not report it.
 	Created time.Time
-	// State as AWS calls it; empty for what has none.
+	// State is AWS's state; empty for resources without one.
 	State string
 }
 
-// String is the thing in words.
+// String describes the resource in words.
 func (f Found) String() string {
 	text := string(f.Kind) + " " + f.ID
 	if f.State != "" {
@@ -117,17 +117,17 @@ func (f Found) String() string {
 	return text
 }
 
-// Scope says what to look for.
+// Scope says what to search.
 type Scope struct {
-	// Environment and Run limit it to those; empty for any.
+	// Environment and Run limit it to those; empty means all.
 	Environment, Run string
-	// Kinds limits it to some; nil for all.
+	// Kinds limits it to some kinds; nil means all.
 	Kinds []journal.Kind
-	// Clusters are where associations are looked for; nil for all of the region.
+	// Clusters are the clusters to search for associations; nil means all of the region.
 	Clusters []string
-	// Due says of what is epi's whether it is to be found; nil for all.
+	// Due selects owners whose resources are found; nil means all.
 	Due func(Found) bool
-	// Journal has what was to be made: it is looked for by name, as lists of AWS may be late.
+	// Journal has what was to be created. These resources are searched by name, because AWS's lists may be late.
 	Journal []journal.Entry
 }
 
@@ -136,29 +136,29 @@ func (s Scope) wants(found Found) bool {
 		(s.Due == nil || s.Due(found))
 }
 
-// kind is how one kind of resource is found and removed.
+// kind says how one kind of resource is found and removed.
 type kind struct {
 	name journal.Kind
-	// list returns the IDs of what may be epi's.
+	// list returns the IDs of resources that may be epi's.
 	list func(ctx context.Context, scope Scope) ([]string, error)
-	// look returns what there is of an ID and its tags; nil if there is nothing.
+	// look returns the resource of an ID with its tags; nil if there is none.
 	look func(ctx context.Context, id string) (*Found, map[string]string, error)
-	// remove removes it; what is gone is no error.
+	// remove removes it. A missing resource is no error.
 	remove func(ctx context.Context, found Found, progress func(string)) error
-	// named returns the ID of a journal's entry; nil where lists tell all.
+	// named returns the ID of a journal's entry; nil if lists are complete.
 	named func(journal.Entry) string
 }
 
-// kinds are in the order in which they are removed: what uses something goes before it.
+// kinds are in the order of the removal: a resource precedes those that it uses.
 func (s *Sweeper) kinds() []kind {
 	return []kind{s.associations(), s.addons(), s.stacks(), s.clusters(), s.providers(), s.roles(), s.policies(), s.buckets(), s.repositories()}
 }
 
-// looksAtOnce is how many calls are under way at the same time.
+// looksAtOnce is the number of simultaneous calls.
 const looksAtOnce = 6
 
-// Find returns what is epi's in the scope, in the order in which it is to be removed. Beside an error it
-// returns what it has found: what it could not look for may be there.
+// Find returns epi's resources in the scope, in the order of the removal. With an error it returns what it has found;
+// resources that it could not search may exist.
 func (s *Sweeper) Find(ctx context.Context, scope Scope) ([]Found, error) {
 	var all []Found
 	var problems []error
@@ -172,7 +172,7 @@ func (s *Sweeper) Find(ctx context.Context, scope Scope) ([]Found, error) {
 		}
 		all = append(all, found...)
 		if outOfReach(err) {
-			break // the others would wait in vain
+			break // the others would wait without end
 		}
 	}
 	return withoutParts(all), errors.Join(problems...)
@@ -204,7 +204,7 @@ func (s *Sweeper) find(ctx context.Context, kind kind, scope Scope) ([]Found, er
 			return nil
 		})
 	}
-	_ = group.Wait() // problems has them
+	_ = group.Wait() // the errors are in problems
 	var found []Found
 	for _, f := range looked {
 		if f != nil && scope.wants(*f) {
@@ -214,7 +214,7 @@ func (s *Sweeper) find(ctx context.Context, kind kind, scope Scope) ([]Found, er
 	return found, errors.Join(problems...)
 }
 
-// own returns what there is of an ID if its tags say that it is epi's; else nil.
+// own returns the resource of an ID if its tags say that it is epi's, and otherwise nil.
 func (s *Sweeper) own(ctx context.Context, kind kind, id string) (*Found, error) {
 	found, tags, err := kind.look(ctx, id)
 	if err != nil {
@@ -231,8 +231,8 @@ func (s *Sweeper) own(ctx context.Context, kind kind, id string) (*Found, error)
 	return found, nil
 }
 
-// withoutParts leaves out what goes with something else: clusters whose stack is there, and add-ons of
-// clusters that go.
+// withoutParts leaves out resources that are removed with others: clusters with a stack, and add-ons of clusters that are
+// removed.
 func withoutParts(all []Found) []Found {
 	going := func(cluster string, kinds ...journal.Kind) bool {
 		return slices.ContainsFunc(all, func(other Found) bool {
@@ -252,10 +252,10 @@ func withoutParts(all []Found) []Found {
 	return kept
 }
 
-// LeftError says what is still there after a removal.
+// LeftError lists what still exists after a removal.
 type LeftError struct {
 	Left []Found
-	// Err is why, as far as it is known.
+	// Err is the reason, as far as it is known.
 	Err error
 }
 
@@ -276,8 +276,8 @@ func (e *LeftError) Error() string {
 
 func (e *LeftError) Unwrap() error { return e.Err }
 
-// Remove removes what was found, going on past errors, and looks again for all of the scope: the error is a
-// *LeftError if something is there, or may be. Whose it is, AWS is asked again just before.
+// Remove removes the found resources, continues after errors, and searches all of the scope again. The error is a
+// *LeftError if something exists or may exist. It asks AWS for the owner again just before each removal.
 func (s *Sweeper) Remove(ctx context.Context, scope Scope, list []Found, progress clusters.Progress) error {
 	var problems []error
 	for _, kind := range s.kinds() {
@@ -314,7 +314,7 @@ func (s *Sweeper) Remove(ctx context.Context, scope Scope, list []Found, progres
 	return nil
 }
 
-// count is some of a kind in words.
+// count is a number of one kind in words.
 func count(n int, kind journal.Kind) string {
 	if n == 1 {
 		return "1 " + string(kind)
@@ -335,11 +335,11 @@ func (s *Sweeper) removeEach(ctx context.Context, kind kind, list []Found, task 
 			return nil
 		})
 	}
-	_ = group.Wait() // problems has them
+	_ = group.Wait() // the errors are in problems
 	return errors.Join(problems...)
 }
 
-// removeOne removes something if it is still the same owner's.
+// removeOne removes a resource if it still has the same owner.
 func (s *Sweeper) removeOne(ctx context.Context, kind kind, found Found, progress func(string)) error {
 	now, err := s.own(ctx, kind, found.ID)
 	if err != nil {
@@ -364,7 +364,7 @@ func refusedAs(err error, codes ...string) bool {
 	return ok && slices.Contains(codes, refusal.ErrorCode())
 }
 
-// ignore is nil for an answer with one of the codes, which say that something is gone.
+// ignore returns nil for an answer with one of the codes, which say that something does not exist.
 func ignore(err error, codes ...string) error {
 	if refusedAs(err, codes...) {
 		return nil
@@ -372,7 +372,7 @@ func ignore(err error, codes ...string) error {
 	return err
 }
 
-// wait looks until done says so, fails, or the patience is over.
+// wait repeats done until it returns true or fails, or until the patience is over.
 func (s *Sweeper) wait(ctx context.Context, done func(context.Context) (bool, error)) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.options.Patience, fmt.Errorf("it takes longer than %s", s.options.Patience))
 	defer cancel()

@@ -29,14 +29,14 @@ import (
 	"github.com/podidentity/epi/clusters/sweep"
 )
 
-// quiet takes the steps of long work and tells nobody.
+// quiet accepts the steps of long work and shows nothing.
 type quiet struct{}
 
 func (quiet) Start(string) clusters.Task { return quiet{} }
 func (quiet) Detail(string, ...any)      {}
 func (quiet) End(error)                  {}
 
-// account is an emulated one.
+// account is an emulated account.
 type account struct{ *emulatortest.Fixture }
 
 func newAccount(t *testing.T) *account {
@@ -59,7 +59,7 @@ func (a *account) stamped(owner ownership.Owner, file journal.File) *emulatortes
 func (a *account) sweeper(t *testing.T) *sweep.Sweeper {
 	t.Helper()
 	config := a.config()
-	config.RetryMaxAttempts = 3 // as users have it: a connection may be reset
+	config.RetryMaxAttempts = 3 // the users' default, because a connection may be reset
 	sweeper, err := sweep.New(t.Context(), config, sweep.Options{Account: emulatortest.Account, Poll: 20 * time.Millisecond, Patience: time.Minute})
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +67,7 @@ func (a *account) sweeper(t *testing.T) *sweep.Sweeper {
 	return sweeper
 }
 
-// eksctl makes the stacks that eksctl makes of a cluster, as eksctl does, and waits for them.
+// eksctl creates eksctl's stacks of a cluster in eksctl's way, and waits for them.
 func eksctl(t *testing.T, clients *emulatortest.Clients) {
 	t.Helper()
 	for _, name := range []string{"eksctl-epi-cc-cluster", "eksctl-epi-cc-nodegroup-ng"} {
@@ -75,7 +75,7 @@ func eksctl(t *testing.T, clients *emulatortest.Clients) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// The zones of the template are another region's.
+		// The template's zones are another region's.
 		text := strings.NewReplacer("us-east-1d", "us-west-2a", "us-east-1f", "us-west-2b").Replace(string(template))
 		text = withoutBoundary(text)
 		if strings.Contains(name, "nodegroup") {
@@ -109,7 +109,7 @@ func withoutBoundary(text string) string {
 	return strings.Join(kept, "")
 }
 
-// inSubnets replaces the subnets in the node group's template by those that there are.
+// inSubnets replaces the subnets in the node group's template by existing ones.
 func inSubnets(t *testing.T, clients *emulatortest.Clients, text string) string {
 	t.Helper()
 	out, err := clients.EC2.DescribeSubnets(t.Context(), &ec2.DescribeSubnetsInput{})
@@ -119,7 +119,7 @@ func inSubnets(t *testing.T, clients *emulatortest.Clients, text string) string 
 	return strings.NewReplacer("subnet-8aa2a8d103aefc35d", *out.Subnets[0].SubnetId, "subnet-7b4653c9ef2261cae", *out.Subnets[1].SubnetId).Replace(text)
 }
 
-// makeAll makes one of each kind, in ways that make removal hard.
+// makeAll creates one of each kind, in ways that make the removal hard.
 func makeAll(t *testing.T, clients *emulatortest.Clients, config aws.Config, prefix, cluster string) {
 	t.Helper()
 	ctx := t.Context()
@@ -165,7 +165,7 @@ var soon = time.Now().Add(time.Hour).UTC().Truncate(time.Second)
 
 func TestAllThatIsEpisGoesAndNothingElse(t *testing.T) {
 	a, ctx := newAccount(t), t.Context()
-	users := a.Cluster() // somebody's cluster, in which the suites make associations
+	users := a.Cluster() // another user's cluster, in which the suites create associations
 	file := journal.File(t.TempDir() + "/journal")
 	owner := ownership.Owner{Environment: "mine", Run: "r1", Expires: soon}
 	config := a.config()
@@ -173,7 +173,7 @@ func TestAllThatIsEpisGoesAndNothingElse(t *testing.T) {
 	mine := emulatortest.NewClients(config)
 	makeAll(t, mine, config, "epi-mine", users)
 	eksctl(t, mine)
-	makeAll(t, emulatortest.NewClients(a.config()), a.config(), "epi-users", users) // names like epi's, no tags
+	makeAll(t, emulatortest.NewClients(a.config()), a.config(), "epi-users", users) // names like epi's, without its tags
 	other := a.config()
 	ownership.Stamp{Owner: ownership.Owner{Environment: "other", Run: "r2", Expires: soon}}.On(&other)
 	makeAll(t, emulatortest.NewClients(other), other, "epi-other", users)
@@ -234,7 +234,7 @@ func TestAllThatIsEpisGoesAndNothingElse(t *testing.T) {
 	}
 }
 
-// TestNoTagsOfOthersAreProof: near misses of epi's tags, each on a role in epi's path.
+// TestNoTagsOfOthersAreProof: tags that are similar to epi's, each on a role in epi's path.
 func TestNoTagsOfOthersAreProof(t *testing.T) {
 	a := newAccount(t)
 	for name, tags := range map[string]map[string]string{
@@ -267,7 +267,7 @@ func TestNoTagsOfOthersAreProof(t *testing.T) {
 	}
 }
 
-// TestAnotherAccountIsNotLookedAt: credentials that lead elsewhere than what was made.
+// TestAnotherAccountIsNotLookedAt: credentials of another account than that of the creation.
 func TestAnotherAccountIsNotLookedAt(t *testing.T) {
 	a := newAccount(t)
 	_, err := sweep.New(t.Context(), a.config(), sweep.Options{Account: emulatortest.Member})
@@ -277,7 +277,7 @@ func TestAnotherAccountIsNotLookedAt(t *testing.T) {
 	}
 }
 
-// TestAStackThatOthersUseStays, and what is in its way is named.
+// TestAStackThatOthersUseStays: the error names the stack that uses it.
 func TestAStackThatOthersUseStays(t *testing.T) {
 	a, ctx := newAccount(t), t.Context()
 	mine := a.stamped(ownership.Owner{Environment: "mine", Run: "r1", Expires: soon}, "")
@@ -328,7 +328,7 @@ func waitFor(t *testing.T, condition func() bool) {
 	}
 }
 
-// TestAStackThatCouldNotBeDeletedIsDeletedAgain: something foreign in its network ends the first deletion.
+// TestAStackThatCouldNotBeDeletedIsDeletedAgain: a foreign resource in its network makes the first deletion fail.
 func TestAStackThatCouldNotBeDeletedIsDeletedAgain(t *testing.T) {
 	a, ctx := newAccount(t), t.Context()
 	mine := a.stamped(ownership.Owner{Environment: "mine", Run: "r1", Expires: soon}, "")
@@ -359,7 +359,7 @@ func TestAStackThatCouldNotBeDeletedIsDeletedAgain(t *testing.T) {
 	if !ok || !strings.Contains(left.Error(), "DELETE_FAILED after 4 attempts") {
 		t.Errorf("a group that is nobody's of epi's: %v", left)
 	}
-	// With the tag that EKS's own controllers put on it, it is known to belong to the cluster.
+	// EKS's own controllers tag it, so it is known to belong to the cluster.
 	if _, err := a.Admin().EC2.CreateTags(ctx, &ec2.CreateTagsInput{Resources: []string{*group.GroupId}, Tags: tagOf("kubernetes.io/cluster/epi-cc", "owned")}); err != nil {
 		t.Fatal(err)
 	}

@@ -26,38 +26,38 @@ import (
 	"github.com/podidentity/epi/clusters/room"
 )
 
-// Inspect says what is known, below Kubernetes and AWS, about a machine or program of the environment by its
-// name: an *AwayError if it does not run. The name is a node's, or Emulator.
+// Inspect returns what is known, below Kubernetes and AWS, about a machine or program of the environment. It returns an
+// *AwayError if that does not run. The name is a node's, or Emulator.
 type Inspect func(ctx context.Context, name string) error
 
 // Emulator names the AWS emulator for Inspect.
 const Emulator = "emulator"
 
-// apiServer is the name of the part that most others are asked through.
+// apiServer is the name of the part through which most others are asked.
 const apiServer = "the API server"
 
-// mostNodes is how many nodes are each asked for their kubelet; of the others the API server reports.
+// mostNodes is the number of nodes whose kubelets are asked. The API server reports about further nodes.
 const mostNodes = 20
 
-// restarts is how long a part of the control plane may take to start again, which it does by itself when its
-// store was slow for 10 seconds.
+// restarts is how long a part of the control plane may take to restart, which it does by itself if its store was slow for
+// 10 seconds.
 const restarts = 5 * time.Minute
 
-// Folder is one that has to be there and to take more.
+// Folder is a folder that must exist and have space.
 type Folder struct {
 	Path string
-	// Remedy is what a user can do when it does not.
+	// Remedy is what a user can do otherwise.
 	Remedy string
 }
 
-// Parts are those of a running environment. inspect may be nil: then only what the API server and the emulator
-// answer is known.
+// Parts are those of a running environment. inspect may be nil. Then only the answers of the API server and the emulator
+// are known.
 func Parts(ctx context.Context, env *clusters.Environment, inspect Inspect, dirs ...Folder) ([]Part, error) {
 	config, err := kubeconfig.Read(env.Kubeconfig)
 	if err != nil {
 		return nil, fmt.Errorf("reach cluster of environment %s: %w", env.Name, err)
 	}
-	config.QPS = -1 // few questions, none of which may wait for another; each is bounded by its context
+	config.QPS = -1 // there are few requests, and none may wait for another; each is bounded by its context
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("reach cluster of environment %s: %w", env.Name, err)
@@ -97,11 +97,11 @@ func inspected(inspect Inspect, name string, ask func(context.Context) error) fu
 	}
 	var doubtful atomic.Bool
 	return func(ctx context.Context) error {
-		// The question gets a part of the time, so that some is left for what is below.
+		// The request gets only a part of the time, so that some is left for inspect.
 		asking, cancel := context.WithTimeout(ctx, askTime*3/5)
 		err := ask(asking)
 		cancel()
-		// What answers again after it did not is looked at too: it may not be what it was.
+		// A part that answers again after a failure is inspected too, because it may be another one.
 		if err == nil && !doubtful.Load() || errors.Is(err, ErrUnsupported) {
 			return err
 		}
@@ -114,8 +114,8 @@ func inspected(inspect Inspect, name string, ask func(context.Context) error) fu
 	}
 }
 
-// reads asks the API server for an object, which it reads from its store. /readyz would say more, and says it too
-// early: it fails when the store takes more than two seconds to write, as on a busy machine.
+// reads asks the API server for an object, which the server reads from its store. /readyz would say more, but fails too
+// early: if the store takes more than two seconds for a write, as on a busy machine.
 func reads(client kubernetes.Interface) func(context.Context) error {
 	var allowed atomic.Bool
 	return func(ctx context.Context) error {
@@ -126,7 +126,7 @@ func reads(client kubernetes.Interface) func(context.Context) error {
 		}
 		if _, answered := errors.AsType[*apierrors.StatusError](err); answered {
 			if apierrors.IsForbidden(err) && !allowed.Load() {
-				return nil // to this user it always says so
+				return nil // this user always gets this answer
 			}
 			return unwell("it is not ready")
 		}
@@ -134,12 +134,12 @@ func reads(client kubernetes.Interface) func(context.Context) error {
 	}
 }
 
-// unwell is an answer that is no good one, as a reason that follows a colon. It is no proof of an absence.
+// unwell returns a bad answer as a reason that follows a colon. It is no proof of an absence.
 type unwell string
 
 func (u unwell) Error() string { return string(u) }
 
-// kubelet asks the kubelet of a node whether it is well, through the API server.
+// kubelet asks the kubelet of a node for its health, through the API server.
 func kubelet(ctx context.Context, client kubernetes.Interface, node string) error {
 	err := client.CoreV1().RESTClient().Get().Resource("nodes").Name(node).SubResource("proxy").Suffix("healthz").Do(ctx).Error()
 	switch {
@@ -160,7 +160,7 @@ var badConditions = map[corev1.NodeConditionType]string{
 	corev1.NodePIDPressure: "is short of process IDs", corev1.NodeNetworkUnavailable: "has no network",
 }
 
-// conditions asks whether the nodes are as well as they were at the beginning.
+// conditions checks whether the nodes are as healthy as at the beginning.
 func conditions(client kubernetes.Interface, before []corev1.Node) func(context.Context) error {
 	return func(ctx context.Context) error {
 		list, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{ResourceVersion: "0"})
@@ -171,8 +171,8 @@ func conditions(client kubernetes.Interface, before []corev1.Node) func(context.
 	}
 }
 
-// worse says which node that was well is not any more, or that of those that took new pods none does: of several, one
-// that is cordoned is no more than a cluster's daily work.
+// worse returns a node that was healthy and is no longer, or says that all nodes that accepted new pods have stopped to. If
+// one of several is cordoned, that is normal in a cluster.
 func worse(before, now []corev1.Node) error {
 	well, closing := map[string]bool{}, false
 	for _, node := range before {
@@ -196,8 +196,8 @@ func worse(before, now []corev1.Node) error {
 	return nil
 }
 
-// closed is why a node takes no new pods; "" if it takes them. What the node's own conditions taint is reported as such
-// (https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/).
+// closed is the reason why a node accepts no new pods; "" if it accepts them. A taint of the node's own conditions is
+// reported as that condition (https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/).
 func closed(node corev1.Node) string {
 	if node.Spec.Unschedulable {
 		return "is cordoned"
@@ -210,7 +210,7 @@ func closed(node corev1.Node) string {
 	return ""
 }
 
-// illness is what is wrong with a node; "" if nothing is.
+// illness is the problem of a node; "" if there is none.
 func illness(node corev1.Node) string {
 	for _, condition := range node.Status.Conditions {
 		if bad, ok := badConditions[condition.Type]; ok && condition.Status == corev1.ConditionTrue {
@@ -223,8 +223,9 @@ func illness(node corev1.Node) string {
 	return ""
 }
 
-// lease asks whether a part of the control plane renews its lease. It does so every 2 seconds and takes over
-// what nobody renewed for 15 (https://kubernetes.io/docs/reference/command-line-tools-reference/kube-scheduler/).
+// lease asks whether a part of the control plane renews its lease. It does so every 2 seconds, and another instance takes a
+// lease that was not renewed for 15 seconds
+// (https://kubernetes.io/docs/reference/command-line-tools-reference/kube-scheduler/).
 func lease(client kubernetes.Interface, name string) func(context.Context) error {
 	var mu sync.Mutex
 	var renewed metav1.MicroTime
@@ -267,14 +268,14 @@ func healthy(ctx context.Context, client *http.Client, url string) error {
 		return asAway(err)
 	}
 	defer func() { _ = response.Body.Close() }()
-	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<10)) // so that the connection is kept
+	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<10)) // so that the connection can be reused
 	if response.StatusCode != http.StatusOK {
 		return unwell("it answers " + response.Status)
 	}
 	return nil
 }
 
-// asAway distinguishes a program that is not there, whose connections are refused or end, from one that is slow.
+// asAway distinguishes a missing program, whose connections are refused or end, from a slow one.
 func asAway(err error) error {
 	switch {
 	case err == nil:
@@ -290,14 +291,14 @@ func asAway(err error) error {
 	return err
 }
 
-// jump says when the clock of the wall goes another way than the monotonic one, which stands still while the
-// machine sleeps and which nobody sets.
+// jump detects that the wall clock and the monotonic clock differ. The latter stands still while the machine sleeps, and
+// cannot be set.
 type jump struct {
 	now  func() time.Time
 	last time.Time
 }
 
-// jumped is from when on the two clocks differ by more than an adjustment.
+// jumped is the difference of the two clocks that is more than an adjustment.
 const jumped = 3 * time.Second
 
 func newJump(now func() time.Time) *jump { return &jump{now: now, last: now()} }
@@ -309,7 +310,7 @@ func (j *jump) ask(context.Context) error {
 	return leapt(wall, monotonic)
 }
 
-// leapt says that the clock of the wall went on by more or less than time did.
+// leapt says that the wall clock advanced by more or less than the elapsed time.
 func leapt(wall, monotonic time.Duration) error {
 	switch by := (wall - monotonic).Round(time.Second); {
 	case by > jumped:
@@ -320,10 +321,10 @@ func leapt(wall, monotonic time.Duration) error {
 	return nil
 }
 
-// roomTime is how long a folder's disk may be full: what cannot be written down is lost.
+// roomTime is how long a folder's disk may be full. What cannot be written is lost.
 const roomTime = 8 * time.Second
 
-// kept asks whether a folder is there and can take more.
+// kept checks that a folder exists and has space.
 func kept(dir string) func(context.Context) error {
 	_, err := os.Stat(dir)
 	was := err == nil

@@ -1,5 +1,5 @@
-// Package watch looks at an environment while something is tested in it: it knows when its API server, a
-// node or the AWS emulator was not there, so that nothing of that time is taken for the subject's doing.
+// Package watch observes an environment while something is tested in it. It knows when the API server, a node or the AWS
+// emulator was absent, so that failures of that time do not count as the subject's.
 package watch
 
 import (
@@ -14,49 +14,49 @@ import (
 	"github.com/podidentity/epi/clusters"
 )
 
-// Part is something that an environment consists of.
+// Part is a part of an environment.
 type Part struct {
-	// Name as it stands in a sentence, such as "node blue-worker".
+	// Name is a name for use in a sentence, such as "node blue-worker".
 	Name string
-	// Ask returns nil if the part is there now. An *AwayError says what is known for sure; any other error is
-	// no more than a question without an answer, which a busy machine gives too.
+	// Ask returns nil if the part is present. An *AwayError says what is certain. Any other error is only a request without
+	// an answer, which also occurs on a busy machine.
 	Ask func(ctx context.Context) error
 	// Behind is the name of a part without which this one cannot be asked; "" for none.
 	Behind string
-	// Bearable is how long the part may be away before the environment counts as gone; 0 means 30 s.
+	// Bearable is how long the part may be absent before the environment counts as gone; 0 means 30 s.
 	Bearable time.Duration
 	// Remedy is what a user can do when it is gone; "" means to bring the environment up again.
 	Remedy string
 }
 
-// AwayError says that a part is not there.
+// AwayError says that a part is absent.
 type AwayError struct {
-	// Why such as "its container is paused".
+	// Why is a text such as "its container is paused".
 	Why string
-	// Weak evidence, such as a refused connection, counts when it is seen twice in a row.
+	// Weak says that the evidence is weak, such as a refused connection. It counts when it occurs twice in a row.
 	Weak bool
-	// Final says that the part does not come back by itself.
+	// Final says that the part does not return by itself.
 	Final bool
 }
 
 func (e *AwayError) Error() string { return e.Why }
 
-// ErrUnsupported is the answer of a part that cannot be asked in this environment: it is watched no more.
+// ErrUnsupported is the answer of a part that cannot be asked in this environment. It is then no longer watched.
 var ErrUnsupported = errors.New("cannot be asked here")
 
-// Absence is a time in which a part was not there.
+// Absence is a time during which a part was absent.
 type Absence struct {
 	Part, Why string
-	// From is when the part was last seen, and To when it was seen again; zero while it is away. Both are
-	// times of the wall, as records have them.
+	// From is when the part was last seen. To is when it was seen again; zero while it is absent. Both are wall clock
+	// times, as in records.
 	From, To time.Time
 
-	// rank is 2 if that is known for certain, 1 of a connection that is refused, and 0 of an answer that does not
-	// come: the first is the cause of the others.
+	// rank is 2 if the absence is certain, 1 for a refused connection, and 0 for a missing answer. The highest rank is the
+	// cause of the others.
 	rank int
 }
 
-// String is a sentence without its full stop.
+// String is a sentence without a full stop.
 func (a Absence) String() string {
 	if a.To.IsZero() {
 		return fmt.Sprintf("%s is away since %s UTC: %s", a.Part, clock(a.From), a.Why)
@@ -70,8 +70,8 @@ func (a Absence) overlaps(from, to time.Time) bool {
 	return !to.Before(a.From) && (a.To.IsZero() || !from.After(a.To))
 }
 
-// Times of the watch. A part that gives no answer is away only after silent, and a wait for the processor adds
-// to that: on a machine that is busy an answer takes seconds.
+// Times of the watch. A part without an answer counts as absent only after silent, plus the time that this process waits
+// for the processor: on a busy machine answers take seconds.
 const (
 	interval = 2 * time.Second
 	again    = time.Second
@@ -82,9 +82,9 @@ const (
 	slow            = 2 * time.Second
 	defaultBearable = 30 * time.Second
 	finalBearable   = 3 * time.Second
-	// margin is added to the end of an absence: what depends on the part notices late that it is back.
+	// margin is added to the end of an absence, because programs that depend on the part notice its return late.
 	margin = 3 * time.Second
-	// lagFactor is how much longer than the lateness of this process an answer may take.
+	// lagFactor is how many times this process's own lateness an answer may additionally take.
 	lagFactor = 3
 )
 
@@ -93,11 +93,11 @@ type Options struct {
 	// Environment is the name of the environment.
 	Environment string
 	Parts       []Part
-	// Changed, if set, is called with each absence when it begins and when it ends. Never called concurrently.
+	// Changed, if set, is called at the beginning and the end of each absence, and never concurrently.
 	Changed func(Absence)
 }
 
-// Watch is the look at one environment. Its methods may be called concurrently.
+// Watch observes one environment. Its methods may be called concurrently.
 type Watch struct {
 	options Options
 	stop    context.CancelFunc
@@ -106,7 +106,7 @@ type Watch struct {
 
 	mu    sync.Mutex
 	parts []*part
-	// changed is closed, and replaced, when anything is known anew.
+	// changed is closed, and replaced, after each new result.
 	changed  chan struct{}
 	absences []Absence
 	lag      time.Duration
@@ -119,15 +119,15 @@ type Watch struct {
 type part struct {
 	Part
 	wake chan struct{}
-	// seen is the beginning of the latest question that was answered, and answered its end.
+	// seen is the begin of the last request with an answer, and answered its end.
 	seen      time.Time
 	answered  time.Time
 	lagAtSeen time.Duration
 	failures  int
 	last      error
-	// failing is when the first of the questions was asked that had no answer since.
+	// failing is the begin of the first request of those without an answer since.
 	failing time.Time
-	// away is the index of the open absence, from 1; opened is when it was noticed.
+	// away is the index of the open absence, from 1. opened is when it was noticed.
 	away    int
 	opened  time.Time
 	retired bool
@@ -135,9 +135,9 @@ type part struct {
 	late []Absence
 }
 
-// Start begins to watch. The caller must Close.
+// Start begins to watch. The caller must call Close.
 func Start(ctx context.Context, options Options) *Watch {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // the end of a run is still judged
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // the end of a run is still observed
 	w := &Watch{options: options, stop: cancel, gone: make(chan struct{}), changed: make(chan struct{}), notices: make(chan Absence, 64)}
 	now := time.Now()
 	for _, p := range options.Parts {
@@ -157,7 +157,7 @@ func (w *Watch) Close() {
 	w.group.Wait()
 }
 
-// follow asks a part again and again.
+// follow asks a part repeatedly.
 func (w *Watch) follow(ctx context.Context, p *part) {
 	for {
 		began := time.Now()
@@ -186,7 +186,7 @@ func (w *Watch) follow(ctx context.Context, p *part) {
 	}
 }
 
-// measureLag adds up how late this process gets the processor.
+// measureLag measures how late this process gets the processor.
 func (w *Watch) measureLag(ctx context.Context) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
@@ -217,7 +217,7 @@ func (w *Watch) waited(last, now time.Time) {
 	}
 }
 
-// report passes absences to Changed, outside of the lock.
+// report passes absences to Changed without holding the lock.
 func (w *Watch) report(ctx context.Context) {
 	for {
 		select {
@@ -231,7 +231,7 @@ func (w *Watch) report(ctx context.Context) {
 	}
 }
 
-// note keeps the answer to a question that was asked at began, and reports whether the part did not answer.
+// note records the answer to a request that began at began, and says whether the part did not answer.
 func (w *Watch) note(p *part, began, ended time.Time, err error) (failed bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -250,7 +250,7 @@ func (w *Watch) note(p *part, began, ended time.Time, err error) (failed bool) {
 	away, known := errors.AsType[*AwayError](err)
 	sure := known && !away.Weak
 	if !sure && w.behindAway(p) {
-		// Nothing is known about this part, and what is known about the other says enough.
+		// Nothing is known about this part, and the state of the part in front of it says enough.
 		return true
 	}
 	if p.failures == 0 {
@@ -290,7 +290,7 @@ func (w *Watch) note(p *part, began, ended time.Time, err error) (failed bool) {
 	return true
 }
 
-// back keeps that a part is there.
+// back records that a part is present.
 func (w *Watch) back(p *part, began, ended time.Time) {
 	switch {
 	case p.away > 0:
@@ -311,11 +311,11 @@ func (w *Watch) back(p *part, began, ended time.Time) {
 func (w *Watch) announce(absence Absence) {
 	select {
 	case w.notices <- absence:
-	default: // nobody reads this many
+	default: // the reader is too slow for this many
 	}
 }
 
-// behindAway says whether the part that this one is asked through does not answer.
+// behindAway says whether the part through which this one is asked does not answer.
 func (w *Watch) behindAway(p *part) bool {
 	for _, other := range w.parts {
 		if p.Behind != "" && other.Name == p.Behind {
@@ -325,8 +325,8 @@ func (w *Watch) behindAway(p *part) bool {
 	return false
 }
 
-// behindSeen says whether the part that this one is asked through was there after this one began to fail; if that
-// is not known, it is asked at once.
+// behindSeen says whether the part through which this one is asked was present after this one began to fail. If that is not
+// known, that part is asked at once.
 func (w *Watch) behindSeen(p *part) bool {
 	for _, other := range w.parts {
 		if p.Behind == "" || other.Name != p.Behind || other.seen.After(p.failing) {
@@ -334,14 +334,14 @@ func (w *Watch) behindSeen(p *part) bool {
 		}
 		select {
 		case other.wake <- struct{}{}:
-		default: // it is about to be asked anyway
+		default: // it will be asked anyway
 		}
 		return false
 	}
 	return true
 }
 
-// why is an error as a reason that follows a colon.
+// why returns an error as a reason that follows a colon.
 func why(err error) string {
 	if away, ok := errors.AsType[*AwayError](err); ok {
 		return away.Why
@@ -356,10 +356,10 @@ func why(err error) string {
 	return "it does not answer (" + text + ")"
 }
 
-// longestWhy is how much of an error is worth to be repeated as a reason, in bytes.
+// longestWhy is the length of the part of an error that a reason repeats, in bytes.
 const longestWhy = 120
 
-// lost says what is gone: what is known best, since the rest follows from it.
+// lost says what is gone: the most certain absence, because the others result from it.
 func (w *Watch) lost() error {
 	var list []string
 	best, remedy := 0, ""
@@ -386,10 +386,10 @@ func (w *Watch) lost() error {
 	}
 }
 
-// Gone is closed when the environment will not come back; Err says what is gone.
+// Gone is closed when the environment will not return. Err says what is gone.
 func (w *Watch) Gone() <-chan struct{} { return w.gone }
 
-// Err is a *clusters.EnvironmentError once the environment is gone; nil before.
+// Err is a *clusters.EnvironmentError once the environment is gone, and nil before.
 func (w *Watch) Err() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -403,15 +403,15 @@ func (w *Watch) Absences() []Absence {
 	return append([]Absence(nil), w.absences...)
 }
 
-// Settle returns when it is known whether every part was there from one time to the other, and says in a
-// sentence which was not and why; "" if all were. With hurry all are asked at once. sure distinguishes an absence from
-// answers that came late, which a busy machine gives too.
+// Settle returns when it is known whether every part was present between two times. It says in a sentence which part was
+// not and why; "" if all were. With hurry it asks all parts at once. sure distinguishes an absence from late answers, which
+// also occur on a busy machine.
 func (w *Watch) Settle(ctx context.Context, from, to time.Time, hurry bool) (reason string, sure bool) {
 	if hurry {
 		for _, p := range w.parts {
 			select {
 			case p.wake <- struct{}{}:
-			default: // it is about to be asked anyway
+			default: // it will be asked anyway
 			}
 		}
 	}
@@ -460,7 +460,7 @@ func (w *Watch) judge(from, to time.Time) (reason string, sure, known bool) {
 	return "", false, true
 }
 
-// Hold returns when no part is known to be away, or when the environment is gone.
+// Hold returns when no part is known to be absent, or when the environment is gone.
 func (w *Watch) Hold(ctx context.Context) {
 	for {
 		w.mu.Lock()
@@ -485,7 +485,7 @@ func (w *Watch) Hold(ctx context.Context) {
 	}
 }
 
-// heldFor is how long to wait before it is worth to look again; 0 if nothing is away.
+// heldFor is how long to wait before the next check; 0 if no part is absent.
 func (w *Watch) heldFor(now time.Time) time.Duration {
 	for _, p := range w.parts {
 		if p.away > 0 {

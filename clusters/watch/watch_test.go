@@ -19,7 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// fake is a part whose state the test sets.
+// fake is a part whose state a test sets.
 type fake struct {
 	mu  sync.Mutex
 	err error
@@ -55,16 +55,16 @@ var (
 
 const never = time.Hour
 
-// TestAbsences holds what counts as an absence, how long the environment is waited for, and what is never one.
+// TestAbsences checks what counts as an absence, how long the watch waits for the environment, and what never counts.
 func TestAbsences(t *testing.T) {
 	for name, row := range map[string]struct {
 		err   error
 		takes time.Duration
 		// lasts is how long the part is like that.
 		lasts time.Duration
-		// noticed says that it is an absence, gone that the environment is.
+		// noticed says that it counts as an absence. gone says that the environment counts as gone.
 		noticed, gone bool
-		// why is the reason that a spec of that time is not decided; sure as Settle says it.
+		// why is the reason why a spec of that time is not decided. sure is Settle's result.
 		why  string
 		sure bool
 	}{
@@ -108,7 +108,7 @@ func TestAbsences(t *testing.T) {
 				from := time.Now()
 				time.Sleep(min(row.lasts, 5*time.Second))
 				to := time.Now()
-				// The part comes back while the failure of the spec is looked into.
+				// The part returns while the failure of the spec is examined.
 				var back sync.WaitGroup
 				if row.lasts < never {
 					back.Go(func() {
@@ -153,8 +153,7 @@ func TestAbsences(t *testing.T) {
 	}
 }
 
-// An absence is noticed late: what was decided since the part was last seen is not decided either, and what was
-// decided before is.
+// An absence is noticed late. Specs that ended after the part was last seen are not decided, and earlier ones are.
 func TestAnAbsenceBeginsWhenThePartWasLastSeen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		part := &fake{}
@@ -163,7 +162,7 @@ func TestAnAbsenceBeginsWhenThePartWasLastSeen(t *testing.T) {
 		time.Sleep(time.Minute)
 		passed := time.Now()
 		time.Sleep(3 * time.Second)
-		part.set(nil, never) // as a stopped process
+		part.set(nil, never) // like a stopped process
 		frozen := time.Now()
 		time.Sleep(time.Second)
 		if reason, sure := w.Settle(t.Context(), frozen, frozen.Add(500*time.Millisecond), false); !sure || !strings.Contains(reason, "does not answer") {
@@ -176,7 +175,7 @@ func TestAnAbsenceBeginsWhenThePartWasLastSeen(t *testing.T) {
 	})
 }
 
-// What is asked through the API server is not away because that is.
+// A part behind the API server does not count as absent because the API server is.
 func TestOnlyWhatIsKnownIsReported(t *testing.T) {
 	for _, offset := range []time.Duration{10 * time.Second, 10*time.Second + time.Millisecond, 11 * time.Second} {
 		onlyWhatIsKnown(t, offset)
@@ -200,7 +199,7 @@ func onlyWhatIsKnown(t *testing.T, offset time.Duration) {
 	})
 }
 
-// A node that does not answer through an API server that does is away.
+// A node that does not answer counts as absent if the API server answers.
 func TestANodeIsAwayWhenTheServerIsThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server, node := &fake{}, &fake{}
@@ -217,7 +216,7 @@ func TestANodeIsAwayWhenTheServerIsThere(t *testing.T) {
 	})
 }
 
-// But what the container engine knows of a node wins: the API server is away because its node is.
+// The container engine's knowledge about a node takes precedence: the API server is absent because its node is.
 func TestTheCauseIsReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server, node := &fake{}, &fake{}
@@ -235,7 +234,7 @@ func TestTheCauseIsReported(t *testing.T) {
 	})
 }
 
-// A machine that is busy gives this process the processor late; its environment answers as late.
+// On a busy machine this process gets the processor late. The environment's answers are as late.
 func TestPatienceGrowsWithTheLagOfThisProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		part := &fake{}
@@ -243,7 +242,7 @@ func TestPatienceGrowsWithTheLagOfThisProcess(t *testing.T) {
 		defer w.Close()
 		time.Sleep(10 * time.Second)
 		part.set(nil, never)
-		for range 35 { // seconds, each of which brought half a second of lag
+		for range 35 { // 35 seconds, each with half a second of lag
 			time.Sleep(time.Second)
 			w.mu.Lock()
 			w.lag += 500 * time.Millisecond
@@ -344,7 +343,7 @@ func TestJumpsOfTheClock(t *testing.T) {
 		says            string
 	}{
 		{2 * time.Second, 2 * time.Second, ""},
-		{40 * time.Second, 40 * time.Second, ""}, // busy, not asleep
+		{40 * time.Second, 40 * time.Second, ""}, // busy, and not asleep
 		{2*time.Second + 900*time.Millisecond, 2 * time.Second, ""},
 		{2 * time.Hour, 2 * time.Second, "it went ahead by 1h59m58s: the machine slept"},
 		{-time.Hour, 2 * time.Second, "it was set back by 1h0m2s"},
@@ -362,7 +361,7 @@ func TestJumpsOfTheClock(t *testing.T) {
 	}
 }
 
-// What is below a part is asked when the part does not answer, and once more when it answers again.
+// inspect is called when the part does not answer, and once more when it answers again.
 func TestInspected(t *testing.T) {
 	var answer, below error
 	asked := 0
@@ -449,7 +448,7 @@ func TestAFolderMayNotGoAway(t *testing.T) {
 	}
 }
 
-// A cluster in which no pod can start any more says nothing about agent and webhook.
+// A cluster in which no new pod can start says nothing about agent and webhook.
 func TestNoNodeTakesNewPods(t *testing.T) {
 	node := func(name string, cordoned bool, taints ...corev1.Taint) corev1.Node {
 		return corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: corev1.NodeSpec{Unschedulable: cordoned, Taints: taints}}

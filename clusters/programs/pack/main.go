@@ -1,5 +1,5 @@
-// Command pack compiles the programs that go into epi's images, for Linux on one architecture, and
-// writes them to where a build of epi with the tag epi_packed embeds them.
+// Command pack compiles the programs for epi's images, for Linux on one architecture, and writes them to the place from
+// which a build of epi with the tag epi_packed embeds them.
 package main
 
 import (

@@ -1,6 +1,6 @@
-// Command publish pushes the images of a release to a registry: the emulator, the agent, the webhook and
-// the probe, each for Linux on all architectures, made of the archives that the command pack wrote. The
-// registry's credentials are those of docker login.
+// Command publish pushes the images of a release to a registry: the emulator, the agent, the webhook and the probe. Each is
+// for Linux on all architectures, made from the archives of the command pack. The registry's credentials are those of
+// docker login.
 package main
 
 import (

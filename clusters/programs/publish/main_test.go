@@ -19,7 +19,7 @@ import (
 	"github.com/podidentity/epi/clusters/programs"
 )
 
-// archives writes archives of programs that say which architecture they are for.
+// archives writes archives of programs that name their architecture.
 func archives(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
