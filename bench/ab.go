@@ -16,7 +16,7 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// restoreTime bounds putting back the agent that ran before, also when the run was interrupted.
+// restoreTime bounds the restoration of the earlier agent, also after an interrupt.
 const restoreTime = 2 * time.Minute
 
 // agent is the subject that is swapped.
@@ -34,7 +34,7 @@ type AB struct {
 	// Variants in the order of the swapper's numbers.
 	Variants [2]reports.Variant
 	Swapper  Swapper
-	// Pairs is the exact number of pairs; 0: as many as it takes to conclude, within Time.
+	// Pairs is the exact number of pairs; 0 means as many as the conclusions need, within Time.
 	Pairs int
 	// Time that all pairs may take; 0 is DefaultTime.
 	Time time.Duration

@@ -19,7 +19,7 @@ const (
 // spreads are the assumed spreads of pairs in a plan, on a quiet machine and on a busy one.
 var spreads = [2]float64{0.05, 0.15}
 
-// plan describes what the run will do and what it can show.
+// plan describes what the run will do and what differences it can show.
 func (ab AB) plan() []string {
 	execution, primaries := swapTakes, 0
 	var lines []string

@@ -18,22 +18,22 @@ import (
 // Options of a benchmark.
 type Options struct {
 	Environment *clusters.Environment
-	// Run names the run: labels and tags carry it.
+	// Run is the name of the run, which is in labels and tags.
 	Run string
 	// Scenarios with their sizes, in order.
 	Scenarios []measure.Scenario
-	// Seed of everything random in the schedules.
+	// Seed is the seed of all random parts of the schedules.
 	Seed uint64
-	// Workers is how many pods make load; 0 means one a node, up to ten.
+	// Workers is the number of pods that make load; 0 means one on each node, up to ten.
 	Workers int
-	// Watch, if set, knows when the environment was away.
+	// Watch, if set, knows when the environment was absent.
 	Watch Watch
 }
 
-// Watch knows when the environment was away; see measure.Watch.
+// Watch knows when the environment was absent; see measure.Watch.
 type Watch interface {
 	measure.Watch
-	// Gone is closed when the environment will not come back, and Err says what is gone.
+	// Gone is closed when the environment will not return, and Err says what is gone.
 	Gone() <-chan struct{}
 	Err() error
 }
@@ -106,10 +106,10 @@ func Names() []string {
 	return names
 }
 
-// Run sets up the generators, calibrates them, executes the scenarios one after the other and removes all
-// that was made. The records have the results; an error means that nothing could be measured. When ctx ends
-// the current scenario cleans up, the others are recorded as not run, and the error is the context's. When
-// the environment is gone the error says what is gone.
+// Run sets up the generators, calibrates them, executes the scenarios one after the other and removes everything that it
+// created. The records have the results. An error means that nothing could be measured. If ctx ends, the current scenario
+// cleans up, the others are recorded as not run, and the error is the context's. If the environment is gone, the error says
+// what is gone.
 func Run(ctx context.Context, options Options, progress clusters.Progress, sink Sink) error {
 	ctx, release := options.untilGone(ctx)
 	defer release()
@@ -136,7 +136,7 @@ func Run(ctx context.Context, options Options, progress clusters.Progress, sink 
 	return attempt.Err()
 }
 
-// endOf is the error with which a step ends: the cause of its context, if that ended, because then the step did
+// endOf returns the error with which a step ends. It is the cause of its context if that ended, because then the step did
 // not fail.
 func endOf(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
@@ -145,7 +145,7 @@ func endOf(ctx context.Context, err error) error {
 	return err
 }
 
-// prepare makes what all scenarios share. The attempt's clean-up removes it.
+// prepare creates what all scenarios share. The attempt's clean-up removes it.
 func prepare(ctx context.Context, attempt *measure.Attempt, options Options, progress clusters.Progress, sink Sink) measure.RunOptions {
 	task := progress.Start("Load generators")
 	defer func() { task.End(endOf(ctx, attempt.Err())) }()

@@ -30,11 +30,10 @@ func (t *trial) execute(ctx context.Context, variant int, name string, runOption
 	t.broken = record.Outcome != reports.Pass
 }
 
-// comparison is what the executions of an A/B run show so far. Each look concludes the primary measures for
-// which that is possible, with a confidence that holds for all of them and for all looks together
-// (stats.Level, stats.Spend): of twenty runs with the same agent twice at most one shows a difference in any
-// of them. A conclusion is final. The secondary measures are looked at once, at the end of their scenario,
-// with a correction of their own (stats.Discoveries).
+// comparison has the results of the executions of an A/B run so far. Each look concludes the primary measures for which
+// that is possible. Its confidence holds for all measures and all looks together (stats.Level, stats.Spend): of twenty runs
+// with the same agent twice, at most one shows a difference. A conclusion is final. The secondary measures are examined
+// once, at the end of their scenario, with a correction of their own (stats.Discoveries).
 type comparison struct {
 	trials []*trial
 	within float64
@@ -62,7 +61,7 @@ func newComparison(scenarios []measure.Scenario, within float64) *comparison {
 // open reports whether there is a scenario to execute.
 func (c *comparison) open() bool { return slices.ContainsFunc(c.trials, (*trial).open) }
 
-// look looks at all open trials. last means that there is no later look.
+// look examines all open trials. last means that there is no later look.
 func (c *comparison) look(last bool) {
 	c.looks++
 	if c.looks == 1 {
@@ -105,7 +104,7 @@ func concluded(verdict string) bool {
 	return verdict != string(stats.NoDifference) && verdict != string(stats.TooFew)
 }
 
-// state is a line that says what is concluded and what is open.
+// state is a line about what is concluded and what is open.
 func (c *comparison) state() string {
 	var open []string
 	done := 0
@@ -140,9 +139,8 @@ type comparedMetric struct {
 	asked float64
 }
 
-// compared reports whether a metric is compared. p90 and the slowest request repeat what other metrics say:
-// with more comparisons each would show less. The rate depends on the schedule alone. A scenario's own metrics
-// are all compared.
+// compared says whether a metric is compared. p90 and the slowest request repeat what other metrics show, and with more
+// comparisons each would show less. The rate depends on the schedule alone. A scenario's own metrics are all compared.
 func compared(metric string) bool {
 	standard := slices.ContainsFunc(measure.Standard(), func(m measure.Metric) bool { return m.Name == metric })
 	return !standard || slices.Contains([]string{

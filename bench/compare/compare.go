@@ -1,5 +1,5 @@
-// Package compare says what changed between two runs: which measures moved by more than chance, and
-// which requirements flipped.
+// Package compare says what changed between two runs: which measures changed by more than chance, and which requirements
+// flipped.
 package compare
 
 import (
@@ -12,12 +12,11 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// Benches compares each measure that both benchmarks have, in the order of the new one, by the samples of
-// its repeats. A measure regressed if it is shown to be worse than the old values would be with the
-// tolerance, a share of them, on top. Medians that are so far apart are not enough: of the hundreds of measures
-// of two equal runs some are, and a gate with false alarms is soon ignored. A measure that was
-// taken where the generator was the limit is reported as limited instead. Measures without samples are not
-// compared.
+// Benches compares each measure that both benchmarks have, in the order of the new one, by the samples of its repeats. A
+// measure regressed if it is shown to be worse than the old values increased by the tolerance, which is a share of them. A
+// difference of the medians is not enough: of hundreds of measures of two equal runs some differ, and users ignore a gate
+// with false alarms. A measure for which the generator was the limit is reported as limited instead. Measures without
+// samples are not compared.
 func Benches(before, after reports.Bench, tolerance float64) ([]reports.Difference, error) {
 	old := map[place]reports.Metric{}
 	each(before, func(at place, _ reports.Case, m reports.Metric) { old[at] = m })
@@ -30,7 +29,7 @@ func Benches(before, after reports.Bench, tolerance float64) ([]reports.Differen
 		}
 		var d reports.Difference
 		if d, failed = difference(at, was, m, tolerance); failed == nil {
-			if d.Regressed && c.Limited != "" { // it may be the generator's fault
+			if d.Regressed && c.Limited != "" { // the generator may be the reason
 				d.Regressed, d.Limited = false, c.Limited
 			}
 			differences = append(differences, d)
@@ -39,10 +38,10 @@ func Benches(before, after reports.Bench, tolerance float64) ([]reports.Differen
 	return differences, failed
 }
 
-// place is where in a benchmark a metric is.
+// place identifies a metric in a benchmark.
 type place struct{ scenario, name, metric string }
 
-// each calls visit with the metrics of the scenarios that came to their end.
+// each calls visit with the metrics of the completed scenarios.
 func each(bench reports.Bench, visit func(place, reports.Case, reports.Metric)) {
 	for _, scenario := range bench.Scenarios {
 		if !scenario.Outcome.Decided() {
@@ -88,7 +87,7 @@ func difference(at place, before, after reports.Metric, tolerance float64) (repo
 	return d, nil
 }
 
-// scaled are samples made worse by a share of them.
+// scaled returns samples that are worse by a share.
 func scaled(samples []float64, direction stats.Direction, by float64) []float64 {
 	factor := 1 + by
 	if direction == stats.HigherIsBetter {
@@ -101,8 +100,8 @@ func scaled(samples []float64, direction stats.Direction, by float64) []float64 
 	return list
 }
 
-// Gone names measures of scenarios that both ran which only the old benchmark has, and scenarios that came
-// to their end only there: nothing can be said of them, which a gate must not take for good.
+// Gone names measures that only the old benchmark has, of scenarios that both ran, and scenarios that only the old one
+// completed. Nothing is known about them, which a gate must not count as good.
 func Gone(before, after reports.Bench) []string {
 	has := map[place]bool{}
 	ended := map[string]bool{}
@@ -125,8 +124,7 @@ func Gone(before, after reports.Bench) []string {
 	return gone
 }
 
-// Requirements lists the requirements that flipped, those that fail now first; none if one of the runs
-// has no specs.
+// Requirements lists the requirements that flipped, those that fail now first; none if one of the runs has no specs.
 func Requirements(before, after reports.Run) []reports.Flip {
 	if len(before.Specs) == 0 || len(after.Specs) == 0 {
 		return nil
@@ -151,7 +149,7 @@ func Requirements(before, after reports.Run) []reports.Flip {
 	return append(broke, others...)
 }
 
-// Changes says what is compared with what: subjects and programs that differ.
+// Changes lists the subjects and programs that differ.
 func Changes(before, after reports.Run) []string {
 	var list []string
 	say := changed(&list)
@@ -184,8 +182,7 @@ func named(subject reports.Subject) string {
 	}
 }
 
-// Unlike says why a comparison of the benchmarks is one of unlike things: other machines, sizes or
-// seeds. Empty if nothing is known against it.
+// Unlike says why the benchmarks should not be compared: other machines, sizes or seeds. It is empty if nothing is known.
 func Unlike(before, after reports.Run) []string {
 	var list []string
 	say := changed(&list)
@@ -214,7 +211,7 @@ func Unlike(before, after reports.Run) []string {
 	return list
 }
 
-// machines are CPUs and cores of the nodes, whose names say nothing.
+// machines are the CPUs and cores of the nodes. The nodes' names have no meaning.
 func machines(bench reports.Bench) string {
 	var list []string
 	for _, m := range bench.Machines {

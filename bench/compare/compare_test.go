@@ -74,8 +74,7 @@ func TestBenches(t *testing.T) {
 	}
 }
 
-// Two equal runs of 300 measures with a noise of 10% each: a gate that fails on one of them in every run
-// would say nothing.
+// Two equal runs of 300 measures with a noise of 10% each. A gate that fails on some measure in every run would be useless.
 func TestEqualRunsHardlyEverRegress(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 8))
 	noisy := func() reports.Bench {
@@ -113,7 +112,7 @@ func TestEqualRunsHardlyEverRegress(t *testing.T) {
 	}
 }
 
-// The subject is not to blame for what the generator could not do, nor is it cleared.
+// If the generator was the limit, the subject neither fails nor passes.
 func TestWhatTheGeneratorLimitedIsNoRegression(t *testing.T) {
 	after := bench(metric("lower", around(2)...))
 	after.Scenarios[0].Cases[0].Limited = "it sent half"
@@ -139,7 +138,7 @@ func TestBenchesGivesMediansAndTheirRatio(t *testing.T) {
 	}
 }
 
-// What only one run has is not compared, and what the new one lacks is reported.
+// A measure that only one run has is not compared, and a measure that the new run lacks is reported.
 func TestWhatIsNotInBoth(t *testing.T) {
 	before := bench(metric("lower", around(1)...), reports.Metric{Name: "rss", Unit: "B", Samples: around(5)})
 	before.Scenarios = append(before.Scenarios,

@@ -11,11 +11,10 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// calmRate is the rate at which a generator's own latency is measured: that of the upstream baselines.
+// calmRate is the rate at which a generator's own latency is measured, which is that of the upstream baselines.
 const calmRate = 900
 
-// Calibrate measures what the generators can do themselves, each on the null handler of its node, all
-// at the same time.
+// Calibrate measures the limits of the generators, each with the null handler of its node, all at the same time.
 func (f *Fleet) Calibrate(ctx context.Context) error {
 	all := make([]load.Calibration, len(f.generators))
 	group, ctx := errgroup.WithContext(ctx)
@@ -38,8 +37,7 @@ func (f *Fleet) calibrate(ctx context.Context, pod *workload.Probe, calibration 
 	return ask(ctx, pod, calibration, "calibrate", "--rate", fmt.Sprint(calmRate), url)
 }
 
-// Record is the calibration for the record: of the slowest of the generators, with connections that are
-// kept.
+// Record is the calibration for the record: that of the slowest generator, with kept connections.
 func (f *Fleet) Record() reports.Generator {
 	record := reports.Generator{Pods: len(f.generators), Rate: calmRate}
 	for i, c := range f.calibrations {
@@ -51,10 +49,10 @@ func (f *Fleet) Record() reports.Generator {
 	return record
 }
 
-// Ceiling of all generators together, with connections that are kept, in requests a second.
+// Ceiling of all generators together, with kept connections, in requests a second.
 func (f *Fleet) Ceiling() float64 { return f.own(false).Ceiling }
 
-// own is what all generators together have of their own: ceilings add up, the worst latencies count.
+// own returns the limits of all generators together: ceilings add up, and the worst latencies count.
 func (f *Fleet) own(newConnections bool) load.Own {
 	var all load.Own
 	for _, c := range f.calibrations {
@@ -68,7 +66,7 @@ func (f *Fleet) own(newConnections bool) load.Own {
 	return all
 }
 
-// Limited says why the result of a job is the generators' and not the subject's; "" if it is not.
+// Limited says why the generators, and not the subject, decided the result of a job; "" if they did not.
 func (f *Fleet) Limited(job load.Job, result *load.Result) string {
 	return load.Limited(result, f.own(job.Target.HTTP != nil && job.Target.HTTP.NewConnections), job.Peak())
 }

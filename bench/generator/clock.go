@@ -9,8 +9,8 @@ import (
 	"github.com/podidentity/epi/framework/probe"
 )
 
-// Offset is how far the clocks of nodes are ahead of this machine's, as far as that is known: at
-// least Least, which is negative for a clock that is behind, and at most Most.
+// Offset says how far the clocks of nodes are ahead of this machine's: between Least, which is negative for a clock that is
+// behind, and Most.
 type Offset struct{ Least, Most time.Duration }
 
 func (o Offset) String() string {
@@ -18,9 +18,9 @@ func (o Offset) String() string {
 }
 
 const (
-	// clockNodes are asked for their time at most: the clocks of a cluster are set by the same servers.
+	// clockNodes is the largest number of nodes to ask. The same servers set all clocks of a cluster.
 	clockNodes = 10
-	// clockAsks is how often each clock is asked: the quickest answers are the most precise.
+	// clockAsks is how often each clock is read. The quickest answers are the most precise.
 	clockAsks = 5
 )
 
@@ -57,11 +57,11 @@ func (f *Fleet) Clocks(ctx context.Context) (Offset, error) {
 // reading is the time of another clock between two times of this one.
 type reading struct{ before, other, after time.Time }
 
-// offset is what all readings of a clock, of which there is one or more, agree on.
+// offset combines all readings of a clock, of which there is at least one.
 func offset(readings []reading) Offset {
 	var o Offset
 	for i, r := range readings {
-		// Wall clock against wall clock: the other's has no monotonic reading.
+		// Both are wall clock times, because the other's has no monotonic reading.
 		least, most := r.other.Sub(r.after.Round(0)), r.other.Sub(r.before.Round(0))
 		if i == 0 || least > o.Least {
 			o.Least = least

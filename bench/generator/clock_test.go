@@ -8,7 +8,7 @@ import (
 func TestOffsetIsWhatAllReadingsAgreeOn(t *testing.T) {
 	const ms = time.Millisecond
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	// at is a reading of a clock that is ahead by so much, read midway or elsewhere in the round trip.
+	// at returns a reading of a clock that is ahead by offset, in the middle or elsewhere in the round trip.
 	at := func(before, other, after, ahead time.Duration) reading {
 		return reading{start.Add(before), start.Add(other + ahead), start.Add(after)}
 	}

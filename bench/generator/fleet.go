@@ -1,6 +1,6 @@
-// Package generator is the load generators of a benchmark: pods, one a node, that make load together,
-// and beside each an observer on the host that meters the subjects. Kubernetes is the distributed
-// engine: an Indexed Job spreads them, and each makes its share of one schedule.
+// Package generator has the load generators of a benchmark: pods, one on each node, that make load together. Beside each an
+// observer on the host meters the subjects. Kubernetes distributes the work: an Indexed Job spreads the generators, and
+// each makes its share of one schedule.
 package generator
 
 import (
@@ -26,15 +26,15 @@ const (
 	roleLabel = "epi.podidentity.dev/bench"
 	generator = "generator"
 	observer  = "observer"
-	// nullPort of the null handler, on each node's own address: below what Kubernetes and the kernel
-	// give out by themselves.
+	// nullPort is the null handler's port on each node's own address. It is below the ports that Kubernetes and the kernel
+	// assign.
 	nullPort = 19_170
-	// most generators that are started unless more are asked for.
+	// most is the default limit of the number of generators.
 	most = 10
 )
 
-// Fleet is the running generators with their observers. It is safe for concurrent use, but for Start and
-// Calibrate: a mixed load is several that run together.
+// Fleet has the running generators with their observers. It is safe for concurrent use, except for Start and Calibrate: a
+// mixed load consists of several that run together.
 type Fleet struct {
 	generators []*workload.Probe
 	// observers by node.
@@ -43,8 +43,8 @@ type Fleet struct {
 	calibrations []load.Calibration
 }
 
-// Start starts n generators in namespace, 0 for one a node (up to 10), and observers on all nodes. They
-// go with the act of env.
+// Start starts n generators in namespace, 0 for one on each node (up to 10), and observers on all nodes. The clean-up of
+// env removes them.
 func Start(ctx context.Context, env *framework.Env, namespace string, n int) *Fleet {
 	env.T.Helper()
 	nodes := readyNodes(ctx, env)
@@ -65,7 +65,7 @@ func Start(ctx context.Context, env *framework.Env, namespace string, n int) *Fl
 	return fleet
 }
 
-// Pods is how many generators there are.
+// Pods is the number of generators.
 func (f *Fleet) Pods() int { return len(f.generators) }
 
 func readyNodes(ctx context.Context, env *framework.Env) []string {
@@ -89,13 +89,14 @@ func readyNodes(ctx context.Context, env *framework.Env) []string {
 	return names
 }
 
-// job is the generators as an Indexed Job: on as many nodes as there are, evenly.
+// job returns the generators as an Indexed Job, evenly on all nodes.
 func job(env *framework.Env, namespace string, n int) *batchv1.Job {
 	pod := workload.NewPod(env, namespace, "")
 	pod.Labels[roleLabel] = generator
 	pod.Spec.RestartPolicy = corev1.RestartPolicyNever
-	// It goes before its subject, which it would otherwise wait for on the same processors; see epi-probe.
-	root := int64(0) // an added capability is in effect for root alone
+	// The generator has priority over its subject. Otherwise it would wait for the subject on the same processors; see
+	// epi-probe.
+	root := int64(0) // an added capability is effective only for root
 	main := &pod.Spec.Containers[0]
 	main.SecurityContext = &corev1.SecurityContext{RunAsUser: &root, Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"SYS_NICE"}}}
 	main.Env = append(main.Env, corev1.EnvVar{Name: load.GeneratorVariable, Value: "1"})
@@ -114,8 +115,8 @@ func job(env *framework.Env, namespace string, n int) *batchv1.Job {
 	}
 }
 
-// observerOn is on the node's network and sees its processes and control groups: it meters, and serves
-// the null handler on the same way that pods have to the agent.
+// observerOn returns an observer on the node's network, which sees its processes and control groups. It meters, and serves
+// the null handler on the same path that pods have to the agent.
 func observerOn(env *framework.Env, namespace, node string) *corev1.Pod {
 	pod := workload.NewPod(env, namespace, "", workload.OnHostNetwork())
 	pod.Name, pod.Labels[roleLabel] = observer+"-"+node, observer
@@ -127,7 +128,7 @@ func observerOn(env *framework.Env, namespace, node string) *corev1.Pod {
 		HostPath: &corev1.HostPathVolumeSource{Path: "/sys/fs/cgroup", Type: ptr.To(corev1.HostPathDirectory)},
 	}})
 	main := &pod.Spec.Containers[0]
-	// The sockets of other processes are for those alone who may trace them.
+	// Only a process that may trace other processes sees their sockets.
 	main.SecurityContext = &corev1.SecurityContext{Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"SYS_PTRACE"}}}
 	main.VolumeMounts = append(main.VolumeMounts, corev1.VolumeMount{Name: "cgroup", MountPath: "/sys/fs/cgroup", ReadOnly: true})
 	main.Env = append(main.Env, corev1.EnvVar{Name: "NODE_IP", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "status.hostIP"}}})

@@ -19,7 +19,7 @@ import (
 // Container is a container of a subject, on a node.
 type Container struct {
 	Node string
-	// ID is the container runtime's.
+	// ID is the container runtime's ID.
 	ID string
 }
 
@@ -34,7 +34,7 @@ func ContainerOf(pod *corev1.Pod) Container {
 	return c
 }
 
-// Meter reads what containers have used, from the control groups and processes of their nodes.
+// Meter reads the usage of containers from the control groups and processes of their nodes.
 func (f *Fleet) Meter(ctx context.Context, containers []Container) (map[string]meter.Usage, error) {
 	byNode := map[string][]string{}
 	for _, c := range containers {
@@ -55,7 +55,7 @@ func (f *Fleet) Meter(ctx context.Context, containers []Container) (map[string]m
 	return usage, nil
 }
 
-// Machines are the nodes that the generators are on.
+// Machines are the nodes of the generators.
 func (f *Fleet) Machines(ctx context.Context) ([]reports.Machine, error) {
 	var list []reports.Machine
 	for _, node := range slices.Sorted(maps.Keys(f.observers)) {
@@ -68,7 +68,7 @@ func (f *Fleet) Machines(ctx context.Context) ([]reports.Machine, error) {
 	return list, nil
 }
 
-// ask runs a command of the probe and decodes what it prints.
+// ask runs a command of the probe and decodes its output.
 func ask(ctx context.Context, pod *workload.Probe, answer any, args ...string) error {
 	var out bytes.Buffer
 	if err := pod.Stream(ctx, nil, &out, args...); err != nil {

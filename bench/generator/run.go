@@ -14,15 +14,14 @@ import (
 )
 
 const (
-	// lead is how long generators get to read their order before the schedule begins; one that is
-	// slower says so.
+	// lead is the time for generators to read their order before the schedule begins. A generator that is slower reports
+	// that.
 	lead = 2 * time.Second
-	// leadPerByte is what an order needs beside that on its way through the API server.
+	// leadPerByte is the additional time for each byte of an order, which goes through the API server.
 	leadPerByte = time.Second / (10 << 20)
 )
 
-// Run makes the load of job with all generators together and returns what they measured, merged. Job's
-// Start and Share are set here.
+// Run makes the load of job with all generators together and returns their merged results. It sets job's Start and Share.
 func (f *Fleet) Run(ctx context.Context, job load.Job) (*load.Result, error) {
 	if len(f.generators) == 1 {
 		return RunIn(ctx, f.generators[0], job)
@@ -39,8 +38,8 @@ func (f *Fleet) Run(ctx context.Context, job load.Job) (*load.Result, error) {
 	})
 }
 
-// RunEach makes the whole load of job with each generator, and so on each node, at about one time, and
-// returns what they measured, merged.
+// RunEach makes the whole load of job with each generator, and so on each node, at about the same time, and returns their
+// merged results.
 func (f *Fleet) RunEach(ctx context.Context, job load.Job) (*load.Result, error) {
 	return f.together(ctx, func(int) load.Job { return job })
 }

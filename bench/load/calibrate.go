@@ -6,36 +6,37 @@ import (
 	"time"
 )
 
-// Calibration is what a generator can do where it runs, measured against a handler that does nothing
-// (Null) on the same node: no subject can be measured below that.
+// Calibration has the limits of a generator, measured with a handler that does nothing (Null) on the same node. No
+// measurement of a subject can be better.
 type Calibration struct {
 	// Rate of the open loop, in requests a second.
 	Rate float64 `json:"rate"`
-	// Kept is the generator with connections that are kept, New with a new one for each request.
+	// Kept is for kept connections, and New for a new connection for each request.
 	Kept Own `json:"kept"`
 	New  Own `json:"new"`
 }
 
-// Own is the generator's own part in what it measures.
+// Own is the generator's own part in a measurement.
 type Own struct {
-	// Ceiling is the largest rate that it reaches, in requests a second: 64 requests always under way.
+	// Ceiling is its largest rate in requests a second, with 64 requests in progress.
 	Ceiling float64 `json:"ceiling"`
-	// P50 and P99 of the latency in the open loop, and Lag99 of how late requests began, in nanoseconds.
+	// P50 and P99 are percentiles of the latency in the open loop. Lag99 is that of the lateness of requests. All are in
+	// nanoseconds.
 	P50   time.Duration `json:"p50"`
 	P99   time.Duration `json:"p99"`
 	Lag99 time.Duration `json:"lag99"`
 }
 
 const (
-	// calibrationWorkers are as many as wrk's connections where it is fastest.
+	// calibrationWorkers is the number of connections with which wrk is fastest.
 	calibrationWorkers = 64
 	saturates          = time.Second
 	paces              = 2 * time.Second
 )
 
-// Calibrate measures both modes for 3 s each. The target is a null handler; its NewConnections has no
-// meaning here. An answer that is not right is an error. The open loop is within pacing, which gives the
-// generator the priority that it has in loads of that rate, and returns what takes it back.
+// Calibrate measures both modes for 3 s each. The target is a null handler; its NewConnections is ignored. A wrong answer
+// is an error. The open loop runs with pacing, which sets the generator's priority as for loads of that rate and returns a
+// function that resets it.
 func Calibrate(ctx context.Context, target HTTPOptions, rate float64, pacing func() (restore func())) (*Calibration, error) {
 	c := &Calibration{Rate: rate}
 	for _, mode := range []struct {
@@ -86,7 +87,7 @@ func run(ctx context.Context, schedule Schedule, target Target, workers int) (*R
 	return result, nil
 }
 
-// saturation is a schedule of which a request is always due.
+// saturation is a schedule in which a request is always due.
 type saturation struct {
 	lasts time.Duration
 	begun time.Time
@@ -102,24 +103,23 @@ func (s *saturation) Next() (time.Duration, int, bool) {
 	return 0, 0, time.Since(s.begun) < s.lasts
 }
 
-// Where a result is the generator's and not the subject's.
+// The limits beyond which a result is the generator's and not the subject's.
 const (
-	// mostOfCeiling: beyond it requests queue in the generator itself. With random arrivals the wait
-	// for a server that is busy for a share u of the time grows as u/(1-u): 2.3 at 0.7, 4 at 0.8. And
-	// the subject needs more of the node than the null handler, so that the ceiling beside it is lower.
+	// mostOfCeiling is a share of the ceiling. Above it requests queue in the generator itself. With random arrivals the
+	// wait for a server with utilization u grows as u/(1-u): 2.3 at 0.7, 4 at 0.8. The subject also needs more of the node
+	// than the null handler, so the ceiling is lower beside it.
 	mostOfCeiling = 0.7
-	// mostStarved is the share of requests that may have waited for a worker: with more of them p99.9
-	// says how many workers there were, and the load is no longer open.
+	// mostStarved is the share of requests that may wait for a worker. With more of them p99.9 depends on the number of
+	// workers, and the load is no longer open.
 	mostStarved = 0.001
-	// leastLag is what a kernel that is not idle takes to wake somebody: less is not worth a word.
+	// leastLag is the time that a busy kernel needs to wake a process. A smaller lag is not reported.
 	leastLag = time.Millisecond
-	// mostLag is the part of the p99 of all latencies that requests may have begun late, at p99.
+	// mostLag is the share of the p99 of all latencies that the p99 of the lateness may have.
 	mostLag = 0.25
 )
 
-// Limited says why a result, made at the rate (requests a second; 0 if it had none, as a herd) by a
-// generator with this calibration, is the generator's and not the subject's; "" if it is not. rate and
-// own are those of one generator, if results of several were merged their sums.
+// Limited says why a result at the rate (requests a second; 0 for a herd) is limited by a generator with this calibration,
+// and not by the subject; "" if it is not. rate and own are those of one generator, or the sums for merged results.
 func Limited(result *Result, own Own, rate float64) string {
 	all := newHistogram(digits)
 	for _, phase := range result.Phases {
@@ -137,7 +137,7 @@ func Limited(result *Result, own Own, rate float64) string {
 	return ""
 }
 
-// brief rounds a duration to the digits that matter: "873ms", "5.8ms".
+// brief rounds a duration to the significant digits: "873ms", "5.8ms".
 func brief(d time.Duration) time.Duration {
 	if d >= 10*time.Millisecond {
 		return d.Round(time.Millisecond)

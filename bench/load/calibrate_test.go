@@ -67,7 +67,7 @@ func TestCalibrateRefusesAHandlerThatDoesSomething(t *testing.T) {
 
 func asItIs() (restore func()) { return func() {} }
 
-// The generator goes before others while it is paced, in both modes, and not while it is saturated.
+// The generator has priority while it is paced, in both modes, and not while it is saturated.
 func TestCalibrationIsPacedWithPriority(t *testing.T) {
 	server := httptest.NewServer(Null())
 	defer server.Close()

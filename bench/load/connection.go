@@ -14,16 +14,16 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// connection makes one request after the other. fasthttp reads the answers; its client is not used,
-// because it builds each request from its parts and knows no context.
+// connection makes one request after the other. fasthttp reads the answers. Its client is not used, because it builds each
+// request from its parts and has no context.
 type connection struct {
 	net.Conn
 	reader   *bufio.Reader
 	request  []byte
 	response fasthttp.Response
-	// deadline that the socket has. Setting it for each request would cost two timers each.
+	// deadline is the socket's. Setting it for each request would cost two timers each.
 	deadline time.Time
-	// ctx is the one whose end cuts the connection off, for good: it serves no other. stop lets go of it.
+	// ctx ends the connection for good when it ends, because the connection is used for no other context. stop releases it.
 	ctx  context.Context
 	stop func() bool
 }
@@ -36,7 +36,7 @@ func (h *HTTP) dial(ctx context.Context, began time.Time) (*connection, error) {
 		return nil, err
 	}
 	if tcp, ok := conn.(*net.TCPConn); ok && h.options.NewConnections {
-		// Closing resets. Otherwise each port would be out of use for a minute, and 28,000 are all.
+		// Closing resets the connection. Otherwise each of the 28,000 ports would be unusable for a minute.
 		if err := tcp.SetLinger(0); err != nil {
 			return nil, errors.Join(fmt.Errorf("set linger: %w", err), conn.Close())
 		}
@@ -63,7 +63,7 @@ func (c *connection) exchange(began time.Time, timeout time.Duration) error {
 			return err
 		}
 	}
-	// If the context ended before the deadline was set, that undid what its end did.
+	// If the context ended before the deadline was set, the new deadline replaced the one of the end.
 	if err := c.ctx.Err(); err != nil {
 		return err
 	}
@@ -78,5 +78,5 @@ func (c *connection) exchange(began time.Time, timeout time.Duration) error {
 
 func (c *connection) close() {
 	c.stop()
-	_ = c.Close() // what was asked is answered or has failed
+	_ = c.Close() // the request is answered or has failed
 }

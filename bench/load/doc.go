@@ -1,10 +1,8 @@
-// Package load makes open-loop load: requests begin when a schedule says so, however slow the answers
-// are, and every latency counts from the intended start. A server that stalls for a second therefore
-// shows a second of late answers, not one slow request (coordinated omission,
-// https://www.azul.com/files/HowNotToMeasureLatency_LLSummit_NYC_12Nov2013.pdf).
+// Package load makes open-loop load: requests begin on a schedule, independently of the answers, and every latency counts
+// from the intended start. If a server stalls for a second, the result shows a second of late answers, and not one slow
+// request (coordinated omission, https://www.azul.com/files/HowNotToMeasureLatency_LLSummit_NYC_12Nov2013.pdf).
 //
-// vegeta, which would be the library for this, counts from the moment a worker takes a request up and
-// so hides the time that a request waits for one; its client, net/http's, also reaches less than half
-// of what wrk does on the same handler. What is taken from libraries is the rest: the histogram
-// (hdrhistogram-go) and the reading of answers (fasthttp).
+// vegeta would be the library for this. It counts from the moment when a worker begins a request, and so hides the wait for
+// a worker. Its client, net/http's, also reaches less than half of wrk's rate on the same handler. The rest comes from
+// libraries: the histogram (hdrhistogram-go) and the reading of answers (fasthttp).
 package load

@@ -6,21 +6,21 @@ import (
 	"time"
 )
 
-// Expectation is what makes an answer of status 2xx right.
+// Expectation says which answers of status 2xx are right.
 type Expectation string
 
 const (
 	// Status: nothing more than the status.
 	Status Expectation = ""
-	// Credentials: a JSON body with an AccessKeyId and an Expiration that is not over.
+	// Credentials: a JSON body with an AccessKeyId and an Expiration in the future.
 	Credentials Expectation = "credentials"
 	// Admitted: an admission review that allows and has a patch.
 	Admitted Expectation = "admitted"
 )
 
-// judge returns what says "" of a right body and else the kind of error. It runs for each request, at
-// tens of thousands a second, so it looks for fields instead of decoding JSON: within a JSON string
-// the quotes of a field's name would be escaped.
+// judge returns "" for a right body, and otherwise the kind of error. It runs for each request, tens of thousands of times
+// a second, so it searches for fields instead of decoding JSON. Within a JSON string the quotes of a field's name would be
+// escaped.
 func (e Expectation) judge() (func(body []byte) string, error) {
 	switch e {
 	case Status:
@@ -59,7 +59,7 @@ func judgeAdmitted(body []byte) string {
 	return ""
 }
 
-// value is what follows the name of a field, without the space before it; nil if there is none.
+// value returns what follows the name of a field, without the space before it; nil if there is no such field.
 func value(body []byte, quoted string) []byte {
 	for {
 		at := bytes.Index(body, []byte(quoted))
@@ -73,8 +73,7 @@ func value(body []byte, quoted string) []byte {
 	}
 }
 
-// text is the string that follows the name of a field, as it stands between its quotes; nil if there
-// is none.
+// text returns the string that follows the name of a field, unescaped; nil if there is none.
 func text(body []byte, quoted string) []byte {
 	found := value(body, quoted)
 	if len(found) == 0 || found[0] != '"' {

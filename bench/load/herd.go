@@ -6,25 +6,25 @@ import (
 	"time"
 )
 
-// preparer is a target whose requests can be made ready before they begin: what is left then is to send.
+// preparer is a target whose requests can be prepared before they begin, so that they only have to be sent.
 type preparer interface {
 	Target
-	// prepare makes request n ready: connected and built. If it returns an error the request fails with it.
+	// prepare prepares request n: it is connected and built. If it returns an error, the request fails with it.
 	prepare(ctx context.Context, n uint64) (prepared, error)
 }
 
-// prepared is a request that is ready. begin sends it and does not wait for the answer; end waits for it,
-// also before begin, and says what became of it as Target.Do does.
+// prepared is a request that is ready. begin sends it and does not wait for the answer. end waits for the answer, also if
+// it is called before begin, and returns the result as Target.Do does.
 type prepared interface {
 	begin()
 	end(ctx context.Context) (kind string)
 }
 
-// preparing is how many requests are made ready at the same time.
+// preparing is the number of requests that are prepared at the same time.
 const preparing = 32
 
-// herd returns the tickets of a schedule that is one herd, of as many as can be under way at once; nil if it
-// is something else, of which nothing was taken then.
+// herd returns the tickets of a schedule that is one herd of at most as many requests as may be in progress; nil for any
+// other schedule, of which it then takes nothing.
 func (g *generator) herd(schedule Schedule) []ticket {
 	plan, ok := schedule.(*Plan)
 	if !ok || len(plan.phases) != 1 || plan.phases[0].Arrivals != AtOnce || plan.phases[0].Count > g.options.Workers {
@@ -42,7 +42,7 @@ func (g *generator) herd(schedule Schedule) []ticket {
 	}
 }
 
-// flock is a herd that is ready.
+// flock is a prepared herd.
 type flock struct {
 	tickets  []ticket
 	requests []prepared
@@ -65,11 +65,11 @@ func prepare(ctx context.Context, target preparer, tickets []ticket) *flock {
 	return f
 }
 
-// release sends all requests of a herd one after the other, without a change of goroutines between, and
-// returns when it has: to wake a goroutine for each would take longer than the answers.
+// release sends all requests of a herd one after the other, without switching goroutines in between. Waking a goroutine for
+// each would take longer than the answers.
 func (g *generator) release(ctx, requests context.Context, f *flock, pace waiter) error {
 	begans := make([]time.Duration, len(f.tickets))
-	// Whoever waits for an answer is waiting before it is asked for.
+	// The goroutines that wait for answers wait before the requests are sent.
 	sent := make([]chan struct{}, len(f.tickets))
 	for i, t := range f.tickets {
 		sent[i] = make(chan struct{})

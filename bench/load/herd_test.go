@@ -54,15 +54,15 @@ func TestAHerdIsReadyBeforeItBegins(t *testing.T) {
 		if phase.Requests != n || phase.Failed() != 0 || asked.Load() != n || result.MaxInFlight != n || result.Lag.TotalCount() != n {
 			t.Errorf("new %t: %d requests, %s, %d asked, %d in flight, %d lags", anew, phase.Requests, phase.Kinds(), asked.Load(), result.MaxInFlight, result.Lag.TotalCount())
 		}
-		// The kernel opens a connection before the server knows of it: those that it had not accepted yet are
-		// open all the same, but a herd that dialled by itself would have a handful.
+		// The kernel opens a connection before the server accepts it. So those that are not accepted yet are open too,
+		// while a herd without preparation would have only a few.
 		if early.Load() > n/2 {
 			t.Errorf("new %t: %d of %d requests came before all connections", anew, early.Load(), n)
 		}
 	}
 }
 
-// nullTarget leads to a handler that does nothing.
+// nullTarget returns a target with a handler that does nothing.
 func nullTarget(t *testing.T) *HTTP {
 	t.Helper()
 	server := httptest.NewServer(Null())
@@ -91,7 +91,7 @@ func TestGeneratorsShareAHerd(t *testing.T) {
 	}
 }
 
-// The request reports the failure of a connection that waits.
+// The request reports the failure of a waiting connection.
 func TestAHerdReportsWhatGoesWrong(t *testing.T) {
 	refused, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -101,7 +101,7 @@ func TestAHerdReportsWhatGoesWrong(t *testing.T) {
 		t.Fatal(err)
 	}
 	closing := httptest.NewUnstartedServer(Null())
-	closing.Config.ReadHeaderTimeout = time.Nanosecond // closes connections that wait, without an answer
+	closing.Config.ReadHeaderTimeout = time.Nanosecond // closes waiting connections without an answer
 	closing.Start()
 	defer closing.Close()
 	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
@@ -130,7 +130,7 @@ func TestAHerdReportsWhatGoesWrong(t *testing.T) {
 	}
 }
 
-// An interrupt while a herd waits for its start ends it.
+// An interrupt ends a herd that waits for its start.
 func TestAnInterruptEndsAHerdThatWaits(t *testing.T) {
 	target := nullTarget(t)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -20,33 +20,32 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// HTTPOptions describe the requests of an HTTP target. Each is made for an identity that Pick chooses.
+// HTTPOptions describe the requests of an HTTP target. Each request is for an identity that Pick chooses.
 type HTTPOptions struct {
 	// URL such as "http://169.254.170.23/v1/credentials". Method; empty means GET, with a body POST.
 	URL    string `json:"url"`
 	Method string `json:"method,omitempty"`
 	// Header has further fields, such as Host.
 	Header map[string]string `json:"header,omitempty"`
-	// Tokens of the identities, sent in Authorization. They appear in no result and no error.
+	// Tokens of the identities, which are sent in Authorization. No result and no error contains them.
 	Tokens []string `json:"tokens,omitempty"`
-	// Body of all requests, or Bodies of the identities: as many as there are tokens, if there are any.
+	// Body is for all requests, or Bodies has one for each identity. If there are tokens, there are as many bodies.
 	Body   string   `json:"body,omitempty"`
 	Bodies []string `json:"bodies,omitempty"`
 	Pick   Pick     `json:"pick,omitzero"`
 	// NewConnections makes a new connection for each request, as many SDKs do, instead of keeping them.
 	NewConnections bool `json:"newConnections,omitempty"`
-	// Timeout of a request, its connection's making included, to within 1%; 0 means 10 s.
+	// Timeout of a request with its connection, to within 1%; 0 means 10 s.
 	Timeout time.Duration `json:"timeout,omitempty"`
-	// CA is what certificates of an https URL are checked with (PEM); empty means the system's.
-	// InsecureSkipVerify takes any.
+	// CA has the certificates (PEM) for an https URL; empty means the system's. InsecureSkipVerify accepts any certificate.
 	CA                 string `json:"ca,omitempty"`
 	InsecureSkipVerify bool   `json:"insecureSkipVerify,omitempty"`
-	// Expect is what makes an answer right, beside a status of 2xx.
+	// Expect says which answers are right, besides a status of 2xx.
 	Expect Expectation `json:"expect,omitempty"`
 }
 
-// HTTP is a Target over HTTP/1.1. It is safe for concurrent use. It keeps as many connections as there
-// were requests under way at once, and takes the one that was used last.
+// HTTP is a Target over HTTP/1.1. It is safe for concurrent use. It keeps as many connections as there were simultaneous
+// requests, and reuses the one that was used last.
 type HTTP struct {
 	options HTTPOptions
 	address string
@@ -89,7 +88,7 @@ func NewHTTP(options HTTPOptions) (*HTTP, error) {
 	h := &HTTP{
 		options: options, address: at.Host, judge: judge, head: options.head(at),
 		pick: options.Pick.of(max(len(options.Tokens), len(options.Bodies))),
-		// Loads are short, and each option of a socket costs a call of the kernel.
+		// Loads are short, and each option of a socket costs a system call.
 		dialTCP: (&net.Dialer{KeepAlive: -1}).DialContext,
 	}
 	if at.Port() == "" {
@@ -194,8 +193,8 @@ func (h *HTTP) append(request []byte, n uint64) []byte {
 	return append(request, body...)
 }
 
-// Do implements Target. Its kinds of error are an HTTP status such as "429", "timeout", "refused",
-// "reset", "certificate", "network", and what Expect says.
+// Do implements Target. Its kinds of error are an HTTP status such as "429", "timeout", "refused", "reset", "certificate",
+// "network", and those of Expect.
 func (h *HTTP) Do(ctx context.Context, n uint64) string {
 	kept, began := true, time.Now()
 	c := h.take(ctx)
@@ -215,7 +214,7 @@ func (h *HTTP) Do(ctx context.Context, n uint64) string {
 			h.release(c)
 			return kind
 		case kept && errors.Is(err, io.EOF) && ctx.Err() == nil:
-			// The server had closed a kept connection, and answered nothing: once more, as SDKs do.
+			// The server closed a kept connection without an answer. The request is sent once more, as SDKs do.
 			c.close()
 			c = nil
 		default:
@@ -233,8 +232,8 @@ type readyRequest struct {
 	began  chan time.Time // of 1
 }
 
-// prepare implements preparer. Connections that are made before a herd begins are no part of its latencies,
-// neither of those that are kept nor of new ones: what is asked of a server at once are requests.
+// prepare implements preparer. Connections that are opened before a herd begins are no part of its latencies, for kept and
+// for new ones: a herd consists of simultaneous requests.
 func (h *HTTP) prepare(ctx context.Context, n uint64) (prepared, error) {
 	c, err := h.dial(ctx, time.Now())
 	if err != nil {
@@ -244,7 +243,7 @@ func (h *HTTP) prepare(ctx context.Context, n uint64) (prepared, error) {
 	return &readyRequest{target: h, n: n, c: c, began: make(chan time.Time, 1)}, nil
 }
 
-// begin implements prepared. What it could not send, end finds out.
+// begin implements prepared. end returns its error.
 func (r *readyRequest) begin() {
 	began := time.Now()
 	r.began <- began
@@ -257,7 +256,7 @@ func (r *readyRequest) end(ctx context.Context) string {
 	err := r.c.response.ReadLimitBody(r.c.reader, maxAnswer)
 	select {
 	case <-r.began:
-	default: // the connection ended before it was asked for anything
+	default: // the connection ended before a request was sent
 		select {
 		case <-r.began:
 		case <-ctx.Done():
@@ -271,7 +270,7 @@ func (r *readyRequest) end(ctx context.Context) string {
 		r.target.release(r.c)
 		return kind
 	case errors.Is(err, io.EOF) && ctx.Err() == nil:
-		// The server had closed the connection that waited, and answered nothing: once more, as SDKs do.
+		// The server closed the waiting connection without an answer. The request is sent once more, as SDKs do.
 		r.c.close()
 		return r.target.Do(ctx, r.n)
 	default:
@@ -287,7 +286,7 @@ func (h *HTTP) kind(response *fasthttp.Response) string {
 	return h.judge(response.Body())
 }
 
-// take returns the connection of ctx that was used last, nil if none is free.
+// take returns the connection of ctx that was used last; nil if none is free.
 func (h *HTTP) take(ctx context.Context) *connection {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -322,7 +321,7 @@ func (h *HTTP) Close() {
 	h.idle = nil
 }
 
-// KindOf sorts errors of the network into few kinds: see HTTP.Do.
+// KindOf maps network errors to a few kinds: see HTTP.Do.
 func KindOf(err error) string {
 	var network net.Error
 	var certificate *tls.CertificateVerificationError

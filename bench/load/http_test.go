@@ -162,7 +162,7 @@ func TestHTTPSChecksCertificatesByDefault(t *testing.T) {
 	}
 }
 
-// A load that ends cuts its requests off, and the next one has nothing of it.
+// When a load ends, its requests are ended, and the next load is not affected.
 func TestTheEndOfAContextCutsOff(t *testing.T) {
 	began := make(chan struct{})
 	hang := true
@@ -197,7 +197,7 @@ func TestTheEndOfAContextCutsOff(t *testing.T) {
 	}
 }
 
-// A server that closes a kept connection between two requests has not failed one.
+// If a server closes a kept connection between two requests, no request fails.
 func TestAKeptConnectionThatWasClosedIsMadeAnew(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer server.Close()

@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// Job is a load as it is handed to a generator: JSON on the standard input of `epi-probe load`. Times
-// and lengths are RFC 3339 and nanoseconds.
+// Job is the order for a generator: JSON on the standard input of `epi-probe load`. Times are RFC 3339 and durations are
+// nanoseconds.
 type Job struct {
-	// Start is when the schedule begins, so that several generators begin together; the zero time
-	// means at once. A start that has passed is an error.
+	// Start is when the schedule begins, so that several generators begin together. The zero time means at once. A start in
+	// the past is an error.
 	Start time.Time `json:"start,omitzero"`
-	// Seed of arrivals and picks: the same one makes the same requests at the same times.
+	// Seed of arrivals and picks: the same seed makes the same requests at the same times.
 	Seed uint64 `json:"seed,omitempty"`
 	// Phases of the plan of all generators together: at most 100, 100 million requests and 24 h.
 	Phases []Phase `json:"phases"`
@@ -25,14 +25,14 @@ type Job struct {
 	// Workers and Drain as in Options.
 	Workers int           `json:"workers,omitempty"`
 	Drain   time.Duration `json:"drain,omitempty"`
-	// Target is what requests are made of.
+	// Target describes the requests.
 	Target TargetSpec `json:"target"`
 }
 
-// Share is a generator's part of a plan: the requests number Index, Index+Of, Index+2·Of and so on. All
-// shares together are exactly the plan, also where its arrivals are random or at once.
+// Share is a generator's part of a plan: the requests number Index, Index+Of, Index+2·Of and so on. All shares together are
+// exactly the plan, also if its arrivals are random or simultaneous.
 type Share struct {
-	// Index counts from 0 to Of-1; Of is how many generators there are.
+	// Index counts from 0 to Of-1. Of is the number of generators.
 	Index int `json:"index"`
 	Of    int `json:"of"`
 }
@@ -50,7 +50,7 @@ func (s Share) has(n uint64) bool { return s.Of <= 1 || n%uint64(s.Of) == uint64
 // TargetSpec describes a Target. Exactly one field is set.
 type TargetSpec struct {
 	HTTP *HTTPOptions `json:"http,omitempty"`
-	// S3 is for RunOn: its target comes from outside this package.
+	// S3 is for RunOn, because its target comes from another package.
 	S3 *S3Options `json:"s3,omitempty"`
 }
 
@@ -67,15 +67,15 @@ func (t TargetSpec) check() error {
 	}
 }
 
-// Bounds of what a generator accepts.
+// Limits of what a generator accepts.
 const (
 	maxJob     = 512 << 20 // bytes; 100,000 tokens of 1.1 KB with bodies of 3 KB
 	maxWorkers = 100_000
 	maxWait    = 10 * time.Minute // of a drain and of a request
 )
 
-// DecodeJob reads a job and refuses what Run would: fields that there are not, plans that never end.
-// No error quotes a token or a body.
+// DecodeJob reads a job and refuses what Run would refuse: unknown fields, and plans without an end. No error quotes a
+// token or a body.
 func DecodeJob(from io.Reader) (Job, error) {
 	var j Job
 	if err := decode(from, maxJob, &j); err != nil {
@@ -103,10 +103,10 @@ func (j Job) check() error {
 	return j.Target.check()
 }
 
-// GeneratorVariable is set in pods that are made for load alone, and may go before all else on their node.
+// GeneratorVariable is set in pods that only make load. They may have priority over everything else on their node.
 const GeneratorVariable = "EPI_LOAD_GENERATOR"
 
-// Peak is the largest rate of the job, in requests a second; 0 of herds, which are over at once.
+// Peak is the largest rate of the job, in requests a second; 0 for herds, which have no duration.
 func (j Job) Peak() float64 {
 	rate := 0.0
 	for _, phase := range j.Phases {
@@ -115,8 +115,7 @@ func (j Job) Peak() float64 {
 	return rate
 }
 
-// Run makes the requests of a job whose target is HTTP. Beside a result that was interrupted there is
-// an error.
+// Run makes the requests of a job whose target is HTTP. An interrupted result comes with an error.
 func (j Job) Run(ctx context.Context) (*Result, error) {
 	if err := j.check(); err != nil {
 		return nil, fmt.Errorf("run load: %w", err)
@@ -136,7 +135,7 @@ func (j Job) Run(ctx context.Context) (*Result, error) {
 	return j.RunOn(ctx, target)
 }
 
-// RunOn makes the job's requests of a target that was made as the job describes it.
+// RunOn makes the job's requests with a target that the caller made from the job's description.
 func (j Job) RunOn(ctx context.Context, target Target) (*Result, error) {
 	if err := j.check(); err != nil {
 		return nil, fmt.Errorf("run load: %w", err)
@@ -161,7 +160,7 @@ func decode(from io.Reader, limit int64, value any) error {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(value); err != nil {
-		// What the decoder says of a value may quote it.
+		// The decoder's error may quote the value.
 		if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
 			return fmt.Errorf("field %s at byte %d: want a value for %s", wrong.Field, wrong.Offset, wrong.Type)
 		}

@@ -104,7 +104,7 @@ func TestAStartThatHasPassedIsAnError(t *testing.T) {
 	}
 }
 
-// Ten thousand tokens of the size of a cluster's, through the text that standard input has.
+// Ten thousand tokens of the size of a cluster's, through the text on standard input.
 func TestManyTokensComeThrough(t *testing.T) {
 	var mu sync.Mutex
 	seen := map[string]int{}
@@ -175,7 +175,7 @@ func TestSharesAreThePlan(t *testing.T) {
 	}
 }
 
-// counting counts how often each request is made.
+// counting counts the requests by number.
 type counting struct {
 	mu    sync.Mutex
 	times map[uint64]int
@@ -188,7 +188,7 @@ func (c *counting) Do(_ context.Context, n uint64) string {
 	return ""
 }
 
-// A target that is not of this package is the caller's to make.
+// The caller makes a target that is not of this package.
 func TestAnS3JobRunsOnATargetOfTheCallers(t *testing.T) {
 	j := aJob("")
 	j.Phases = []Phase{{Name: "a", Lasts: time.Second, Arrivals: AtOnce, Count: 20}}

@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pacer wakes its caller on time. The runtime's own timers are rounded up to a millisecond when the
-// process is idle (netpoll waits in milliseconds), which is more than many answers take. A timer of
-// the kernel's that the network poller watches is exact to some microseconds and blocks no thread.
+// pacer wakes its caller on time. The runtime rounds its own timers up to a millisecond in an idle process (netpoll waits
+// in milliseconds), which is longer than many answers take. A kernel timer that the network poller watches is exact to some
+// microseconds and blocks no thread.
 type pacer struct {
 	fd    int
 	timer *os.File
@@ -24,7 +24,7 @@ func newPacer(ctx context.Context) (*pacer, error) {
 		return nil, fmt.Errorf("create timer: %w", err)
 	}
 	p := &pacer{fd: fd, timer: os.NewFile(uintptr(fd), "timer")}
-	p.stop = context.AfterFunc(ctx, func() { _ = p.timer.SetReadDeadline(time.Unix(1, 0)) }) // wakes wait
+	p.stop = context.AfterFunc(ctx, func() { _ = p.timer.SetReadDeadline(time.Unix(1, 0)) }) // ends waits
 	return p, nil
 }
 
@@ -46,5 +46,5 @@ func (p *pacer) wait(ctx context.Context, d time.Duration) error {
 
 func (p *pacer) close() {
 	p.stop()
-	_ = p.timer.Close() // there is no waiter any more
+	_ = p.timer.Close() // nothing waits any more
 }

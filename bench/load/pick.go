@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Distribution says how often which identity is picked.
+// Distribution says how often each identity is picked.
 type Distribution string
 
 const (
@@ -14,13 +14,12 @@ const (
 	RoundRobin Distribution = "round-robin"
 	// Uniform: each as likely as any other.
 	Uniform Distribution = "uniform"
-	// Zipf: the k-th is 1/k^exponent times as likely as the first: a few pods make most requests.
+	// Zipf: the k-th is 1/k^exponent times as likely as the first, so a few pods make most requests.
 	Zipf Distribution = "zipf"
 )
 
-// Pick chooses the identity, which is the token and the body, of each request. It depends on nothing
-// but the request's number and the seed, so that generators that share a plan make the same requests
-// together as one would alone.
+// Pick chooses the identity, which is the token and the body, of each request. It depends only on the request's number and
+// the seed. So several generators of a plan make the same requests together as one alone.
 type Pick struct {
 	// Distribution; empty means RoundRobin.
 	Distribution Distribution `json:"distribution,omitempty"`
@@ -42,7 +41,7 @@ func (p Pick) check() error {
 	return nil
 }
 
-// of returns what picks one of n, from 0, by a request's number.
+// of returns a function that picks one of n, from 0, by a request's number.
 func (p Pick) of(n int) func(request uint64) int {
 	switch {
 	case n <= 1:
@@ -69,8 +68,8 @@ func (p Pick) of(n int) func(request uint64) int {
 	}
 }
 
-// random is a number in [0, 1) that follows from a request's: SplitMix64
-// (https://prng.di.unimi.it/splitmix64.c), of which each output is computed without those before it.
+// random is a number in [0, 1) that follows from a request's: SplitMix64 (https://prng.di.unimi.it/splitmix64.c), each
+// output of which is computed without the earlier ones.
 func (p Pick) random(request uint64) float64 {
 	x := p.Seed + (request+1)*0x9e3779b97f4a7c15
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9

@@ -5,22 +5,22 @@ import (
 	"sync"
 )
 
-// queue brings requests that are due to workers. A worker that ends a request takes the next one that
-// waits, without a change of goroutines; one that finds none is free, and the last to become free is
-// the first to get work: few workers stay warm however many there are.
+// queue passes due requests to workers. A worker that ends a request takes the next waiting one, without switching
+// goroutines. If none waits, the worker is free. The last worker to become free gets work first, so that few workers stay
+// warm.
 type queue struct {
 	mu      sync.Mutex
-	waiting []ticket // a ring, of waits tickets from first
+	waiting []ticket // a ring of waits tickets, from first
 	first   int
 	waits   int
 	free    []*worker
 	workers int
 	closed  bool
-	// room is signalled when half of a ring that was full is free, if blocked.
+	// room is signalled when half of a full ring is free, if blocked.
 	room    chan struct{}
 	blocked bool
 
-	// most is the largest number of workers busy at once; starved counts tickets that had to wait.
+	// most is the largest number of simultaneously busy workers. starved counts tickets that had to wait.
 	most    int
 	starved int64
 }
@@ -31,11 +31,11 @@ type worker struct {
 	next   chan ticket // of 1; closed at the end
 }
 
-// ringSize bounds what waits beside the schedule, which waits for it.
+// ringSize bounds the number of waiting tickets outside the schedule, which waits when the ring is full.
 const ringSize = 4096
 
-// hand gives a ticket to a free worker. If there is none it returns a new worker, whom the ticket
-// awaits, unless there are limit; then the ticket waits for the first that is free.
+// hand gives a ticket to a free worker. If there is none, it returns a new worker with the ticket. At the limit of workers,
+// the ticket waits for the first free worker.
 func (q *queue) hand(ctx context.Context, t ticket, limit int) (*worker, error) {
 	q.mu.Lock()
 	if last := len(q.free) - 1; last >= 0 {
@@ -112,7 +112,7 @@ func (q *queue) take(w *worker) (ticket, bool) {
 	return t, more
 }
 
-// close lets workers end when nothing waits any more; drop forgets what waits.
+// close lets workers end when nothing waits any more. drop discards the waiting tickets.
 func (q *queue) close(drop bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

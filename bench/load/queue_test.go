@@ -29,8 +29,7 @@ func TestEachRequestIsMadeOnceHoweverManyWait(t *testing.T) {
 	}
 }
 
-// A server that hangs delays the end of a load by its drain and no more, and all requests that were
-// planned are counted.
+// A server that hangs delays the end of a load by its drain and no longer. All planned requests are counted.
 func TestALoadEndsAfterItsDrainHoweverManyWait(t *testing.T) {
 	const requests = 3 * ringSize
 	result, err := Run(t.Context(), mustPlan(t, herd(requests)), &hanging{}, Options{Workers: 2, Drain: 10 * time.Millisecond})
@@ -57,7 +56,7 @@ func TestAnInterruptedLoadBeginsNothingThatWaits(t *testing.T) {
 	}
 }
 
-// Workers that are free get work before others are made, and the last that became free gets it first.
+// Free workers get work before new ones are made, and the last one that became free gets it first.
 func TestFewWorkersDoWhatFewCan(t *testing.T) {
 	var q queue
 	one, _ := q.hand(t.Context(), ticket{n: 1}, 10)

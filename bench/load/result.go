@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// Latencies are recorded in microseconds, from 1 µs to 2 min: what is above counts as 2 min.
+	// Latencies are recorded in microseconds, from 1 µs to 2 min. Longer ones count as 2 min.
 	highest = int64(2 * time.Minute / time.Microsecond)
 	// digits of precision of a phase's percentiles: 0.1%.
 	digits = 3
@@ -19,11 +19,11 @@ const (
 	intervalDigits = 2
 	// maxIntervals bounds the memory of a series.
 	maxIntervals = 600
-	// shortLoad is a load whose series would be a few points if they were a second apart.
+	// shortLoad is a load for which a series with a point each second would have only a few points.
 	shortLoad = 10 * time.Second
 )
 
-// Result is what a load came to. Lengths of time in its JSON are nanoseconds.
+// Result is the result of a load. Durations in its JSON are nanoseconds.
 type Result struct {
 	// Phases as the schedule has them, in order.
 	Phases []*PhaseResult `json:"phases"`
@@ -31,25 +31,25 @@ type Result struct {
 	Intervals []*Interval `json:"intervals"`
 	// Interval is the length of each.
 	Interval time.Duration `json:"interval"`
-	// Lag is how late requests began for which a worker was free, in microseconds: the generator's
-	// own part in the latencies.
+	// Lag is the lateness of requests for which a worker was free, in microseconds. It is the generator's own part in the
+	// latencies.
 	Lag *Histogram `json:"lag"`
-	// MaxInFlight is the largest number of requests under way at once; of merged results the sum.
+	// MaxInFlight is the largest number of simultaneous requests; for merged results it is the sum.
 	MaxInFlight int `json:"maxInFlight"`
-	// Starved counts the requests that waited because as many as Options.Workers were under way.
+	// Starved counts requests that waited because Options.Workers requests were in progress.
 	Starved int64 `json:"starved"`
 	// Interrupted says that the load was stopped before its end.
 	Interrupted bool `json:"interrupted,omitempty"`
 }
 
-// PhaseResult is what a phase came to.
+// PhaseResult is the result of a phase.
 type PhaseResult struct {
 	Name string `json:"name"`
-	// Latency of successes and failures from the intended start to the end of the answer, Service from
-	// the start, in microseconds.
+	// Latency of successes and failures is from the intended start to the end of the answer, and Service from the actual
+	// start, in microseconds.
 	Latency *Histogram `json:"latency"`
 	Service *Histogram `json:"service"`
-	// Requests that ended; Errors of them by kind.
+	// Requests is the number of ended requests. Errors has the failed ones by kind.
 	Requests int64            `json:"requests"`
 	Errors   map[string]int64 `json:"errors,omitempty"`
 	// Begun and Ended are the intended start of the first and the end of the last request, from the
@@ -78,7 +78,7 @@ func (p *PhaseResult) Kinds() string {
 	return strings.Join(list, ", ")
 }
 
-// Rate is how many requests a second succeeded, from the first intended start to the last end.
+// Rate is the number of successful requests a second, from the first intended start to the last end.
 func (p *PhaseResult) Rate() float64 {
 	took := (p.Ended - p.Begun).Seconds()
 	if took <= 0 {
@@ -91,13 +91,12 @@ func (p *PhaseResult) Rate() float64 {
 type Interval struct {
 	Requests int64 `json:"requests"`
 	Failed   int64 `json:"failed"`
-	// Latency as in PhaseResult; nil where no request was to begin.
+	// Latency as in PhaseResult; nil if no request was scheduled.
 	Latency *Histogram `json:"latency,omitempty"`
 }
 
-// Merge adds what another generator measured of the same plan from the same start: histograms are
-// merged, so that percentiles are those of all requests and never averages. Results of different plans
-// are refused, and nothing is merged.
+// Merge adds another generator's result of the same plan with the same start. Histograms are merged, so percentiles are
+// those of all requests and never averages. For results of different plans it returns an error and merges nothing.
 func (r *Result) Merge(other *Result) error {
 	if len(r.Phases) != len(other.Phases) || r.Interval != other.Interval {
 		return fmt.Errorf("merge results: %d phases with intervals of %s, and %d with %s", len(r.Phases), r.Interval, len(other.Phases), other.Interval)
@@ -155,8 +154,8 @@ func newPhase(name string) *PhaseResult {
 	return &PhaseResult{Name: name, Latency: newHistogram(digits), Service: newHistogram(digits), Errors: map[string]int64{}}
 }
 
-// intervalOf is how long the pieces of a load's series are: a second, in a short load a tenth of that,
-// in one of hours what makes as many as are kept.
+// intervalOf is the length of the intervals of a load's series: one second, a tenth of that in a short load, and in a load
+// of hours the length that gives maxIntervals.
 func intervalOf(length time.Duration) time.Duration {
 	if length <= shortLoad {
 		return time.Second / 10
@@ -180,7 +179,7 @@ func newRecorder(schedule Schedule) *recorder {
 	return r
 }
 
-// add records a request that was to begin at intended, began and ended; kind is its error.
+// add records a request with its intended start, its start and its end. kind is its error.
 func (r *recorder) add(t ticket, began, ended time.Duration, kind string) {
 	latency, service := micros(ended-t.at), micros(ended-began)
 	r.mu.Lock()

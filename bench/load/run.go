@@ -11,30 +11,29 @@ import (
 
 // Target makes requests. It is called concurrently.
 type Target interface {
-	// Do makes request number n, counted from 0 in the whole schedule, and says what became of it: ""
-	// for a success, else the kind of error in a word or two, such as "429" or "timeout". It ends when
-	// ctx does.
+	// Do makes request number n, counted from 0 in the whole schedule, and returns the result: "" for a success, otherwise
+	// the kind of error in one or two words, such as "429" or "timeout". It ends when ctx ends.
 	Do(ctx context.Context, n uint64) (kind string)
 }
 
 // Options of a load.
 type Options struct {
-	// Start of the schedule; the zero time means now. One that has passed is an error.
+	// Start of the schedule; the zero time means now. A start in the past is an error.
 	Start time.Time
 	// Share of the schedule's requests that are made; its zero value is all.
 	Share Share
-	// Workers is how many requests may be under way at once, each on a connection of its own; 0 means
-	// 4096. When all are, requests wait, and their latency counts that.
+	// Workers is the largest number of simultaneous requests, each on its own connection; 0 means 4096. When all are busy,
+	// requests wait, and their latency includes the wait.
 	Workers int
-	// Drain is how long after the schedule's end requests may take; 0 means 30 s. What has not ended by
-	// then is recorded as the error "unfinished".
+	// Drain is how long after the schedule's end requests may take; 0 means 30 s. A request that has not ended by then has
+	// the error "unfinished".
 	Drain time.Duration
 
-	// newPacer is another one than the kernel's, for tests with a clock of their own.
+	// newPacer replaces the kernel's pacer in tests with their own clock.
 	newPacer func(context.Context) (waiter, error)
 }
 
-// waiter waits for a time that is near.
+// waiter waits until a time in the near future.
 type waiter interface {
 	wait(ctx context.Context, d time.Duration) error
 	close()
@@ -48,7 +47,7 @@ const (
 // Unfinished is the kind of error of requests that did not end in time.
 const Unfinished = "unfinished"
 
-// ticket is a request that is to be made.
+// ticket is a request to make.
 type ticket struct {
 	n     uint64
 	at    time.Duration
@@ -57,8 +56,8 @@ type ticket struct {
 	waited bool
 }
 
-// Run makes the schedule's requests of target. When ctx ends it begins no more, lets go of those under
-// way and returns what it has, marked as interrupted, with the context's error.
+// Run makes the schedule's requests with target. When ctx ends, it starts no more requests, ends those in progress and
+// returns its result so far, marked as interrupted, with the context's error.
 func Run(ctx context.Context, schedule Schedule, target Target, options Options) (*Result, error) {
 	if options.Workers == 0 {
 		options.Workers = defaultWorkers
@@ -98,7 +97,7 @@ func Run(ctx context.Context, schedule Schedule, target Target, options Options)
 		if ahead < 0 {
 			return nil, fmt.Errorf("run load: its start, %s, passed %s ago: give generators more time to get ready", options.Start.Format(time.RFC3339Nano), -ahead)
 		}
-		// From here on by the monotonic clock, which cannot be set.
+		// From here on the monotonic clock is used, which cannot be set.
 		start = start.Add(ahead)
 	}
 	g.start = start
@@ -132,14 +131,14 @@ type generator struct {
 	options Options
 	target  Target
 	queue   queue
-	// shards record what workers measure: one for all would be where they wait for each other.
+	// shards record what workers measure. With one for all, workers would wait for each other.
 	shards  []*recorder
 	start   time.Time
 	workers sync.WaitGroup
 }
 
-// send hands out each request when its time has come: to a free worker, else to a new one, else, when
-// there are as many as there may be, to the first that is free.
+// send passes each request on at its time: to a free worker, otherwise to a new one, and at the limit of workers to the
+// first one that becomes free.
 func (g *generator) send(ctx, requests context.Context, schedule Schedule, pace waiter) error {
 	now := time.Since(g.start)
 	for n := uint64(0); ; n++ {
@@ -150,7 +149,7 @@ func (g *generator) send(ctx, requests context.Context, schedule Schedule, pace 
 		if !g.options.Share.has(n) {
 			continue
 		}
-		if at > now { // the clock is read once for all that are due
+		if at > now { // one reading of the clock for all that are due
 			if now = time.Since(g.start); at > now {
 				if err := pace.wait(ctx, at-now); err != nil {
 					return err
@@ -168,7 +167,7 @@ func (g *generator) send(ctx, requests context.Context, schedule Schedule, pace 
 	}
 }
 
-// work makes the requests that the worker gets, until ctx ends; requests lets go of those under way.
+// work makes the requests that the worker gets, until ctx ends. requests ends those in progress.
 func (g *generator) work(ctx, requests context.Context, w *worker) {
 	recorder := g.shards[w.number%len(g.shards)]
 	for {

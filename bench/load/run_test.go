@@ -21,8 +21,8 @@ func (s serial) Do(context.Context, uint64) string {
 	return ""
 }
 
-// At twice what the server can do the queue grows by half of what comes: the last of a second waits
-// about as long again, whether it waits at the server or for a worker.
+// At twice the server's rate the queue grows by half of the arrivals. The last request of a second waits about one more
+// second, at the server or for a worker.
 func TestWaitingForAWorkerCounts(t *testing.T) {
 	for _, workers := range []int{4, 4096} {
 		synctest.Test(t, func(t *testing.T) {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// S3Options describe signed GetObject requests by an AWS SDK, with the credentials that its default
-// chain finds where the generator runs. This package has no SDK: who runs the job brings the target.
+// S3Options describe signed GetObject requests by an AWS SDK, with the credentials of its default chain on the generator.
+// This package has no SDK, so the caller that runs the job makes the target.
 type S3Options struct {
 	Bucket string `json:"bucket"`
 	Key    string `json:"key"`

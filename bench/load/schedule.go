@@ -9,25 +9,25 @@ import (
 
 // Schedule says when requests are to begin.
 type Schedule interface {
-	// Next returns how long after the start of the load the next request is to begin, and in which of
-	// the Phases; false when there is none. Times never decrease. Not for concurrent use.
+	// Next returns the time of the next request after the start of the load, and the index of its phase; false if there is
+	// none. Times never decrease. It is not for concurrent use.
 	Next() (at time.Duration, phase int, more bool)
 	// Phases are the parts of the schedule by name, in order.
 	Phases() []string
-	// Length is the time by which all requests are to begin.
+	// Length is the time by which all requests begin.
 	Length() time.Duration
 }
 
-// Arrivals is how requests are spread within a phase.
+// Arrivals says how requests are distributed within a phase.
 type Arrivals string
 
 const (
-	// Even: one after the other at equal distances.
+	// Even: at equal distances.
 	Even Arrivals = "even"
-	// Poisson: independent of each other, as those of many clients that know nothing of each other;
-	// distances are exponentially distributed.
+	// Poisson: independent of each other, like requests of many independent clients. Distances are exponentially
+	// distributed.
 	Poisson Arrivals = "poisson"
-	// AtOnce: all at the phase's start, as a herd; the phase's Count says how many.
+	// AtOnce: all at the phase's start, as a herd. The phase's Count is their number.
 	AtOnce Arrivals = "at-once"
 )
 
@@ -35,19 +35,19 @@ const (
 type Phase struct {
 	// Name of the phase in results.
 	Name string `json:"name"`
-	// From and To are the rates at its start and end, in requests a second; the rate changes linearly
-	// between them. To of 0 means From: a constant rate.
+	// From and To are the rates at its start and end, in requests a second. The rate changes linearly between them. A To of
+	// 0 means a constant rate.
 	From float64 `json:"from,omitempty"`
 	To   float64 `json:"to,omitempty"`
 	// Lasts is its length.
 	Lasts time.Duration `json:"lasts"`
 	// Arrivals; empty means Even.
 	Arrivals Arrivals `json:"arrivals,omitempty"`
-	// Count is how many requests AtOnce makes.
+	// Count is the number of requests of AtOnce.
 	Count int `json:"count,omitempty"`
 }
 
-// Bounds of a plan: every load ends by itself.
+// Limits of a plan, so that every load ends.
 const (
 	maxPhases   = 100
 	maxRate     = 1e6
@@ -61,7 +61,7 @@ type Plan struct {
 	names  []string
 	random *rand.Rand
 	length time.Duration
-	// current is the phase that Next is in, begun is its start, sent how many requests of it began.
+	// current is the phase of Next, begun is its start, and sent is the number of its requests that began.
 	current int
 	begun   time.Duration
 	sent    float64
@@ -70,8 +70,8 @@ type Plan struct {
 
 var _ Schedule = (*Plan)(nil)
 
-// NewPlan makes a schedule of phases. The same seed gives the same arrivals. It refuses phases that
-// never end, and says which and why.
+// NewPlan makes a schedule of phases. The same seed gives the same arrivals. It refuses phases without an end, and says
+// which one and why.
 func NewPlan(seed uint64, phases ...Phase) (*Plan, error) {
 	if len(phases) == 0 || len(phases) > maxPhases {
 		return nil, fmt.Errorf("plan load: %d phases, want 1 to %d", len(phases), maxPhases)
@@ -127,7 +127,7 @@ func (p Phase) requests() float64 {
 	return p.at(p.Lasts.Seconds())
 }
 
-// at is how many requests begin in the first t seconds: the integral of the rate.
+// at is the number of requests that begin in the first t seconds: the integral of the rate.
 func (p Phase) at(t float64) float64 {
 	slope := (p.To - p.From) / p.Lasts.Seconds()
 	return p.From*t + slope*t*t/2
@@ -175,7 +175,7 @@ func (p *Plan) next(phase Phase) (time.Duration, bool) {
 		p.elapsed += p.random.ExpFloat64()
 		seconds = phase.when(p.elapsed)
 	default:
-		// In the middle of its share, so that phases that follow each other do not begin two at once.
+		// Requests are in the middle of their share, so that two consecutive phases do not begin two requests at once.
 		seconds = phase.when(p.sent + 0.5)
 	}
 	p.sent++

@@ -46,7 +46,7 @@ func TestEvenArrivalsAreAsManyAndAsFarApartAsTheRateSays(t *testing.T) {
 	}
 }
 
-// From 0 to 100 in 10 s makes 500 requests, of which a quarter in the first half: the integral of a line.
+// From 0 to 100 in 10 s makes 500 requests, a quarter of them in the first half: the integral of a line.
 func TestARampMakesTheAreaUnderIt(t *testing.T) {
 	for name, row := range map[string]struct {
 		phase          Phase

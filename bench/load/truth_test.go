@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// lognormal is a long-tailed time to answer, the same for the same n: median 150 ms, p99 about 600 ms.
-// It is so long that the thousands that a stall held up do not all come in the same moment after it.
+// lognormal is a long-tailed answer time, the same for the same n: median 150 ms, p99 about 600 ms. It is so long that the
+// thousands of requests that a stall delays do not all end at the same moment after it.
 func lognormal(n uint64) time.Duration {
 	random := rand.New(rand.NewPCG(n, 7))
 	return time.Duration(150e6 * math.Exp(0.6*random.NormFloat64()))
@@ -72,10 +72,10 @@ func untrue(result *Result, truth []time.Duration) error {
 	return errors.Join(problems...)
 }
 
-// stalling answers a request after a time that is known of it, and nothing while it stalls.
+// stalling answers a request after a known time, and answers nothing while it stalls.
 type stalling struct{ start time.Time }
 
-// due is when request n, which came now, is answered.
+// due is when request n, which arrives now, is answered.
 func (s *stalling) due(n uint64, now time.Time) time.Time {
 	answer := now.Add(lognormal(n))
 	if since := now.Sub(s.start); since >= stallBegins && since < stallEnds {
@@ -101,8 +101,8 @@ func (runtimeTimer) close()                                        {}
 
 func testClock(context.Context) (waiter, error) { return runtimeTimer{}, nil }
 
-// The percentiles are those of a server whose answers' times are known exactly, and a stall shows in
-// all requests that were to begin in it. The clock is the test's own, so nothing else has a say.
+// The percentiles are those of a server with known answer times. A stall affects all requests that are scheduled during it.
+// The clock is the test's own, so nothing else has an effect.
 func TestPercentilesAreTheTruthAndAStallShowsWhole(t *testing.T) {
 	want := truth(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -119,8 +119,8 @@ func TestPercentilesAreTheTruthAndAStallShowsWhole(t *testing.T) {
 	})
 }
 
-// With too few workers requests wait for one, and the wait counts: none of the percentiles is below
-// the truth, while the service time, which begins when a worker is free, hides the stall.
+// With too few workers requests wait for one, and the wait counts: no percentile is below the true one. The service time,
+// which begins when a worker is free, hides the stall.
 func TestTooFewWorkersNeverMakeLatenciesSmaller(t *testing.T) {
 	want := truth(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -180,7 +180,7 @@ func (p *pipes) Accept() (net.Conn, error) {
 func (p *pipes) Close() error   { close(p.closed); return nil }
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
-// The same through the HTTP client and a server of net/http, on a network without a kernel.
+// The same with the HTTP client and a server of net/http, on a network without a kernel.
 func TestPercentilesAreTheTruthOverHTTP(t *testing.T) {
 	want := truth(t)
 	tokens := make([]string, len(want))
@@ -211,9 +211,9 @@ func TestPercentilesAreTheTruthOverHTTP(t *testing.T) {
 	})
 }
 
-// The same in real time, at 5,000 requests a second on one core, which generator and server share. What
-// the server itself saw is the truth on any machine: when it answered, against when the plan wanted to
-// begin. What it was to do is the truth only where both had the core when they needed it.
+// The same in real time, at 5,000 requests a second on one core, which generator and server share. On any machine the truth
+// is what the server itself saw: the time of its answer, minus the time in the plan. The intended answer times are the
+// truth only if both had the core when they needed it.
 func TestPercentilesAreTheTruthInRealTime(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds of one core")
@@ -238,7 +238,7 @@ func TestPercentilesAreTheTruthInRealTime(t *testing.T) {
 	}
 }
 
-// witness knows when it answered, and by how much it missed its own times.
+// witness records when it answered, and how much it missed its own times.
 type witness struct {
 	stalling
 	intended []time.Duration

@@ -52,7 +52,7 @@ func (h *Histogram) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// checkGeometry looks at a histogram's header before the library makes room for what it announces.
+// checkGeometry checks a histogram's header before the library allocates the announced size.
 func checkGeometry(text []byte) error {
 	const outer, inner = 8, hdrhistogram.ENCODING_HEADER_SIZE
 	data, err := base64.StdEncoding.DecodeString(string(text))
@@ -87,7 +87,7 @@ const (
 	maxKind = 100
 )
 
-// DecodeResult reads a result as a generator printed it, and refuses one that does not agree with itself.
+// DecodeResult reads a generator's result, and refuses one that is inconsistent.
 func DecodeResult(from io.Reader) (*Result, error) {
 	var r Result
 	if err := decode(from, maxResult, &r); err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// aResult of two phases of half of the requests each; every tenth is an error.
+// aResult returns a result of two phases, each with half of the requests. Every tenth is an error.
 func aResult(t testing.TB, requests int) *Result {
 	random := rand.New(rand.NewPCG(1, 2))
 	r := newRecorder(mustPlan(t, Phase{Name: "a", From: 1, Lasts: time.Second}, Phase{Name: "b", From: 1, Lasts: time.Second}))

@@ -27,7 +27,8 @@ func gone(ctx context.Context) (*clusters.EnvironmentError, bool) {
 	return errors.AsType[*clusters.EnvironmentError](context.Cause(ctx))
 }
 
-// Attempt is one attempt to do something with fixtures. It is their framework.T, as Ginkgo's is in suites.
+// Attempt is one attempt to do something with fixtures. It implements framework.T for benchmarks, as Ginkgo's does for
+// suites.
 type Attempt struct {
 	mu       sync.Mutex
 	failure  *reports.Failure
@@ -45,8 +46,8 @@ type cleanup struct {
 
 var _ framework.T = (*Attempt)(nil)
 
-// Do calls what, which the methods of its Attempt may end. Then it calls every registered clean-up, newest
-// first, also if what failed or ctx has ended. The outcome is Pass, Fail or Error, or NotRun if ctx ended.
+// Do calls what. The methods of its Attempt may end it. Then it calls every registered clean-up, newest first, also if what
+// failed or ctx has ended. The outcome is Pass, Fail or Error, or NotRun if ctx ended.
 func Do(ctx context.Context, what func(ctx context.Context, attempt *Attempt)) *Attempt {
 	attempt := &Attempt{outcome: reports.Pass}
 	ended := make(chan struct{})
@@ -60,7 +61,7 @@ func Do(ctx context.Context, what func(ctx context.Context, attempt *Attempt)) *
 	if ctx.Err() != nil {
 		attempt.outcome, attempt.failure, attempt.reason = reports.NotRun, nil, "the run was interrupted"
 		if _, ok := gone(ctx); ok {
-			attempt.reason = "the environment was gone" // the run says once what is gone
+			attempt.reason = "the environment was gone" // the run reports once what is gone
 		}
 	}
 	return attempt
@@ -154,7 +155,7 @@ func (a *Attempt) Report(name string, value any) {
 	a.notes = append(a.notes, strings.TrimSpace(fmt.Sprintf("%s: %v", name, value)))
 }
 
-// Fatalf implements framework.T. As it ends the attempt, only the goroutine of what may call it.
+// Fatalf implements framework.T. It ends the attempt, so only the goroutine of what may call it.
 func (a *Attempt) Fatalf(format string, args ...any) {
 	a.fail(reports.Error, fmt.Sprintf(format, args...))
 	runtime.Goexit()

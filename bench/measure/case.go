@@ -30,7 +30,7 @@ var (
 	Calls  = Metric{"calls", "calls/identity", Lower}
 )
 
-// What of a metric is better.
+// Which direction of a metric is better.
 const (
 	Lower  = "lower"
 	Higher = "higher"
@@ -81,7 +81,7 @@ type Case struct {
 	samples int
 }
 
-// caseList are the cases of a scenario, in the order of their creation.
+// of returns the case of a name. The first call creates it.
 type caseList []*Case
 
 // of returns the case of a name. The first call creates it.
@@ -168,7 +168,8 @@ func (c *Case) load(result *load.Result) {
 	c.requests, c.failed, c.counts = c.requests+requests, c.failed+failed, append(c.counts, requests)
 }
 
-// merge appends the repeats of another case.
+// limited says why the generator decided the case's result, which it did if it was limited in at least half of the repeats.
+// Other work of the machine may affect one repeat alone.
 func (c *Case) merge(other *Case) {
 	for _, metric := range other.metrics {
 		for _, sample := range metric.Samples {
@@ -256,7 +257,7 @@ func (c *Case) RecordFailures(requests int, failed map[string]int) {
 	c.recordCount(Failed, int64(sum), int64(requests))
 }
 
-// percentiles are those that a number of requests is enough for: the slowest of ten is no 99th percentile.
+// percentiles are those that the number of requests allows: the slowest of ten is no 99th percentile.
 func percentiles(requests int64) map[Metric]float64 {
 	known := map[Metric]float64{P50: 50}
 	if requests >= 10 {
@@ -336,7 +337,7 @@ func median(samples []float64) float64 {
 
 func seconds(micros int64) float64 { return float64(micros) / 1e6 }
 
-// distribution has only points that the number of values is enough for.
+// distribution has only the points that the number of values allows.
 func distribution(h *hdrhistogram.Histogram) []reports.Quantile {
 	var points []reports.Quantile
 	for _, of := range []float64{0, .1, .25, .5, .6, .7, .75, .8, .85, .9, .95, .975, .99, .995, .999, .9995, .9999, .99999} {

@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	// accounts is how many service accounts with an association there are. The agent caches by token, so
-	// that more accounts would only take longer to make.
+	// accounts is the number of service accounts with an association. The agent caches by token, so more accounts would
+	// only take longer to create.
 	accounts = 20
 	// tokensAtOnce is how many tokens are requested at the same time.
 	tokensAtOnce = 16
@@ -28,8 +28,8 @@ const (
 	TokenLife = int64(3600)
 )
 
-// IdentityPool has the identities that scenarios use: service accounts with associations, each with a pod
-// that is never scheduled, in a namespace of their own.
+// IdentityPool has the identities of scenarios: service accounts with associations, in a namespace of their own, each with
+// a pod that is never scheduled.
 type IdentityPool struct {
 	Namespace string
 	Role      *cloud.Role
@@ -39,7 +39,7 @@ type IdentityPool struct {
 	next      atomic.Uint64
 }
 
-// NewIdentityPool makes the identities. The clean-up of env removes them.
+// NewIdentityPool creates the identities. The clean-up of env removes them.
 func NewIdentityPool(ctx context.Context, env *framework.Env) *IdentityPool {
 	env.T.Helper()
 	// Tokens are requested as fast as the API server signs them.

@@ -14,7 +14,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// PodWatch knows the current state of a namespace's pods that have a label. It uses one watch for all of them.
+// PodWatch has the current state of a namespace's pods with a label. It uses one watch for all of them.
 type PodWatch struct {
 	mu   sync.Mutex
 	pods map[string]*corev1.Pod
@@ -75,8 +75,7 @@ func (w *PodWatch) now() (pods map[string]*corev1.Pod, changed <-chan struct{}) 
 	return maps.Clone(w.pods), w.changed
 }
 
-// Await waits until the pods are as they should be. It returns their last state, and false if the timeout
-// ended first.
+// Await waits until wanted accepts the pods. It returns their last state, and false if the timeout ended first.
 func (w *PodWatch) Await(ctx context.Context, timeout time.Duration, as func(map[string]*corev1.Pod) bool) (map[string]*corev1.Pod, bool) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	// maxReadings bounds the record of a sampler, however long it runs.
+	// maxReadings bounds the record of a sampler of any duration.
 	maxReadings = 200
-	// minInterval between readings: a reading costs the node something, too.
+	// minInterval is the shortest interval between readings, because a reading costs the node something too.
 	minInterval = 2 * time.Second
 	// maxIdleReadings is how many readings ReadIdle takes at most, until two in a row have the same number of goroutines.
 	maxIdleReadings = 5
@@ -46,7 +46,7 @@ type reading struct {
 // readings are in the order of their times.
 type readings []reading
 
-// Sampler reads the agent's resource usage again and again, until Stop.
+// Sampler reads the agent's resource usage repeatedly, until Stop.
 type Sampler struct {
 	// Containers of the agent at the start.
 	Containers []generator.Container
@@ -69,7 +69,7 @@ func (s *Setup) StartSampler(ctx context.Context) *Sampler {
 		r.Containers, pods = append(r.Containers, generator.ContainerOf(&pod)), append(pods, pod.Name)
 	}
 	s.T.Cleanup("sampler of the agent", func(context.Context) error {
-		_ = r.Stop() // whoever needs the readings calls Stop and sees the error
+		_ = r.Stop() // callers that need the readings call Stop and get the error
 		return nil
 	})
 	r.read = func(ctx context.Context) ([4]float64, error) { return s.readUsage(ctx, r.Containers, pods) }
@@ -109,8 +109,7 @@ func (r *Sampler) Stop() error {
 	return r.err
 }
 
-// sampleUntil reads again and again, until enough is closed or ctx ends. It drops a reading that the end of ctx
-// cut off.
+// sampleUntil reads repeatedly, until enough is closed or ctx ends. It drops a reading that the end of ctx interrupted.
 func sampleUntil(ctx context.Context, enough <-chan struct{}, every time.Duration, read func(context.Context) ([4]float64, error)) (readings, error) {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()

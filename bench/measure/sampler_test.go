@@ -45,14 +45,14 @@ func TestSamplerReadsUntilItIsInterrupted(t *testing.T) {
 		for _, reading := range seen {
 			at = append(at, reading.at.String())
 		}
-		// The one that began after 8 s was cut off.
+		// The reading that began after 8 s was interrupted.
 		if got := strings.Join(at, " "); err != nil || got != "0s 2s 4s 6s" {
 			t.Errorf("read after %s, %v", got, err)
 		}
 	})
 }
 
-// The end of the sampler does not cut off a reading that has begun.
+// The end of the sampler does not interrupt a reading that has begun.
 func TestSamplerReadsUntilItIsStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		enough := make(chan struct{})
@@ -122,8 +122,8 @@ func TestSamplerStopsWhenItCannotRead(t *testing.T) {
 	}
 }
 
-// The growth of memory is that of all readings, the growth of goroutines that of the idle ones. What is unknown
-// is left out, and noted.
+// The growth of memory is that of all readings, and the growth of goroutines that of the idle ones. Unknown values are left
+// out and noted.
 func TestSamplerRecordsGrowth(t *testing.T) {
 	none := math.NaN()
 	w := &Sampler{}

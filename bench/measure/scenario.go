@@ -14,7 +14,7 @@ import (
 type Scenario struct {
 	// Name such as "herd-same"; Title describes it in a few words.
 	Name, Title string
-	// About says what is done and what it shows. Source is where users report it, or what documents it.
+	// About says what is done and what it shows. Source is a report of users about it, or a document.
 	About, Source string
 	// Subject is "agent" or "webhook".
 	Subject string

@@ -10,7 +10,7 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// away is an environment that was away for a reason.
+// away is an environment that was absent for a reason.
 type away struct {
 	reason string
 	sure   bool
@@ -54,7 +54,7 @@ func TestNothingIsMeasuredInAnEnvironmentThatIsAway(t *testing.T) {
 	}
 }
 
-// Where nothing is left, nothing is cleaned up for long.
+// If nothing is left, the clean-up is short.
 func TestAnAttemptThatTheEnvironmentEndsIsQuick(t *testing.T) {
 	ctx, stop := context.WithCancelCause(t.Context())
 	var left time.Duration

@@ -35,7 +35,7 @@ type Setup struct {
 	reportedUnmetered bool
 }
 
-// RunOptions are what Execute needs in addition to the scenario.
+// RunOptions are what Execute needs besides the scenario.
 type RunOptions struct {
 	Environment *clusters.Environment
 	// Run names the run.
@@ -83,7 +83,8 @@ func (s Scenario) execute(ctx context.Context, options RunOptions) (reports.Scen
 	return record, setup.cases
 }
 
-// settle marks a record as undecided if the environment was away meanwhile: it then says nothing about the subject.
+// settle marks a record as undecided if the environment was absent meanwhile. The record then says nothing about the
+// subject.
 func settle(ctx context.Context, watch Watch, record *reports.Scenario) (undecided bool) {
 	if !record.Outcome.Decided() && record.Outcome != reports.Error {
 		return false
@@ -100,11 +101,11 @@ func settle(ctx context.Context, watch Watch, record *reports.Scenario) (undecid
 	return true
 }
 
-// Watch knows when the environment was away. Measurements of that time say nothing about the subject.
+// Watch knows when the environment was absent. Measurements of that time say nothing about the subject.
 type Watch interface {
-	// Settle returns as soon as it is known whether the environment was there between two times. The reason
-	// is "" if it was, else what was missing. With hurry it looks at once. sure is false if the environment
-	// may have been there and slow.
+	// Settle returns as soon as it is known whether the environment was present between two times. The reason is "" if it
+	// was, and otherwise says what was missing. With hurry it checks at once. sure is false if the environment may have
+	// been present and slow.
 	Settle(ctx context.Context, from, to time.Time, hurry bool) (reason string, sure bool)
 }
 
@@ -170,8 +171,8 @@ func (s *Setup) Tokens(ctx context.Context, n int) []string {
 	return tokens
 }
 
-// Warm asks the agent of each generator's node once for the credentials of each token, at a low rate. A
-// refusal is the agent's failure.
+// Warm requests the credentials of each token once from the agent of each generator's node, at a low rate. A refusal is the
+// agent's failure.
 func (s *Setup) Warm(ctx context.Context, tokens []string) {
 	s.T.Helper()
 	const rate = 200
@@ -234,8 +235,8 @@ func (s *Setup) Containers(ctx context.Context) []generator.Container {
 	return list
 }
 
-// meter reads what the containers have used. It returns false where the cluster does not give access to
-// that; the record says so once.
+// meter reads the usage of the containers. It returns false if the cluster does not give access to it, which the record
+// says once.
 func (s *Setup) meter(ctx context.Context, containers []generator.Container) (map[string]meter.Usage, bool) {
 	s.T.Helper()
 	usage, err := s.Fleet.Meter(ctx, containers)
@@ -249,7 +250,7 @@ func (s *Setup) meter(ctx context.Context, containers []generator.Container) (ma
 // AssumeRole is the name of EKS Auth's operation.
 const AssumeRole = "AssumeRoleForPodIdentity"
 
-// calls is how many calls EKS Auth has received so far, whatever it answered; -1 where that is unknown.
+// calls is the number of calls that EKS Auth has received so far, with any answer; -1 if it is unknown.
 func (s *Setup) calls(ctx context.Context) int {
 	s.T.Helper()
 	if s.Control == nil {
@@ -268,7 +269,7 @@ func (s *Setup) calls(ctx context.Context) int {
 	return total
 }
 
-// Memory is the resident memory of the subject now, in bytes; false where the cluster does not give access to it.
+// Memory is the current resident memory of the subject in bytes; false if the cluster does not give access to it.
 func (s *Setup) Memory(ctx context.Context) (bytes int64, metered bool) {
 	s.T.Helper()
 	usage, metered := s.meter(ctx, s.Containers(ctx))
@@ -278,8 +279,8 @@ func (s *Setup) Memory(ctx context.Context) (bytes int64, metered bool) {
 	return bytes, metered
 }
 
-// Fault makes AWS's side behave as all of the rules say, until restore is called or the scenario ends. It
-// needs clusters.EmulatorControl.
+// Fault makes AWS's side behave as all of the rules say, until restore is called or the scenario ends. It needs
+// clusters.EmulatorControl.
 func (s *Setup) Fault(ctx context.Context, rules ...control.Fault) (restore func()) {
 	s.T.Helper()
 	var set []*cloud.Fault
@@ -293,7 +294,7 @@ func (s *Setup) Fault(ctx context.Context, rules ...control.Fault) (restore func
 	}
 }
 
-// identities is how many tokens a load uses.
+// identities is the number of tokens that a load uses.
 func identities(job load.Job) int {
 	if job.Target.HTTP == nil {
 		return 0

@@ -60,7 +60,7 @@ func (u URL) Calibrate(ctx context.Context) (load.Own, reports.Generator, error)
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		_ = server.Serve(listener) // ends with its Close
+		_ = server.Serve(listener) // ends with the server's Close
 	}()
 	defer func() {
 		_ = server.Close()
@@ -78,8 +78,8 @@ func (u URL) Calibrate(ctx context.Context) (load.Own, reports.Generator, error)
 	return own, reports.Generator{Pods: 1, Ceiling: own.Ceiling, Rate: rate, P50: own.P50.Seconds(), P99: own.P99.Seconds()}, nil
 }
 
-// Execute makes the load and returns its record; own is this process's share of the latency. If no request
-// succeeds the outcome is Error: there is nothing to measure.
+// Execute makes the load and returns its record; own is this process's share of the latency. If no request succeeds the
+// outcome is Error: there is nothing to measure.
 func (u URL) Execute(ctx context.Context, own load.Own, task clusters.Task) reports.Scenario {
 	record := reports.Scenario{
 		Name: "url", Title: "Load on " + u.withoutQuery(), Subject: "server", Started: time.Now(), Size: u.Size.record(),

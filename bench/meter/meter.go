@@ -1,6 +1,5 @@
-// Package meter reads what containers of a node use, and what the node is, from the kernel itself: no
-// estimate and no sampling in between. It needs the process table of the host (a pod's hostPID) and the
-// host's cgroups.
+// Package meter reads the usage of a node's containers, and the node's properties, from the kernel itself, without
+// estimates or sampling. It needs the process table of the host (a pod's hostPID) and the host's cgroups.
 package meter
 
 import (
@@ -18,36 +17,36 @@ import (
 	"time"
 )
 
-// Host is a node's view of itself.
+// Host has the paths of a node's files.
 type Host struct {
-	// Proc is /proc, Cgroup is /sys/fs/cgroup, of version 2, or 1 or both side by side.
+	// Proc is /proc. Cgroup is /sys/fs/cgroup, with version 2, version 1, or both.
 	Proc, Cgroup fs.FS
 }
 
-// Usage is what a container uses.
+// Usage is the usage of a container.
 type Usage struct {
-	// CPUSeconds used since the container's start, in user and kernel mode, also by processes that ended.
+	// CPUSeconds used since the container's start, in user and kernel mode, also by processes that have ended.
 	CPUSeconds float64 `json:"cpuSeconds"`
-	// MemoryBytes is charged to the container, its part of the page cache included: the cgroup's
-	// memory.current or memory.usage_in_bytes. AnonBytes of it are no file's: memory.stat.
+	// MemoryBytes is the container's memory with its part of the page cache: the cgroup's memory.current or
+	// memory.usage_in_bytes. AnonBytes is the part that is no file's: memory.stat.
 	MemoryBytes int64 `json:"memoryBytes"`
 	AnonBytes   int64 `json:"anonBytes"`
-	// RSSBytes is resident in all processes together, their program's pages included (VmRSS), and
-	// RSSAnonBytes without those (RssAnon); see proc_pid_status(5).
+	// RSSBytes is the resident memory of all processes together, with the pages of their programs (VmRSS). RSSAnonBytes is
+	// without those (RssAnon); see proc_pid_status(5).
 	RSSBytes     int64 `json:"rssBytes"`
 	RSSAnonBytes int64 `json:"rssAnonBytes"`
 	Processes    int   `json:"processes"`
 	Threads      int   `json:"threads"`
-	// Sockets that its processes have open, listening ones included; -1 where who reads may not see them:
-	// it takes the processes' user and capabilities, or CAP_SYS_PTRACE.
+	// Sockets that its processes have open, with listening ones; -1 if the reader may not see them: it needs the processes'
+	// user and capabilities, or CAP_SYS_PTRACE.
 	Sockets int `json:"sockets"`
 }
 
-// containerID is what container runtimes give. A shorter one could be part of another name.
+// containerID matches the IDs of container runtimes. A shorter one could be part of another name.
 var containerID = regexp.MustCompile(`^[0-9a-f]{12,64}$`)
 
-// Read returns the usage of containers by ID, each as given: "containerd://4f2a…", as a pod's status
-// has it, or without the runtime. A container that is not on this node is an error.
+// Read returns the usage of containers by ID. An ID is as in a pod's status, "containerd://4f2a…", or without the runtime.
+// The result has the IDs in the same form. A container that is not on this node is an error.
 func (h Host) Read(ids ...string) (map[string]Usage, error) {
 	usages := map[string]Usage{}
 	names := map[string]string{} // as given, by bare ID
@@ -78,11 +77,11 @@ func (h Host) Read(ids ...string) (map[string]Usage, error) {
 	return usages, nil
 }
 
-// cgroup is where a container's files are, in Host.Cgroup.
+// cgroup has the places of a container's files in Host.Cgroup.
 type cgroup struct{ cpu, memory string }
 
-// cgroups finds the folders whose names have the containers' IDs, such as cri-containerd-ID.scope. A
-// process's own idea of its path would depend on the namespace of who reads it.
+// cgroups finds the folders with the containers' IDs in their names, such as cri-containerd-ID.scope. The path in a
+// process's own view would depend on the reader's namespace.
 func (h Host) cgroups(names map[string]string) (map[string]cgroup, error) {
 	if h.unified() {
 		found, err := find(h.Cgroup, ".", names)
@@ -114,7 +113,7 @@ func (h Host) cgroups(names map[string]string) (map[string]cgroup, error) {
 	return cgroups, nil
 }
 
-// unified says whether this is version 2 alone.
+// unified says whether there is only version 2.
 func (h Host) unified() bool {
 	_, err := fs.Stat(h.Cgroup, "cgroup.controllers")
 	return err == nil
@@ -150,7 +149,7 @@ func find(in fs.FS, root string, names map[string]string) (map[string]string, er
 	return found, nil
 }
 
-// charged is what the cgroup says.
+// charged reads the cgroup's values.
 func (h Host) charged(at cgroup) (Usage, error) {
 	var u Usage
 	if h.unified() {
@@ -166,7 +165,7 @@ func (h Host) charged(at cgroup) (Usage, error) {
 		}
 		u.CPUSeconds = time.Duration(nanoseconds).Seconds()
 	}
-	current, anon := "memory.usage_in_bytes", "total_rss" // with those of cgroups below, as current has it
+	current, anon := "memory.usage_in_bytes", "total_rss" // with those of the cgroups below it, as in current
 	if h.unified() {
 		current, anon = "memory.current", "anon"
 	}
@@ -182,7 +181,7 @@ func (h Host) charged(at cgroup) (Usage, error) {
 	return u, nil
 }
 
-// addProcesses adds what the process table says.
+// addProcesses adds the values of the process table.
 func (h Host) addProcesses(names map[string]string, usages map[string]Usage) error {
 	entries, err := fs.ReadDir(h.Proc, ".")
 	if err != nil {
@@ -224,7 +223,7 @@ func (h Host) addProcesses(names map[string]string, usages map[string]Usage) err
 	return nil
 }
 
-// sockets adds those of a process to so many; -1 if they are unknown.
+// sockets adds the number of a process's sockets; -1 if they are unknown.
 func (h Host) sockets(process string, others int) (int, error) {
 	if others < 0 {
 		return others, nil
@@ -250,12 +249,12 @@ func (h Host) sockets(process string, others int) (int, error) {
 	return others, nil
 }
 
-// gone says that a process or cgroup ended while it was read.
+// gone says that a process or cgroup ended during the read.
 func gone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) || errors.Is(err, syscall.ENODEV)
 }
 
-// number is a file's only one.
+// number reads a file with one number.
 func number(in fs.FS, name string) (int64, error) {
 	data, err := fs.ReadFile(in, name)
 	if err != nil {
@@ -268,8 +267,8 @@ func number(in fs.FS, name string) (int64, error) {
 	return n, nil
 }
 
-// fields are the numbers of a file's lines "name number" or "name: number kB", the latter in bytes.
-// Those that must be there are an error if they are not.
+// fields reads the numbers of a file's lines "name number" or "name: number kB", the latter in bytes. A missing required
+// name is an error.
 func fields(in fs.FS, name string, must ...string) (map[string]int64, error) {
 	data, err := fs.ReadFile(in, name)
 	if err != nil {
@@ -305,9 +304,9 @@ func parseFields(data []byte) map[string]int64 {
 	return found
 }
 
-// Machine is what a node is.
+// Machine describes a node.
 type Machine struct {
-	// CPU is its model, such as "AMD EPYC 7B13"; empty where the kernel has no name for it.
+	// CPU is its model, such as "AMD EPYC 7B13"; empty if the kernel has no name for it.
 	CPU         string `json:"cpu,omitempty"`
 	Cores       int    `json:"cores"`
 	MemoryBytes int64  `json:"memoryBytes"`
@@ -315,7 +314,7 @@ type Machine struct {
 	Kernel string `json:"kernel"`
 }
 
-// Machine reads what the node is. Its cores and its memory are the machine's also in a container.
+// Machine reads the description of the node. Cores and memory are the machine's, also in a container.
 func (h Host) Machine() (Machine, error) {
 	var m Machine
 	info, err := fs.ReadFile(h.Proc, "cpuinfo")
@@ -338,7 +337,7 @@ func (h Host) Machine() (Machine, error) {
 	return m, nil
 }
 
-// parseCPUs counts processors and returns their model: its name has another field by architecture.
+// parseCPUs counts processors and returns their model. The field with the model depends on the architecture.
 func parseCPUs(info []byte) (model string, cores int) {
 	for line := range strings.Lines(string(info)) {
 		name, value, _ := strings.Cut(line, ":")

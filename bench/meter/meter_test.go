@@ -49,8 +49,8 @@ var processes = open(open(files(map[string]string{
 	"sys/kernel/osrelease": "6.18.5\n",
 }), "10", "/dev/null", "socket:[4711]", "socket:[4712]", "anon_inode:[eventpoll]"), "11", "socket:[4713]", "pipe:[1]")
 
-// Layouts as kernels and container runtimes make them: version 2 with systemd's names, version 1 with
-// cgroupfs's, and with cpu and cpuacct in one.
+// Layouts of kernels and container runtimes: version 2 with systemd's names, version 1 with cgroupfs's, and with cpu and
+// cpuacct in one.
 var layouts = map[string]fstest.MapFS{
 	"v2": files(map[string]string{
 		"cgroup.controllers": "cpu memory\n",
@@ -158,7 +158,7 @@ func FuzzFields(f *testing.F) {
 	})
 }
 
-// hidden refuses to list the open files of a process, as the kernel does to who may not trace it.
+// hidden refuses to list the open files of a process, like the kernel without the permission to trace it.
 type hidden struct {
 	fstest.MapFS
 	process string

@@ -30,8 +30,7 @@ const (
 	admissionClients = 8
 	// reviewed is how many different service accounts the reviews are about.
 	reviewed = 100
-	// notMutated is the kind of error of a pod that was admitted as it was sent: the API server ignores a
-	// webhook that fails.
+	// notMutated is the kind of error of a pod that was admitted unchanged: the API server ignores a failing webhook.
 	notMutated = "not mutated"
 )
 

@@ -13,7 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
-// Every size is measured as often as was asked for, half of them before the largest and half after it.
+// Every size is measured as often as requested, half of the repeats before the largest size and half after it.
 func TestItinerary(t *testing.T) {
 	usual := []int{10, 1000}
 	tests := []struct {
@@ -36,8 +36,8 @@ func TestItinerary(t *testing.T) {
 	}
 }
 
-// A review is as strict decoders read it, and its pod what a webhook finds before it: named by the
-// service account, with the API server's token in each container and with nothing of Pod Identity.
+// A review can be read by strict decoders. Its pod has the form before the webhook: the service account's name, the API
+// server's token in each container, and nothing of Pod Identity.
 func TestReview(t *testing.T) {
 	sent := applicationPod("team", "app-00001")
 	body, err := review("uid-1", sent)

@@ -27,7 +27,7 @@ var (
 )
 
 const (
-	// retention of the scenario's own agent: at each of its regular checks it renews what is older.
+	// retention of the scenario's own agent. At each of its regular checks it renews older entries.
 	retention = 4 * time.Second
 	// expired is the code with which EKS Auth refuses an expired token.
 	expired = "ExpiredTokenException"

@@ -102,7 +102,7 @@ func TestStartupsAreRecordedByMilestone(t *testing.T) {
 	}
 }
 
-// A repeat in which nothing succeeded has no latency, and all of it failed.
+// A repeat without a success has no latency, and all of it failed.
 func TestStartupsThatAllFailAreRecorded(t *testing.T) {
 	cases := map[string]*measure.Case{}
 	recordStartups([]startup{startupWith(withoutCredentials), startupWith(withoutCredentials)}, func(name string) *measure.Case {

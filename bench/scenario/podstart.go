@@ -117,7 +117,7 @@ type creation struct {
 	err             error
 }
 
-// createAll creates the pods, each when it is due, however long the others take.
+// createAll creates each pod when it is due, independently of the others.
 func createAll(ctx context.Context, s *measure.Setup, app application, label labels.Set, rate float64) []creation {
 	s.T.Helper()
 	created := make([]creation, s.Size.Pods)

@@ -61,7 +61,7 @@ func TestPodsAreCreatedWhenTheyAreDue(t *testing.T) {
 	})
 }
 
-// The refuser of a pod decides whose failure it is.
+// The component that refuses a pod decides whose failure it is.
 func TestPodsThatCannotBeCreatedEndTheScenario(t *testing.T) {
 	for _, test := range []struct {
 		err     error

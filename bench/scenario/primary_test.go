@@ -8,7 +8,7 @@ import (
 	"github.com/podidentity/epi/bench/measure"
 )
 
-// Each scenario says what it is about, in at most three measures that it has.
+// Each scenario has one to three primary measures, which it records.
 func TestEachScenarioHasPrimaryMeasures(t *testing.T) {
 	for _, s := range All() {
 		if n := len(s.Primary); n < 1 || n > 3 {

@@ -1,5 +1,5 @@
-// Package scenario has the scenarios of the benchmark. Each scenario is a value:
-// it says how the subject is loaded and what is measured. Package measure executes it.
+// Package scenario has the scenarios of the benchmark. Each scenario is a value that says how the subject is loaded and
+// what is measured. Package measure executes it.
 package scenario
 
 import (

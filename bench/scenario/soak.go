@@ -101,8 +101,8 @@ func rounds(duration time.Duration, samples int) (count int, length time.Duratio
 	return count, duration / time.Duration(count)
 }
 
-// round makes the mixed load. If the agent grants what it has to refuse that is its failure. The result does
-// not contain the refused requests.
+// round makes the mixed load. If the agent grants a request that it has to refuse, that is its failure. The result does not
+// contain the refused requests.
 func (s *soak) round(ctx context.Context, length time.Duration) *load.Result {
 	s.T.Helper()
 	if time.Since(s.since) > tokensLast {

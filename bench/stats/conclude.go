@@ -1,18 +1,18 @@
 package stats
 
-// Region is where a difference does not matter: None is no difference, 1 for a ratio and 0 for the
-// difference of two rates, Low and High are how far from it that goes.
+// Region is the range in which a difference does not matter. None is the value without a difference: 1 for a ratio and 0
+// for a difference of two rates. Low and High are its ends.
 type Region struct{ None, Low, High float64 }
 
-// RatioWithin is a factor of 1+share either way.
+// RatioWithin is the region from 1/(1+share) to 1+share.
 func RatioWithin(share float64) Region { return Region{1, 1 / (1 + share), 1 + share} }
 
-// RateWithin is so much either way.
+// RateWithin is the region from -difference to +difference.
 func RateWithin(rate float64) Region { return Region{0, -rate, rate} }
 
-// Conclude says what an interval shows: a difference, if it leaves none out, however small; Same, if all of
-// it is within the region; else nothing yet. A difference that is shown is one also if it is within the
-// region: who reads sees how small it is.
+// Conclude returns what an interval shows: a difference if the interval excludes None, Same if all of it is within the
+// region, and nothing otherwise. A shown difference counts also if it is within the region. The report shows how small it
+// is.
 func Conclude(i Interval, region Region, direction Direction) Verdict {
 	switch {
 	case i.High < region.None:

@@ -7,17 +7,17 @@ import (
 	"sort"
 )
 
-// Count is how many events a repeat had, of how many that could have been, such as requests that failed
-// of those that were made, or in how many units, such as calls for so many identities.
+// Count is the number of events of a repeat, and what they are of: the number of possible events, such as all requests for
+// failed ones, or the number of units, such as identities for calls.
 type Count struct{ Events, Of float64 }
 
-// Counts are the counts of A and of B, repeat by repeat.
+// Counts are the counts of A and of B, by repeat.
 type Counts struct {
 	a, b arm
-	// share says that an event is one of Of, so that there are at most so many.
+	// share says that an event is one of Of, so that there are at most Of events.
 	share bool
-	// dispersion is how many times as much the repeats differ as chance within them has it, 1 at least,
-	// known with freedom.
+	// dispersion is the factor by which the repeats differ more than by chance, at least 1. freedom is its number of
+	// degrees of freedom.
 	dispersion, freedom float64
 }
 
@@ -28,20 +28,19 @@ type arm struct {
 
 func (a arm) rate() float64 { return a.events / a.of }
 
-// NewCounts takes the counts of A and B. With share they are so many of as many, compared as binomial,
-// else so many in as many units, compared as Poisson.
+// NewCounts takes the counts of A and B. With share they are events of a number of possible ones, which are compared as
+// binomial. Otherwise they are events in a number of units, which are compared as Poisson.
 //
-// Requests of one repeat have much in common: one moment without EKS Auth fails hundreds. So a test of all
-// requests together, such as Fisher's, would find differences between two runs of one program. The repeats
-// say how many times as much they differ as chance within them would have it (Pearson's statistic by its
-// degrees of freedom), and the intervals are as much wider, as quasi-likelihood has it (Wedderburn,
-// Biometrika 61, 1974; McCullagh and Nelder, Generalized Linear Models, chapters 4.5 and 6.2), by
-// Student's t distribution, because that is known from few repeats only. A side of which every repeat
-// has no event says nothing about it.
+// Requests of one repeat depend on each other: one moment without EKS Auth makes hundreds fail. So a test of all requests
+// together, such as Fisher's, would find differences between two runs of one program. The repeats show by which factor they
+// differ more than by chance (Pearson's statistic divided by its degrees of freedom). The intervals are wider by that
+// factor, as in quasi-likelihood (Wedderburn, Biometrika 61, 1974; McCullagh and Nelder, Generalized Linear Models,
+// chapters 4.5 and 6.2), with Student's t distribution, because the factor is estimated from few repeats. A side without
+// any event does not contribute to it.
 //
-// The interval of each side is the score interval, which holds for few events and for none (Wilson, JASA
-// 22, 1927), and that of the difference is made of both (Newcombe's method 10, Statistics in Medicine 17,
-// 1998). No library of Go has it.
+// The interval of each side is the score interval, which is valid for few events and for none (Wilson, JASA 22, 1927), and
+// the interval of the difference combines both (Newcombe's method 10, Statistics in Medicine 17, 1998). No Go library has
+// it.
 func NewCounts(a, b []Count, share bool) (Counts, error) {
 	c := Counts{share: share, dispersion: 1}
 	var err [2]error
@@ -94,7 +93,7 @@ func sum(counts []Count, share bool) (arm, error) {
 // Rates of A and of B: events by what they are of.
 func (c Counts) Rates() (a, b float64) { return c.a.rate(), c.b.rate() }
 
-// Interval of the difference of the rates, B's less A's, that is wrong with the probability level.
+// Interval of the difference of the rates, B's minus A's, that is wrong with the probability level.
 func (c Counts) Interval(level float64) Interval {
 	if c.freedom < 1 {
 		return Interval{c.b.rate() - c.a.rate(), math.Inf(-1), math.Inf(1)}
@@ -127,14 +126,14 @@ func (c Counts) score(a arm, z float64) (low, high float64) {
 	if c.share {
 		high = math.Min(1, high)
 	}
-	// At the ends the formula is exact, and its floating point is not.
+	// At the ends the formula is exact, but its floating-point result is not.
 	return math.Min(low, p), math.Max(high, p)
 }
 
-// P is the smallest level whose interval leaves 0 out.
+// P is the smallest level whose interval excludes 0.
 func (c Counts) P() float64 {
 	const steps = 400
-	// Levels from 1 down to e^-40, which is as good as never.
+	// Levels from 1 down to e^-40, which is practically zero.
 	level := func(step int) float64 { return math.Exp(-40 * float64(step) / steps) }
 	return level(max(0, sort.Search(steps, func(step int) bool {
 		i := c.Interval(level(step))

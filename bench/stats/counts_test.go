@@ -51,7 +51,7 @@ func TestIntervalOfADifference(t *testing.T) {
 	}
 }
 
-// Repeats that differ more than chance has it make intervals wider; those that do not say nothing.
+// Repeats that differ more than by chance make intervals wider. Other repeats have no effect.
 func TestDispersionIsThatOfRepeats(t *testing.T) {
 	for name, row := range map[string]struct {
 		a, b                []Count
@@ -77,7 +77,7 @@ func TestDispersionIsThatOfRepeats(t *testing.T) {
 	}
 }
 
-// draw is repeats with a rate that differs from repeat to repeat: with the probability bad it is worse.
+// draw returns repeats with a rate that differs between repeats: with the probability bad it is worse.
 type draw struct {
 	rate, bad, worse float64
 	of, repeats      int
@@ -109,8 +109,8 @@ func (d draw) counts(random *rand.Rand) []Count {
 	return list
 }
 
-// sequential looks at counts again and again, as a run of so many comparisons does, and says whether it
-// shows a difference, and after how many repeats.
+// sequential examines counts repeatedly, like a run with that many comparisons. It says whether it shows a difference, and
+// after how many repeats.
 func sequential(t *testing.T, random *rand.Rand, z table, a, b draw, comparisons, most int) (shown bool, after int) {
 	t.Helper()
 	a.repeats, b.repeats = most, most
@@ -127,7 +127,7 @@ func sequential(t *testing.T, random *rand.Rand, z table, a, b draw, comparisons
 	return false, most
 }
 
-// The same agent twice, with repeats that differ much more than chance within them has it.
+// The same agent twice, with repeats that differ much more than by chance.
 func TestCountsOfTheSameTwiceShowNoDifference(t *testing.T) {
 	const runs = 2000
 	z := table{}
@@ -154,8 +154,8 @@ func TestCountsOfTheSameTwiceShowNoDifference(t *testing.T) {
 	}
 }
 
-// A difference as large as this one is always found after four repeats: 30% of the requests of a herd failed
-// against 0.05%, 200 calls against 1, also where repeats differ more than chance has it.
+// A difference of this size is always found after four repeats, also if repeats differ more than by chance: 30% of the
+// requests of a herd failed against 0.05%, 200 calls against 1.
 func TestWhatIsPlainIsReportedAfterFourRepeats(t *testing.T) {
 	const runs = 1000
 	z := table{}

@@ -8,30 +8,26 @@ import (
 	"github.com/aclements/go-moremath/stats"
 )
 
-// leastSpread is the smallest spread of the ratios of pairs that is believed, as a standard deviation of
-// their logarithms: of four pairs, or of a measure that has a few values only, such as pages of memory,
-// some agree by chance.
+// leastSpread is the smallest spread of the ratios of pairs, as a standard deviation of their logarithms, that is used.
+// Four pairs, or a measure with few values, such as pages of memory, may agree by chance.
 const leastSpread = 0.03
 
 // Interval is an estimate with its confidence limits.
 type Interval struct{ Estimate, Low, High float64 }
 
-// Paired are measures made alternately, A B B A A B B A, as pairs of A and B. What slows the machine for a
-// while slows both of a pair, and leaves their ratio alone; what slows it more and more slows A of one
-// pair and B of the next.
+// Paired are measures that were made alternately, A B B A A B B A, as pairs of A and B. A short slowdown of the machine
+// affects both of a pair, and not their ratio. A drift slows A of one pair and B of the next.
 type Paired struct {
 	n            int
 	mean, spread float64 // of the logarithms of the ratios
 }
 
-// NewPaired takes the measures of A and B, pair by pair. Measures that are not above 0 have no ratio: an
-// error.
+// NewPaired takes the measures of A and B, pair by pair. Measures that are not above 0 have no ratio: an error.
 //
-// The ratios are compared by Student's t test on their logarithms. Where A and B are the same program the
-// logarithm of a ratio is as likely to be x as -x, whatever the measure's own distribution; and of
-// distributions that are symmetric those with long tails make the test find less than it is permitted to
-// and never more (Efron, Student's t-test under symmetry conditions, JASA 64, 1969). A test by ranks would
-// not need that, and would need nine pairs to distinguish 30% from nothing.
+// The ratios are compared by Student's t test on their logarithms. If A and B are the same program, the logarithm of a
+// ratio is as likely to be x as -x, for any distribution of the measure. For symmetric distributions with long tails the
+// test finds fewer differences than its level allows, and never more (Efron, Student's t-test under symmetry conditions,
+// JASA 64, 1969). A rank test would not need symmetry, but would need nine pairs to distinguish 30% from nothing.
 func NewPaired(before, after []float64) (Paired, error) {
 	if err := errors.Join(check("old", before), check("new", after)); err != nil {
 		return Paired{}, err
@@ -55,7 +51,7 @@ func NewPaired(before, after []float64) (Paired, error) {
 	return p, nil
 }
 
-// Interval of the ratio of B to A that is wrong with the probability level. One pair says nothing.
+// Interval of the ratio of B to A that is wrong with the probability level. One pair is not enough.
 func (p Paired) Interval(level float64) Interval {
 	if p.n < 2 {
 		return Interval{math.Exp(p.mean), 0, math.Inf(1)}
@@ -80,8 +76,8 @@ func (p Paired) P() float64 {
 // error is the standard error of the mean.
 func (p Paired) error() float64 { return p.spread / math.Sqrt(float64(p.n)) }
 
-// More is how many pairs, beside those there are, would make the interval at the level as narrow as a
-// factor of 1+within either way, if they are spread as those were.
+// More is the number of additional pairs that would make the interval at the level as narrow as a factor of 1+within in
+// both directions, with the same spread.
 func (p Paired) More(level, within float64) int {
 	n := p.n
 	for ; n < manyPairs; n++ {
@@ -92,7 +88,7 @@ func (p Paired) More(level, within float64) int {
 	return n - p.n
 }
 
-// manyPairs is where planning ends.
+// manyPairs is the largest number that More considers.
 const manyPairs = 1000
 
 // Detectable is the ratio above 1 that a number of pairs with a spread distinguishes from 1 in four of five runs.
@@ -103,7 +99,7 @@ func Detectable(pairs int, spread, level float64) float64 {
 
 const power = 0.8
 
-// critical is what a variable of Student's t distribution exceeds, either way, with the probability level.
+// critical is the value whose absolute value a variable of Student's t distribution exceeds with the probability level.
 func critical(level, freedom float64) float64 {
 	return -stats.InvCDF(stats.TDist{V: freedom})(level / 2)
 }

@@ -44,7 +44,7 @@ func TestIntervalsOfPairs(t *testing.T) {
 	if at := p.Interval(p.P()); !near(at.Low, 1) {
 		t.Errorf("the interval at P = %g is %+v, want one from 1", p.P(), at)
 	}
-	// What agrees by chance is not believed to the last digit.
+	// Values that agree by chance are not trusted to the last digit.
 	exact, err := NewPaired([]float64{3, 3, 3, 3}, []float64{3, 3, 3, 3})
 	if err != nil || exact.Interval(0.05).High < 1.04 || !near(exact.P(), 1) {
 		t.Errorf("four equal pairs: %+v, P %g, %v", exact.Interval(0.05), exact.P(), err)
@@ -115,8 +115,8 @@ func TestDiscoveries(t *testing.T) {
 	}
 }
 
-// machine is a simulated machine that is measured in the order A B B A, and what disturbs it: noise with
-// a long tail, a drift over the run, spells in which all is slow, and a measure that depends on the last.
+// machine is a simulated machine that is measured in the order A B B A, with disturbances: noise with a long tail, a drift
+// over the run, slow periods, and a measure that depends on the one before.
 type machine struct {
 	random *rand.Rand
 	at     int
@@ -124,8 +124,8 @@ type machine struct {
 	last   float64
 }
 
-// execution measures m measures that share the slowdowns of the machine; true is what each would be without. Of the
-// measures every third has few values only, as pages of memory have.
+// execution measures m measures that share the slowdowns of the machine. true is the value of each without them. Every
+// third measure has few values only, like pages of memory.
 func (s *machine) execution(m int, truth float64) []float64 {
 	s.at++
 	if s.random.Float64() < 0.1 {
@@ -161,8 +161,8 @@ func (t table) critical(level, freedom float64) float64 {
 	return t[key]
 }
 
-// run is one run with m comparisons of two agents until all have concluded, or most pairs are made. It
-// returns of how many measures it shows a difference, and of how many that they are the same.
+// run is one run with m comparisons of two agents, until all have concluded or most pairs are made. It returns the numbers
+// of measures with a difference and of measures that are the same.
 func (s *machine) run(t *testing.T, quantiles table, m, most int, factor float64) (different, same int) {
 	t.Helper()
 	before, after := make([][]float64, m), make([][]float64, m)
@@ -208,8 +208,8 @@ func (s *machine) run(t *testing.T, quantiles table, m, most int, factor float64
 	return different, same
 }
 
-// The same agent twice, looked at again and again: of twenty runs at most one shows a difference in any of
-// its measures. 5,000 runs leave room for chance of one percent.
+// The same agent twice, examined repeatedly: of twenty runs at most one shows a difference in any measure. 5,000 runs allow
+// for one percent of chance.
 func TestTheSameTwiceShowsNoDifferenceInARun(t *testing.T) {
 	quantiles := table{}
 	for _, row := range []struct{ comparisons, most int }{{1, 30}, {3, 14}, {9, 30}} {
@@ -228,7 +228,7 @@ func TestTheSameTwiceShowsNoDifferenceInARun(t *testing.T) {
 	}
 }
 
-// A difference that matters is not taken for none.
+// A difference that matters is not concluded as Same.
 func TestADifferenceThatMattersIsNotTheSame(t *testing.T) {
 	const runs, comparisons = 2000, 3
 	quantiles := table{}
@@ -245,7 +245,7 @@ func TestADifferenceThatMattersIsNotTheSame(t *testing.T) {
 	}
 }
 
-// What is three times as much is shown on the same machine.
+// A factor of three is found on the same machine.
 func TestALargeDifferenceIsShownInARun(t *testing.T) {
 	const runs, comparisons = 300, 6
 	quantiles := table{}

@@ -5,11 +5,10 @@ import (
 	"slices"
 )
 
-// Slope of y over x by Theil and Sen: the median of the slopes between all pairs of points. Up to 29% of
-// the points may be anywhere without an effect beyond that of their neighbours, and nothing is assumed
-// about how errors are distributed (P. K. Sen, Estimates of the regression coefficient based on
-// Kendall's tau, 1968). Pairs at one x are left out; it is NaN if no other is left, which fewer than two
-// points are.
+// Slope of y over x by Theil and Sen: the median of the slopes between all pairs of points. Up to 29% of the points may be
+// outliers without a large effect, and nothing is assumed about the distribution of errors (P. K. Sen, Estimates of the
+// regression coefficient based on Kendall's tau, 1968). Pairs with the same x are left out. The result is NaN if no pair is
+// left.
 func Slope(x, y []float64) float64 {
 	var slopes []float64
 	for i := range x {

@@ -36,7 +36,7 @@ func TestSlope(t *testing.T) {
 	}
 }
 
-// A quarter of the points is thrown up by far, and the slope stays what it was to a few percent.
+// A quarter of the points are far outliers, and the slope changes by a few percent only.
 func TestSlopeIsRobust(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	var x, y []float64

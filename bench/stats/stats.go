@@ -1,9 +1,9 @@
-// Package stats says whether two sets of measurements differ, and never by two averages.
+// Package stats says whether two sets of measurements differ. It never compares two averages only.
 //
-// Two runs are compared by benchstat's own packages, which assume nothing about how measurements are
-// distributed (Compare). Two programs that were measured alternately in one run are compared by the ratios of
-// their pairs (Paired), and what is counted by its rates with the over-dispersion of the repeats (Counts).
-// Such a run may look as often as it likes (Spend), and is wrong no more often for it.
+// Compare compares two runs with benchstat's own packages, which assume nothing about the distribution of measurements.
+// Paired compares two programs that were measured alternately in one run, by the ratios of their pairs. Counts compares
+// numbers of events by their rates, with the over-dispersion of the repeats. Spend allows such a run any number of looks
+// without more errors.
 package stats
 
 import (
@@ -18,7 +18,7 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// Confidence of all intervals, and the significance below which a difference is believed.
+// Confidence of all intervals, and the significance below which a difference counts.
 const (
 	Confidence   = 0.95
 	significance = 1 - Confidence
@@ -28,13 +28,13 @@ const (
 type Verdict string
 
 const (
-	// NoDifference: none was shown, which is not to say that there is none.
+	// NoDifference: no difference was shown. There may be one.
 	NoDifference Verdict = reports.NoDifference
 	Better       Verdict = reports.Better
 	Worse        Verdict = reports.Worse
-	// Same: what difference there is, is within what was said not to matter.
+	// Same: the difference, if any, is in the range that does not matter.
 	Same Verdict = reports.Same
-	// TooFew: with so few measurements nothing could be shown.
+	// TooFew: with so few measurements no difference could be shown.
 	TooFew Verdict = reports.TooFew
 )
 
@@ -50,18 +50,18 @@ const (
 
 // Summary is the median of a sample with its confidence limits.
 type Summary struct {
-	// Median, and the interval that has it with Confidence: infinite for too few measurements.
+	// Median, and the interval that contains it with Confidence: infinite for too few measurements.
 	Median, Low, High float64
 	N                 int
 }
 
-// Summarize sums a sample up.
+// Summarize summarizes a sample.
 func Summarize(sample []float64) Summary {
 	s := benchmath.AssumeNothing.Summary(newSample(sample), Confidence)
 	return Summary{Median: s.Center, Low: s.Lo, High: s.Hi, N: len(sample)}
 }
 
-// Difference is what a comparison showed.
+// Difference is the result of a comparison.
 type Difference struct {
 	Old, New Summary
 	// Ratio of New to Old, by their medians. Infinite if Old is 0 and New is not.
@@ -90,8 +90,8 @@ func Compare(before, after []float64, direction Direction) (Difference, error) {
 	return d, nil
 }
 
-// leastP is the P of two samples of which one lies wholly below the other: two of all the ways to
-// choose which of n+m measurements are the first sample's.
+// leastP is the P of two samples of which one is wholly below the other: two of all the ways to choose which of n+m
+// measurements are the first sample's.
 func leastP(n, m int) float64 {
 	return 2 / mathx.Choose(n+m, n)
 }
@@ -111,7 +111,7 @@ func ratio(a, b float64) float64 {
 	return a / b
 }
 
-// newSample copies: benchmath sorts what it gets.
+// newSample copies the values, because benchmath sorts them.
 func newSample(values []float64) *benchmath.Sample {
 	return benchmath.NewSample(slices.Clone(values), &benchmath.DefaultThresholds)
 }

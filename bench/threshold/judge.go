@@ -8,9 +8,9 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// Judge holds a benchmark against the conditions: a record each, in their order. A condition fails if it
-// does not hold for one of its cases. It is undecided if the scenario did not come to its end, if it did
-// not measure what is asked, or if a case that misses the limit measured the generator and not the subject.
+// Judge checks a benchmark against the conditions and returns a record for each, in their order. A condition fails if it
+// does not hold for one of its cases. It is undecided if the scenario was not completed, if it did not measure the metric,
+// or if a case above the limit measured the generator and not the subject.
 func Judge(conditions []Condition, bench reports.Bench) []reports.Threshold {
 	judged := make([]reports.Threshold, 0, len(conditions))
 	for _, c := range conditions {
@@ -66,7 +66,7 @@ func (c Condition) judge(bench reports.Bench) reports.Threshold {
 		}
 	}
 	switch {
-	case failed: // one case that does not hold is enough, whatever became of the others
+	case failed: // one case that does not hold is enough, independently of the others
 		t.Outcome = reports.Fail
 	case len(t.Measured) == 0 && len(without) == 0:
 		return undecided(reports.Error, "no case of %s is %q: there are %s", c.Scenario, c.Case, list(cases))

@@ -11,13 +11,12 @@ import (
 	"unicode"
 )
 
-// Condition is a limit for a metric of a scenario: of each of its cases, or of those that Case selects.
+// Condition is a limit for a metric of a scenario: for each of its cases, or for those that Case selects.
 type Condition struct {
 	// Text is the condition as it was written.
 	Text     string
 	Scenario string
-	// Case selects cases: a case is meant if it has all of these settings, such as "rate=900". Empty
-	// means all.
+	// Case selects cases that have all of these settings, such as "rate=900". Empty means all.
 	Case   string
 	Metric string
 	// Operator is "<", "<=", ">", ">=" or "==".
@@ -27,7 +26,7 @@ type Condition struct {
 	Dimension Dimension
 }
 
-// Dimension is what kind of measure a limit is.
+// Dimension is the kind of measure of a limit.
 type Dimension string
 
 // Dimensions. Plain is a number without a unit.
@@ -38,8 +37,7 @@ const (
 	Share Dimension = "a share, such as 2%"
 )
 
-// units that a limit may have. They divide where they are a part: 200/1e6 is the number nearest to
-// 0.0002, as it is written, 200*1e-6 is not.
+// units are the units of limits. Fractions divide: 200/1e6 is the number nearest to 0.0002, and 200*1e-6 is not.
 var units = map[string]struct {
 	times, parts float64
 	dimension    Dimension
@@ -50,13 +48,13 @@ var units = map[string]struct {
 	"KiB": {1 << 10, 1, Size}, "MiB": {1 << 20, 1, Size}, "GiB": {1 << 30, 1, Size},
 }
 
-// operators in the order in which they are looked for: what begins like another one comes first.
+// operators are in the order of the search: an operator that contains another one at its beginning comes first.
 var operators = []string{"<=", ">=", "==", "<", ">"}
 
-// form is what a condition looks like.
+// form is the form of a condition.
 const form = "a condition is SCENARIO[/CASE].METRIC, one of < <= > >= ==, and a limit, such as warm.p99<5ms or warm/rate=900.p99<=5ms"
 
-// Parse reads conditions, several apart by "," or white space. All of them have to hold.
+// Parse reads conditions, separated by "," or white space. All of them have to hold.
 func Parse(text string) ([]Condition, error) {
 	var conditions []Condition
 	for _, one := range split(text) {
@@ -126,7 +124,7 @@ func parse(text string) (Condition, error) {
 	}
 	c.Scenario, c.Case, _ = strings.Cut(path[:dot], "/")
 	c.Metric = path[dot+1:]
-	// A metric may have a dot of its own: p99.9. A scenario has none, a setting of a case may.
+	// A metric may contain a dot: p99.9. A scenario contains none, and a setting of a case may.
 	if scenario, metric, found := strings.Cut(path, "."); found && c.Case == "" && isNumber(c.Metric) {
 		c.Scenario, c.Metric = scenario, metric
 	} else if isNumber(c.Metric) {
@@ -165,7 +163,7 @@ func isNumber(text string) bool {
 	return text != "" && strings.Trim(text, "0123456789") == ""
 }
 
-// holds says whether a value keeps within the limit.
+// holds says whether a value is within the limit.
 func (c Condition) holds(value float64) bool {
 	switch c.Operator {
 	case "<":
@@ -195,7 +193,7 @@ func (c Condition) selects(name string) bool {
 	return true
 }
 
-// fits says what is wrong with the limit's unit for a metric in the unit of the record; nil if nothing is.
+// fits returns the problem of the limit's unit for a metric with the record's unit; nil if there is none.
 func (c Condition) fits(unit string) error {
 	want := Plain
 	switch unit {
@@ -220,12 +218,12 @@ func (c Condition) fits(unit string) error {
 	}
 }
 
-// Known are the metrics that scenarios give, by scenario and name, with the unit of the record, or empty
-// where it is not known before they ran.
+// Known are the metrics of scenarios, by scenario and name, with the record's unit, which is empty if it is not known
+// before the run.
 type Known map[string]map[string]string
 
-// Check says which scenarios and metrics do not exist, and what does, and where a limit has the wrong
-// unit. It is for the time before anything runs.
+// Check returns scenarios and metrics that do not exist, with the existing ones, and limits with a wrong unit. It is for
+// use before anything runs.
 func Check(conditions []Condition, known Known) error {
 	for _, c := range conditions {
 		metrics, ok := known[c.Scenario]

@@ -83,7 +83,7 @@ func TestCheckNamesWhatThereIs(t *testing.T) {
 		"warm.p99<5":      "p99 of warm is a time, such as 5ms, but 5 is not",
 		"warm.p99<5%":     "is a time",
 		"warm.rss<40":     "is a size, such as 40MB, but 40 is not",
-		"warm.failed<2":   "is a share, such as 2%, but 2 is not", // 200%: hardly what was meant
+		"warm.failed<2":   "is a share, such as 2%, but 2 is not", // 200% is probably a mistake
 		"warm.rate>=9ms":  "is a number without a unit, but 9ms is not",
 		"ghost.calls<50%": "is a number without a unit",
 	} {
@@ -137,7 +137,7 @@ func TestJudge(t *testing.T) {
 		{"warm.failed==1%", reports.Pass, "", []bool{true, true, true}},
 		{"warm.failed>1%", reports.Fail, "", []bool{false, false, false}},
 		{"warm.failed>=1%", reports.Pass, "", []bool{true, true, true}},
-		{"herd.p99<1s", reports.Pass, "", []bool{true}}, // it answered wrong, but in time
+		{"herd.p99<1s", reports.Pass, "", []bool{true}}, // the answer was wrong, but in time
 		{"warm/rate=1.p99<5ms", reports.Error, `no case of warm is "rate=1": there are rate=200/connections=kept, `, nil},
 		{"warm.p98<5ms", reports.Error, "warm gave no p98", nil},
 		{"warm.extra==0", reports.Error, "warm gave no extra in rate=200/connections=kept, rate=900/connections=kept", []bool{true}},
@@ -146,7 +146,7 @@ func TestJudge(t *testing.T) {
 		{"soak.p99<5s", reports.Error, "scenario soak: error: evicted", nil},
 		{"s3.p99<5ms", reports.NotSupported, "scenario s3: not supported: needs S3", nil},
 		{"limited.p99<1s", reports.Pass, "", []bool{true}},
-		// The subject is not to blame for what the generator could not do.
+		// If the generator was the limit, the subject does not fail.
 		{"limited.p99<5ms", reports.Error, "the generator was the limit: it sent half", []bool{false}},
 	} {
 		conditions, err := Parse(row.text)
@@ -164,7 +164,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// Whatever can be read names what it is about, and reads the same when it is written again.
+// A condition that can be read names its subject, and reads the same when it is written and read again.
 func FuzzParse(f *testing.F) {
 	for _, text := range []string{"warm.p99<5ms", "warm/rate=900.p99<=5ms,ghost.calls==0", "a/x=0.5.p99.9<1s b.c>2%", "µ.é<1µs", "a.b<1e3", "a.b<0x1p3"} {
 		f.Add(text)
