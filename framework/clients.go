@@ -12,7 +12,7 @@ import (
 	"github.com/podidentity/epi/clusters/ownership"
 )
 
-// Clients of AWS's services, all of one caller.
+// Clients of AWS's services, all with the credentials of one caller.
 type Clients struct {
 	EKS     *eks.Client
 	EKSAuth *eksauth.Client
@@ -30,7 +30,7 @@ func newClients(cfg aws.Config, stamp ownership.Stamp) Clients {
 		config: unstamped,
 		EKS:    eks.NewFromConfig(cfg), EKSAuth: eksauth.NewFromConfig(cfg), IAM: iam.NewFromConfig(cfg), STS: sts.NewFromConfig(cfg),
 		S3: s3.NewFromConfig(cfg, func(o *s3.Options) {
-			// A bucket's own host name exists only below AWS's domain.
+			// A bucket's own host name exists only in AWS's domain.
 			o.UsePathStyle = o.BaseEndpoint != nil
 		}),
 	}
@@ -39,16 +39,16 @@ func newClients(cfg aws.Config, stamp ownership.Stamp) Clients {
 // Credentials are those of the caller.
 func (c *Clients) Credentials() aws.CredentialsProvider { return c.config.Credentials }
 
-// String says nothing: what formats clients, such as a failed expectation, must not find credentials.
+// String returns no content, so that formatted clients, for example in a failed expectation, show no credentials.
 func (*Clients) String() string { return "AWS clients" }
 
 // GomegaString implements format.GomegaStringer, for the same reason.
 func (c *Clients) GomegaString() string { return c.String() }
 
-// As are clients of another caller of the environment's account.
+// As returns clients of another caller of the environment's account.
 func (e *Env) As(provider aws.CredentialsProvider) *Clients { return e.AsOf(e.AccountID, provider) }
 
-// AsOf are clients of a caller of an account.
+// AsOf returns clients of a caller of an account.
 func (e *Env) AsOf(account string, provider aws.CredentialsProvider) *Clients {
 	cfg := e.config.Copy()
 	cfg.Credentials = aws.NewCredentialsCache(provider)
@@ -56,7 +56,7 @@ func (e *Env) AsOf(account string, provider aws.CredentialsProvider) *Clients {
 	return &clients
 }
 
-// AsKey are clients of a caller with an access key, such as a session's.
+// AsKey returns clients of a caller with an access key, such as a session's.
 func (e *Env) AsKey(accessKeyID, secretAccessKey, sessionToken string) *Clients {
 	return e.As(credentials.NewStaticCredentialsProvider(accessKeyID, secretAccessKey, sessionToken))
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/podidentity/epi/clusters/ownership"
 )
 
-// What a failed expectation prints goes into reports.
+// The text of a failed expectation is part of reports.
 func TestClientsShowNoCredentials(t *testing.T) {
 	env := &Env{Environment: &clusters.Environment{}, Clients: newClients(aws.Config{Region: "us-west-2"}, ownership.Stamp{})}
 	session := env.AsKey("ASIAEXAMPLE", "secret-of-the-session", "token-of-the-session")

@@ -1,6 +1,5 @@
-// Package framework is the vocabulary of specs and scenarios: the Env through which they speak to
-// the cluster and to AWS. Nothing here knows whether AWS is AWS or an emulator, except the control
-// client, which a spec has to say that it needs.
+// Package framework has what specs and scenarios use: the Env gives them access to the cluster and to AWS. Its code is the
+// same for AWS and for an emulator, except the control client, for which a spec must declare its need.
 package framework
 
 import (
@@ -30,24 +29,24 @@ import (
 	"github.com/podidentity/epi/clusters/retries"
 )
 
-// T is how fixtures speak to whoever runs them: Ginkgo for suites, the run loop for benchmarks.
+// T is the fixtures' interface to the program that runs them: Ginkgo for suites, and the run loop for benchmarks.
 type T interface {
 	Helper()
 	Logf(format string, args ...any)
 	// Report adds a named value to the record.
 	Report(name string, value any)
-	// Fatalf ends the spec as an Error: the harness broke, nothing is said about the subject.
+	// Fatalf ends the spec as an Error: the harness failed, and the subject is not judged.
 	Fatalf(format string, args ...any)
-	// Blamef ends the spec as a Fail: what was seen can only be the subject's doing.
+	// Blamef ends the spec as a Fail: only the subject can be the reason.
 	Blamef(format string, args ...any)
-	// Cleanup registers the removal of what was just made; it runs also after a failure.
+	// Cleanup registers the removal of something that was just created. It also runs after a failure.
 	Cleanup(what string, remove func(context.Context) error)
 }
 
-// Mutation is damage that fixtures do on purpose, to see that the suites notice.
+// Mutation is intended damage of fixtures, which the suites must notice.
 type Mutation string
 
-// RoleWithoutPolicy makes roles that may do nothing.
+// RoleWithoutPolicy creates roles without permissions.
 const RoleWithoutPolicy Mutation = "role-without-policy"
 
 // Mutations lists all of them.
@@ -55,29 +54,29 @@ func Mutations() []Mutation { return []Mutation{RoleWithoutPolicy} }
 
 // Options of an Env.
 type Options struct {
-	// Run names the run that everything made belongs to.
+	// Run is the name of the run, to which everything created belongs.
 	Run string
 	// T of the running spec.
 	T T
 	// Mutation damages fixtures; empty for none.
 	Mutation Mutation
-	// Disposable says that the cluster goes with the run. Namespaces are then emptied and left to that: to
-	// delete one costs the API server a list and a deletion for each kind of object that there is.
+	// Disposable says that the cluster is removed with the run. Namespaces are then emptied and not deleted: a deletion
+	// costs the API server a list and a deletion for each kind of object.
 	Disposable bool
 }
 
-// Env is an environment as specs see it. Everything that is made through it carries Labels.
+// Env is the specs' access to an environment. Everything that is created through it has Labels.
 type Env struct {
 	*clusters.Environment
 	Options
 	Timeouts Timeouts
 
-	// Config, Resources and Clientset reach the cluster.
+	// Config, Resources and Clientset are clients of the cluster.
 	Config    *rest.Config
 	Resources *resources.Resources
 	Clientset kubernetes.Interface
 
-	// Clients are the administrator's: of the environment's own account.
+	// Clients are the administrator's, in the environment's own account.
 	Clients
 	// Control is the emulator's control API; nil without clusters.EmulatorControl.
 	Control *control.Client
@@ -90,7 +89,7 @@ type Env struct {
 	admitted   []*corev1.Pod
 }
 
-// New makes an Env of a running environment. It asks nothing of cluster or AWS yet.
+// New makes an Env for a running environment. It sends no requests to cluster or AWS.
 func New(ctx context.Context, environment *clusters.Environment, options Options) (*Env, error) {
 	if options.Mutation != "" && !slices.Contains(Mutations(), options.Mutation) {
 		return nil, fmt.Errorf("unknown mutation %q; there are %q", options.Mutation, Mutations())
@@ -100,7 +99,7 @@ func New(ctx context.Context, environment *clusters.Environment, options Options
 	if env.Config, err = kubeconfig.Read(environment.Kubeconfig); err != nil {
 		return nil, fmt.Errorf("reach cluster of environment %s: %w", environment.Name, err)
 	}
-	// The API server has its own flow control; the client's would only distort what is measured.
+	// The API server has its own flow control. The client's would only distort measurements.
 	env.Config.QPS, env.Config.Burst = 200, 400
 	if env.Resources, err = resources.New(env.Config); err != nil {
 		return nil, fmt.Errorf("reach cluster of environment %s: %w", environment.Name, err)
@@ -123,8 +122,8 @@ func New(ctx context.Context, environment *clusters.Environment, options Options
 	return env, nil
 }
 
-// awsConfig is the user's own configuration, unless the environment says where AWS is and who we are:
-// then nothing of the user's variables and profiles may have a say.
+// awsConfig is the user's own configuration, unless the environment has AWS's endpoint and credentials. Then the user's
+// variables and profiles have no effect.
 func awsConfig(ctx context.Context, environment *clusters.Environment) (aws.Config, error) {
 	own := environment.AWS
 	if own.AccessKeyID != "" && own.EndpointURL != "" {
@@ -152,8 +151,8 @@ func NewContext(ctx context.Context, env *Env) context.Context {
 	return context.WithValue(ctx, contextKey{}, env)
 }
 
-// From returns the Env of a spec's context. It panics without one: that is a spec that was not run
-// by epi, which the author of the spec has to know.
+// From returns the Env of a spec's context. Without one it panics: the spec was not run by epi, which its author has to
+// know.
 func From(ctx context.Context) *Env {
 	env, ok := ctx.Value(contextKey{}).(*Env)
 	if !ok {
@@ -162,20 +161,21 @@ func From(ctx context.Context) *Env {
 	return env
 }
 
-// stamp is what marks and writes down what clients of an account make.
+// stamp marks and records what the clients of an account create.
 func (e *Env) stamp(account string) ownership.Stamp {
 	return ownership.Stamp{
 		Owner: e.owner, Account: account, Region: e.Region, Endpoint: e.AWS.EndpointURL, PermissionsBoundary: e.PermissionsBoundary, Journal: journal.File(e.Journal),
 	}
 }
 
-// Labels of everything that is made in the cluster, so that a sweeper that did not make it finds it: the
-// name of the environment and of the run.
+// Labels of everything that is created in the cluster: the names of the environment and of the run. A sweeper finds it by
+// them.
 func (e *Env) Labels() map[string]string {
 	return map[string]string{LabelEnvironment: e.Name, LabelRun: cmp.Or(labelValue(e.Run), unnamedRun)}
 }
 
-// Tags of everything that is made in AWS: Labels, and when it may be removed. Clients add them by themselves.
+// Tags of everything that is created in AWS: Labels, and the time from which it may be removed. Clients add them
+// automatically.
 func (e *Env) Tags() map[string]string { return e.owner.Tags() }
 
 // Keys of Labels.
@@ -184,19 +184,19 @@ const (
 	LabelRun         = ownership.TagRun
 )
 
-// unnamedRun is the name of a run that has none.
+// unnamedRun is the name of a run without a name.
 const unnamedRun = "none"
 
 var notInLabel = regexp.MustCompile(`[^A-Za-z0-9_.-]+`)
 
-// labelValue makes text fit for a label's value.
+// labelValue makes text a valid value of a label.
 func labelValue(text string) string {
 	text = notInLabel.ReplaceAllString(text, "-")
 	return strings.Trim(text[:min(len(text), 63)], "-_.")
 }
 
-// NewName is a new name for something to make, fit for namespaces, roles and buckets: at most 49
-// characters, beginning with "epi-" and the environment's name.
+// NewName returns a new name, which is valid for namespaces, roles and buckets: at most 49 characters, beginning with
+// "epi-" and the environment's name.
 func (e *Env) NewName() string {
 	name := "epi-" + e.Name + "-" + strings.ToLower(rand.Text()[:12])
 	e.mu.Lock()
@@ -205,7 +205,7 @@ func (e *Env) NewName() string {
 	return name
 }
 
-// How much is remembered of what specs made: more than one spec makes.
+// The number of names and pods to keep. It is more than one spec creates.
 const (
 	keptNames    = 100
 	keptAdmitted = 10
@@ -213,14 +213,14 @@ const (
 
 func lastOf[T any](list []T, n int) []T { return slices.Clone(list[max(0, len(list)-n):]) }
 
-// Names are the newest names of NewName, those of the running spec among them: evidence is found by them.
+// Names are the newest names of NewName, with those of the running spec. Evidence is found by them.
 func (e *Env) Names() []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return slices.Clone(e.names)
 }
 
-// NoteAdmitted remembers what became of a pod that was sent for a dry run, for evidence: it exists nowhere.
+// NoteAdmitted keeps the result of a pod's dry run as evidence, because the pod does not exist.
 func (e *Env) NoteAdmitted(pod *corev1.Pod) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -236,14 +236,14 @@ func (e *Env) Admitted() []*corev1.Pod {
 	return slices.Clone(e.admitted)
 }
 
-// Entered notes a namespace of the running spec, Left that it is gone: evidence is taken from those.
+// Entered records a namespace of the running spec. Evidence is collected from it.
 func (e *Env) Entered(namespace string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.namespaces = append(e.namespaces, namespace)
 }
 
-// Left see Entered.
+// Left records that a namespace is gone.
 func (e *Env) Left(namespace string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 
 func TestNamesAndLabelsAreValidEverywhere(t *testing.T) {
 	env := &Env{
-		Environment: &clusters.Environment{Name: strings.Repeat("e", 32)}, // the longest that there is
+		Environment: &clusters.Environment{Name: strings.Repeat("e", 32)}, // the longest possible name
 		Options:     Options{Run: "20261123-1415 " + strings.Repeat("ö-x", 40)},
 	}
 	one, another := env.NewName(), env.NewName()
@@ -58,7 +58,7 @@ func TestNamespacesOfTheRunningSpec(t *testing.T) {
 	}
 }
 
-// On AWS, associations and roles take their documented time; on the emulator nothing may.
+// On AWS, associations and roles have their documented delays. On the emulator they have none.
 func TestTimeoutsFollowTheEnvironment(t *testing.T) {
 	emulator := DefaultTimeouts(&clusters.Environment{Capabilities: []clusters.Capability{clusters.EmulatorControl}})
 	aws := DefaultTimeouts(&clusters.Environment{})
@@ -67,8 +67,8 @@ func TestTimeoutsFollowTheEnvironment(t *testing.T) {
 	}
 }
 
-// The probe and the emulator's journal tell tokens apart by the same fingerprint: a spec that asks for
-// the calls of a token that the probe used would find none otherwise.
+// The probe and the emulator's journal have the same fingerprints of tokens. Otherwise a spec would not find the calls of a
+// token that the probe used.
 func TestProbeAndJournalAgreeOnFingerprints(t *testing.T) {
 	for _, secret := range []string{"", "eyJhbGciOiJSUzI1NiJ9.e30.c2lnbmF0dXJl"} {
 		if a, b := probe.Fingerprint(secret), control.Fingerprint(secret); a != b {

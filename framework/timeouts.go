@@ -10,7 +10,7 @@ import (
 type Timeouts struct {
 	// PodRunning: from creating a pod until its containers run.
 	PodRunning time.Duration
-	// PodsMade: from creating a Deployment or the like until its pods are there.
+	// PodsMade: from creating a Deployment or a similar object until its pods exist.
 	PodsMade time.Duration
 	// ServiceAccountVisible: from creating a namespace until it has its default service account.
 	ServiceAccountVisible time.Duration
@@ -18,10 +18,10 @@ type Timeouts struct {
 	RoleVisible time.Duration
 	// PolicyVisible: from changing a policy or the trust of a role until it counts.
 	PolicyVisible time.Duration
-	// AssociationVisible: from creating an association until new pods get the variables, and from
-	// changing or deleting one until EKS Auth goes by it.
+	// AssociationVisible: from creating an association until new pods get the variables, and from changing or deleting one
+	// until EKS Auth uses the change.
 	AssociationVisible time.Duration
-	// AnnotationVisible: from annotating a service account until new pods get what it asks for.
+	// AnnotationVisible: from annotating a service account until new pods get the effect.
 	AnnotationVisible time.Duration
 	// CredentialsWork: from a pod's start until its credentials do what the role's policies allow.
 	CredentialsWork time.Duration
@@ -31,8 +31,8 @@ type Timeouts struct {
 	MetadataAnswer time.Duration
 }
 
-// DefaultTimeouts are generous against a loaded machine, and on AWS against its eventual
-// consistency: CreatePodIdentityAssociation is documented to take several seconds, IAM longer.
+// DefaultTimeouts are long enough for a busy machine, and on AWS for its eventual consistency: CreatePodIdentityAssociation
+// is documented to take several seconds, and IAM takes longer.
 func DefaultTimeouts(environment *clusters.Environment) Timeouts {
 	timeouts := Timeouts{
 		PodRunning:            time.Minute,

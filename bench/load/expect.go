@@ -73,7 +73,7 @@ func value(body []byte, quoted string) []byte {
 	}
 }
 
-// text returns the string that follows the name of a field, unescaped; nil if there is none.
+// text returns the string that follows the name of a field, with its escapes; nil if there is none.
 func text(body []byte, quoted string) []byte {
 	found := value(body, quoted)
 	if len(found) == 0 || found[0] != '"' {

@@ -7,7 +7,7 @@ type Region struct{ None, Low, High float64 }
 // RatioWithin is the region from 1/(1+share) to 1+share.
 func RatioWithin(share float64) Region { return Region{1, 1 / (1 + share), 1 + share} }
 
-// RateWithin is the region from -difference to +difference.
+// RateWithin is the region from -rate to +rate.
 func RateWithin(rate float64) Region { return Region{0, -rate, rate} }
 
 // Conclude returns what an interval shows: a difference if the interval excludes None, Same if all of it is within the

@@ -1,5 +1,5 @@
-// Package artifacts keeps what explains a failed spec, before its fixtures are removed: its pods,
-// their events, and what agent, webhook and AWS had to say.
+// Package artifacts collects what explains a failed spec, before its fixtures are removed: its pods, their events, and the
+// logs of agent, webhook and AWS.
 package artifacts
 
 import (
@@ -31,36 +31,36 @@ const (
 type Collector struct {
 	// Dir is the folder of the run's artifacts.
 	Dir string
-	// Redact takes secrets out of a text.
+	// Redact removes secrets from a text.
 	Redact  func(string) string
 	Cluster kubernetes.Interface
 	// Control lists the calls that AWS received; nil without an emulator.
 	Control *control.Client
 }
 
-// About is what a spec was about.
+// About says what a spec was about.
 type About struct {
-	// Namespaces that it made.
+	// Namespaces are those that it created.
 	Namespaces []string
-	// Names of all that it made: a line of a log that holds one is about the spec.
+	// Names of everything that it created. A line of a log that contains one is about the spec.
 	Names []string
-	// Admitted are pods that the API server was only asked about: what it would make of them.
+	// Admitted are pods that the API server only admitted in a dry run.
 	Admitted []*corev1.Pod
 	Began    time.Time
 }
 
-// Evidence is what was kept about a spec.
+// Evidence is what was collected about a spec.
 type Evidence struct {
 	// Dir is the folder that holds all of it.
 	Dir string
-	// Excerpts are what is worth to be read first, without secrets, each of at most excerptLimit bytes.
+	// Excerpts are the most important parts, without secrets, each of at most excerptLimit bytes.
 	Excerpts []Excerpt
 }
 
 // Excerpt is a short part of the evidence.
 type Excerpt struct{ Title, Text string }
 
-// subject is a program under test and where its pods are.
+// subject is a program under test, with the place of its pods.
 type subject struct{ title, file, namespace, selector string }
 
 var subjects = []subject{
@@ -68,8 +68,8 @@ var subjects = []subject{
 	{"Webhook", "webhook.log", clusters.WebhookNamespace, "app.kubernetes.io/name=" + clusters.WebhookName},
 }
 
-// Collect writes to specs/ID below Dir what there is about a spec, and returns it with excerpts. It
-// goes on past errors and returns them joined.
+// Collect writes the evidence about a spec to specs/ID below Dir, and returns it with excerpts. It continues after errors
+// and returns them joined.
 func (c *Collector) Collect(ctx context.Context, id string, about About) (Evidence, error) {
 	evidence := Evidence{Dir: filepath.Join(c.Dir, "specs", id)}
 	if err := os.MkdirAll(evidence.Dir, 0o755); err != nil {
@@ -141,7 +141,7 @@ func (c *Collector) pods(ctx context.Context, namespace string) ([]*corev1.Pod, 
 	return pods, nil
 }
 
-// manifest is the pods as YAML documents.
+// manifest returns the pods as YAML documents.
 func manifest(pods []*corev1.Pod) (string, error) {
 	var b strings.Builder
 	for _, pod := range pods {
@@ -198,7 +198,7 @@ func (c *Collector) logs(ctx context.Context, s subject, began time.Time) (strin
 	return b.String(), errors.Join(problems...)
 }
 
-// calls lists the calls since the time, the newest of them; all of them since the zero time.
+// calls returns the newest calls since the time. The zero time means all calls.
 func (c *Collector) calls(ctx context.Context, began time.Time) ([]control.Call, error) {
 	calls, err := c.Control.Calls(ctx, 0)
 	if err != nil {
@@ -211,7 +211,7 @@ func (c *Collector) calls(ctx context.Context, began time.Time) ([]control.Call,
 	return recent, nil
 }
 
-// jsonLines is the calls as programs read them.
+// jsonLines returns the calls for programs.
 func jsonLines(calls []control.Call) (string, error) {
 	var b strings.Builder
 	encoder := json.NewEncoder(&b)

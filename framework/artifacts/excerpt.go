@@ -13,7 +13,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/control"
 )
 
-// Limits of excerpts: somebody reads them in a terminal, and each failed spec has some.
+// Limits of excerpts: people read them in a terminal, and each failed spec has several.
 const (
 	maxPods      = 2
 	maxLines     = 12
@@ -21,7 +21,7 @@ const (
 	excerptLimit = 4 << 10
 )
 
-// podNames are by what a log may call a pod beside its namespace.
+// podNames are the texts by which a log may name a pod, besides its namespace.
 func podNames(pod *corev1.Pod) []string {
 	var names []string
 	for _, name := range []string{string(pod.UID), pod.Status.PodIP} {
@@ -36,10 +36,10 @@ func inNamespace(pods []*corev1.Pod, namespace string) []*corev1.Pod {
 	return slices.DeleteFunc(slices.Clone(pods), func(pod *corev1.Pod) bool { return pod.Namespace != namespace })
 }
 
-// line is one of a log: what it says, and what of it is shown.
+// line is one line of a log: its text, and the part that is shown.
 type line struct{ whole, shown string }
 
-// callLines is the calls that AWS got as people read them: why a call was allowed is not shown.
+// callLines returns the calls that AWS received, for people. The reason why a call was allowed is not shown.
 func callLines(calls []control.Call, redact func(string) string) []line {
 	var lines []line
 	for _, call := range calls {
@@ -76,14 +76,14 @@ func logLines(log string) []line {
 	return lines
 }
 
-// clock shows the time of a line as all excerpts do.
+// clock shows the time of a line in the form of all excerpts.
 const clock = "15:04:05.000"
 
 // withoutPartition is the last part of an ARN, such as user/admin.
 func withoutPartition(arn string) string { return arn[strings.LastIndexByte(arn, ':')+1:] }
 
-// readable turns a line of a structured log in JSON into one for people: time, level, message, and
-// the other fields as key=value. Other lines stay.
+// readable turns a JSON line of a structured log into one for people: time, level, message, and the other fields as
+// key=value. Other lines stay unchanged.
 func readable(line string) string {
 	var fields map[string]any
 	if json.Unmarshal([]byte(line), &fields) != nil {
@@ -110,8 +110,8 @@ func readable(line string) string {
 	return strings.Join(parts, " ")
 }
 
-// linesAbout are the last lines of a log that hold one of the names. Where none does it says so,
-// with the last line: silence means something only if the program logged at all.
+// linesAbout returns the last lines of a log that contain one of the names. If none does, it says so with the log's last
+// line, because silence means something only if the program logged at all.
 func linesAbout(lines []line, names []string) string {
 	var about []string
 	for _, line := range lines {
@@ -130,7 +130,7 @@ func linesAbout(lines []line, names []string) string {
 	return lastLines(about)
 }
 
-// holds says whether the line has the name as a whole: 10.0.0.1 is not in 10.0.0.12.
+// holds says whether the line contains the name as a whole: 10.0.0.1 is not in 10.0.0.12.
 func holds(line, name string) bool {
 	for rest, offset := line, 0; ; {
 		i := strings.Index(rest, name)
@@ -149,7 +149,7 @@ func alphanumeric(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
-// lastLines are the last of the lines, each of bounded length.
+// lastLines returns the last of the lines, each of bounded length.
 func lastLines(lines []string) string {
 	left := max(0, len(lines)-maxLines)
 	lines = slices.Clone(lines[left:])
@@ -180,7 +180,7 @@ func shorten(line string) string {
 	return strings.ToValidUTF8(line[:maxLine], "") + " …"
 }
 
-// beginning is as much of a text as an excerpt takes, in whole lines.
+// beginning returns as many whole lines of a text as fit into an excerpt.
 func beginning(text string) string {
 	if len(text) <= excerptLimit {
 		return text

@@ -14,12 +14,11 @@ import (
 	"github.com/podidentity/epi/clusters"
 )
 
-// maxLog bounds the log of one container, in bytes: its end is kept.
+// maxLog bounds the log of one container, in bytes. The end of a longer log is kept.
 const maxLog = 4 << 20
 
-// Logs writes what the containers of the system namespaces said to logs/NAMESPACE_POD_CONTAINER.log
-// below Dir, and the calls that AWS got to logs/aws-calls.jsonl. It goes on past errors and returns
-// them joined.
+// Logs writes the logs of the containers in the system namespaces to logs/NAMESPACE_POD_CONTAINER.log below Dir, and the
+// calls that AWS received to logs/aws-calls.jsonl. It continues after errors and returns them joined.
 func (c *Collector) Logs(ctx context.Context) error {
 	dir := filepath.Join(c.Dir, "logs")
 	if err := os.MkdirAll(dir, 0o755); err != nil {

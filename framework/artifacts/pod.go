@@ -12,8 +12,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// briefPod is what matters of a pod, what matters most first: how it goes, what was injected, what
-// was asked for. What the API server fills into every pod is left out.
+// briefPod has the important parts of a pod, the most important first: its state, what was injected, what was requested. It
+// leaves out what the API server adds to every pod.
 type briefPod struct {
 	Name           string            `json:"name"`
 	Namespace      string            `json:"namespace"`
@@ -46,7 +46,7 @@ type briefStatus struct {
 	Unmet   []string        `json:"unmet,omitempty"` // conditions that are not true, with their reasons
 }
 
-// brief is the pod as YAML, without secrets.
+// brief returns the pod as YAML, without secrets.
 func (c *Collector) brief(pod *corev1.Pod) string {
 	states := map[string]string{}
 	for _, container := range append(slices.Clone(pod.Status.InitContainerStatuses), pod.Status.ContainerStatuses...) {
@@ -64,8 +64,8 @@ func (c *Collector) brief(pod *corev1.Pod) string {
 	return beginning(strings.TrimSpace(c.Redact(text)))
 }
 
-// inOrder is a value as YAML with its fields in the order of their type: JSON keeps it, and is YAML
-// in flow style.
+// inOrder returns a value as YAML with its fields in the order of their type. JSON keeps that order, and is YAML in flow
+// style.
 func inOrder(value any) (string, error) {
 	data, err := json.Marshal(value)
 	if err != nil {
@@ -116,7 +116,7 @@ func briefContainers(containers []corev1.Container, states map[string]string) []
 	return list
 }
 
-// isAPIAccess reports whether a volume has the token for the API server, by its generated name. Every pod has one.
+// isAPIAccess says whether a volume has the token for the API server, by its generated name. Every pod has one.
 func isAPIAccess(volume string) bool { return strings.HasPrefix(volume, "kube-api-access-") }
 
 func statusOf(status corev1.PodStatus) briefStatus {
@@ -129,7 +129,7 @@ func statusOf(status corev1.PodStatus) briefStatus {
 	return shown
 }
 
-// state is how a container goes, such as "waiting: ImagePullBackOff: no such image".
+// state is the state of a container, such as "waiting: ImagePullBackOff: no such image".
 func state(container corev1.ContainerStatus) string {
 	var text string
 	switch {

@@ -19,11 +19,11 @@ type Association struct {
 	ID, ARN                   string
 	Namespace, ServiceAccount string
 	Role                      *Role
-	// Created is when EKS had answered: delays count from here.
+	// Created is the time of EKS's answer. Delays are measured from it.
 	Created time.Time
 }
 
-// AssociationOption changes an association before it is asked for.
+// AssociationOption changes an association before it is requested.
 type AssociationOption func(*eks.CreatePodIdentityAssociationInput)
 
 // WithoutSessionTags leaves the session tags out.
@@ -31,17 +31,17 @@ func WithoutSessionTags() AssociationOption {
 	return func(in *eks.CreatePodIdentityAssociationInput) { in.DisableSessionTags = aws.Bool(true) }
 }
 
-// WithTarget makes pods sessions of another role, which the associated one assumes.
+// WithTarget sets a target role, which the associated role assumes.
 func WithTarget(role *Role) AssociationOption {
 	return func(in *eks.CreatePodIdentityAssociationInput) { in.TargetRoleArn = &role.ARN }
 }
 
-// WithSessionPolicy limits what sessions may do; it goes with WithoutSessionTags.
+// WithSessionPolicy limits the permissions of sessions. It requires WithoutSessionTags.
 func WithSessionPolicy(policy Document) AssociationOption {
 	return func(in *eks.CreatePodIdentityAssociationInput) { in.Policy = encode(policy) }
 }
 
-// Associate makes the association of a service account, which need not exist, with a role.
+// Associate associates a service account, which need not exist, with a role.
 func Associate(ctx context.Context, env *framework.Env, namespace, serviceAccount string, role *Role, options ...AssociationOption) *Association {
 	env.T.Helper()
 	created, err := createAssociation(ctx, env, namespace, serviceAccount, role, options...)
@@ -80,8 +80,8 @@ func removeAssociation(env *framework.Env, cluster, id string) {
 	})
 }
 
-// createAssociation asks for an association until EKS sees its role: EKS refuses a role that was just made with
-// InvalidParameterException for a moment
+// createAssociation requests an association until EKS sees its role. For a moment EKS refuses a new role with
+// InvalidParameterException
 // (https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency).
 func createAssociation(ctx context.Context, env *framework.Env, namespace, serviceAccount string, role *Role, options ...AssociationOption) (*ekstypes.PodIdentityAssociation, error) {
 	input := &eks.CreatePodIdentityAssociationInput{
@@ -92,7 +92,7 @@ func createAssociation(ctx context.Context, env *framework.Env, namespace, servi
 	}
 	var created *ekstypes.PodIdentityAssociation
 	var last error
-	// The caller's context, not the wait's: only asking again is bounded, not the answer.
+	// The caller's context is used, and not the wait's: the wait bounds the repeats, and not an answer.
 	err := wait.For(func(context.Context) (bool, error) {
 		var answer *eks.CreatePodIdentityAssociationOutput
 		answer, last = env.EKS.CreatePodIdentityAssociation(ctx, input)
@@ -110,17 +110,17 @@ func createAssociation(ctx context.Context, env *framework.Env, namespace, servi
 	return created, err
 }
 
-// ExternalID is what EKS passes when it assumes the target role of a service account's association:
+// ExternalID is the external ID with which EKS assumes the target role of a service account's association:
 // https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html.
 func ExternalID(env *framework.Env, namespace, serviceAccount string) string {
 	return strings.Join([]string{env.Region, env.AccountID, env.ClusterName, namespace, serviceAccount}, "/")
 }
 
-// errAgreed says that EKS made what it should have refused.
+// errAgreed says that EKS accepted a request that it should have refused.
 var errAgreed = errors.New("EKS made a second association")
 
-// AssociateAgain asks for a second association of the same service account and returns the error
-// that EKS answers: never nil. Should EKS agree, the association is removed.
+// AssociateAgain requests a second association of the same service account and returns EKS's error, which is never nil. If
+// EKS accepts the request, the association is removed.
 func AssociateAgain(ctx context.Context, env *framework.Env, first *Association) error {
 	env.T.Helper()
 	created, err := createAssociation(ctx, env, first.Namespace, first.ServiceAccount, first.Role)

@@ -19,12 +19,12 @@ type Bucket struct {
 	env  *framework.Env
 }
 
-// NewBucket makes an empty bucket; it is emptied and removed at the end.
+// NewBucket creates an empty bucket. At the end it is emptied and removed.
 func NewBucket(ctx context.Context, env *framework.Env) *Bucket {
 	env.T.Helper()
 	bucket := &Bucket{Name: env.NewName(), env: env}
 	input := &s3.CreateBucketInput{Bucket: &bucket.Name}
-	if env.Region != "us-east-1" { // the one region that must not be named
+	if env.Region != "us-east-1" { // this region must not be named
 		input.CreateBucketConfiguration = &s3types.CreateBucketConfiguration{LocationConstraint: s3types.BucketLocationConstraint(env.Region)}
 	}
 	if _, err := env.S3.CreateBucket(ctx, input); err != nil {
@@ -59,7 +59,7 @@ func (b *Bucket) PutTagged(ctx context.Context, key string, contents []byte, tag
 	}
 }
 
-// remove empties and deletes the bucket, also when some of it is gone already.
+// remove empties and deletes the bucket, also if parts of it are gone already.
 func (b *Bucket) remove(ctx context.Context) error {
 	pages := s3.NewListObjectsV2Paginator(b.env.S3, &s3.ListObjectsV2Input{Bucket: &b.Name})
 	for pages.HasMorePages() {

@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// bulkConcurrency is how many calls to EKS are under way at the same time.
+	// bulkConcurrency is the number of simultaneous calls to EKS.
 	bulkConcurrency = 10
-	// bulkPart is how many associations one clean-up removes, so that each ends in time.
+	// bulkPart is the number of associations that one clean-up removes, so that each ends in time.
 	bulkPart = 2000
 )
 
@@ -29,7 +29,7 @@ type BulkAssociations struct {
 	role *Role
 	// ids of the associations, by the numbers of their service accounts.
 	ids []string
-	// covered is how many of them there are removals for.
+	// covered is the number of associations with a registered removal.
 	covered int
 }
 
@@ -38,14 +38,14 @@ func NewBulkAssociations(env *framework.Env, role *Role) *BulkAssociations {
 	return &BulkAssociations{Namespace: env.NewName(), env: env, role: role}
 }
 
-// Size is how many there are.
+// Size is their number.
 func (b *BulkAssociations) Size() int { return len(b.ids) }
 
-// ServiceAccount is the name of the nth, counted from 0.
+// ServiceAccount is the name of number n, counted from 0.
 func (b *BulkAssociations) ServiceAccount(n int) string { return fmt.Sprintf("app-%05d", n) }
 
-// Grow makes associations until there are size. That of the last service account is made when EKS has
-// answered for all others. All are removed at the end, what an interruption left included.
+// Grow creates associations until there are size. It creates that of the last service account after EKS has answered for
+// all others. All are removed at the end, also those of an interrupted call.
 func (b *BulkAssociations) Grow(ctx context.Context, size int) {
 	b.env.T.Helper()
 	for ; b.covered < size; b.covered += bulkPart {
@@ -69,14 +69,14 @@ func (b *BulkAssociations) Grow(ctx context.Context, size int) {
 	}
 }
 
-// Shrink deletes associations until there are size. That of service account number size is deleted
-// when EKS has answered for all others.
+// Shrink deletes associations until there are size. It deletes that of service account number size after EKS has answered
+// for all others.
 func (b *BulkAssociations) Shrink(ctx context.Context, size int) {
 	b.env.T.Helper()
 	if size >= len(b.ids) {
 		return
 	}
-	// Backwards, so that the last one is the first of those that go.
+	// The order is reversed, so that the last one is the first to be deleted.
 	last := len(b.ids) - 1
 	remove := func(ctx context.Context, n int) error { return b.remove(ctx, b.ids[last-n]) }
 	if err := lastAlone(ctx, 0, last-size, remove); err != nil {
@@ -85,7 +85,7 @@ func (b *BulkAssociations) Shrink(ctx context.Context, size int) {
 	b.ids = b.ids[:size]
 }
 
-// lastAlone does something for all numbers from first to last, the last one after all others.
+// lastAlone calls do for all numbers from first to last, for the last one after all others.
 func lastAlone(ctx context.Context, first, last int, do func(ctx context.Context, n int) error) error {
 	group, together := errgroup.WithContext(ctx)
 	group.SetLimit(bulkConcurrency)
@@ -112,8 +112,7 @@ func (b *BulkAssociations) remove(ctx context.Context, id string) error {
 	return nil
 }
 
-// removePart removes bulkPart of the associations that EKS says there are: more may have been made
-// than were answered.
+// removePart removes bulkPart of the associations in EKS's list, because more may exist than were answered.
 func (b *BulkAssociations) removePart(ctx context.Context) error {
 	pages := eks.NewListPodIdentityAssociationsPaginator(b.env.EKS, &eks.ListPodIdentityAssociationsInput{ClusterName: &b.env.ClusterName, Namespace: &b.Namespace})
 	var ids []string

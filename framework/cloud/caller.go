@@ -12,10 +12,10 @@ import (
 	"github.com/podidentity/epi/framework"
 )
 
-// sessionName of everything that the harness assumes.
+// sessionName is the session name of every role that the harness assumes.
 const sessionName = "epi"
 
-// Elsewhere are clients of the administrator of the second account. It needs clusters.SecondAccount.
+// Elsewhere returns clients of the administrator of the second account. It needs clusters.SecondAccount.
 func Elsewhere(env *framework.Env) *framework.Clients {
 	env.T.Helper()
 	if env.SecondAccount == nil {
@@ -25,21 +25,20 @@ func Elsewhere(env *framework.Env) *framework.Clients {
 	return env.AsOf(env.SecondAccount.ID, stscreds.NewAssumeRoleProvider(env.STS, role, func(o *stscreds.AssumeRoleOptions) { o.RoleSessionName = sessionName }))
 }
 
-// NewCaller makes a role with the policies, which are all that it may do, and returns clients that
-// are a session of it.
+// NewCaller creates a role with only the policies' permissions, and returns clients of a session of it.
 func NewCaller(ctx context.Context, env *framework.Env, policies ...Document) *framework.Clients {
 	env.T.Helper()
 	return Assume(ctx, env, NewRoleTrusting(ctx, env, TrustAccount(env), policies...))
 }
 
-// Assume returns clients that are a session of the role, which trusts the environment's account.
+// Assume returns clients of a session of the role, which trusts the environment's account.
 func Assume(ctx context.Context, env *framework.Env, role *Role) *framework.Clients {
 	env.T.Helper()
 	name := sessionName
 	var answer *sts.AssumeRoleOutput
 	var last error
-	// A role that was just made is reported as one that may not be assumed. The spec's own context, not
-	// the wait's: only asking again is bounded, not the answer.
+	// For a moment a new role may not be assumed. The spec's own context is used, and not the wait's: the wait bounds the
+	// repeats, and not an answer.
 	err := wait.For(func(context.Context) (bool, error) {
 		answer, last = env.STS.AssumeRole(ctx, &sts.AssumeRoleInput{RoleArn: &role.ARN, RoleSessionName: &name})
 		return last == nil, nil

@@ -28,7 +28,7 @@ import (
 	. "github.com/podidentity/epi/framework/matchers"
 )
 
-// fixture is a framework.T that remembers.
+// fixture is a framework.T that records the calls.
 type fixture struct {
 	*testing.T
 	cleanups []func(context.Context) error
@@ -47,7 +47,7 @@ func (f *fixture) Cleanup(_ string, remove func(context.Context) error) {
 	f.cleanups = append(f.cleanups, remove)
 }
 
-// removeAll runs the clean-ups, newest first, twice: removal is idempotent.
+// removeAll runs the clean-ups twice, newest first, because removal is idempotent.
 func (f *fixture) removeAll() {
 	f.Helper()
 	for _, remove := range slices.Backward(slices.Concat(f.cleanups, f.cleanups)) {
@@ -95,7 +95,7 @@ func keySet(t *testing.T) []byte {
 	return set
 }
 
-// awsEnvironment is the AWS side of an environment, without a cluster.
+// awsEnvironment returns the AWS side of an environment, without a cluster.
 func awsEnvironment(t *testing.T, mutation framework.Mutation) (*framework.Env, *fixture) {
 	t.Helper()
 	aws, err := emulator.New(emulator.Options{
@@ -121,7 +121,7 @@ func awsEnvironment(t *testing.T, mutation framework.Mutation) (*framework.Env, 
 	if err := os.WriteFile(kubeconfig, []byte(`{"clusters":[{"name":"c","cluster":{"server":"http://127.0.0.1:1"}}],"contexts":[{"name":"c","context":{"cluster":"c"}}],"current-context":"c"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	// What a user may have set must not lead the harness astray.
+	// A user's own settings must not change what the harness uses.
 	t.Setenv("AWS_PROFILE", "nobody")
 	t.Setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
 	t.Setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")

@@ -14,9 +14,9 @@ func InCluster(name string) AssociationOption {
 	return func(in *eks.CreatePodIdentityAssociationInput) { in.ClusterName = &name }
 }
 
-// SecondCluster makes the environment's cluster known to EKS under a second name too, and returns
-// that name: tokens of the one cluster are good for both, so that nothing but the name reports their
-// sessions apart. It stays, as there is nothing in it. It needs clusters.EmulatorControl.
+// SecondCluster registers the environment's cluster in EKS under a second name too, and returns that name. Tokens of the
+// cluster are valid for both names, so only the name distinguishes their sessions. It is not removed, because it has no
+// content. It needs clusters.EmulatorControl.
 func SecondCluster(ctx context.Context, env *framework.Env) string {
 	env.T.Helper()
 	if env.Control == nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/podidentity/epi/framework"
 )
 
-// When is the document with one condition more in each of its statements.
+// When returns the document with one more condition in each statement.
 func (d Document) When(operator, key string, values ...string) Document {
 	changed := Document{Version: d.Version, Statement: slices.Clone(d.Statement)}
 	for i := range changed.Statement {
@@ -27,14 +27,14 @@ func (d Document) When(operator, key string, values ...string) Document {
 	return changed
 }
 
-// Deny is a document that denies actions on resources.
+// Deny returns a document that denies actions on resources.
 func Deny(resources []string, actions ...string) Document {
 	denied := Allow(resources, actions...)
 	denied.Statement[0].Effect = "Deny"
 	return denied
 }
 
-// Denying is the document with each Allow as a Deny.
+// Denying returns the document with each Allow as a Deny.
 func Denying(document Document) Document {
 	denying := Document{Version: document.Version, Statement: slices.Clone(document.Statement)}
 	for i := range denying.Statement {
@@ -43,7 +43,7 @@ func Denying(document Document) Document {
 	return denying
 }
 
-// Join is a document of the statements of several, without their IDs, which might be the same.
+// Join returns a document with the statements of several, without their IDs, which might be equal.
 func Join(documents ...Document) Document {
 	joined := Document{Version: policyVersion}
 	for _, document := range documents {
@@ -55,13 +55,13 @@ func Join(documents ...Document) Document {
 	return joined
 }
 
-// TrustSession is a trust policy for sessions of a role, which may hand their transitive tags on:
+// TrustSession is a trust policy for sessions of a role, which may pass their transitive tags on:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html#id_session-tags_role-chaining.
 func TrustSession(of *Role) Document {
 	return trust(map[string]string{"AWS": of.ARN}, nil, []string{"sts:AssumeRole", "sts:TagSession"})
 }
 
-// Tag adds a tag to the role, which its sessions have as a principal tag.
+// Tag adds a tag to the role. Its sessions have it as a principal tag.
 func (r *Role) Tag(ctx context.Context, env *framework.Env, key, value string) {
 	env.T.Helper()
 	_, err := env.IAM.TagRole(ctx, &iam.TagRoleInput{RoleName: &r.Name, Tags: []iamtypes.Tag{{Key: &key, Value: &value}}})

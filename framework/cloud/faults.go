@@ -9,14 +9,14 @@ import (
 	"github.com/podidentity/epi/framework"
 )
 
-// Fault is something that AWS's side does on purpose, until it is removed.
+// Fault is an intended failure of AWS's side, until it is removed.
 type Fault struct {
 	id  string
 	env *framework.Env
 }
 
-// AddFault sets a fault; it goes at the end of the spec at the latest. It needs
-// clusters.EmulatorControl. A fault without an association is everyone's: only a Serial spec may set it.
+// AddFault sets a fault until the end of the spec or an earlier Remove. It needs clusters.EmulatorControl. A fault without
+// an association affects every request, so only a Serial spec may set it.
 func AddFault(ctx context.Context, env *framework.Env, rule control.Fault) *Fault {
 	env.T.Helper()
 	needControl(env)
@@ -45,7 +45,7 @@ func (f *Fault) remove(ctx context.Context) error {
 	return err
 }
 
-// SessionCalls are the calls that EKS Auth got for the token, a secret. It needs
+// SessionCalls returns the calls that EKS Auth received with the token, which is a secret. It needs
 // clusters.EmulatorControl.
 func SessionCalls(ctx context.Context, env *framework.Env, token string) []control.Call {
 	env.T.Helper()

@@ -6,8 +6,8 @@ import (
 	"github.com/podidentity/epi/framework"
 )
 
-// SetHopLimit changes the hop limit of the nodes' instance metadata and sets it back to what it was,
-// also after a failure or an interrupt. It needs clusters.EmulatorControl.
+// SetHopLimit changes the hop limit of the nodes' instance metadata. It is restored at the end, also after a failure or an
+// interrupt. It needs clusters.EmulatorControl.
 func SetHopLimit(ctx context.Context, env *framework.Env, hopLimit int) {
 	env.T.Helper()
 	if env.Control == nil {
@@ -23,8 +23,8 @@ func SetHopLimit(ctx context.Context, env *framework.Env, hopLimit int) {
 	}
 }
 
-// SetIMDSv1 lets the nodes' instance metadata answer requests without a session token, or not, and
-// sets that back to what it was, also after a failure or an interrupt. It needs clusters.EmulatorControl.
+// SetIMDSv1 sets whether the nodes' instance metadata answers requests without a session token. It is restored at the end,
+// also after a failure or an interrupt. It needs clusters.EmulatorControl.
 func SetIMDSv1(ctx context.Context, env *framework.Env, enabled bool) {
 	env.T.Helper()
 	if env.Control == nil {

@@ -24,9 +24,9 @@ type Provider struct {
 	Host string
 }
 
-// ClusterProvider is the provider of the environment's cluster, with STSAudience among its client
-// IDs; it is made if there is none. An account has one for an issuer, so specs that run at the same
-// time share it: none of them removes it, it goes with the environment.
+// ClusterProvider returns the provider of the environment's cluster, with STSAudience among its client IDs. It creates the
+// provider if there is none. An account can have one for an issuer, so simultaneous specs share it. No spec removes it. It
+// is removed with the environment.
 func ClusterProvider(ctx context.Context, env *framework.Env) *Provider {
 	env.T.Helper()
 	issuer := Issuer(ctx, env)
@@ -46,15 +46,15 @@ func ClusterProvider(ctx context.Context, env *framework.Env) *Provider {
 	return provider
 }
 
-// TrustServiceAccount lets tokens of a service account, for STS, take a role: what a role for service
-// accounts trusts by https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html.
+// TrustServiceAccount is the trust policy of a role for service accounts, for tokens of one service account for STS:
+// https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html.
 func TrustServiceAccount(provider *Provider, namespace, serviceAccount string) Document {
 	return trust(map[string]string{"Federated": provider.ARN}, nil, []string{"sts:AssumeRoleWithWebIdentity"}).
 		When("StringEquals", provider.Host+":sub", "system:serviceaccount:"+namespace+":"+serviceAccount).
 		When("StringEquals", provider.Host+":aud", STSAudience)
 }
 
-// Issuer is the issuer of the cluster's service account tokens, as its API server reports:
+// Issuer is the issuer of the cluster's service account tokens, from its API server:
 // https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#service-account-issuer-discovery.
 func Issuer(ctx context.Context, env *framework.Env) string {
 	env.T.Helper()

@@ -20,20 +20,20 @@ import (
 	"github.com/podidentity/epi/framework"
 )
 
-// maxAnswer bounds what is read of an answer.
+// maxAnswer bounds how much of an answer is read.
 const maxAnswer = 1 << 20
 
-// Request to AWS, as it goes over the wire: for what the SDK would not send, or hide.
+// Request is a request to AWS on the wire, for requests that the SDK would not send, or whose details it hides.
 type Request struct {
-	// Service is the endpoint's: "eks" or "eks-auth". SignedFor is the service that the signature is
-	// for; "" means Service, and "-" that there is none.
+	// Service is the endpoint's: "eks" or "eks-auth". SignedFor is the service of the signature; "" means Service, and "-"
+	// means no signature.
 	Service, SignedFor string
 	Method, Path       string
-	// Body is sent, Signed is signed in its place unless it is "".
+	// Body is sent. Signed, if it is not "", is signed in its place.
 	Body, Signed string
 }
 
-// Answer to a Request. Its body may hold credentials: no verb prints it.
+// Answer to a Request. Its body may hold credentials, so no verb prints it.
 type Answer struct {
 	Status      int
 	ContentType string
@@ -44,15 +44,15 @@ type Answer struct {
 
 // Format implements fmt.Formatter.
 func (a Answer) Format(state fmt.State, _ rune) {
-	// A fmt.State only fails where its writer does, which reports for itself.
+	// A fmt.State fails only if its writer does, whose caller notices that.
 	_, _ = fmt.Fprintf(state, "status %d, Content-Type %q, error code %q", a.Status, a.ContentType, a.Code)
 }
 
 // GomegaString implements format.GomegaStringer.
 func (a Answer) GomegaString() string { return fmt.Sprint(a) }
 
-// Members are the members of a JSON object in the answer by their path, such as
-// "credentials.expiration", with the kind of each: string, number, boolean, array or null.
+// Members are the members of a JSON object in the answer by their path, such as "credentials.expiration", with their kind:
+// string, number, boolean, array or null.
 func (a Answer) Members() map[string]string {
 	members := map[string]string{}
 	var object map[string]any
@@ -84,7 +84,7 @@ func describe(members map[string]string, prefix string, object map[string]any) {
 	}
 }
 
-// Decode reads the JSON of the answer.
+// Decode decodes the JSON of the answer.
 func (a Answer) Decode(into any) error { return json.Unmarshal(a.body, into) }
 
 // How often a request to EKS is sent that the account sends too many of, and the pause after the first.
@@ -137,7 +137,7 @@ func send(ctx context.Context, env *framework.Env, request Request) (Answer, err
 	if err != nil {
 		return Answer{}, err
 	}
-	// A code may come with the URI of its shape: https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html.
+	// A code may contain the URI of its shape: https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html.
 	code, _, _ := strings.Cut(response.Header.Get("X-Amzn-Errortype"), ":")
 	return Answer{Status: response.StatusCode, ContentType: response.Header.Get("Content-Type"), Code: code, body: body}, nil
 }
@@ -161,9 +161,8 @@ func sign(ctx context.Context, env *framework.Env, out *http.Request, request Re
 	return v4.NewSigner().SignHTTP(ctx, credentials, out, hex.EncodeToString(digest[:]), service, env.Region, time.Now())
 }
 
-// endpoint is where the client of a service sends its requests: to the environment's endpoint, to that of the
-// variables and profile of the AWS SDKs, or to AWS's own
-// (https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html). It ends without a slash.
+// endpoint is the endpoint of a service's client: the environment's, that of the variables and profile of the AWS SDKs, or
+// AWS's own (https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html). It has no slash at its end.
 func endpoint(ctx context.Context, env *framework.Env, service string) (string, error) {
 	var found smithyendpoints.Endpoint
 	var err error

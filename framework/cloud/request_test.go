@@ -15,7 +15,7 @@ import (
 	"github.com/podidentity/epi/framework"
 )
 
-// seeing is an HTTP client that keeps where a request goes, and sends none.
+// seeing is an HTTP client that records the address of a request and sends nothing.
 type seeing struct{ host string }
 
 var errNotSent = errors.New("not sent")
@@ -25,7 +25,7 @@ func (s *seeing) Do(request *http.Request) (*http.Response, error) {
 	return nil, errNotSent
 }
 
-// A request goes where the SDK's own client sends its requests, whatever it is told by
+// A request goes to the address of the SDK's own client, for every kind of setting
 // (https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html,
 // https://docs.aws.amazon.com/general/latest/gr/eks.html).
 func TestRequestsGoWhereTheClientsGo(t *testing.T) {

@@ -1,5 +1,5 @@
-// Package cloud makes what a spec needs on the AWS side, and removes it again: the same calls on the
-// emulator and on AWS. What breaks here is the harness's fault, never the subject's.
+// Package cloud creates what a spec needs on the AWS side, and removes it again, with the same calls on the emulator and on
+// AWS. A failure here is the harness's fault, and never the subject's.
 package cloud
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/podidentity/epi/framework"
 )
 
-// policyVersion is the version of the policy language that has variables.
+// policyVersion is the version of the policy language with variables.
 const policyVersion = "2012-10-17"
 
 // Document is an IAM policy document.
@@ -38,20 +38,20 @@ func Allow(resources []string, actions ...string) Document {
 	return Document{Version: policyVersion, Statement: []Statement{{Effect: "Allow", Action: actions, Resource: resources}}}
 }
 
-// OwnPrefix is the walkthrough's policy: everything on the objects of the bucket below the prefix of
-// the session's own cluster and namespace.
+// OwnPrefix is the walkthrough's policy: everything on the objects of the bucket below the prefix of the session's own
+// cluster and namespace.
 func OwnPrefix(bucket *Bucket) Document {
 	return Allow([]string{bucket.ARN() + "/${aws:PrincipalTag/eks-cluster-name}/${aws:PrincipalTag/kubernetes-namespace}/*"}, "s3:*")
 }
 
-// Role is an IAM role. ID is IAM's own, such as AROA…: it outlives no deletion.
+// Role is an IAM role. ID is IAM's own, such as AROA…, which no other role ever has.
 type Role struct {
 	Name, ARN, ID string
 	// iam is of an administrator of the role's account.
 	iam *iam.Client
 }
 
-// NewRole makes a role that trusts Pod Identity, with policies attached as managed ones.
+// NewRole creates a role that trusts Pod Identity, with the policies attached as managed ones.
 func NewRole(ctx context.Context, env *framework.Env, policies ...Document) *Role {
 	env.T.Helper()
 	return NewRoleTrusting(ctx, env, TrustPodIdentity(), policies...)
@@ -108,7 +108,7 @@ func (r *Role) attach(ctx context.Context, env *framework.Env, document Document
 	r.AttachManaged(ctx, env, aws.ToString(arn))
 }
 
-// AttachManaged attaches a managed policy that there is, such as one of AWS's own.
+// AttachManaged attaches an existing managed policy, such as one of AWS's own.
 func (r *Role) AttachManaged(ctx context.Context, env *framework.Env, arn string) {
 	env.T.Helper()
 	if _, err := r.iam.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: &r.Name, PolicyArn: &arn}); err != nil {
@@ -129,7 +129,7 @@ func (r *Role) SetTrust(ctx context.Context, env *framework.Env, trust Document)
 	}
 }
 
-// Put sets the role's inline policy, in place of the one it had.
+// Put sets the role's inline policy, and replaces an earlier one.
 func (r *Role) Put(ctx context.Context, env *framework.Env, document Document) {
 	env.T.Helper()
 	if env.Mutation == framework.RoleWithoutPolicy {
@@ -159,7 +159,7 @@ func Text(document Document) string { return *encode(document) }
 func encode(document Document) *string {
 	data, err := json.Marshal(document)
 	if err != nil {
-		panic(err) // strings, lists and maps of strings
+		panic(err) // it has strings, lists and maps of strings
 	}
 	return aws.String(string(data))
 }

@@ -17,21 +17,20 @@ import (
 	"github.com/podidentity/epi/framework"
 )
 
-// Session is a role session in the harness's hands: what a pod's credentials may do can be tried
-// without a pod.
+// Session is a role session that the harness uses itself, to test without a pod what a pod's credentials may do.
 type Session struct {
 	*framework.Clients
 	// ARN is arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION.
 	ARN string
-	// Expires is when the credentials end, as AWS said.
+	// Expires is the end of the credentials by AWS's answer.
 	Expires time.Time
-	// PackedSize is how much of the space for tags and policies it takes, in percent, where STS reported it.
+	// PackedSize is the share of the space for tags and policies that it takes, in percent, if STS reported it.
 	PackedSize int32
 	env        *framework.Env
 }
 
-// AssumeForPod trades a pod's token, a secret, for a session of the associated role, as the agent
-// does: the error is EKS Auth's.
+// AssumeForPod exchanges a pod's token, which is a secret, for a session of the associated role, as the agent does. The
+// error is EKS Auth's.
 func AssumeForPod(ctx context.Context, env *framework.Env, cluster, token string) (*Session, error) {
 	answer, err := env.EKSAuth.AssumeRoleForPodIdentity(ctx, &eksauth.AssumeRoleForPodIdentityInput{ClusterName: &cluster, Token: &token})
 	if err != nil {
@@ -44,8 +43,8 @@ func AssumeForPod(ctx context.Context, env *framework.Env, cluster, token string
 	}, nil
 }
 
-// AwaitSession is AssumeForPod in the environment's cluster, asked again while association or role
-// may be too new to be known. That EKS Auth goes on refusing is AWS's failure, not the harness's.
+// AwaitSession is AssumeForPod in the environment's cluster. It repeats the request while the association or the role may
+// be too new. If EKS Auth keeps refusing, that is AWS's failure, and not the harness's.
 func AwaitSession(ctx context.Context, env *framework.Env, token string) *Session {
 	env.T.Helper()
 	return AwaitSessionIn(ctx, env, env.ClusterName, token)
@@ -56,7 +55,7 @@ func AwaitSessionIn(ctx context.Context, env *framework.Env, cluster, token stri
 	env.T.Helper()
 	var session *Session
 	var refused error
-	// The spec's own context, not the wait's: only asking again is bounded, not the answer.
+	// The spec's own context is used, and not the wait's: the wait bounds the repeats, and not an answer.
 	_ = wait.For(func(context.Context) (bool, error) {
 		session, refused = AssumeForPod(ctx, env, cluster, token)
 		_, untrusted := errors.AsType[*eksauthtypes.AccessDeniedException](refused)
@@ -69,7 +68,7 @@ func AwaitSessionIn(ctx context.Context, env *framework.Env, cluster, token stri
 	return session
 }
 
-// AssumeWithToken trades a service account's token, a secret, for a session by STS: the error is STS's.
+// AssumeWithToken exchanges a service account's token, which is a secret, for a session with STS. The error is STS's.
 func AssumeWithToken(ctx context.Context, env *framework.Env, role *Role, token string) (*Session, error) {
 	answer, err := env.STS.AssumeRoleWithWebIdentity(ctx, &sts.AssumeRoleWithWebIdentityInput{
 		RoleArn: &role.ARN, RoleSessionName: aws.String(sessionName), WebIdentityToken: &token,
@@ -81,7 +80,7 @@ func AssumeWithToken(ctx context.Context, env *framework.Env, role *Role, token 
 	return newSession(env, answer.Credentials, answer.AssumedRoleUser, answer.PackedPolicySize), nil
 }
 
-// Assume assumes another role by the session, passing tags: the error is STS's.
+// Assume assumes another role with the session, and passes tags. The error is STS's.
 func (s *Session) Assume(ctx context.Context, role *Role, tags map[string]string) (*Session, error) {
 	input := &sts.AssumeRoleInput{RoleArn: &role.ARN, RoleSessionName: aws.String(sessionName)}
 	for key, value := range tags {
@@ -102,7 +101,7 @@ func newSession(env *framework.Env, given *ststypes.Credentials, user *ststypes.
 	}
 }
 
-// Get reads an object: the error is S3's.
+// Get reads an object. The error is S3's.
 func (s *Session) Get(bucket *Bucket, key string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		answer, err := s.S3.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket.Name, Key: &key})
@@ -115,7 +114,7 @@ func (s *Session) Get(bucket *Bucket, key string) func(context.Context) error {
 	}
 }
 
-// Head asks for an object's metadata: the error is S3's.
+// Head reads an object's metadata. The error is S3's.
 func (s *Session) Head(bucket *Bucket, key string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		_, err := s.S3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &bucket.Name, Key: &key})
@@ -123,7 +122,7 @@ func (s *Session) Head(bucket *Bucket, key string) func(context.Context) error {
 	}
 }
 
-// Put writes an object: the error is S3's.
+// Put writes an object. The error is S3's.
 func (s *Session) Put(bucket *Bucket, key string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		_, err := s.S3.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket.Name, Key: &key})

@@ -18,7 +18,7 @@ import (
 	. "github.com/podidentity/epi/framework/matchers"
 )
 
-// signer registers a cluster with a key of its own and returns what signs tokens of its pods.
+// signer registers a cluster with a new key and returns a function that signs tokens of its pods.
 func signer(t *testing.T, env *framework.Env, cluster string) func(namespace, serviceAccount string) string {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)

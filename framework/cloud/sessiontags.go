@@ -9,8 +9,7 @@ func SessionTags() []string {
 	}
 }
 
-// Untagged is a policy by which a session may read, for each of SessionTags that it lacks, the object
-// of UntaggedKey.
+// Untagged is a policy that lets a session read, for each of SessionTags that it lacks, the object of UntaggedKey.
 func Untagged(bucket *Bucket) Document {
 	var documents []Document
 	for _, tag := range SessionTags() {

@@ -27,8 +27,8 @@ func TrustRole(source *Role, externalID string) Document {
 	return trust(map[string]string{"AWS": source.ARN}, condition, []string{"sts:AssumeRole", "sts:TagSession"})
 }
 
-// TrustAccount is a trust policy for every role and user of the environment's own account that may
-// assume the role.
+// TrustAccount is a trust policy for every role and user of the environment's own account with the permission to assume the
+// role.
 func TrustAccount(env *framework.Env) Document {
 	return trust(map[string]string{"AWS": fmt.Sprintf("arn:aws:iam::%s:root", env.AccountID)}, nil, []string{"sts:AssumeRole"})
 }

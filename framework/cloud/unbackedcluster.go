@@ -17,11 +17,11 @@ import (
 	"github.com/podidentity/epi/framework"
 )
 
-// UnbackedCluster is a cluster that EKS knows and that no machine backs. The harness signs its tokens, also
-// those that no API server would issue.
+// UnbackedCluster is a cluster that is registered in EKS and does not exist on any machine. The harness signs its tokens,
+// also those that no API server would issue.
 type UnbackedCluster struct {
 	Name string
-	// Association is of the one service account.
+	// Association is that of its only service account.
 	*Association
 
 	issuer string
@@ -31,8 +31,8 @@ type UnbackedCluster struct {
 // unbackedKey is the ID of the key that signs the tokens.
 const unbackedKey = "unbacked"
 
-// NewUnbackedCluster makes a cluster known to EKS, with an association of its one service account with
-// the role. It needs clusters.EmulatorControl.
+// NewUnbackedCluster registers a cluster in EKS, and associates its only service account with the role. It needs
+// clusters.EmulatorControl.
 func NewUnbackedCluster(ctx context.Context, env *framework.Env, role *Role) *UnbackedCluster {
 	env.T.Helper()
 	if env.Control == nil {
@@ -56,8 +56,8 @@ func NewUnbackedCluster(ctx context.Context, env *framework.Env, role *Role) *Un
 	return cluster
 }
 
-// Token signs a token as an API server would give one to a pod of the service account, with other
-// claims in place of its own; nil takes a claim out. It is a secret.
+// Token signs a token like an API server's for a pod of the service account. Other claims replace its own; nil removes a
+// claim. It is a secret.
 func (c *UnbackedCluster) Token(env *framework.Env, changes map[string]any) string {
 	env.T.Helper()
 	now := time.Now()

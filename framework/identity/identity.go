@@ -1,4 +1,4 @@
-// Package identity names the identity that a pod has for AWS: none, a session of a role, or, by mistake, its node.
+// Package identity names the identity that a pod has in AWS: none, a session of a role, or, wrongly, that of its node.
 package identity
 
 import (
@@ -14,31 +14,30 @@ type Kind string
 const (
 	// NoCredentials: there is no source of credentials.
 	NoCredentials Kind = "no credentials"
-	// Session: a session of a role, obtained from the agent.
+	// Session: a session of a role, whose credentials are the agent's.
 	Session Kind = "session of a role"
-	// NodeRole: the node's own role, taken from instance metadata: the wrong identity.
+	// NodeRole: the node's own role from instance metadata, which is the wrong identity.
 	NodeRole Kind = "the node's role"
-	// Broken: a source is configured, but gave no credentials that work.
+	// Broken: a source is configured, but gave no working credentials.
 	Broken Kind = "broken credentials"
 )
 
-// Caller is who a process in a pod is.
+// Caller is the identity of a process in a pod.
 type Caller struct {
 	probe.Identity
 	Kind Kind
-	// Role is the name of the role that the session is of.
+	// Role is the name of the session's role.
 	Role string
 }
 
-// instanceMetadata is the AWS SDK's name of the provider that asks instance metadata.
+// instanceMetadata is the AWS SDK's name of the provider that uses instance metadata.
 const instanceMetadata = "EC2RoleProvider"
 
-// Of classifies what the probe saw. nodeRole is the name of the nodes' role.
+// Of classifies the probe's result. nodeRole is the name of the nodes' role.
 func Of(seen probe.Identity, nodeRole string) Caller {
 	caller := Caller{Identity: seen, Role: roleOf(seen.ARN)}
 	switch {
-	// Credentials of the node are the wrong ones whether or not AWS accepts them, and wherever
-	// they came from.
+	// Credentials of the node are wrong whether or not AWS accepts them, and from any source.
 	case seen.Source == instanceMetadata, caller.Role != "" && caller.Role == nodeRole:
 		caller.Kind = NodeRole
 	case seen.Failure == nil && caller.Role != "":
@@ -51,7 +50,7 @@ func Of(seen probe.Identity, nodeRole string) Caller {
 	return caller
 }
 
-// roleOf is the role of an ARN such as arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION; "" of others.
+// roleOf returns the role of an ARN such as arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION; "" for others.
 func roleOf(arn string) string {
 	parts := strings.SplitN(arn, ":", 6)
 	if len(parts) < 6 || parts[2] != "sts" {
@@ -73,7 +72,7 @@ func (c Caller) SessionName() string {
 	return c.ARN[strings.LastIndexByte(c.ARN, '/')+1:]
 }
 
-// String says who it is, in one line, and what to do where it must not be.
+// String describes the identity in one line, with a remedy if it is wrong.
 func (c Caller) String() string {
 	switch c.Kind {
 	case NoCredentials:

@@ -21,7 +21,7 @@ func TestOf(t *testing.T) {
 	}{
 		"seed: pod without service account": {probe.Identity{Failure: failure(probe.NoCredentials)}, NoCredentials, "", "no credentials at all"},
 		"seed: pod with the association":    {probe.Identity{Source: "CredentialsEndpointProvider", ARN: session("reader")}, Session, "reader", "session of role reader"},
-		// CATALOGUE IMDS-04: reported as the wrong identity, never as success.
+		// CATALOGUE IMDS-04: reported as the wrong identity, and never as success.
 		"fell back to the node":                  {probe.Identity{Source: "EC2RoleProvider", ARN: session(nodeRole)}, NodeRole, nodeRole, "hop limit 1"},
 		"fell back, and AWS did not answer":      {probe.Identity{Source: "EC2RoleProvider", Failure: failure(probe.NetworkError)}, NodeRole, "", "WRONG IDENTITY"},
 		"the agent gave the node's credentials":  {probe.Identity{Source: "CredentialsEndpointProvider", ARN: session(nodeRole)}, NodeRole, nodeRole, "WRONG IDENTITY"},

@@ -21,7 +21,7 @@ func GrantCredentials() types.GomegaMatcher {
 	}
 }
 
-// GrantTheSameAs holds of a probe.Answer with the very credentials of another one.
+// GrantTheSameAs holds of a probe.Answer with the same credentials as another one.
 func GrantTheSameAs(first probe.Answer) types.GomegaMatcher {
 	return &check[probe.Answer]{
 		expected: "the same credentials as " + sawAnswer(first),
@@ -31,7 +31,7 @@ func GrantTheSameAs(first probe.Answer) types.GomegaMatcher {
 	}
 }
 
-// GrantOthersThan holds of a probe.Answer with credentials that are not those of another one.
+// GrantOthersThan holds of a probe.Answer with other credentials than another one.
 func GrantOthersThan(first probe.Answer) types.GomegaMatcher {
 	return &check[probe.Answer]{
 		expected: "credentials other than " + sawAnswer(first),
@@ -45,8 +45,7 @@ func sameKey(a, b probe.Answer) bool {
 	return a.Credentials != nil && b.Credentials != nil && a.Credentials.AccessKeyID == b.Credentials.AccessKeyID
 }
 
-// RefuseWith holds of a probe.Answer without credentials, with the status and a text that the regular
-// expression matches.
+// RefuseWith holds of a probe.Answer without credentials, with the status and a text that matches the regular expression.
 func RefuseWith(status int, pattern string) types.GomegaMatcher {
 	form := regexp.MustCompile(pattern)
 	return &check[probe.Answer]{
@@ -57,7 +56,7 @@ func RefuseWith(status int, pattern string) types.GomegaMatcher {
 	}
 }
 
-// GrantNothing holds of a probe.Answer, or of the lack of one, that holds no credentials.
+// GrantNothing holds of a probe.Answer without credentials, and of a missing answer.
 func GrantNothing() types.GomegaMatcher {
 	return &check[probe.Answer]{
 		expected: "no credentials",

@@ -37,8 +37,8 @@ var sessionRandom = regexp.MustCompile(`-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{1
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html.
 const maxSessionName = 64
 
-// BeSessionName holds of the name that EKS Auth gives to a session of the pod: eks-CLUSTER-POD-UUID.
-// How a name is shortened that would be too long is not documented, so that only its ends count then.
+// BeSessionName holds of EKS Auth's name for a session of the pod: eks-CLUSTER-POD-UUID. It is not documented how a name
+// that is too long is shortened, so only its ends count then.
 func BeSessionName(cluster, pod string) types.GomegaMatcher {
 	return &check[string]{
 		expected: fmt.Sprintf("a session name eks-%s-%s-UUID of at most %d characters", cluster, pod, maxSessionName),

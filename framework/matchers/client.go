@@ -9,8 +9,7 @@ import (
 	"github.com/podidentity/epi/framework/probe"
 )
 
-// BeIdentityOf holds of a probe.Identity that is a session of the named role, and not by way of the
-// node with that role's name.
+// BeIdentityOf holds of a probe.Identity that is a session of the named role, whose credentials are not the node's.
 func BeIdentityOf(role, nodeRole string) types.GomegaMatcher {
 	return &check[probe.Identity]{
 		expected: "the client to be a session of role " + role,
@@ -21,7 +20,7 @@ func BeIdentityOf(role, nodeRole string) types.GomegaMatcher {
 	}
 }
 
-// HaveNoIdentity holds of a probe.Identity whom no source gave credentials.
+// HaveNoIdentity holds of a probe.Identity without credentials from any source.
 func HaveNoIdentity(nodeRole string) types.GomegaMatcher {
 	return &check[probe.Identity]{
 		expected: "the client to have no credentials at all",
@@ -32,8 +31,8 @@ func HaveNoIdentity(nodeRole string) types.GomegaMatcher {
 	}
 }
 
-// BeRefusedCredentials holds of a probe.Identity whom the source that is configured gave no
-// credentials, with a reason, and whom no other source helped out.
+// BeRefusedCredentials holds of a probe.Identity whose configured source gave no credentials, with a reason, and which got
+// none from another source.
 func BeRefusedCredentials(nodeRole string) types.GomegaMatcher {
 	return &check[probe.Identity]{
 		expected: "the client to say why it gets no credentials",
@@ -44,9 +43,9 @@ func BeRefusedCredentials(nodeRole string) types.GomegaMatcher {
 	}
 }
 
-// FollowTheTokenFile holds of the tokens of a client's requests for credentials to an endpoint that puts another token
-// into the file with each answer: there are two or more, and each is the one that was in the file then. How often a
-// client renews is its own affair: Boto3 does it more than once for a call.
+// FollowTheTokenFile holds of the tokens in a client's requests to a credentials endpoint that writes another token into
+// the file with each answer. There must be at least two, and each must be the one that was in the file then. The client
+// decides how often it renews: Boto3 does it more than once for a call.
 func FollowTheTokenFile() types.GomegaMatcher {
 	return &check[[]string]{
 		expected: "two requests for credentials or more, each with the token that was in the file then",

@@ -1,4 +1,4 @@
-// Package matchers has Gomega matchers in the field's terms, such as BeSessionOf.
+// Package matchers has Gomega matchers in the terms of Pod Identity, such as BeSessionOf.
 package matchers
 
 import (
@@ -19,7 +19,7 @@ import (
 type check[T any] struct {
 	// expected completes "expected ".
 	expected string
-	// holds decides, and says what was seen.
+	// holds decides, and describes what was seen.
 	holds func(T) (bool, string)
 	seen  string
 }
@@ -28,7 +28,7 @@ var _ types.GomegaMatcher = (*check[int])(nil)
 
 func (c *check[T]) Match(actual any) (bool, error) {
 	value, ok := actual.(T)
-	// No error is a value of an interface type, and of none.
+	// A nil error has no dynamic type.
 	if !ok && (actual != nil || any(value) != nil) {
 		return false, fmt.Errorf("expected a %T, got %T", value, actual)
 	}
@@ -45,7 +45,7 @@ func (c *check[T]) NegatedFailureMessage(any) string {
 	return fmt.Sprintf("expected anything but %s\n     got %s", c.expected, c.seen)
 }
 
-// Either holds where one of the matchers does. The text of Gomega's own Or shows the matchers as values of Go.
+// Either holds if one of the matchers does. Gomega's own Or shows the matchers as Go values.
 func Either(matchers ...types.GomegaMatcher) types.GomegaMatcher { return &either{matchers} }
 
 type either struct{ matchers []types.GomegaMatcher }
@@ -75,7 +75,7 @@ func (e *either) message(of func(types.GomegaMatcher) string, between string) st
 	return strings.Join(messages, between)
 }
 
-// HaveNoCredentials holds of an identity.Caller whom no source gave credentials.
+// HaveNoCredentials holds of an identity.Caller without credentials from any source.
 func HaveNoCredentials() types.GomegaMatcher {
 	return &check[identity.Caller]{
 		expected: "the pod to have no credentials at all",
@@ -93,7 +93,7 @@ func BeSessionOf(role string) types.GomegaMatcher {
 	}
 }
 
-// BeTheNodeRole holds of an identity.Caller that took its node's role from instance metadata.
+// BeTheNodeRole holds of an identity.Caller with its node's role from instance metadata.
 func BeTheNodeRole(role string) types.GomegaMatcher {
 	return &check[identity.Caller]{
 		expected: "the pod to be its node's role " + role,
@@ -133,7 +133,7 @@ func BeDownloadOf(contents []byte) types.GomegaMatcher {
 	}
 }
 
-// GetNoMetadata holds of a probe.Metadata when nothing answered: not even with an error.
+// GetNoMetadata holds of a probe.Metadata without any answer, not even an error.
 func GetNoMetadata() types.GomegaMatcher {
 	return &check[probe.Metadata]{
 		expected: "instance metadata not to answer (hop limit 1)",

@@ -7,8 +7,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// BeTheSameSpecAs holds of a corev1.PodSpec that differs from want in nothing but its service
-// account; an empty list is the same as none. The failure shows the difference.
+// BeTheSameSpecAs holds of a corev1.PodSpec that differs from want only in its service account. An empty list is the same
+// as none. The failure shows the difference.
 func BeTheSameSpecAs(want corev1.PodSpec) types.GomegaMatcher {
 	return &check[corev1.PodSpec]{
 		expected: "the pod's specification as it was",

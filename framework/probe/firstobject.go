@@ -9,25 +9,25 @@ import (
 	"time"
 )
 
-// OpFirstObject is what an application does first: credentials by the default chain, then GetObject.
+// OpFirstObject does what an application does at its start: credentials from the default chain, then GetObject.
 const OpFirstObject = "first-object"
 
-// FirstObject is when OpFirstObject got how far, by the clock of its node.
+// FirstObject has the times of the steps of OpFirstObject, by the clock of its node.
 type FirstObject struct {
 	// Started is when the program began.
 	Started time.Time `json:"started"`
-	// Credentials is when the default chain had given credentials, Source the SDK's name of where from.
+	// Credentials is when the default chain returned credentials. Source is the SDK's name of their source.
 	Credentials time.Time `json:"credentials,omitzero"`
 	Source      string    `json:"source,omitempty"`
 	// Object is when all Size bytes of the object were read.
 	Object time.Time `json:"object,omitzero"`
 	Size   int64     `json:"size,omitempty"`
-	// Failure is why it got no further.
+	// Failure is the reason why it ended early.
 	Failure *Failure `json:"failure,omitempty"`
 }
 
-// DecodeFirstObject reads what OpFirstObject left as the termination message of its container, and
-// refuses what it cannot have left: the kubelet, or a program that crashed, may have written another.
+// DecodeFirstObject reads the termination message of OpFirstObject's container. It refuses a message that cannot be
+// OpFirstObject's, because the kubelet or a crashed program may have written another.
 func DecodeFirstObject(message string) (FirstObject, error) {
 	var first FirstObject
 	decoder := json.NewDecoder(bytes.NewReader([]byte(message)))

@@ -4,8 +4,8 @@ package probe
 const (
 	OpLinks         = "links"          // the network's links
 	OpRemoveAddress = "remove-address" // remove an address from the network; it needs NET_ADMIN
-	// OpSpareDummy makes a bridge of the name that follows where the kernel has no links of type dummy;
-	// where it has, it makes nothing. It needs NET_ADMIN.
+	// OpSpareDummy makes a bridge of the name that follows if the kernel has no links of type dummy. Otherwise it makes
+	// nothing. It needs NET_ADMIN.
 	OpSpareDummy = "spare-dummy"
 )
 

@@ -10,12 +10,12 @@ import (
 	"strings"
 )
 
-// pieceSize is the length of a piece in characters: 72 bits of a secret in base64, which nobody guesses
-// from its fingerprint. A text that has 23 characters of a secret in a row has a whole piece of it.
+// pieceSize is the length of a piece in characters: 72 bits of a secret in base64, which cannot be guessed from a
+// fingerprint. A text with 23 consecutive characters of a secret contains a whole piece.
 const pieceSize = 12
 
-// Pieces are the fingerprints of consecutive pieces of secrets: a text that has a part of a secret is
-// found by them, and the secret cannot be had from them. The order says nothing.
+// Pieces are the fingerprints of consecutive pieces of secrets. They find a text with a part of a secret, and do not reveal
+// the secret. Their order has no meaning.
 type Pieces []string
 
 // PiecesOf returns the pieces of the secrets. A rest that is shorter than a piece is left out.
@@ -29,8 +29,8 @@ func PiecesOf(secrets ...string) Pieces {
 	return pieces
 }
 
-// In reports whether a piece of a secret is in the text, as it is or as URLs, JSON, base64 or
-// hexadecimal digits encode it.
+// In says whether the text contains a piece of a secret, literally or encoded as in URLs, JSON, base64 or hexadecimal
+// digits.
 func (p Pieces) In(text string) bool {
 	known := make(map[string]bool, len(p))
 	for _, piece := range p {
@@ -52,7 +52,7 @@ var (
 	jsonEscape = regexp.MustCompile(`\\(?:u[0-9a-fA-F]{4}|["\\/bfnrt])`)
 )
 
-// decodings are the text and what it may stand for. What is not encoded in a way decodes to nothing.
+// decodings are the text and its decoded forms. A text that does not have an encoding has an empty form.
 func decodings(text string) []string {
 	list := []string{text}
 	if strings.Contains(text, "%") {
@@ -71,7 +71,7 @@ func decodings(text string) []string {
 	}
 	for _, run := range base64Run.FindAllString(text, -1) {
 		run = strings.NewReplacer("-", "+", "_", "/").Replace(run)
-		// A word that stands before the encoded text moves it by up to three characters.
+		// A word before the encoded text shifts it by up to three characters.
 		for shift := range 4 {
 			part := run[shift:]
 			if plain, err := base64.RawStdEncoding.DecodeString(part[:len(part)-len(part)%4]); err == nil && len(plain) >= pieceSize {

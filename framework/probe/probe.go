@@ -1,6 +1,6 @@
-// Package probe holds what epi-probe, the program in test pods, prints and what a spec reads: one
-// JSON object an operation. It imports nothing but the standard library, so that the probe's image
-// stays small. No field ever holds a token, a secret key or a whole access key.
+// Package probe has the output of epi-probe, the program in test pods, which specs read: one JSON object for each
+// operation. It imports only the standard library, so that the probe's image stays small. No field ever contains a token, a
+// secret key or a whole access key.
 package probe
 
 import (
@@ -11,7 +11,7 @@ import (
 
 // Operations of `epi-probe do`.
 const (
-	OpIdentity  = "identity"   // who the default credential chain makes of the pod
+	OpIdentity  = "identity"   // the identity of the pod in the default credential chain
 	OpCopy      = "s3-cp"      // HeadObject, then GetObject, as `aws s3 cp` does
 	OpGet       = "s3-get"     // GetObject
 	OpHead      = "s3-head"    // HeadObject
@@ -21,12 +21,12 @@ const (
 	OpToken     = "token"      // claims of the projected token
 	OpMetadata  = "imds"       // the instance metadata service
 	OpHTTP      = "http"       // one HTTP request
-	OpRefresh   = "refresh"    // credentials, several times of one client
-	MaxBody     = 1 << 20      // bytes of an object that an answer carries at most
-	Program     = "/epi-probe" // where the probe is in its image
+	OpRefresh   = "refresh"    // credentials, several times with one client
+	MaxBody     = 1 << 20      // the largest object in an answer, in bytes
+	Program     = "/epi-probe" // the path of the probe in its image
 )
 
-// Class says what kind of thing went wrong.
+// Class is the kind of a failure.
 type Class string
 
 const (
@@ -36,21 +36,21 @@ const (
 	CredentialsFailed Class = "credentials-failed"
 	// APIError: AWS answered with an error.
 	APIError Class = "api-error"
-	// NetworkError: no answer came, or none that could be read.
+	// NetworkError: no answer came, or none that can be read.
 	NetworkError Class = "network-error"
 	// ClientBroken: the client's program crashed or did not end.
 	ClientBroken Class = "client-broken"
 )
 
-// Failure is what an operation ended in instead of its result: data, not an error of the probe.
+// Failure is the failure of an operation. It is data, and not an error of the probe.
 type Failure struct {
 	Class Class `json:"class"`
 	// Operation is the AWS operation that failed, such as "HeadObject".
 	Operation string `json:"operation,omitempty"`
 	// Status is the HTTP status of the answer; 0 when there was none.
 	Status int `json:"status,omitempty"`
-	// Code is AWS's error code, such as "AccessDenied". A HEAD answer carries none: the SDK then
-	// gives the text of the status.
+	// Code is AWS's error code, such as "AccessDenied". A HEAD answer has none. The SDK then returns the text of the
+	// status.
 	Code    string `json:"code,omitempty"`
 	Message string `json:"message,omitempty"`
 }
@@ -65,7 +65,7 @@ func (f *Failure) String() string {
 		return "the client's program broke: " + f.Message
 	case APIError:
 		text := fmt.Sprintf("%s answered %d %s", f.Operation, f.Status, f.Code)
-		if f.Message != "" && f.Message != f.Code { // of a HEAD answer the SDK knows but the status, twice
+		if f.Message != "" && f.Message != f.Code { // for a HEAD answer the SDK knows only the status, and returns it twice
 			text += ": " + f.Message
 		}
 		return strings.TrimSpace(text)
@@ -74,25 +74,25 @@ func (f *Failure) String() string {
 	}
 }
 
-// Identity is who a process in the pod is to AWS.
+// Identity is the identity of a process in the pod for AWS.
 type Identity struct {
 	// Source is the SDK's name of the provider that gave the credentials, such as
 	// "CredentialsEndpointProvider" (the agent) or "EC2RoleProvider" (instance metadata).
 	Source string `json:"source,omitempty"`
-	// AccessKeyID with its middle left out.
+	// AccessKeyID without its middle.
 	AccessKeyID string `json:"accessKeyID,omitempty"`
-	// ARN, Account and UserID as GetCallerIdentity answers.
+	// ARN, Account and UserID are from GetCallerIdentity's answer.
 	ARN     string   `json:"arn,omitempty"`
 	Account string   `json:"account,omitempty"`
 	UserID  string   `json:"userID,omitempty"`
 	Failure *Failure `json:"failure,omitempty"`
 }
 
-// Object is an S3 object as an operation saw it.
+// Object is an S3 object as an operation received it.
 type Object struct {
 	Size   int64  `json:"size"`
 	SHA256 string `json:"sha256,omitempty"` // hexadecimal
-	// Body is present when it was asked for and is at most MaxBody bytes.
+	// Body is present if it was requested and has at most MaxBody bytes.
 	Body    []byte   `json:"body,omitempty"`
 	Failure *Failure `json:"failure,omitempty"`
 }
@@ -103,11 +103,11 @@ type Listing struct {
 	Failure *Failure `json:"failure,omitempty"`
 }
 
-// Variables are the process's own container-credential and AWS variables, by name; those that
-// would hold a secret are present with the value "[redacted]".
+// Variables are the process's own container-credential and AWS variables, by name. Those with a secret have the value
+// "[redacted]".
 type Variables map[string]string
 
-// Token is a projected service account token without the token.
+// Token describes a projected service account token, without the token.
 type Token struct {
 	File string `json:"file"`
 	// Mode of the file, such as "-rw-r--r--".
@@ -141,19 +141,19 @@ type Reference struct {
 	UID  string `json:"uid"`
 }
 
-// MetadataOutcome is what asking for a metadata session token ended in.
+// MetadataOutcome is the result of a request for a metadata session token.
 type MetadataOutcome string
 
 const (
-	// MetadataTimeout: nothing came back in time, as beyond the hop limit.
+	// MetadataTimeout: no answer came in time, as beyond the hop limit.
 	MetadataTimeout MetadataOutcome = "timeout"
 	// MetadataRefused: the connection was refused, or there is no route.
 	MetadataRefused MetadataOutcome = "refused"
-	// MetadataAnswered: an HTTP status came back.
+	// MetadataAnswered: an answer with an HTTP status came.
 	MetadataAnswered MetadataOutcome = "status"
 )
 
-// Metadata is what the instance metadata service (IMDSv2) gave.
+// Metadata is the result of the instance metadata service (IMDSv2).
 type Metadata struct {
 	Outcome MetadataOutcome `json:"outcome"`
 	// Status of the PUT for a session token.

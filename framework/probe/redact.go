@@ -5,19 +5,19 @@ import (
 	"regexp"
 )
 
-// Redacted stands where a secret was.
+// Redacted replaces a secret.
 const Redacted = "[redacted]"
 
 // A JWT in the compact form (RFC 7515): a header that begins with {" and two more parts.
 var compactToken = regexp.MustCompile(`eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*\.?[A-Za-z0-9_-]*`)
 
-// secretFields are the members of the agent's and of instance metadata's answers that open doors.
+// secretFields are the members with secrets in the answers of the agent and of instance metadata.
 var secretFields = map[string]bool{
 	"AccessKeyId": true, "SecretAccessKey": true, "Token": true, "SessionToken": true,
 	"accessKeyId": true, "secretAccessKey": true, "sessionToken": true, "token": true,
 }
 
-// Redact returns text without credentials: their values in a JSON object, tokens anywhere.
+// Redact returns text without credentials: without their values in a JSON object, and without tokens anywhere.
 func Redact(text string) string {
 	var object map[string]any
 	if json.Unmarshal([]byte(text), &object) == nil && hide(object) {
@@ -28,7 +28,7 @@ func Redact(text string) string {
 	return compactToken.ReplaceAllString(text, Redacted)
 }
 
-// hide replaces the secret values of value, at any depth, and reports whether there were any.
+// hide replaces the secret values of value, at any depth, and says whether there were any.
 func hide(value any) bool {
 	found := false
 	switch value := value.(type) {
@@ -48,7 +48,7 @@ func hide(value any) bool {
 	return found
 }
 
-// Shorten keeps of an access key what distinguishes it from others: its kind and its last four characters.
+// Shorten returns the parts of an access key that distinguish it: its kind and its last four characters.
 func Shorten(accessKeyID string) string {
 	if len(accessKeyID) < 12 {
 		return Redacted

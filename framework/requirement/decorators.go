@@ -10,17 +10,17 @@ import (
 	"github.com/podidentity/epi/clusters"
 )
 
-// needsPrefix makes a label set of what a spec needs: it can be filtered by.
+// needsPrefix begins a label set with the needs of a spec, so that specs can be filtered by them.
 const needsPrefix = "needs:"
 
-// slowPrefix makes a label set of how long a spec takes that a usual run leaves out.
+// slowPrefix begins a label set with the duration of a spec that a usual run leaves out.
 const slowPrefix = "slow:"
 
-// clientPrefix makes a label set of the AWS client that a spec is about.
+// clientPrefix begins a label set with the AWS client of a spec.
 const clientPrefix = "client:"
 
-// Covers says which requirements a spec decides. It panics, while the tree of specs is built, on an
-// ID that the catalogue lacks: a verdict about nothing would never be noticed.
+// Covers says which requirements a spec decides. It panics while the tree of specs is built if the catalogue lacks an ID,
+// because a verdict about an unknown requirement would never be noticed.
 func Covers(ids ...string) ginkgo.Labels {
 	if len(ids) == 0 {
 		panic("requirement.Covers: no requirement named")
@@ -33,8 +33,8 @@ func Covers(ids ...string) ginkgo.Labels {
 	return ginkgo.Labels(ids)
 }
 
-// Needs says what the environment must be able to do for a spec to decide anything; elsewhere the
-// spec is reported as not supported, with this as the reason.
+// Needs says what the environment must be able to do for a spec. Elsewhere the spec is reported as not supported, with this
+// as the reason.
 func Needs(capabilities ...clusters.Capability) ginkgo.Labels {
 	var labels ginkgo.Labels
 	for _, capability := range capabilities {
@@ -43,7 +43,7 @@ func Needs(capabilities ...clusters.Capability) ginkgo.Labels {
 	return labels
 }
 
-// OfLabels reads what Covers and Needs put into the labels of a spec.
+// OfLabels reads the labels of Covers and Needs.
 func OfLabels(labels []string) (ids []string, needs []clusters.Capability) {
 	for _, label := range labels {
 		if capability, ok := strings.CutPrefix(label, needsPrefix); ok {
@@ -55,10 +55,10 @@ func OfLabels(labels []string) (ids []string, needs []clusters.Capability) {
 	return ids, needs
 }
 
-// ForClient says which AWS client, by its name, a spec is about.
+// ForClient names the AWS client that a spec is about.
 func ForClient(name string) ginkgo.Labels { return ginkgo.Labels{clientPrefix + name} }
 
-// ClientOf reads what ForClient put into the labels of a spec; "" for a spec that is about none.
+// ClientOf reads the label of ForClient; "" for a spec without one.
 func ClientOf(labels []string) string {
 	for _, label := range labels {
 		if name, ok := strings.CutPrefix(label, clientPrefix); ok {
@@ -68,14 +68,13 @@ func ClientOf(labels []string) string {
 	return ""
 }
 
-// Slow says that a spec takes minutes by its nature, such as waiting for the kubelet to rotate a
-// token: it runs only where slow specs are asked for, before the others, and is reported as skipped
-// elsewhere.
+// Slow says that a spec takes minutes by its nature, for example because it waits for the kubelet to rotate a token. It
+// runs only if slow specs are requested, before the others. Otherwise it is reported as skipped.
 func Slow(takes time.Duration) []any {
 	return []any{ginkgo.Label(slowPrefix + takes.String()), ginkgo.SpecPriority(takes / time.Second)}
 }
 
-// HowSlow reads what Slow put into the labels of a spec.
+// HowSlow reads the label of Slow.
 func HowSlow(labels []string) (takes time.Duration, slow bool) {
 	for _, label := range labels {
 		if text, ok := strings.CutPrefix(label, slowPrefix); ok {

@@ -11,16 +11,17 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Deviation is what known versions of a subject are known not to do. It explains a failure; it excuses none.
+// Deviation is a requirement that some versions of a subject are known not to hold. It explains a failure and does not
+// excuse it.
 type Deviation struct {
 	// Subject is its role: "agent" or "webhook".
 	Subject string `json:"subject"`
-	// Product is the name that the subject gives itself, Versions those that were tried, such as "v0.1.37".
+	// Product is the subject's own name. Versions are those that were tested, such as "v0.1.37".
 	Product  string   `json:"product"`
 	Versions []string `json:"versions"`
-	// Requirement is the ID of what does not hold.
+	// Requirement is the ID of the requirement.
 	Requirement string `json:"requirement"`
-	// Does says in a sentence what the subject does instead, and Link where that can be read.
+	// Does says in a sentence what the subject does instead. Link is a document about it.
 	Does string `json:"does"`
 	Link string `json:"link"`
 }
@@ -39,8 +40,8 @@ var deviations = sync.OnceValue(func() []Deviation {
 // Deviations returns the known deviations in the order of their file.
 func Deviations() []Deviation { return slices.Clone(deviations()) }
 
-// KnownOf returns the known deviations of a version of a product. What distributors and builds add to a
-// version makes no other one of it: v0.1.37+dirty and v0.1.37-eksbuild.2 are v0.1.37, as is 0.1.37.
+// KnownOf returns the known deviations of a version of a product. A suffix of a distributor or a build does not change the
+// version: v0.1.37+dirty and v0.1.37-eksbuild.2 are v0.1.37, and so is 0.1.37.
 func KnownOf(product, version string) []Deviation {
 	var list []Deviation
 	for _, deviation := range deviations() {
@@ -52,10 +53,10 @@ func KnownOf(product, version string) []Deviation {
 }
 
 var (
-	// versionForm is a release, or the beginning of a commit's hash where there was none.
+	// versionForm matches a release, or the beginning of a commit's hash if there was no release.
 	versionForm = regexp.MustCompile(`^(v\d+\.\d+\.\d+|[0-9a-f]{7,12})$`)
-	// added is what a build or a distributor adds to a version: https://semver.org/#spec-item-10, and the
-	// suffix of EKS add-ons, https://docs.aws.amazon.com/eks/latest/userguide/eks-add-ons.html.
+	// added matches the suffix of a build or a distributor: https://semver.org/#spec-item-10, and the suffix of EKS
+	// add-ons, https://docs.aws.amazon.com/eks/latest/userguide/eks-add-ons.html.
 	added = regexp.MustCompile(`(-eksbuild\.\d+)?(\+.*)?$`)
 )
 
@@ -63,7 +64,7 @@ func plainVersion(version string) string {
 	return "v" + strings.TrimPrefix(added.ReplaceAllString(version, ""), "v")
 }
 
-// readDeviations reads the file and checks every entry; the error names each that is wrong.
+// readDeviations reads the file and checks every entry. The error names each invalid one.
 func readDeviations(data []byte) ([]Deviation, error) {
 	var list []Deviation
 	if err := yaml.UnmarshalStrict(data, &list); err != nil {

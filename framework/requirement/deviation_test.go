@@ -12,14 +12,14 @@ func TestKnownOfAVersion(t *testing.T) {
 	}{
 		{"eks-pod-identity-agent", "v0.1.37", true},
 		{"eks-pod-identity-agent", "0.1.37", true},
-		// What a build of a changed checkout says: https://go.dev/doc/go1.24#go-command.
+		// A build of a changed checkout has this version: https://go.dev/doc/go1.24#go-command.
 		{"eks-pod-identity-agent", "v0.1.37+dirty", true},
 		// How EKS names add-ons: https://docs.aws.amazon.com/eks/latest/userguide/eks-add-ons.html.
 		{"eks-pod-identity-agent", "v0.1.37-eksbuild.2", true},
 		{"eks-pod-identity-agent", "v0.1.37-eksbuild.2+dirty", true},
 		{"amazon-eks-pod-identity-webhook", "3bf80a34", true},
 		{"amazon-eks-pod-identity-webhook", "3bf80a35", false},
-		// Not tried, so not known: a later one may have mended it, a pre-release may be another program.
+		// These versions were not tested, so nothing is known: a later one may be corrected, and a pre-release may differ.
 		{"eks-pod-identity-agent", "v0.1.38", false},
 		{"eks-pod-identity-agent", "v0.1.3", false},
 		{"eks-pod-identity-agent", "v0.1.370", false},

@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "write CATALOGUE.md anew")
 
 const document = "CATALOGUE.md"
 
-// What people read is what specs decide.
+// The document that people read has the requirements that specs decide.
 func TestCatalogueDocumentIsInStep(t *testing.T) {
 	want := append(render(All()), renderDeviations(Deviations())...)
 	if *update {
@@ -37,7 +37,7 @@ func TestCatalogueDocumentIsInStep(t *testing.T) {
 	}
 }
 
-// about says what each profile is, for the heads of the document.
+// about describes each profile, for the headings of the document.
 var about = map[Profile]string{
 	Webhook:  "What the admission webhook makes of pods, and the token that they get by it.",
 	Agent:    "What the agent on each node answers, keeps and asks for.",
@@ -90,7 +90,7 @@ func render(list []Requirement) []byte {
 	return b.Bytes()
 }
 
-// renderDeviations makes the table of what known versions are known not to do.
+// renderDeviations makes the table of known deviations.
 func renderDeviations(list []Deviation) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "\n## Known deviations\n\nWhat known versions of agents and webhooks are known not to do, from [deviations.yaml](deviations.yaml). "+
@@ -111,7 +111,7 @@ func ofProfile(list []Requirement, profile Profile) []Requirement {
 	return of
 }
 
-// markup is what Markdown would take for its own; backquotes are the catalogue's own markup.
+// markup matches what Markdown would interpret. Backquotes are the catalogue's own markup.
 var markup = regexp.MustCompile(`[\\*_{}\[\]<>#|$~]`)
 
 // escape makes Markdown show the text as it is.

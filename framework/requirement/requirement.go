@@ -1,5 +1,5 @@
-// Package requirement is the catalogue of what EKS Pod Identity has to do, as data, and the words
-// by which a spec says which requirements it decides and what it needs of the environment.
+// Package requirement is the catalogue of what EKS Pod Identity has to do, as data. It also has the labels by which a spec
+// names the requirements that it decides and its needs.
 package requirement
 
 import (
@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Level is how binding a requirement is, in the words of RFC 2119.
+// Level is how binding a requirement is, in the terms of RFC 2119.
 type Level string
 
 // The levels: a profile's core, and its extension.
@@ -23,10 +23,10 @@ const (
 	Should Level = "SHOULD"
 )
 
-// Profile is who has to hold a requirement.
+// Profile names the part that has to hold a requirement.
 type Profile string
 
-// The profiles, on the way of a request.
+// The profiles, in the order of a request.
 const (
 	Webhook  Profile = "webhook"
 	Agent    Profile = "agent"
@@ -37,7 +37,7 @@ const (
 // Profiles lists them in that order.
 func Profiles() []Profile { return []Profile{Webhook, Agent, Platform, Client} }
 
-// Runs is where a requirement can be decided.
+// Runs says where a requirement can be decided.
 type Runs string
 
 // The places: with the emulator, on AWS, or on both.
@@ -49,13 +49,13 @@ const (
 
 // Requirement is one entry of the catalogue.
 type Requirement struct {
-	// ID such as "INJ-01"; it never changes its meaning.
+	// ID such as "INJ-01". Its meaning never changes.
 	ID      string  `json:"id"`
 	Level   Level   `json:"level"`
 	Profile Profile `json:"profile"`
 	// Statement is what a spec decides, in one sentence.
 	Statement string `json:"statement"`
-	// Source is the document that says so.
+	// Source is the document with the requirement.
 	Source string `json:"source"`
 	Runs   Runs   `json:"runs"`
 	// Since is the release of epi that first decided it.
@@ -65,7 +65,7 @@ type Requirement struct {
 //go:embed catalogue/*.yaml
 var documents embed.FS
 
-// catalogue is read once: it is part of the program, so an error in it is one of the program.
+// catalogue is read once. It is part of the program, so an error in it is an error of the program.
 var catalogue = sync.OnceValue(func() []Requirement {
 	list, err := read(documents)
 	if err != nil {
@@ -86,7 +86,7 @@ func Lookup(id string) (Requirement, bool) {
 	return Requirement{}, false
 }
 
-// retired are the IDs of requirements that are no more, with why. None comes back with another meaning.
+// retired are the IDs of retired requirements, with the reasons. No ID is used again with another meaning.
 func retired() map[string]string {
 	return map[string]string{
 		"AGT-12": "It asked for a limit of 1000 requests a second, which is upstream's choice and in nobody's interest; AGT-21 asks for what the limit is for.",
@@ -95,8 +95,7 @@ func retired() map[string]string {
 
 var idForm = regexp.MustCompile(`^[A-Z0-9]+-[0-9]{2}$`)
 
-// read reads the files of a catalogue, one a subject, and checks every entry; the error names each
-// that is wrong.
+// read reads the files of a catalogue, one for each subject, and checks every entry. The error names each invalid one.
 func read(files fs.FS) ([]Requirement, error) {
 	names, err := fs.Glob(files, "catalogue/*.yaml")
 	if err != nil {
@@ -134,7 +133,7 @@ func read(files fs.FS) ([]Requirement, error) {
 	return list, nil
 }
 
-// problems says what is wrong with an entry by itself.
+// problems returns the problems of one entry.
 func (r Requirement) problems() []string {
 	var problems []string
 	complain := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }

@@ -29,23 +29,23 @@ func MessagesPipe() (io.WriteCloser, error) {
 
 const (
 	defaultGrace = 45 * time.Second
-	// keptOutput is how much of a process's output explains a crash.
+	// keptOutput is how much of a process's output is kept to explain a crash.
 	keptOutput = 16 << 10
 )
 
-// child is a process from the parent's side.
+// child is a process, as the parent sees it.
 type child struct {
 	command  *exec.Cmd
 	stdin    io.WriteCloser
 	messages chan message
 	output   *tail
-	// broken is the error of a message that could not be read.
+	// broken is the error of an unreadable message.
 	broken error
 	// ended is closed when the process has sent its last message.
 	ended chan struct{}
 }
 
-// start starts a process and gives it its order. The caller drains messages, then waits.
+// start starts a process and sends its order. The caller reads all messages, and then waits.
 func start(ctx context.Context, options Options, o order) (*child, error) {
 	payload, err := options.encodePayload()
 	if err != nil {
@@ -63,7 +63,7 @@ func start(ctx context.Context, options Options, o order) (*child, error) {
 	c.command = exec.CommandContext(ctx, options.Command[0], options.Command[1:]...)
 	c.command.Stdout, c.command.Stderr = c.output, c.output
 	c.command.ExtraFiles = []*os.File{writer}
-	// In a group of its own: Ctrl-C in a terminal reaches the parent alone, which passes it on once.
+	// The process has its own group: Ctrl-C in a terminal reaches only the parent, which passes it on once.
 	c.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c.command.Cancel = func() error { return c.command.Process.Signal(syscall.SIGINT) }
 	c.command.WaitDelay = defaultGrace
@@ -74,7 +74,7 @@ func start(ctx context.Context, options Options, o order) (*child, error) {
 	if err == nil {
 		err = c.command.Start()
 	}
-	_ = writer.Close() // the process's own now
+	_ = writer.Close() // the process has its own handle now
 	if err == nil && options.Environment != nil {
 		go c.hurry(options.Environment.Gone())
 	}
@@ -84,14 +84,14 @@ func start(ctx context.Context, options Options, o order) (*child, error) {
 	}
 	go c.read(reader)
 	if err := json.NewEncoder(c.stdin).Encode(o); err != nil {
-		for range c.messages { // until its end, which says why
+		for range c.messages { // until it ends, which gives the reason
 		}
 		return nil, fmt.Errorf("give order to process for specs: %w", c.explain(errors.Join(err, c.wait())))
 	}
 	return c, nil
 }
 
-// goneGrace is how long a process may clean up where there is nothing left to clean.
+// goneGrace is how long a process may clean up if nothing is left to clean up.
 const goneGrace = 5 * time.Second
 
 // hurry ends a process whose environment is gone.
@@ -105,7 +105,7 @@ func (c *child) hurry(gone <-chan struct{}) {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		_ = c.command.Process.Kill() // one that has ended meanwhile is no matter
+		_ = c.command.Process.Kill() // an error means that it has ended already
 	case <-c.ended:
 	}
 }
@@ -133,11 +133,11 @@ func (c *child) answer(granted bool) error {
 
 // wait reaps the process, after its last message.
 func (c *child) wait() error {
-	_ = c.stdin.Close() // tells a process that still listens that nobody answers any more
+	_ = c.stdin.Close() // the process sees then that no answer will come
 	return errors.Join(c.broken, c.command.Wait())
 }
 
-// explain adds to the error of a process what it printed last.
+// explain adds the end of a process's output to its error.
 func (c *child) explain(err error) error {
 	if err == nil {
 		err = errors.New("it ended without a word")

@@ -21,9 +21,8 @@ func suiteOf(report types.SpecReport) string {
 	return path.Base(path.Dir(report.LeafNodeLocation.FileName))
 }
 
-// Record makes of Ginkgo's report on a spec the record that is kept. Fail blames the subject and is
-// for what the spec itself expected; whatever else went wrong, a fixture, a panic, a clean-up, is
-// an Error and blames us.
+// Record turns Ginkgo's report on a spec into the stored record. Fail blames the subject, and is for the spec's own
+// expectations. Any other failure, of a fixture, a panic or a clean-up, is an Error of the harness.
 func Record(report types.SpecReport) reports.Spec {
 	ids, _ := requirement.OfLabels(report.Labels())
 	spec := reports.Spec{
@@ -55,7 +54,7 @@ func outcome(report types.SpecReport) reports.Outcome {
 		return reports.Error
 	case report.State.Is(types.SpecStateFailed | types.SpecStateTimedout):
 		return reports.Fail
-	default: // panicked, aborted, or what a later Ginkgo may add
+	default: // panicked, aborted, or a state of a later Ginkgo
 		return reports.Error
 	}
 }
@@ -71,7 +70,7 @@ func reason(report types.SpecReport) string {
 	}
 }
 
-// explanation says all that went wrong: what came first, and what followed from it.
+// explanation describes all failures: the first one, and those that followed from it.
 func explanation(report types.SpecReport) string {
 	text := report.Failure.Message
 	if by := report.SpecEvents.WithType(types.SpecEventByStart); report.State.Is(types.SpecStateTimedout) && len(by) > 0 {
@@ -89,7 +88,7 @@ func explanation(report types.SpecReport) string {
 	return text
 }
 
-// steps are the By lines, each as long as until the next one or the end.
+// steps are the By lines. Each lasts until the next one or the end.
 func steps(report types.SpecReport) []reports.Step {
 	var list []reports.Step
 	var begun []time.Time
@@ -107,7 +106,7 @@ func steps(report types.SpecReport) []reports.Step {
 	return list
 }
 
-// output is what the spec logged and what it reported to be seen.
+// output is the spec's log and its visible report entries.
 func output(report types.SpecReport) string {
 	var b strings.Builder
 	b.WriteString(report.CapturedGinkgoWriterOutput)
@@ -117,7 +116,7 @@ func output(report types.SpecReport) string {
 	return b.String()
 }
 
-// root is the folder of the repository as the compiler wrote it into this program.
+// root is the folder of the repository in this program's debug information.
 var root = func() string {
 	_, file, _, _ := runtime.Caller(0)
 	return strings.TrimSuffix(file, "framework/runner/convert.go")

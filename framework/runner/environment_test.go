@@ -11,7 +11,7 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// fakeEnvironment is away as the test says.
+// fakeEnvironment is absent as the test says.
 type fakeEnvironment struct {
 	settle func(asked int, hurry bool) (string, bool)
 
@@ -54,7 +54,7 @@ func (e *fakeEnvironment) end(err error) {
 	}
 }
 
-// whenFailed is an environment that was away whenever a spec failed.
+// whenFailed is an environment that was absent whenever a spec failed.
 func whenFailed(sure bool) func(int, bool) (string, bool) {
 	return func(_ int, hurry bool) (string, bool) {
 		if hurry {
@@ -121,7 +121,7 @@ func TestNoFailureOfAnAbsenceIsTheSubjects(t *testing.T) {
 	}
 }
 
-// Slow is not away: what fails twice in an environment that answers fails.
+// A slow environment is not absent: a spec that fails twice in an environment that answers fails.
 func TestASlowEnvironmentExcusesOnce(t *testing.T) {
 	o, _ := options(t, "fails")
 	o.Environment = newEnvironment(whenFailed(false))

@@ -9,13 +9,13 @@ import (
 	"github.com/onsi/ginkgo/v2/types"
 )
 
-// harnessEntry marks a spec that broke before it could say anything about the subject.
+// harnessEntry marks a spec that failed before it could judge the subject.
 const harnessEntry = "epi:harness"
 
 // cleanupTimeout bounds one clean-up, so that an interrupted run ends.
 const cleanupTimeout = 20 * time.Second
 
-// Fixture is how fixtures of the running spec speak to Ginkgo. The zero value is usable.
+// Fixture is the framework.T of the running spec, for Ginkgo. Its zero value is usable.
 type Fixture struct{}
 
 // Helper marks the calling function as a helper: its failures are reported at the line of its caller.
@@ -31,20 +31,20 @@ func (Fixture) Report(name string, value any) {
 	ginkgo.AddReportEntry(name, value, ginkgo.Offset(1))
 }
 
-// Fatalf ends the spec as an Error: the harness, not the subject, is to blame.
+// Fatalf ends the spec as an Error: the harness failed, and not the subject.
 func (Fixture) Fatalf(format string, args ...any) {
 	ginkgo.GinkgoHelper()
 	ginkgo.AddReportEntry(harnessEntry, "", types.ReportEntryVisibilityNever)
 	ginkgo.Fail(fmt.Sprintf(format, args...), 1)
 }
 
-// Blamef ends the spec as a Fail: what was seen can only be the subject's doing.
+// Blamef ends the spec as a Fail: only the subject can be the reason.
 func (Fixture) Blamef(format string, args ...any) {
 	ginkgo.GinkgoHelper()
 	ginkgo.Fail(fmt.Sprintf(format, args...), 1)
 }
 
-// Cleanup registers the removal of what was just made; it also runs after a failure or an interrupt.
+// Cleanup registers the removal of something that was just created. It also runs after a failure or an interrupt.
 func (f Fixture) Cleanup(what string, remove func(context.Context) error) {
 	ginkgo.DeferCleanup(func(ctx ginkgo.SpecContext) {
 		if err := remove(ctx); err != nil {

@@ -26,7 +26,7 @@ import (
 )
 
 const (
-	// gracePeriod is how long a spec may take to notice that it was interrupted or is out of time.
+	// gracePeriod is how long a spec may take to end after an interrupt or its timeout.
 	gracePeriod = 15 * time.Second
 	// evidenceTimeout bounds the collection of evidence about one failed spec.
 	evidenceTimeout = 15 * time.Second
@@ -35,14 +35,14 @@ const (
 
 // Harness prepares the specs of one process.
 type Harness interface {
-	// Context returns the context that nodes of specs get: derived from ctx.
+	// Context returns the context for nodes of specs, which is derived from ctx.
 	Context(ctx context.Context) context.Context
-	// Collect gathers evidence about the spec that just failed, before its fixtures are removed; nil for none.
+	// Collect collects evidence about the spec that just failed, before its fixtures are removed; nil for none.
 	Collect(ctx context.Context, record reports.Spec) *reports.Evidence
 }
 
-// Process is the other end of Run: it runs in a process that Run started, for as long as that
-// reports it to. open makes the harness of what Run was given as Payload.
+// Process is the child's side of Run. It runs in a process that Run started, until Run ends it. open makes the harness from
+// Run's Payload.
 func Process(stdin io.Reader, messages io.WriteCloser, open func(payload json.RawMessage) (Harness, error)) error {
 	p := &process{in: bufio.NewReader(stdin), out: json.NewEncoder(messages), answers: make(chan answer)}
 	var o order
@@ -73,7 +73,7 @@ type process struct {
 	in      *bufio.Reader
 	out     *json.Encoder
 	answers chan answer
-	// failed is the first error in talking to the parent.
+	// failed is the first error in the communication with the parent.
 	failed error
 	ended  atomic.Bool
 }
@@ -86,8 +86,8 @@ func (p *process) hear(value any) error {
 	return json.Unmarshal(line, value)
 }
 
-// listen passes the parent's answers on. When the parent is gone nobody will tell this process to
-// stop, so it interrupts itself: the spec that runs is cleaned up, no other begins.
+// listen passes the parent's answers on. If the parent has ended, nobody will stop this process, so it interrupts itself:
+// the running spec is cleaned up, and no other one begins.
 func (p *process) listen() {
 	defer close(p.answers)
 	for {
@@ -102,7 +102,7 @@ func (p *process) listen() {
 	}
 }
 
-// preview lists the tree. A broken tree ends the process, with Ginkgo's explanation on its output.
+// preview lists the tree. A broken tree ends the process, with Ginkgo's explanation in its output.
 func preview(o order) (plan, error) {
 	focus, err := regexp.Compile(o.Focus)
 	if err != nil {
@@ -127,7 +127,7 @@ func preview(o order) (plan, error) {
 
 func configuration(o order) (types.SuiteConfig, types.ReporterConfig) {
 	suite := types.NewDefaultSuiteConfig()
-	// The same order in every process; which process gets a spec is for the parent.
+	// The order is the same in every process. The parent decides which process gets a spec.
 	suite.RandomSeed = cmp.Or(o.Seed, 1)
 	suite.GracePeriod = gracePeriod
 	suite.Timeout = 0
@@ -137,18 +137,18 @@ func configuration(o order) (types.SuiteConfig, types.ReporterConfig) {
 	return suite, reporter
 }
 
-// configureOutput sends what Ginkgo prints for people where a crash is explained.
+// configureOutput sends Ginkgo's output for people to the output that explains a crash.
 func configureOutput() {
 	formatter.ColorableStdOut = os.Stderr
 	formatter.ColorableStdErr = os.Stderr
 }
 
-// outcomeOfSuite receives Ginkgo's overall verdict, which the records make redundant.
+// outcomeOfSuite receives Ginkgo's overall result, which is not needed because of the records.
 type outcomeOfSuite struct{}
 
 func (outcomeOfSuite) Fail() {}
 
-// errNotMine skips a spec that another process has.
+// errNotMine skips a spec of another process.
 const errNotMine = "another process has it"
 
 func (p *process) run(o order, harness Harness) {
@@ -184,7 +184,7 @@ func (p *process) run(o order, harness Harness) {
 		p.send(message{Record: &record})
 	})
 	suite, reporter := configuration(o)
-	// Each spec by itself, else one that takes minutes could not begin before the rest of its container.
+	// Specs are ordered one by one. Otherwise a slow spec could not begin before the rest of its container.
 	suite.RandomizeAllSpecs = true
 	ginkgo.RunSpecs(outcomeOfSuite{}, "epi", suite, reporter, ginkgo.AroundNode(harness.Context))
 }

@@ -1,12 +1,11 @@
 // Package runner runs a tree of Ginkgo specs over several processes of the same program.
 //
-// Ginkgo spreads specs over processes that its own command line starts; epi is one binary. So the
-// runner starts its own program several times. Each process holds the whole tree and, before each
-// spec, asks the parent whether it may have it: a slow spec holds up no queue, a process that dies
-// costs the one spec that it was in. Specs marked Serial run alone, last. A process talks to its
-// parent in JSON lines: it hears an order and answers on standard input, and reports its plan, what
-// it claims and what it found on file descriptor 3. Nothing else of it is trusted to be clean: its
-// standard output and error are kept to explain a crash.
+// Ginkgo's own command line starts the processes between which it distributes specs, but epi is one binary. So the runner
+// starts its own program several times. Each process has the whole tree and asks the parent for each spec before it runs
+// it. So a slow spec delays no queue, and a process that crashes loses only its current spec. Specs marked Serial run alone
+// and last. A process and its parent exchange JSON lines: the process reads an order and answers on standard input, and
+// writes its plan, its claims and its results to file descriptor 3. Its standard output and error may contain anything, and
+// are kept to explain a crash.
 package runner
 
 import (
@@ -28,25 +27,25 @@ type Planned struct {
 	Serial       bool                  `json:"serial,omitempty"`
 	// Location is file:line, relative to the repository.
 	Location string `json:"location"`
-	// Selected says whether Focus and LabelFilter of the order choose it.
+	// Selected says that Focus and LabelFilter of the order choose it.
 	Selected bool `json:"selected"`
-	// Pending says that the spec is written but must not run (PIt); no filter chooses it.
+	// Pending says that the spec exists but must not run (PIt). No filter chooses it.
 	Pending bool `json:"pending,omitempty"`
 }
 
-// order is the first line that a process hears.
+// order is the first line that a process reads.
 type order struct {
 	// Process counts from 1.
 	Process int `json:"process"`
 	// ListOnly ends the process after its plan.
 	ListOnly bool `json:"listOnly,omitempty"`
-	// Focus is a regular expression on the key of specs, LabelFilter Ginkgo's; an empty one chooses
-	// all. The parent grants only what both choose.
+	// Focus is a regular expression on the key of specs, and LabelFilter is Ginkgo's. An empty one chooses all. The parent
+	// grants only specs that both choose.
 	Focus       string `json:"focus,omitempty"`
 	LabelFilter string `json:"labelFilter,omitempty"`
-	// Seed draws the order of the specs; 0 is 1.
+	// Seed determines the order of the specs; 0 means 1.
 	Seed int64 `json:"seed,omitempty"`
-	// Payload is for whoever opens the harness in the process.
+	// Payload is for the function that opens the harness in the process.
 	Payload json.RawMessage `json:"payload,omitempty"`
 }
 
@@ -55,17 +54,17 @@ type answer struct {
 	Granted bool `json:"granted"`
 }
 
-// message is a line that a process reports; exactly one field is set.
+// message is a line that a process writes. Exactly one field is set.
 type message struct {
 	Plan   *plan         `json:"plan,omitempty"`
 	Claim  string        `json:"claim,omitempty"`
 	Record *reports.Spec `json:"record,omitempty"`
-	// Problem is why the process could not begin.
+	// Problem is the reason why the process could not begin.
 	Problem string `json:"problem,omitempty"`
 }
 
 type plan struct {
 	Specs []Planned `json:"specs"`
-	// Focused says that somebody left an FIt or FDescribe in the tree.
+	// Focused says that the tree contains an FIt or FDescribe.
 	Focused bool `json:"focused,omitempty"`
 }

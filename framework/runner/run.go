@@ -16,14 +16,14 @@ import (
 type Options struct {
 	// Command is the program, with its arguments, that calls Process.
 	Command []string
-	// Procs is how many processes run specs at once; at least 1.
+	// Procs is the number of simultaneous processes; at least 1.
 	Procs int
-	// Focus is a regular expression on the whole text of specs, LabelFilter an expression on labels
-	// in Ginkgo's syntax. Empty ones choose all.
+	// Focus is a regular expression on the whole text of specs, and LabelFilter is an expression on labels in Ginkgo's
+	// syntax. Empty ones choose all.
 	Focus, LabelFilter string
-	// Seed draws the order of the specs, of those that run alone apart; 0 is 1.
+	// Seed determines the order of the specs, separately for those that run alone; 0 means 1.
 	Seed int64
-	// Decide, if set, decides further what becomes of the specs that Focus and LabelFilter choose.
+	// Decide, if set, decides about the specs that Focus and LabelFilter choose.
 	Decide func(Planned) Decision
 	// Check, if set, may refuse the selection when the whole tree is known.
 	Check func([]Planned) error
@@ -31,28 +31,27 @@ type Options struct {
 	Payload any
 	// Grace is how long processes may clean up after an interrupt; 0 means 45 s.
 	Grace time.Duration
-	// Started, if set, is called when a process begins a spec. Never called concurrently.
+	// Started, if set, is called when a process begins a spec, and never concurrently.
 	Started func(spec Planned, process int)
-	// Environment, if set, is asked whether it was there while a spec ran, before anything is recorded.
+	// Environment, if set, is asked before a record is stored whether it was present while the spec ran.
 	Environment Environment
 	// FailFast ends the run after the first spec that fails or cannot be decided.
 	FailFast bool
 }
 
-// Environment knows when the environment of the specs was not there. What was decided then is not decided.
+// Environment knows when the environment of the specs was absent. Results of that time do not count.
 type Environment interface {
-	// Settle returns when it is known whether the environment was there from one time to the other, and says
-	// why not; "" if it was. With hurry it looks at once. sure distinguishes an absence from an environment that was
-	// there and slow.
+	// Settle returns when it is known whether the environment was present between two times, with the reason if it was not;
+	// "" if it was. With hurry it checks at once. sure distinguishes an absence from a slow environment.
 	Settle(ctx context.Context, from, to time.Time, hurry bool) (reason string, sure bool)
-	// Hold waits while the environment is away, for as long as it may come back.
+	// Hold waits while the environment is absent and may still return.
 	Hold(ctx context.Context)
-	// Gone is closed when it will not come back, and Err says what is gone.
+	// Gone is closed when it will not return, and Err says what is gone.
 	Gone() <-chan struct{}
 	Err() error
 }
 
-// present is the environment of a run that nobody watches.
+// present is the environment of a run without a watch.
 type present struct{}
 
 func (present) Settle(context.Context, time.Time, time.Time, bool) (string, bool) { return "", false }
@@ -60,21 +59,21 @@ func (present) Hold(context.Context)                                            
 func (present) Gone() <-chan struct{}                                             { return nil }
 func (present) Err() error                                                        { return nil }
 
-// Decision is what a run makes of a spec. The zero value runs it.
+// Decision is a run's decision about a spec. The zero value runs it.
 type Decision struct {
-	// Excluded leaves the spec out: it was not asked for, and there is no record of it.
+	// Excluded leaves the spec out: it was not requested, and it has no record.
 	Excluded bool
-	// Instead of being run the spec is recorded with this outcome, because of Reason; empty runs it.
+	// Instead, if set, is the recorded outcome of a spec that is not run, with Reason.
 	Instead reports.Outcome
 	Reason  string
 }
 
-// SelectionError says that the selection of specs cannot be run: the user's mistake.
+// SelectionError says that the selection of specs cannot be run, which is the user's mistake.
 type SelectionError struct{ Reason string }
 
 func (e *SelectionError) Error() string { return "select specs: " + e.Reason }
 
-// List returns the specs of the tree, in its order; those that Focus and LabelFilter choose are Selected.
+// List returns the specs of the tree, in its order. Those that Focus and LabelFilter choose are Selected.
 func List(ctx context.Context, options Options) ([]Planned, error) {
 	c, err := start(ctx, options, order{Process: 1, ListOnly: true, Focus: options.Focus, LabelFilter: options.LabelFilter})
 	if err != nil {
@@ -114,13 +113,12 @@ func checkTree(tree *plan) error {
 	return nil
 }
 
-// Run runs the chosen specs and gives each record to sink as soon as it is there, never
-// concurrently: one for each chosen spec, whatever happens. When ctx ends the processes are
-// interrupted and clean up; specs that did not end are recorded as not run, and Run returns the
-// context's error. A selection that chooses nothing is a *SelectionError.
+// Run runs the chosen specs and passes each record to sink as soon as it exists, and never concurrently. Each chosen spec
+// gets exactly one record in any case. When ctx ends, the processes are interrupted and clean up. Specs that did not end
+// are recorded as not run, and Run returns the context's error. An empty selection is a *SelectionError.
 //
-// What a spec decided while the environment was away is dropped, and the spec runs once more when the
-// environment is whole. When the environment is gone the processes are stopped and Run returns what is gone.
+// If the environment was absent while a spec ran, its result is dropped, and the spec runs once more after the environment
+// has returned. If the environment is gone, the processes are stopped and Run returns an error that says what is gone.
 func Run(ctx context.Context, options Options, sink func(reports.Spec)) error {
 	specs, err := List(ctx, options)
 	if err != nil {
@@ -159,8 +157,8 @@ func Run(ctx context.Context, options Options, sink func(reports.Spec)) error {
 	return err
 }
 
-// part runs the serial specs or the others, and then once more those that the environment kept from being
-// decided.
+// part runs the serial specs or the others. It then runs those once more that could not be decided because of the
+// environment.
 func (r *run) part(ctx context.Context, serial bool) error {
 	r.mu.Lock()
 	r.serial = serial
@@ -189,7 +187,7 @@ func (r *run) part(ctx context.Context, serial bool) error {
 	}
 }
 
-// leaveUndecided records the specs that the environment, which is gone, kept from being decided.
+// leaveUndecided records the specs that could not be decided because the environment is gone.
 func (r *run) leaveUndecided(specs []*state) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -201,10 +199,10 @@ func (r *run) leaveUndecided(specs []*state) {
 	}
 }
 
-// goneReason is why specs were not run in an environment that is gone; what is gone is reported once, with the run.
+// goneReason is the reason of specs that were not run because the environment is gone. The run reports once what is gone.
 const goneReason = "the environment was gone"
 
-// undecide makes of a record one that says nothing about the subject, since the environment was away.
+// undecide changes a record to one that does not judge the subject, because the environment was absent.
 func undecide(record *reports.Spec, spec Planned, reason string) {
 	record.Outcome, record.Reason, record.Evidence = reports.Error, "", nil
 	record.Failure = &reports.Failure{
@@ -220,22 +218,22 @@ type run struct {
 	serial bool
 	order  []string
 	state  map[string]*state
-	// holds is the spec that each process is in.
+	// holds is the current spec of each process.
 	holds map[int]string
-	// settling are the records of which it is not known yet whether the environment was there.
+	// settling are the records for which it is not known yet whether the environment was present.
 	settling sync.WaitGroup
 	// repeat are the specs to run once more.
 	repeat []*state
-	// stopped says why no spec begins any more; "" while they do.
+	// stopped is the reason why no further spec begins; "" while they do.
 	stopped string
-	// ready is the process for the serial specs, which starts beside the last of the others; nil before that.
+	// ready is the process for the serial specs. It starts while the last of the other specs run, and is nil before that.
 	ready chan started
-	// failing counts the records of settling that failed, and settled is signalled when there are fewer.
+	// failing counts the failed records of settling. settled is signalled when there are fewer.
 	failing int
 	settled *sync.Cond
 }
 
-// started is a process, or why there is none.
+// started is a process, or the error of its start.
 type started struct {
 	child *child
 	err   error
@@ -246,11 +244,11 @@ type state struct {
 	claimed bool
 	began   time.Time
 	done    bool
-	// again says why the spec runs a second time; "" in the first.
+	// again is the reason why the spec runs a second time; "" the first time.
 	again string
 }
 
-// choose takes the selected specs in and records those that are not to be run.
+// choose stores the selected specs and records those that are not run.
 func (r *run) choose(specs []Planned) error {
 	for _, spec := range specs {
 		if !spec.Selected {
@@ -277,7 +275,7 @@ func (r *run) choose(specs []Planned) error {
 	return nil
 }
 
-// waiting counts the specs of this part of the run that nobody has claimed.
+// waiting is the number of unclaimed specs of this part of the run.
 func (r *run) waiting() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -295,7 +293,7 @@ func (r *run) waiting() int {
 
 func (r *run) open(s *state) bool { return !s.claimed && !s.done && s.spec.Serial == r.serial }
 
-// processes runs n processes at once until nothing waits, and replaces those that died in a spec.
+// processes runs n processes at the same time until no spec is left, and replaces those that crashed in a spec.
 func (r *run) processes(ctx context.Context, n int) error {
 	var group sync.WaitGroup
 	problems := make([]error, n)
@@ -310,7 +308,7 @@ func (r *run) processes(ctx context.Context, n int) error {
 	return errors.Join(problems...)
 }
 
-// process runs one process to its end. It is worth starting another if this one died in a spec and
+// process runs one process to its end. It returns whether another one is needed, because this one crashed in a spec and
 // others wait.
 func (r *run) process(ctx context.Context, number int) (again bool, _ error) {
 	if interrupted(ctx) {
@@ -327,7 +325,7 @@ func (r *run) process(ctx context.Context, number int) (again bool, _ error) {
 			if r.claimable(m.Claim) {
 				r.options.Environment.Hold(ctx)
 			}
-			_ = c.answer(ctx.Err() == nil && r.claim(ctx, m.Claim, number)) // the end of a process that is gone says why
+			_ = c.answer(ctx.Err() == nil && r.claim(ctx, m.Claim, number)) // the end of the process gives the reason
 		case m.Record != nil:
 			r.record(ctx, number, *m.Record)
 		case m.Problem != "":
@@ -348,7 +346,7 @@ func (r *run) process(ctx context.Context, number int) (again bool, _ error) {
 	return false, fmt.Errorf("run specs in process %d: %w", number, c.explain(err))
 }
 
-// begin starts a process, or takes the one that was started ahead.
+// begin starts a process, or uses the one that was started early.
 func (r *run) begin(ctx context.Context, number int) (*child, error) {
 	r.mu.Lock()
 	var ready chan started
@@ -367,8 +365,8 @@ func (r *run) start(ctx context.Context, number int) (*child, error) {
 	return start(ctx, r.options, order{Process: number, LabelFilter: r.options.LabelFilter, Seed: r.options.Seed})
 }
 
-// startAhead starts the process of the serial specs when all others are claimed: to start takes a process as long as
-// to run a spec. It waits with its first claim until somebody reads that. The caller holds mu.
+// startAhead starts the process of the serial specs when all others are claimed, because a process takes as long to start
+// as a spec takes. It waits with its first claim until that is read. The caller holds mu.
 func (r *run) startAhead(ctx context.Context) {
 	serial := false
 	for _, s := range r.state {
@@ -388,7 +386,7 @@ func (r *run) startAhead(ctx context.Context) {
 	}()
 }
 
-// dismiss ends the process that was started ahead, if nobody took it.
+// dismiss ends the early process if it was not used.
 func (r *run) dismiss() {
 	r.mu.Lock()
 	ready := r.ready
@@ -403,7 +401,7 @@ func (r *run) dismiss() {
 	}
 	for m := range ahead.child.messages {
 		if m.Claim != "" {
-			_ = ahead.child.answer(false) // the end of a process that is gone says why
+			_ = ahead.child.answer(false) // the end of the process gives the reason
 		}
 	}
 	_ = ahead.child.wait() // it ran nothing
@@ -412,7 +410,7 @@ func (r *run) dismiss() {
 // interrupted says that the run was stopped, which is reported once, at its end.
 func interrupted(ctx context.Context) bool { return ctx.Err() != nil }
 
-// claimable says whether a claim may be granted; what another process has is refused without a wait.
+// claimable says whether a claim may be granted. A spec that another process has is refused without a wait.
 func (r *run) claimable(key string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -443,13 +441,13 @@ func (r *run) record(ctx context.Context, number int, record reports.Spec) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.holds[number] != record.Name {
-		return // not this process's to tell
+		return // another process may have it
 	}
 	delete(r.holds, number)
 	r.decide(ctx, record.Name, record)
 }
 
-// decide keeps a record when it is known whether the environment was there in its time. The caller holds mu.
+// decide stores a record when it is known whether the environment was present at its time. The caller holds mu.
 func (r *run) decide(ctx context.Context, key string, record reports.Spec) {
 	s := r.state[key]
 	from, to := s.began, time.Now()
@@ -466,7 +464,7 @@ func (r *run) decide(ctx context.Context, key string, record reports.Spec) {
 	}
 	r.failing += failing
 	r.settling.Go(func() {
-		// Nobody waits for the environment when the user has stopped the run; it is asked when it is what ended it.
+		// After an interrupt nobody waits for the environment. It is asked if it is itself the reason for the end.
 		reason, sure := r.options.Environment.Settle(ctx, from, to, record.Outcome != reports.Pass)
 		if gone := r.options.Environment.Err(); reason == "" && ctx.Err() != nil && gone != nil {
 			reason, sure = gone.Error(), true
@@ -477,7 +475,7 @@ func (r *run) decide(ctx context.Context, key string, record reports.Spec) {
 		r.failing -= failing
 		switch {
 		case reason == "", !sure && (record.Outcome == reports.Pass || s.again != ""):
-			// A spec that passes on a slow machine holds; one that fails twice fails.
+			// On a slow machine a spec that passes has passed, and a spec that fails twice has failed.
 		case s.again == "" && !interrupted(ctx) && r.stopped == "":
 			s.again = reason
 			r.repeat = append(r.repeat, s)
@@ -489,7 +487,7 @@ func (r *run) decide(ctx context.Context, key string, record reports.Spec) {
 	})
 }
 
-// lose records the spec that a process held when it ended, and reports whether there was one.
+// lose records the current spec of a process that ended, and says whether there was one.
 func (r *run) lose(ctx context.Context, number int, why error) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -515,7 +513,7 @@ func (r *run) lose(ctx context.Context, number int, why error) bool {
 	return true
 }
 
-// settle records every spec that nobody ran: interrupted, or for lack of a process.
+// settle records every spec that was not run, because of an interrupt or for lack of a process.
 func (r *run) settle(ctx context.Context, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -541,7 +539,7 @@ func (r *run) settle(ctx context.Context, err error) {
 	}
 }
 
-// finish gives a record to the sink, once for each spec. The caller holds mu, or is alone.
+// finish passes a record to the sink, once for each spec. The caller holds mu, or no other goroutine runs.
 func (r *run) finish(key string, record reports.Spec) {
 	s := r.state[key]
 	if s.done {

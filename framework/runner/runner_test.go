@@ -20,7 +20,7 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// treeVariable makes this test program a process of a runner, with the named tree of specs.
+// treeVariable makes this test binary run as a process of a runner, with the named tree of specs.
 const treeVariable = "EPI_RUNNER_TEST_TREE"
 
 func TestMain(m *testing.M) {
@@ -39,12 +39,12 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// diary is a folder in which specs write down what they do: a line is "PID begin NAME".
+// diary is a folder to which specs write what they do: a line is "PID begin NAME".
 type diary struct {
 	Dir string `json:"dir"`
 	// Refuse makes the harness fail to open.
 	Refuse string `json:"refuse,omitempty"`
-	// Opened has processes write down that they are there.
+	// Opened makes processes write that they have started.
 	Opened bool `json:"opened,omitempty"`
 }
 
@@ -70,7 +70,7 @@ func (d diary) write(what, name string) {
 	}
 }
 
-// count is how many lines of the diary end like this.
+// count returns the number of lines of the diary with this end.
 func (d diary) count(end string) int {
 	data, err := os.ReadFile(filepath.Join(d.Dir, "diary"))
 	if err != nil {
@@ -79,9 +79,9 @@ func (d diary) count(end string) int {
 	return strings.Count(string(data), " "+end+"\n")
 }
 
-// begun is how many specs the diary says have begun.
+// begun is the number of specs in the diary that have begun.
 func (d diary) begun() int {
-	data, _ := os.ReadFile(filepath.Join(d.Dir, "diary")) // there is none before the first
+	data, _ := os.ReadFile(filepath.Join(d.Dir, "diary")) // there is no file before the first line
 	return strings.Count(string(data), " begin ")
 }
 
@@ -110,7 +110,7 @@ func open(payload json.RawMessage) (Harness, error) {
 
 func diaryOf(ctx context.Context) diary { return ctx.Value(diaryKey{}).(diary) }
 
-// works is a spec that takes as long as it needs to be seen beside others.
+// works is a spec that lasts long enough to overlap with others.
 func works(name string, args ...any) {
 	It(name, append(args, func(ctx SpecContext) {
 		d := diaryOf(ctx)
@@ -240,7 +240,7 @@ var trees = map[string]func(){
 	},
 }
 
-// options runs this program with the tree; what the specs do is in the diary.
+// options returns options to run this program with the tree. The specs write to the diary.
 func options(t *testing.T, tree string) (Options, diary) {
 	t.Helper()
 	self, err := os.Executable()
@@ -248,7 +248,7 @@ func options(t *testing.T, tree string) (Options, diary) {
 		t.Fatal(err)
 	}
 	t.Setenv(treeVariable, tree)
-	t.Setenv("GORACE", "atexit_sleep_ms=0") // else each process of a race build rests a second before it ends
+	t.Setenv("GORACE", "atexit_sleep_ms=0") // otherwise each process of a race build sleeps for a second before it ends
 	d := diary{Dir: t.TempDir()}
 	return Options{Command: []string{self}, Procs: 3, Payload: d, Grace: 20 * time.Second}, d
 }
@@ -378,7 +378,7 @@ func TestVerdicts(t *testing.T) {
 		if failed && !strings.HasPrefix(record.Failure.Location, "framework/runner/") {
 			t.Errorf("%s: location %q", name, record.Failure.Location)
 		}
-		// A spec that fails only in its clean-up has nothing left to look at.
+		// A spec that fails only in its clean-up leaves nothing to examine.
 		collected := slices.ContainsFunc(d.lines(t), func(line string) bool { return strings.Contains(line, " evidence The subject "+name+" ") })
 		if collected != (failed && name != "leaves something behind") {
 			t.Errorf("%s (%s): evidence collected: %v", name, record.Outcome, collected)
@@ -394,8 +394,8 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// A spec that takes minutes and begins last is what the others wait for.
-// Specs that only hold in one order are found by others: each seed has one of its own, and always the same.
+// If a slow spec begins last, everything waits for it. Different orders find specs that depend on an order: each seed has
+// its own order, which is always the same.
 func TestSeedDrawsTheOrder(t *testing.T) {
 	order := func(seed int64) string {
 		o, d := options(t, "quiet")
@@ -470,7 +470,7 @@ func TestAnInterruptedRunCleansUp(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	go func() {
-		// Until both specs are in their bodies.
+		// This waits until both specs are in their bodies.
 		for len(d.lines(t)) < 2 && t.Context().Err() == nil {
 			select {
 			case <-t.Context().Done():
@@ -522,14 +522,14 @@ func TestAnOrphanCleansUp(t *testing.T) {
 			case <-time.After(5 * time.Millisecond):
 			}
 		}
-		if err := c.stdin.Close(); err != nil { // as when the parent is killed
+		if err := c.stdin.Close(); err != nil { // this also happens when the parent is killed
 			t.Fatal(err)
 		}
 		break
 	}
 	for range c.messages { // to its end
 	}
-	_ = c.command.Wait() // only that it ends counts
+	_ = c.command.Wait() // only its end matters
 	if lines := strings.Join(d.lines(t), "\n"); strings.Count(lines, "cleaned") != 1 || strings.Count(lines, "begin") != 1 {
 		t.Errorf("the diary says\n%s", lines)
 	}

@@ -10,16 +10,16 @@ import (
 	"time"
 )
 
-// Marks around the text of an error, so that tidy knows what Gomega writes twice.
+// Marks around the text of an error, by which tidy recognizes what Gomega writes twice.
 const (
 	errorBegin = "\x1e"
 	errorEnd   = "\x1f"
 )
 
-// longest is the length up to which a value or an expectation stands in one line.
+// longest is the length up to which a value or an expectation is written in one line.
 const longest = 300
 
-// readable writes values in the texts of failures as a person would: it is for format.RegisterCustomFormatter.
+// readable formats values in the texts of failures for people. It is for format.RegisterCustomFormatter.
 func readable(value any) (string, bool) {
 	switch value := value.(type) {
 	case error:
@@ -54,7 +54,7 @@ func readable(value any) (string, bool) {
 	return "", false
 }
 
-// asJSON is a value in JSON without what is null in it; false if that shows nothing of it.
+// asJSON returns a value in JSON without its nulls; false if that shows nothing of it.
 func asJSON(value any) (string, bool) {
 	data, err := json.Marshal(value)
 	if err != nil {
@@ -68,7 +68,7 @@ func asJSON(value any) (string, bool) {
 	}
 	plain = withoutNulls(plain)
 	if fields, ok := plain.(map[string]any); ok && len(fields) == 0 && reflect.TypeOf(value).Kind() == reflect.Struct {
-		return "", false // none of its fields is exported, or none is set
+		return "", false // it has no exported field, or none is set
 	}
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
@@ -103,7 +103,7 @@ func withoutNulls(value any) any {
 	return value
 }
 
-// What Go and Gomega write that says nothing to a person.
+// Parts of Go's and Gomega's texts that mean nothing to most people.
 var (
 	goType       = `<(?:[\w.*&{}\[\]/ |:,-]|<-|<[\w.*\[\]/ ]*>)+>`
 	typeOfError  = regexp.MustCompile(`(?s)` + goType + `: \n[^` + errorBegin + errorEnd + `]*` + errorBegin + `([^` + errorEnd + `]*)` + errorEnd)
@@ -121,7 +121,7 @@ var (
 	noSuccess    = regexp.MustCompile(`(?m)^Expected success, but got an error:\n`)
 )
 
-// tidy makes of the text of a failure one for people: what decides it first, and no syntax of Go.
+// tidy turns the text of a failure into one for people: the decisive part first, and without Go syntax.
 func tidy(text string) string {
 	text = typeOfError.ReplaceAllString(text, "$1")
 	text = strings.NewReplacer(errorBegin, "", errorEnd, "").Replace(text)
@@ -147,7 +147,7 @@ func tidy(text string) string {
 	text = asked.ReplaceAllString(text, "")
 	text = unexpected.ReplaceAllString(text, "unexpected error:\n$1")
 	text = noSuccess.ReplaceAllString(text, "expected success, but got:\n")
-	text = refusal.ReplaceAllString(text, "$5 of $1 $2 (status $3, request $4):") // what decides it first
+	text = refusal.ReplaceAllString(text, "$5 of $1 $2 (status $3, request $4):") // the decisive part first
 	text = joined(text)
 	if waited != "" {
 		text = strings.TrimRight(text, "\n") + "\n" + waited
@@ -155,7 +155,7 @@ func tidy(text string) string {
 	return text
 }
 
-// entries are the contents of one of Go's maps.
+// entries are the contents of a Go map.
 func entries(inside string) string {
 	if strings.TrimSpace(inside) == "" {
 		return "none"
@@ -171,8 +171,8 @@ func entries(inside string) string {
 	return strings.Join(list, ", ")
 }
 
-// joined puts what Gomega writes in several lines ("Expected", a value, "to equal", another) into one, as far
-// as it is short.
+// joined joins what Gomega writes in several lines ("Expected", a value, "to equal", another) into one line, if it is
+// short.
 func joined(text string) string {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {

@@ -14,7 +14,7 @@ import (
 	"github.com/onsi/gomega/types"
 )
 
-// goSyntax is what no text for people may have.
+// goSyntax matches what no text for people may contain.
 var goSyntax = regexp.MustCompile(`0x[0-9a-f]{6,}|<[\w.*\[\]{}]+(?: \| [^>]*)?>|map\[|&\{|&\w+\.\w+\{|&\w+\{|\x1e|\x1f`)
 
 type answer9 struct {
@@ -24,7 +24,7 @@ type answer9 struct {
 	Next   *answer9
 }
 
-// TestTextsOfFailures makes Gomega tell every kind of failure that suites have.
+// TestTextsOfFailures makes Gomega write every kind of failure that suites have.
 func TestTextsOfFailures(t *testing.T) {
 	key := format.RegisterCustomFormatter(readable)
 	defer format.UnregisterCustomFormatter(key)
@@ -104,7 +104,7 @@ func TestTextsOfFailures(t *testing.T) {
 	}
 }
 
-// says is a matcher that never holds and says so.
+// says is a matcher that never holds, with a given text.
 type says string
 
 var _ types.GomegaMatcher = says("")
@@ -113,7 +113,7 @@ func (says) Match(any) (bool, error)            { return false, nil }
 func (s says) FailureMessage(any) string        { return "the agent refused: " + string(s) }
 func (s says) NegatedFailureMessage(any) string { return string(s) }
 
-// What people wrote stays as it is.
+// Texts that people wrote stay unchanged.
 func TestTidyLeavesPlainTexts(t *testing.T) {
 	for _, text := range []string{
 		"expected credentials, with status 200\n     got status 400: Service account token cannot be empty",

@@ -16,8 +16,8 @@ import (
 	"github.com/podidentity/epi/framework/probe"
 )
 
-// AgentSet returns the DaemonSet of the agent under test. That there is none is the platform's failure,
-// not ours: whoever left the agent out must read which requirements do not hold.
+// AgentSet returns the DaemonSet of the agent under test. A missing one is the platform's failure, and not the harness's: a
+// user who left the agent out must see which requirements do not hold.
 func AgentSet(ctx context.Context, env *framework.Env) *appsv1.DaemonSet {
 	env.T.Helper()
 	set := &appsv1.DaemonSet{}
@@ -31,15 +31,15 @@ func AgentSet(ctx context.Context, env *framework.Env) *appsv1.DaemonSet {
 	return set
 }
 
-// AgentMetrics are the metrics of an agent's pod in the text format of Prometheus, if the API server reaches its
-// port for metrics.
+// AgentMetrics returns the metrics of an agent's pod in the text format of Prometheus, if the API server can reach its
+// metrics port.
 func AgentMetrics(ctx context.Context, env *framework.Env, pod string) probe.Response {
 	return proxied(ctx, clusters.AgentNamespace, env.Clientset.CoreV1().RESTClient().Get().Resource("pods").Name("http:"+pod+":2705").
 		SubResource("proxy").Suffix("metrics"))
 }
 
-// AgentUnderTest are the containers of the agent as they are installed, to be run once more in a pod
-// of the spec's own, with other options: what would disturb others can be tried on that one.
+// AgentUnderTest has the containers of the installed agent, to run once more in a pod of the spec with other options. A
+// spec can test there what would disturb others.
 type AgentUnderTest struct{ pod corev1.PodSpec }
 
 // NewAgentUnderTest reads them.
@@ -52,7 +52,7 @@ func NewAgentUnderTest(ctx context.Context, env *framework.Env) AgentUnderTest {
 	return AgentUnderTest{pod}
 }
 
-// Serving adds an agent that serves, with further flags, which win over those that it has.
+// Serving adds an agent that serves, with additional flags, which take precedence over its own.
 func (a AgentUnderTest) Serving(name string, flags ...string) Option {
 	return func(pod *corev1.Pod) {
 		server := a.own(a.pod.Containers[0], name)
@@ -61,16 +61,16 @@ func (a AgentUnderTest) Serving(name string, flags ...string) Option {
 	}
 }
 
-// Initializing adds an init container that prepares the pod's network as the agent does its node's.
+// Initializing adds an init container that prepares the pod's network as the agent prepares its node's.
 func (a AgentUnderTest) Initializing(name string) Option {
 	return func(pod *corev1.Pod) {
 		pod.Spec.InitContainers = append(pod.Spec.InitContainers, a.own(a.pod.InitContainers[0], name))
 	}
 }
 
-// Linked adds, before the containers that initialize, what the installation does on a node for an agent
-// that makes links of type dummy alone: where the kernel has none, a bridge of the link's name is there
-// already. The reference makes its bridge by itself, so for it nothing is added.
+// Linked adds, before the containers that initialize, what the installation does on a node for an agent that only makes
+// links of type dummy: if the kernel has none, a bridge of the link's name exists already. The reference makes its bridge
+// itself, so nothing is added for it.
 func (a AgentUnderTest) Linked(env *framework.Env, link string) Option {
 	return func(pod *corev1.Pod) {
 		for _, subject := range env.Subjects {
@@ -79,14 +79,14 @@ func (a AgentUnderTest) Linked(env *framework.Env, link string) Option {
 			}
 		}
 		prepare := container(pod, "link", "do", "--output", corev1.TerminationMessagePathDefault, probe.OpSpareDummy, link)
-		root := int64(0) // an added capability is in effect for root alone
+		root := int64(0) // an added capability is effective only for root
 		prepare.SecurityContext = &corev1.SecurityContext{RunAsUser: &root, Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"NET_ADMIN"}}}
 		pod.Spec.InitContainers = append([]corev1.Container{prepare}, pod.Spec.InitContainers...)
 	}
 }
 
-// own is a container without what ties it to its node: ports and the kubelet's probes of the loopback
-// address. PodIP is in its environment, for flags to name.
+// own returns a container without its ties to the node: ports, and the kubelet's probes of the loopback address. Its
+// environment has PodIP, for use in flags.
 func (a AgentUnderTest) own(container corev1.Container, name string) corev1.Container {
 	own := *container.DeepCopy()
 	own.Name, own.Ports, own.VolumeMounts = name, nil, nil
@@ -95,10 +95,10 @@ func (a AgentUnderTest) own(container corev1.Container, name string) corev1.Cont
 	return own
 }
 
-// HostPorts are flags by which an agent on the host network does not disturb another one, and the address that
-// it then serves. It answers only requests whose Host header is the agent's address.
+// HostPorts returns flags for an agent on the host network that does not disturb another one, and its address. It answers
+// only requests whose Host header is the agent's address.
 func HostPorts() (flags []string, address string) {
-	const first, count = 20_000, 3_000 // below what Kubernetes and the kernel give out by themselves
+	const first, count = 20_000, 3_000 // below the ports that Kubernetes and the kernel assign
 	port := first + 3*rand.IntN(count)
 	return []string{
 		"--bind-hosts", "127.0.0.1", "--port", fmt.Sprint(port),
@@ -106,15 +106,15 @@ func HostPorts() (flags []string, address string) {
 	}, fmt.Sprintf("127.0.0.1:%d", port)
 }
 
-// RequestTo asks the agent at another address, under its proper name.
+// RequestTo returns a request to an agent at another address, with the agent's own address as its host.
 func RequestTo(address string, token Token) probe.Request {
 	return probe.Request{
 		URL: "http://" + address + "/v1/credentials", Token: string(token), Header: map[string]string{"Host": "169.254.170.23"},
 	}
 }
 
-// AwaitAgent waits until an agent of the spec's own answers at the address. If it does not, that is the agent's
-// failure: its flags are documented.
+// AwaitAgent waits until the spec's own agent answers at the address. If it does not, that is the agent's failure, because
+// its flags are documented.
 func (p *Probe) AwaitAgent(ctx context.Context, address string) {
 	p.env.T.Helper()
 	var last probe.Answer

@@ -10,19 +10,19 @@ import (
 	"github.com/podidentity/epi/framework/probe"
 )
 
-// AgentRequest asks the agent for credentials with a token, as an SDK does.
+// AgentRequest returns an SDK's request to the agent for credentials with a token.
 func AgentRequest(token Token) probe.Request {
 	return probe.Request{URL: CredentialsURL, Token: string(token)}
 }
 
-// Ask makes requests from the pod, one after the other, and returns the answers to each. Their tokens
-// travel on standard input.
+// Ask makes requests from the pod, one after the other, and returns the answers to each. Their tokens are sent on standard
+// input.
 func (p *Probe) Ask(ctx context.Context, requests ...probe.Request) [][]probe.Answer {
 	p.env.T.Helper()
 	return p.ask(ctx, probe.Batch{Requests: requests})
 }
 
-// AskTogether is Ask with all requests at the same time.
+// AskTogether is Ask with simultaneous requests.
 func (p *Probe) AskTogether(ctx context.Context, requests ...probe.Request) [][]probe.Answer {
 	p.env.T.Helper()
 	return p.ask(ctx, probe.Batch{Requests: requests, Together: true})
@@ -44,9 +44,9 @@ func (p *Probe) ask(ctx context.Context, batch probe.Batch) [][]probe.Answer {
 	return answers
 }
 
-// tryAsk sends a batch, and then what else there is to read, and decodes what was written in the end. It calls
-// began when the first byte is there, and closes writer, the other end of rest, when all are: the probe ends
-// then, and not before, since what a command in a container prints last can be lost when it ends.
+// tryAsk sends a batch and then the rest of the input, and decodes the output. It calls began on the first byte, and closes
+// writer, the other end of rest, when the output is complete. The probe ends only then, because the last output of a
+// command in a container can be lost when it ends.
 func (p *Probe) tryAsk(ctx context.Context, batch probe.Batch, rest io.Reader, writer io.Closer, began func()) ([][]probe.Answer, error) {
 	defer func() { _ = writer.Close() }() // of a pipe: never fails
 	input, err := json.Marshal(batch)
@@ -64,7 +64,7 @@ func (p *Probe) tryAsk(ctx context.Context, batch probe.Batch, rest io.Reader, w
 	return answers, nil
 }
 
-// Traffic is requests that go on in the pod until Stop.
+// Traffic consists of requests that continue in the pod until Stop.
 type Traffic struct {
 	pod  *Probe
 	stop *io.PipeWriter
@@ -74,8 +74,7 @@ type Traffic struct {
 	err     error
 }
 
-// StartTraffic begins requests that repeat, each as often as it says at most, and returns when the
-// first was answered.
+// StartTraffic starts repeating requests, each at most as often as it says, and returns after the first answer.
 func (p *Probe) StartTraffic(ctx context.Context, requests ...probe.Request) *Traffic {
 	p.env.T.Helper()
 	reader, writer := io.Pipe()
@@ -98,7 +97,7 @@ func (p *Probe) StartTraffic(ctx context.Context, requests ...probe.Request) *Tr
 // Stop ends the traffic and returns the answers to each request.
 func (t *Traffic) Stop() [][]probe.Answer {
 	t.pod.env.T.Helper()
-	_, _ = t.stop.Write([]byte{'\n'}) // fails when the traffic has ended, which is reported
+	_, _ = t.stop.Write([]byte{'\n'}) // fails if the traffic has ended, which is reported
 	<-t.done
 	t.fail()
 	return t.answers
@@ -111,7 +110,7 @@ func (t *Traffic) fail() {
 	}
 }
 
-// document is a line of JSON on its way; an empty line may come before it.
+// document is a line of JSON in transfer. An empty line may precede it.
 type document struct {
 	buffer       bytes.Buffer
 	began, whole func()

@@ -8,7 +8,7 @@ import (
 func TestDocumentIsWholeWithItsLastByte(t *testing.T) {
 	for name, row := range map[string]struct {
 		written []string
-		whole   int // how many writes make it whole; 0: none does
+		whole   int // the number of writes until it is complete; 0: never
 	}{
 		"at once":                    {[]string{"[[1]]\n"}, 1},
 		"in pieces":                  {[]string{"[", "[1]", "]\n"}, 3},

@@ -13,8 +13,8 @@ import (
 	"github.com/podidentity/epi/framework/probe"
 )
 
-// Client is an AWS client in a running pod. Each check starts its program anew, as epi-probe client
-// does: what a program that crashes or hangs leaves is a failure of the client, for the spec to judge.
+// Client is an AWS client in a running pod. Each check starts its program anew with epi-probe client. A crash or a hang of
+// the program is a failure of the client, which the spec judges.
 type Client struct {
 	*Probe
 	client clusters.Client
@@ -43,7 +43,7 @@ type Terms []string
 // WithVariable sets a variable of the client.
 func WithVariable(name, value string) Terms { return Terms{"--set", name + "=" + value} }
 
-// WithoutVariables takes variables from the client.
+// WithoutVariables removes variables from the client.
 func WithoutVariables(names ...string) Terms {
 	var terms Terms
 	for _, name := range names {
@@ -52,27 +52,26 @@ func WithoutVariables(names ...string) Terms {
 	return terms
 }
 
-// AtEndpoint gives the client a credentials endpoint of its own in place of the agent, at one of the
-// places that package probe names. It answers with the statuses in turn, and with the last one from
-// then on; "200" are credentials.
+// AtEndpoint gives the client its own credentials endpoint in place of the agent, at one of package probe's places. It
+// answers with the statuses in turn, and then always with the last one. "200" stands for credentials.
 func AtEndpoint(where, statuses string) Terms {
 	return Terms{"--endpoint", where, "--answers", statuses}
 }
 
-// RenewedAtOnce makes the credentials of AtEndpoint so short-lived that a client renews them each time.
+// RenewedAtOnce makes the credentials of AtEndpoint expire so soon that a client renews them each time.
 func RenewedAtOnce() Terms { return Terms{"--life", "10s"} }
 
 // WithTokenVariable also sets AWS_CONTAINER_AUTHORIZATION_TOKEN, beside the file of AtEndpoint.
 func WithTokenVariable() Terms { return Terms{"--variable"} }
 
-// Caller is who the client's default chain makes of the pod.
+// Caller returns the pod's identity in the client's default chain.
 func (c *Client) Caller(ctx context.Context) identity.Caller {
 	c.env.T.Helper()
 	seen, _ := c.Identity(ctx)
 	return identity.Of(seen, c.env.NodeRole)
 }
 
-// Identity asks who the client's default chain makes of the pod, on terms.
+// Identity returns the pod's identity in the client's default chain, with terms.
 func (c *Client) Identity(ctx context.Context, terms ...Terms) (probe.Identity, probe.ClientRun) {
 	c.env.T.Helper()
 	var result probe.Identity
@@ -98,7 +97,7 @@ func (c *Client) Get(bucket, key string) func(context.Context) probe.Object {
 	}
 }
 
-// Refresh gets credentials three times of one client, on terms.
+// Refresh gets credentials three times with one client, with terms.
 func (c *Client) Refresh(ctx context.Context, terms ...Terms) (probe.Refresh, probe.ClientRun) {
 	c.env.T.Helper()
 	var result probe.Refresh
@@ -106,13 +105,13 @@ func (c *Client) Refresh(ctx context.Context, terms ...Terms) (probe.Refresh, pr
 	return result, run
 }
 
-// Fetch gets a URL, without being an AWS client.
+// Fetch gets a URL without an AWS client.
 func (c *Client) Fetch(ctx context.Context, url string) probe.Response {
 	c.env.T.Helper()
 	return do[probe.Response](ctx, c.Probe, Main, probe.OpHTTP, "GET", url)
 }
 
-// run runs the client's program and decodes what it printed. A program that printed nothing has failed.
+// run runs the client's program and decodes its output. A program without output has failed.
 func (c *Client) run(ctx context.Context, result any, failure **probe.Failure, terms []Terms, operation ...string) probe.ClientRun {
 	c.env.T.Helper()
 	args := []string{"client"}

@@ -18,8 +18,8 @@ import (
 	"github.com/podidentity/epi/framework/probe"
 )
 
-// run executes the probe in a container of the pod and returns what it printed. An error says that
-// the command could not be run: what the probe found is data.
+// run executes the probe in a container of the pod and returns its output. An error says that the command could not be run.
+// The probe's findings are data.
 func (p *Probe) run(ctx context.Context, container string, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.env.Timeouts.Exec)
 	defer cancel()
@@ -28,7 +28,7 @@ func (p *Probe) run(ctx context.Context, container string, args ...string) ([]by
 	return stdout.Bytes(), err
 }
 
-// stream is run with something to read, nil for nothing, and somewhere to write, bounded by ctx alone.
+// stream is run with an input, nil for none, and an output, bounded by ctx only.
 func (p *Probe) stream(ctx context.Context, container string, stdin io.Reader, stdout io.Writer, args ...string) error {
 	executor, err := p.executor(container, stdin != nil, append([]string{probe.Program}, args...))
 	if err != nil {
@@ -42,7 +42,7 @@ func (p *Probe) stream(ctx context.Context, container string, stdin io.Reader, s
 	return err
 }
 
-// executor speaks WebSocket, as kubectl does, and SPDY with API servers before 1.31.
+// executor uses WebSocket, as kubectl does, and SPDY with API servers before 1.31.
 func (p *Probe) executor(container string, stdin bool, command []string) (remotecommand.Executor, error) {
 	request := p.env.Clientset.CoreV1().RESTClient().Post().
 		Resource("pods").Namespace(p.Pod.Namespace).Name(p.Pod.Name).SubResource("exec").
@@ -60,8 +60,8 @@ func (p *Probe) executor(container string, stdin bool, command []string) (remote
 	})
 }
 
-// lastLine are what a program said of its end, in one line and without secrets: what follows a blank
-// line is help for those who typed the command.
+// lastLine returns a program's message about its end, in one line and without secrets. The text after a blank line is help
+// for interactive users.
 func lastLine(stderr string) string {
 	said, _, _ := strings.Cut(strings.TrimSpace(stderr), "\n\n")
 	return probe.Redact(strings.Join(strings.Fields(said), " "))

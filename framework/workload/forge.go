@@ -11,11 +11,11 @@ import (
 	"github.com/podidentity/epi/framework"
 )
 
-// forgedKeySize in bits is that of a cluster's own keys.
+// forgedKeySize in bits is the size of a cluster's own keys.
 const forgedKeySize = 2048
 
-// Forge makes a token like the given one, changed, that no cluster signed: its signature is by a new
-// key that nobody knows, and empty where the header's alg became "none". The header keeps the kid.
+// Forge returns a changed token that no cluster signed. Its signature is by a new key, and empty if the header's alg became
+// "none". The header keeps the kid.
 func Forge(env *framework.Env, like Token, change func(header, claims map[string]any)) Token {
 	env.T.Helper()
 	forged, err := forge(like, change)
@@ -47,7 +47,7 @@ func forge(like Token, change func(header, claims map[string]any)) (Token, error
 	return Token(forged), nil
 }
 
-// Tamper makes a token with other claims under the signature of the given one.
+// Tamper returns a token with other claims and the signature of the given one.
 func Tamper(env *framework.Env, token Token, change func(claims map[string]any)) Token {
 	env.T.Helper()
 	tampered := Forge(env, token, func(_, claims map[string]any) { change(claims) })

@@ -13,20 +13,20 @@ import (
 	"github.com/podidentity/epi/framework/cloud"
 )
 
-// What the webhook gives to pods with an association:
+// What the webhook adds to pods with an association:
 // https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html.
 const (
 	CredentialsVariable = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 	TokenFileVariable   = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
 	CredentialsURL      = "http://169.254.170.23/v1/credentials"
 	TokenAudience       = "pods.eks.amazonaws.com"
-	TokenName           = "eks-pod-identity-token" // of the volume and of the file in it
+	TokenName           = "eks-pod-identity-token" // the name of the volume and of the file in it
 	TokenMountPath      = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount"
 	InjectedLabel       = "eks.amazonaws.com/pod-identity"
 )
 
-// Variables by which an SDK finds its region and that region's STS, which the webhook may be
-// configured to add: https://github.com/aws/amazon-eks-pod-identity-webhook.
+// Variables for the SDK's region and that region's STS, which the webhook may be configured to add:
+// https://github.com/aws/amazon-eks-pod-identity-webhook.
 const (
 	RegionVariable        = "AWS_REGION"
 	DefaultRegionVariable = "AWS_DEFAULT_REGION"
@@ -38,7 +38,7 @@ func Containers(pod *corev1.Pod) []corev1.Container {
 	return slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers)
 }
 
-// Variable is the value of a container's variable; "" if it has none.
+// Variable returns the value of a container's variable; "" if it has none.
 func Variable(container corev1.Container, name string) string {
 	for _, variable := range container.Env {
 		if variable.Name == name {
@@ -48,12 +48,12 @@ func Variable(container corev1.Container, name string) string {
 	return ""
 }
 
-// Injected lists what of the webhook's doing the pod has, such as "container main:
-// AWS_CONTAINER_CREDENTIALS_FULL_URI"; empty for an untouched pod.
+// Injected lists what the webhook added to the pod, such as "container main: AWS_CONTAINER_CREDENTIALS_FULL_URI"; empty for
+// an unchanged pod.
 func Injected(pod *corev1.Pod) []string { return podIdentity.in(pod) }
 
-// Uninjected is the pod without what the webhook adds, or might have added: besides the variables of
-// Pod Identity those by which an SDK finds its region and that region's STS.
+// Uninjected returns the pod without what the webhook adds or may add: the variables of Pod Identity, and those for the
+// SDK's region and that region's STS.
 func Uninjected(pod *corev1.Pod) *corev1.Pod {
 	pod = pod.DeepCopy()
 	for _, list := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
@@ -71,9 +71,9 @@ func Uninjected(pod *corev1.Pod) *corev1.Pod {
 	return pod
 }
 
-// AwaitAssociation waits until new pods under the association's service account get the variables,
-// and reports how long that took. A webhook that does not notice is the subject's failure. The
-// returned pod is the first one admitted with them, made with the options; nothing was created.
+// AwaitAssociation waits until new pods with the association's service account get the variables, and returns how long that
+// took. If the webhook does not notice the association, that is the subject's failure. The returned pod is the first one
+// that was admitted with them, with the options. It was not created.
 func AwaitAssociation(ctx context.Context, env *framework.Env, association *cloud.Association, options ...Option) *corev1.Pod {
 	env.T.Helper()
 	admitted, inTime := podIdentity.await(ctx, env, NewPod(env, association.Namespace, association.ServiceAccount, options...), env.Timeouts.AssociationVisible)
@@ -85,9 +85,9 @@ func AwaitAssociation(ctx context.Context, env *framework.Env, association *clou
 	return admitted
 }
 
-// injection is what the webhook adds to pods for one way to credentials.
+// injection is what the webhook adds to pods for one method.
 type injection struct {
-	// variables of each container, and the volume of the token and where it is mounted.
+	// variables of each container, and the token's volume with its mount path.
 	variables         []string
 	volume, mountPath string
 }
@@ -97,7 +97,7 @@ var (
 	webIdentity = injection{[]string{RoleVariable, WebIdentityVariable}, WebIdentityVolume, WebIdentityMountPath}
 )
 
-// in lists the parts of it that the pod has.
+// in lists its parts that the pod has.
 func (i injection) in(pod *corev1.Pod) []string {
 	found := []string{}
 	for _, container := range Containers(pod) {
@@ -120,13 +120,13 @@ func (i injection) in(pod *corev1.Pod) []string {
 	return found
 }
 
-// await waits until the API server would admit the pod with some of it. It returns the pod as it was
-// admitted last. Nothing is created.
+// await waits until the API server would admit the pod with some of it. It returns the last admitted pod. Nothing is
+// created.
 func (i injection) await(ctx context.Context, env *framework.Env, pod *corev1.Pod, timeout time.Duration) (admitted *corev1.Pod, inTime bool) {
 	env.T.Helper()
 	var refused error
-	// The spec's own context, not the wait's: a request that is cut short when the time to wait runs
-	// out would say nothing about the API server.
+	// The spec's own context is used, and not the wait's: a request that ends with the wait would say nothing about the API
+	// server.
 	err := wait.For(func(context.Context) (bool, error) {
 		admitted, refused = admit(ctx, env, pod)
 		return refused == nil && len(i.in(admitted)) > 0, refused

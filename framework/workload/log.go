@@ -8,7 +8,7 @@ import (
 	"github.com/podidentity/epi/framework"
 )
 
-// Log is what a container has logged so far.
+// Log returns a container's log so far.
 func Log(ctx context.Context, env *framework.Env, pod *corev1.Pod, container string) string {
 	env.T.Helper()
 	data, err := env.Clientset.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{Container: container}).DoRaw(ctx)

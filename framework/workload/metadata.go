@@ -7,13 +7,13 @@ import (
 	"github.com/podidentity/epi/framework/probe"
 )
 
-// MetadataRules asks the instance metadata service what it must refuse, and what not.
+// MetadataRules sends requests to the instance metadata service that it must refuse, and requests that it must accept.
 func (p *Probe) MetadataRules(ctx context.Context) probe.MetadataRules {
 	p.env.T.Helper()
 	return do[probe.MetadataRules](ctx, p, Main, "--timeout", "20s", probe.OpMetadataRules)
 }
 
-// roleURL is where the instance metadata service names the instance's role.
+// roleURL is the URL with the name of the instance's role in the instance metadata service.
 const roleURL = "http://169.254.169.254/latest/meta-data/iam/security-credentials/"
 
 // MetadataV1 asks the instance metadata service for the role's name without a session token.

@@ -1,5 +1,5 @@
-// Package workload makes what a spec runs in the cluster: namespaces, service accounts, and pods of
-// epi-probe, which do what any workload does with the AWS SDK.
+// Package workload creates what a spec runs in the cluster: namespaces, service accounts, and pods of epi-probe, which use
+// the AWS SDK like any workload.
 package workload
 
 import (
@@ -16,17 +16,17 @@ import (
 	"github.com/podidentity/epi/framework"
 )
 
-// defaultAccount is the service account that pods get which name none.
+// defaultAccount is the service account of pods that name none.
 const defaultAccount = "default"
 
-// NewNamespace makes a namespace of the spec's own and waits until pods can be created in it. At the
-// end it is deleted with all that is in it, without waiting for that; in a cluster that is disposable its pods are.
+// NewNamespace creates a namespace for the spec and waits until pods can be created in it. At the end it is deleted with
+// its content, without a wait. In a disposable cluster only its pods are deleted.
 func NewNamespace(ctx context.Context, env *framework.Env) string {
 	env.T.Helper()
 	return NewNamespaceNamed(ctx, env, env.NewName())
 }
 
-// NewNamespaceNamed makes a namespace of a name that the caller took from Env.NewName.
+// NewNamespaceNamed creates a namespace with a name that the caller got from Env.NewName.
 func NewNamespaceNamed(ctx context.Context, env *framework.Env, name string) string {
 	env.T.Helper()
 	object := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: env.Labels()}}
@@ -45,7 +45,7 @@ func NewNamespaceNamed(ctx context.Context, env *framework.Env, name string) str
 		return err
 	})
 	env.Entered(name)
-	// The controller manager gives each namespace its default service account a moment later.
+	// The controller manager creates each namespace's default service account a moment later.
 	last := error(nil)
 	err := wait.For(func(ctx context.Context) (bool, error) {
 		last = env.Resources.Get(ctx, defaultAccount, name, &corev1.ServiceAccount{})
@@ -57,7 +57,7 @@ func NewNamespaceNamed(ctx context.Context, env *framework.Env, name string) str
 	return name
 }
 
-// NewServiceAccount makes a service account; it goes with its namespace. Annotations are merged.
+// NewServiceAccount creates a service account, which is deleted with its namespace. Annotations are merged.
 func NewServiceAccount(ctx context.Context, env *framework.Env, namespace, name string, annotations ...map[string]string) string {
 	env.T.Helper()
 	object := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: env.Labels(), Annotations: map[string]string{}}}

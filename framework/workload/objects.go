@@ -13,8 +13,8 @@ import (
 	"github.com/podidentity/epi/framework"
 )
 
-// Create creates an object in a namespace of the spec, such as a Deployment. It goes with that, or at the end of the
-// spec where the namespace stays.
+// Create creates an object in a namespace of the spec, such as a Deployment. It is deleted with the namespace, or at the
+// end of the spec if the namespace stays.
 func Create(ctx context.Context, env *framework.Env, object k8s.Object) {
 	env.T.Helper()
 	if err := env.Resources.Create(ctx, object); err != nil {
@@ -32,7 +32,7 @@ func Create(ctx context.Context, env *framework.Env, object k8s.Object) {
 	})
 }
 
-// Pods of a namespace, as they are now.
+// Pods returns the current pods of a namespace.
 func Pods(ctx context.Context, env *framework.Env, namespace string) []corev1.Pod {
 	env.T.Helper()
 	var list corev1.PodList

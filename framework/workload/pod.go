@@ -20,13 +20,13 @@ import (
 	"github.com/podidentity/epi/framework/probe"
 )
 
-// Main is the name of the container that a probe's commands run in.
+// Main is the name of the container in which a probe's commands run.
 const Main = "main"
 
 // Option changes a pod before it is created.
 type Option func(*corev1.Pod)
 
-// OnHostNetwork puts the pod on its node's network.
+// OnHostNetwork gives the pod its node's network.
 func OnHostNetwork() Option {
 	return func(pod *corev1.Pod) { pod.Spec.HostNetwork = true }
 }
@@ -34,7 +34,7 @@ func OnHostNetwork() Option {
 // MayAdministerNetwork lets the probe change the pod's own network.
 func MayAdministerNetwork() Option {
 	return func(pod *corev1.Pod) {
-		root := int64(0) // an added capability is in effect for root alone
+		root := int64(0) // an added capability is effective only for root
 		pod.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{
 			RunAsUser: &root, Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"NET_ADMIN"}},
 		}
@@ -48,8 +48,7 @@ func WithContainer(name string) Option {
 	}
 }
 
-// WithInit adds an init container that does one check of the probe and leaves the result as its
-// termination message.
+// WithInit adds an init container that does one check of the probe. The result is its termination message.
 func WithInit(name string, operation ...string) Option {
 	return func(pod *corev1.Pod) {
 		args := append([]string{"do", "--output", corev1.TerminationMessagePathDefault}, operation...)
@@ -67,14 +66,14 @@ func WithSidecar(name string) Option {
 	}
 }
 
-// NewPod describes a pod of the probe under a service account; "" for none. It is not created yet.
+// NewPod returns a pod of the probe with a service account; "" for none. It is not created yet.
 func NewPod(env *framework.Env, namespace, serviceAccount string, options ...Option) *corev1.Pod {
 	no, seconds := false, int64(1)
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "probe", Labels: env.Labels()},
 		Spec: corev1.PodSpec{
 			ServiceAccountName:            serviceAccount,
-			AutomountServiceAccountToken:  &no, // the probe does not speak to Kubernetes
+			AutomountServiceAccountToken:  &no, // the probe does not use Kubernetes
 			EnableServiceLinks:            &no,
 			TerminationGracePeriodSeconds: &seconds,
 			RestartPolicy:                 corev1.RestartPolicyAlways,
@@ -89,14 +88,14 @@ func NewPod(env *framework.Env, namespace, serviceAccount string, options ...Opt
 	return pod
 }
 
-// container is another container like the first one.
+// container returns another container like the first one.
 func container(pod *corev1.Pod, name string, args ...string) corev1.Container {
 	another := *pod.Spec.Containers[0].DeepCopy()
 	another.Name, another.Args = name, args
 	return another
 }
 
-// variables tell the SDK where AWS is, where it is not where it always is.
+// variables set the SDK's endpoint of AWS, if it is not AWS's own.
 func variables(env *framework.Env) []corev1.EnvVar {
 	list := []corev1.EnvVar{{Name: "AWS_REGION", Value: env.Region}}
 	if env.AWS.PodEndpointURL != "" {
@@ -105,8 +104,7 @@ func variables(env *framework.Env) []corev1.EnvVar {
 	return list
 }
 
-// Admit asks the API server what it would make of the pod (a dry run on the server, admission
-// webhooks included) and returns that; nothing is created.
+// Admit asks the API server for a dry run, with admission webhooks, and returns the resulting pod. Nothing is created.
 func Admit(ctx context.Context, env *framework.Env, pod *corev1.Pod) *corev1.Pod {
 	env.T.Helper()
 	admitted, err := admit(ctx, env, pod)
@@ -125,7 +123,7 @@ func admit(ctx context.Context, env *framework.Env, pod *corev1.Pod) (*corev1.Po
 	return admitted, err
 }
 
-// FailAdmission ends the spec with whose fault it is that a pod which is valid as we sent it was refused.
+// FailAdmission ends the spec after the refusal of a valid pod, and blames the part that is at fault.
 func FailAdmission(env *framework.Env, pod *corev1.Pod, err error) {
 	env.T.Helper()
 	if apierrors.IsInvalid(err) || strings.Contains(err.Error(), "admission webhook") {
@@ -196,7 +194,8 @@ func Running(pod *corev1.Pod) bool {
 	return true
 }
 
-// brokenSubject is the first container that ended with an error and is no probe, whose errors are ours.
+// brokenSubject returns the first container that ended with an error and is no probe. The errors of probes are the
+// harness's.
 func brokenSubject(pod *corev1.Pod, probeImage string) (string, bool) {
 	ours := map[string]bool{}
 	for _, container := range Containers(pod) {
@@ -212,7 +211,7 @@ func brokenSubject(pod *corev1.Pod, probeImage string) (string, bool) {
 	return "", false
 }
 
-// Describe says where a pod is stuck.
+// Describe says why a pod does not continue.
 func Describe(pod *corev1.Pod) string {
 	text := "phase " + string(pod.Status.Phase)
 	for _, condition := range pod.Status.Conditions {

@@ -11,8 +11,8 @@ import (
 	"github.com/podidentity/epi/framework/probe"
 )
 
-// Probe is a running pod of epi-probe. Its methods do one check in the pod; that the check cannot be
-// made at all is the harness's fault, what it finds is for the spec to judge.
+// Probe is a running pod of epi-probe. Its methods do one check in the pod. If the check cannot be made at all, that is the
+// harness's fault. The spec judges what it finds.
 type Probe struct {
 	Pod *corev1.Pod
 	env *framework.Env
@@ -32,7 +32,7 @@ func do[T any](ctx context.Context, p *Probe, container string, args ...string) 
 	return result
 }
 
-// Caller is who the SDK's default chain makes of the pod.
+// Caller returns the pod's identity in the SDK's default chain.
 func (p *Probe) Caller(ctx context.Context) identity.Caller {
 	p.env.T.Helper()
 	return identity.Of(do[probe.Identity](ctx, p, Main, probe.OpIdentity), p.env.NodeRole)
@@ -52,13 +52,13 @@ func (p *Probe) Download(bucket, key string) func(context.Context) probe.Object 
 	}
 }
 
-// Token reports the claims of the projected token, never the token, as a container reads it.
+// Token returns the claims of the projected token, and never the token, as a container reads it.
 func (p *Probe) Token(ctx context.Context, container string) probe.Token {
 	p.env.T.Helper()
 	return do[probe.Token](ctx, p, container, probe.OpToken)
 }
 
-// InitToken is Token of an init container that was made to read it (WithInit, probe.OpToken).
+// InitToken is Token for an init container that was created to read it (WithInit, probe.OpToken).
 func (p *Probe) InitToken(container string) probe.Token {
 	p.env.T.Helper()
 	var token probe.Token
@@ -81,13 +81,13 @@ func (p *Probe) Metadata(ctx context.Context) probe.Metadata {
 	return do[probe.Metadata](ctx, p, Main, probe.OpMetadata)
 }
 
-// Links are those of the pod's network.
+// Links returns the links of the pod's network.
 func (p *Probe) Links(ctx context.Context) []probe.Link {
 	p.env.T.Helper()
 	return p.links(ctx, probe.OpLinks)
 }
 
-// RemoveAddress takes an address off the pod's network, whose probe may administer it (MayAdministerNetwork).
+// RemoveAddress removes an address from the pod's network. The probe must have the permission (MayAdministerNetwork).
 func (p *Probe) RemoveAddress(ctx context.Context, address string) {
 	p.env.T.Helper()
 	p.links(ctx, probe.OpRemoveAddress, address)

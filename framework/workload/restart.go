@@ -14,12 +14,11 @@ import (
 	"github.com/podidentity/epi/framework"
 )
 
-// RestartAgent replaces the agent on every node, as `kubectl rollout restart` does, and waits until
-// it is ready again: what a spec that runs alone may do. An agent that does not get ready is its own
-// fault.
+// RestartAgent restarts the agent on every node, like `kubectl rollout restart`, and waits until it is ready again. Only a
+// spec that runs alone may call it. If the agent does not become ready, that is its own failure.
 func RestartAgent(ctx context.Context, env *framework.Env) {
 	env.T.Helper()
-	AgentSet(ctx, env) // there has to be one
+	AgentSet(ctx, env) // fails if there is none
 	patch := fmt.Sprintf(`{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":%q}}}}}`, time.Now().UTC().Format(time.RFC3339Nano))
 	_, err := env.Clientset.AppsV1().DaemonSets(clusters.AgentNamespace).Patch(ctx, clusters.AgentName, types.StrategicMergePatchType, []byte(patch), metav1.PatchOptions{})
 	if err != nil {

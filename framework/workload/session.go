@@ -9,8 +9,7 @@ import (
 	"github.com/podidentity/epi/framework/cloud"
 )
 
-// NewSession returns the session that EKS Auth gives for a new token of the pod, which need not run:
-// see cloud.AwaitSession.
+// NewSession returns EKS Auth's session for a new token of the pod, which need not run: see cloud.AwaitSession.
 func NewSession(ctx context.Context, env *framework.Env, pod *corev1.Pod) *cloud.Session {
 	env.T.Helper()
 	return cloud.AwaitSession(ctx, env, string(NewToken(ctx, env, pod)))

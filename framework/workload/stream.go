@@ -9,11 +9,11 @@ import (
 	"github.com/podidentity/epi/framework"
 )
 
-// ProbeIn is the probe of a pod that runs already, such as one of a Job's.
+// ProbeIn returns the probe of a running pod, such as one of a Job's.
 func ProbeIn(env *framework.Env, pod *corev1.Pod) *Probe { return &Probe{Pod: pod, env: env} }
 
-// Stream runs the probe's program in the main container with both streams, either of which may be nil,
-// until it or ctx ends. The error has what it said last, without secrets.
+// Stream runs the probe's program in the main container with both streams, either of which may be nil, until it or ctx
+// ends. The error has the program's last message, without secrets.
 func (p *Probe) Stream(ctx context.Context, stdin io.Reader, stdout io.Writer, args ...string) error {
 	if stdout == nil {
 		stdout = io.Discard

@@ -13,8 +13,8 @@ import (
 	"github.com/podidentity/epi/framework"
 )
 
-// SubjectPods are the running pods of "agent" or "webhook", whose first container is the subject. That
-// there are none is the subject's failure. The webhook's can be seen with clusters.WebhookInCluster alone.
+// SubjectPods returns the running pods of "agent" or "webhook", whose first container is the subject. If there are none,
+// that is the subject's failure. The webhook's pods are visible only with clusters.WebhookInCluster.
 func SubjectPods(ctx context.Context, env *framework.Env, subject string) []corev1.Pod {
 	env.T.Helper()
 	namespace := clusters.AgentNamespace

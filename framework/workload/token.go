@@ -15,27 +15,26 @@ import (
 	"github.com/podidentity/epi/framework/probe"
 )
 
-// TokenLife is the life of tokens from NewToken: the shortest that the TokenRequest API gives.
+// TokenLife is the lifetime of tokens from NewToken, which is the TokenRequest API's minimum.
 const TokenLife = 10 * time.Minute
 
-// APIServer stands for the API server's own audience, the one that tokens have by default.
+// APIServer stands for the API server's own audience, which is the default of tokens.
 const APIServer = ""
 
-// Token is a service account token, a secret: no verb prints it.
+// Token is a service account token. It is a secret, so no verb prints it.
 type Token string
 
 // Format implements fmt.Formatter, so that a failed expectation does not show the token.
 func (t Token) Format(state fmt.State, _ rune) {
-	// A fmt.State only fails where its writer does, which reports for itself.
+	// A fmt.State fails only if its writer does, whose caller notices that.
 	_, _ = fmt.Fprint(state, probe.Redacted)
 }
 
-// neverScheduled holds a pod back from the scheduler, and with it from anything that would make a
-// node for it.
+// neverScheduled keeps the scheduler from a pod, and also a program that would create a node for it.
 const neverScheduled = "epi.podidentity.dev/never-scheduled"
 
-// NewUnscheduledPod creates a pod that never runs: tokens can be bound to it, and it costs next to nothing.
-// Options change it as those of NewPod do. It is removed with its namespace.
+// NewUnscheduledPod creates a pod that never runs. Tokens can be bound to it, and it costs very little. Options change it
+// as those of NewPod do. It is deleted with its namespace.
 func NewUnscheduledPod(ctx context.Context, env *framework.Env, namespace, serviceAccount string, options ...Option) *corev1.Pod {
 	env.T.Helper()
 	pod := unscheduledPod(env, namespace, serviceAccount, options...)
@@ -61,14 +60,14 @@ func unscheduledPod(env *framework.Env, namespace, serviceAccount string, option
 	return pod
 }
 
-// NewToken returns a token of the pod's service account that is bound to the pod, for the audiences;
-// none means the one of Pod Identity.
+// NewToken returns a token of the pod's service account that is bound to the pod, for the audiences. No audiences mean Pod
+// Identity's.
 func NewToken(ctx context.Context, env *framework.Env, pod *corev1.Pod, audiences ...string) Token {
 	env.T.Helper()
 	return NewTokenLasting(ctx, env, pod, TokenLife, audiences...)
 }
 
-// tokensAtOnce is how many are asked for at the same time.
+// tokensAtOnce is the number of simultaneous requests.
 const tokensAtOnce = 8
 
 // NewTokens is NewToken for many tokens of one pod.
@@ -93,8 +92,8 @@ func boundTo(pod *corev1.Pod) *authenticationv1.BoundObjectReference {
 	return &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Pod", Name: pod.Name, UID: pod.UID}
 }
 
-// NewTokenLasting is NewToken with another life: two tokens that are asked for within a second end at
-// the same time if they live equally long.
+// NewTokenLasting is NewToken with another lifetime: two tokens that are requested within a second end at the same time if
+// they have the same lifetime.
 func NewTokenLasting(ctx context.Context, env *framework.Env, pod *corev1.Pod, life time.Duration, audiences ...string) Token {
 	env.T.Helper()
 	return requestToken(ctx, env, pod.Namespace, pod.Spec.ServiceAccountName, life, boundTo(pod), audiences)
@@ -132,7 +131,7 @@ func tryRequestToken(ctx context.Context, env *framework.Env, namespace, service
 	return Token(answer.Status.Token), nil
 }
 
-// Delete deletes a pod; one that never ran is gone at once.
+// Delete deletes a pod. A pod that never ran is gone at once.
 func Delete(ctx context.Context, env *framework.Env, pod *corev1.Pod) {
 	env.T.Helper()
 	if err := env.Resources.Delete(ctx, pod); err != nil && !apierrors.IsNotFound(err) {

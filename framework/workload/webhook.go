@@ -18,9 +18,8 @@ import (
 	"github.com/podidentity/epi/framework/probe"
 )
 
-// AskWebhook sends a request to the webhook itself, through the API server's proxy: body to /mutate of
-// its Service, as the API server does with a review. It needs clusters.WebhookInCluster. An answer
-// of any status is data.
+// AskWebhook sends a request to the webhook itself, through the API server's proxy: body to /mutate of its Service, like
+// the API server's reviews. It needs clusters.WebhookInCluster. An answer of any status is data.
 func AskWebhook(ctx context.Context, env *framework.Env, contentType string, body []byte) probe.Response {
 	env.T.Helper()
 	return proxied(ctx, clusters.WebhookNamespace, env.Clientset.CoreV1().RESTClient().Post().Resource("services").Name("https:"+clusters.WebhookName+":https").
@@ -42,8 +41,8 @@ func WebhookHealth(ctx context.Context, env *framework.Env) probe.Response {
 		SubResource("proxy").Suffix("healthz"))
 }
 
-// WebhookRegistrations are the admission webhooks of the cluster that give pods their identity, by the
-// name that they have on EKS, iam-for-pods.amazonaws.com.
+// WebhookRegistrations returns the cluster's admission webhooks with the name that Pod Identity's has on EKS,
+// iam-for-pods.amazonaws.com.
 func WebhookRegistrations(ctx context.Context, env *framework.Env) []admissionregistrationv1.MutatingWebhook {
 	env.T.Helper()
 	var list admissionregistrationv1.MutatingWebhookConfigurationList
@@ -61,8 +60,8 @@ func WebhookRegistrations(ctx context.Context, env *framework.Env) []admissionre
 	return found
 }
 
-// WebhookEndpoint is where the API server sends reviews, and the certificate authorities (PEM) that it
-// trusts there, as the webhook is registered. It needs clusters.WebhookInCluster.
+// WebhookEndpoint returns the address to which the API server sends reviews, and the certificate authorities (PEM) that it
+// trusts there, by the webhook's registration. It needs clusters.WebhookInCluster.
 func WebhookEndpoint(ctx context.Context, env *framework.Env) (url, authorities string) {
 	env.T.Helper()
 	for _, webhook := range WebhookRegistrations(ctx, env) {
@@ -74,7 +73,7 @@ func WebhookEndpoint(ctx context.Context, env *framework.Env) (url, authorities 
 	return "", ""
 }
 
-// serviceURL is how a webhook's Service is reached, with the port that it has by default:
+// serviceURL is the URL of a webhook's Service, with the default port:
 // https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#service-reference.
 func serviceURL(config admissionregistrationv1.WebhookClientConfig) (string, bool) {
 	service := config.Service
@@ -106,19 +105,20 @@ func webhookPod(ctx context.Context, env *framework.Env) string {
 	return ""
 }
 
-// unreached is how long the API server may fail to reach a subject, which is not the subject's doing: on a busy
-// node a connection or a probe of the kubelet can take too long.
+// unreached is how long the API server may fail to reach a subject. That is not the subject's fault: on a busy node a
+// connection or a probe of the kubelet can take too long.
 const unreached = 10 * time.Second
 
-// proxied asks a subject by the API server's proxy, and again while that answers that it cannot reach it.
+// proxied sends a request to a subject through the API server's proxy. It repeats the request while the proxy answers that
+// it cannot reach the subject.
 func proxied(ctx context.Context, namespace string, request *rest.Request) probe.Response {
 	request = request.Namespace(namespace)
 	return reached(ctx, func(ctx context.Context) probe.Response { return ask(ctx, request) })
 }
 
-// reached asks until the answer is no failure of a server. The last one is told when that goes on.
+// reached repeats a request until the answer is no server error. If the errors continue, it returns the last answer.
 func reached(ctx context.Context, ask func(context.Context) probe.Response) (last probe.Response) {
-	_ = wait.For(func(ctx context.Context) (bool, error) { // that it goes on is in the answer
+	_ = wait.For(func(ctx context.Context) (bool, error) { // if it continues, the answer shows it
 		last = ask(ctx)
 		return last.Failure == nil && last.Status < http.StatusInternalServerError, nil
 	}, wait.WithContext(ctx), wait.WithTimeout(unreached), wait.WithInterval(250*time.Millisecond), wait.WithImmediate())
@@ -130,7 +130,7 @@ func ask(ctx context.Context, request *rest.Request) probe.Response {
 	var status int
 	result := request.Do(ctx).StatusCode(&status)
 	body, err := result.Raw()
-	// If the client does not know the answer's Content-Type only the error has the status.
+	// If the client does not know the answer's Content-Type, only the error has the status.
 	if known, ok := errors.AsType[*apierrors.StatusError](err); ok && status == 0 {
 		status, body = int(known.ErrStatus.Code), []byte(known.ErrStatus.Message)
 	}

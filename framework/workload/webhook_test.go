@@ -32,7 +32,7 @@ func TestServiceURL(t *testing.T) {
 	}
 }
 
-// An answer that the API server gives for a webhook that it does not reach is asked for again; the webhook's own is not.
+// If the API server answers that it does not reach a webhook, the request is repeated. The webhook's own answer is final.
 func TestAWebhookOutOfReachIsAskedAgain(t *testing.T) {
 	network := probe.Response{Failure: &probe.Failure{Class: probe.NetworkError}}
 	for name, row := range map[string]struct {

@@ -8,8 +8,8 @@ import (
 	"github.com/podidentity/epi/framework"
 )
 
-// What the webhook gives to pods whose service account is annotated with a role (IAM roles for
-// service accounts): https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html.
+// What the webhook adds to pods whose service account is annotated with a role (IAM roles for service accounts):
+// https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html.
 const (
 	RoleAnnotation       = "eks.amazonaws.com/role-arn"
 	AudienceAnnotation   = "eks.amazonaws.com/audience"
@@ -25,9 +25,9 @@ const (
 	SkipWebhook          = "eks.amazonaws.com/skip-pod-identity-webhook" // label of pods
 )
 
-// AwaitRole waits until new pods under a service account that is annotated with a role get the
-// variables of it. A webhook that does not notice is the subject's failure. The returned pod is the
-// first one admitted with them, made with the options; nothing was created.
+// AwaitRole waits until new pods with a service account that is annotated with a role get the role's variables. If the
+// webhook does not notice the annotation, that is the subject's failure. The returned pod is the first one that was
+// admitted with them, with the options. It was not created.
 func AwaitRole(ctx context.Context, env *framework.Env, namespace, serviceAccount string, options ...Option) *corev1.Pod {
 	env.T.Helper()
 	admitted, inTime := webIdentity.await(ctx, env, NewPod(env, namespace, serviceAccount, options...), env.Timeouts.AnnotationVisible)
@@ -38,6 +38,6 @@ func AwaitRole(ctx context.Context, env *framework.Env, namespace, serviceAccoun
 	return admitted
 }
 
-// InjectedRole lists what a pod has of IAM roles for service accounts, such as "container main:
+// InjectedRole lists what the webhook added to a pod for IAM roles for service accounts, such as "container main:
 // AWS_ROLE_ARN"; empty for none.
 func InjectedRole(pod *corev1.Pod) []string { return webIdentity.in(pod) }

@@ -27,7 +27,7 @@ func environment() *framework.Env {
 	}
 }
 
-// inject does to a pod what EKS documents that the webhook does.
+// inject changes a pod as EKS documents for the webhook.
 func inject(pod *corev1.Pod) *corev1.Pod {
 	pod = pod.DeepCopy()
 	for _, list := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
@@ -61,7 +61,7 @@ func TestPodHasEveryKindOfContainer(t *testing.T) {
 	if !pod.Spec.HostNetwork || pod.Spec.ServiceAccountName != "reader" {
 		t.Errorf("pod %+v", pod.Spec)
 	}
-	// A label's value has its own alphabet; a sweeper must find what the run made.
+	// A label's value has a limited alphabet, and a sweeper must find what the run created.
 	if pod.Labels[framework.LabelEnvironment] != "epi" || pod.Labels[framework.LabelRun] != "20261123-1415" {
 		t.Errorf("labels %v", pod.Labels)
 	}
@@ -89,7 +89,7 @@ func TestInjectedFindsEveryTrace(t *testing.T) {
 	if diff := cmp.Diff(pod, Uninjected(injected), cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("without what was injected it is not the pod that it was:\n%s", diff)
 	}
-	// One trace is enough to tell.
+	// One trace is enough.
 	for name, damage := range map[string]func(*corev1.Pod){
 		"a variable": func(p *corev1.Pod) {
 			p.Spec.Containers[0].Env = append(p.Spec.Containers[0].Env, corev1.EnvVar{Name: TokenFileVariable})
@@ -128,7 +128,7 @@ func TestRunning(t *testing.T) {
 	}
 }
 
-// verdict is a framework.T that ends a fixture by a panic with what it would have said.
+// verdict is a framework.T that ends a fixture by a panic with its message.
 type verdict struct{ framework.T }
 
 func (verdict) Helper()               {}
