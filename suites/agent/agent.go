@@ -187,7 +187,8 @@ var _ = Describe("The agent", func() {
 				return probe.Request{URL: "http://169.254.170.23" + path, Token: string(tenant.Token)}
 			}
 
-			By("asking for other paths with a token that would be good")
+			By("asking on its path, then for other paths with the same token")
+			Expect(pod.AskOnce(ctx, at("/v1/credentials"))).To(GrantCredentials())
 			for _, answer := range pod.Ask(ctx, at("/"), at("/v1"), at("/v1/credentials/"), at("/v1/credentials/x"), at("/v1/credential"), at("/v1/credentialss"),
 				at("/V1/credentials"), at("/v1/Credentials"), at("/V1/CREDENTIALS"), at("/v2/credentials"), at("/credentials"), at("/metrics"), at("/healthz"), at("/readyz")) {
 				Expect(answer[0]).To(RefuseWith(http.StatusNotFound, ``))
