@@ -66,8 +66,13 @@ func newReviewer(injector Injector, registerer prometheus.Registerer, log *slog.
 	return &handler{injector: injector, injected: pods, log: log, contentType: "application/json"}
 }
 
-// bodies are buffers for bodies, which are reused. Nothing of a body is used after its request.
-var bodies = sync.Pool{New: func() any { return &bytes.Buffer{} }}
+// exchange has the buffers of a request, which are reused. Nothing in them is used after the request.
+type exchange struct {
+	body   bytes.Buffer
+	answer []byte
+}
+
+var exchanges = sync.Pool{New: func() any { return &exchange{} }}
 
 // largestKept is the capacity in bytes of the largest buffer that is reused.
 const largestKept = 64 << 10
@@ -77,14 +82,14 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "Invalid Content-Type, expected `application/json`", http.StatusUnsupportedMediaType)
 		return
 	}
-	body := bodies.Get().(*bytes.Buffer)
+	x := exchanges.Get().(*exchange)
 	defer func() {
-		if body.Cap() <= largestKept {
-			body.Reset()
-			bodies.Put(body)
+		if max(x.body.Cap(), cap(x.answer)) <= largestKept {
+			x.body.Reset()
+			exchanges.Put(x)
 		}
 	}()
-	if _, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, maxReview)); err != nil {
+	if _, err := x.body.ReadFrom(http.MaxBytesReader(w, r.Body, maxReview)); err != nil {
 		status := http.StatusBadRequest
 		if _, large := errors.AsType[*http.MaxBytesError](err); large {
 			status = http.StatusRequestEntityTooLarge
@@ -92,10 +97,10 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "read review: "+err.Error(), status)
 		return
 	}
-	answer := h.review(r.Context(), body.Bytes())
+	x.answer = h.review(r.Context(), x.body.Bytes(), x.answer[:0])
 	w.Header().Set("Content-Type", h.contentType)
-	w.Header().Set("Content-Length", strconv.Itoa(len(answer))) // otherwise it would be sent in chunks
-	_, _ = w.Write(answer)                                      // the API server may have closed the connection
+	w.Header().Set("Content-Length", strconv.Itoa(len(x.answer))) // otherwise it would be sent in chunks
+	_, _ = w.Write(x.answer)                                      // the API server may have closed the connection
 }
 
 func isJSON(contentType string) bool {
@@ -107,8 +112,8 @@ func isJSON(contentType string) bool {
 	return err == nil && kind == want
 }
 
-// review is for both versions, whose reviews have the same members.
-func (h *handler) review(ctx context.Context, body []byte) []byte {
+// review appends the answer to out. It is for both versions, whose reviews have the same members.
+func (h *handler) review(ctx context.Context, body, out []byte) []byte {
 	var q question
 	if len(body) > 0 {
 		var err error
@@ -127,7 +132,7 @@ func (h *handler) review(ctx context.Context, body []byte) []byte {
 			q.kind, version, admissionv1.SchemeGroupVersion, admissionv1beta1.SchemeGroupVersion))
 	}
 	if !request.concernsPods() {
-		return q.answer(nil)
+		return q.answer(out, nil)
 	}
 	if len(request.object) == 0 {
 		return q.refusal(errors.New("review has no object"))
@@ -147,7 +152,7 @@ func (h *handler) review(ctx context.Context, body []byte) []byte {
 		h.tell(ctx, slog.LevelInfo, "Injected pod", request, result, method)
 		h.injected.WithLabelValues(string(result.Method)).Inc()
 	}
-	return q.answer(result.Patch)
+	return q.answer(out, result.Patch)
 }
 
 // tell logs the decision about a pod.

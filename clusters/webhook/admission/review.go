@@ -30,6 +30,12 @@ type request struct {
 // readQuestion reads a review. With an error, the question has what was read before it.
 func readQuestion(body []byte) (question, error) {
 	var q question
+	if !rawjson.Valid(body) {
+		// The text is that of encoding/json and so of upstream, which clients know.
+		if err := json.Unmarshal(body, &json.RawMessage{}); err != nil {
+			return q, err
+		}
+	}
 	err := rawjson.Members(body, func(m rawjson.Member) (err error) {
 		switch {
 		case m.Is("kind"):
@@ -46,12 +52,6 @@ func readQuestion(body []byte) (question, error) {
 		}
 		return err
 	})
-	if err != nil {
-		// The text is that of encoding/json and so of upstream, which clients know.
-		if err := json.Unmarshal(body, &json.RawMessage{}); err != nil {
-			return question{}, err
-		}
-	}
 	return q, err
 }
 
@@ -83,15 +83,14 @@ func (r *request) read(m rawjson.Member) (err error) {
 
 func null(value []byte) bool { return string(value) == "null" }
 
-// answer admits the question's object, with a patch unless that is nil, in the review's version.
-func (q question) answer(patch []byte) []byte {
-	out := make([]byte, 0, 256+base64.StdEncoding.EncodedLen(len(patch)))
+// answer appends an answer that admits the question's object, with a patch unless that is nil, in the review's version.
+func (q question) answer(out, patch []byte) []byte {
 	out = append(out, `{"kind":`...)
-	out = append(out, quote(q.kind)...)
+	out = rawjson.AppendText(out, q.kind)
 	out = append(out, `,"apiVersion":`...)
-	out = append(out, quote(q.apiVersion)...)
+	out = rawjson.AppendText(out, q.apiVersion)
 	out = append(out, `,"response":{"uid":`...)
-	out = append(out, quote(q.request.uid)...)
+	out = rawjson.AppendText(out, q.request.uid)
 	out = append(out, `,"allowed":true`...)
 	if patch != nil {
 		out = append(out, `,"patch":"`...)
@@ -109,8 +108,6 @@ func (q question) refusal(reason error) []byte {
 	}
 	return mustEncode(admissionv1.AdmissionReview{TypeMeta: metav1.TypeMeta{Kind: q.kind, APIVersion: q.apiVersion}, Response: response})
 }
-
-func quote(text string) []byte { return mustEncode(text) }
 
 // mustEncode is for values that are always JSON.
 func mustEncode(value any) []byte {

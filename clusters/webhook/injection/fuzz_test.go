@@ -20,7 +20,7 @@ func FuzzInject(f *testing.F) {
 	f.Fuzz(func(t *testing.T, pod []byte) {
 		i := newInjector(nil)
 		result, err := i.Inject(t.Context(), "bench", pod)
-		if err != nil || result.Patch == nil {
+		if err != nil || result.Patch == nil || !json.Valid(pod) {
 			return
 		}
 		patched := apply(t, string(pod), result)

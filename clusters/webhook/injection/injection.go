@@ -54,7 +54,7 @@ type Result struct {
 	Patch []byte
 }
 
-// Inject decides about a pod, in JSON, that is to be created in a namespace. The error says what is invalid in the pod.
+// Inject decides about a pod, in valid JSON, that is to be created in a namespace. The error says what is invalid in the pod.
 func (i *Injector) Inject(ctx context.Context, namespace string, pod []byte) (Result, error) {
 	root, err := readObject(pod, "pod")
 	if err != nil {
@@ -186,6 +186,13 @@ func (i *Injector) label(metadata object) ([]operation, error) {
 	return []operation{{"add", "/metadata/labels/" + pointer.Replace(name), value}}, nil
 }
 
+// tokenVolume has the fields of a corev1.Volume that the webhook sets. The whole type has thirty kinds of volumes, and
+// takes several times as long to encode.
+type tokenVolume struct {
+	Name      string                        `json:"name"`
+	Projected *corev1.ProjectedVolumeSource `json:"projected"`
+}
+
 // addVolume adds the projected token. An existing volume of that name is kept.
 func addVolume(spec object, token Token, expiration int64) ([]operation, error) {
 	volumes, err := readList(spec, "volumes")
@@ -195,18 +202,18 @@ func addVolume(spec object, token Token, expiration int64) ([]operation, error) 
 	if slices.Contains(volumes.names, token.VolumeName) {
 		return nil, nil
 	}
-	volume := corev1.Volume{
+	volume := tokenVolume{
 		Name: token.VolumeName,
-		VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
+		Projected: &corev1.ProjectedVolumeSource{
 			Sources: []corev1.VolumeProjection{{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{
 				Audience:          token.Audience,
 				ExpirationSeconds: &expiration,
 				Path:              token.Path,
 			}}},
-		}},
+		},
 	}
 	if volumes.elements == nil {
-		return []operation{{"add", "/spec/volumes", []corev1.Volume{volume}}}, nil
+		return []operation{{"add", "/spec/volumes", []tokenVolume{volume}}}, nil
 	}
 	return []operation{{"add", "/spec/volumes/0", volume}}, nil
 }

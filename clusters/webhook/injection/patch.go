@@ -1,5 +1,7 @@
 package injection
 
+import "github.com/podidentity/epi/clusters/webhook/rawjson"
+
 // operation is one operation of a JSON patch. Value is any value that JSON can encode, or objects that were read.
 type operation struct {
 	Op, Path string
@@ -17,11 +19,14 @@ func encodePatch(operations []operation, podSize int) []byte {
 			out = append(out, ',')
 		}
 		out = append(append(append(out, `{"op":"`...), o.Op...), `","path":`...)
-		out = append(append(out, mustEncode(o.Path)...), `,"value":`...)
-		if objects, ok := o.Value.([]object); ok {
-			out = appendObjects(out, objects)
-		} else {
-			out = append(out, mustEncode(o.Value)...)
+		out = append(rawjson.AppendText(out, o.Path), `,"value":`...)
+		switch value := o.Value.(type) {
+		case []object:
+			out = appendObjects(out, value)
+		case string:
+			out = rawjson.AppendText(out, value)
+		default:
+			out = append(out, mustEncode(value)...)
 		}
 		out = append(out, '}')
 	}

@@ -3,6 +3,9 @@
 //
 // It accepts what encoding/json accepts: names may repeat, and text need not be UTF-8. Names must match exactly, as in the
 // API server. encoding/json ignores their case.
+//
+// Input from outside is checked by Valid once. Members and Elements then check nothing again, although they read a
+// container's variables through six levels. For invalid input they return an error or an arbitrary part of it.
 package rawjson
 
 import (
@@ -11,9 +14,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 	"unicode/utf8"
 
+	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -41,87 +44,198 @@ func (m Member) Is(name string) bool {
 	return len(m.Key) == len(name)+2 && string(m.Key[1:len(m.Key)-1]) == name
 }
 
-// reader reads one value. It is reused, because it is larger than most values.
-type reader struct {
-	decoder jsontext.Decoder
-	input   bytes.Buffer
-	raw     []byte
-}
+// lenient are the options for what encoding/json accepts in addition to strict JSON.
+var lenient = jsonv2.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 
-var readers = sync.Pool{New: func() any { return &reader{} }}
+// Valid reports whether raw is one JSON value.
+func Valid(raw []byte) bool { return jsontext.Value(raw).IsValid(lenient) }
 
-// read calls next for everything between the brackets of raw.
-func read(raw []byte, open jsontext.Kind, want string, next func(*reader) error) error {
-	r := readers.Get().(*reader)
-	defer readers.Put(r)
-	r.raw, r.input = raw, *bytes.NewBuffer(raw)
-	r.decoder.Reset(&r.input, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-	kind := r.decoder.PeekKind()
-	if kind != open && kind != 'n' && kind != 0 {
-		return &KindError{kind, want}
-	}
-	if _, err := r.decoder.ReadToken(); err != nil { // the bracket or null
-		return err
-	}
-	if kind == open {
-		for kind := r.decoder.PeekKind(); kind != '}' && kind != ']'; kind = r.decoder.PeekKind() {
-			if err := next(r); err != nil {
-				return err
-			}
-		}
-		if _, err := r.decoder.ReadToken(); err != nil {
-			return err
-		}
-	}
-	if _, err := r.decoder.ReadToken(); !errors.Is(err, io.EOF) {
-		return errors.New("there is more after the value")
-	}
-	return nil
-}
-
-// value returns the next value, as a part of raw, which stays valid after the reader.
-func (r *reader) value() ([]byte, error) {
-	value, err := r.decoder.ReadValue()
-	if err != nil {
-		return nil, err
-	}
-	end := int(r.decoder.InputOffset())
-	return r.raw[end-len(value) : end : end], nil
-}
+var errMore = errors.New("there is more after the value")
 
 // Members calls each for the members of an object, in their order. Null has none.
 func Members(raw []byte, each func(Member) error) error {
-	return read(raw, '{', "an object", func(r *reader) error {
-		key, err := r.value()
+	at, err := open(raw, '{', "an object")
+	if at == 0 || err != nil {
+		return err
+	}
+	for at = space(raw, at); ; at = space(raw, at+1) {
+		if at == len(raw) {
+			return io.ErrUnexpectedEOF
+		}
+		if raw[at] == '}' {
+			return ended(raw, at+1)
+		}
+		end := text(raw, at)
+		if end < 0 {
+			return errors.New("expected a name")
+		}
+		key, err := plainKey(raw[at:end:end])
 		if err != nil {
 			return err
 		}
-		if !plain(key) {
-			var name string
-			if err := json.Unmarshal(key, &name); err != nil {
-				return err
-			}
-			if key, err = json.Marshal(name); err != nil {
-				return err
-			}
+		at = space(raw, end)
+		if at == len(raw) || raw[at] != ':' {
+			return errors.New("expected a colon after a name")
 		}
-		value, err := r.value()
-		if err != nil {
+		at = space(raw, at+1)
+		end = skip(raw, at)
+		if end < 0 {
+			return io.ErrUnexpectedEOF
+		}
+		if err := each(Member{key, raw[at:end:end]}); err != nil {
 			return err
 		}
-		return each(Member{key, value})
-	})
+		if at = space(raw, end); at < len(raw) && raw[at] == '}' {
+			return ended(raw, at+1)
+		}
+		if at == len(raw) || raw[at] != ',' {
+			return errors.New("expected a comma after a member")
+		}
+	}
 }
 
 // Elements calls each for the elements of an array, in their order. Null has none.
 func Elements(raw []byte, each func(value []byte) error) error {
-	return read(raw, '[', "an array", func(r *reader) error {
-		value, err := r.value()
-		if err != nil {
+	at, err := open(raw, '[', "an array")
+	if at == 0 || err != nil {
+		return err
+	}
+	for at = space(raw, at); ; at = space(raw, at+1) {
+		if at == len(raw) {
+			return io.ErrUnexpectedEOF
+		}
+		if raw[at] == ']' {
+			return ended(raw, at+1)
+		}
+		end := skip(raw, at)
+		if end < 0 {
+			return io.ErrUnexpectedEOF
+		}
+		if err := each(raw[at:end:end]); err != nil {
 			return err
 		}
-		return each(value)
-	})
+		if at = space(raw, end); at < len(raw) && raw[at] == ']' {
+			return ended(raw, at+1)
+		}
+		if at == len(raw) || raw[at] != ',' {
+			return errors.New("expected a comma after an element")
+		}
+	}
+}
+
+// open returns the position after the opening bracket, or 0 for null.
+func open(raw []byte, bracket byte, want string) (int, error) {
+	at := space(raw, 0)
+	switch {
+	case at == len(raw):
+		return 0, io.ErrUnexpectedEOF
+	case raw[at] == bracket:
+		return at + 1, nil
+	case raw[at] != 'n':
+		return 0, &KindError{jsontext.Value(raw).Kind(), want}
+	}
+	return 0, ended(raw, skip(raw, at))
+}
+
+// ended returns an error if there is more than space at position at.
+func ended(raw []byte, at int) error {
+	if space(raw, at) != len(raw) {
+		return errMore
+	}
+	return nil
+}
+
+// space returns the end of the space at position at.
+func space(raw []byte, at int) int {
+	for at < len(raw) && (raw[at] == ' ' || raw[at] == '\n' || raw[at] == '\t' || raw[at] == '\r') {
+		at++
+	}
+	return at
+}
+
+// skip returns the end of the value at position at, or -1 if there is none.
+func skip(raw []byte, at int) int {
+	if at >= len(raw) {
+		return -1
+	}
+	switch raw[at] {
+	case '"':
+		return text(raw, at)
+	case '{', '[':
+		return composite(raw, at)
+	}
+	end := at
+	for end < len(raw) && !delimiter(raw[end]) {
+		end++
+	}
+	if end == at {
+		return -1
+	}
+	return end
+}
+
+// composite returns the end of the object or array at position at, or -1. In valid JSON brackets match, so counting them
+// is enough.
+func composite(raw []byte, at int) int {
+	for depth := 0; at < len(raw); at++ {
+		switch raw[at] {
+		case '"':
+			end := text(raw, at)
+			if end < 0 {
+				return -1
+			}
+			at = end - 1
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth == 0 {
+				return at + 1
+			}
+		}
+	}
+	return -1
+}
+
+// text returns the end of the string at position at, or -1.
+func text(raw []byte, at int) int {
+	if raw[at] != '"' {
+		return -1
+	}
+	for at++; ; at++ {
+		length := bytes.IndexByte(raw[at:], '"')
+		if length < 0 {
+			return -1
+		}
+		end := at + length
+		backslashes := 0
+		for n := end - 1; n >= at && raw[n] == '\\'; n-- {
+			backslashes++
+		}
+		if at = end; backslashes%2 == 0 {
+			return end + 1
+		}
+	}
+}
+
+// delimiter reports whether a number or a literal ends before c.
+func delimiter(c byte) bool {
+	switch c {
+	case ',', ':', '{', '}', '[', ']', '"', ' ', '\n', '\t', '\r':
+		return true
+	}
+	return false
+}
+
+// plainKey returns a name in quotes, with no escapes that are not needed.
+func plainKey(key []byte) ([]byte, error) {
+	if plain(key) {
+		return key, nil
+	}
+	var name string
+	if err := json.Unmarshal(key, &name); err != nil {
+		return nil, err
+	}
+	return json.Marshal(name)
 }
 
 // Text returns the text of a string; otherwise for null.
@@ -139,9 +253,15 @@ func Text(raw []byte, otherwise string) (string, error) {
 	return text, err
 }
 
-// plain says whether raw is a string without escapes. Nearly every name is.
+// AppendText appends text as a string. What is no UTF-8 in it is replaced, as by encoding/json.
+func AppendText(out []byte, text string) []byte {
+	out, _ = jsontext.AppendQuote(out, text) // the error says that something was replaced
+	return out
+}
+
+// plain says whether raw is a string that means itself: nearly every name does.
 func plain(raw []byte) bool {
-	if raw[0] != '"' {
+	if len(raw) < len(`""`) || raw[0] != '"' {
 		return false
 	}
 	for _, c := range raw {

@@ -17,6 +17,17 @@ func members(raw string) (string, error) {
 	return strings.Join(all, " "), err
 }
 
+func TestValid(t *testing.T) {
+	for raw, want := range map[string]bool{
+		`{"a":1,"a":[1, {"b":null}]}`: true, ` 5 `: true, `"a"`: true, "\"\xff\"": true, `"\ud800"`: true,
+		``: false, `nul`: false, `{`: false, `{"a":1,}`: false, `[1,]`: false, `{"a":01}`: false, `[}`: false, `{} {}`: false, `{"a":"\x"}`: false, "\"\n\"": false,
+	} {
+		if got := Valid([]byte(raw)); got != want {
+			t.Errorf("%s: got %t, want %t", raw, got, want)
+		}
+	}
+}
+
 func TestMembers(t *testing.T) {
 	for raw, want := range map[string]string{
 		`{}`:                           ``,
@@ -36,7 +47,7 @@ func TestMembers(t *testing.T) {
 func TestWhatIsNoObject(t *testing.T) {
 	for raw, want := range map[string]string{
 		`[]`: "got an array, expected an object", `5`: "got a number, expected an object", `"a"`: "got a string, expected an object", `true`: "got a boolean, expected an object",
-		``: "EOF", `nul`: "", `{`: "", `{"a"}`: "", `{"a":}`: "", `{"a":1,}`: "", `{"a":1]`: "", `{a:1}`: "", `{"a":1} {}`: "there is more after the value", `null null`: "there is more after the value",
+		``: "EOF", `{`: "EOF", `{"a"}`: "a colon", `{"a":}`: "EOF", `{"a":1]`: "a comma", `{a:1}`: "a name", `{"a":1} {}`: "there is more after the value", `null null`: "there is more after the value",
 	} {
 		got, err := members(raw)
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -59,7 +70,7 @@ func TestElements(t *testing.T) {
 	if got, err := elements(`null`); err != nil || got != nil {
 		t.Errorf("got %q, %v", got, err)
 	}
-	for _, raw := range []string{`{}`, `[`, `[1,]`, `[1}`, `[] []`} {
+	for _, raw := range []string{`{}`, `[`, `[,`, `[1}`, `[] []`} {
 		if got, err := elements(raw); err == nil {
 			t.Errorf("%s: got %q", raw, got)
 		}
@@ -88,35 +99,62 @@ func TestText(t *testing.T) {
 	}
 }
 
-// FuzzMembers: the package and encoding/json agree on what is an object, and on its members.
+func TestAppendText(t *testing.T) {
+	for text, want := range map[string]string{"": `x""`, "a/b": `x"a/b"`, "é\"\n\x01<": `x"é\"\n\u0001<"`, "a\xffb": "x\"a\ufffdb\""} {
+		if got := string(AppendText([]byte("x"), text)); got != want {
+			t.Errorf("%q: got %s, want %s", text, got, want)
+		}
+	}
+}
+
+// FuzzMembers: what is valid, what is an object, and what is in it, is what encoding/json says. Of the rest nothing is
+// read that is not there.
 func FuzzMembers(f *testing.F) {
-	for _, seed := range []string{`{}`, `null`, `{"a":1,"a":{"b":[2]}}`, `{"\u0061":"\ud800"}`, "{\"\xff\":1}", `{"a":1} x`, `[]`, ` {"a" : -0.0e5 }`} {
+	for _, seed := range []string{
+		`{}`, `null`, `{"a":1,"a":{"b":[2]}}`, `{"\u0061":"\ud800"}`, "{\"\xff\":1}", `{"a":1} x`, `[]`, ` {"a" : -0.0e5 }`,
+		`{"a":"\\","b\"":["]",{"}":"\\\""}]}`, `{"a":[}`, `{"a":1,}`, `{"a`, `{"a":"\`, `[1,{"a":2},null]`,
+	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var want map[string]json.RawMessage
 		wantErr := json.Unmarshal(raw, &want)
+		if got := Valid(raw); got != json.Valid(raw) {
+			t.Fatalf("valid is %t, encoding/json says %v", got, wantErr)
+		}
 		got := map[string]string{}
 		err := Members(raw, func(m Member) error {
 			var name string
-			if err := json.Unmarshal(m.Key, &name); err != nil {
+			if err := json.Unmarshal(m.Key, &name); err != nil && wantErr == nil {
 				t.Errorf("key %s: %v", m.Key, err)
 			}
 			got[name] = string(m.Value)
 			return nil
 		})
-		if (err == nil) != (wantErr == nil) {
-			t.Fatalf("got %v, encoding/json says %v", err, wantErr)
-		}
-		if err != nil {
+		var wantList []json.RawMessage
+		wantListErr := json.Unmarshal(raw, &wantList)
+		var gotList []string
+		listErr := Elements(raw, func(value []byte) error {
+			gotList = append(gotList, string(value))
+			return nil
+		})
+		if !json.Valid(raw) {
 			return
 		}
-		if len(got) != len(want) {
-			t.Fatalf("got %q, encoding/json has %q", got, want)
+		if (err == nil) != (wantErr == nil) || (listErr == nil) != (wantListErr == nil) {
+			t.Fatalf("got %v and %v, encoding/json says %v and %v", err, listErr, wantErr, wantListErr)
+		}
+		if len(got) != len(want) || len(gotList) != len(wantList) {
+			t.Fatalf("got %q and %q, encoding/json has %q and %q", got, gotList, want, wantList)
 		}
 		for name, value := range want {
 			if got[name] != string(value) {
 				t.Errorf("%q: got %q, encoding/json has %q", name, got[name], value)
+			}
+		}
+		for n, value := range wantList {
+			if gotList[n] != string(value) {
+				t.Errorf("element %d: got %q, encoding/json has %q", n, gotList[n], value)
 			}
 		}
 	})
