@@ -13,14 +13,14 @@ import (
 // Badge is a verdict in a few words, such as "Pod Identity conformance: 118/118".
 type Badge struct {
 	Label, Message string
-	// Outcome decides the colour.
+	// Outcome determines the colour.
 	Outcome Outcome
 }
 
-// badgeLabel is what every badge is about.
+// badgeLabel is the label of every badge.
 const badgeLabel = "Pod Identity conformance"
 
-// Badge is that of the run: how many of the requirements that were decided hold.
+// Badge is the badge of the run: the number of decided requirements that hold.
 func (r Run) Badge() Badge {
 	byOutcome := map[Outcome][]string{}
 	for _, result := range r.RequirementResults() {
@@ -29,8 +29,8 @@ func (r Run) Badge() Badge {
 	return BadgeOf(byOutcome, r.Verdict().Outcome)
 }
 
-// BadgeOf is the badge of a run by its requirements of each outcome and its verdict. What could not be decided by an
-// error counts as asked; what was not supported, skipped or not run does not. A run without a verdict shows none.
+// BadgeOf is the badge of a run by its requirements of each outcome and its verdict. A requirement that an error left
+// undecided counts. One that was not supported, skipped or not run does not. A run without a verdict shows none.
 func BadgeOf(requirements map[Outcome][]string, verdict Outcome) Badge {
 	held, asked := len(requirements[Pass]), len(requirements[Pass])+len(requirements[Fail])+len(requirements[Error])
 	badge := Badge{Label: badgeLabel, Message: fmt.Sprintf("%d/%d", held, asked), Outcome: verdict}
@@ -43,7 +43,7 @@ func BadgeOf(requirements map[Outcome][]string, verdict Outcome) Badge {
 	return badge
 }
 
-// WriteEndpoint writes the badge as shields.io's endpoint badge takes it (https://shields.io/badges/endpoint-badge).
+// WriteEndpoint writes the badge for shields.io's endpoint badge (https://shields.io/badges/endpoint-badge).
 func (b Badge) WriteEndpoint(w io.Writer) error {
 	colour := map[Outcome]string{Pass: "brightgreen", Fail: "red"}[b.Outcome]
 	if colour == "" {
@@ -62,7 +62,7 @@ func (b Badge) WriteEndpoint(w io.Writer) error {
 	return nil
 }
 
-// WriteSVG writes the badge as a picture that says the same to those who do not see it. It needs no font of its own.
+// WriteSVG writes the badge as a picture, with the same text for screen readers. It needs no font of its own.
 func (b Badge) WriteSVG(w io.Writer) error {
 	colour := map[Outcome]string{Pass: "#2c7048", Fail: "#b3261e"}[b.Outcome]
 	if colour == "" {
@@ -83,9 +83,9 @@ func (b Badge) WriteSVG(w io.Writer) error {
 	return nil
 }
 
-// escaped is a text for XML.
+// escaped escapes a text for XML.
 func escaped(s string) string {
 	var b strings.Builder
-	_ = xml.EscapeText(&b, []byte(s)) // a builder takes all
+	_ = xml.EscapeText(&b, []byte(s)) // a builder accepts everything
 	return b.String()
 }

@@ -5,22 +5,22 @@ import "time"
 // BenchSchema is the version of bench.json that this package reads and writes.
 const BenchSchema = "epi.bench/v1"
 
-// Bench is what the benchmark measured.
+// Bench has the measurements of the benchmark.
 type Bench struct {
-	// Seed of everything random in the schedules: the same seed asks the same.
+	// Seed of all random parts of the schedules: the same seed makes the same requests.
 	Seed uint64 `json:"seed"`
-	// Machines are the nodes that the subjects and the generators ran on.
+	// Machines are the nodes of the subjects and the generators.
 	Machines []Machine `json:"machines"`
-	// Generator is what the load generators can do themselves, measured on a null handler.
+	// Generator has the limits of the load generators, measured with a null handler.
 	Generator Generator  `json:"generator"`
 	Scenarios []Scenario `json:"scenarios"`
-	// Thresholds that were asked for, with what was measured.
+	// Thresholds that were set, with their measurements.
 	Thresholds []Threshold `json:"thresholds,omitempty"`
-	// Variants are the two agents of an A/B run, and Differences what was shown between them, or, with
-	// a baseline, between it (the old) and this run (the new).
+	// Variants are the two agents of an A/B run. Differences are the results of their comparison or, with a baseline, of
+	// the comparison between it (the old) and this run (the new).
 	Variants []Variant `json:"variants,omitempty"`
 	Baseline string    `json:"baseline,omitempty"`
-	// Tolerance is by which share a measure may be worse than the baseline's: 0.1 for 10%.
+	// Tolerance is the share by which a measure may be worse than the baseline's: 0.1 for 10%.
 	Tolerance   float64      `json:"tolerance,omitempty"`
 	Differences []Difference `json:"differences,omitempty"`
 }
@@ -36,11 +36,11 @@ type Machine struct {
 
 // Generator is the calibration of the load generators.
 type Generator struct {
-	// Pods is how many made load at once.
+	// Pods is the number of generators that made load together.
 	Pods int `json:"pods"`
-	// Ceiling is the largest rate that one reached on a null handler on its node, requests a second.
+	// Ceiling is the largest rate that one reached with a null handler on its node, in requests a second.
 	Ceiling float64 `json:"ceiling"`
-	// Rate at which P50 and P99, its own latencies in seconds, were measured.
+	// Rate is the rate at which P50 and P99, its own latencies in seconds, were measured.
 	Rate float64 `json:"rate"`
 	P50  float64 `json:"p50"`
 	P99  float64 `json:"p99"`
@@ -48,10 +48,10 @@ type Generator struct {
 
 // Scenario is the record of one scenario.
 type Scenario struct {
-	// Name such as "herd-same"; Title is it in words.
+	// Name such as "herd-same". Title is the name in words.
 	Name  string `json:"name"`
 	Title string `json:"title"`
-	// About says what it does and what it shows; Source is where users report it.
+	// About says what it does and what it shows. Source is a report of users, or a document, about it.
 	About  string `json:"about"`
 	Source string `json:"source,omitempty"`
 	// Subject is "agent" or "webhook".
@@ -61,31 +61,30 @@ type Scenario struct {
 	Failure  *Failure      `json:"failure,omitempty"`
 	Started  time.Time     `json:"started"`
 	Duration time.Duration `json:"duration"` // nanoseconds
-	// Size is its settings: "duration", "identities", "rates" and the like.
+	// Size has its settings: "duration", "identities", "rates" and others.
 	Size  map[string]string `json:"size,omitempty"`
 	Cases []Case            `json:"cases"`
-	// Notes are sentences about what was seen that no metric reports.
+	// Notes are sentences about observations that no metric has.
 	Notes []string `json:"notes,omitempty"`
 }
 
-// Case is a scenario at one setting.
+// Case is a scenario with one setting.
 type Case struct {
-	// Name has the settings as key=value, several apart by "/", as sub-benchmarks have: "rate=900".
-	// Empty if the scenario has one case only.
+	// Name has the settings as key=value, separated by "/" like sub-benchmarks: "rate=900". It is empty if the scenario has
+	// one case only.
 	Name    string   `json:"name,omitempty"`
 	Metrics []Metric `json:"metrics"`
-	// Requests that were made, or what else was counted, in each repeat, in order.
+	// Requests are the numbers of requests, or of other counted events, of each repeat, in order.
 	Requests []int64 `json:"requests,omitempty"`
-	// Errors are requests that failed, by kind, in all repeats together.
+	// Errors are the failed requests of all repeats together, by kind.
 	Errors map[string]int64 `json:"errors,omitempty"`
 	// Distribution of the latencies of all repeats together, from the intended start.
 	Distribution []Quantile `json:"distribution,omitempty"`
-	// Series is how the first repeat went.
+	// Series is the course of the first repeat.
 	Series []Interval `json:"series,omitempty"`
 	// Tracks are quantities over the whole time, such as the subject's memory.
 	Tracks []Track `json:"tracks,omitempty"`
-	// Limited says why what was measured is the generator's and not the subject's; empty if it is the
-	// subject's.
+	// Limited says why the measurements are the generator's and not the subject's; empty if they are the subject's.
 	Limited string `json:"limited,omitempty"`
 }
 
@@ -93,21 +92,21 @@ type Case struct {
 type Metric struct {
 	// Name such as "p99", "cpu", "rss", "rate", "failed", "calls".
 	Name string `json:"name"`
-	// Unit is SI's, without prefix: "sec", "B", "req/s", "sec/1000req", "calls/identity", "ratio" or
-	// what is counted, such as "calls".
+	// Unit is SI's, without prefix: "sec", "B", "req/s", "sec/1000req", "calls/identity", "ratio", or the counted events,
+	// such as "calls".
 	Unit string `json:"unit"`
-	// Better is "lower" or "higher"; empty where neither is.
+	// Better is "lower" or "higher"; empty if neither is.
 	Better string `json:"better,omitempty"`
-	// Value of all repeats together: a percentile of the merged latencies, never an average of
-	// percentiles; the median for what cannot be merged.
+	// Value of all repeats together: a percentile of the merged latencies, and never an average of percentiles. It is the
+	// median if values cannot be merged.
 	Value float64 `json:"value"`
 	// Samples are the values of the repeats, in order.
 	Samples []float64 `json:"samples"`
-	// Counts are what was counted in the repeats, in order, if the metric is a rate of that.
+	// Counts are the counts of the repeats, in order, if the metric is a rate of counted events.
 	Counts []Count `json:"counts,omitempty"`
 }
 
-// Count is how many of how many, such as requests that failed of those that were made.
+// Count is a number of events and the number of possible ones, such as failed requests and all requests.
 type Count struct {
 	Events int64 `json:"events"`
 	Of     int64 `json:"of"`
@@ -120,9 +119,9 @@ type Quantile struct {
 	Seconds float64 `json:"seconds"`
 }
 
-// Interval is a piece of a series.
+// Interval is one interval of a series.
 type Interval struct {
-	// From is where it begins, in seconds since the start of the load, by intended start.
+	// From is its beginning in seconds since the start of the load, by intended start.
 	From     float64 `json:"from"`
 	Seconds  float64 `json:"seconds"` // its length
 	Requests int64   `json:"requests"`
@@ -133,7 +132,7 @@ type Interval struct {
 
 // Track is a quantity over time.
 type Track struct {
-	// Name such as "rss", Unit as a Metric has it.
+	// Name such as "rss". Unit is like a Metric's.
 	Name   string  `json:"name"`
 	Unit   string  `json:"unit"`
 	Points []Point `json:"points"`
@@ -147,16 +146,16 @@ type Point struct {
 
 // Threshold is a limit that was set for a metric.
 type Threshold struct {
-	// Expression as it was given, such as "warm.p99<5ms".
+	// Expression is the user's text, such as "warm.p99<5ms".
 	Expression string `json:"expression"`
-	// Measured are the cases that it is about, with their values.
+	// Measured are its cases, with their values.
 	Measured []Measured `json:"measured"`
 	Outcome  Outcome    `json:"outcome"`
-	// Reason it could not be decided.
+	// Reason why it could not be decided.
 	Reason string `json:"reason,omitempty"`
 }
 
-// Measured is the value of a case that a threshold judges.
+// Measured is the value of a case that a threshold applies to.
 type Measured struct {
 	Case  string  `json:"case,omitempty"`
 	Value float64 `json:"value"`
@@ -187,40 +186,40 @@ const (
 	TooFew = "too few measurements"
 )
 
-// Difference is what a comparison of a metric showed.
+// Difference is the result of a comparison of a metric.
 type Difference struct {
 	Scenario string `json:"scenario"`
 	Case     string `json:"case,omitempty"`
 	Metric   string `json:"metric"`
 	Unit     string `json:"unit"`
-	// Old and New are medians; in an A/B run the middle of A's and B's pairs, and of counts the rates of all
+	// Old and New are medians. In an A/B run they are the middle of A's and B's pairs, and for counts the rates of all
 	// repeats together.
 	Old float64 `json:"old"`
 	New float64 `json:"new"`
-	// Ratio of New to Old, 0 if Old is 0; Low and High, where both are given, are its interval of 95% confidence,
-	// in an A/B run of all primary measures together.
+	// Ratio is New divided by Old; 0 if Old is 0. Low and High, if both are set, are its interval with 95% confidence. In
+	// an A/B run the confidence is for all primary measures together.
 	Ratio float64 `json:"ratio"`
 	Low   float64 `json:"low,omitempty"`
 	High  float64 `json:"high,omitempty"`
-	// Change is, of counts, the interval of New less Old in place of that of the ratio.
+	// Change is, for counts, the interval of New minus Old in place of the ratio's.
 	Change *Change `json:"change,omitempty"`
-	// P of a difference at least as large if there were none.
+	// P is the probability of a difference at least as large if there were none.
 	P float64 `json:"p"`
-	// Verdict is "no difference shown", "better", "worse", "different" where neither is better, "the same" or
-	// "too few measurements".
+	// Verdict is "no difference shown", "better", "worse", "different" if neither direction is better, "the same" or "too
+	// few measurements".
 	Verdict string `json:"verdict"`
-	// Within is what "the same" means: at most this share more or less; of counts so much more or less, in Unit.
+	// Within is the range of "the same": at most this share more or less, or for counts at most this difference in Unit.
 	Within float64 `json:"within,omitempty"`
-	// Primary says that the run was made to decide this; Pairs is how many pairs of executions that took.
+	// Primary says that the run was made to decide this. Pairs is the number of pairs of executions.
 	Primary bool `json:"primary,omitempty"`
 	Pairs   int  `json:"pairs,omitempty"`
-	// Regressed says that it is shown to be worse than the baseline with the tolerance on top.
+	// Regressed says that it is shown to be worse than the baseline increased by the tolerance.
 	Regressed bool `json:"regressed,omitempty"`
 	// Limited says why it is not known whether it regressed: the generator was the limit.
 	Limited string `json:"limited,omitempty"`
 }
 
-// Change is what New less Old lies within, in the metric's unit.
+// Change is the interval of New minus Old, in the metric's unit.
 type Change struct {
 	Low  float64 `json:"low"`
 	High float64 `json:"high"`

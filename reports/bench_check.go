@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// finite is the scenario without measures that are no numbers: it broke if there are any.
+// finite returns the scenario without measures that are no numbers. If there are any, its outcome is Error.
 func (s Scenario) finite() Scenario {
 	var problems []string
 	for i, c := range s.Cases {
@@ -42,7 +42,7 @@ func (s Scenario) finite() Scenario {
 	return s
 }
 
-// caseName names a case of the scenario as thresholds do, such as "warm/rate=900".
+// caseName is the name of a scenario's case in thresholds, such as "warm/rate=900".
 func (s Scenario) caseName(c Case) string {
 	if c.Name == "" {
 		return s.Name
@@ -52,7 +52,7 @@ func (s Scenario) caseName(c Case) string {
 
 func number(value float64) bool { return !math.IsNaN(value) && !math.IsInf(value, 0) }
 
-// check refuses values that no benchmark can have, all of them at once.
+// check reports all values that no benchmark can have.
 func (b *Bench) check() error {
 	var errs []error
 	refuse := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }

@@ -2,15 +2,15 @@ package reports
 
 import "fmt"
 
-// htmlBench is the benchmark as the templates show it.
+// htmlBench is the benchmark in the form of the templates.
 type htmlBench struct {
-	// Where reports machines and generator in a sentence.
+	// Where describes machines and generator in a sentence.
 	Where       string
 	Scenarios   []htmlScenario
 	Thresholds  []htmlThreshold
 	Compared    string
 	Differences []htmlDifference
-	// Silent is how many comparisons showed nothing.
+	// Silent is the number of comparisons that showed nothing.
 	Silent []htmlCount
 }
 
@@ -37,13 +37,13 @@ type htmlScenario struct {
 	HasSeries, Labeled bool
 }
 
-// htmlCase is a case with how it went over time.
+// htmlCase is a case with its course over time.
 type htmlCase struct {
 	Name, Class       string
 	Latency, Failures *htmlPlot
 	Series            []htmlInterval
 	Tracks            []htmlTrack
-	// More is how many intervals are not listed.
+	// More is the number of intervals that are not listed.
 	More int
 }
 
@@ -68,7 +68,8 @@ type htmlDifference struct {
 	Outcome              Outcome
 }
 
-// openScenarios is up to how many scenarios are shown with their plots; of more, only those that failed.
+// openScenarios is the largest number of scenarios whose plots are unfolded. If there are more, only the failed ones are
+// unfolded.
 const openScenarios = 4
 
 func (p *htmlPage) bench(run Run) {
@@ -161,7 +162,7 @@ func (v Interval) html() htmlInterval {
 	return row
 }
 
-// quantiles are the numbers of the distribution: a row a share, a column a case.
+// quantiles are the numbers of the distribution: a row for each share, a column for each case.
 func (h *htmlScenario) quantiles(s Scenario) {
 	rows := map[float64]int{}
 	column := 0

@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// ErrNoBench is the error of writing or reading the benchmark of a run that had none.
+// ErrNoBench is the error of writing or reading the benchmark of a run without one.
 var ErrNoBench = errors.New("the run has no benchmark")
 
-// benchRecord is the contents of bench.json: what was measured, with what and where, on its own.
+// benchRecord is the content of bench.json: the measurements, with what was measured and where.
 type benchRecord struct {
 	Schema      string      `json:"schema"`
 	ID          string      `json:"id"`
@@ -44,7 +44,7 @@ func WriteBench(w io.Writer, run Run) error {
 	return nil
 }
 
-// ReadBench reads what WriteBench wrote, as strictly as ReadJSON, as a run without specs.
+// ReadBench reads the output of WriteBench, as strictly as ReadJSON, as a run without specs.
 func ReadBench(r io.Reader) (Run, error) {
 	data, err := io.ReadAll(r)
 	if err != nil {
@@ -74,8 +74,7 @@ func parseBench(data []byte) (Run, error) {
 	}, nil
 }
 
-// Open reads a run from its folder, from its results.json, or, without its specs, from its bench.json,
-// whatever the files are called.
+// Open reads a run from its folder, from its results.json or, without its specs, from its bench.json, under any file names.
 func Open(path string) (Run, error) {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -12,7 +12,7 @@ const benchSuite = "bench"
 // junitWidth is the width of tables in JUnit's outputs, in cells.
 const junitWidth = 120
 
-// junitBench adds a case a scenario, a case a threshold, and one for the baseline if there is one.
+// junitBench adds a case for each scenario, a case for each threshold, and one for the baseline if there is one.
 func (r Run) junitBench(suite *junitSuite) {
 	class := "epi." + benchSuite
 	for _, s := range r.Bench.Scenarios {
@@ -50,14 +50,14 @@ func (r Run) junitBench(suite *junitSuite) {
 		c.output = clip(strings.Join(all, "\n"), outputLimit)
 	}
 	suite.add(c, time.Time{}, 0)
-	if len(doubtful) > 0 { // a case of its own: it is an error, also beside a failure
+	if len(doubtful) > 0 { // in a separate case, because it is an error, also beside a failure
 		c := junitCase{Classname: class, Name: name + ", within the generator's limit", Time: seconds(0)}
 		c.judge(Error, doubtful[0], strings.Join(doubtful, "\n"))
 		suite.add(c, time.Time{}, 0)
 	}
 }
 
-// judge makes the case what the outcome says, with why in a line and in full.
+// judge sets the case's outcome, with the reason in a line and in full.
 func (c *junitCase) judge(outcome Outcome, why, text string) {
 	message := &junitMessage{Message: plain(why), Text: plain(clip(text, messageLimit))}
 	switch outcome {
@@ -80,7 +80,7 @@ func (c *junitCase) judge(outcome Outcome, why, text string) {
 	}
 }
 
-// junitText is why the scenario failed or broke, with what it measured before.
+// junitText is the reason why the scenario failed or broke, with its measurements.
 func (s Scenario) junitText() string {
 	text := s.Reason
 	if s.Failure != nil {

@@ -7,14 +7,13 @@ import (
 	"strings"
 )
 
-// Plots are SVG by hand, through the page's template: a charting library of Go draws with sizes and
-// colours of its own, which neither fit a phone nor follow the reader's dark mode, and one of JavaScript
-// would be the page's largest part by far. Geometry is in percent, so that the plot stretches and its
-// texts do not.
+// Plots are SVG that the page's template writes. A Go charting library has its own sizes and colours, which neither fit a
+// phone nor follow the reader's dark mode. A JavaScript one would be by far the largest part of the page. The geometry is
+// in percent, so that the plot stretches and its texts do not.
 
-// htmlPlot is a plot with everything placed.
+// htmlPlot is a plot with the places of all its parts.
 type htmlPlot struct {
-	// Label says in a sentence what is to be seen, for those who do not see it.
+	// Label describes the plot in a sentence for screen readers.
 	Label string
 	X, Y  []htmlTick
 	Lines []htmlLine
@@ -22,7 +21,7 @@ type htmlPlot struct {
 	Zones []htmlZone
 }
 
-// htmlTick is a place on an axis. Fine ones give way where there is little room.
+// htmlTick is a place on an axis. Fine ticks are hidden on narrow screens.
 type htmlTick struct {
 	At, Text string
 	Fine     bool
@@ -31,16 +30,16 @@ type htmlTick struct {
 // htmlLine goes through points of a square with sides of 1000.
 type htmlLine struct{ Class, Points string }
 
-// htmlDot is a point with what it says.
+// htmlDot is a point with its text.
 type htmlDot struct{ Class, X, Y, Text string }
 
-// htmlZone is a part of the width, with what is to be said of it; Height is that of its bar, if it has one.
+// htmlZone is a part of the width with its text. Height is that of its bar, if it has one.
 type htmlZone struct{ X, Width, Y, Height, Text string }
 
-// seriesStyles is how many lines of one plot look different by colour alone.
+// seriesStyles is the number of lines of a plot that differ in colour alone.
 const seriesStyles = 6
 
-// seriesClass is the look of the n-th line of a plot: a colour, and a dash when colours are used up.
+// seriesClass is the style of the n-th line of a plot: a colour, and a dash after all colours are used.
 func seriesClass(n int) string {
 	class := fmt.Sprintf("s%d", n%seriesStyles)
 	if n >= seriesStyles {
@@ -52,7 +51,7 @@ func seriesClass(n int) string {
 // axis places positive values on a logarithmic scale from the bottom (0) to the top (1).
 type axis struct{ low, high float64 }
 
-// axisOf fits an axis to values in seconds: its ends are among 1, 2, 5, 10 and so on.
+// axisOf returns an axis for values in seconds. Its ends are among 1, 2, 5, 10 and so on.
 func axisOf(values []float64) axis {
 	low, high := math.Inf(1), 0.0
 	for _, value := range values {
@@ -74,7 +73,7 @@ func axisOf(values []float64) axis {
 // niceSteps are the logarithms of 1, 2, 5 and 10.
 var niceSteps = []float64{1, 2, 5, 10}
 
-// nice is the neighbour of a value among 1, 2, 5, 10 and so on, below it for Floor, above it for Ceil.
+// nice returns the nearest of 1, 2, 5, 10 and so on, below the value for Floor and above it for Ceil.
 func nice(value float64, round func(float64) float64) float64 {
 	decade := math.Pow(10, math.Floor(math.Log10(value)))
 	steps := slices.Clone(niceSteps)
@@ -103,7 +102,7 @@ func (a axis) at(value float64) float64 {
 	return min(1, math.Log(value/a.low)/math.Log(a.high/a.low))
 }
 
-// ticks are at most about seven, at 1, 2, 5 where there are few decades, else at powers of ten.
+// ticks are at most about seven: at 1, 2, 5 for few decades, otherwise at powers of ten.
 func (a axis) ticks() []htmlTick {
 	decades := math.Log10(a.high / a.low)
 	steps, stride := []float64{1, 2, 5}, 1
@@ -134,16 +133,16 @@ func tickText(seconds float64) string {
 	return "0"
 }
 
-// percentOf is a share as SVG takes it.
+// percentOf is a share in SVG's form.
 func percentOf(share float64) string { return fmt.Sprintf("%.2f%%", 100*max(0, min(1, share))) }
 
 func point(x, y float64) string { return fmt.Sprintf("%.1f,%.1f", 1000*x, 1000*(1-y)) }
 
-// nines is how far out on the tail a share is: 1 for 90%, 2 for 99%.
+// nines is the place of a share in the tail: 1 for 90%, 2 for 99%.
 func nines(of float64) float64 { return -math.Log10(1 - of) }
 
-// distributionPlot has a line a case: which share of requests took at most how long. The tail is what
-// matters, so each nine more has the same width; the slowest request of all stands at the end.
+// distributionPlot has a line for each case: the share of requests against their time. The tail matters, so each further
+// nine has the same width. The slowest request of all is at the end.
 func distributionPlot(s Scenario) *htmlPlot {
 	var values []float64
 	end := 0.0
@@ -158,7 +157,7 @@ func distributionPlot(s Scenario) *htmlPlot {
 	if len(values) == 0 {
 		return nil
 	}
-	const beyond = 0.6 // of a nine: the place of the slowest request
+	const beyond = 0.6 // in nines: the place of the slowest request
 	end = math.Max(1, end) + beyond
 	x := func(of float64) float64 {
 		if of >= 1 {
@@ -197,7 +196,7 @@ func distributionPlot(s Scenario) *htmlPlot {
 	return plot
 }
 
-// quantileText says a point of a distribution in words.
+// quantileText describes a point of a distribution in words.
 func quantileText(c Case, q Quantile) string {
 	text := fmt.Sprintf("%s of requests within %s", shareText(q.Of), Quantity(q.Seconds, "sec"))
 	if q.Of >= 1 {
@@ -209,13 +208,13 @@ func quantileText(c Case, q Quantile) string {
 	return text
 }
 
-// shareText is a percentile with as many nines as it has.
+// shareText is a percentile with its nines.
 func shareText(of float64) string { return fmt.Sprintf("%.6g%%", 100*of) }
 
-// maxZones is how many intervals of a series can be pointed at: more are too narrow to be hit.
+// maxZones is the largest number of intervals that can be pointed at. More would be too narrow.
 const maxZones = 300
 
-// latencyAxis is that of all plots over time of a scenario: its cases are there to be compared.
+// latencyAxis is the axis of all plots over time of a scenario, so that its cases can be compared.
 func (s Scenario) latencyAxis() axis {
 	var values []float64
 	for _, c := range s.Cases {
@@ -226,12 +225,12 @@ func (s Scenario) latencyAxis() axis {
 	return axisOf(values)
 }
 
-// fewestIntervals is how many a plot over time has at least: of one there is no course.
+// fewestIntervals is the smallest number of intervals of a plot over time. One interval shows no course.
 const fewestIntervals = 2
 
-// timePlots are how a case went over time: latencies, and failures a second, nil if nothing failed.
+// timePlots are the plots of a case over time: latencies, and failures a second, which is nil if nothing failed.
 func timePlots(s Scenario, c Case, y axis) (latency, failures *htmlPlot) {
-	if len(c.Series) < fewestIntervals { // of a herd of one instant there is nothing over time
+	if len(c.Series) < fewestIntervals { // a herd of one moment has no course over time
 		return nil, nil
 	}
 	start, end := c.Series[0].From, 0.0
@@ -267,12 +266,12 @@ func timePlots(s Scenario, c Case, y axis) (latency, failures *htmlPlot) {
 	return latency, failures
 }
 
-// timeLines connect the middles of intervals; one in which nothing was answered is a gap.
+// timeLines connect the middles of intervals. An interval without an answer is a gap.
 func timeLines(series []Interval, class string, of func(Interval) float64, x func(float64) float64, y axis) []htmlLine {
 	var lines []htmlLine
 	var points []string
 	flush := func() {
-		if len(points) == 1 { // a line of one point is none
+		if len(points) == 1 { // a line needs two points
 			points = append(points, points[0])
 		}
 		if len(points) > 0 {

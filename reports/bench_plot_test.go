@@ -55,7 +55,7 @@ func TestTimeTicks(t *testing.T) {
 	}
 }
 
-// Every number of a plot is one of the record: read back from where it is drawn, it is the recorded one.
+// Every number in a plot is in the record: read back from its place, it is the recorded one.
 func TestPlotsShowTheRecord(t *testing.T) {
 	s := throttled()
 	plot := distributionPlot(s)
@@ -104,7 +104,7 @@ func percentage(t *testing.T, text string) float64 {
 	return value / 100
 }
 
-// While nothing was answered there is no latency: the line has a gap, and no point at 0.
+// Without answers there is no latency: the line has a gap, and no point at 0.
 func TestAnOutageIsAGap(t *testing.T) {
 	c := Case{Series: []Interval{{0, 1, 9, 0, 0.1, 0.2}, {1, 1, 9, 9, 0, 0}, {2, 1, 9, 0, 0.1, 0.2}, {3, 1, 9, 0, 0.1, 0.2}}}
 	s := Scenario{Name: "outage", Cases: []Case{c}}
@@ -113,7 +113,7 @@ func TestAnOutageIsAGap(t *testing.T) {
 	for _, line := range latency.Lines {
 		points = append(points, len(strings.Fields(line.Points)))
 	}
-	if diff := cmp.Diff([]int{2, 2, 2, 2}, points); diff != "" { // one that is alone is drawn twice
+	if diff := cmp.Diff([]int{2, 2, 2, 2}, points); diff != "" { // a single point is drawn twice
 		t.Error(diff)
 	}
 	if len(failures.Zones) != 1 || !strings.Contains(failures.Zones[0].Text, "9 requests, 9 failed") || strings.Contains(failures.Zones[0].Text, "p50") {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Bench begins the record of a benchmark: its seed, its variants, and whatever else is known already.
+// Bench begins the record of a benchmark: its seed, its variants, and everything that is known already.
 func (r *Recorder) Bench(bench Bench) error {
 	bench = bench.copied().redacted()
 	return r.change(func(run *Run) { run.Bench = &bench })
@@ -22,21 +22,21 @@ func (r *Recorder) Generator(generator Generator) error {
 	return r.changeBench(func(bench *Bench) { bench.Generator = generator })
 }
 
-// Scenario records a scenario that has ended. Measures that are no numbers are left out, and the
-// scenario broke, whatever its outcome: JSON has no word for them, and nobody could judge them.
+// Scenario records a scenario that has ended. Measures that are no numbers are left out, and the outcome is then Error:
+// JSON cannot express them, and they cannot be judged.
 func (r *Recorder) Scenario(scenario Scenario) error {
 	scenario = scenario.copied().finite().redacted()
 	return r.changeBench(func(bench *Bench) { bench.Scenarios = append(bench.Scenarios, scenario) })
 }
 
-// Thresholds records what became of all thresholds.
+// Thresholds records the results of all thresholds.
 func (r *Recorder) Thresholds(thresholds []Threshold) error {
 	thresholds = redactedThresholds(thresholds)
 	return r.changeBench(func(bench *Bench) { bench.Thresholds = thresholds })
 }
 
-// Differences records what the comparison of variants, or with a baseline, showed. Baseline and
-// tolerance are empty without one.
+// Differences records the results of the comparison of variants, or with a baseline. Baseline and tolerance are empty
+// without one.
 func (r *Recorder) Differences(baseline string, tolerance float64, differences []Difference) error {
 	return r.changeBench(func(bench *Bench) {
 		bench.Baseline, bench.Tolerance, bench.Differences = Redact(baseline), tolerance, slices.Clone(differences)
@@ -58,10 +58,10 @@ func (r *Recorder) changeBench(apply func(*Bench)) error {
 
 func (r Run) hasBench() bool { return r.Bench != nil }
 
-// onlyBench says whether the run measured and asked no spec.
+// onlyBench says whether the run has measurements and selected no spec.
 func (r Run) onlyBench() bool { return r.Bench != nil && len(r.Specs) == 0 }
 
-// copied is the benchmark with lists of its own; nil of nil.
+// copied returns the benchmark with its own lists; nil of nil.
 func (b *Bench) copied() *Bench {
 	if b == nil {
 		return nil
@@ -100,8 +100,8 @@ func (s Scenario) copied() Scenario {
 	return s
 }
 
-// sorted is a copy as every writer shows it. Scenarios keep the order in which they ran, since one can
-// leave its mark on the next.
+// sorted returns a copy in the order of every writer. Scenarios keep the order of their execution, because one can affect
+// the next.
 func (b *Bench) sorted() *Bench {
 	b = b.copied()
 	if b == nil {
@@ -125,7 +125,7 @@ func (b *Bench) sorted() *Bench {
 	return b
 }
 
-// redacted is the benchmark without the secrets that its texts may hold.
+// redacted returns the benchmark without secrets in its texts.
 func (b Bench) redacted() Bench {
 	for i, scenario := range b.Scenarios {
 		b.Scenarios[i] = scenario.finite().redacted()

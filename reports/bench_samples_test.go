@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// repeated is a metric whose repeats lie around its value.
+// repeated returns a metric with repeats around its value.
 func repeated(name, unit, better string, value float64) Metric {
 	m := Metric{Name: name, Unit: unit, Better: better, Value: value}
 	for _, factor := range []float64{1, 0.96, 1.03, 0.99, 1.07} {
@@ -84,7 +84,7 @@ func saturation() Scenario {
 	return s
 }
 
-// herd is a scenario in which the subject answered wrong.
+// herd is a scenario with wrong answers of the subject.
 func herd() Scenario {
 	return Scenario{
 		Name: "herd-same", Title: "200 requests at once for one cold token", About: "Shows whether requests for the same token share one call to EKS Auth.",
@@ -93,7 +93,7 @@ func herd() Scenario {
 	}
 }
 
-// measured is a run that only measured.
+// measured is a run with measurements only.
 func measured() Run {
 	run := begun("20261124-090000")
 	run.Phases = append(run.Phases, Phase{Name: "Benchmark", Started: at(60), Duration: took(120)})
@@ -131,7 +131,7 @@ func gated() Run {
 	return run
 }
 
-// doubtful is a run that regressed, and may have elsewhere, but for the generator.
+// doubtful is a run with a regression, and a possible one for which the generator was the limit.
 func doubtful() Run {
 	run := measured()
 	run.Bench.Baseline, run.Bench.Tolerance = "main/bench.json", 0.1
@@ -142,7 +142,7 @@ func doubtful() Run {
 	return run
 }
 
-// versus is an A/B run in which a scenario broke and a threshold could not be judged.
+// versus is an A/B run with a broken scenario and an undecided threshold.
 func versus() Run {
 	run := measured()
 	run.ID = "20261124-110000"
@@ -156,7 +156,7 @@ func versus() Run {
 	return run
 }
 
-// hostileBench has hostile texts wherever a benchmark has texts, and no times and no measures.
+// hostileBench has hostile texts in every text of a benchmark, and no times or measures.
 func hostileBench() Run {
 	h := hostileText
 	run := measured()

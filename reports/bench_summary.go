@@ -8,7 +8,7 @@ import (
 	"github.com/mattn/go-runewidth"
 )
 
-// bench says what the benchmark measured: a table a scenario, then thresholds and differences.
+// bench writes the measurements: a table for each scenario, then thresholds and differences.
 func (s *summary) bench() {
 	bench := s.run.Bench
 	if bench == nil {
@@ -95,12 +95,13 @@ func (s *summary) differences(bench Bench) {
 	s.out.WriteByte('\n')
 }
 
-// silent says that a comparison showed nothing: such are counted, not listed, unless the run was made for them.
+// silent says that a comparison showed nothing. Such comparisons are counted and not listed, unless the run was made for
+// them.
 func (d Difference) silent() bool {
 	return !d.Primary && (d.Verdict == NoDifference || d.Verdict == TooFew)
 }
 
-// compared names what the differences are between.
+// compared names what was compared.
 func (b *Bench) compared() string {
 	switch {
 	case b.Baseline != "" && b.Tolerance > 0:
@@ -114,7 +115,7 @@ func (b *Bench) compared() string {
 	}
 }
 
-// where reports the machines and what the generators could do.
+// where describes the machines and the limits of the generators.
 func (b *Bench) where() string {
 	var parts []string
 	for _, m := range b.Machines {
@@ -130,7 +131,7 @@ func (b *Bench) where() string {
 	return plain(strings.Join(sentences, " "))
 }
 
-// line is the threshold with what was measured, or why it was not judged.
+// line is the threshold with its measurements, or the reason why it was not judged.
 func (t Threshold) line() string {
 	text := plain(t.Expression)
 	if t.Outcome != Pass {
@@ -161,11 +162,11 @@ func (s *summary) mark(outcome Outcome) string {
 	}
 }
 
-// maxHeading is the most that the heading of a column may take, in cells.
+// maxHeading is the largest width of a column's heading, in cells.
 const maxHeading = 16
 
-// lines is the table as text: columns that do not fit the width follow below, with the cases again. A
-// case whose name is too long has it on a line of its own.
+// lines writes the table as text. Columns that do not fit into the width follow below, with the cases again. A case with a
+// long name has it on a line of its own.
 func (t benchTable) lines(width int) []string {
 	label := 0
 	for _, row := range t.Rows {
@@ -228,7 +229,7 @@ func (t benchTable) block(first, last, label int, above bool, width int) []strin
 
 func heading(s string) string { return runewidth.Truncate(s, maxHeading, "…") }
 
-// widths of a column's values and of their spreads, in cells.
+// widths are those of a column's values and of their spreads, in cells.
 func (t benchTable) widths(column int) (value, spread int) {
 	for _, row := range t.Rows {
 		value = max(value, runewidth.StringWidth(row.Cells[column].Value))

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// benchTable is what a scenario measured as people read it: a row a case, a column a metric.
+// benchTable is the table of a scenario's measurements for people: a row for each case, a column for each metric.
 type benchTable struct {
 	Columns []benchColumn
 	Rows    []benchRow
@@ -20,7 +20,7 @@ type benchColumn struct{ Name, Unit string }
 
 type benchRow struct {
 	Case string
-	// Cells are beside the columns; what a case did not measure is empty.
+	// Cells are in the order of the columns. What a case did not measure is empty.
 	Cells   []benchCell
 	Limited string
 	Errors  string
@@ -28,7 +28,7 @@ type benchRow struct {
 
 type benchCell struct {
 	Value string
-	// Spread is by how much a repeat lies from the value at most, such as "±4%".
+	// Spread is the largest distance of a repeat from the value, such as "±4%".
 	Spread string
 }
 
@@ -37,7 +37,7 @@ func (s Scenario) table() benchTable {
 	var keys []key
 	values := map[key][]float64{}
 	for _, c := range s.Cases {
-		at := 0 // a column that only later cases have stands where they have it
+		at := 0 // a column that only later cases have is at their place
 		for _, m := range c.Metrics {
 			k := key{m.Name, m.Unit}
 			if _, known := values[k]; !known {
@@ -47,7 +47,7 @@ func (s Scenario) table() benchTable {
 			values[k] = append(values[k], m.Value)
 		}
 	}
-	// Latencies are read across the columns too: they have one unit.
+	// Latencies are compared across the columns too, so they have one unit.
 	var times []float64
 	for _, k := range keys {
 		if k.unit == "sec" {
@@ -80,8 +80,8 @@ func (s Scenario) table() benchTable {
 	return table
 }
 
-// spread is by how much a repeat lies from the value at most; empty of fewer than two repeats, and
-// where a share of the value says nothing.
+// spread is the largest distance of a repeat from the value; empty for fewer than two repeats, and if a share of the value
+// has no meaning.
 func (m Metric) spread() string {
 	if len(m.Samples) < 2 {
 		return ""
@@ -126,7 +126,7 @@ func (c Case) errors() string {
 	return strings.Join(parts, ", ")
 }
 
-// limited are the cases in which the generator was the limit, with why.
+// limited are the cases for which the generator was the limit, with the reason.
 func (s Scenario) limited() []string {
 	var list []string
 	for _, c := range s.Cases {
@@ -137,7 +137,7 @@ func (s Scenario) limited() []string {
 	return list
 }
 
-// why is the reason for an outcome other than a pass.
+// why is the reason of an outcome that is not a pass.
 func (s Scenario) why() string {
 	if s.Failure != nil {
 		return FirstLine(s.Failure.Message)
@@ -155,7 +155,7 @@ func (s Scenario) size() string {
 	return strings.Join(parts, "; ")
 }
 
-// text is a threshold with what was measured, such as "rate=900: 4.02 ms".
+// text is a threshold with its measurements, such as "rate=900: 4.02 ms".
 func (t Threshold) text(all bool) string {
 	var parts []string
 	for _, m := range t.Measured {
@@ -210,7 +210,7 @@ func signed(s scale, change float64) string {
 	return "+" + s.format(change)
 }
 
-// about is what it is about, and that an A/B run was not made to tell it, if so.
+// about names the measure, and says if an A/B run was not made to decide it.
 func (d Difference) about() string {
 	if d.Pairs > 0 && !d.Primary {
 		return plain(d.About()) + " (secondary)"
@@ -232,7 +232,7 @@ func (d Difference) verdict() string {
 	}
 }
 
-// About names what the difference is about, such as "warm/rate=900 p99".
+// About names the measure, such as "warm/rate=900 p99".
 func (d Difference) About() string {
 	return Scenario{Name: d.Scenario}.caseName(Case{Name: d.Case}) + " " + d.Metric
 }

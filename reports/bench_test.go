@@ -110,7 +110,7 @@ func TestRecorderRedactsTheBenchmark(t *testing.T) {
 	}
 }
 
-// A measure that is no number must neither be lost in silence nor keep the record from being written.
+// A measure that is no number must neither be dropped silently nor prevent the record.
 func TestRecorderTakesNoMeasureThatIsNoNumber(t *testing.T) {
 	recorder, err := NewRecorder(t.TempDir(), begun("r"))
 	if err != nil {
@@ -200,7 +200,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// Go's own reader of the format finds every sample under its name and unit, and nothing to complain about.
+// Go's own reader of the format finds every sample under its name and unit, and reports no error.
 func TestBenchTextIsGoBenchmarkFormat(t *testing.T) {
 	for _, run := range []Run{measured(), gated(), versus(), hostileBench()} {
 		reader := benchfmt.NewReader(bytes.NewReader(written(t, WriteBenchText, run)), BenchTextFile)
@@ -305,7 +305,7 @@ func TestSpreads(t *testing.T) {
 	}
 }
 
-// Conformance is what requirements say: a slow subject, or no benchmark at all, changes nothing.
+// Conformance depends on requirements: a slow subject, or a missing benchmark, changes nothing.
 func TestConformanceKnowsNoBenchmark(t *testing.T) {
 	run := gated()
 	with := written(t, WriteConformance, run)

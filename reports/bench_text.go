@@ -12,10 +12,10 @@ import (
 	"golang.org/x/perf/benchfmt"
 )
 
-// WriteBenchText writes the benchmark of the run in the Go benchmark format
-// (https://go.dev/design/14313-benchmark-format): one line a case and repeat, so that `benchstat OLD NEW`
-// compares two runs. Configuration is only what makes results unlike: benchstat puts results of another
-// configuration into another table. What is compared, such as the agent's digest, stands in comments.
+// WriteBenchText writes the benchmark of the run in the Go benchmark format (https://go.dev/design/14313-benchmark-format).
+// Each case and repeat has a line, so that `benchstat OLD NEW` compares two runs. Configuration has only what makes results
+// incomparable, because benchstat puts results of another configuration into another table. What is compared, such as the
+// agent's digest, is in comments.
 func WriteBenchText(w io.Writer, run Run) error {
 	if run.Bench == nil {
 		return fmt.Errorf("write benchmark as text: %w", ErrNoBench)
@@ -59,7 +59,7 @@ func (r Run) writeBenchText(w io.Writer) error {
 	return nil
 }
 
-// benchComments say what was measured; a line that begins with "#" is none of the format's.
+// benchComments describe what was measured. The format ignores lines that begin with "#".
 func (r Run) benchComments() string {
 	var b strings.Builder
 	say := func(key, value string) {
@@ -91,7 +91,7 @@ func (r Run) benchComments() string {
 	return b.String()
 }
 
-// benchConfig is what makes results unlike. "goos", "goarch" and "cpu" are what Go's benchmarks say.
+// benchConfig is what makes results incomparable. "goos", "goarch" and "cpu" are Go's own keys.
 func (r Run) benchConfig() []benchfmt.Config {
 	var config []benchfmt.Config
 	add := func(key, value string) {
@@ -115,7 +115,7 @@ func (r Run) benchConfig() []benchfmt.Config {
 	return config
 }
 
-// unitMetadata says of each unit which way is better.
+// unitMetadata says for each unit which direction is better.
 func (b *Bench) unitMetadata() []*benchfmt.UnitMetadata {
 	var list []*benchfmt.UnitMetadata
 	known := map[string]bool{}
@@ -134,7 +134,7 @@ func (b *Bench) unitMetadata() []*benchfmt.UnitMetadata {
 	return list
 }
 
-// samples are the values of the repeats; the value alone of a metric that has none.
+// samples are the values of the repeats, or the value alone if the metric has no samples.
 func (m Metric) samples() []float64 {
 	if len(m.Samples) == 0 {
 		return []float64{m.Value}
@@ -150,7 +150,7 @@ func (c Case) repeats() int {
 	return n
 }
 
-// iterations of a repeat are its requests: 1 if nobody counted them.
+// iterations of a repeat are its requests; 1 if they were not counted.
 func (c Case) iterations(repeat int) int {
 	if repeat < len(c.Requests) && c.Requests[repeat] > 0 {
 		return int(c.Requests[repeat])
@@ -158,10 +158,10 @@ func (c Case) iterations(repeat int) int {
 	return 1
 }
 
-// numbered ends as the format ends a name to tell GOMAXPROCS.
+// numbered matches a name whose end would be read as GOMAXPROCS.
 var numbered = regexp.MustCompile(`-([0-9]+)$`)
 
-// benchName is the name of a case as a benchmark of Go, such as "HerdSame/connections=new".
+// benchName is the name of a case as a Go benchmark, such as "HerdSame/connections=new".
 func benchName(s Scenario, c Case) string {
 	var b strings.Builder
 	for part := range strings.SplitSeq(withoutSpaces(s.Name), "-") {
@@ -177,8 +177,8 @@ func benchName(s Scenario, c Case) string {
 	return numbered.ReplaceAllString(b.String(), "_$1")
 }
 
-// benchUnit is the unit of a metric as benchunit reads it, such as "p99-sec" and "cpu-sec/1000req": what
-// comes before the first "-" is a remark.
+// benchUnit is the unit of a metric in benchunit's form, such as "p99-sec" and "cpu-sec/1000req": the text before the first
+// "-" is a remark.
 func (m Metric) benchUnit() string {
 	name, unit := withoutSpaces(m.Name), withoutSpaces(m.Unit)
 	switch {
@@ -191,7 +191,7 @@ func (m Metric) benchUnit() string {
 	}
 }
 
-// withoutSpaces has no space that would end a field.
+// withoutSpaces replaces spaces, which would end a field.
 func withoutSpaces(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) {
@@ -201,5 +201,5 @@ func withoutSpaces(s string) string {
 	}, plain(s))
 }
 
-// oneLine has no line end.
+// oneLine replaces line ends.
 func oneLine(s string) string { return strings.Join(strings.Fields(plain(s)), " ") }

@@ -11,13 +11,13 @@ type htmlTrack struct {
 	Name   string
 	Plot   *htmlPlot
 	Points []htmlPoint
-	// More is how many points are not listed.
+	// More is the number of points that are not listed.
 	More int
 }
 
 type htmlPoint struct{ At, Value string }
 
-// tracks of a case, each with a plot of its own: their units differ.
+// tracks are those of a case. Each has its own plot, because their units differ.
 func (s Scenario) tracks(c Case) []htmlTrack {
 	var list []htmlTrack
 	for _, track := range c.Tracks {
@@ -35,7 +35,7 @@ func (s Scenario) tracks(c Case) []htmlTrack {
 	return list
 }
 
-// trackPlot is linear and begins at nothing, so that what grows a little looks like a little.
+// trackPlot is linear and begins at zero, so that a small growth looks small.
 func trackPlot(name string, track Track) *htmlPlot {
 	start, end, most := track.Points[0].At, track.Points[0].At, 0.0
 	for _, p := range track.Points {

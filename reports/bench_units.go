@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// scale is a unit as people read it: a value in the record's unit, divided by factor.
+// scale is a unit for people: a value in the record's unit, divided by factor.
 type scale struct {
 	factor float64
 	unit   string
-	// whole says that all values are counts: shown without decimals.
+	// whole says that all values are counts, which are shown without decimals.
 	whole bool
 }
 
-// step is a unit with the smallest typical value that it is used for.
+// step is a unit with the smallest typical value that uses it.
 type step struct {
 	from, factor float64
 	unit         string
@@ -25,7 +25,7 @@ var (
 	byteSteps = []step{{1e9, 1e9, "GB"}, {1e6, 1e6, "MB"}, {1e3, 1e3, "kB"}, {0, 1, "B"}}
 )
 
-// scaleOf is the unit that fits values best that are to be read side by side: their geometric mean.
+// scaleOf is the best unit for values that are read side by side, by their geometric mean.
 func scaleOf(unit string, values ...float64) scale {
 	var logs float64
 	n, whole := 0, true
@@ -92,7 +92,7 @@ func (s scale) format(value float64) string {
 	}
 }
 
-// Quantity is a value of a metric in the unit that people read, such as "0.820 ms" or "7.10 MB".
+// Quantity is a value of a metric in a unit for people, such as "0.820 ms" or "7.10 MB".
 func Quantity(value float64, unit string) string {
 	s := scaleOf(unit, value)
 	switch s.unit {

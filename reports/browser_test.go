@@ -26,7 +26,7 @@ func open(t *testing.T, browser context.Context, run Run) *chromium.Tab {
 	return chromium.Open(t, browser, file)
 }
 
-// shown is how many rows of the table of requirements are to be seen.
+// shown is the number of visible rows of the table of requirements.
 func shown(p *chromium.Tab) int {
 	return chromium.Evaluate[int](p, `[...document.querySelectorAll("table.requirements tbody tr")].filter((row) => row.offsetParent).length`)
 }
@@ -82,7 +82,7 @@ func TestReportInBrowser(t *testing.T) {
 	}
 }
 
-// benchCounts are the numbers of scenarios, plots and thresholds that the page has to show.
+// benchCounts are the numbers of scenarios, plots and thresholds on the page.
 func benchCounts(run Run) []int {
 	counts := make([]int, 3)
 	if run.Bench == nil {
@@ -101,7 +101,7 @@ func benchCounts(run Run) []int {
 	return counts
 }
 
-// Of many scenarios the plots are folded away, but for those that failed.
+// With many scenarios the plots are folded, except those of failed scenarios.
 func TestReportFoldsScenarios(t *testing.T) {
 	p := open(t, chromium.Start(t), gated())
 	p.Expect("open plots", "[herd-same]", chromium.Evaluate[[]string](p, `[...document.querySelectorAll(".scenario:has(> details[open]) .name")].map((e) => e.textContent)`))
@@ -157,7 +157,7 @@ func TestReportFilter(t *testing.T) {
 	p.Quiet()
 }
 
-// Of many failures the later ones are folded away, until a link leads to one.
+// With many failures the later ones are folded, until a link leads to one.
 func TestReportFoldsFailures(t *testing.T) {
 	run := failing()
 	for n := range 12 {
@@ -175,7 +175,7 @@ func TestReportFoldsFailures(t *testing.T) {
 	p.Quiet()
 }
 
-// Paper shows what is folded away, and no controls.
+// A printed page shows what is folded, and no controls.
 func TestReportInPrint(t *testing.T) {
 	p := open(t, chromium.Start(t), failing())
 	p.Media(emulation.SetEmulatedMediaParams{Media: "print"})
@@ -194,7 +194,7 @@ func TestReportInPrint(t *testing.T) {
 	p.Quiet()
 }
 
-// axe-core finds nothing against any report, light or dark, wide or on a phone, with everything unfolded.
+// axe-core finds no problem in any report, light or dark, wide or on a phone, with everything unfolded.
 func TestReportIsAccessible(t *testing.T) {
 	browser := chromium.Start(t)
 	for _, name := range []string{"failing", "gated", "errored", "hostile"} {

@@ -5,16 +5,16 @@ import (
 	"strings"
 )
 
-// cause is specs that came to the same outcome for what looks like the same cause.
+// cause is a group of specs with the same outcome and probably the same cause.
 type cause struct {
 	outcome Outcome
-	// statement is what decided the first of them, in lines.
+	// statement is the decisive text of the first of them, in lines.
 	statement []string
 	specs     []Spec
 }
 
-// causes groups the specs that failed or could not be decided, in the order of failures. What the environment
-// kept from being decided is not there: see away.
+// causes groups the specs that failed or could not be decided, in the order of failures. It leaves out specs that the
+// environment left undecided: see away.
 func (r Run) causes() []*cause {
 	run := r.sorted()
 	var causes []*cause
@@ -35,10 +35,10 @@ func (r Run) causes() []*cause {
 	return causes
 }
 
-// away says whether the environment kept the spec from being decided.
+// away says whether the spec is undecided because of the environment.
 func (s Spec) away() bool { return s.Failure != nil && s.Failure.Cause == CauseEnvironment }
 
-// statement is what decided the spec: the beginning of its message, in lines.
+// statement is the decisive text of the spec: the beginning of its message, in lines.
 func (s Spec) statement() []string {
 	text := s.Reason
 	if s.Failure != nil {
@@ -53,14 +53,14 @@ func (s Spec) statement() []string {
 	return lines
 }
 
-// What differs between texts of the same cause: names, addresses, numbers, times.
+// The parts in which texts of the same cause differ: names, addresses, numbers, times.
 var differing = regexp.MustCompile(`"[^"]*"|'[^']*'|\b(?:arn|s3|https?):\S+|\bepi-[a-z0-9-]+|\b[a-z]+(?:-[a-z0-9]+)*-[a-z0-9]{5,}\b|\b[0-9a-fA-F-]{8,}\b|\d+(?:[.:]\d+)*[a-zA-Zµ]*`)
 
-// alike is a statement without what differs between specs that fail of the same cause. What was seen reports the
-// cause: what was expected is each spec's own.
+// alike is a statement without the parts in which specs with the same cause differ. What was seen shows the cause, and what
+// was expected differs between specs.
 func alike(statement []string) string {
 	text := strings.Join(statement, " ")
-	// Of what AWS refuses the code is the cause, whatever the operation; HEAD has no code, but its status.
+	// For AWS's refusals the code is the cause, for any operation. HEAD has no code, but a status.
 	if code := refusedBy.FindString(text); code != "" {
 		return strings.Replace(code, "403 Forbidden", "AccessDenied", 1)
 	}

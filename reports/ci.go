@@ -12,8 +12,8 @@ import (
 // (https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands).
 const annotationsLimit = 10
 
-// WriteAnnotations writes a workflow command of GitHub Actions for each spec that failed or could not be decided, at
-// the spec's file and line, and for each problem of the run. More than GitHub shows are summed up in the last one.
+// WriteAnnotations writes a workflow command of GitHub Actions for each spec that failed or could not be decided, at the
+// spec's file and line, and for each problem of the run. The last one summarizes those that GitHub does not show.
 func WriteAnnotations(w io.Writer, run Run) error {
 	run = run.sorted()
 	var commands []string
@@ -81,7 +81,7 @@ func property(s string) string {
 	return strings.NewReplacer(":", "%3A", ",", "%2C").Replace(data(s))
 }
 
-// How much a job summary has. GitHub takes a mebibyte of a step and drops what is larger.
+// The size of a job summary. GitHub accepts one mebibyte for a step and drops a larger one.
 const (
 	summaryFailures = 30
 	summaryMessage  = 2 << 10
@@ -89,8 +89,8 @@ const (
 	summaryMeasures = 40
 )
 
-// WriteJobSummary writes the run as Markdown for the summary of a job of GitHub Actions: the verdict, what failed with
-// its cause, what took longest, and what was measured with its change against the baseline, if there was one.
+// WriteJobSummary writes the run as Markdown for the summary of a job of GitHub Actions: the verdict, the failures with
+// their causes, the slowest specs, and the measurements with their changes against the baseline, if there was one.
 func WriteJobSummary(w io.Writer, run Run) error {
 	run = run.sorted()
 	var b strings.Builder
@@ -130,7 +130,7 @@ func WriteJobSummary(w io.Writer, run Run) error {
 	return nil
 }
 
-// summaryOfFailures reports failures by their cause.
+// summaryOfFailures writes failures by their cause.
 func (r Run) summaryOfFailures(b *strings.Builder) {
 	causes := r.causes()
 	if len(causes) == 0 {
@@ -180,7 +180,7 @@ func (r Run) summaryOfFailures(b *strings.Builder) {
 	}
 }
 
-// slowest are the specs that took longest, the longest first, at most n.
+// slowest are the slowest specs, the slowest first, at most n.
 func (r Run) slowest(n int) []Spec {
 	list := slices.SortedStableFunc(slices.Values(r.Specs), func(a, b Spec) int { return int(min(1, max(-1, b.Duration-a.Duration))) })
 	list = list[:min(n, len(list))]
@@ -255,7 +255,7 @@ func (r Run) summaryOfBench(b *strings.Builder) {
 	}
 }
 
-// markdown is a text in a line of Markdown that is nothing but text, whatever it says: no markup, no link, no cell.
+// markdown escapes a text for a line of Markdown, so that no content of it becomes markup, a link or a cell.
 func markdown(s string) string {
 	s = strings.Join(strings.Fields(clip(plain(s), 1<<10)), " ")
 	var b strings.Builder
@@ -279,7 +279,7 @@ func markdown(s string) string {
 	return b.String()
 }
 
-// fenced is a text as a block of code that nothing in it ends.
+// fenced is a text as a block of code that no content of it can end.
 func fenced(s string) string {
 	s = strings.TrimRight(plain(s), "\n ")
 	fence := "```"

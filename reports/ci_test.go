@@ -22,7 +22,7 @@ func TestAnnotationsOfAFailingRun(t *testing.T) {
 	}
 }
 
-// What a run says never is a command of its own, nor another property.
+// No text of a run becomes a command or another property.
 func TestAnnotationsStayWhatTheyAre(t *testing.T) {
 	for _, evil := range []string{"a\n::error::b", "a\r\n::add-mask::b", "a,line=7::b", "100%0A::warning::x", "::stop-commands::x", "\x1b[31mred"} {
 		run := failing()
@@ -44,7 +44,7 @@ func TestAnnotationsStayWhatTheyAre(t *testing.T) {
 	}
 }
 
-// GitHub shows ten a step: the tenth says how many there are beside.
+// GitHub shows ten for each step. The tenth says how many more there are.
 func TestManyFailuresAreSummedUp(t *testing.T) {
 	run := failing()
 	for n := range 40 {
@@ -81,7 +81,7 @@ func TestJobSummary(t *testing.T) {
 	}
 }
 
-// The summary of a hostile run has no markup but its own and stays within what GitHub takes.
+// The summary of a hostile run has only its own markup and stays within GitHub's limit.
 func TestJobSummaryStaysText(t *testing.T) {
 	for name, run := range map[string]Run{"hostile": hostile(), "large": large()} {
 		var b bytes.Buffer

@@ -12,34 +12,34 @@ import (
 type Client struct {
 	// Name such as "go-v1@1.55.8".
 	Name string `json:"name"`
-	// SDK is its name in full.
+	// SDK is its full name.
 	SDK     string `json:"sdk"`
 	Version string `json:"version,omitempty"`
-	// Floor is the first version that knows Pod Identity; Source is the document that says so.
+	// Floor is the first version with Pod Identity. Source is the document about it.
 	Floor  string `json:"floor"`
 	Source string `json:"source"`
 	// TooOld says that the version is below the floor: an unsupported client.
 	TooOld bool   `json:"tooOld,omitempty"`
 	Image  string `json:"image,omitempty"`
 	Digest string `json:"digest,omitempty"`
-	// Limits are requirements, by ID, that it is known not to hold, with what it does instead.
+	// Limits are requirements, by ID, that it is known not to hold, with its actual behaviour.
 	Limits map[string]string `json:"limits,omitempty"`
-	// Missing says why there is none though it was asked for.
+	// Missing says why it is missing although it was requested.
 	Missing string `json:"missing,omitempty"`
 }
 
-// ClientSaid is the name of the report entry with which a spec says what a client said.
+// ClientSaid is the name of the report entry with a client's output.
 const ClientSaid = "the client said"
 
-// ClientResult is a client with what the run found about it.
+// ClientResult is a client with the run's results about it.
 type ClientResult struct {
 	Client
-	// Outcome is Pass or Fail, or why there is neither. That of a client that is too old is
-	// NotSupported, whatever it does: nobody promised that it works.
+	// Outcome is Pass or Fail, or the reason for neither. A client that is too old is always NotSupported, because it need
+	// not work.
 	Outcome Outcome
 	// Verdict in words, such as "works" or "unsupported client".
 	Verdict string
-	// Reason for it, where the verdict alone does not say.
+	// Reason for the verdict, if the verdict alone does not give it.
 	Reason string
 	// Held and Broken are the IDs of the requirements that its specs decided, sorted.
 	Held, Broken []string
@@ -110,7 +110,7 @@ func (r Run) judgeClient(client Client) ClientResult {
 	return result
 }
 
-// limits are what a client that works is known not to do.
+// limits are the known limits of a client that works.
 func (r ClientResult) limits() string {
 	var list []string
 	for _, id := range slices.SortedFunc(maps.Keys(r.Limits), CompareIDs) {
@@ -124,7 +124,7 @@ func distinct(ids []string) []string {
 	return slices.Compact(ids)
 }
 
-// conformanceClient is a line of the client matrix in conformance.yaml.
+// conformanceClient is an entry of the client matrix in conformance.yaml.
 type conformanceClient struct {
 	Name    string   `yaml:"name"`
 	SDK     string   `yaml:"sdk"`
@@ -170,7 +170,7 @@ func (p *htmlPage) clients(run Run) {
 	}
 }
 
-// clients reports the client matrix, if clients were examined.
+// clients adds the client matrix, if clients were tested.
 func (s *summary) clients() {
 	var list []ClientResult
 	for _, client := range s.run.ClientResults() {

@@ -38,7 +38,7 @@ func TestClientResults(t *testing.T) {
 			t.Errorf("%s: %q, %q; want %q", r.Name, got, r.Reason, want[r.Name])
 		}
 	}
-	// A client that is too old is no failure of the platform.
+	// A client that is too old does not fail the platform.
 	if verdict := (Run{Clients: run.Clients[1:2], Specs: []Spec{old}, Ended: run.Started.Add(1)}).Verdict(); verdict.Outcome != Pass {
 		t.Errorf("verdict %+v", verdict)
 	}

@@ -9,22 +9,22 @@ import (
 	"text/tabwriter"
 )
 
-// Comparison is what changed between two runs.
+// Comparison says what changed between two runs.
 type Comparison struct {
-	// Old and New are the runs as the user named them.
+	// Old and New are the runs under the user's names.
 	Old string `json:"old"`
 	New string `json:"new"`
-	// Changes are what the runs tested that differs, Unlike what makes their benchmarks unlike.
+	// Changes are the differences of the tested programs. Unlike says why the benchmarks are not comparable.
 	Changes []string `json:"changes"`
 	Unlike  []string `json:"unlike"`
 	// Gone are measures and scenarios that only the old run has.
 	Gone []string `json:"gone"`
-	// Tolerance is by which share a measure may get worse: 0.1 for 10%.
+	// Tolerance is the share by which a measure may get worse: 0.1 for 10%.
 	Tolerance    float64      `json:"tolerance"`
 	Requirements []Flip       `json:"requirements"`
 	Benchmarks   []Difference `json:"benchmarks"`
-	// Regressed says that a requirement fails now that did not, or a benchmark is worse than the
-	// old one with the tolerance on top.
+	// Regressed says that a requirement fails that did not before, or that a benchmark is worse than the old one increased
+	// by the tolerance.
 	Regressed bool `json:"regressed"`
 	// Doubtful says that a benchmark is worse where the generator, and not the subject, was the limit.
 	Doubtful bool `json:"doubtful"`
@@ -42,7 +42,7 @@ type Flip struct {
 	// Statement of the requirement, and the reason for its new outcome, if there is one.
 	Statement string `json:"statement,omitempty"`
 	Reason    string `json:"reason,omitempty"`
-	// Broke says that it held, or was undecided, and fails now.
+	// Broke says that it held or was undecided before, and fails now.
 	Broke bool `json:"broke,omitempty"`
 }
 
@@ -54,7 +54,7 @@ func (f Flip) was() string {
 	return f.Old.Label()
 }
 
-// sentence is what the comparison comes to.
+// sentence summarizes the comparison.
 func (c Comparison) sentence() string {
 	switch {
 	case c.Regressed:
@@ -66,7 +66,7 @@ func (c Comparison) sentence() string {
 	}
 }
 
-// outcome is the comparison as an outcome: Error if nobody can say whether the new run is worse.
+// outcome is the comparison as an outcome; Error if it is not known whether the new run is worse.
 func (c Comparison) outcome() Outcome {
 	switch {
 	case c.Regressed:
@@ -78,7 +78,7 @@ func (c Comparison) outcome() Outcome {
 	}
 }
 
-// verdictIn is the verdict about a difference, with what lessens it.
+// verdictIn is the verdict about a difference, with its reservations.
 func (c Comparison) verdictIn(d Difference) string {
 	switch {
 	case d.Limited != "":
@@ -90,7 +90,7 @@ func (c Comparison) verdictIn(d Difference) string {
 	}
 }
 
-// shown divides the differences into those that say something and the counts of the others by their verdict.
+// shown separates the differences that show something from the others, which it counts by verdict.
 func (c Comparison) shown() (shown []Difference, silent map[string]int) {
 	silent = map[string]int{}
 	for _, d := range c.Benchmarks {
@@ -100,7 +100,7 @@ func (c Comparison) shown() (shown []Difference, silent map[string]int) {
 		}
 		shown = append(shown, d)
 	}
-	// The worst first, each kind in the order of the benchmark.
+	// The worst come first, each kind in the order of the benchmark.
 	rank := func(d Difference) int {
 		switch {
 		case d.Regressed:
@@ -117,10 +117,10 @@ func (c Comparison) shown() (shown []Difference, silent map[string]int) {
 	return shown, silent
 }
 
-// silentVerdicts are the verdicts of a measure about which nothing was shown, in the order of the reports.
+// silentVerdicts are the verdicts that show nothing about a measure, in the order of the reports.
 var silentVerdicts = [...]string{NoDifference, TooFew}
 
-// WriteComparison writes a comparison for people at a terminal; all also lists the measures about which nothing was shown.
+// WriteComparison writes a comparison for a terminal. all also lists the measures about which nothing was shown.
 func WriteComparison(w io.Writer, c Comparison, all bool) error {
 	var b strings.Builder
 	for _, change := range c.Changes {
@@ -199,7 +199,7 @@ func (c Comparison) textOfBenchmarks(b *strings.Builder, all bool) error {
 	return nil
 }
 
-// line is a text that is safe to show, in one line.
+// line is a text in one line that is safe to show.
 func line(s string) string { return strings.Join(strings.Fields(plain(s)), " ") }
 
 // WriteComparisonMarkdown writes a comparison as Markdown, for a comment on a pull request or a job's summary.
@@ -276,7 +276,7 @@ func markOf(outcome Outcome) string {
 	}
 }
 
-// htmlComparison is a comparison as its template shows it.
+// htmlComparison is a comparison in the form of its template.
 type htmlComparison struct {
 	Old, New              string
 	Outcome               Outcome
@@ -295,7 +295,7 @@ type htmlFlip struct {
 	Was, Is, Where string
 }
 
-// WriteComparisonHTML writes a comparison as one HTML page, which like that of a run loads nothing.
+// WriteComparisonHTML writes a comparison as one HTML page. Like a run's page it loads nothing.
 func WriteComparisonHTML(w io.Writer, c Comparison) error {
 	shown := htmlComparison{
 		Old: plain(c.Old), New: plain(c.New), Outcome: c.outcome(), Sentence: c.sentence(), ComparedSpecs: c.ComparedSpecs,

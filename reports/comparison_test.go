@@ -81,7 +81,7 @@ func TestComparisonsSayWhatChanged(t *testing.T) {
 	}
 }
 
-// What moved for the worse comes first, and what did not is listed only if all is asked for.
+// Changes for the worse come first, and unchanged measures are listed only on request.
 func TestComparisonsBeginWithTheWorst(t *testing.T) {
 	for _, all := range []bool{false, true} {
 		said := writtenComparison(t, compared()["worse"], func(w io.Writer, c Comparison) error { return WriteComparison(w, c, all) })
@@ -98,7 +98,7 @@ func TestComparisonsBeginWithTheWorst(t *testing.T) {
 	}
 }
 
-// What names and messages say stays text, in every form.
+// Names and messages stay text, in every form.
 func TestComparisonsStayWhatTheyAre(t *testing.T) {
 	c := compared()["hostile"]
 	for kind, write := range map[string]func(io.Writer, Comparison) error{
@@ -143,7 +143,7 @@ func writtenComparison(t *testing.T, c Comparison, write func(io.Writer, Compari
 	return b.String()
 }
 
-// words is what a page says, in one line.
+// words is the text of a page in one line.
 func words(t *testing.T, page string) string {
 	t.Helper()
 	root, err := html.Parse(strings.NewReader(page))

@@ -9,8 +9,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// ConformanceVersion is the version of conformance.yaml. The document follows the idea of Gateway
-// API's conformance reports: what was tested, then the result of each profile, core and extended.
+// ConformanceVersion is the version of conformance.yaml. The document follows Gateway API's conformance reports: what was
+// tested, then the result of each profile, core and extended.
 const ConformanceVersion = "epi.podidentity.dev/v1"
 
 type conformance struct {
@@ -71,7 +71,7 @@ type conformanceLevel struct {
 	Undecided  []conformanceUndecided `yaml:"undecided,omitempty"`
 }
 
-// conformanceUndecided are requirements that did not pass or fail, for the same reason.
+// conformanceUndecided are requirements that neither passed nor failed, for the same reason.
 type conformanceUndecided struct {
 	Outcome      Outcome  `yaml:"outcome"`
 	Reason       string   `yaml:"reason,omitempty"`
@@ -88,7 +88,7 @@ type conformanceRequirement struct {
 	Since     string  `yaml:"since,omitempty"`
 	Outcome   Outcome `yaml:"outcome"`
 	Reason    string  `yaml:"reason,omitempty"`
-	// Known are the subjects' known deviations that say why it failed.
+	// Known are the subjects' known deviations that explain the failure.
 	Known []conformanceKnown `yaml:"known,omitempty"`
 	Specs []string           `yaml:"specs,omitempty"`
 }
@@ -105,11 +105,11 @@ type conformanceProblem struct {
 	Message string `yaml:"message"`
 }
 
-// WriteConformance writes the run as conformance.yaml: the verdict per profile and requirement
-// with the versions and digests of everything tested, for programs and for publication.
+// WriteConformance writes the run as conformance.yaml: the verdict for each profile and requirement, with the versions and
+// digests of everything tested, for programs and for publication.
 func WriteConformance(w io.Writer, run Run) error {
 	run = run.sorted()
-	run.Bench = nil // conformance is what requirements say, however fast
+	run.Bench = nil // conformance does not depend on speed
 	verdict := run.Verdict()
 	date := run.Ended
 	if date.IsZero() {

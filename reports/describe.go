@@ -11,7 +11,7 @@ import (
 	"al.essio.dev/pkg/shellescape"
 )
 
-// describe names a subject: its image and digest, or that there was none.
+// describe names a subject: its image and digest, or says that there was none.
 func (s Subject) describe() string {
 	if s.Absent {
 		return "absent"
@@ -29,7 +29,7 @@ func (s Subject) describe() string {
 	return text
 }
 
-// recognised is what a subject was recognised as, in words; "" if it was not.
+// recognised is the recognised product of a subject, in words; "" if there is none.
 func (s Subject) recognised() string {
 	switch {
 	case s.Compat != "":
@@ -41,7 +41,7 @@ func (s Subject) recognised() string {
 	}
 }
 
-// duration is how long the run took; 0 while it has not ended.
+// duration is the duration of the run; 0 before its end.
 func (r Run) duration() time.Duration {
 	if r.Ended.Before(r.Started) {
 		return 0
@@ -49,7 +49,7 @@ func (r Run) duration() time.Duration {
 	return r.Ended.Sub(r.Started)
 }
 
-// rerun is the command that runs just this spec again in the environment of the run.
+// rerun is the command that runs only this spec again in the run's environment.
 func (r Run) rerun(s Spec) string {
 	return shellescape.QuoteCommand(append(r.command(s.Slow > 0), "--focus", "^"+regexp.QuoteMeta(plain(s.Name))+"$"))
 }
@@ -72,7 +72,7 @@ func (r Run) rerunAll(specs []Spec) string {
 	return shellescape.QuoteCommand(append(r.command(slow), "--label-filter", strings.Join(ids, " || ")))
 }
 
-// command begins one that runs specs again in the environment of the run.
+// command is the beginning of a command that runs specs again in the run's environment.
 func (r Run) command(slow bool) []string {
 	command := []string{"epi", "test"}
 	if r.Environment.Name != "" {
@@ -82,7 +82,7 @@ func (r Run) command(slow bool) []string {
 		command = append(command, "--slow")
 	}
 	for _, flag := range r.Selection {
-		if strings.HasPrefix(flag, "--break=") { // it may be why the spec failed
+		if strings.HasPrefix(flag, "--break=") { // it may be the reason of the failure
 			command = append(command, plain(flag))
 		}
 	}
@@ -95,7 +95,7 @@ const (
 	excerptLimit = 6 << 10
 )
 
-// excerpts of the evidence about a spec, fit to be shown.
+// excerpts are the excerpts of the evidence about a spec, in a form to show.
 func (s Spec) excerpts() []Excerpt {
 	if s.Evidence == nil {
 		return nil
@@ -107,8 +107,7 @@ func (s Spec) excerpts() []Excerpt {
 	return list
 }
 
-// evidenceDir is the folder of the evidence relative to the run's; empty if there is none, or if it
-// would lead elsewhere.
+// evidenceDir is the folder of the evidence relative to the run's; empty if there is none, or if it would be outside.
 func (s Spec) evidenceDir() string {
 	if s.Evidence == nil || !filepath.IsLocal(s.Evidence.Dir) {
 		return ""
@@ -125,7 +124,7 @@ func (r Run) catalogue() map[string]Requirement {
 	return byID
 }
 
-// short is a duration with three significant digits or so: 12ms, 3.4s, 2m05s, 1h02m.
+// short is a duration with about three significant digits: 12ms, 3.4s, 2m05s, 1h02m.
 func short(d time.Duration) string {
 	switch {
 	case d <= 0:

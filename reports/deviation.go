@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Deviation is something that a known version of a subject is known not to do. It explains a failure and
-// excuses none: the requirement fails all the same.
+// Deviation is a requirement that a version of a subject is known not to hold. It explains a failure and does not excuse
+// it: the requirement still fails.
 type Deviation struct {
 	// Requirement is its ID.
 	Requirement string `json:"requirement"`
@@ -15,20 +15,20 @@ type Deviation struct {
 	Product string `json:"product"`
 	// Version that the subject was recognised as, such as "v0.1.37".
 	Version string `json:"version"`
-	// Does says in a sentence what it does instead; Link is where that can be read.
+	// Does says in a sentence what it does instead. Link is a document about it.
 	Does string `json:"does"`
 	Link string `json:"link"`
 }
 
-// knownOf is the mark of a deviation, wherever it is shown.
+// knownOf is the text that marks a deviation wherever it is shown.
 func (d Deviation) knownOf() string { return "known of " + d.Version }
 
-// sentence reports a deviation in a line.
+// sentence describes a deviation in a line.
 func (d Deviation) sentence() string {
 	return d.Product + " " + d.Version + ": " + d.Does
 }
 
-// known are the deviations of the run's subjects that are about one of the requirements.
+// known are the deviations of the run's subjects from one of the requirements.
 func (r Run) known(requirements ...string) []Deviation {
 	var list []Deviation
 	for _, deviation := range r.Deviations {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A known deviation is reported wherever the failure is, and excuses nothing.
+// A known deviation is shown beside the failure everywhere, and does not excuse it.
 func TestKnownDeviationsAreReportedAndFail(t *testing.T) {
 	run := deviating()
 	verdict := run.Verdict()
@@ -33,7 +33,7 @@ func TestKnownDeviationsAreReportedAndFail(t *testing.T) {
 			t.Errorf("%s tells a deviation of what holds", file)
 		}
 	}
-	// Only what is known of fails: the run fails as well.
+	// Only known deviations fail, and the run fails too.
 	for i := range run.Specs {
 		if run.Specs[i].Suite == "imds" {
 			run.Specs[i].Outcome, run.Specs[i].Failure = Pass, nil
@@ -44,7 +44,7 @@ func TestKnownDeviationsAreReportedAndFail(t *testing.T) {
 	}
 }
 
-// What could not be decided is no deviation.
+// An undecided requirement is no deviation.
 func TestErrorsAreNoDeviations(t *testing.T) {
 	run := deviating()
 	for i := range run.Specs {

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 )
 
-// Names of the files that a run leaves in its folder.
+// Names of the files in a run's folder.
 const (
 	ResultsFile     = "results.json"
 	JUnitFile       = "junit.xml"
@@ -20,8 +20,8 @@ const (
 	BenchTextFile   = "bench.txt"
 )
 
-// files are the reports of a run, those for people first, with their writers, and which runs have
-// them: nil for all.
+// files are the reports of a run, those for people first, with their writers, and with the runs that have them: nil for
+// all.
 var files = []struct {
 	name  string
 	write func(io.Writer, Run) error
@@ -35,7 +35,7 @@ var files = []struct {
 	{ResultsFile, WriteJSON, nil},
 }
 
-// Files are the names of the reports that WriteDir writes of the run.
+// Files are the names of the reports that WriteDir writes for the run.
 func Files(run Run) []string {
 	var names []string
 	for _, file := range files {
@@ -46,8 +46,8 @@ func Files(run Run) []string {
 	return names
 }
 
-// WriteDir writes every report of the run into dir. Each file appears whole or not at all, and one
-// that cannot be written does not keep the others from being.
+// WriteDir writes every report of the run into dir. Each file appears completely or not at all. A file that cannot be
+// written does not prevent the others.
 func WriteDir(dir string, run Run) error {
 	var errs []error
 	for _, file := range files {
@@ -58,8 +58,8 @@ func WriteDir(dir string, run Run) error {
 	return errors.Join(errs...)
 }
 
-// WriteJUnitFile writes the run as JUnit XML to a file, and makes the folders above it. What is no regular file,
-// such as a pipe, is written to as it is.
+// WriteJUnitFile writes the run as JUnit XML to a file, and creates the folders above it. It writes directly to anything
+// but a regular file, such as a pipe.
 func WriteJUnitFile(file string, run Run) error {
 	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
 		target, err := os.OpenFile(file, os.O_WRONLY, 0)
@@ -77,8 +77,8 @@ func WriteJUnitFile(file string, run Run) error {
 	return writeFile(filepath.Dir(file), filepath.Base(file), WriteJUnit, run)
 }
 
-// writeFile replaces dir/name by what write makes of the run, through a temporary file beside it:
-// a process that dies on the way leaves the file as it was.
+// writeFile replaces dir/name by the output of write for the run, through a temporary file beside it. If the process ends
+// in between, the file is unchanged.
 func writeFile(dir, name string, write func(io.Writer, Run) error, run Run) (err error) {
 	temporary, err := os.CreateTemp(dir, "."+name+".*")
 	if err != nil {
@@ -91,7 +91,7 @@ func writeFile(dir, name string, write func(io.Writer, Run) error, run Run) (err
 		}
 	}()
 	buffer := bufio.NewWriter(temporary)
-	// One cause is reported once: a file that could not be written cannot be closed either.
+	// One cause is reported once: closing a file also fails if writing it failed.
 	if err = cmp.Or(write(buffer, run), buffer.Flush(), temporary.Chmod(0o644)); err != nil {
 		_ = temporary.Close() // of no use
 		return err

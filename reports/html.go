@@ -13,8 +13,8 @@ import (
 //go:embed html
 var htmlFiles embed.FS
 
-// WriteHTML writes the run as one HTML page for people. It holds its style and its script, loads
-// nothing, and forbids the browser by its content security policy to load or run anything else.
+// WriteHTML writes the run as one HTML page for people. It contains its style and its script, loads nothing, and its
+// content security policy forbids the browser to load or run anything else.
 func WriteHTML(w io.Writer, run Run) error {
 	script, err := htmlFiles.ReadFile("html/report.js")
 	if err != nil {
@@ -23,8 +23,8 @@ func WriteHTML(w io.Writer, run Run) error {
 	return Page{Template: "report.tmpl", Script: script}.Write(w, newHTMLPage(run))
 }
 
-// Page is a kind of HTML page in the look of the reports: one file with its style and its script, which loads
-// nothing and forbids the browser to load or run anything else.
+// Page is a kind of HTML page in the style of the reports: one file with its style and its script. It loads nothing and
+// forbids the browser to load or run anything else.
 type Page struct {
 	// Templates to add to those of the reports; nil for none. Template is the name of the page's.
 	Templates fs.FS
@@ -35,7 +35,7 @@ type Page struct {
 	Script []byte
 }
 
-// Write writes the page about data, which its template sees as .Data, with .Policy, .Style and .Script beside it.
+// Write writes the page about data. Its template has that as .Data, besides .Policy, .Style and .Script.
 func (p Page) Write(w io.Writer, data any) error {
 	style, err := htmlFiles.ReadFile("html/report.css")
 	if err != nil {

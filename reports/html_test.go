@@ -13,7 +13,7 @@ import (
 	"golang.org/x/net/html"
 )
 
-// The page's elements and attributes, whatever the run says, are those of the templates.
+// The page has only the templates' elements and attributes, for any run.
 func TestHTMLHoldsNoForeignMarkup(t *testing.T) {
 	shape := func(run Run) (elements, attributes map[string]bool) {
 		elements, attributes = map[string]bool{}, map[string]bool{}

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// inline are the parts of a catalogue's text that are not plain: `code` and links.
+// inline matches the parts of a catalogue's text that are not plain: `code` and links.
 var inline = regexp.MustCompile("`[^`\n]+`|https?://[^\\s<>\"`]+[^\\s<>\"`.,;:)]")
 
 // marked divides a text into code, links and the rest.
@@ -30,7 +30,7 @@ func marked(s string) []htmlText {
 	return parts
 }
 
-// code divides a text into code and the rest: an address in a statement is what pods ask, not for readers.
+// code divides a text into code and the rest. An address in a statement is for pods and no link for readers.
 func code(s string) []htmlText {
 	parts := marked(s)
 	for i, part := range parts {
@@ -41,7 +41,7 @@ func code(s string) []htmlText {
 	return parts
 }
 
-// remark says where a requirement is decided if not everywhere, and since when if that differs.
+// remark says where a requirement is decided, if not everywhere, and since when, if that differs.
 func (r Requirement) remark(since bool) string {
 	var parts []string
 	switch r.Runs {
@@ -56,7 +56,7 @@ func (r Requirement) remark(since bool) string {
 	return strings.Join(parts, ", ")
 }
 
-// releases is in how many releases the requirements came to be decided.
+// releases is the number of releases in which requirements were first decided.
 func (r Run) releases() int {
 	since := map[string]bool{}
 	for _, requirement := range r.Requirements {

@@ -21,8 +21,8 @@ func WriteJSON(w io.Writer, run Run) error {
 	return nil
 }
 
-// ReadJSON reads what WriteJSON wrote. It is strict: another schema, an unknown field, a value
-// that no run can have or anything after the results is an error that says where it is.
+// ReadJSON reads the output of WriteJSON. It is strict: another schema, an unknown field, a value that no run can have, or
+// anything after the results is an error with its place.
 func ReadJSON(r io.Reader) (Run, error) {
 	data, err := io.ReadAll(r)
 	if err != nil {
@@ -41,8 +41,7 @@ func ReadJSON(r io.Reader) (Run, error) {
 	return run, nil
 }
 
-// checkSchema refuses data of another schema. It comes first: of another version, every other
-// complaint would be noise.
+// checkSchema refuses data of another schema. It is called first: for another version, every other error would be useless.
 func checkSchema(data []byte, want string) error {
 	var version struct {
 		Schema string `json:"schema"`
@@ -83,7 +82,7 @@ func located(data []byte, err error) error {
 	return fmt.Errorf("line %d, column %d: %w", line, column, err)
 }
 
-// check refuses values that no run can have, all of them at once.
+// check reports all values that no run can have.
 func (r Run) check() error {
 	var errs []error
 	seen := map[string]bool{}

@@ -18,7 +18,7 @@ import (
 )
 
 // jsonSchemas are the published JSON Schemas (https://json-schema.org/draft/2020-12) by the file that they describe. They
-// are written from the model, so that neither has a field that the other lacks.
+// are generated from the model, so that both have the same fields.
 var jsonSchemas = map[string]struct {
 	file, version, title string
 	model                any
@@ -27,11 +27,11 @@ var jsonSchemas = map[string]struct {
 	BenchFile:   {"bench.v1.json", BenchSchema, "Benchmark of a run of epi", benchRecord{}},
 }
 
-// schemaID is where a schema is published.
+// schemaID is the address of a schema.
 const schemaID = "https://raw.githubusercontent.com/podidentity/epi/main/reports/schema/"
 
-// schemaOf is the schema of a file. An open one allows fields that it does not know, as versions of epi add some; a
-// closed one refuses them.
+// schemaOf is the schema of a file. An open one allows unknown fields, because versions of epi add some. A closed one
+// refuses them.
 func schemaOf(t *testing.T, name string, open bool) []byte {
 	t.Helper()
 	described := jsonSchemas[name]
@@ -56,7 +56,7 @@ func schemaOf(t *testing.T, name string, open bool) []byte {
 	return append(nullable(t, data), '\n')
 }
 
-// mapped are types whose JSON their kind does not report.
+// mapped are types whose JSON does not follow from their kind.
 func mapped(of reflect.Type) *jsonschema.Schema {
 	switch of {
 	case reflect.TypeFor[Outcome]():
@@ -71,7 +71,7 @@ func mapped(of reflect.Type) *jsonschema.Schema {
 	return nil
 }
 
-// nullable lets required lists be null, as Go writes those that are empty.
+// nullable lets required lists be null, because Go writes empty ones so.
 func nullable(t *testing.T, data []byte) []byte {
 	t.Helper()
 	var schema map[string]any
@@ -95,7 +95,7 @@ func nullable(t *testing.T, data []byte) []byte {
 	return data
 }
 
-// compiled is a schema ready to validate, which is checked against that of schemas on the way.
+// compiled returns a schema for validation, after it was checked against the schema of schemas.
 func compiled(t *testing.T, schema []byte) *validator.Schema {
 	t.Helper()
 	document, err := validator.UnmarshalJSON(bytes.NewReader(schema))
@@ -132,7 +132,7 @@ func published(t *testing.T, name string) []byte {
 	return data
 }
 
-// The published schemas are those of the model.
+// The published schemas agree with the model.
 func TestSchemasAreOfTheModel(t *testing.T) {
 	for name, described := range jsonSchemas {
 		want := schemaOf(t, name, true)
@@ -147,7 +147,7 @@ func TestSchemasAreOfTheModel(t *testing.T) {
 	}
 }
 
-// What the writers write is valid, and has no field that a schema does not know.
+// The writers' output is valid, and has no field that a schema lacks.
 func TestWrittenFilesFollowTheirSchema(t *testing.T) {
 	for name := range jsonSchemas {
 		open, closed := compiled(t, published(t, name)), compiled(t, schemaOf(t, name, false))
@@ -155,7 +155,7 @@ func TestWrittenFilesFollowTheirSchema(t *testing.T) {
 		for sample, run := range samples() {
 			write, ok := writersOf(run)[name]
 			if !ok || strings.HasPrefix(sample, "hostile") {
-				continue // an outcome that is none is refused when it is read, too
+				continue // an invalid outcome is also refused when it is read
 			}
 			validated++
 			data := written(t, write, run)
@@ -171,7 +171,7 @@ func TestWrittenFilesFollowTheirSchema(t *testing.T) {
 	}
 }
 
-// Files of older versions of epi follow the schema and are read, in whatever version of it they were written.
+// Files of older versions of epi follow the schema and can be read, for every version of the schema.
 func TestOldRunsFollowTheSchema(t *testing.T) {
 	for name := range jsonSchemas {
 		files, err := filepath.Glob(filepath.Join("testdata", "runs", "*", name))
@@ -198,7 +198,7 @@ func TestOldRunsFollowTheSchema(t *testing.T) {
 	}
 }
 
-// What no run can be is refused.
+// Values that no run can have are refused.
 func TestSchemasRefuse(t *testing.T) {
 	document := func(name string, change func(map[string]any)) []byte {
 		run := samples()["gated"]
@@ -244,7 +244,7 @@ func TestSchemasRefuse(t *testing.T) {
 	}
 }
 
-// Every part of a schema says what it is about.
+// Every part of a schema has a description.
 func TestSchemasDescribeTheirParts(t *testing.T) {
 	for name := range jsonSchemas {
 		var schema struct {

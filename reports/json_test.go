@@ -17,7 +17,7 @@ import (
 func TestResultsComeBack(t *testing.T) {
 	for name, run := range samples() {
 		if strings.HasPrefix(name, "hostile") {
-			continue // bytes that are no UTF-8 do not come back, and an outcome that is none is refused
+			continue // invalid UTF-8 is not restored, and an invalid outcome is refused
 		}
 		data := written(t, WriteJSON, run)
 		back, err := ReadJSON(bytes.NewReader(data))

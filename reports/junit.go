@@ -10,17 +10,17 @@ import (
 	"time"
 )
 
-// Limits of what JUnit and HTML repeat of a text; results.json has all of it.
+// Limits of the texts in JUnit and HTML. results.json has all of them.
 const (
 	messageLimit = 32 << 10
 	outputLimit  = 64 << 10
 )
 
-// The elements are those that both schemas in use allow, at the places that both allow: Jenkins'
+// The elements and their places are those that both schemas in use allow: Jenkins'
 // (https://github.com/jenkinsci/xunit-plugin/blob/master/src/main/resources/org/jenkinsci/plugins/xunit/types/model/xsd/junit-10.xsd)
-// and Ant's (https://github.com/windyroad/JUnit-Schema/blob/master/JUnit.xsd). The first has no properties and no
-// file of a test case, the second no output of one, and no counts of all suites. GitLab and Buildkite read less
-// than either. testdata/junit.xsd has what is common.
+// and Ant's (https://github.com/windyroad/JUnit-Schema/blob/master/JUnit.xsd). The first has no properties and no file of a
+// test case, the second no output of one, and no counts of all suites. GitLab and Buildkite read less than either.
+// testdata/junit.xsd has the common part.
 type junitSuites struct {
 	XMLName xml.Name `xml:"testsuites"`
 	Suites  []*junitSuite
@@ -64,7 +64,7 @@ type junitCase struct {
 	Error     *junitMessage `xml:"error"`
 	Failure   *junitMessage `xml:"failure"`
 
-	// output goes to that of the suite.
+	// output is written as that of the suite.
 	output string
 }
 
@@ -82,13 +82,14 @@ type junitOutput struct {
 	Text string `xml:",cdata"`
 }
 
-// runSuite is the suite whose cases are about the run and not about a subject.
+// runSuite is the suite of cases about the run, and not about a subject.
 const runSuite = "run"
 
-// WriteJUnit writes the run as JUnit XML: a test suite a package of specs, a test case a spec, and the
-// suite "bench" with a case a scenario and a case a threshold. The name of a case ends with its requirements,
-// such as "Agent answers [AGT-01]", and what it logged is with its suite. Fail is a failure, Error an error, everything undecided is skipped with its reason. Problems of the run
-// are errors of the suite "run", so that a run without verdict is red also where no spec failed.
+// WriteJUnit writes the run as JUnit XML: a test suite for each package of specs, a test case for each spec, and the suite
+// "bench" with a case for each scenario and each threshold. The name of a case ends with its requirements, such as "Agent
+// answers [AGT-01]", and its log is with its suite. Fail is a failure, Error is an error, and everything undecided is
+// skipped with its reason. Problems of the run are errors of the suite "run", so that a run without a verdict is red also
+// if no spec failed.
 func WriteJUnit(w io.Writer, run Run) error {
 	run = run.sorted()
 	properties := run.junitProperties()
@@ -185,8 +186,8 @@ func (r Run) junitCase(s Spec) junitCase {
 	return c
 }
 
-// junitMessage is why a spec failed or was undecided: what was expected and seen, what it violates,
-// the evidence and how to run it again. kind is its machine-readable type.
+// junitMessage is the reason why a spec failed or was undecided: what was expected and seen, what it violates, the
+// evidence, and the command to run it again. kind is its machine-readable type.
 func (r Run) junitMessage(s Spec, kind string) *junitMessage {
 	m := &junitMessage{Type: kind, Message: plain(s.why())}
 	if m.Message == "" {
@@ -224,7 +225,7 @@ func (r Run) junitMessage(s Spec, kind string) *junitMessage {
 	return m
 }
 
-// junitOutput is what the spec did and logged.
+// junitOutput has the spec's steps and log.
 func (s Spec) junitOutput() string {
 	var b strings.Builder
 	if s.Again != "" {
@@ -237,7 +238,7 @@ func (s Spec) junitOutput() string {
 	return b.String()
 }
 
-// junitProblems are test cases for what kept the run from a verdict, other than its specs.
+// junitProblems are test cases for everything but specs that prevented a verdict.
 func (r Run) junitProblems() []junitCase {
 	var cases []junitCase
 	failed := func(name, message, text string) {
@@ -260,7 +261,7 @@ func (r Run) junitProblems() []junitCase {
 	return cases
 }
 
-// junitProperties say what was tested, in which environment.
+// junitProperties describe what was tested, and the environment.
 func (r Run) junitProperties() junitProperties {
 	var list []junitProperty
 	add := func(name, value string) {
@@ -283,7 +284,7 @@ func (r Run) junitProperties() junitProperties {
 	return junitProperties{list}
 }
 
-// seconds is a duration as JUnit wants it: seconds with three decimals.
+// seconds is a duration in JUnit's form: seconds with three decimals.
 func seconds(d time.Duration) string {
 	return strconv.FormatFloat(d.Seconds(), 'f', 3, 64)
 }

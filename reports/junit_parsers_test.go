@@ -10,7 +10,7 @@ import (
 	reporter "github.com/jstemmer/go-junit-report/v2/junit"
 )
 
-// Two parsers that know nothing of each other, nor of this writer, read what it writes, and find the same.
+// Two independent parsers read the writer's output and find the same.
 func TestJUnitIsReadByOthers(t *testing.T) {
 	for name, run := range samples() {
 		data := written(t, WriteJUnit, run)

@@ -13,18 +13,18 @@ import (
 	"testing"
 )
 
-// shape is what a schema says of an element: its attributes, with the form of those that have one, and its
-// children in their order.
+// shape is a schema's description of an element: its attributes, with the form of those that have one, and its children in
+// their order.
 type shape struct {
 	required, optional []string
-	// children by name; ordered says that they stand in this order, and choice that there is at most one.
+	// children by name. ordered says that they have this order, and choice that there is at most one.
 	children        []string
 	ordered, choice bool
-	// must are the children that may not lack.
+	// must are the required children.
 	must []string
 }
 
-// forms of attributes, as both schemas want them.
+// forms of attributes, in both schemas.
 var forms = map[string]*regexp.Regexp{
 	"time": regexp.MustCompile(`^\d+(\.\d+)?$`), "timestamp": regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$`),
 	"tests": regexp.MustCompile(`^\d+$`), "failures": regexp.MustCompile(`^\d+$`), "errors": regexp.MustCompile(`^\d+$`),
@@ -32,7 +32,7 @@ var forms = map[string]*regexp.Regexp{
 	"name": regexp.MustCompile(`\S`), "package": regexp.MustCompile(`\S`), "hostname": regexp.MustCompile(`\S`), "classname": regexp.MustCompile(`\S`),
 }
 
-// schemas describe the two that are in use, as far as epi writes.
+// schemas describe the two that are in use, for the elements that epi writes.
 var schemas = map[string]map[string]shape{
 	// https://github.com/jenkinsci/xunit-plugin/blob/master/src/main/resources/org/jenkinsci/plugins/xunit/types/model/xsd/junit-10.xsd
 	"Jenkins": {
@@ -67,7 +67,7 @@ var schemas = map[string]map[string]shape{
 	},
 }
 
-// breaches lists what a document has against a schema.
+// breaches lists a document's violations of a schema.
 func breaches(schema map[string]shape, document []byte) []string {
 	type open struct {
 		name     string
@@ -169,7 +169,7 @@ func TestJUnitKeepsToTheSchemasInUse(t *testing.T) {
 	}
 }
 
-// The check itself finds what was wrong before, and its siblings.
+// The check itself finds earlier errors, and similar ones.
 func TestBreachesOfSchemas(t *testing.T) {
 	const suite = `<testsuites><testsuite name="a" package="a" id="0" hostname="h" timestamp="2026-11-23T14:15:00" tests="1" failures="0" errors="0" skipped="0" time="1.000">`
 	const end = `<system-out></system-out><system-err></system-err></testsuite></testsuites>`
@@ -194,7 +194,7 @@ func TestBreachesOfSchemas(t *testing.T) {
 	}
 }
 
-// Who looks for a requirement finds it in the names of cases.
+// A search for a requirement finds it in the names of cases.
 func TestJUnitNamesRequirements(t *testing.T) {
 	document := string(written(t, WriteJUnit, failing()))
 	for _, spec := range failing().Specs {

@@ -36,7 +36,7 @@ type parsedSuites struct {
 func parseJUnit(t *testing.T, run Run) parsedSuites {
 	t.Helper()
 	data := written(t, WriteJUnit, run)
-	// Token by token, so that the whole document is checked and not only what the types name.
+	// The whole document is read token by token, so that more is checked than the types name.
 	for decoder := xml.NewDecoder(bytes.NewReader(data)); ; {
 		if _, err := decoder.Token(); errors.Is(err, io.EOF) {
 			break
@@ -86,7 +86,7 @@ func TestJUnitSaysWhatTheRunSays(t *testing.T) {
 		if failures != failed {
 			t.Errorf("%s: %d failures of %d failed specs, scenarios, thresholds and baselines", name, failures, failed)
 		}
-		// A gate that reads nothing but JUnit must come to the same verdict.
+		// A gate that reads only JUnit must come to the same verdict.
 		red := Pass
 		switch {
 		case failures > 0:
@@ -131,7 +131,7 @@ func TestJUnitCase(t *testing.T) {
 	t.Error("the failed spec is not there")
 }
 
-// GitLab drops a case that has the class and the name of an earlier one, so a failure must never be second:
+// GitLab drops a case with the class and the name of an earlier one, so a failure must never be the second:
 // https://docs.gitlab.com/ci/testing/unit_test_reports. Buildkite requires both:
 // https://buildkite.com/docs/test-engine/importing-junit-xml.
 func TestJUnitCasesDifferInName(t *testing.T) {

@@ -13,11 +13,11 @@ import (
 // latest is the name of the link to the run that ended last.
 const latest = "latest"
 
-// runID is the name of a run's folder.
+// runID matches the name of a run's folder.
 var runID = regexp.MustCompile(`^[0-9]{8}-[0-9]{6}(-[0-9]+)?$`)
 
-// NewDir makes a folder for a run below artifacts, named after its start, and returns its absolute path.
-// A "latest" there that is not a link to a run is an error, and nothing is made.
+// NewDir creates a folder for a run below artifacts, named after its start, and returns its absolute path. If "latest"
+// exists there and is not a link to a run, that is an error, and nothing is created.
 func NewDir(artifacts string, started time.Time) (string, error) {
 	id := started.UTC().Format("20060102-150405")
 	dir, err := filepath.Abs(filepath.Join(artifacts, id))
@@ -34,7 +34,7 @@ func NewDir(artifacts string, started time.Time) (string, error) {
 	if is, err := os.Lstat(link); err == nil && is.Mode()&fs.ModeSymlink == 0 {
 		return "", fmt.Errorf("make folder of artifacts: %s is no symbolic link, and epi does not replace it: move it away", link)
 	}
-	// Two runs that start within the same second do not share a folder.
+	// Two runs that start within the same second have different folders.
 	for n := 2; ; n++ {
 		err := os.Mkdir(dir, 0o755)
 		if err == nil {
@@ -47,7 +47,7 @@ func NewDir(artifacts string, started time.Time) (string, error) {
 	}
 }
 
-// checkLatest refuses a file, a folder or a link of the user's in the place of the link to the last run.
+// checkLatest refuses a user's file, folder or link at the place of the link to the last run.
 func checkLatest(link string) error {
 	info, err := os.Lstat(link)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -68,17 +68,17 @@ func checkLatest(link string) error {
 	return nil
 }
 
-// PointLatest makes the link "latest" beside dir, the folder of a run that has ended, point to it. The link
-// is replaced at once: others see the former or the new one, also if several runs end together.
+// PointLatest makes the link "latest" beside dir, the folder of a run that has ended, point to it. The link is replaced in
+// one step: others see the former or the new one, also if several runs end together.
 func PointLatest(dir string) error {
 	link := filepath.Join(filepath.Dir(dir), latest)
 	if err := checkLatest(link); err != nil {
 		return err
 	}
-	next := fmt.Sprintf("%s.%s", link, filepath.Base(dir)) // no other run's
+	next := fmt.Sprintf("%s.%s", link, filepath.Base(dir)) // a name that no other run has
 	err := os.Symlink(filepath.Base(dir), next)
 	if errors.Is(err, fs.ErrExist) {
-		err = nil // of an earlier attempt for the same folder
+		err = nil // left by an earlier attempt for the same folder
 	}
 	if err == nil {
 		err = os.Rename(next, link)

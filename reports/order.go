@@ -9,13 +9,13 @@ import (
 	"unicode"
 )
 
-// profileOrder is the order of the profiles on the way of a request: from the pod's admission to
-// the client that uses the credentials. Others follow by name.
+// profileOrder is the order of the profiles in a request: from the pod's admission to the client that uses the credentials.
+// Others follow by name.
 var profileOrder = [...]string{"webhook", "agent", "platform", "client"}
 
-// sorted returns a copy of the run in the order in which every writer shows it, so that reports do
-// not depend on which of two parallel specs ended first, and with all times in UTC. Problems keep
-// their order: the first one is often the cause of the others.
+// sorted returns a copy of the run in the order of every writer, so that reports do not depend on which of two parallel
+// specs ended first, and with all times in UTC. Problems keep their order, because the first one is often the cause of the
+// others.
 func (r Run) sorted() Run {
 	r.Started, r.Ended = r.Started.UTC(), r.Ended.UTC()
 	r.Environment.Capabilities = slices.Sorted(slices.Values(r.Environment.Capabilities))
@@ -63,7 +63,7 @@ func (r Run) sorted() Run {
 	return r
 }
 
-// orEmpty makes an empty list of none, so that JSON says [] and not null.
+// orEmpty replaces nil by an empty list, so that JSON has [] and not null.
 func orEmpty[T any](list []T) []T {
 	if list == nil {
 		return []T{}
@@ -85,8 +85,7 @@ func compareProfiles(a, b string) int {
 	return cmp.Or(cmp.Compare(rank(a), rank(b)), strings.Compare(a, b))
 }
 
-// CompareIDs orders requirement IDs by their prefix, then by their number, so that AGT-9 comes
-// before AGT-10 however many digits there are.
+// CompareIDs orders requirement IDs by their prefix, then by their number, so AGT-9 comes before AGT-10.
 func CompareIDs(a, b string) int {
 	aPrefix, aNumber := splitID(a)
 	bPrefix, bNumber := splitID(b)

@@ -16,7 +16,7 @@ func (o Outcome) Valid() bool {
 // Decided says whether the outcome is a statement about the subject: it passed or it failed.
 func (o Outcome) Decided() bool { return o == Pass || o == Fail }
 
-// Label is the outcome as people write it, such as "not supported".
+// Label is the outcome in words, such as "not supported".
 func (o Outcome) Label() string {
 	switch o {
 	case NotSupported:
@@ -28,7 +28,7 @@ func (o Outcome) Label() string {
 	}
 }
 
-// Counts is how many specs or requirements came to each outcome.
+// Counts is the number of specs or requirements by outcome.
 type Counts struct {
 	Passed       int `yaml:"passed"`
 	Failed       int `yaml:"failed"`
@@ -38,7 +38,7 @@ type Counts struct {
 	NotRun       int `yaml:"notRun"`
 }
 
-// add counts one more; an outcome that is none of the six is an error, never a pass.
+// add counts one more. An invalid outcome counts as an error, and never as a pass.
 func (c *Counts) add(o Outcome) {
 	switch o {
 	case Pass:
@@ -76,10 +76,10 @@ func (c Counts) Of(o Outcome) int {
 	}
 }
 
-// Decided is how many passed or failed.
+// Decided is the number of passes and failures.
 func (c Counts) Decided() int { return c.Passed + c.Failed }
 
-// Total is how many there are.
+// Total is the number of all.
 func (c Counts) Total() int {
 	return c.Passed + c.Failed + c.Errored + c.Skipped + c.NotSupported + c.NotRun
 }

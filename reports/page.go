@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// htmlPage is the run as the templates show it: every text is plain and every number is formatted,
-// so that they decide about nothing but markup.
+// htmlPage is the run in the form of the templates: every text is plain and every number is formatted, so templates decide
+// only about markup.
 type htmlPage struct {
 	Run, Started, Took string
 	Epi                string
@@ -15,13 +15,13 @@ type htmlPage struct {
 	Outcome            Outcome
 	Label, Finding     string
 	Selection          []string
-	// Counted is what the bar and its legend count: "requirements" or "specs".
+	// Counted is the unit of the bar and its legend: "requirements" or "specs".
 	Counted  string
 	Total    int
 	Segments []htmlSegment
 	Problems []Problem
 	Failures []htmlSpec
-	// OpenFailures is how many of them are not folded away.
+	// OpenFailures is the number of unfolded failures.
 	OpenFailures int
 	Subjects     []htmlSubject
 	Clients      []htmlClient
@@ -32,13 +32,13 @@ type htmlPage struct {
 	Levels       []htmlTotal
 	Requirements []htmlRequirement
 	Phases       []htmlPhase
-	// Path is that of a credential, and Starts how pods came to their first object; none if nothing was found.
+	// Path is the path of a credential, and Starts the pods' way to their first object; none without data.
 	Path   []htmlHop
 	Starts *htmlStart
 	Specs  []htmlSpec
-	// Bench is what was measured; nil if nothing was.
+	// Bench has the measurements; nil if there are none.
 	Bench *htmlBench
-	// Over names what the page is about.
+	// Over names the subject of the page.
 	Over string
 }
 
@@ -53,7 +53,7 @@ type htmlSegment struct {
 type htmlSubject struct {
 	Role, Image, Digest string
 	Reference, Absent   bool
-	// Version is what it was recognised as, in words; empty if it was not.
+	// Version is the recognised version, in words; empty if there is none.
 	Version string
 }
 
@@ -65,7 +65,7 @@ type htmlProfile struct {
 	Core, Extended htmlLevel
 }
 
-// htmlTotal is how many requirements are of a level.
+// htmlTotal is the number of requirements of a level.
 type htmlTotal struct {
 	Name  string
 	Total int
@@ -83,7 +83,7 @@ type htmlRequirement struct {
 	Label, Reason      string
 	Statement          []htmlText
 	Source             []htmlText
-	// Remark says where it is decided if not everywhere, and since when if that differs.
+	// Remark says where it is decided, if not everywhere, and since when, if that differs.
 	Remark   string
 	Duration string
 	Specs    []htmlSpecLink
@@ -91,9 +91,9 @@ type htmlRequirement struct {
 	Decided []htmlDecision
 	// Known are known deviations of the subjects, of a requirement that failed.
 	Known []htmlKnown
-	// Failure is the number of the failed spec that says what happened; 0 if none failed.
+	// Failure is the number of the failed spec that explains the failure; 0 if none failed.
 	Failure int
-	// Search is what the filter's text is looked for in.
+	// Search is the text that the filter searches.
 	Search string
 }
 
@@ -103,14 +103,14 @@ type htmlKnown struct {
 	Link       []htmlText
 }
 
-// htmlText is a stretch of a text: code, a link, or neither.
+// htmlText is a part of a text: code, a link, or neither.
 type htmlText struct {
 	Text string
 	Code bool
 	URL  string
 }
 
-// htmlDecision is a spec as one of those that decided a requirement.
+// htmlDecision is a spec in the list of those that decided a requirement.
 type htmlDecision struct {
 	Number         int
 	Name, Duration string
@@ -145,10 +145,10 @@ type htmlSpec struct {
 
 type htmlStep struct{ Text, Duration string }
 
-// openFailures is how many failures are shown at once before a reader wants a list of them.
+// openFailures is the number of failures up to which all are unfolded.
 const openFailures = 5
 
-// passedOutputLimit is how much of the output of a spec that passed is repeated.
+// passedOutputLimit is how much of a passed spec's output is shown.
 const passedOutputLimit = 8 << 10
 
 func newHTMLPage(run Run) htmlPage {
@@ -184,7 +184,7 @@ func newHTMLPage(run Run) htmlPage {
 		page.Problems = append(page.Problems, Problem{Doing: "The environment was away", Message: upperFirst(absence.sentence())})
 	}
 	page.describe(run)
-	if !verdict.onlyBench { // which decided no requirement
+	if !verdict.onlyBench { // it decided no requirement
 		page.judge(run)
 		page.path(run)
 		page.starts(run)
@@ -194,7 +194,7 @@ func newHTMLPage(run Run) htmlPage {
 	return page
 }
 
-// describe fills in what was tested.
+// describe adds what was tested.
 func (p *htmlPage) describe(run Run) {
 	for _, subject := range run.Subjects {
 		p.Subjects = append(p.Subjects, htmlSubject{
@@ -240,7 +240,7 @@ func (p *htmlPage) describe(run Run) {
 	}
 }
 
-// judge fills in requirements, profiles, specs and failures.
+// judge adds requirements, profiles, specs and failures.
 func (p *htmlPage) judge(run Run) {
 	results := run.RequirementResults()
 	shown := map[string]int{}
@@ -320,7 +320,7 @@ func (p *htmlPage) judge(run Run) {
 	}
 	p.OpenFailures = openFailures
 	for _, i := range run.failures() {
-		if !run.Specs[i].away() { // what the environment kept from being decided is reported with its absence
+		if !run.Specs[i].away() { // what the environment left undecided is shown with its absence
 			p.Failures = append(p.Failures, p.Specs[i])
 		}
 	}
@@ -361,7 +361,7 @@ func (l LevelResult) html() htmlLevel {
 	shown := htmlLevel{Failed: plains(l.Failed), Result: l.Result(), Counts: l.Counts.list("", Pass, Fail, Error, NotSupported, Skipped, NotRun)}
 	switch shown.Result {
 	case "partial":
-		// What is partial is decided as far as it goes, but not marked as a pass.
+		// A partial result is decided as far as it goes, but not marked as a pass.
 		shown.Outcome = NotSupported
 	case "undecided":
 		shown.Outcome = NotRun
@@ -371,7 +371,7 @@ func (l LevelResult) html() htmlLevel {
 	return shown
 }
 
-// time fills in the phases on a common scale from the run's start to its end.
+// time adds the phases on a common scale from the run's start to its end.
 func (p *htmlPage) time(run Run) {
 	if len(run.Phases) == 0 {
 		return
@@ -395,7 +395,7 @@ func (p *htmlPage) time(run Run) {
 	}
 }
 
-// segments divide a bar among the outcomes, good news first, as legend and bar are read.
+// segments divide a bar among the outcomes, the good ones first, as bar and legend are read.
 func (c Counts) segments() []htmlSegment {
 	var segments []htmlSegment
 	before := 0
@@ -411,7 +411,7 @@ func (c Counts) segments() []htmlSegment {
 	return segments
 }
 
-// percent is part of whole as SVG takes it.
+// percent is part of whole in SVG's form.
 func percent(part, whole time.Duration) string {
 	if whole <= 0 || part <= 0 {
 		return "0%"

@@ -8,39 +8,39 @@ import (
 	"time"
 )
 
-// Calls is how often the run called an operation of AWS, and how long it took there.
+// Calls says how often the run called an operation of AWS, and how long the calls took.
 type Calls struct {
 	// Service is the signing name, such as "eks-auth"; Operation such as "AssumeRoleForPodIdentity".
 	Service   string `json:"service"`
 	Operation string `json:"operation"`
 	Count     int    `json:"count"`
-	// Refused is how many were answered with an error, of which suites cause many on purpose.
+	// Refused is the number of error answers. Suites cause many on purpose.
 	Refused int `json:"refused,omitempty"`
 	// P50 and P99 of the time until the answer was written, in seconds.
 	P50 float64 `json:"p50"`
 	P99 float64 `json:"p99"`
 }
 
-// PodStart is how a pod of the run came to its first object. Times are zero where it did not come so far, or
-// where nobody could see it.
+// PodStart has the times of a pod of the run until its first object. A time is zero if the pod did not come so far, or if
+// the time is not known.
 type PodStart struct {
 	Namespace string `json:"namespace"`
 	Name      string `json:"name"`
-	// Injected says that the webhook gave it what Pod Identity needs.
+	// Injected says that the webhook added what Pod Identity needs.
 	Injected bool `json:"injected"`
-	// Admitted is when the run saw that the API server has it, Scheduled when it saw that it has a node, and Started
-	// when it saw that a container of it runs.
+	// Admitted is when the run saw the pod in the API server, Scheduled when it saw the pod's node, and Started when it saw
+	// a running container.
 	Admitted  time.Time `json:"admitted"`
 	Scheduled time.Time `json:"scheduled,omitzero"`
 	Started   time.Time `json:"started,omitzero"`
-	// Credentials is when EKS Auth was first asked for it, and Object when S3 first gave it something, by the clock of
-	// the emulator.
+	// Credentials is the time of the first call to EKS Auth for it, and Object that of the first answer of S3 with an
+	// object, by the emulator's clock.
 	Credentials time.Time `json:"credentials,omitzero"`
 	Object      time.Time `json:"object,omitzero"`
 }
 
-// hops are the parts on the path of a credential, in order, with the prefixes of the requirements that are about each,
-// and the calls that go over it.
+// hops are the parts on the path of a credential, in order, with the prefixes of the requirements about each, and the calls
+// between them.
 var hops = []struct {
 	name, about     string
 	prefixes        []string
@@ -53,17 +53,17 @@ var hops = []struct {
 	{"S3", "lets the role do what its policies and tags allow", []string{"ABAC"}, "s3", ""},
 }
 
-// htmlHop is a part of the path with what the run found about it.
+// htmlHop is a part of the path with the run's results about it.
 type htmlHop struct {
 	Name, About string
 	Outcome     Outcome
-	// Found counts outcomes of requirements, Times reports durations and calls.
+	// Found counts outcomes of requirements. Times has durations and calls.
 	Found string
 	Times []string
 	IDs   []string
 }
 
-// htmlStart is the way of pods to their first object, in steps.
+// htmlStart is the pods' way to their first object, in steps.
 type htmlStart struct {
 	Lead  string
 	Steps []htmlStartStep
@@ -72,7 +72,7 @@ type htmlStart struct {
 
 type htmlStartStep struct{ Name, X, Width, At, Took, Slowest string }
 
-// path fills in the path of a credential.
+// path adds the path of a credential.
 func (p *htmlPage) path(run Run) {
 	results := run.RequirementResults()
 	decided := false
@@ -133,7 +133,7 @@ func (r Run) callsOver(service, operation string) []string {
 	return parts[:min(len(parts), most)]
 }
 
-// starts fills in how pods came to their first object. A pod counts if it came all the way.
+// starts adds the pods' way to their first object. A pod counts if it got the object.
 func (p *htmlPage) starts(run Run) {
 	type leg struct {
 		name string
@@ -141,11 +141,11 @@ func (p *htmlPage) starts(run Run) {
 	}
 	legs := []leg{
 		{"scheduled", func(s PodStart) time.Time { return s.Scheduled }},
-		// That its container runs is reported later than the container asks, so that is no step of its own.
+		// The state that its container runs is reported later than the container's first request, so it is no step.
 		{"started, and its token traded for credentials", func(s PodStart) time.Time { return s.Credentials }},
 		{"given its first object", func(s PodStart) time.Time { return s.Object }},
 	}
-	// Where AWS does not report its calls, as on EKS, the way is seen until the container runs.
+	// If AWS does not report its calls, as on EKS, the way ends with the running container.
 	whole := slices.DeleteFunc(slices.Clone(run.Pods), func(s PodStart) bool { return !s.Injected || s.Scheduled.IsZero() || s.Object.IsZero() || !s.inOrder() })
 	if len(whole) == 0 {
 		legs = []leg{legs[0], {"started", func(s PodStart) time.Time { return s.Started }}}
@@ -185,8 +185,7 @@ func (p *htmlPage) starts(run Run) {
 	p.Starts = shown
 }
 
-// inOrder reports whether what is known of the pod came in the order in which it has to: clocks of two machines may
-// differ.
+// inOrder says whether the pod's times are in the necessary order, because the clocks of two machines may differ.
 func (s PodStart) inOrder() bool {
 	last := s.Admitted
 	for _, at := range []time.Time{s.Scheduled, s.Credentials, s.Object} {

@@ -78,7 +78,7 @@ func TestStartsAreMediansOfWholeWays(t *testing.T) {
 	}
 }
 
-// A requirement says which specs decided it, and a link leads to it.
+// A requirement names the specs that decided it, with a link.
 func TestRequirementsSayHowTheyWereDecided(t *testing.T) {
 	said := words(t, string(written(t, WriteHTML, failing())))
 	for _, want := range []string{
@@ -94,7 +94,7 @@ func TestRequirementsSayHowTheyWereDecided(t *testing.T) {
 	}
 }
 
-// What has no course over time is not drawn over time.
+// A scenario without a course over time has no plot over time.
 func TestAHerdOfOneInstantHasNoPlotOverTime(t *testing.T) {
 	s := Scenario{Name: "herd-same", Cases: []Case{{Series: []Interval{{Seconds: 1, Requests: 200, P50: 0.1, P99: 0.2}}, Tracks: []Track{{Name: "rss", Unit: "B", Points: []Point{{Value: 1}}}}}}}
 	if shown := s.html(0); shown.HasSeries || shown.Cases[0].Latency != nil {

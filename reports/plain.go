@@ -11,9 +11,9 @@ import (
 // ansi are the escape sequences of terminals: colours, cursor movement, titles (ECMA-48).
 var ansi = regexp.MustCompile(`\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])`)
 
-// plain is a text that is safe to show: without escape sequences of terminals, with control
-// characters and direction overrides spelled out instead of obeyed, and valid UTF-8. Results come
-// from elsewhere, too: any text longer than textLimit is shortened, also a name.
+// plain returns a text that is safe to show: without escape sequences of terminals, with control characters and direction
+// overrides as visible text, and valid UTF-8. Results may come from elsewhere, so texts longer than textLimit are
+// shortened, also names.
 func plain(s string) string {
 	s = clip(s, textLimit)
 	s = strings.ToValidUTF8(s, string(utf8.RuneError))
@@ -33,8 +33,8 @@ func plain(s string) string {
 	return b.String()
 }
 
-// hidden says whether r acts on the text around it instead of being seen, or is not a character at
-// all (XML 1.0 §2.2 forbids U+FFFE and U+FFFF).
+// hidden says whether r affects the text around it and is not visible, or is no character at all (XML 1.0 §2.2 forbids
+// U+FFFE and U+FFFF).
 func hidden(r rune) bool {
 	switch {
 	case r == '\n' || r == '\t':
@@ -48,12 +48,11 @@ func hidden(r rune) bool {
 	}
 }
 
-// textLimit is how much of any text is shown, in bytes. The longest that is meant is an output, and
-// clip adds a line to it.
+// textLimit is the longest text that is shown, in bytes. The longest intended one is an output, to which clip adds a line.
 const textLimit = outputLimit + 1<<10
 
-// clip shortens s to about limit bytes at line ends where it can, keeping its beginning and its
-// end: the end of a log is where it broke.
+// clip shortens s to about limit bytes, at line ends if possible. It keeps the beginning and the end, because a failure is
+// at the end of a log.
 func clip(s string, limit int) string {
 	if len(s) <= limit {
 		return s
@@ -69,7 +68,7 @@ func clip(s string, limit int) string {
 	return fmt.Sprintf("%s\n[… %d bytes left out here; all of it is in results.json …]\n%s", head, len(s)-len(head)-len(tail), tail)
 }
 
-// Plain is a text of at most about limit bytes that is safe to show: see plain.
+// Plain returns a text of at most about limit bytes that is safe to show: see plain.
 func Plain(s string, limit int) string {
 	if len(s) > limit {
 		s = strings.ToValidUTF8(s[:limit], "") + " …"

@@ -6,14 +6,14 @@ const (
 	Should = "SHOULD"
 )
 
-// ProfileResult is what the run found about one profile of the catalogue.
+// ProfileResult has the run's results about one profile of the catalogue.
 type ProfileResult struct {
 	Name string
 	// Core counts the MUST requirements, Extended all others.
 	Core, Extended LevelResult
 }
 
-// LevelResult is what the run found about the requirements of one level of a profile.
+// LevelResult has the run's results about the requirements of one level of a profile.
 type LevelResult struct {
 	Counts Counts
 	// Failed are the IDs of the requirements that failed, sorted.
@@ -22,9 +22,8 @@ type LevelResult struct {
 	Undecided []RequirementResult
 }
 
-// Result sums a level up in a word: "fail" if any requirement failed, else "error" if any could not
-// be decided, "pass" if all passed, "partial" if some did, "undecided" if none did, and "" for a
-// level without requirements.
+// Result summarizes a level in a word: "fail" if any requirement failed, otherwise "error" if any could not be decided,
+// "pass" if all passed, "partial" if some did, "undecided" if none did, and "" for a level without requirements.
 func (l LevelResult) Result() string {
 	c := l.Counts
 	switch {

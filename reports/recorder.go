@@ -12,9 +12,8 @@ import (
 // ErrFinished is the error of additions to a record that is closed.
 var ErrFinished = errors.New("the run has finished")
 
-// Recorder keeps the record of a run while it goes on: after each addition results.json holds all
-// that was added so far, so that also a run that crashes leaves results to report on. It redacts
-// secrets on the way in. Its methods may be called concurrently.
+// Recorder keeps the record of a run during the run. After each addition results.json has everything so far, so a run that
+// crashes leaves results too. It redacts secrets in additions. Its methods may be called concurrently.
 type Recorder struct {
 	dir string
 
@@ -23,7 +22,7 @@ type Recorder struct {
 	finished bool
 }
 
-// NewRecorder starts the record of run in dir, which it makes if need be.
+// NewRecorder starts the record of run in dir, which it creates if necessary.
 func NewRecorder(dir string, run Run) (*Recorder, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("start record of run %s: %w", run.ID, err)
@@ -46,14 +45,14 @@ func NewRecorder(dir string, run Run) (*Recorder, error) {
 	return r, r.change(func(*Run) {})
 }
 
-// Environment records what the run tests and where, once it is known.
+// Environment records the subjects and the environment when they are known.
 func (r *Recorder) Environment(environment Environment, subjects []Subject) error {
 	return r.change(func(run *Run) {
 		run.Environment, run.Subjects = environment, slices.Clone(subjects)
 	})
 }
 
-// Deviations records what the subjects are known not to do.
+// Deviations records the subjects' known deviations.
 func (r *Recorder) Deviations(deviations []Deviation) error {
 	return r.change(func(run *Run) { run.Deviations = slices.Clone(deviations) })
 }
@@ -70,12 +69,12 @@ func (r *Recorder) Add(spec Spec) error {
 	return r.change(func(run *Run) { run.Specs = append(run.Specs, spec) })
 }
 
-// Repeat begins the specs for another time, counted from 1: what the time before found is dropped.
+// Repeat begins another round of the specs, counted from 1. The results of the round before are dropped.
 func (r *Recorder) Repeat(times int) error {
 	return r.change(func(run *Run) { run.Specs, run.Repeats = nil, times })
 }
 
-// Absences records when parts of the environment were not there; it replaces what was recorded of them before.
+// Absences records when parts of the environment were absent. It replaces the earlier record of them.
 func (r *Recorder) Absences(absences []Absence) error {
 	absences = slices.Clone(absences)
 	for i := range absences {
@@ -84,7 +83,7 @@ func (r *Recorder) Absences(absences []Absence) error {
 	return r.change(func(run *Run) { run.Absences = absences })
 }
 
-// Starts records how pods came to start, and what AWS was asked meanwhile; it replaces what was recorded of them before.
+// Starts records the starts of pods, and AWS's calls meanwhile. It replaces the earlier record of them.
 func (r *Recorder) Starts(pods []PodStart, calls []Calls) error {
 	return r.change(func(run *Run) { run.Pods, run.Calls = slices.Clone(pods), slices.Clone(calls) })
 }
@@ -95,21 +94,21 @@ func (r *Recorder) Phase(phase Phase) error {
 	return r.change(func(run *Run) { run.Phases = append(run.Phases, phase) })
 }
 
-// Problem records an error outside any spec: the run will be no pass.
+// Problem records an error outside any spec. The run then cannot pass.
 func (r *Recorder) Problem(problem Problem) error {
 	problem = problem.redacted()
 	return r.change(func(run *Run) { run.Problems = append(run.Problems, problem) })
 }
 
-// Run is the run as far as it is recorded.
+// Run returns the run so far.
 func (r *Recorder) Run() Run {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.run.copied()
 }
 
-// Finish closes the record, writes all reports (see WriteDir) and returns the run. A second call
-// writes them again and changes nothing.
+// Finish closes the record, writes all reports (see WriteDir) and returns the run. A second call writes them again and
+// changes nothing else.
 func (r *Recorder) Finish(interrupted bool) (Run, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -125,8 +124,8 @@ func (r *Recorder) Finish(interrupted bool) (Run, error) {
 	return run, WriteDir(r.dir, run)
 }
 
-// change applies an addition and writes the results. Writing under the lock keeps an older state
-// from replacing a newer one.
+// change applies an addition and writes the results. It writes while it holds the lock, so that an older state never
+// replaces a newer one.
 func (r *Recorder) change(apply func(*Run)) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -137,7 +136,7 @@ func (r *Recorder) change(apply func(*Run)) error {
 	return writeFile(r.dir, ResultsFile, WriteJSON, r.run)
 }
 
-// copied is the run with lists of its own.
+// copied returns the run with its own lists.
 func (r Run) copied() Run {
 	r.Subjects = slices.Clone(r.Subjects)
 	r.Deviations = slices.Clone(r.Deviations)

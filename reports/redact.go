@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// What replaces a secret: it says what was there, and holds no character that could continue a token.
+// The replacements of secrets. Each says what was there, and has no character that could continue a token.
 const (
 	redactedJWT   = "[redacted JWT]"
 	redactedToken = "[redacted token]"
@@ -13,48 +13,48 @@ const (
 )
 
 var (
-	// privateKey is a PEM block of a private key (RFC 7468), also one that was cut off.
+	// privateKey matches a PEM block of a private key (RFC 7468), also an incomplete one.
 	privateKey = regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)`)
 
-	// jwt is a JWS or JWE in compact form (RFC 7515 §3.1): base64url of a JSON object, which begins
-	// with {" or { and white space, and at least two more parts.
+	// jwt matches a JWS or JWE in compact form (RFC 7515 §3.1): base64url of a JSON object, which begins with {" or { and
+	// white space, and at least two more parts.
 	jwt = regexp.MustCompile(`(?:ey[AI-L]|ew[0ok])[\w-]*(?:\.[\w-]*){2,}`)
-	// cutJWT is one that ends within its second part: its claims are still to be read.
+	// cutJWT matches one that ends within its second part, whose claims can still be read.
 	cutJWT = regexp.MustCompile(`(?:ey[AI-L]|ew[0ok])[\w-]+\.ey[AI-L][\w-]*`)
 
-	// bearer is a token in an Authorization header (RFC 6750 §2.1).
+	// bearer matches a token in an Authorization header (RFC 6750 §2.1).
 	bearer = regexp.MustCompile(`(?i)\b(bearer\s+)[\w.~+/=-]{16,}`)
-	// signature is the last part of a SigV4 authorization, in a header or a query.
+	// signature matches the last part of a SigV4 authorization, in a header or a query.
 	signature = regexp.MustCompile(`(?i)(signature=)[0-9a-f]{64}`)
 
-	// named is a value whose name says that it is secret: in JSON (also quoted once more), YAML, Go
-	// syntax, queries, headers and environments. Names of files that hold tokens end otherwise.
+	// named matches a value whose name says that it is secret: in JSON (also quoted once more), YAML, Go syntax, queries,
+	// headers and environments. Names of files with tokens end differently.
 	named = regexp.MustCompile(`(?i)((?:secret_?(?:access_?)?key|session_?token|security[_-]?token|_token|password|client_?secret)` +
 		`\\*["']?\s*(?::=|[:=])\s*\\*["']?)([^\s"',;&\\\[\]{}()<>]{8,})`)
-	// credentialToken is the session token in the agent's and IMDS's answers ("Token": "…").
+	// credentialToken matches the session token in the agent's and IMDS's answers ("Token": "…").
 	credentialToken = regexp.MustCompile(`(?i)(["']token\\*["']\s*:\s*\\*["'])([^\s"'\\\[\]]{16,})`)
 
-	// accessKeyID is the ID of an access key: not secret, but enough of it is enough.
+	// accessKeyID matches the ID of an access key. It is not secret, but a part of it is enough.
 	accessKeyID = regexp.MustCompile(`(A[KS]IA)[A-Z0-9]{8,}([A-Z0-9]{4})`)
 )
 
-// secretKeyLength is the length of AWS secret access keys; session tokens are longer than
-// tokenLength in all forms that AWS documents.
+// secretKeyLength is the length of AWS secret access keys. Session tokens are longer than tokenLength in all forms that AWS
+// documents.
 const (
 	secretKeyLength = 40
 	tokenLength     = 100
 )
 
-// Redacted is the phase as it is recorded, without secrets.
+// Redacted returns the phase without secrets, for the record.
 func (p Phase) Redacted() Phase { return p.redacted() }
 
-// Redacted is the spec as it is recorded, without secrets.
+// Redacted returns the spec without secrets, for the record.
 func (s Spec) Redacted() Spec { return s.redacted() }
 
-// Redacted is the problem as it is recorded, without secrets.
+// Redacted returns the problem without secrets, for the record.
 func (p Problem) Redacted() Problem { return p.redacted() }
 
-// Redacted is the scenario as it is recorded, without secrets.
+// Redacted returns the scenario without secrets, for the record.
 func (s Scenario) Redacted() Scenario { return s.redacted() }
 
 // Redact replaces credentials in s: JSON web tokens, AWS secret access keys and session tokens,
@@ -72,8 +72,8 @@ func Redact(s string) string {
 	return accessKeyID.ReplaceAllString(s, "${1}…${2}")
 }
 
-// redactRuns redacts stretches of the characters that keys and tokens of AWS are made of. By hand,
-// because a log is little else than such stretches, and a regular expression is slow at them.
+// redactRuns redacts runs of characters that keys and tokens of AWS consist of. It uses no regular expression, which would
+// be slow, because a log consists mostly of such runs.
 func redactRuns(s string) string {
 	var b strings.Builder
 	done := 0
@@ -84,7 +84,7 @@ func redactRuns(s string) string {
 		}
 		if with := redactRun(s[start:end]); with != "" {
 			for end < len(s) && s[end] == '=' {
-				end++ // the padding of base64
+				end++ // base64 padding
 			}
 			b.WriteString(s[done:start])
 			b.WriteString(with)
@@ -103,8 +103,7 @@ func inRun(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '/' || c == '+' || c == '_' || c == '-'
 }
 
-// redactRun is what replaces a stretch that looks random, or "": hexadecimal digests, long names
-// and paths stay.
+// redactRun returns the replacement of a run that looks random, or "": hexadecimal digests, long names and paths stay.
 func redactRun(s string) string {
 	switch {
 	case len(s) == secretKeyLength && !strings.ContainsAny(s, "_-") && mixed(s):
@@ -122,7 +121,7 @@ func mixed(s string) bool {
 		strings.ContainsAny(s, "abcdefghijklmnopqrstuvwxyz") && strings.ContainsAny(s, "0123456789")
 }
 
-// redacted is the spec without the secrets that it may have seen.
+// redacted returns the spec without the secrets that it may have seen.
 func (s Spec) redacted() Spec {
 	s.Reason = Redact(s.Reason)
 	s.Output = Redact(s.Output)

@@ -50,7 +50,7 @@ func TestRedact(t *testing.T) {
 	}
 }
 
-// What helps to understand a failure stays.
+// Texts that help to understand a failure stay.
 func TestRedactKeeps(t *testing.T) {
 	for _, text := range []string{
 		"",
@@ -73,7 +73,7 @@ func TestRedactKeeps(t *testing.T) {
 	}
 }
 
-// jwtShaped is written apart from the redactor's own patterns.
+// jwtShaped is independent of the redactor's own patterns.
 var jwtShaped = regexp.MustCompile(`eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+`)
 
 func FuzzRedact(f *testing.F) {

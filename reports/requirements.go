@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// RequirementResult is a requirement of the catalogue with what the run found about it.
+// RequirementResult is a requirement of the catalogue with the run's results about it.
 type RequirementResult struct {
 	Requirement
 	Outcome Outcome
-	// Reason says why the outcome is what it is, when the outcome alone does not.
+	// Reason for the outcome, if the outcome alone does not give it.
 	Reason string
-	// Known are the subjects' known deviations, of a requirement that failed.
+	// Known are the subjects' known deviations, for a failed requirement.
 	Known []Deviation
 	// Specs are the specs that cover it, sorted by suite and name.
 	Specs []Spec
@@ -23,10 +23,10 @@ type RequirementResult struct {
 
 // RequirementResults joins the catalogue with the specs of the run, sorted by profile and ID.
 //
-// A requirement fails if any of its specs failed; else it is an error if any spec was; else it
-// passes if at least one spec passed. Undecided, it takes the outcome that excuses least: not run,
-// then skipped, then not supported. A requirement without a spec was not run. A spec may name a
-// requirement that the run's catalogue lacks: it gets a result of its own, without statement.
+// A requirement fails if any of its specs failed. Otherwise it is an error if any spec was. Otherwise it passes if at least
+// one spec passed. An undecided requirement has the worst outcome of its specs: not run, then skipped, then not supported.
+// A requirement without a spec was not run. A spec may name a requirement that the run's catalogue lacks, which gets a
+// result without a statement.
 func (r Run) RequirementResults() []RequirementResult {
 	r = r.sorted()
 	covering := map[string][]Spec{}
@@ -80,7 +80,7 @@ func (r Run) judge(requirement Requirement, specs []Spec) RequirementResult {
 	case len(specs) == 0:
 		result.Reason = "no spec of this run covers it"
 	case result.Outcome == Pass:
-		// What passed in part says which part.
+		// If only a part passed, the reason says which part.
 		var parts []string
 		for _, outcome := range []Outcome{NotRun, Skipped, NotSupported} {
 			if n := len(by[outcome]); n > 0 {
@@ -107,11 +107,11 @@ func reasons(specs []Spec) string {
 	return joinReasons(list)
 }
 
-// whyLimit is the length of a line that says why, in bytes; the whole message stands elsewhere.
+// whyLimit is the length of a one-line reason, in bytes. The whole message is elsewhere.
 const whyLimit = 240
 
-// why is one line that says why a spec came to its outcome. Failures begin with little ("Expected",
-// "Timed out after 30s."), so it is the beginning of the whole message and not its first line.
+// why is the reason for a spec's outcome in one line. The first line of a failure says little ("Expected", "Timed out after
+// 30s."), so it is the beginning of the whole message.
 func (s Spec) why() string {
 	text := s.Reason
 	if text == "" && s.Failure != nil {
@@ -128,9 +128,8 @@ func (s Spec) why() string {
 	return line + " …"
 }
 
-// failures are the places in r.sorted().Specs of the specs that failed, then of those that could
-// not be decided, each in the order of the requirements: what breaks a pod's admission comes before
-// what follows from it.
+// failures are the indexes in r.sorted().Specs of the specs that failed, then of those that could not be decided, each in
+// the order of the requirements: a failure of a pod's admission comes before its consequences.
 func (r Run) failures() []int {
 	specs := r.sorted().Specs
 	requirements := map[string]Requirement{}

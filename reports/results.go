@@ -1,5 +1,5 @@
-// Package reports says what a run found: one versioned model of results (Run) and writers that
-// are pure functions of it. It imports nothing else of epi.
+// Package reports has the results of a run: one versioned model (Run), and writers that are pure functions of it. It
+// imports nothing else of epi.
 package reports
 
 import (
@@ -10,23 +10,23 @@ import (
 // Schema is the version of the results model that this package reads and writes.
 const Schema = "epi.results/v1"
 
-// Outcome of a spec or a requirement. Fail blames the subject, Error blames epi or its
-// environment; NotSupported, Skipped and NotRun are three different things.
+// Outcome of a spec or a requirement. Fail blames the subject, and Error blames epi or its environment. NotSupported,
+// Skipped and NotRun are different.
 type Outcome string
 
 const (
 	Pass         Outcome = "pass"
 	Fail         Outcome = "fail"
 	Error        Outcome = "error"
-	Skipped      Outcome = "skipped"       // somebody chose not to run it: see Reason
+	Skipped      Outcome = "skipped"       // a user chose not to run it: see Reason
 	NotSupported Outcome = "not-supported" // the environment cannot decide it: see Reason
 	NotRun       Outcome = "not-run"       // it was selected, but the run ended before its turn
 )
 
-// Run is everything one run found: the contents of results.json.
+// Run has all results of one run: the contents of results.json.
 type Run struct {
 	Schema string `json:"schema"`
-	// ID names the run, such as "20261123-1415-epi".
+	// ID is the name of the run, such as "20261123-1415-epi".
 	ID      string    `json:"id"`
 	Started time.Time `json:"started"`
 	Ended   time.Time `json:"ended"`
@@ -35,24 +35,24 @@ type Run struct {
 	Epi         Epi         `json:"epi"`
 	Environment Environment `json:"environment"`
 	Subjects    []Subject   `json:"subjects"`
-	// Deviations are known ones of the versions of the subjects.
+	// Deviations are the known ones of the subjects' versions.
 	Deviations []Deviation `json:"deviations,omitempty"`
 	// Clients are the AWS clients of the client matrix.
 	Clients []Client `json:"clients,omitempty"`
-	// Selection is how specs were chosen, as flags: empty for all.
+	// Selection has the flags that selected specs: empty for all.
 	Selection    []string      `json:"selection,omitempty"`
 	Phases       []Phase       `json:"phases"`
 	Requirements []Requirement `json:"requirements"`
 	Specs        []Spec        `json:"specs"`
-	// Bench is what the benchmark measured; nil if there was none.
+	// Bench has the measurements of the benchmark; nil if there was none.
 	Bench *Bench `json:"bench,omitempty"`
-	// Absences are when a part of the environment was not there.
+	// Absences are the times when a part of the environment was absent.
 	Absences []Absence `json:"absences,omitempty"`
-	// Calls are what AWS was asked while the specs ran, where AWS reports it, by service and operation.
+	// Calls are AWS's calls during the specs, if AWS reports them, by service and operation.
 	Calls []Calls `json:"calls,omitempty"`
-	// Pods are those of the specs that were seen to start, the newest of many.
+	// Pods are the pods of the specs whose start was seen, the newest of many.
 	Pods []PodStart `json:"pods,omitempty"`
-	// Repeats is how many times the specs ran, if more than once was asked for; the record is of the last time.
+	// Repeats is the number of rounds of the specs, if it is more than one. The record is of the last round.
 	Repeats int `json:"repeats,omitempty"`
 	// Problems are errors of the run itself, outside any spec, such as a cluster that did not come up.
 	Problems []Problem `json:"problems,omitempty"`
@@ -66,7 +66,7 @@ type Epi struct {
 	Platform string `json:"platform"`
 }
 
-// Environment is what the subjects ran in.
+// Environment describes where the subjects ran.
 type Environment struct {
 	Provider          string `json:"provider"`
 	Name              string `json:"name"`
@@ -82,18 +82,18 @@ type Environment struct {
 	Capabilities []string `json:"capabilities,omitempty"`
 }
 
-// Subject is what was tested: the agent, the webhook.
+// Subject is a tested program: the agent or the webhook.
 type Subject struct {
 	Role      string `json:"role"`
 	Image     string `json:"image"`
 	Digest    string `json:"digest,omitempty"`
 	Reference bool   `json:"reference"`
 	Absent    bool   `json:"absent,omitempty"`
-	// Product and Version are what the subject was recognised as, such as "eks-pod-identity-agent" and
-	// "v0.1.37"; empty if it was not.
+	// Product and Version are the recognised ones, such as "eks-pod-identity-agent" and "v0.1.37"; empty if nothing was
+	// recognised.
 	Product string `json:"product,omitempty"`
 	Version string `json:"version,omitempty"`
-	// Compat is the product that a reference imitates, such as "upstream"; empty for its own.
+	// Compat is the product that a reference imitates, such as "upstream"; empty for its own behaviour.
 	Compat string `json:"compat,omitempty"`
 }
 
@@ -105,7 +105,7 @@ type Phase struct {
 	Error    string        `json:"error,omitempty"`
 }
 
-// Requirement is an entry of the catalogue as it stood for this run.
+// Requirement is an entry of the catalogue at the time of this run.
 type Requirement struct {
 	ID        string `json:"id"`
 	Level     string `json:"level"`   // MUST or SHOULD
@@ -132,19 +132,19 @@ type Spec struct {
 	Failure      *Failure      `json:"failure,omitempty"`
 	Evidence     *Evidence     `json:"evidence,omitempty"`
 	Steps        []Step        `json:"steps,omitempty"`
-	// Output is what the spec logged, with secrets redacted.
+	// Output is the spec's log, with secrets redacted.
 	Output string `json:"output,omitempty"`
-	// Slow is about how long it takes, of a spec that only runs when slow ones are asked for.
+	// Slow is the approximate duration of a spec that runs only if slow specs are requested.
 	Slow time.Duration `json:"slow,omitempty"` // nanoseconds
-	// Client is the name of the AWS client that it is about, if it is about one.
+	// Client is the name of its AWS client, if it is about one.
 	Client string `json:"client,omitempty"`
 	// Process is the number of the parallel process that ran it, from 1.
 	Process int `json:"process,omitempty"`
-	// Again says why the spec ran a second time; the record is of the second.
+	// Again says why the spec ran a second time. The record is of the second time.
 	Again string `json:"again,omitempty"`
 }
 
-// Step is a line of what a spec did, as a person would do it by hand.
+// Step is a line about a spec's action, as a person would do it by hand.
 type Step struct {
 	Text     string        `json:"text"`
 	Duration time.Duration `json:"duration"` // nanoseconds
@@ -155,19 +155,19 @@ type Failure struct {
 	Message string `json:"message"`
 	// Location is file:line, relative to the repository.
 	Location string `json:"location,omitempty"`
-	// Cause is CauseEnvironment if the environment was not there; empty for the rest.
+	// Cause is CauseEnvironment if the environment was absent; empty otherwise.
 	Cause string `json:"cause,omitempty"`
 }
 
-// CauseEnvironment is the cause of what could not be decided since the environment was away. It goes with Error.
+// CauseEnvironment is the cause of specs that could not be decided because the environment was absent. It goes with Error.
 const CauseEnvironment = "environment"
 
-// Absence is a time in which a part of the environment was not there.
+// Absence is a time during which a part of the environment was absent.
 type Absence struct {
 	Part   string    `json:"part"`
 	Reason string    `json:"reason"`
 	From   time.Time `json:"from"`
-	// To is zero if the part did not come back.
+	// To is zero if the part did not return.
 	To time.Time `json:"to,omitzero"`
 }
 
@@ -179,15 +179,15 @@ func (f *Failure) Err() error {
 	return errors.New(f.Message)
 }
 
-// Evidence is what was kept about a spec that failed, before its fixtures were removed.
+// Evidence is what was collected about a failed spec before its fixtures were removed.
 type Evidence struct {
-	// Dir is the folder that holds all of it, relative to that of results.json.
+	// Dir is the folder with all of it, relative to that of results.json.
 	Dir string `json:"dir,omitempty"`
-	// Excerpts are what is worth to be read first, with secrets redacted.
+	// Excerpts are the most important parts, with secrets redacted.
 	Excerpts []Excerpt `json:"excerpts,omitempty"`
 }
 
-// Excerpt is a short part of the evidence, such as the last lines of the agent about the spec.
+// Excerpt is a short part of the evidence, such as the agent's last lines about the spec.
 type Excerpt struct {
 	Title string `json:"title"`
 	Text  string `json:"text"`

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// at is a moment of the sample runs, in seconds from their start.
+// at is a time of the sample runs, in seconds from their start.
 func at(seconds float64) time.Time {
 	start := time.Date(2026, time.November, 23, 14, 15, 0, 0, time.UTC)
 	return start.Add(took(seconds))
@@ -17,7 +17,7 @@ func took(seconds float64) time.Duration {
 	return time.Duration(math.Round(seconds*1000)) * time.Millisecond
 }
 
-// catalogue is a part of the requirements that the suites decide, in no particular order.
+// catalogue is a part of the suites' requirements, in no particular order.
 func catalogue() []Requirement {
 	return []Requirement{
 		{"ABAC-01", "MUST", "platform", "A policy on `bucket/${aws:PrincipalTag/eks-cluster-name}/${aws:PrincipalTag/kubernetes-namespace}/*` lets a pod read its own prefix", "walkthrough; https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html", "both", "v0.1.0"},
@@ -102,7 +102,7 @@ func passing() Run {
 	return run
 }
 
-// failing is what a run finds when there is no webhook.
+// failing is the result of a run without a webhook.
 func failing() Run {
 	run := passing()
 	run.ID = "20261123-143000"
@@ -140,7 +140,7 @@ func failing() Run {
 	return run
 }
 
-// evidence is what is kept about a failed spec.
+// evidence is the evidence about a failed spec.
 func evidence() *Evidence {
 	return &Evidence{Dir: "specs/INJ-01-webhook-injects-both-variables-into-every-container", Excerpts: []Excerpt{
 		{"Pod app, as a dry run would admit it", "name: app\nnamespace: epi-8d2c\nserviceAccount: app\nstatus:\n  phase: Pending\ncontainers:\n  - name: app\n    env:\n" +
@@ -169,7 +169,7 @@ func errored() Run {
 	return run
 }
 
-// undecided is a run in which a fixture broke under one spec while another one failed.
+// undecided is a run in which a fixture of one spec broke while another spec failed.
 func undecided() Run {
 	run := failing()
 	run.ID = "20261123-153000"
@@ -182,7 +182,7 @@ func undecided() Run {
 	return run
 }
 
-// interrupted is a run that was stopped while its specs ran.
+// interrupted is a run that was stopped during its specs.
 func interrupted() Run {
 	run := passing()
 	run.ID = "20261123-160000"
@@ -195,7 +195,7 @@ func interrupted() Run {
 	return run
 }
 
-// crashed is what the recorder has on disk when the process dies.
+// crashed is the recorder's state on disk after a crash.
 func crashed() Run {
 	run := interrupted()
 	run.ID = "20261123-161500"
@@ -203,11 +203,11 @@ func crashed() Run {
 	return run
 }
 
-// empty is a run about which nothing is known.
+// empty is a run without any data.
 func empty() Run { return Run{Schema: Schema} }
 
-// hostileText has markup, terminal sequences, characters that XML forbids, a direction override,
-// bytes that are no UTF-8, template syntax and quotes of every kind.
+// hostileText has markup, terminal sequences, characters that XML forbids, a direction override, invalid UTF-8, template
+// syntax and quotes of every kind.
 const hostileText = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\" onload='x' ${`a`} {{.Run}} ]]> &amp; \x00\x01\x1b[31mred\x1b[0m \x1b]0;title\x07 \u202Egnp.exe \xff\xfe \ufffe %s https://e.example/\"><b> javascript:alert(3)"
 
 func hostile() Run {
@@ -228,7 +228,7 @@ func hostile() Run {
 	return run
 }
 
-// deviating is what a known version of an agent does, beside a failure that nobody knows of.
+// deviating has a known deviation of an agent's version, besides an unknown failure.
 func deviating() Run {
 	run := passing()
 	run.ID = "20261123-164500"
@@ -236,7 +236,7 @@ func deviating() Run {
 		Product: "eks-pod-identity-agent", Version: "v0.1.37+dirty"}
 	run.Deviations = []Deviation{
 		{"AGT-10", "agent", "eks-pod-identity-agent", "v0.1.37+dirty", "It asks once for each that waits.", "https://example.org/cache.go"},
-		// What it is known not to do may hold here all the same, and is not mentioned then.
+		// A known deviation may not occur in this run, and is not mentioned then.
 		{"AGT-01", "agent", "eks-pod-identity-agent", "v0.1.37+dirty", "It leaves the account out.", "https://example.org/model.go"},
 	}
 	for i := range run.Specs {

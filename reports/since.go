@@ -8,24 +8,24 @@ import (
 	"time"
 )
 
-// Since is what a run found that an earlier run of the same subjects did not.
+// Since has the results of a run that an earlier run of the same subjects did not have.
 type Since struct {
 	// Run is the earlier one.
 	Run Run
-	// Comparison of it, as the old one, with the run.
+	// Comparison compares it, as the old one, with the run.
 	Comparison Comparison
 }
 
-// When a spec counts as slower than before: durations of single specs vary, most of all those of short ones.
+// The limits from which a spec counts as slower. Durations of single specs vary, especially short ones.
 const (
 	slowerFactor = 2
 	slowerBy     = 5 * time.Second
 )
 
-// longDigest is a digest of which the beginning is enough to tell it from others.
+// longDigest matches a digest. Its beginning is enough to distinguish it.
 var longDigest = regexp.MustCompile(`(sha256:[0-9a-f]{12})[0-9a-f]{52}`)
 
-// How much of each kind of change is reported.
+// The number of changes of each kind that are shown.
 const maxChanges = 5
 
 // slowed is a spec that took longer than before.
@@ -51,8 +51,8 @@ func (s *Since) slower(run Run) []slowed {
 	return list
 }
 
-// since says what changed since the last run of the same subjects: what fails that did not, what holds that failed, and
-// what is slower.
+// since writes what changed since the last run of the same subjects: new failures, requirements that hold again, and slower
+// specs.
 func (s *summary) since(since *Since) {
 	if since == nil {
 		return
@@ -101,7 +101,7 @@ func (s *summary) since(since *Since) {
 	}
 }
 
-// before says what a requirement that fails did before.
+// before describes the earlier outcome of a requirement that fails.
 func before(flip Flip) string {
 	switch flip.Old {
 	case Pass:

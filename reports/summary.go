@@ -11,35 +11,34 @@ import (
 	"github.com/mattn/go-runewidth"
 )
 
-// SummaryOptions fit the summary to where it is printed.
+// SummaryOptions adapt the summary to its output.
 type SummaryOptions struct {
-	// Color allows the colours of terminals.
+	// Color allows terminal colours.
 	Color bool
 	// Width of the lines in cells; 0 means 80, and less than 40 counts as 40.
 	Width int
-	// Dir is the folder of the run, in which the evidence about failed specs is.
+	// Dir is the folder of the run, with the evidence about failed specs.
 	Dir string
-	// Files are the paths of the reports, to be named at the end.
+	// Files are the paths of the reports, which are named at the end.
 	Files []string
-	// Since is what changed since an earlier run; nil if there was none.
+	// Since has the changes since an earlier run; nil if there was none.
 	Since *Since
 }
 
-// How much of a failure the summary repeats: a screen is small, and the folder of the run has the rest.
+// How much of a failure the summary repeats. A screen is small, and the folder of the run has the rest.
 const (
 	maxMessageLines = 12
-	// maxStatementLines of what decided a spec. With the spec's name, its folder and its command a failure
-	// takes five lines.
+	// maxStatementLines of a spec's decisive text. With the spec's name, its folder and its command a failure takes five
+	// lines.
 	maxStatementLines = 2
-	// slowestShown is how many of the specs that took longest are named.
+	// slowestShown is the number of slowest specs that are named.
 	slowestShown = 3
-	// maxListed is how many specs of one cause are listed by name.
+	// maxListed is the number of specs of one cause that are named.
 	maxListed = 10
 )
 
-// WriteSummary writes what a terminal shows at the end of a run: problems, failed specs with the
-// requirements that they violate, what is undecided and why, then the verdict as the last word
-// before the names of the files.
+// WriteSummary writes the end of a run for a terminal: problems, failed specs with the requirements that they violate, what
+// is undecided and why, and then the verdict, before the names of the files.
 func WriteSummary(w io.Writer, run Run, options SummaryOptions) error {
 	s := &summary{run: run.sorted(), width: options.Width, color: options.Color, dir: options.Dir}
 	if s.width == 0 {
@@ -90,8 +89,8 @@ func (s *summary) problems() {
 	}
 }
 
-// failures shows what failed or could not be decided, by cause: a spec in five lines at most, and specs of one
-// cause together.
+// failures writes what failed or could not be decided, by cause: at most five lines for a spec, and specs of one cause
+// together.
 func (s *summary) failures() {
 	for _, cause := range s.run.causes() {
 		mark := s.paint(red, "✗")
@@ -120,7 +119,7 @@ func (s *summary) failures() {
 	s.away()
 }
 
-// known tells which of the failures are known deviations of the subjects, each once.
+// known names the failures that are known deviations of the subjects, each once.
 func (s *summary) known(cause *cause) {
 	if cause.outcome != Fail {
 		return
@@ -135,13 +134,13 @@ func (s *summary) known(cause *cause) {
 	}
 }
 
-// titled is a spec by what it decides and by its name.
+// titled is a spec by its requirements and its name.
 func titled(spec Spec) string {
 	return strings.TrimSpace(plain(strings.Join(spec.Requirements, " ") + " " + spec.Name))
 }
 
-// pointers tell where the rest about a spec is, and how to run it again. They are not wrapped: they are there to
-// be copied.
+// pointers name the place of the other evidence about a spec, and the command to run it again. They are not wrapped, so
+// that they can be copied.
 func (s *summary) pointers(spec Spec, again string) {
 	switch dir := spec.evidenceDir(); {
 	case dir != "":
@@ -152,7 +151,7 @@ func (s *summary) pointers(spec Spec, again string) {
 	fmt.Fprintf(&s.out, "   %s %s\n\n", s.paint(dim, pad("again", labelWidth)), again)
 }
 
-// away tells once what the environment kept from being decided, and when it was not there.
+// away writes once what the environment left undecided, and when it was absent.
 func (s *summary) away() {
 	byReason := map[string]int{}
 	var reasons []string
@@ -176,7 +175,7 @@ func (s *summary) away() {
 	}
 	said := 0
 	for _, absence := range s.run.Absences {
-		// The one that ended the run is its problem, which is above.
+		// The absence that ended the run is its problem, which is above.
 		if absence.To.IsZero() && slices.ContainsFunc(s.run.Problems, func(p Problem) bool { return absence.in(plain(p.Message)) }) {
 			continue
 		}
@@ -197,12 +196,12 @@ func (s *summary) away() {
 	}
 }
 
-// in says whether a text tells the absence.
+// in says whether a text contains the absence.
 func (a Absence) in(text string) bool {
 	return strings.Contains(text, plain(a.Part)) && strings.Contains(text, plain(a.Reason))
 }
 
-// sentence tells an absence.
+// sentence describes an absence.
 func (a Absence) sentence() string {
 	const clock = "15:04:05"
 	if a.To.IsZero() {
@@ -211,7 +210,7 @@ func (a Absence) sentence() string {
 	return plain(fmt.Sprintf("%s was away from %s to %s UTC: %s", a.Part, a.From.UTC().Format(clock), a.To.UTC().Format(clock), a.Reason))
 }
 
-// clipped writes a text in at most so many lines; what is left out shows as dots.
+// clipped writes a text in at most that many lines. Dots stand for the rest.
 func (s *summary) clipped(prefix, label string, lines int, text, style string) {
 	indent := runewidth.StringWidth(ansi.ReplaceAllString(prefix+label, ""))
 	if label != "" {
@@ -239,7 +238,7 @@ func (s *summary) clipped(prefix, label string, lines int, text, style string) {
 	}
 }
 
-// undecided counts what was not decided, or only in part, by reason.
+// undecided counts what was not decided, or only partly, by reason.
 func (s *summary) undecided() {
 	type group struct {
 		outcome Outcome
@@ -332,7 +331,7 @@ func (s *summary) field(label, text string) {
 	s.text("   ", s.paint(dim, pad(label, labelWidth)), 4+max(labelWidth, runewidth.StringWidth(label)), text, "")
 }
 
-// message writes the beginning of a message as it is, line by line.
+// message writes the beginning of a message unchanged, line by line.
 func (s *summary) message(message string) {
 	message = strings.TrimRight(plain(message), "\n ")
 	if message == "" {
@@ -345,7 +344,7 @@ func (s *summary) message(message string) {
 	}
 }
 
-// lines writes lines as they are, indented; one that is too long goes on below itself.
+// lines writes lines unchanged, indented. A long one continues on the next line.
 func (s *summary) lines(lines []string) {
 	for _, line := range lines {
 		line = strings.ReplaceAll(line, "\t", "    ")
@@ -354,8 +353,7 @@ func (s *summary) lines(lines []string) {
 	}
 }
 
-// text writes a text wrapped to the width: the first line after prefix and label, the others
-// indented by indent cells.
+// text writes a text wrapped to the width: the first line after prefix and label, the others indented by indent cells.
 func (s *summary) text(prefix, label string, indent int, text, style string) {
 	first := prefix + label
 	if label != "" {
@@ -377,8 +375,8 @@ func (s *summary) paint(style, text string) string {
 	return "\x1b[" + style + "m" + text + "\x1b[0m"
 }
 
-// wrap breaks a text at spaces into lines of at most width cells. A word that is longer, such as
-// a path, stays whole, and with the dash of its list: it is there to be copied.
+// wrap breaks a text at spaces into lines of at most width cells. A longer word, such as a path, stays whole, with the dash
+// of its list, so that it can be copied.
 func wrap(text string, width int) []string {
 	var lines []string
 	var line string

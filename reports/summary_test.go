@@ -25,7 +25,7 @@ func TestSummaryFitsTheWidth(t *testing.T) {
 				if runewidth.StringWidth(line) <= limit {
 					continue
 				}
-				// Only commands and single long words may be longer: they are there to be copied.
+				// Only commands and single long words may be longer, so that they can be copied.
 				fields := strings.Fields(line)
 				if last := fields[len(fields)-1]; fields[0] != "again" && fields[0] != "see" && len(fields) > 2 && runewidth.StringWidth(last) < limit/2 {
 					t.Errorf("%s: at %d cells, a line of %d: %q", name, limit, runewidth.StringWidth(line), line)
@@ -35,7 +35,7 @@ func TestSummaryFitsTheWidth(t *testing.T) {
 	}
 }
 
-// Colour adds to what is said, and says nothing by itself.
+// Colour is additional: no information depends on it.
 func TestSummaryColor(t *testing.T) {
 	for name, run := range samples() {
 		without := written(t, func(w io.Writer, r Run) error { return WriteSummary(w, r, SummaryOptions{}) }, run)
@@ -76,7 +76,7 @@ func TestRerunIsInTheSameCircumstances(t *testing.T) {
 	}
 }
 
-// A failure takes five lines, and specs that fail of one cause are reported together.
+// A failure takes five lines, and specs with one cause are written together.
 func TestSummaryIsBounded(t *testing.T) {
 	run := failing()
 	broken := run.Specs[0]
@@ -106,7 +106,7 @@ func TestSummaryIsBounded(t *testing.T) {
 			t.Errorf("want %q in:\n%s", want, one)
 		}
 	}
-	// What was expected differs, the names and numbers differ: the cause is what was seen.
+	// The expectations, names and numbers differ, but what was seen is the same cause.
 	same := []string{}
 	for n := range 22 {
 		same = append(same, fmt.Sprintf("expected object %d of bucket epi-blue-%dabc\n     got HeadObject: AccessDenied, status 403: arn:aws:sts::1:assumed-role/r/%d", n, n, n))
@@ -128,7 +128,7 @@ func TestSummaryIsBounded(t *testing.T) {
 	}
 }
 
-// goSyntax is what no text for people has.
+// goSyntax matches what no text for people may contain.
 var goSyntax = regexp.MustCompile(`0x[0-9a-f]{6,}|<[\w.*\[\]]+(?: \| [^>]*)?>: |map\[|&\{|&\w+\.\w+\{`)
 
 func TestNoReportForPeopleHasGoSyntax(t *testing.T) {
@@ -144,7 +144,7 @@ func TestNoReportForPeopleHasGoSyntax(t *testing.T) {
 	}
 }
 
-// What the environment kept from being decided is message once.
+// What the environment left undecided is mentioned once.
 func TestSummaryTellsAnAbsenceOnce(t *testing.T) {
 	run := passing()
 	for n := range 30 {
@@ -171,7 +171,7 @@ func TestSummaryTellsAnAbsenceOnce(t *testing.T) {
 	}
 }
 
-// What ended the run is its problem, and then part of the verdict: of the specs of that time there is a number.
+// What ended the run is its problem and part of the verdict. The specs of that time are only counted.
 func TestSummaryTellsWhatEndedTheRunTwice(t *testing.T) {
 	const gone = "the folder /s is away since 14:15:00 UTC: its disk is full: 0 MiB are left"
 	run := passing()

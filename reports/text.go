@@ -13,7 +13,7 @@ func Plural(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// FirstLine is the first line of a text that is not blank, without the space around it.
+// FirstLine is the first line of a text that is not blank, without surrounding space.
 func FirstLine(text string) string {
 	for line := range strings.Lines(text) {
 		if line = strings.TrimSpace(line); line != "" {

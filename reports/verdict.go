@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// Verdict is what a run says as a whole.
+// Verdict is the result of a whole run.
 type Verdict struct {
 	// Outcome is Pass, Fail or Error.
 	Outcome Outcome
-	// Reasons say what kept the run from deciding all that was asked. There are some whenever Outcome is Error,
-	// and there may be some beside a Fail; a Pass has none.
+	// Reasons say what prevented the run from deciding everything that was requested. There is at least one if Outcome is
+	// Error, there may be some with a Fail, and a Pass has none.
 	Reasons []string
 	// Specs and Requirements count their outcomes.
 	Specs, Requirements Counts
@@ -19,20 +19,20 @@ type Verdict struct {
 	Failed []string
 	// Known are known deviations of the subjects among them. They fail like the others.
 	Known []Deviation
-	// Scenarios and Thresholds of the benchmark count theirs; all zero without one.
+	// Scenarios and Thresholds count those of the benchmark; all are zero without one.
 	Scenarios, Thresholds Counts
-	// Limited is how many scenarios measured their generator in a case, and Regressed how many measures
-	// are worse than the baseline's. Doubtful is how many may be, but the generator was the limit.
+	// Limited is the number of scenarios with a case that measured the generator. Regressed is the number of measures that
+	// are worse than the baseline's. Doubtful is the number of those that may be, but for which the generator was the
+	// limit.
 	Limited, Regressed, Doubtful int
 
 	onlyBench bool
 }
 
-// Verdict decides the run. It is a Fail, which wins over Error, if any spec, scenario or threshold failed,
-// or a measure is worse than the baseline's: what failed has failed, whatever else went wrong beside it.
-// It is an Error if the run had a problem or did not come to its end, if a spec, a scenario or a threshold
-// could not be decided, if selected ones were not run, or if not a single spec passed or failed (in a run
-// that only measures: no scenario was measured).
+// Verdict decides the run. It is a Fail, which has priority over Error, if any spec, scenario or threshold failed, or a
+// measure is worse than the baseline's. Other problems do not change that. It is an Error if the run had a problem or did
+// not complete, if a spec, a scenario or a threshold could not be decided, if selected ones were not run, or if no spec
+// passed or failed (in a run with measurements only: if no scenario was measured).
 func (r Run) Verdict() Verdict {
 	v := Verdict{onlyBench: r.onlyBench()}
 	for _, spec := range r.Specs {
@@ -108,7 +108,7 @@ func (v *Verdict) failed() bool {
 	return v.Specs.Failed > 0 || v.Scenarios.Failed > 0 || v.Thresholds.Failed > 0 || v.Regressed > 0
 }
 
-// undecided adds what keeps a run in which nothing failed and nothing broke from being a pass.
+// undecided adds the reasons why a run without failures and errors is no pass.
 func (v *Verdict) undecided() {
 	if n := v.Specs.NotRun; n > 0 {
 		v.Reasons = append(v.Reasons, Plural(n, "selected spec")+" not run")
@@ -128,8 +128,8 @@ func (v *Verdict) undecided() {
 	}
 }
 
-// ExitCode is what `epi test` and `epi bench` exit with: 0 all held, 1 a requirement, a scenario or a
-// threshold failed, also when something else went wrong beside it, 3 no verdict.
+// ExitCode is the exit code of `epi test` and `epi bench`: 0 if all held, 1 if a requirement, a scenario or a threshold
+// failed, also with other problems, and 3 without a verdict.
 func (v Verdict) ExitCode() int {
 	switch v.Outcome {
 	case Pass:
@@ -167,7 +167,7 @@ func (v Verdict) finding() string {
 	return strings.Join(parts, "; ")
 }
 
-// specFindings say what became of the requirements, or of the specs if that says more.
+// specFindings are the results of the requirements, or of the specs if that says more.
 func (v Verdict) specFindings() []string {
 	counts, noun := v.Requirements, "requirement"
 	if counts.Total() == 0 || counts.Decided() == 0 && v.Specs.Decided() > 0 {
@@ -209,7 +209,7 @@ func (v Verdict) knownFailures() string {
 	return fmt.Sprintf("%d %s", len(failed), knownOf(v.Known))
 }
 
-// benchFindings say what became of scenarios and thresholds.
+// benchFindings are the results of scenarios and thresholds.
 func (v Verdict) benchFindings() []string {
 	var parts []string
 	if v.Scenarios.Total() > v.Scenarios.Errored {
@@ -239,8 +239,8 @@ func (v Verdict) benchFindings() []string {
 	return parts
 }
 
-// text counts the outcomes in their own words, bad news first: "1 of 3 scenarios failed, 2 measured".
-// Errors are reported as the reasons for there being no verdict.
+// text counts the outcomes in words, the bad ones first: "1 of 3 scenarios failed, 2 measured". Errors are among the
+// reasons for the missing verdict.
 func (c Counts) text(noun string, verbs map[Outcome]string) string {
 	var parts []string
 	for _, outcome := range outcomes {
@@ -261,7 +261,7 @@ func (c Counts) text(noun string, verbs map[Outcome]string) string {
 	return strings.Join(parts, ", ")
 }
 
-// list counts the given outcomes, leaving out what there is none of: "1 failed, 3 passed".
+// list counts the given outcomes, and leaves out zeros: "1 failed, 3 passed".
 func (c Counts) list(noun string, of ...Outcome) string {
 	var parts []string
 	for _, outcome := range of {
@@ -319,7 +319,7 @@ func do(n int) string {
 	return "do"
 }
 
-// lowerFirst lets a text that may start with a capital follow "because"; names in capitals stay.
+// lowerFirst changes the first letter of a text so that it can follow "because". Names in capitals stay.
 func lowerFirst(s string) string {
 	if len(s) < 2 || s[1] < 'a' || s[1] > 'z' {
 		return s

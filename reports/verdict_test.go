@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// outcomesOf is a run that came to its end with a spec of each outcome, all for requirement R-1.
+// outcomesOf is a complete run with a spec of each outcome, all for requirement R-1.
 func outcomesOf(outcomes ...Outcome) Run {
 	run := Run{Schema: Schema, ID: "r", Started: at(0), Ended: at(60), Requirements: []Requirement{{ID: "R-1", Level: Must, Profile: "agent"}}}
 	for i, outcome := range outcomes {
@@ -36,10 +36,10 @@ func TestRequirementOutcome(t *testing.T) {
 		{[]Outcome{Pass, Skipped}, Pass, "1 of 2 specs skipped: because of skipped"},
 		{[]Outcome{NotSupported, Pass, NotRun}, Pass, "1 of 3 specs not run: because of not run; 1 of 3 specs not supported: because of not supported"},
 		{[]Outcome{NotSupported, NotSupported}, NotSupported, "because of not supported"},
-		// Undecided, the outcome that excuses least.
+		// For undecided specs the worst outcome counts.
 		{[]Outcome{NotSupported, Skipped}, Skipped, "because of skipped"},
 		{[]Outcome{NotSupported, Skipped, NotRun}, NotRun, "because of not run"},
-		// What is none of the six is never a pass.
+		// An invalid outcome is never a pass.
 		{[]Outcome{"passed"}, Error, "because of passed"},
 	} {
 		results := outcomesOf(row.specs...).RequirementResults()
@@ -103,7 +103,7 @@ func TestVerdict(t *testing.T) {
 		"no specs":          {outcomesOf(), Error, 3, "Error: no verdict, because no spec passed or failed; 1 not run."},
 		"nothing decided":   {outcomesOf(Skipped, NotSupported), Error, 3, "Error: no verdict, because no spec passed or failed; 1 skipped."},
 		"selected, not run": {outcomesOf(Pass, NotRun), Error, 3, "Error: no verdict, because 1 selected spec not run; 1 requirement passed."},
-		// PRODUCT.md: 1 whenever a requirement or a threshold failed, also when something else went wrong beside it.
+		// PRODUCT.md: 1 whenever a requirement or a threshold failed, also with other problems.
 		"fail and error":       {undecided(), Fail, 1, "Fail: 4 of 7 decided requirements do not hold, 3 hold; 1 undecided by error, 2 not supported, 1 skipped; besides, 1 spec could not be decided."},
 		"fail and problem":     {with(failing(), func(r *Run) { r.Problems = []Problem{{Doing: "tear down", Message: "Timed out\nmore"}} }), Fail, 1, "Fail: 4 of 8 decided requirements do not hold, 4 hold; 2 not supported, 1 skipped; besides, tear down: Timed out."},
 		"fail and interrupted": {with(outcomesOf(Fail, NotRun), func(r *Run) { r.Interrupted = true }), Fail, 1, "Fail: 1 of 1 decided requirement does not hold; besides, the run was interrupted."},

@@ -23,13 +23,13 @@ func plainSummary(w io.Writer, run Run) error {
 	return WriteSummary(w, run, SummaryOptions{Files: []string{"_artifacts/" + run.ID + "/junit.xml", "_artifacts/" + run.ID + "/report.html"}})
 }
 
-// writers are all writers by the name of what they write.
+// writers are all writers by the name of their output.
 var writers = map[string]func(io.Writer, Run) error{
 	BenchFile: WriteBench, BenchTextFile: WriteBenchText,
 	ResultsFile: WriteJSON, JUnitFile: WriteJUnit, ConformanceFile: WriteConformance, HTMLFile: WriteHTML, "summary.txt": plainSummary,
 }
 
-// writersOf are the writers of what such a run leaves.
+// writersOf are the writers for a run of this kind.
 func writersOf(run Run) map[string]func(io.Writer, Run) error {
 	of := maps.Clone(writers)
 	for _, file := range files {
@@ -49,7 +49,7 @@ func written(t *testing.T, write func(io.Writer, Run) error, run Run) []byte {
 	return b.Bytes()
 }
 
-// embedded are style and script of the page and their digests: what they look like is for eyes.
+// embedded matches style and script of the page and their digests, whose effect only people can judge.
 var embedded = regexp.MustCompile(`(?s)(<(?:style|script)>).*?(</(?:style|script)>)|&#39;sha256-[^']*?&#39;`)
 
 func TestGolden(t *testing.T) {
@@ -57,7 +57,7 @@ func TestGolden(t *testing.T) {
 		run := samples()[name]
 		for file, write := range writersOf(run) {
 			if file == HTMLFile && name != "failing" && name != "gated" {
-				continue // pages are judged by their elements and by a browser; one shows the markup
+				continue // pages are checked by their elements and by a browser; one shows the markup
 			}
 			t.Run(name+"/"+file, func(t *testing.T) {
 				got := written(t, write, run)
@@ -85,7 +85,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// Parallel specs end in any order, and machines differ in their time zone: reports do not.
+// Parallel specs end in any order, and machines have different time zones. Reports do not depend on that.
 func TestReportsDependOnTheResultsOnly(t *testing.T) {
 	for name, run := range samples() {
 		shuffled := run.copied()
@@ -114,9 +114,8 @@ func TestReportsDependOnTheResultsOnly(t *testing.T) {
 	}
 }
 
-// A writer must not touch the lists of the run that it is given.
-// Results that somebody else wrote may have names and logs of any length: what is made of them for people has an end, and
-// results.json keeps them whole.
+// A writer must not change the lists of its run. Results from elsewhere may have names and logs of any length. Reports for
+// people shorten them, and results.json has all of them.
 func TestImmenseTextsHaveAnEnd(t *testing.T) {
 	run := failing()
 	immense := strings.Repeat(hostileText+"\n", 4*outputLimit/len(hostileText))

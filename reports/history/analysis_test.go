@@ -28,7 +28,7 @@ func trackOf(t testing.TB, o synthetic.Options) Track {
 	return tracks[0]
 }
 
-// outcomes are runs of one requirement, a letter each: p passes, f fails, s is skipped, - has no such requirement.
+// outcomes are runs of one requirement, a letter each: p passes, f fails, s is skipped, - lacks the requirement.
 func outcomes(t testing.TB, letters string, change func(int, *reports.Run)) Track {
 	t.Helper()
 	return trackOf(t, synthetic.Options{Runs: len(letters), Requirements: 2, Change: func(n int, run *reports.Run) {
@@ -94,7 +94,7 @@ func TestBreaks(t *testing.T) {
 	}
 }
 
-// Each thing that may come with a break is reported.
+// Each change that may come with a break is reported.
 func TestWhatCameWithABreak(t *testing.T) {
 	for want, change := range map[string]func(*reports.Run){
 		"":                               func(*reports.Run) {},
@@ -139,14 +139,14 @@ func TestFlakes(t *testing.T) {
 		{"ffffff", nil, ""},
 		{"ppfppp", nil, "2 of 5"},
 		{"pfpfpf", nil, "5 of 5"},
-		{"ppsfpp", nil, "2 of 4"}, // a run that did not decide is no flip
+		{"ppsfpp", nil, "2 of 4"}, // an undecided run is no flip
 		{"ppefpp", nil, "2 of 4"},
 		{"pppf", nil, "1 of 3"},
 		{"pppfffff", nil, "1 of 7 once"},
 		{"pppfff", agent, ""}, // each run has another agent
 		{"ppfpp", epi, "2 of 4, 2 with another epi"},
-		{"pppfff", epi, ""}, // it may be the suites that changed
-		// A B A B: each agent by itself is steady.
+		{"pppfff", epi, ""}, // the suites may have changed
+		// A B A B: each agent by itself is stable.
 		{"pfpfpf", func(run *reports.Run, n int) { agent(run, n%2) }, ""},
 		// … and one of them is not.
 		{"ppfppp", func(run *reports.Run, n int) { agent(run, n%2) }, "2 of 4"},
@@ -244,8 +244,8 @@ func changesOf(trends []Series) []ChangePoint {
 	return all
 }
 
-// Unchanged code over 20 runs: at most one store of twenty may show any change. The runs have good and bad days that
-// their measures share. Of 200 stores with a share of 5%, more than 18 show one by chance in less than 1% of cases.
+// Unchanged code over 20 runs: at most one store of twenty may show any change. The runs have good and bad days, which
+// their measures share. With a probability of 5%, more than 18 of 200 stores show one in less than 1% of cases.
 func TestUnchangedCodeShowsNoChange(t *testing.T) {
 	const stores = 200
 	shown := 0
@@ -260,7 +260,7 @@ func TestUnchangedCodeShowsNoChange(t *testing.T) {
 	}
 }
 
-// A regression is found with its first bad run, and what came with it.
+// A regression is found with its first bad run, and with the changes of that run.
 func TestARegressionIsFoundWithItsFirstRun(t *testing.T) {
 	const first = 12
 	track := trackOf(t, synthetic.Options{Runs: 24, Requirements: 1, Measures: 4, Seed: 7,
@@ -290,7 +290,7 @@ func TestARegressionIsFoundWithItsFirstRun(t *testing.T) {
 	}
 }
 
-// It is found also if it goes away again, and if there are few runs after it.
+// It is also found if it disappears again, and if few runs follow it.
 func TestSeveralChanges(t *testing.T) {
 	for name, row := range map[string]struct {
 		runs   int
@@ -335,7 +335,7 @@ func TestSeveralChanges(t *testing.T) {
 
 func abs(n int) int { return max(n, -n) }
 
-// Where the generators got slower at the same run, it is said that the machine may be what changed.
+// If the generators became slower at the same run, the report says that the machine may have changed.
 func TestTheMachineMayHaveChanged(t *testing.T) {
 	track := trackOf(t, synthetic.Options{Runs: 24, Requirements: 1, Measures: 2, Seed: 5,
 		Slower: func(n int) float64 { return 1 + float64(n/12) },
@@ -357,7 +357,7 @@ func TestTheMachineMayHaveChanged(t *testing.T) {
 	}
 }
 
-// Values of other machines and sizes, and what was the generator's limit, are no part of a series.
+// Values of other machines and sizes, and those that the generator limited, are not part of a series.
 func TestSeriesAreOfLikeThings(t *testing.T) {
 	track := trackOf(t, synthetic.Options{Runs: 9, Requirements: 1, Measures: 1, Change: func(n int, run *reports.Run) {
 		switch n % 4 {
@@ -378,7 +378,7 @@ func TestSeriesAreOfLikeThings(t *testing.T) {
 	}
 }
 
-// processorTime is what this process has used, in all its threads. Neighbours on the machine make it no longer.
+// processorTime is the processor time of this process, in all its threads. Other load on the machine does not increase it.
 func processorTime(t *testing.T) time.Duration {
 	t.Helper()
 	var used syscall.Rusage
@@ -388,8 +388,8 @@ func processorTime(t *testing.T) time.Duration {
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
-// A thousand runs of a benchmark with 60 measures are looked through in seconds. The bound is no measurement: quadratic
-// work would take minutes.
+// A thousand runs of a benchmark with 60 measures are analysed in seconds. The bound is no measurement: quadratic work
+// would take minutes.
 func TestTrendsOfManyRuns(t *testing.T) {
 	track := trackOf(t, synthetic.Options{Runs: 1000, Requirements: 1, Measures: 30, Slower: func(n int) float64 { return 1 + float64(n/700) }})
 	began := processorTime(t)

@@ -14,20 +14,20 @@ import (
 // Break is a requirement that held and then failed.
 type Break struct {
 	ID string
-	// Held is the last run in which it did; its Key is empty if it failed wherever it was decided.
+	// Held is the last run in which it held. Its Key is empty if it failed in every run that decided it.
 	Held Record
-	// Broke is the first run in which it failed, Fixed the first in which it held again, if it does.
+	// Broke is the first run in which it failed. Fixed is the first one in which it held again, if there is one.
 	Broke Record
 	Fixed *Record
-	// Failed is how many runs in a row decided that it does not hold.
+	// Failed is the number of consecutive runs in which it failed.
 	Failed int
-	// Undecided is how many runs between Held and Broke did not decide it.
+	// Undecided is the number of runs between Held and Broke that did not decide it.
 	Undecided int
-	// Changes came with it: what differs between Held and Broke.
+	// Changes are the differences between Held and Broke.
 	Changes []Change
 }
 
-// Breaks of a track, those that last first, then by their run, the newest first.
+// Breaks returns those of a track, the lasting ones first, then by their run, the newest first.
 func (t Track) Breaks() []Break {
 	var list []Break
 	for _, id := range t.IDs() {
@@ -91,28 +91,28 @@ func (t Track) IDs() []string {
 	return ids
 }
 
-// Flake is a requirement that passed and failed although what was tested had not changed.
+// Flake is a requirement that passed and failed without a change of the tested programs.
 type Flake struct {
 	ID string
-	// Pairs are runs of the same subjects in the same kind of environment, one after the other, that both decided
-	// the requirement; Flips are those that decided differently.
+	// Pairs are consecutive runs of the same subjects in the same kind of environment that both decided the requirement.
+	// Flips are those with different results.
 	Pairs, Flips int
-	// OnlyEpi is how many of the flips came with another epi: it may be the examiner that changed.
+	// OnlyEpi is the number of flips with another version of epi, which may be the reason.
 	OnlyEpi int
-	// Rate is Flips of Pairs, within Low and High with 95% confidence (Clopper and Pearson).
+	// Rate is Flips divided by Pairs, between Low and High with 95% confidence (Clopper and Pearson).
 	Rate, Low, High float64
-	// Once says that it flipped a single time and stayed: something that is not on record may have changed.
+	// Once says that it flipped once and stayed: something that is not recorded may have changed.
 	Once bool
 	// Last are the runs of the newest flip.
 	Before, After Record
 }
 
-// stays is how many runs after a single flip have to agree before it counts as a change.
+// stays is the number of equal results after a single flip from which it counts as a change.
 const stays = 4
 
-// Flakes of a track, the most frequent first. A single flip that came with another epi is none.
+// Flakes returns those of a track, the most frequent first. A single flip with another version of epi is none.
 func (t Track) Flakes() []Flake {
-	// What was tested, in a key: runs of the same key are of the same subjects.
+	// The key of what was tested: runs with the same key have the same subjects.
 	groups := map[string][]Record{}
 	var keys []string
 	for _, run := range t.Runs {
@@ -170,14 +170,14 @@ func subjectKey(r Record) string {
 	return strings.Join(parts, "\n")
 }
 
-// confidence of all intervals, and one minus it the error that all change points of a store together may have.
+// confidence of all intervals. One minus it is the error of all change points of a store together.
 const confidence = 0.95
 
-// proportion is the exact interval of a share of which k of n were seen
+// proportion is the exact interval of a share if k of n were seen
 // (https://en.wikipedia.org/wiki/Binomial_proportion_confidence_interval#Clopper%E2%80%93Pearson_interval).
 func proportion(k, n int) (low, high float64) {
 	const tail = (1 - confidence) / 2
-	// search finds where a probability that grows with the share reaches tail.
+	// search finds the share at which a probability that grows with it reaches tail.
 	search := func(of func(share float64) float64) float64 {
 		low, high := 0.0, 1.0
 		for high-low > 1e-9 {

@@ -1,5 +1,5 @@
-// Package history keeps the results of many runs and says what changed between them: which requirement broke
-// with which run, which come and go without a change of what is tested, and which measures moved for good.
+// Package history keeps the results of many runs and says what changed between them: which run broke which requirement,
+// which requirements are unstable although the tested programs did not change, and which measures changed lastingly.
 package history
 
 import (
@@ -16,14 +16,14 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// RecordSchema is the version of records that this package writes. A record of another version is derived again
-// from the results that stand with it.
+// RecordSchema is the version of the records that this package writes. A record of another version is derived again from
+// the results in the same file.
 const RecordSchema = "epi.record/v1"
 
-// Record is what pages over many runs need of one: derived from its results and nothing else.
+// Record has what pages over many runs need of one run. It is derived from the run's results alone.
 type Record struct {
 	Schema string `json:"schema"`
-	// Results is the SHA-256 of the run's results, in hexadecimal: equal for the same run only.
+	// Results is the SHA-256 of the run's results, in hexadecimal. It is equal for the same run only.
 	Results     string    `json:"results"`
 	ID          string    `json:"id"`
 	Started     time.Time `json:"started"`
@@ -35,34 +35,34 @@ type Record struct {
 	Subjects    []reports.Subject   `json:"subjects"`
 	Selection   []string            `json:"selection,omitempty"`
 
-	// Outcome is the verdict, Sentence the same in words.
+	// Outcome is the verdict, and Sentence is the verdict in words.
 	Outcome  reports.Outcome `json:"outcome"`
 	Sentence string          `json:"sentence"`
-	// Specs is how many the run has.
+	// Specs is their number.
 	Specs int `json:"specs"`
-	// Requirements are the IDs that came to each outcome.
+	// Requirements are the IDs by outcome.
 	Requirements map[reports.Outcome][]string `json:"requirements,omitempty"`
 
-	// Bench is what was measured; nil if nothing was.
+	// Bench has the measurements; nil if there are none.
 	Bench *Measured `json:"bench,omitempty"`
 
-	// File is the path of the run below the store, with slashes; empty for a record that is in none.
+	// File is the path of the run in the store, with slashes; empty for a record outside a store.
 	File string `json:"-"`
 }
 
-// Measured is what a run measured.
+// Measured has the measurements of a run.
 type Measured struct {
-	// Machines are the CPUs and cores of the nodes and how many generators made load: values of others are not
+	// Machines are the CPUs and cores of the nodes and the number of generators. Values of other machines are not
 	// comparable.
 	Machines string `json:"machines"`
-	// Generator is what the load generators can do on a handler that does nothing.
+	// Generator has the limits of the load generators, measured with a handler that does nothing.
 	Generator reports.Generator `json:"generator"`
 	Measures  []Measure         `json:"measures"`
-	// Baseline and Variants say what the run was compared with, Moved what was shown.
+	// Baseline and Variants are what the run was compared with. Moved has the results.
 	Baseline string               `json:"baseline,omitempty"`
 	Variants []reports.Variant    `json:"variants,omitempty"`
 	Moved    []reports.Difference `json:"moved,omitempty"`
-	// Compared is how many measures were.
+	// Compared is the number of compared measures.
 	Compared int `json:"compared,omitempty"`
 }
 
@@ -73,12 +73,12 @@ type Measure struct {
 	Metric   string `json:"metric"`
 	Unit     string `json:"unit"`
 	Better   string `json:"better"`
-	// Size is the settings of the scenario, such as "duration=5s rates=900": values of other sizes are not comparable.
+	// Size has the settings of the scenario, such as "duration=5s rates=900". Values of other sizes are not comparable.
 	Size    string    `json:"size,omitempty"`
 	Samples []float64 `json:"samples"`
 }
 
-// RecordOf derives the record of a run, and returns its results as the one line that the record is about.
+// RecordOf derives the record of a run, and returns its results as one line, to which the record refers.
 func RecordOf(run reports.Run) (Record, []byte, error) {
 	var indented, line bytes.Buffer
 	if err := reports.WriteJSON(&indented, run); err != nil {
@@ -87,7 +87,7 @@ func RecordOf(run reports.Run) (Record, []byte, error) {
 	if err := json.Compact(&line, indented.Bytes()); err != nil {
 		return Record{}, nil, fmt.Errorf("write results in a line: %w", err)
 	}
-	// Read back, so that a record is the same whether it is made of a run or of what was kept of it.
+	// The results are read back, so that a record is the same for a run and for its stored results.
 	run, err := reports.ReadJSON(bytes.NewReader(line.Bytes()))
 	if err != nil {
 		return Record{}, nil, err
@@ -165,7 +165,7 @@ func digest(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// OutcomeOf is what the run found about a requirement; "" if it knows none of that ID.
+// OutcomeOf is the run's result for a requirement; "" if the run does not have it.
 func (r Record) OutcomeOf(id string) reports.Outcome {
 	for outcome, ids := range r.Requirements {
 		if slices.Contains(ids, id) {
@@ -175,12 +175,12 @@ func (r Record) OutcomeOf(id string) reports.Outcome {
 	return ""
 }
 
-// Key names the run among all: by its start, and by its results.
+// Key identifies the run among all, by its start and its results.
 func (r Record) Key() string {
 	return r.Started.UTC().Format("20060102-150405") + "-" + r.Results[:min(len(r.Results), 12)]
 }
 
-// Change is something that differs between two runs.
+// Change is a difference between two runs.
 type Change struct {
 	// What such as "agent" or "Kubernetes".
 	What, Old, New string
@@ -189,12 +189,12 @@ type Change struct {
 // String is the change in words.
 func (c Change) String() string { return fmt.Sprintf("%s: %s → %s", c.What, c.Old, c.New) }
 
-// Changes is what differs between two runs, of what was tested, by which epi and where.
+// Changes are the differences between two runs, in the tested programs, the version of epi and the environment.
 func Changes(before, after Record) []Change {
 	return append(subjectChanges(before, after), epiChanges(before, after)...)
 }
 
-// subjectChanges is what differs of what was tested and of where.
+// subjectChanges are the differences in the tested programs and the environment.
 func subjectChanges(before, after Record) []Change {
 	var list []Change
 	say := func(what, old, current string) {
@@ -250,7 +250,7 @@ func roles(records ...Record) []string {
 	return list
 }
 
-// subject is what a run tested in a role, so that equal words mean the same program.
+// subject describes what a run tested in a role, so that equal texts mean the same program.
 func (r Record) subject(role string) string {
 	var list []string
 	for _, subject := range r.Subjects {
@@ -276,7 +276,7 @@ func orNone(text string) string {
 	return text
 }
 
-// Outcomes are what the run found about each requirement.
+// Outcomes are the run's results by requirement.
 func (r Record) Outcomes() map[string]reports.Outcome {
 	all := map[string]reports.Outcome{}
 	for outcome, ids := range r.Requirements {

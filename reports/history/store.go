@@ -21,20 +21,20 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// Store is a folder with a file a run. Files are named after their contents, are only ever added, and say all
-// that is known of their run: so stores are merged by putting their files together, by git, by a copy or by a
-// bucket's own tools, in any order and with no conflict.
+// Store is a folder with a file for each run. Files are named after their contents, are only ever added, and contain
+// everything about their run. So stores are merged by putting their files together, by git, a copy or a bucket's own tools,
+// in any order and without conflicts.
 type Store struct{ dir string }
 
-// marker says that a folder is a store. Like all files of a store that are no run it is the same in every one.
+// marker says that a folder is a store. It is the same in every store, like all files of a store that are no runs.
 const (
 	marker         = "epi-history.json"
 	markerContents = `{"schema":"epi.history/v1"}` + "\n"
 	runsDir        = "runs"
 )
 
-// constants are the files of a store that are no runs. Runs are data: git must not change their line ends, and what a
-// program that was killed left behind is none.
+// constants are the files of a store that are no runs. git must not change the line ends of runs, and must ignore the
+// temporary files of killed programs.
 var constants = [...]struct{ name, contents string }{
 	{".gitattributes", runsDir + "/** -text\n"},
 	{".gitignore", ".adding-*\n"},
@@ -47,7 +47,7 @@ var fileName = regexp.MustCompile(`^[0-9]{8}-[0-9]{6}-([0-9a-f]{16})\.jsonl$`)
 // ErrNoStore is the error of a folder that is no store.
 var ErrNoStore = errors.New("no store of runs")
 
-// Open opens a store that is there.
+// Open opens an existing store.
 func Open(dir string) (Store, error) {
 	data, err := os.ReadFile(filepath.Join(dir, marker))
 	switch {
@@ -62,8 +62,8 @@ func Open(dir string) (Store, error) {
 	return Store{dir}, nil
 }
 
-// Create opens a store, or makes one of a folder that is not there or is empty but for what begins with a dot,
-// such as a new repository. Any other folder is refused and left as it is.
+// Create opens a store. A folder that does not exist, or that has only names that begin with a dot, such as a new
+// repository, becomes a store. It refuses any other folder and does not change it.
 func Create(dir string) (Store, error) {
 	store, err := Open(dir)
 	if err == nil || !errors.Is(err, ErrNoStore) {
@@ -84,7 +84,7 @@ func Create(dir string) (Store, error) {
 	if err := os.MkdirAll(filepath.Join(dir, runsDir), 0o755); err != nil {
 		return Store{}, fmt.Errorf("make store: %w", err)
 	}
-	for _, file := range constants { // the marker last: with it the store is whole
+	for _, file := range constants { // the marker is last: it makes the store complete
 		if _, err := addFile(dir, file.name, []byte(file.contents)); err != nil && !errors.Is(err, errDiffers) {
 			return Store{}, fmt.Errorf("make store: %w", err)
 		}
@@ -95,7 +95,7 @@ func Create(dir string) (Store, error) {
 // Dir is the folder of the store.
 func (s Store) Dir() string { return s.dir }
 
-// Add puts a run into the store and reports whether it was not there before.
+// Add puts a run into the store and says whether it is new.
 func (s Store) Add(run reports.Run) (Record, bool, error) {
 	record, results, err := RecordOf(run)
 	if err != nil {
@@ -124,7 +124,7 @@ func (s Store) Add(run reports.Run) (Record, bool, error) {
 
 var errDiffers = errors.New("a file of that name is there with other contents")
 
-// addFile makes a file that appears whole or not at all, and never replaces one. It reports whether it was not there.
+// addFile creates a file that appears completely or not at all, and never replaces one. It says whether the file is new.
 func addFile(dir, name string, contents []byte) (added bool, err error) {
 	file := filepath.Join(dir, name)
 	if there, err := os.ReadFile(file); err == nil {
@@ -137,7 +137,7 @@ func addFile(dir, name string, contents []byte) (added bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	defer func() { _ = os.Remove(temporary.Name()) }() // it has the other name by then, or was renamed
+	defer func() { _ = os.Remove(temporary.Name()) }() // it has its final name by then, or was renamed
 	_, err = temporary.Write(contents)
 	if err = errors.Join(err, temporary.Chmod(0o644), temporary.Close()); err != nil {
 		return false, err
@@ -145,25 +145,25 @@ func addFile(dir, name string, contents []byte) (added bool, err error) {
 	switch err := os.Link(temporary.Name(), file); {
 	case err == nil:
 		return true, nil
-	case errors.Is(err, fs.ErrExist): // another one added it meanwhile
+	case errors.Is(err, fs.ErrExist): // another process added it meanwhile
 		return addFile(dir, name, contents)
-	default: // a file system without links
+	default: // the file system has no links
 		return true, os.Rename(temporary.Name(), file)
 	}
 }
 
-// Damage is a file of the store that is no run that this epi can read.
+// Damage is a file of the store that this epi cannot read as a run.
 type Damage struct {
 	// File is its path below the store.
 	File string
 	Err  error
 }
 
-// String says it in a line.
+// String describes it in a line.
 func (d Damage) String() string { return d.File + ": " + d.Err.Error() }
 
-// Records are all runs of the store by their start, and what could not be read. Of a run that was added more than
-// once, such as before its end and after, the most complete is there.
+// Records are all runs of the store by their start, and the unreadable files. If a run was added several times, for example
+// before its end and after, the result has the most complete one.
 func (s Store) Records() ([]Record, []Damage, error) {
 	var files []string
 	root := filepath.Join(s.dir, runsDir)
@@ -180,7 +180,7 @@ func (s Store) Records() ([]Record, []Damage, error) {
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, fs.ErrNotExist) { // git keeps no folder that is empty
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // git does not keep an empty folder
 		return nil, nil, fmt.Errorf("read store: %w", err)
 	}
 	records, errs := make([]Record, len(files)), make([]error, len(files))
@@ -220,7 +220,7 @@ func (s Store) Records() ([]Record, []Damage, error) {
 	return list, damages, nil
 }
 
-// completer is positive if a says more of the run than b; only the same file is equal.
+// completer is positive if a has more of the run than b. Only the same file is equal.
 func completer(a, b Record) int {
 	ended := func(r Record) int {
 		if r.Ended.IsZero() {
@@ -233,10 +233,10 @@ func completer(a, b Record) int {
 		strings.Compare(a.Results, b.Results), strings.Compare(a.File, b.File))
 }
 
-// recordLimit is how long a record may be, in bytes: a hundred times what the largest benchmark takes.
+// recordLimit is the longest record in bytes: a hundred times that of the largest benchmark.
 const recordLimit = 64 << 20
 
-// record reads the first line of a run's file, or derives it anew from the rest if it is of another version.
+// record reads the first line of a run's file. If it is of another version, record derives it again from the rest.
 func (s Store) record(name string) (Record, error) {
 	file, err := os.Open(filepath.Join(s.dir, filepath.FromSlash(name)))
 	if err != nil {
@@ -262,7 +262,7 @@ func (s Store) record(name string) (Record, error) {
 	return record, nil
 }
 
-// Read reads a run in full. What the file's name or its record does not promise is an error.
+// Read reads a complete run. It returns an error if the file does not agree with its name or its record.
 func (s Store) Read(name string) (reports.Run, error) {
 	data, err := os.ReadFile(filepath.Join(s.dir, filepath.FromSlash(name)))
 	if err != nil {

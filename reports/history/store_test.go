@@ -69,7 +69,7 @@ func TestWhatIsAddedIsThere(t *testing.T) {
 	}
 }
 
-// Two machines add to copies of a store; the union of the files is the store of all runs, whoever copies to whom.
+// Two machines add to copies of a store. The union of the files is the store of all runs, for any direction of copying.
 func TestStoresMergeByTheirFiles(t *testing.T) {
 	runs := synthetic.Runs(synthetic.Options{Runs: 4})
 	a, b := filled(t, runs[:3]), filled(t, runs[1:])
@@ -78,7 +78,7 @@ func TestStoresMergeByTheirFiles(t *testing.T) {
 		if err := os.CopyFS(both, os.DirFS(store.Dir())); err != nil && !errors.Is(err, os.ErrExist) {
 			t.Fatal(err)
 		}
-		// What both have is equal, so that no order of copying and no merge can lose anything.
+		// The common files are equal, so no order of copying and no merge can lose anything.
 		err := filepath.WalkDir(store.Dir(), func(name string, entry os.DirEntry, err error) error {
 			if err != nil || entry.IsDir() {
 				return err
@@ -130,7 +130,7 @@ func TestManyAddAtOnce(t *testing.T) {
 	}
 }
 
-// A run that is added while it goes on, or killed, and its benchmark alone, give way to the whole.
+// A run that is added before its end, or after it was killed, and its benchmark alone, are replaced by the complete run.
 func TestTheMostCompleteOfARunCounts(t *testing.T) {
 	whole := synthetic.Runs(synthetic.Options{Runs: 1, Measures: 1})[0]
 	early, bench := whole, whole
@@ -165,7 +165,7 @@ func TestWhatIsNoRunIsReported(t *testing.T) {
 		}
 	}
 	damage(records[0], func([]byte) []byte { return nil })
-	damage(records[1], func(data []byte) []byte { return append(data, ' ') }) // its record is whole, its results are not to be believed
+	damage(records[1], func(data []byte) []byte { return append(data, ' ') }) // its record is valid, and its results are not
 	for _, name := range []string{"README.md", "runs/notes.txt", "runs/.adding-123", "runs/20260101-000000-xyz.jsonl"} {
 		if err := os.WriteFile(filepath.Join(store.Dir(), name), []byte("not a run"), 0o600); err != nil {
 			t.Fatal(err)
@@ -188,7 +188,7 @@ func TestWhatIsNoRunIsReported(t *testing.T) {
 	}
 }
 
-// What another version of epi wrote as the record is derived anew from the results.
+// A record of another version of epi is derived again from the results.
 func TestRecordsOfAnotherVersion(t *testing.T) {
 	store := filled(t, nil)
 	run := synthetic.Runs(synthetic.Options{Runs: 1})[0]
@@ -248,7 +248,7 @@ func TestCreateRefusesOtherFolders(t *testing.T) {
 	}
 }
 
-// A run of 28 November 2026 stays readable, and its record says what it says today.
+// A run of 28 November 2026 stays readable, and its record is the same as on that day.
 func TestARunOfOldStaysReadable(t *testing.T) {
 	run, err := reports.ReadDir("../testdata/runs/20261128-020356")
 	if err != nil {

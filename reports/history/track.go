@@ -10,14 +10,14 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// Track is a row of runs that can be compared: the same kind of environment, programs of the same name. Their
-// versions, and that of Kubernetes, are what changes within it.
+// Track is a series of comparable runs: the same kind of environment, and programs of the same name. The versions of these
+// programs and of Kubernetes change within it.
 type Track struct {
 	// Name distinguishes it from others, such as "kind, emulator: reference agent, reference webhook".
 	Name string
 	// Slug is the name as a part of an address, such as "kind-emulator-reference-agent".
 	Slug string
-	// Experiment says that something was damaged on purpose: what fails in it is no news.
+	// Experiment says that fixtures were damaged on purpose. Failures of an experiment are expected.
 	Experiment bool
 	// Runs by their start.
 	Runs []Record
@@ -50,10 +50,10 @@ func Tracks(records []Record) []Track {
 	return tracks
 }
 
-// breakFlag begins the flag of a run whose fixtures were damaged on purpose.
+// breakFlag is the beginning of the flag of a run with damaged fixtures.
 const breakFlag = "--break="
 
-// Comparable reports whether two runs are of one track.
+// Comparable says whether two runs belong to one track.
 func Comparable(a, b reports.Run) bool {
 	name := func(run reports.Run) string {
 		record := Record{Environment: run.Environment, Subjects: run.Subjects, Selection: run.Selection, Specs: len(run.Specs)}
@@ -65,7 +65,7 @@ func Comparable(a, b reports.Run) bool {
 	return name(a) == name(b)
 }
 
-// trackName is where a run was and what it tested, without versions.
+// trackName is a run's environment and subjects, without versions.
 func trackName(r Record) string {
 	where := cmp.Or(r.Environment.Provider, "no environment")
 	if r.Environment.AWS == "emulator" {
@@ -85,7 +85,7 @@ func trackName(r Record) string {
 		what = []string{"nothing tested"}
 	}
 	for _, flag := range r.Selection {
-		if strings.HasPrefix(flag, breakFlag) { // an experiment says nothing about the others
+		if strings.HasPrefix(flag, breakFlag) { // an experiment is not comparable with other runs
 			what = append(what, flag)
 		}
 	}
@@ -109,7 +109,7 @@ func programName(s reports.Subject) string {
 	return s.Role + " " + cmp.Or(image, "unknown")
 }
 
-// slugOf is a name in small letters, digits and dashes, and not long.
+// slugOf is a short form of a name in small letters, digits and dashes.
 func slugOf(name string) string {
 	var b strings.Builder
 	for _, r := range strings.ToLower(name) {

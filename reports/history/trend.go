@@ -9,7 +9,7 @@ import (
 	"golang.org/x/perf/benchmath"
 )
 
-// Series is one measure over the runs of a track that can be compared: on the same machines, at the same size.
+// Series is one measure over the comparable runs of a track: on the same machines, with the same size.
 type Series struct {
 	Track                        string
 	Scenario, Case, Metric, Unit string
@@ -17,11 +17,11 @@ type Series struct {
 	Better         string
 	Machines, Size string
 	Points         []Value
-	// Changes are where the measure changed for good, by their run.
+	// Changes are the places of lasting changes, by their run.
 	Changes []ChangePoint
 }
 
-// Value is what one run measured.
+// Value is the value of one run.
 type Value struct {
 	Run Record
 	// Median of the repeats, within Low and High, which are infinite for few repeats.
@@ -37,36 +37,35 @@ func (s Series) About() string {
 	return name + " " + s.Metric
 }
 
-// ChangePoint is a run from which on a measure is another one.
+// ChangePoint is the first run with a different value of a measure.
 type ChangePoint struct {
-	// At is the place of First in the series' points. Before is the last run with the old value.
+	// At is the index of First in the series' points. Before is the last run with the old value.
 	At            int
 	Before, First Record
 	// Old and New are the medians of the runs on both sides, Ratio of New to Old: 0 if Old is 0.
 	Old, New, Ratio float64
-	// P is the probability of as much by chance, with all places where it could have been accounted for.
+	// P is the probability of such a change by chance, for all places where it could have been.
 	P float64
-	// Worse says which way it went, where one is better.
+	// Worse says that the change is for the worse, if the metric has a better direction.
 	Worse, Better bool
-	// Changes came with it.
+	// Changes are the differences of the two runs.
 	Changes []Change
-	// Machine says that the generators, which know nothing of the subject, changed at the same run and to the same side:
-	// the machine may be what changed. Empty if they did not.
+	// Machine says that the generators, which do not depend on the subject, changed at the same run and in the same
+	// direction, so the machine may have changed. It is empty if they did not.
 	Machine string
 }
 
-// leastSide is how many runs have to be on each side of a change point. One run alone may be a bad day.
+// leastSide is the smallest number of runs on each side of a change point. A single run may be a bad day.
 const leastSide = 3
 
 // Trends are the measures of the tracks with their change points.
 //
-// A run is one value, the median of its repeats: repeats of one run share its machine's mood and are no
-// independent measurements. Whether a measure changed is said by benchstat's own test of the values before a place
-// against those after it (golang.org/x/perf/benchmath, which assumes nothing about how they are distributed). Its P
-// is multiplied by the number of places that were looked at, and among all series of the store judged by the
-// procedure of Benjamini and Hochberg (https://en.wikipedia.org/wiki/False_discovery_rate): where nothing changed at
-// all, a store shows any change in at most one case of twenty. What is found divides its series, and both parts are
-// looked at anew.
+// A run has one value, the median of its repeats: repeats of one run depend on the state of its machine and are not
+// independent. benchstat's own test decides whether a measure changed. It compares the values before a place with those
+// after it (golang.org/x/perf/benchmath, which assumes nothing about their distribution). Its P is multiplied by the number
+// of tested places. The series of the store are then judged together by the procedure of Benjamini and Hochberg
+// (https://en.wikipedia.org/wiki/False_discovery_rate): if nothing changed at all, a store shows any change in at most one
+// case of twenty. A change divides its series, and both parts are tested again.
 func Trends(tracks []Track) []Series {
 	var all []Series
 	for _, track := range tracks {
@@ -79,7 +78,7 @@ func Trends(tracks []Track) []Series {
 	var open []part
 	look := func(series, from, to int) {
 		if all[series].Better == "" {
-			return // whatever it does, it is neither better nor worse
+			return // neither direction is better or worse
 		}
 		if found, ok := bestSplit(all[series].Points[from:to]); ok {
 			found.at, found.from, found.to = found.at+from, found.from+from, found.to+from
@@ -150,14 +149,14 @@ func (t Track) series() []Series {
 type candidate struct {
 	at int
 	p  float64
-	// from and to are the window in which it was seen.
+	// from and to are the window in which it was found.
 	from, to int
 }
 
-// bestSplit finds the place at which the values changed, if they did, and how likely as much is by chance.
+// bestSplit finds the place at which the values changed, if they did, and the probability of such a change by chance.
 //
-// It looks at all of the values, then at windows of half the length, each half of which overlaps the next, and so on:
-// what changes and changes back is seen in a window that holds one of the changes only (seeded binary segmentation,
+// It tests all of the values, then windows of half the length, which overlap by half, and so on. If a value changes and
+// changes back, a window with only one of the changes shows it (seeded binary segmentation,
 // https://doi.org/10.1093/biomet/asac052). Each length has the same share of the error.
 func bestSplit(points []Value) (candidate, bool) {
 	values := make([]float64, len(points))
@@ -192,8 +191,8 @@ func bestSplit(points []Value) (candidate, bool) {
 	return best, levels > 0
 }
 
-// largestStep is the place at which the rank sums of both sides differ most for their size, with the P of benchstat's
-// test there.
+// largestStep is the place at which the rank sums of both sides differ most for their sizes, with the P of benchstat's
+// test.
 func largestStep(values []float64) candidate {
 	n := len(values)
 	ranks := ranksOf(values)
@@ -212,11 +211,11 @@ func largestStep(values []float64) candidate {
 	return candidate{at: best, p: benchmath.AssumeNothing.Compare(sample(values[:best]), sample(values[best:])).P}
 }
 
-// reach is how far from where a change was seen its first run is looked for, in runs.
+// reach is how far from the detected place the first run of a change is searched, in runs.
 const reach = 60
 
 // stepNear is the place near a candidate at which a step from one value to another fits the values best, by the sum of
-// distances. Ranks do not say that: the highest of the old values may stand next to the new ones.
+// distances. Ranks do not show that: the highest of the old values may be next to the new ones.
 func stepNear(points []Value, c candidate) int {
 	from, to := max(c.from, c.at-reach), min(c.to, c.at+reach)
 	var values []float64
@@ -295,8 +294,8 @@ func (s *Series) changePoint(from, to int, at candidate) ChangePoint {
 	return c
 }
 
-// machineChange says whether the generators changed as the measure did: without any correction, as the doubt is the
-// subject's.
+// machineChange says whether the generators changed as the measure did. It has no correction, so that doubts count for the
+// subject.
 func machineChange(before, after []Value, worse bool) string {
 	var said []string
 	for _, own := range []struct {
@@ -337,7 +336,7 @@ func middle(values []float64) float64 {
 	return benchmath.AssumeNothing.Summary(sample(values), confidence).Center
 }
 
-// sample copies: benchmath sorts what it gets.
+// sample copies the values, because benchmath sorts them.
 func sample(values []float64) *benchmath.Sample {
 	return benchmath.NewSample(slices.Clone(values), &benchmath.DefaultThresholds)
 }

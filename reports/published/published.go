@@ -1,4 +1,4 @@
-// Package published checks conformance reports that were handed in: what each says is what its results say.
+// Package published checks submitted conformance reports: each must agree with its results.
 package published
 
 import (
@@ -17,16 +17,16 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// Checked is a report with what is wrong about it.
+// Checked is a report with its problems.
 type Checked struct {
-	// Dir is its folder, SUBJECT/VERSION, relative to the one that was looked through.
+	// Dir is its folder, SUBJECT/VERSION, relative to the given one.
 	Dir string
 	// Summary is the verdict of its results in a sentence.
 	Summary  string
 	Problems []string
 }
 
-// Verify checks every conformance.yaml below dir. That there is none is an error.
+// Verify checks every conformance.yaml below dir. It is an error if there is none.
 func Verify(dir string) ([]Checked, error) {
 	info, err := os.Stat(dir)
 	if err != nil {
@@ -63,7 +63,7 @@ func Verify(dir string) ([]Checked, error) {
 	return list, nil
 }
 
-// part is what a folder may be called.
+// part matches a valid name of a folder.
 var part = regexp.MustCompile(`^[a-z0-9][a-z0-9._+-]*$`)
 
 func verify(dir, below string) Checked {
@@ -125,7 +125,7 @@ func verify(dir, below string) Checked {
 	return c
 }
 
-// isVersion says whether a subject is this program of this version: as it was recognised, or by its image.
+// isVersion says whether a subject is this program of this version, by recognition or by its image.
 func isVersion(s reports.Subject, name, version string) bool {
 	if s.Absent {
 		return false
@@ -139,8 +139,8 @@ func isVersion(s reports.Subject, name, version string) bool {
 	return tagged && program == name && strings.TrimPrefix(tag, "v") == strings.TrimPrefix(version, "v")
 }
 
-// differ says where a report says something else than its results. What the results say beyond it is no difference: a
-// report of an older epi says less.
+// differ returns the differences between a report and its results. Additional contents of the results are no difference,
+// because the report of an older epi has less.
 func differ(at string, was, is any) []string {
 	switch was := was.(type) {
 	case map[string]any:
@@ -158,7 +158,7 @@ func differ(at string, was, is any) []string {
 			}
 			list = append(list, differ(below, was[key], value)...)
 		}
-		// What decides cannot be left out.
+		// Decisive parts must be there.
 		for _, key := range []string{"outcome", "result", "statistics", "failed", "requirements", "profiles", "subjects", "problems", "interrupted", "selection"} {
 			if _, there := is[key]; there {
 				if _, said := was[key]; !said {

@@ -10,7 +10,7 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// handIn makes a folder with a report of the run that is kept for tests.
+// handIn makes a folder with a report of the run that is stored for tests.
 func handIn(t *testing.T, below string, run func(*reports.Run), report func(string) string) string {
 	t.Helper()
 	of, err := reports.ReadDir("../testdata/runs/20261128-020356")
@@ -88,7 +88,7 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// The folder that is given may be a link, which a walk does not follow by itself.
+// The given folder may be a link, which a walk does not follow by itself.
 func TestVerifyFollowsALinkToTheFolder(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "conformance")
 	if err := os.Symlink(handIn(t, good, nil, nil), link); err != nil {
@@ -103,7 +103,7 @@ func TestVerifyFollowsALinkToTheFolder(t *testing.T) {
 	}
 }
 
-// The reports that this repository publishes say what their results say.
+// The reports that this repository publishes agree with their results.
 func TestPublishedReportsHold(t *testing.T) {
 	checked, err := Verify("conformance")
 	if err != nil {

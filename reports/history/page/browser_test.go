@@ -12,8 +12,7 @@ import (
 	"github.com/podidentity/epi/reports/internal/chromium"
 )
 
-// The pages over many runs are read by people with any screen: axe-core finds nothing against them, they ask for nothing
-// and complain about nothing.
+// axe-core finds no problem in the pages over many runs, at any width. The pages request nothing and log no error.
 func TestHistoryInBrowser(t *testing.T) {
 	browser := chromium.Start(t)
 	dir, _ := written(t, storeOf(t, eventful(60)), Options{Reports: 2})
@@ -41,7 +40,7 @@ func TestHistoryInBrowser(t *testing.T) {
 	}
 }
 
-// Rows of a grid are searched, filtered and linked to, also by the keyboard alone.
+// Rows of a grid can be searched, filtered and linked to, also with the keyboard alone.
 func TestHistoryFilter(t *testing.T) {
 	dir, _ := written(t, storeOf(t, eventful(30)), Options{Reports: 1})
 	p := chromium.Open(t, chromium.Start(t), filepath.Join(dir, indexFile))

@@ -10,27 +10,27 @@ import (
 	"github.com/podidentity/epi/reports/history"
 )
 
-// How much the pages show. The first page stays below a megabyte whatever the store holds.
+// The amounts on the pages. The first page stays below a megabyte for any store.
 const (
-	// firstColumns and firstTracks are how many runs of how many tracks have a grid on the first page; columns are
-	// how many a grid has on a page of its own.
+	// firstColumns is the number of runs, and firstTracks the number of tracks, in grids on the first page. columns is the
+	// number of runs in a grid on its own page.
 	firstColumns, firstTracks = 30, 3
 	columns                   = 60
-	// listed is how many rows a table of the first page has.
+	// listed is the number of rows of a table on the first page.
 	listed = 50
-	// runsListed is how many runs are on a page that lists them.
+	// runsListed is the number of runs on a page that lists them.
 	runsListed = 1000
-	// plotted is how many runs a plot shows.
+	// plotted is the number of runs in a plot.
 	plotted = 120
 )
 
-// file is a page to be written.
+// file is a page to write.
 type file struct {
 	file, template string
 	data           any
 }
 
-// overview is the first page as its template shows it.
+// overview is the first page in the form of its template.
 type overview struct {
 	Title    string
 	Runs     int
@@ -42,7 +42,7 @@ type overview struct {
 	Flakes   []flakeRow
 	Moves    []moveRow
 	MoreMove int
-	// Measures is how many series were looked at, Trends whether there is a page of them.
+	// Measures is the number of analysed series. Trends says whether they have a page.
 	Measures int
 	Trends   bool
 	Compared []comparedRow
@@ -110,28 +110,28 @@ type runRow struct {
 	Conformance             string
 }
 
-// grid is requirements by runs.
+// grid has requirements as rows and runs as columns.
 type grid struct {
 	Track, Slug, Prefix string
 	Columns             []column
 	Rows                []gridRow
 	Older, Newer        string
 	Whole               string
-	// Steady is how many rows held wherever they were decided.
+	// Steady is the number of rows that held in every run that decided them.
 	Steady int
 }
 
 type column struct {
 	runRef
 	Day, Time string
-	// Changed says what is tested differs from the run before.
+	// Changed says that the tested programs differ from the run before.
 	Changed string
 }
 
 type gridRow struct {
 	ID, Anchor, Statement, Level, Profile string
 	Cells                                 []cell
-	// State is "failing", "failed" or "held" now and then, or "undecided".
+	// State is "failing", "failed" or "held" for some runs, or "undecided".
 	State, Search string
 	Flaky         bool
 }
@@ -143,7 +143,7 @@ type cell struct {
 	Label   string
 }
 
-// marks are the characters of a grid: colour alone tells nobody who sees none.
+// marks are the characters of a grid, because some readers cannot see its colours.
 var marks = map[reports.Outcome]string{
 	reports.Pass: "·", reports.Fail: "✗", reports.Error: "!", reports.NotSupported: "–", reports.Skipped: "s", reports.NotRun: "", "": "",
 }
@@ -282,7 +282,7 @@ func texts(changes []history.Change) []string {
 	return list
 }
 
-// shortened is a text with digests as people write them.
+// shortened is a text with shortened digests.
 func shortened(text string) string {
 	at := strings.Index(text, "sha256:")
 	if at < 0 || len(text) < at+20 {
@@ -368,7 +368,7 @@ func firstOf(a, b string) string {
 	return b
 }
 
-// runsList is a page that lists runs, the newest first.
+// runsList is a page with a list of runs, the newest first.
 type runsList struct {
 	Title        string
 	Rows         []runRow
@@ -415,7 +415,7 @@ func (s *site) trackPages(track history.Track) []file {
 	return list
 }
 
-// grid is requirements by the runs of a track within from and to.
+// grid returns the grid of the track's runs between from and to.
 func (s *site) grid(track history.Track, from, to int, prefix string) grid {
 	g := grid{Track: plain(track.Name), Slug: track.Slug, Prefix: prefix, Whole: trackFile(track)}
 	runs := track.Runs[from:to]
@@ -464,11 +464,11 @@ func (s *site) grid(track history.Track, from, to int, prefix string) grid {
 	return g
 }
 
-// trends is the page of measures.
+// trends is the page about measures.
 type trends struct {
 	Title  string
 	Series []seriesPlot
-	// Few has the series of fewer runs than a plot needs, by what was measured where.
+	// Few has the series with fewer runs than a plot needs, by the track, machine and size.
 	Few []fewRuns
 }
 
@@ -487,7 +487,7 @@ type seriesPlot struct {
 	Label                            string
 }
 
-// plot has everything placed, in percent of its sides or, for lines, in a square with sides of 1000.
+// plot has the places of all its parts, in percent of its sides or, for lines, in a square with sides of 1000.
 type plot struct {
 	Label   string
 	Y       []tick
@@ -534,7 +534,8 @@ func (s *site) trendsPage() trends {
 	return page
 }
 
-// plotFrom is how many runs a plot needs: the line between two dots shows nothing that their numbers do not.
+// plotFrom is the number of runs from which a series has a plot: the line between two dots shows no more than their
+// numbers.
 const plotFrom = 3
 
 func (t *trends) addFew(series seriesPlot) {
@@ -548,7 +549,7 @@ func (t *trends) addFew(series seriesPlot) {
 	t.Few[i].Series = append(t.Few[i].Series, series)
 }
 
-// plotOf is linear and begins at nothing, so that what grows a little looks like a little.
+// plotOf is linear and begins at zero, so that a small growth looks small.
 func plotOf(series history.Series) *plot {
 	first := max(0, len(series.Points)-plotted)
 	points := series.Points[first:]
@@ -603,5 +604,5 @@ func at(share float64) string { return fmt.Sprintf("%.2f%%", 100*math.Max(0, mat
 
 func plain(s string) string { return reports.Plain(s, textLimit) }
 
-// textLimit is how much of a name or a sentence is shown, in bytes.
+// textLimit is the length of the shown part of a name or a sentence, in bytes.
 const textLimit = 1 << 10

@@ -1,5 +1,5 @@
-// Package page writes static pages over the runs of a store: what broke with which run and what came with it, what
-// comes and goes, what got slower, and the report of each run below them. The pages load nothing and need no server.
+// Package page writes static pages about the runs of a store: which run broke something and what else changed in it, what
+// is unstable, what became slower, and the report of each run below them. The pages load nothing and need no server.
 package page
 
 import (
@@ -25,17 +25,17 @@ var files embed.FS
 
 // Options of pages.
 type Options struct {
-	// Reports is how many of the newest runs get a report if they have none yet. Those that are there stay, so that a
-	// folder to which pages are written again and again has all of them.
+	// Reports is the number of the newest runs that get a report if they have none yet. Existing reports stay, so a folder
+	// to which pages are written repeatedly has all of them.
 	Reports int
-	// Rewrite writes also the reports that are there.
+	// Rewrite also writes existing reports again.
 	Rewrite bool
 }
 
-// Written is what was written.
+// Written says what was written.
 type Written struct {
 	Runs, Reports int
-	// Damages are the files of the store that could not be read. They are shown on the pages, too.
+	// Damages are the unreadable files of the store. The pages show them too.
 	Damages []history.Damage
 }
 
@@ -68,7 +68,7 @@ func Write(dir string, store history.Store, options Options) (Written, error) {
 	return written, nil
 }
 
-// site is what all pages are about.
+// site has the data of all pages.
 type site struct {
 	records []history.Record
 	damages []history.Damage
@@ -76,7 +76,7 @@ type site struct {
 	trends  []history.Series
 	// reported are the keys of the runs that have a report.
 	reported map[string]bool
-	// catalogue has the requirements of the newest runs, and of older ones what those lack.
+	// catalogue has the requirements of the newest runs, and those of older ones that the newest lack.
 	catalogue map[string]reports.Requirement
 	lost      []history.Damage
 }
@@ -86,8 +86,7 @@ func newSite(records []history.Record, damages []history.Damage) *site {
 	return &site{records: records, damages: damages, tracks: tracks, trends: history.Trends(tracks), reported: map[string]bool{}, catalogue: map[string]reports.Requirement{}}
 }
 
-// reports writes those of the newest runs and of the runs that the pages point to, as far as they are not there, and
-// returns how many were written.
+// reports writes the missing reports of the newest runs and of the runs that the pages link to, and returns their number.
 func (s *site) reports(dir string, store history.Store, options Options) (int, error) {
 	wanted := map[string]bool{}
 	for i, record := range s.records {
@@ -116,7 +115,7 @@ func (s *site) reports(dir string, store history.Store, options Options) (int, e
 		writers.Go(func() {
 			for record := range next {
 				run, err := store.Read(record.File)
-				if err != nil { // the store is damaged, which is reported, and no reason to write no pages
+				if err != nil { // the store is damaged, which is reported; the pages are written nevertheless
 					mu.Lock()
 					s.lost = append(s.lost, history.Damage{File: record.File, Err: err})
 					mu.Unlock()
@@ -155,7 +154,7 @@ func writeReport(dir string, run reports.Run) error {
 	return errors.Join(errs...)
 }
 
-// pointed are the runs that the first page names as those with which something changed.
+// pointed are the runs that the first page names because something changed with them.
 func (s *site) pointed() []history.Record {
 	var list []history.Record
 	for _, track := range s.tracks {
@@ -181,7 +180,7 @@ func (s *site) describe(store history.Store) {
 			}
 			run, err := store.Read(record.File)
 			if err != nil {
-				continue // it is damaged, and an older one says the same
+				continue // it is damaged, and an older one has the same
 			}
 			for _, requirement := range run.Requirements {
 				if _, known := s.catalogue[requirement.ID]; !known {
@@ -236,7 +235,7 @@ func newestDecided(track history.Track) (history.Record, bool) {
 	return history.Record{}, false
 }
 
-// replace writes a file that appears whole or stays as it was.
+// replace writes a file completely, or leaves it unchanged.
 func replace(file string, write func(io.Writer) error) error {
 	var contents bytes.Buffer
 	if err := write(&contents); err != nil {

@@ -34,7 +34,7 @@ func storeOf(t testing.TB, runs []reports.Run) history.Store {
 	return store
 }
 
-// eventful are runs in which something breaks with another agent, something comes and goes, and the agent gets slower.
+// eventful are runs in which something breaks with another agent, something is unstable, and the agent becomes slower.
 func eventful(runs int) []reports.Run {
 	return synthetic.Runs(synthetic.Options{Runs: runs, Requirements: 24, Measures: 3, Seed: 9,
 		Slower: func(n int) float64 {
@@ -84,7 +84,7 @@ func read(t testing.TB, dir, name string) string {
 	return string(data)
 }
 
-// text is what a page says, in one line.
+// text is the text of a page in one line.
 func text(t testing.TB, page string) string {
 	t.Helper()
 	root, err := html.Parse(strings.NewReader(page))
@@ -129,7 +129,7 @@ func TestTheFirstPageSaysWhatChanged(t *testing.T) {
 	}
 }
 
-// Every link of every page leads to something, and no page asks for anything else.
+// Every link of every page has a target, and no page requests anything else.
 func TestLinksLeadSomewhere(t *testing.T) {
 	dir, _ := written(t, storeOf(t, eventful(130)), Options{Reports: 20})
 	ids, links := map[string]map[string]bool{}, map[string][]string{}
@@ -209,14 +209,14 @@ func TestReportsThatAreThereStay(t *testing.T) {
 	if w, err = Write(dir, store, Options{Rewrite: true}); err != nil || w.Reports != 9 {
 		t.Errorf("%+v, %v", w, err)
 	}
-	// None at all, and every row still reads.
+	// Without any plot every row is still readable.
 	dir, _ = written(t, store, Options{})
 	if strings.Contains(read(t, dir, indexFile), "run/") {
 		t.Error("the first page leads to a report that is not there")
 	}
 }
 
-// A measure of fewer runs than a plot needs is a row of a table, with its newest value, and not an empty place for a plot.
+// A measure with fewer runs than a plot needs is a row of a table with its newest value, and not an empty plot.
 func TestMeasuresOfFewRunsAreATable(t *testing.T) {
 	for runs, plots := range map[int]bool{1: false, 2: false, 3: true} {
 		dir, _ := written(t, storeOf(t, synthetic.Runs(synthetic.Options{Runs: runs, Measures: 2, Seed: 4})), Options{Reports: 1})
@@ -258,7 +258,7 @@ func TestDamageIsReported(t *testing.T) {
 	}
 }
 
-// processorTime is what this process has used, in all its threads. Neighbours on the machine make it no longer.
+// processorTime is the processor time of this process, in all its threads. Other load on the machine does not increase it.
 func processorTime(t *testing.T) time.Duration {
 	t.Helper()
 	var used syscall.Rusage
@@ -268,8 +268,8 @@ func processorTime(t *testing.T) time.Duration {
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
-// A thousand runs with the catalogue's size: the first page stays below a megabyte, and writing the pages of a store
-// takes seconds. The bound on time is no measurement; it is logged.
+// A thousand runs with a catalogue of the real size: the first page stays below a megabyte, and writing the pages of a
+// store takes seconds. The time bound is no measurement. The time is logged.
 func TestAThousandRuns(t *testing.T) {
 	runs := synthetic.Runs(synthetic.Options{Runs: 1000, Requirements: 120, Measures: 5, Seed: 4, Change: func(n int, run *reports.Run) {
 		for i := range 120 {
@@ -298,7 +298,7 @@ func TestAThousandRuns(t *testing.T) {
 	}
 }
 
-// Names and sentences of a hostile run are text, wherever they are shown.
+// Names and sentences of a hostile run stay text everywhere.
 func TestHostileRunsStayText(t *testing.T) {
 	const evil = `<img src=x onerror=alert(1)>"'</script><script>alert(2)</script>` + "\x1b[31m\u202e"
 	runs := synthetic.Runs(synthetic.Options{Runs: 9, Requirements: 3, Measures: 1, Change: func(n int, run *reports.Run) {

@@ -26,7 +26,7 @@ import (
 
 var screenshots = flag.String("screenshots", "", "folder for pictures of the pages, to be looked at")
 
-// Start starts a headless Chromium with nothing but a fresh profile.
+// Start starts a headless Chromium with a new profile.
 func Start(t *testing.T) context.Context {
 	t.Helper()
 	var path string
@@ -50,7 +50,7 @@ func Start(t *testing.T) context.Context {
 	return ctx
 }
 
-// Tab is a page of the browser with what it complained about and asked for.
+// Tab is a page of the browser with its errors and requests.
 type Tab struct {
 	t   *testing.T
 	ctx context.Context
@@ -89,7 +89,7 @@ func Open(t *testing.T, browser context.Context, file string) *Tab {
 	return opened
 }
 
-// Do does steps.
+// Do executes steps.
 func (p *Tab) Do(steps ...chromedp.Action[chromedp.Void]) {
 	p.t.Helper()
 	if err := chromedp.Do(p.ctx, steps...); err != nil {
@@ -97,7 +97,7 @@ func (p *Tab) Do(steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// Evaluate is the value of an expression of JavaScript.
+// Evaluate returns the value of a JavaScript expression.
 func Evaluate[T any](p *Tab, expression string) T {
 	p.t.Helper()
 	value, err := chromedp.Run(p.ctx, chromedp.Evaluate[T](expression))
@@ -107,7 +107,7 @@ func Evaluate[T any](p *Tab, expression string) T {
 	return value
 }
 
-// Expect compares what was found.
+// Expect compares a value with the wanted one.
 func (p *Tab) Expect(what string, want any, got any) {
 	p.t.Helper()
 	if fmt.Sprint(want) != fmt.Sprint(got) {
@@ -115,7 +115,7 @@ func (p *Tab) Expect(what string, want any, got any) {
 	}
 }
 
-// Quiet checks that the page asked for nothing but itself and complained about nothing.
+// Quiet checks that the page requested nothing but itself and reported no error.
 func (p *Tab) Quiet() {
 	p.t.Helper()
 	p.mu.Lock()
@@ -133,7 +133,7 @@ func (p *Tab) Quiet() {
 	}
 }
 
-// Look takes a picture of the whole page, if pictures are asked for.
+// Look takes a picture of the whole page, if pictures are requested.
 func (p *Tab) Look(name string) {
 	p.t.Helper()
 	if *screenshots == "" {
@@ -158,7 +158,7 @@ func (p *Tab) Scheme(value string) {
 	p.Media(emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: value}}})
 }
 
-// Media sets what the page is shown on.
+// Media sets the media type of the page.
 func (p *Tab) Media(params emulation.SetEmulatedMediaParams) {
 	p.t.Helper()
 	if _, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, params); err != nil {
@@ -166,7 +166,7 @@ func (p *Tab) Media(params emulation.SetEmulatedMediaParams) {
 	}
 }
 
-// axeVersion is pinned: newer rules find what nobody has looked at.
+// axeVersion is pinned, because newer rules may find more.
 const axeVersion = "4.14.1"
 
 // axe is the source of axe-core (https://github.com/dequelabs/axe-core), fetched once by npm into the user's cache.
@@ -203,7 +203,7 @@ func axe(t *testing.T) string {
 	return string(source)
 }
 
-// Accessible reports what axe-core finds against the page: WCAG 2.2 A and AA, and best practices.
+// Accessible reports what axe-core finds in the page: WCAG 2.2 A and AA, and best practices.
 func (p *Tab) Accessible(what string) {
 	p.t.Helper()
 	Evaluate[any](p, axe(p.t)+"\n;null")

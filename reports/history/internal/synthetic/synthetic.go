@@ -1,4 +1,4 @@
-// Package synthetic makes runs that never were, for the tests of what is made of many.
+// Package synthetic makes artificial runs for tests of analyses over many runs.
 package synthetic
 
 import (
@@ -17,18 +17,18 @@ var Start = time.Date(2026, time.September, 1, 3, 0, 0, 0, time.UTC)
 // Options of a row of runs.
 type Options struct {
 	Runs int
-	// Requirements is how many the catalogue has; 20 if 0.
+	// Requirements is the number of the catalogue's requirements; 0 means 20.
 	Requirements int
-	// Measures is how many cases with a p50 and a p99 the benchmark has; none if 0.
+	// Measures is the number of cases with a p50 and a p99 in the benchmark; 0 means none.
 	Measures int
 	Seed     uint64
-	// Change is applied to each run, by its number from 0.
+	// Change is applied to each run, with its number from 0.
 	Change func(n int, run *reports.Run)
 	// Slower multiplies the latencies of a run, by its number; nil for none.
 	Slower func(n int) float64
 }
 
-// Runs returns runs a day apart.
+// Runs returns runs at intervals of a day.
 func Runs(o Options) []reports.Run {
 	if o.Requirements == 0 {
 		o.Requirements = 20
@@ -79,7 +79,7 @@ func one(n int, o Options, random *rand.Rand) reports.Run {
 	if o.Measures == 0 {
 		return run
 	}
-	// A run has its own good or bad day, which its measures share in part.
+	// A run has its own good or bad day, which its measures partly share.
 	day := 0.05 * random.NormFloat64()
 	slower := 1.0
 	if o.Slower != nil {
@@ -115,7 +115,7 @@ func ID(n int) string {
 	return fmt.Sprintf("%s-%02d", []string{"INJ", "AGT", "AUT", "SDK"}[n%4], n/4+1)
 }
 
-// Set gives a requirement's specs an outcome.
+// Set sets the outcome of a requirement's specs.
 func Set(run *reports.Run, id string, outcome reports.Outcome) {
 	for i, spec := range run.Specs {
 		if spec.Requirements[0] != id {
