@@ -48,11 +48,11 @@ var _ = Describe("The agent, where EKS Auth gives no credentials,", func() {
 	It("passes the refusal of an account without association on", Covers("AGT-06"),
 		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
-			namespace := workload.NewNamespace(ctx, env)
-			token := workload.NewToken(ctx, env, workload.NewUnscheduledPod(ctx, env, namespace, "default"))
-			pod := workload.Start(ctx, env, workload.NewPod(env, namespace, ""))
+			pod, tenant := start(ctx, env)
+			token := workload.NewToken(ctx, env, workload.NewUnscheduledPod(ctx, env, pod.Pod.Namespace, "default"))
 
-			By("presenting the token of a service account that has no association")
+			By("presenting the token of a service account that has an association, and of one of the same namespace that has none")
+			Expect(pod.AskOnce(ctx, tenant.AgentRequest())).To(GrantCredentials())
 			Expect(pod.AskOnce(ctx, workload.AgentRequest(token))).To(
 				RefuseWith(http.StatusNotFound, `^\[[^]]+\]: \(ResourceNotFoundException\): .+, fault: client$`))
 		})
@@ -72,8 +72,13 @@ var _ = Describe("The agent, where EKS Auth gives no credentials,", func() {
 			}
 			pod := workload.Start(ctx, env, workload.NewPod(env, namespace, ""))
 
-			By("asking for the credentials of nine accounts, each of which EKS Auth refuses in another way")
-			for i, answer := range pod.AskTogether(ctx, requests...) {
+			By("asking for the credentials of ten accounts, of which EKS Auth refuses nine, each in another way")
+			granted := workload.NewTenant(ctx, env, namespace, role).AgentRequest()
+			granted.Timeout = serverTimeout
+			requests = append(requests, granted)
+			answers := pod.AskTogether(ctx, requests...)
+			Expect(answers[len(documented)][0]).To(GrantCredentials())
+			for i, answer := range answers[:len(documented)] {
 				Expect(answer[0]).To(RefuseWith(documented[i].status, fmt.Sprintf(`^\[[0-9a-f-]{36}\]: \(%s\): %s, fault: %s$`,
 					documented[i].code, regexp.QuoteMeta(refusal), documented[i].fault)))
 				Expect(answer[0].Header["Content-Type"]).To(HavePrefix("text/plain"))

@@ -56,6 +56,7 @@ var _ = Describe("A change of an association", func() {
 			association := cloud.Associate(ctx, env, env.NewName(), account, cloud.NewRole(ctx, env))
 
 			Expect(send(ctx, env, http.MethodPost, "/"+association.ID, "{}").Status).To(Equal(http.StatusBadRequest))
+			Expect(send(ctx, env, http.MethodPost, "/"+association.ID, `{"disableSessionTags": true}`)).To(haveAssociation, "with a change")
 		})
 
 	It("takes effect on new sessions within bounded time, and not on existing ones", Covers("ASC-09"),

@@ -72,7 +72,11 @@ var _ = Describe("The list of associations", func() {
 			Expect(seen).To(ConsistOf(made))
 			Expect(sizes).To(HaveEach(BeNumerically("<=", 2)))
 
-			By("asking for pages of none and of more than a hundred")
+			By("asking for pages of one and of a hundred, then of none and of more")
+			for _, size := range []int32{1, 100} {
+				_, err := env.EKS.ListPodIdentityAssociations(ctx, &eks.ListPodIdentityAssociationsInput{ClusterName: &env.ClusterName, MaxResults: &size})
+				Expect(err).NotTo(HaveOccurred(), "maxResults %d", size)
+			}
 			for _, size := range []int32{0, 101} {
 				_, err := env.EKS.ListPodIdentityAssociations(ctx, &eks.ListPodIdentityAssociationsInput{ClusterName: &env.ClusterName, MaxResults: &size})
 				Expect(err).To(BeRefusedWith("InvalidParameterException", http.StatusBadRequest), "maxResults %d", size)

@@ -82,4 +82,4 @@ func otherAccount(env *framework.Env) string {
 	return "111122223333"
 }
 
-func ptr(text string) *string { return &text }
+func ptr[T any](value T) *T { return &value }

@@ -79,6 +79,9 @@ var _ = Describe("An association with a session policy", func() {
 			)
 
 			Expect(creating(ctx, env, func(in *eks.CreatePodIdentityAssociationInput) { in.RoleArn, in.Policy = &role.ARN, &policy })).To(refused)
+			Expect(creating(ctx, env, func(in *eks.CreatePodIdentityAssociationInput) {
+				in.RoleArn, in.Policy, in.DisableSessionTags = &role.ARN, &policy, ptr(true)
+			})).To(Succeed(), "without session tags")
 
 			By("updating an association that has session tags")
 			_, err := env.EKS.UpdatePodIdentityAssociation(ctx, &eks.UpdatePodIdentityAssociationInput{

@@ -53,7 +53,12 @@ var _ = Describe("The webhook's endpoint", func() {
 		SpecTimeout(time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 
-			Expect(workload.AskWebhook(ctx, env, "text/plain", []byte("{}"))).To(AnswerWith(http.StatusUnsupportedMediaType))
+			By("sending a review, the same review as plain text, and an object that is no review")
+			review := creation(admissionv1.SchemeGroupVersion.String(), "review", "nowhere", encode(workload.NewPod(env, "nowhere", account)))
+			good := workload.AskWebhook(ctx, env, contentType, review)
+			Expect(good).To(AnswerWith(http.StatusOK))
+			Expect(answer(good.Body).Response).To(PointTo(HaveField("Allowed", BeTrue())))
+			Expect(workload.AskWebhook(ctx, env, "text/plain", review)).To(AnswerWith(http.StatusUnsupportedMediaType))
 
 			reply := workload.AskWebhook(ctx, env, contentType, []byte("{}"))
 			Expect(reply).To(AnswerWith(http.StatusOK))
