@@ -10,15 +10,15 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// inActions reports whether this runs in a step of GitHub Actions, or of what says that it is like it
+// inActions says whether this runs in a step of GitHub Actions, or of a compatible program
 // (https://docs.github.com/en/actions/reference/workflows-and-actions/variables).
 func (a *app) inActions() bool {
 	value, _ := a.lookupEnv("GITHUB_ACTIONS")
 	return value == "true"
 }
 
-// grouped writes what a run found in a group of the step's log, in which no line is a command of the workflow,
-// whatever a log of a pod says.
+// grouped writes the results of a run in a group of the step's log. No line of the group is a workflow command, for any
+// content of a pod's log.
 func grouped(w io.Writer, title string, write func() error) error {
 	token := rand.Text()
 	if _, err := fmt.Fprintf(w, "::group::%s\n::stop-commands::%s\n", title, token); err != nil {
@@ -29,8 +29,8 @@ func grouped(w io.Writer, title string, write func() error) error {
 	return errors.Join(err, ended)
 }
 
-// annotateActions writes annotations to the step's log, and the summary to the file that the step has for it. Standard
-// output may be a document for programs: so annotations go to standard error, where commands count as well.
+// annotateActions writes annotations to the step's log, and the summary to the step's file for it. Annotations go to
+// standard error, where commands count too, because standard output may be a document for programs.
 func (a *app) annotateActions(run reports.Run) error {
 	err := reports.WriteAnnotations(a.err, run)
 	path, _ := a.lookupEnv("GITHUB_STEP_SUMMARY")

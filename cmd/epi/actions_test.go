@@ -12,8 +12,8 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// A failing run in GitHub Actions: annotations in the log, the summary in its file, what pods said in a group in
-// which it commands nothing.
+// A failing run in GitHub Actions: annotations in the log, the summary in its file, and the pods' logs in a group in which
+// they are no commands.
 func TestARunInGitHubActions(t *testing.T) {
 	summary := filepath.Join(t.TempDir(), "summary.md")
 	if err := os.WriteFile(summary, []byte("before\n"), 0o600); err != nil {

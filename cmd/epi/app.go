@@ -19,29 +19,29 @@ import (
 	"github.com/podidentity/epi/clusters/kind"
 )
 
-// app is one invocation of the program: its streams, what it may look up, its global flags.
+// app is one invocation of the program: its streams, its sources of settings, its global flags.
 type app struct {
 	out, err  io.Writer
 	lookupEnv func(string) (string, bool)
 	now       func() time.Time
 	// kind is the provider of environments on this machine.
 	kind func(clusters.Dirs) clusters.Provider
-	// poll is the time between two looks at what AWS is doing; 0 leaves it to who looks.
+	// poll is the time between two reads of AWS's state; 0 means the default.
 	poll time.Duration
-	// interrupts is nil where signals are somebody else's.
+	// interrupts is nil if signals are not handled here.
 	interrupts *interrupts
-	// environ lists the variables, to find misspelt ones; nil for no warnings.
+	// environ lists the variables, to find misspelt ones; nil gives no warnings.
 	environ func() []string
-	// args are the whole command line; helpErr is set where help was asked for about nothing.
+	// args are the whole command line. helpErr is set if help was requested for an unknown topic.
 	args    []string
 	helpErr error
 
-	// typed are the flags that were, origins say where the others that are set are from, such as
-	// "variable EPI_NODES" or "epi.yaml:2:1: key nodes".
+	// typed are the flags of the command line. origins say where other flags were set, such as "variable EPI_NODES" or
+	// "epi.yaml:2:1: key nodes".
 	typed   map[string]bool
 	origins map[string]string
 
-	// wasFull is what was wrong with a disk while an environment came up.
+	// wasFull is the problem of a disk while an environment came up.
 	wasFull atomic.Pointer[clusters.EnvironmentError]
 
 	verbose  bool
@@ -85,7 +85,7 @@ func run(ctx context.Context, a *app, args []string) (code int) {
 	return code
 }
 
-// broken says that this program has a defect, which is no verdict about anything, and what it leaves.
+// broken says that this program has a defect, which is no verdict, and what it leaves.
 func (a *app) broken(cause any) int {
 	a.interrupts.flush()
 	text := fmt.Sprintf("Error: epi itself has a defect: %v\n%s", cause, debug.Stack())
@@ -96,7 +96,7 @@ func (a *app) broken(cause any) int {
 	return exitEnvironment
 }
 
-// describe renders the error of a command, with a hint at other folders where it cannot write to its own.
+// describe renders the error of a command. If it cannot write to its own folders, it has a hint about other ones.
 func (a *app) describe(err error) string {
 	if dirs, dirsErr := a.dirs(); dirsErr == nil {
 		hint := remedyForDisk(err, statePlace(dirs), cachePlace(dirs), temporaryPlace())
@@ -113,7 +113,7 @@ func (a *app) describe(err error) string {
 	return describe(err)
 }
 
-// describeInterrupt says what a command that was interrupted has left.
+// describeInterrupt says what an interrupted command has left.
 func (a *app) describeInterrupt(err error) string {
 	if wrong := beside(err); clusters.Remedy(wrong) != "" {
 		return "Interrupted: " + strings.TrimPrefix(describe(wrong), "Error: ")
@@ -124,7 +124,7 @@ func (a *app) describeInterrupt(err error) string {
 	return ""
 }
 
-// beside is what of an error is not the interrupt's doing, such as a removal after it that failed; nil if nothing is.
+// beside is the part of an error that the interrupt did not cause, such as a failed removal after it; nil if there is none.
 func beside(err error) error {
 	if !errors.Is(err, context.Canceled) {
 		return err
@@ -143,7 +143,7 @@ func beside(err error) error {
 	}
 }
 
-// commandLine is a command of epi's that the user can type as it is, about the same folders.
+// commandLine is an epi command for the same folders that the user can type.
 func (a *app) commandLine(args ...string) string {
 	command := append([]string{"epi"}, args...)
 	if a.stateDir != "" {
@@ -152,7 +152,7 @@ func (a *app) commandLine(args ...string) string {
 	return shellescape.QuoteCommand(command)
 }
 
-// makingEnvironment is the work of a command that makes an environment and removes it when it is interrupted.
+// makingEnvironment is the work of a command that creates an environment and removes it after an interrupt.
 func (a *app) makingEnvironment(name string, dirs clusters.Dirs) work {
 	return work{
 		doing: "removing what was made",
@@ -170,8 +170,8 @@ func (a *app) makingEnvironment(name string, dirs clusters.Dirs) work {
 	}
 }
 
-// leftOf says what stays of an environment, and the command that removes it; "" if nothing does. Its folder is
-// the first thing that is made of it and the last that is removed.
+// leftOf says what is left of an environment, and the command that removes it; "" if nothing is. Its folder is created
+// first and removed last.
 func (a *app) leftOf(name string, dirs clusters.Dirs) string {
 	if there, err := clusters.HasEnvironmentDir(dirs, name); err == nil && !there {
 		return ""
@@ -243,7 +243,7 @@ wins over a variable, a variable over the file. See: epi help configuration.`,
 		root.AddCommand(command)
 	}
 	a.registerCompletions(root)
-	root.SetOut(a.out) // where the script of completion goes is settled now
+	root.SetOut(a.out) // the output of the completion script is set here
 	root.InitDefaultCompletionCmd()
 	for _, command := range root.Commands() {
 		if command.HasSubCommands() {
@@ -338,7 +338,7 @@ func (a *app) dirs() (clusters.Dirs, error) {
 	return dirs, nil
 }
 
-// insteadOf is a folder that may be epi's where dir cannot be: below it, or beside it if it is no folder.
+// insteadOf is a possible folder for epi if dir cannot be one: below it, or beside it if it is no folder.
 func insteadOf(dir string) string {
 	if info, err := os.Stat(dir); err == nil && info.IsDir() {
 		return filepath.Join(dir, "epi")

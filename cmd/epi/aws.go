@@ -75,7 +75,7 @@ not installed, the command finds the node image's own on its PATH.`,
 	return cmd
 }
 
-// loadEnvironment loads a running environment; its error says how to bring one up.
+// loadEnvironment loads a running environment. Its error says how to bring one up.
 func loadEnvironment(dirs clusters.Dirs, name string) (*clusters.Environment, error) {
 	env, err := clusters.LoadEnvironment(dirs, name)
 	if errors.Is(err, clusters.ErrNoEnvironment) {
@@ -91,15 +91,14 @@ func noEnvironment(name string) error {
 	}
 }
 
-// awsEnvironment is base without the user's own AWS settings, with the environment's. Where AWS is the
-// user's, so are the settings.
-// dockerHost is the container engine that the nodes are in, if it is epi's own; "" leaves the user's.
+// awsEnvironment is base with the environment's AWS settings in place of the user's own. If the user's AWS is used, the
+// user's settings stay. dockerHost is the container engine of the nodes, if it is epi's own; "" keeps the user's.
 func awsEnvironment(base []string, env *clusters.Environment, dirs clusters.Dirs, dockerHost string) []string {
 	if env.AWS.AccessKeyID == "" {
 		return existingEnvironment(base, env)
 	}
 	base = append(slices.DeleteFunc(slices.Clone(base), func(variable string) bool {
-		// A context of the user's would win over the host.
+		// A user's own context would override the host.
 		return dockerHost != "" && (strings.HasPrefix(variable, "DOCKER_HOST=") || strings.HasPrefix(variable, "DOCKER_CONTEXT=") || strings.HasPrefix(variable, "DOCKER_TLS"))
 	}), dockerVariables(dockerHost)...)
 	var result []string
@@ -114,7 +113,7 @@ func awsEnvironment(base []string, env *clusters.Environment, dirs clusters.Dirs
 			result = append(result, variable)
 		}
 	}
-	// Last on the path: a kubectl of the user's own comes first.
+	// It is last in PATH, so the user's own kubectl comes first.
 	if dir, err := dirs.EnvironmentDir(env.Name); err == nil {
 		path += string(os.PathListSeparator) + filepath.Join(dir, "bin")
 	}
@@ -136,7 +135,7 @@ func awsEnvironment(base []string, env *clusters.Environment, dirs clusters.Dirs
 	)
 }
 
-// commandImage is the image of the AWS CLI on the nodes, the newest that there is; "" for none.
+// commandImage is the newest image of the AWS CLI on the nodes; "" for none.
 func commandImage(env *clusters.Environment) string {
 	best := clusters.Client{}
 	for _, client := range env.Clients {
@@ -147,7 +146,7 @@ func commandImage(env *clusters.Environment) string {
 	return best.CommandImage
 }
 
-// ownEngine is the value of DOCKER_HOST for the engine that the environment is in, if it is epi's own.
+// ownEngine is the value of DOCKER_HOST for the environment's engine, if that is epi's own.
 func ownEngine(env *clusters.Environment, dirs clusters.Dirs) string {
 	if env.Provider != kindProvider {
 		return ""
@@ -162,7 +161,7 @@ func dockerVariables(host string) []string {
 	return []string{"DOCKER_HOST=" + host}
 }
 
-// Exit codes of a command that cannot be run, as shells have them
+// A shell's exit codes for a command that cannot be run
 // (https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html#tag_19_08_02).
 const (
 	exitCannotExecute = 126
@@ -188,7 +187,7 @@ func become(args, env []string) error {
 	return nil
 }
 
-// cannotRun is the error for a command that is not there, or is there and cannot be run.
+// cannotRun is the error for a command that does not exist or cannot be run.
 func cannotRun(command string, err error, path string) error {
 	if wrapped, ok := errors.AsType[*exec.Error](err); ok {
 		err = wrapped.Err
@@ -221,7 +220,7 @@ func fileExists(name string) bool {
 	return err == nil
 }
 
-// existingEnvironment is base with the cluster and the region of a cluster that the user runs.
+// existingEnvironment is base with the cluster and the region of the user's own cluster.
 func existingEnvironment(base []string, env *clusters.Environment) []string {
 	result := slices.Concat(base, []string{
 		"KUBECONFIG=" + env.Kubeconfig, "AWS_REGION=" + env.Region, "AWS_DEFAULT_REGION=" + env.Region,

@@ -26,12 +26,12 @@ type benchFlags struct {
 	size      measure.Size
 	seed      uint64
 	workers   int
-	// ab says that two agents, the arguments, are measured alternately, for time at most; within is what does
-	// not matter.
+	// ab says that two agents, the arguments, are measured alternately, for at most time. within is the difference that
+	// does not matter.
 	ab     bool
 	time   time.Duration
 	within share
-	// url is loaded instead of an environment, with newConnections one for each request.
+	// url is the target in place of an environment. newConnections makes a connection for each request.
 	url            string
 	newConnections bool
 	gates
@@ -50,7 +50,7 @@ func (f *benchFlags) register(cmd *cobra.Command) {
 	f.gates.register(flags)
 }
 
-// Bounds of a size: every load ends.
+// Bounds of a size, so that every load ends.
 const (
 	maxBenchRate  = 200_000
 	maxRepeat     = time.Hour
@@ -237,7 +237,7 @@ measures N pairs and compares once. A difference does not change the exit code.`
 	return cmd
 }
 
-// newBenchSession starts the record of a run that only measures, as such also if it measures nothing.
+// newBenchSession starts the record of a run with measurements only, also if it measures nothing.
 func (a *app) newBenchSession(cmd *cobra.Command, artifacts string, flags benchFlags) (*session, error) {
 	session, err := a.newSession(cmd, artifacts, nil)
 	if err != nil {
@@ -247,8 +247,8 @@ func (a *app) newBenchSession(cmd *cobra.Command, artifacts string, flags benchF
 	return session, nil
 }
 
-// runBench runs scenarios, records them and judges by the gates. Its error says that the environment, not
-// a subject, is at fault.
+// runBench runs scenarios, records them and judges them by the gates. Its error says that the environment, and not a
+// subject, is at fault.
 func (a *app) runBench(ctx context.Context, env *clusters.Environment, flags benchFlags, scenarios []measure.Scenario, session *session, steps *steps) error {
 	return a.inEnvironment(ctx, env, session, steps, func(watch *watch.Watch) error {
 		sink := &measured{session: session, say: steps.Print}
@@ -266,7 +266,7 @@ func (f benchFlags) options(env *clusters.Environment, session *session, scenari
 	return bench.Options{Environment: env, Run: session.id(), Scenarios: scenarios, Seed: f.seed, Workers: f.workers, Watch: watch}
 }
 
-// inEnvironment measures in an environment that answers and is watched, and keeps its logs.
+// inEnvironment measures in a watched environment that answers, and keeps its logs.
 func (a *app) inEnvironment(ctx context.Context, env *clusters.Environment, session *session, steps *steps, measure func(*watch.Watch) error) error {
 	if err := session.environment(env); err != nil {
 		return err
@@ -289,24 +289,24 @@ func (a *app) inEnvironment(ctx context.Context, env *clusters.Environment, sess
 	return err
 }
 
-// measured records what was measured, and keeps it for the gates.
+// measured records a scenario and keeps it for the gates.
 type measured struct {
 	*session
 	bench reports.Bench
 	// say prints a line between the steps.
 	say func(line string)
 
-	// task shows how far all scenarios are; nil if nobody is to see it.
+	// task shows the progress of all scenarios; nil if it is not shown.
 	task  clusters.Task
 	total int
 	bad   int
 	left  *estimate.Estimate
 }
 
-// progress shows how many of the scenarios are measured, and about how long the others take.
+// progress shows how many of the scenarios are measured, and the estimated time for the others.
 func (m *measured) progress(scenarios []measure.Scenario, steps *steps) {
 	if len(scenarios) < 2 {
-		return // its own step says as much
+		return // its own step says the same
 	}
 	var names []string
 	for _, s := range scenarios {
@@ -366,7 +366,7 @@ func (m *measured) Differences(differences []reports.Difference) {
 	m.keep(m.recorder.Differences("", 0, differences))
 }
 
-// listedScenario is a scenario with its size as programs read it.
+// listedScenario is a scenario with its size, for programs.
 type listedScenario struct {
 	Name    string `json:"name"`
 	Subject string `json:"subject"`
@@ -380,7 +380,7 @@ type listedScenario struct {
 	Identities int       `json:"identities,omitempty"`
 	Pods       int       `json:"pods,omitempty"`
 	Metrics    []string  `json:"metrics"`
-	// Primary are the measures that it is about, as "CASES METRIC".
+	// Primary are its primary measures, as "CASES METRIC".
 	Primary []string `json:"primary"`
 	Needs   []string `json:"needs,omitempty"`
 }

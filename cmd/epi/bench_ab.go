@@ -16,7 +16,7 @@ import (
 // referenceAgent is the word for epi's own agent.
 const referenceAgent = "reference"
 
-// checkArgs wants two agents with --ab and nothing without.
+// checkArgs requires two agents with --ab and no arguments without it.
 func (f *benchFlags) checkArgs(args []string) error {
 	switch {
 	case f.ab && len(args) != 2:
@@ -46,7 +46,7 @@ func givenAgents(args []string) ([2]clusters.Given, error) {
 	return agents, nil
 }
 
-// canSwap says whose agents can be swapped.
+// canSwap says whose agents can be replaced.
 func canSwap(env *clusters.Environment) error {
 	if env.Provider != kindProvider {
 		return usageError("flag --ab: environment %q is a cluster of yours (provider %s), whose agent epi does not touch; use one of provider %s", env.Name, env.Provider, kindProvider)
@@ -56,7 +56,7 @@ func canSwap(env *clusters.Environment) error {
 
 var variantNames = [2]string{"A", "B"}
 
-// runAB returns what measures the two agents alternately and records both.
+// runAB returns a function that measures the two agents alternately and records both.
 func (a *app) runAB(given [2]clusters.Given) func(context.Context, *clusters.Environment, benchFlags, []measure.Scenario, *session, *steps) error {
 	return func(ctx context.Context, env *clusters.Environment, flags benchFlags, scenarios []measure.Scenario, session *session, steps *steps) error {
 		return a.inEnvironment(ctx, env, session, steps, func(watch *watch.Watch) error {
@@ -78,7 +78,7 @@ func (a *app) runAB(given [2]clusters.Given) func(context.Context, *clusters.Env
 	}
 }
 
-// swap is the two agents with what puts them in place: it implements bench.Swapper.
+// swap has the two agents and installs them. It implements bench.Swapper.
 type swap struct {
 	*kind.Swapper
 	agents [2]*kind.Agent
@@ -89,7 +89,7 @@ func (s swap) Put(ctx context.Context, variant int, task clusters.Task) error {
 	return s.Swapper.Put(ctx, s.agents[variant], task)
 }
 
-// prepareAB puts the images of both agents on the nodes.
+// prepareAB loads the images of both agents onto the nodes.
 func (a *app) prepareAB(ctx context.Context, env *clusters.Environment, given [2]clusters.Given, steps *steps) (swap, [2]reports.Variant, error) {
 	var prepared swap
 	var variants [2]reports.Variant

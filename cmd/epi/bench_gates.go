@@ -14,10 +14,10 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// fewestRepeats are those of either run by which a baseline can show that something got worse.
+// fewestRepeats is the number of repeats from which a baseline can show a regression.
 const fewestRepeats = 4
 
-// gates are what a benchmark has to hold: thresholds, and not to be worse than a baseline.
+// gates are the conditions for a benchmark: thresholds, and no regression against a baseline.
 type gates struct {
 	slo       []string
 	baseline  string
@@ -34,7 +34,7 @@ func (g *gates) register(flags *pflag.FlagSet) {
 	flags.Var(&g.tolerance, "tolerance", "by how much a measure may be worse than the baseline's, in addition to chance")
 }
 
-// check reads what was given and holds it against the scenarios that are to run, before any does.
+// check reads the gates and checks them against the selected scenarios, before any runs.
 func (g *gates) check(scenarios []measure.Scenario) error {
 	for _, text := range g.slo {
 		conditions, err := threshold.Parse(text)
@@ -56,7 +56,7 @@ func (g *gates) check(scenarios []measure.Scenario) error {
 	if before.Bench == nil {
 		return usageError("flag --baseline: %s has no benchmark", g.baseline)
 	}
-	// What this run does not measure on purpose is not missing from it.
+	// A scenario that was not selected is not reported as missing.
 	chosen := *before.Bench
 	chosen.Scenarios = slices.DeleteFunc(slices.Clone(chosen.Scenarios), func(of reports.Scenario) bool {
 		return !slices.ContainsFunc(scenarios, func(s measure.Scenario) bool { return s.Name == of.Name })
@@ -69,8 +69,7 @@ func (g *gates) check(scenarios []measure.Scenario) error {
 	return nil
 }
 
-// known are the metrics of scenarios, for thresholds: of those that are a scenario's own the unit is
-// known once it ran.
+// known are the metrics of scenarios, for thresholds. The unit of a scenario's own metric is known only after it ran.
 func known(scenarios []measure.Scenario) threshold.Known {
 	list := threshold.Known{}
 	for _, s := range scenarios {
@@ -86,7 +85,7 @@ func known(scenarios []measure.Scenario) threshold.Known {
 	return list
 }
 
-// judge records what the gates say of a benchmark; warn receives what makes a comparison doubtful.
+// judge records the results of the gates for a benchmark. warn receives the doubts about a comparison.
 func (g *gates) judge(measured reports.Bench, session *session, environment reports.Environment, warn func(string)) {
 	if len(g.conditions) > 0 {
 		session.keep(session.recorder.Thresholds(threshold.Judge(g.conditions, measured)))
@@ -113,7 +112,7 @@ func (g *gates) judge(measured reports.Bench, session *session, environment repo
 	}
 }
 
-// some are the first few of a list that may be long.
+// some are the first elements of a list that may be long.
 func some(list []string) string {
 	const most = 3
 	if more := len(list) - most; more > 0 {

@@ -39,7 +39,7 @@ func TestOnlyAgentsOfKindAreSwapped(t *testing.T) {
 	}
 }
 
-// A run measures the smoke set on kind, and puts no load on a cluster of the user's unless asked.
+// A run measures the smoke set on kind. It puts no load on a user's cluster unless that is requested.
 func TestWhatARunMeasures(t *testing.T) {
 	smoke, all := len(scenario.Smoke()), len(scenario.All())
 	for name, row := range map[string]struct {
@@ -74,7 +74,7 @@ func TestGatesDecideTheExitCode(t *testing.T) {
 	baseline := filepath.Join(dir, "bench.json")
 	var file bytes.Buffer
 	before := measuredBench(.001, .0011, .0012, .0011, .001)
-	before.Scenarios = append(before.Scenarios, reports.Scenario{Name: "herd-same", Outcome: reports.Pass}) // not chosen: not missed
+	before.Scenarios = append(before.Scenarios, reports.Scenario{Name: "herd-same", Outcome: reports.Pass}) // it was not selected, so it is not missing
 	if err := reports.WriteBench(&file, reports.Run{Schema: reports.Schema, Bench: &before}); err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func TestABaselineGetsEnoughRepeats(t *testing.T) {
 	}
 }
 
-// A benchmark that could not begin says so, and nothing of specs that nobody asked for.
+// A benchmark that could not begin says so, and does not mention specs that were not requested.
 func TestABenchmarkThatMeasuredNothingIsNoVerdict(t *testing.T) {
 	state := t.TempDir()
 	env := &clusters.Environment{Provider: kindProvider, Name: "gone", Kubeconfig: filepath.Join(state, "none")}

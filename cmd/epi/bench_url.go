@@ -9,7 +9,7 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// benchURL loads a URL from this process and records it as every benchmark.
+// benchURL loads a URL from this process and records it like every benchmark.
 func (a *app) benchURL(cmd *cobra.Command, flags benchFlags, artifacts string) error {
 	load, err := flags.urlLoad()
 	if err != nil {
@@ -26,7 +26,7 @@ func (a *app) benchURL(cmd *cobra.Command, flags benchFlags, artifacts string) e
 	return session.finish(ctx)
 }
 
-// urlLoad is the load that the flags ask for, or what is wrong with them.
+// urlLoad is the load of the flags, or the flags' problem.
 func (f *benchFlags) urlLoad() (measure.URL, error) {
 	var load measure.URL
 	switch {

@@ -13,7 +13,7 @@ import (
 	"github.com/podidentity/epi/suites"
 )
 
-// What users rely on is decided on every machine, in seconds: without AWS, and without --slow.
+// Every MUST is decided on every machine, in seconds: without AWS, and without --slow.
 func TestCatalogueIsDecidedOnKind(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
@@ -32,7 +32,7 @@ func TestCatalogueIsDecidedOnKind(t *testing.T) {
 	}
 }
 
-// undecided says of each MUST of the list that no spec of a usual run decides why that is so.
+// undecided has the reason for each MUST that no spec of a usual run decides.
 func undecided(list []requirement.Requirement, specs []suites.Spec, decide func(suites.Spec) runner.Decision) []string {
 	var problems []string
 	for _, r := range list {

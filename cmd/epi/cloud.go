@@ -31,9 +31,9 @@ import (
 )
 
 const (
-	// defaultCloud is the name of a region that was given none.
+	// defaultCloud is the default name of a region.
 	defaultCloud = "cloud"
-	// makerStart is how long a cluster maker may take to begin.
+	// makerStart is how long a cluster maker may take to start.
 	makerStart = 20 * time.Second
 )
 
@@ -190,7 +190,7 @@ func (a *app) cloudUp(ctx context.Context, dirs clusters.Dirs, spec kind.RegionS
 	return env, nil
 }
 
-// startMaker starts the cluster maker in a session of its own, unless one runs, and waits until it does.
+// startMaker starts the cluster maker in a session of its own, unless one runs, and waits until it has started.
 func (a *app) startMaker(ctx context.Context, dirs clusters.Dirs, regions *kind.Regions, name string) error {
 	if pid, err := regions.Maker(name); err != nil || pid != 0 {
 		return err
@@ -208,7 +208,7 @@ func (a *app) startMaker(ctx context.Context, dirs clusters.Dirs, regions *kind.
 		return err
 	}
 	defer func() { _ = log.Close() }() // the maker has its own
-	// It outlives this command and its terminal, so not the command's context.
+	// It outlives this command and its terminal, so it does not get the command's context.
 	command := exec.Command(self, "cloud", "maker", "--name", name, "--state-dir", dirs.State, "--cache-dir", dirs.Cache) //nolint:noctx // see above
 	command.Stdout, command.Stderr = log, log
 	if err := detached.Start(command); err != nil {
@@ -225,10 +225,10 @@ func (a *app) startMaker(ctx context.Context, dirs clusters.Dirs, regions *kind.
 		case err := <-ended:
 			return fmt.Errorf("it has ended: %w; its log is %s", err, log.Name())
 		case <-deadline:
-			_ = command.Process.Kill() // it is of no use
+			_ = command.Process.Kill() // it is not usable
 			return fmt.Errorf("it has not begun within %v; its log is %s", makerStart, log.Name())
 		case <-ctx.Done():
-			_ = command.Process.Kill() // nobody wants it any more
+			_ = command.Process.Kill() // it is no longer needed
 			return context.Cause(ctx)
 		case <-time.After(50 * time.Millisecond):
 		}
@@ -252,13 +252,13 @@ Region %s is up, account %s, Kubernetes %s
 	return err
 }
 
-// minorOf is a version of Kubernetes as EKS has them: "1.36" of "v1.36.3".
+// minorOf is EKS's form of a Kubernetes version: "1.36" for "v1.36.3".
 func minorOf(version string) string {
 	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
 	return strings.Join(parts[:min(2, len(parts))], ".")
 }
 
-// loadRegion loads a region that is up; its error says how to bring one up.
+// loadRegion loads a region that is up. Its error says how to bring one up.
 func loadRegion(dirs clusters.Dirs, name string) (*clusters.Environment, error) {
 	env, err := clusters.LoadEnvironment(dirs, name)
 	doing := fmt.Sprintf("use region %q", name)
@@ -314,7 +314,7 @@ aws-cli@trixie makes. In fish: epi cloud env | source`,
 	return cmd
 }
 
-// regionVariables are those that make AWS the region's.
+// regionVariables are the variables for the region's AWS.
 func regionVariables(env *clusters.Environment, dir string) [][2]string {
 	return [][2]string{
 		{"AWS_ENDPOINT_URL", env.AWS.EndpointURL}, {"AWS_REGION", env.Region}, {"AWS_DEFAULT_REGION", env.Region},
@@ -353,7 +353,7 @@ is not for the nodes; 3 if the region is not up, or does not take it.`,
 				return err
 			}
 			defer release()
-			env, err := loadRegion(dirs, name) // it may have gone, or come anew, before it was locked
+			env, err := loadRegion(dirs, name) // it may have been removed or created again before it was locked
 			if err != nil {
 				return err
 			}
@@ -365,7 +365,7 @@ is not for the nodes; 3 if the region is not up, or does not take it.`,
 	return cmd
 }
 
-// regionCluster is a cluster of a region as programs read it.
+// regionCluster is a cluster of a region, for programs.
 type regionCluster struct {
 	Name       string       `json:"name"`
 	Version    string       `json:"version"`
@@ -382,7 +382,7 @@ type regionPart struct {
 	Nodes int `json:"nodes,omitempty"`
 }
 
-// regionStatus is a region as it is now.
+// regionStatus is the current state of a region.
 type regionStatus struct {
 	Name    string `json:"name"`
 	Region  string `json:"region"`
@@ -433,7 +433,7 @@ three are well, and 3 if one is not or there is no region of that name.`,
 	return cmd
 }
 
-// lookAtRegion finds out how a region is.
+// lookAtRegion reads the current state of a region.
 func (a *app) lookAtRegion(ctx context.Context, dirs clusters.Dirs, env *clusters.Environment) regionStatus {
 	status := regionStatus{Name: env.Name, Region: env.Region, EndpointURL: env.AWS.EndpointURL, Clusters: []regionCluster{}}
 	found, err := engine.Running(ctx, engine.Options{Dirs: dirs})
@@ -446,7 +446,7 @@ func (a *app) lookAtRegion(ctx context.Context, dirs clusters.Dirs, env *cluster
 	defer cancel()
 	wanted, err := control.New(env.Control.URL, env.Control.Token).Wanted(ctx, "", 0)
 	if err != nil {
-		return status // the emulator's part says why
+		return status // the emulator's part has the reason
 	}
 	for _, c := range wanted.Clusters {
 		listed := regionCluster{Name: c.Name, Version: c.Version, Status: c.Status, Nodegroups: []regionPart{}, Addons: []regionPart{}}

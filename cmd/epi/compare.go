@@ -16,10 +16,10 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// defaultTolerance is by which share a measure may get worse before that counts.
+// defaultTolerance is the share by which a measure may get worse without a regression.
 const defaultTolerance = 0.1
 
-// share is a flag that takes "10%" or 0.1.
+// share is a flag with a value such as "10%" or 0.1.
 type share float64
 
 // String implements pflag.Value.
@@ -113,7 +113,7 @@ the load generator was the limit.`,
 	flags.Var(&tolerance, "tolerance", "by how much a measure may get worse before that is a regression")
 	flags.BoolVar(&all, "all", false, "also list the measures for which no difference was shown")
 	flags.StringVarP(&a.output, "output", "o", "text", "output: "+anyOf(comparisonOutputs))
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(comparisonOutputs, cobra.ShellCompDirectiveNoFileComp)) // there is such a flag
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(comparisonOutputs, cobra.ShellCompDirectiveNoFileComp)) // the flag exists
 	return cmd
 }
 
@@ -179,7 +179,7 @@ func compared(old, current reports.Run, tolerance float64) (reports.Comparison, 
 	return c, nil
 }
 
-// sameRun says whether two paths lead to one run: its folder, or a file in it.
+// sameRun says whether two paths lead to the same run: its folder, or a file in it.
 func sameRun(before, after string) bool {
 	folder := func(path string) string {
 		if resolved, err := filepath.EvalSymlinks(path); err == nil {

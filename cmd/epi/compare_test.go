@@ -13,7 +13,7 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// leave writes what a run leaves into a folder of its own.
+// leave writes the files of a run into a folder of its own.
 func leave(t *testing.T, change func(*reports.Run)) string {
 	t.Helper()
 	samples := func(value float64) []float64 {

@@ -21,10 +21,10 @@ import (
 	"github.com/podidentity/epi/suites"
 )
 
-// completer offers the words that may go on from what was typed.
+// completer returns the words that can follow what was typed.
 type completer func(typed string) []cobra.Completion
 
-// firstArgument completes the first argument, and no other.
+// firstArgument completes only the first argument.
 func firstArgument(complete completer) cobra.CompletionFunc {
 	return func(_ *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		if len(args) > 0 {
@@ -34,12 +34,12 @@ func firstArgument(complete completer) cobra.CompletionFunc {
 	}
 }
 
-// fixed offers the same words whatever was typed.
+// fixed offers the same words always.
 func fixed(list ...string) completer {
 	return func(string) []cobra.Completion { return list }
 }
 
-// listOf offers words for each item of a list with commas.
+// listOf offers words for each item of a comma-separated list.
 func listOf(complete completer) completer {
 	return func(typed string) []cobra.Completion {
 		before := typed[:strings.LastIndex(typed, ",")+1]
@@ -53,8 +53,7 @@ func listOf(complete completer) completer {
 	}
 }
 
-// completeEnvironments offers the environments that have a folder. It asks no container engine: a shell
-// does not wait.
+// completeEnvironments offers the environments with a folder. It asks no container engine, because a shell does not wait.
 func (a *app) completeEnvironments(string) []cobra.Completion {
 	if variable, ok := a.lookupEnv(variableOf("state-dir")); ok && a.stateDir == "" {
 		a.stateDir = variable
@@ -72,7 +71,7 @@ func (a *app) completeEnvironments(string) []cobra.Completion {
 	return names
 }
 
-// configuredStateDir is what the file says, whatever else is wrong with it.
+// configuredStateDir is the state folder in the configuration file, also if the file has other errors.
 func (a *app) configuredStateDir() string {
 	file, err := configfile.Read(a.configName())
 	if err != nil {
@@ -86,7 +85,7 @@ func (a *app) configuredStateDir() string {
 	return ""
 }
 
-// completeLabels offers requirements, behind the operators of a label filter.
+// completeLabels offers requirements, after the operators of a label filter.
 func completeLabels(typed string) []cobra.Completion {
 	before := typed[:strings.LastIndexAny(typed, "|&!() ,")+1]
 	var list []cobra.Completion
@@ -170,13 +169,13 @@ func (a *app) completions() map[string]completer {
 	}
 }
 
-// Flags whose values are files or folders; those of all others are neither.
+// Flags whose values are files or folders. Values of other flags are neither.
 var (
 	fileFlags   = []string{"config", "kubeconfig", "agent-image", "webhook-image", "baseline", "file", "junit-report"}
 	folderFlags = []string{"state-dir", "cache-dir", "artifacts"}
 )
 
-// registerCompletions sets what a shell completes for each flag of each command.
+// registerCompletions sets the completion of each flag of each command.
 func (a *app) registerCompletions(root *cobra.Command) {
 	completions := a.completions()
 	register := func(cmd *cobra.Command, flag *pflag.Flag) {
@@ -194,7 +193,7 @@ func (a *app) registerCompletions(root *cobra.Command) {
 			default:
 				return complete(typed), cobra.ShellCompDirectiveNoFileComp
 			}
-		}) // fails where it is registered already, as for a flag that commands share
+		}) // fails if it is registered already, for a flag that commands share
 	}
 	root.PersistentFlags().VisitAll(func(flag *pflag.Flag) { register(root, flag) })
 	for _, command := range root.Commands() {
@@ -205,7 +204,7 @@ func (a *app) registerCompletions(root *cobra.Command) {
 	}
 }
 
-// completeRuns offers folders and files: of runs.
+// completeRuns offers folders and files of runs.
 func completeRuns(most int) cobra.CompletionFunc {
 	return func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		if len(args) >= most {

@@ -24,31 +24,30 @@ const (
 	configVariable    = variablePrefix + "CONFIG"
 )
 
-// fromVariable annotates flags that a variable has set: variables are about all commands in a shell, and one
-// may be for another command than this.
+// fromVariable marks flags that a variable has set. Variables apply to all commands in a shell, and one may be meant for
+// another command.
 const fromVariable = "epi-variable"
 
 var (
-	// onlyTyped are flags that neither a file nor a variable sets: what removes or lists is asked for
-	// each time.
+	// onlyTyped are flags that neither a file nor a variable sets, because removing or listing is requested each time.
 	onlyTyped = []string{"all", "yes", "list", "help", "version", "config"}
-	// onlySettings are the flags that a file or a variable may set for a command that takes no others
-	// from there: which environment is removed, and where it is kept.
+	// onlySettings are the flags that a file or a variable may set for commands that accept no others from there: which
+	// environment to remove, and where it is kept.
 	onlySettings = map[string][]string{
 		"down":    {"name", "state-dir", "cache-dir", "color", "verbose"},
 		"janitor": {"name", "region", "account", "aws-endpoint-url", "state-dir", "cache-dir", "color", "verbose"},
 	}
-	// wholeFile are the commands that long work begins with: they want all of the file to be right, also
-	// what other commands read. Every other one minds what it reads itself.
+	// wholeFile are the commands that begin long work. They require that the whole file is valid, also the parts for other
+	// commands. Every other command checks only its own part.
 	wholeFile = []string{"run", "up", "test", "bench"}
-	// noFile are commands that work whatever is in the file.
+	// noFile are commands that work with any file.
 	noFile = []string{"version", "doctor"}
-	// never are flags that are not empty, also those whose default is found elsewhere: an empty value is
-	// a variable that somebody forgot to set, and leads to another folder than the one that was meant.
+	// never are flags that must not be empty, also those whose default is computed. An empty value comes from an unset
+	// variable of the shell, and would lead to another folder than the intended one.
 	never = []string{"state-dir", "cache-dir", "config", "name"}
 )
 
-// reads says whether a file or a variable may set the flag of a command.
+// reads says whether a file or a variable may set a command's flag.
 func reads(cmd *cobra.Command, flag *pflag.Flag) bool {
 	if flag.Hidden || slices.Contains(onlyTyped, flag.Name) {
 		return false
@@ -57,13 +56,13 @@ func reads(cmd *cobra.Command, flag *pflag.Flag) bool {
 	return !limited || slices.Contains(only, flag.Name)
 }
 
-// isPlumbing says whether a command is cobra's or epi's own and reads no configuration.
+// isPlumbing says whether a command is cobra's or an internal one of epi, and reads no configuration.
 func isPlumbing(cmd *cobra.Command) bool {
 	return cmd.Hidden || cmd.RunE == nil || !cmd.HasParent() || cmd.Name() == "help" || cmd.Parent().Name() == "completion"
 }
 
-// configure sets the flags that were not typed from EPI_ variables and from the configuration file, in
-// this order of precedence, and remembers where each value is from.
+// configure sets the flags that were not typed, first from EPI_ variables and then from the configuration file, and records
+// where each value is from.
 func (a *app) configure(cmd *cobra.Command) error {
 	a.origins, a.typed = map[string]string{}, map[string]bool{}
 	cmd.Flags().Visit(func(flag *pflag.Flag) { a.typed[flag.Name] = true })
@@ -88,7 +87,7 @@ func (a *app) configure(cmd *cobra.Command) error {
 		variable := variableOf(flag.Name)
 		if value, ok := a.lookupEnv(variable); ok {
 			if value == "" {
-				// As an unset one only where that is the default anyway: a variable that is empty by mistake
+				// An empty variable counts as unset only if the default is empty too: a variable that is empty by mistake
 				// must not lead to another environment or folder.
 				if harmless := flag.DefValue == "" || flag.DefValue == "[]"; !harmless || slices.Contains(never, flag.Name) {
 					problems = append(problems, fmt.Errorf("variable %s: it is empty; unset it, or give it a value", variable))
@@ -121,11 +120,11 @@ func (a *app) configure(cmd *cobra.Command) error {
 	return nil
 }
 
-// filters may be typed as empty: they leave nothing out then.
+// filters may be empty on the command line, which filters nothing.
 var filters = []string{"label-filter", "focus", "skip"}
 
-// emptyFlags returns the flags that must not be empty and are: those that are never, those that have another default,
-// and those that were typed, most often with a variable of the shell that is empty by mistake.
+// emptyFlags returns the flags that are empty and must not be: those in never, those with another default, and those that
+// were typed, usually with a shell variable that is empty by mistake.
 func (a *app) emptyFlags(cmd *cobra.Command) error {
 	var problems []error
 	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
@@ -157,7 +156,7 @@ func (a *app) emptyFlags(cmd *cobra.Command) error {
 // blamed finds the flag that an error is about.
 var blamed = regexp.MustCompile(`flag --([a-z-]+)\b`)
 
-// blame names, in a text about flags, the variable or the place in the file of those that were not typed.
+// blame replaces, in an error text about flags, those that were not typed by the variable or the place in the file.
 func (a *app) blame(text string) string {
 	return blamed.ReplaceAllStringFunc(text, func(found string) string {
 		if origin := a.origins[blamed.FindStringSubmatch(found)[1]]; origin != "" {
@@ -171,8 +170,8 @@ func variableOf(flag string) string {
 	return variablePrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// set gives a flag what a key of the file has. The items of a list are taken as they are: an argument of
-// a program may have a comma.
+// set sets a flag to the value of a key in the file. The items of a list are not split, because an argument of a program
+// may contain a comma.
 func set(flag *pflag.Flag, value configfile.Value) error {
 	slice, takesList := flag.Value.(pflag.SliceValue)
 	switch {
@@ -191,14 +190,14 @@ func set(flag *pflag.Flag, value configfile.Value) error {
 	return nil
 }
 
-// kinds says what a flag's type takes, in words for people.
+// kinds describes the values of a flag's type for people.
 var kinds = map[string]string{
 	"bool": "true or false", "int": "a whole number", "uint64": "a whole number, 0 or more", "float64": "a number",
 	"duration": "a duration, such as 5s or 1m30s", "float64Slice": "numbers, such as 100,300",
 }
 
-// cause is the error of a flag's Set, without the names of Go's functions. The flags of epi's own types name
-// the value themselves.
+// cause is the error of a flag's Set, without the names of Go functions. Flags of epi's own types name the value
+// themselves.
 func cause(flag *pflag.Flag, value string, err error) error {
 	if kind, known := kinds[flag.Value.Type()]; known {
 		return fmt.Errorf("%q: want %s", value, kind)
@@ -208,8 +207,7 @@ func cause(flag *pflag.Flag, value string, err error) error {
 
 func (a *app) configName() string { return cmp.Or(a.config, defaultConfigFile) }
 
-// readSettings reads the values that the file has for a command: those of the command's section, and those
-// at the top.
+// readSettings reads the file's values for a command: those in the command's section, and those at the top.
 func (a *app) readSettings(cmd *cobra.Command) (map[string]configfile.Value, error) {
 	file, err := configfile.Read(a.configName())
 	switch {
@@ -237,15 +235,15 @@ func (a *app) unreadable(cmd *cobra.Command, err error) error {
 	return usageError("read configuration %s: %w%s", a.configName(), err, doubt)
 }
 
-// fileProblem is something that is wrong with a key of the file.
+// fileProblem is a problem of a key in the file.
 type fileProblem struct {
 	line, column int
-	// own says that it may concern the command that runs.
+	// own says that it may concern the current command.
 	own  bool
 	text string
 }
 
-// choose returns the values for cmd, or the problems of the file that it minds; it warns of others.
+// choose returns the values for cmd, or the problems of the file that concern it. It warns of other problems.
 func (a *app) choose(cmd *cobra.Command, file configfile.File) (map[string]configfile.Value, error) {
 	problems := judge(cmd, file)
 	slices.SortStableFunc(problems, func(x, y fileProblem) int {
@@ -279,7 +277,7 @@ func (a *app) choose(cmd *cobra.Command, file configfile.File) (map[string]confi
 	return values, nil
 }
 
-// judge finds what is wrong with the keys of a file.
+// judge finds the problems of a file's keys.
 func judge(cmd *cobra.Command, file configfile.File) []fileProblem {
 	commands := configurable(newApp(io.Discard, io.Discard, func(string) (string, bool) { return "", false }).rootCommand())
 	ownKeys := keysOf(cmd)
@@ -342,7 +340,7 @@ func unknownKey(value configfile.Value, known []string) string {
 	return text + "; keys are the flags of commands, without the --"
 }
 
-// misfit says why none of the commands takes the value of a key that they know, or "".
+// misfit is the reason why none of the commands with the key accepts its value, or "".
 func misfit(value configfile.Value, commands map[string]*cobra.Command) string {
 	for _, name := range slices.Sorted(maps.Keys(commands)) {
 		command := commands[name]
@@ -355,7 +353,7 @@ func misfit(value configfile.Value, commands map[string]*cobra.Command) string {
 	return ""
 }
 
-// configurable are the commands that read a configuration, by name. Their flags are free to be set.
+// configurable are the commands that read a configuration, by name. Callers may set their flags.
 func configurable(root *cobra.Command) map[string]*cobra.Command {
 	commands := map[string]*cobra.Command{}
 	for _, command := range root.Commands() {
@@ -387,12 +385,12 @@ func allKeys(commands map[string]*cobra.Command) []string {
 	return slices.Compact(names)
 }
 
-// foreign are variables with the prefix that are not flags': epi aws sets some, the emulator reads others.
+// foreign are variables with the prefix that are no flags': epi aws sets some, and the emulator reads others.
 func foreign(variable string) bool {
 	return strings.HasPrefix(variable, "EPI_EMULATOR_") || slices.Contains([]string{"EPI_POD_ENDPOINT_URL", "EPI_AWS_CLI_IMAGE", "EPI_REQUIRE_CLIENTS", configVariable}, variable)
 }
 
-// warnAboutVariables reports variables that look like a flag's and are not: nobody reads them.
+// warnAboutVariables reports variables that look like a flag's and that no command reads.
 func (a *app) warnAboutVariables(cmd *cobra.Command) {
 	if a.environ == nil {
 		return

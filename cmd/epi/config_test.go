@@ -25,7 +25,7 @@ func configured(t *testing.T, file string) (*cobra.Command, error) {
 	return command, root.ExecuteContext(t.Context())
 }
 
-// What a run writes down as its configuration is what the next one can be given.
+// A later run accepts the configuration that a run writes.
 func TestConfigurationGoesRoundAlsoWithCommasInArguments(t *testing.T) {
 	dir := t.TempDir()
 	first := filepath.Join(dir, "first.yaml")
@@ -73,8 +73,7 @@ func inFolder(t *testing.T, content string, variables map[string]string, args ..
 	return code, out.String(), errs.String()
 }
 
-// The commands that long work begins with mind all of the file: every line that is wrong is reported with its
-// place.
+// Commands that begin long work check the whole file: every wrong line is reported with its place.
 func TestAWrongFileIsReportedWithThePlace(t *testing.T) {
 	for content, says := range map[string]string{
 		"nodes: 1\nnodess: 2":         `epi.yaml:2:1: unknown key "nodess"; did you mean nodes?`,
@@ -124,7 +123,7 @@ func TestAWrongFileIsReportedWithThePlace(t *testing.T) {
 	}
 }
 
-// Whoever cleans up or asks for help is not stopped by a key that is for others.
+// Cleaning up and help are not stopped by a key for other commands.
 func TestAFileThatIsWrongForOthersStopsNobody(t *testing.T) {
 	for _, args := range [][]string{{"version"}, {"list"}, {"help", "up"}, {"exit-codes"}, {"completion", "bash"}} {
 		for _, content := range []string{"nodess: 2", "nodes: two", "procs: ~", "nodes: 1\nnodes: 2", "tset: {a: b}"} {
@@ -173,7 +172,7 @@ func settingsOf(t *testing.T, content string, variables map[string]string, comma
 	return got
 }
 
-// What removes and what lists is never configured, by no spelling of it.
+// Flags that remove or list are never configured, in any spelling.
 func TestRemovalAndListingAreOnlyTyped(t *testing.T) {
 	for _, content := range []string{"all: true", "down:\n  all: true\n", "all: true\ndown: {all: true, name: mine}"} {
 		got := settingsOf(t, content, map[string]string{"EPI_ALL": "true"}, "down", "all")
@@ -189,7 +188,7 @@ func TestRemovalAndListingAreOnlyTyped(t *testing.T) {
 	}
 }
 
-// A section is for its command alone and wins over the top; down takes from a file only where to look.
+// A section applies to its command only and precedes the top. down reads only places from a file.
 func TestKeysBelongToCommands(t *testing.T) {
 	content := "name: mine\nprocs: 2\ntest: {procs: 3}\nrun: {procs: 5, nodes: 2}\ncolor: never\n"
 	for _, row := range []struct{ command, flag, want string }{
@@ -226,7 +225,7 @@ func TestVariablesThatAreEmptyOrWrong(t *testing.T) {
 			t.Errorf("%s: exit code %d, want %d and %q:\n%s", variable, code, exitUsage, says, stderr)
 		}
 	}
-	// Where the default is empty, a variable that is empty changes nothing, as in a matrix of CI.
+	// If the default is empty, an empty variable changes nothing, as in a CI matrix.
 	if got := settingsOf(t, "", map[string]string{"EPI_AGENT_IMAGE": "", "EPI_SLO": ""}, "run", "agent-image", "slo"); got["agent-image"] != "" || got["slo"] != "[]" {
 		t.Errorf("%q", got)
 	}
@@ -250,7 +249,7 @@ func TestMisspeltVariablesAreReported(t *testing.T) {
 	}
 }
 
-// The configuration that a run leaves is one that every command which wrote it takes, with the same values.
+// Every command that wrote a configuration accepts it with the same values.
 func TestWrittenConfigurationIsTakenBack(t *testing.T) {
 	for _, command := range []string{"run", "test", "bench"} {
 		a := newApp(io.Discard, io.Discard, func(string) (string, bool) { return "", false })

@@ -18,8 +18,7 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// storage is a folder that epi writes to, and what a user can give epi in its stead, such as "another folder with
-// --artifacts".
+// storage is a folder that epi writes to, with the way to choose another one, such as "another folder with --artifacts".
 type storage struct{ dir, instead string }
 
 func artifactsPlace(dir string) storage {
@@ -39,7 +38,7 @@ func cachePlace(dirs clusters.Dirs) storage {
 
 func temporaryPlace() storage { return storage{os.TempDir(), "another folder in TMPDIR"} }
 
-// remedy says what to do about a place whose disk takes no more, for a reason in words.
+// remedy says what to do about a full or read-only disk, with the reason in words.
 func (p storage) remedy(why string) string {
 	if strings.Contains(why, "full") || strings.Contains(why, "quota") {
 		return fmt.Sprintf("free space there, or give epi %s", p.instead)
@@ -47,7 +46,7 @@ func (p storage) remedy(why string) string {
 	return "give epi " + p.instead
 }
 
-// checkRoom refuses to begin where the disk is full or read-only: what would be found out could not be kept.
+// checkRoom refuses to begin if the disk is full or read-only, because results could not be stored.
 func (a *app) checkRoom(places ...storage) error {
 	for _, p := range places {
 		if full, ok := errors.AsType[*room.Error](room.Check(p.dir)); ok {
@@ -57,10 +56,10 @@ func (a *app) checkRoom(places ...storage) error {
 	return nil
 }
 
-// lookAtRoom is how often the disks are looked at while an environment comes up.
+// lookAtRoom is how often the disks are checked while an environment comes up.
 const lookAtRoom = 200 * time.Millisecond
 
-// watchRoom remembers, until it is stopped, that a disk of these places was full.
+// watchRoom records, until it is stopped, whether a disk of these places was full.
 func (a *app) watchRoom(ctx context.Context, places ...storage) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
@@ -86,15 +85,15 @@ func (a *app) watchRoom(ctx context.Context, places ...storage) (stop func()) {
 	}
 }
 
-// diskError is what is wrong with where something was to be written.
+// diskError is the problem of a place that could not be written to.
 type diskError struct {
-	// path of what could not be written; "" if only a text says what is wrong.
+	// path is what could not be written; "" if only a text reports the problem.
 	path string
-	// why as it follows the name of a folder, such as "its disk is full".
+	// why follows the name of a folder, such as "its disk is full".
 	why string
 }
 
-// diskErrors are the errors of disks, with their words. Programs that epi calls tell theirs in text alone.
+// diskErrors are the errors of disks, with their texts. Programs that epi calls report them only as text.
 var diskErrors = []struct {
 	is   syscall.Errno
 	text string
@@ -106,7 +105,7 @@ var diskErrors = []struct {
 	{syscall.EIO, "input/output error", "its disk is broken"},
 }
 
-// findDiskError looks for an error of a disk in a chain of errors; nil if there is none.
+// findDiskError returns the error of a disk in a chain of errors; nil if there is none.
 func findDiskError(err error) *diskError {
 	if err == nil {
 		return nil
@@ -131,7 +130,7 @@ func findDiskError(err error) *diskError {
 	return nil
 }
 
-// remedyForDisk says what can be done about an error of a disk; "" if it is none.
+// remedyForDisk is the remedy for an error of a disk; "" for other errors.
 func remedyForDisk(err error, places ...storage) string {
 	found := findDiskError(err)
 	if found == nil {
@@ -149,7 +148,7 @@ func remedyForDisk(err error, places ...storage) string {
 		dir := filepath.Dir(found.path)
 		return fmt.Sprintf("%s: %s; %s", dir, found.why, storage{dir, "another place"}.remedy(found.why))
 	}
-	// Which disk it was the text does not say, but one that is full is one.
+	// The text does not name the disk, but a full disk is probably the one.
 	for _, p := range places {
 		if full, ok := errors.AsType[*room.Error](room.Check(p.dir)); ok {
 			return fmt.Sprintf("%s: %s; %s", p.dir, full.Why, p.remedy(full.Why))
@@ -158,16 +157,16 @@ func remedyForDisk(err error, places ...storage) string {
 	return "free space where the container engine keeps its data (docker info --format '{{.DockerRootDir}}')"
 }
 
-// remedyOf is what a user can do about an error: about the disk, if that is what is wrong.
+// remedyOf is the remedy for an error: for the disk, if that is the problem.
 func (a *app) remedyOf(err error) string {
 	remedy := ""
 	if dirs, dirsErr := a.dirs(); dirsErr == nil {
 		remedy = remedyForDisk(err, statePlace(dirs), cachePlace(dirs), temporaryPlace())
 		if _, environment := errors.AsType[*clusters.EnvironmentError](err); environment && remedy == "" && clusters.Remedy(err) == "" {
-			// A program of another's may have said no word about it, as the engine's in a node.
+			// Another program may not have mentioned the disk, for example the engine in a node.
 			full, ok := errors.AsType[*clusters.EnvironmentError](a.checkRoom(statePlace(dirs), cachePlace(dirs)))
 			if !ok {
-				// What was half made is removed by now, and its room is free again.
+				// Incomplete files are removed by now, so their space is free again.
 				full = a.wasFull.Load()
 			}
 			if full != nil {
@@ -178,7 +177,7 @@ func (a *app) remedyOf(err error) string {
 	return cmp.Or(remedy, clusters.Remedy(err))
 }
 
-// unwritten is what could not be written as a problem of the run.
+// unwritten returns a failed write as a problem of the run.
 func (a *app) unwritten(doing string, err error, where storage) reports.Problem {
 	problem := reports.Problem{Doing: doing, Message: firstOf(err).Error(), Remedy: remedyForDisk(err, where)}
 	dir := a.relative(where.dir)
@@ -199,8 +198,8 @@ func (a *app) unwritten(doing string, err error, where storage) reports.Problem 
 	return problem
 }
 
-// cannotStart is the error of a command that cannot write where it was asked to: the user's mistake, if it is the
-// place that is wrong, and the environment's, if it is the disk.
+// cannotStart is the error of a command that cannot write to the requested place: the user's mistake if the place is wrong,
+// and the environment's fault if the disk is full.
 func (a *app) cannotStart(doing string, err error, where storage) error {
 	if remedy := remedyForDisk(err, where); remedy != "" {
 		return &clusters.EnvironmentError{Doing: doing, Err: firstOf(err), Remedy: remedy}

@@ -19,10 +19,10 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// TestARunThatCannotBeRecordedEnds: at once, and its disk is reported once, with what to do about it.
+// TestARunThatCannotBeRecordedEnds: it ends at once, and reports its disk once, with a remedy.
 func TestARunThatCannotBeRecordedEnds(t *testing.T) {
 	for name, row := range map[string]struct {
-		// damage what is recorded next cannot be written through.
+		// damage makes the next write of the record fail.
 		damage func(t *testing.T, s *session, small string)
 		says   []string
 	}{
@@ -84,7 +84,7 @@ func TestARunThatCannotBeRecordedEnds(t *testing.T) {
 	}
 }
 
-// TestARunEndsAlsoWhereNothingIsRecordedForLong: as during a scenario, or while a cluster comes up.
+// TestARunEndsAlsoWhereNothingIsRecordedForLong: for example during a scenario, or while a cluster comes up.
 func TestARunEndsAlsoWhereNothingIsRecordedForLong(t *testing.T) {
 	for says, damage := range map[string]func(t *testing.T, s *session, small string){
 		"its disk is full": func(t *testing.T, _ *session, small string) { fillDisk(t, small) },
@@ -93,7 +93,7 @@ func TestARunEndsAlsoWhereNothingIsRecordedForLong(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
-		"runs/": func(t *testing.T, s *session, _ string) { // what is written meanwhile makes it anew
+		"runs/": func(t *testing.T, s *session, _ string) { // a write meanwhile creates it again
 			if err := os.RemoveAll(s.dir); err != nil {
 				t.Fatal(err)
 			}
@@ -113,7 +113,7 @@ func TestARunEndsAlsoWhereNothingIsRecordedForLong(t *testing.T) {
 		ctx := session.bound(t.Context())
 		damage(t, session, small)
 		<-ctx.Done()
-		session.logs(t.Context(), &clusters.Environment{}) // makes no folder of what is not on record
+		session.logs(t.Context(), &clusters.Environment{}) // creates no folder that is not recorded
 		code, text := exitCode(t.Context(), session.finish(t.Context())), strings.Join(strings.Fields(out.String()), " ")
 		if code != exitEnvironment || !strings.Contains(text, says) || says == "runs/" && !strings.Contains(text, "was removed") {
 			t.Errorf("%s: exit code %d:\n%s%s", says, code, &out, &errs)
@@ -121,7 +121,7 @@ func TestARunEndsAlsoWhereNothingIsRecordedForLong(t *testing.T) {
 	}
 }
 
-// TestAFullDiskIsReportedBeforeMinutesGoIntoAnEnvironment: whichever of epi's folders is on it.
+// TestAFullDiskIsReportedBeforeMinutesGoIntoAnEnvironment: for each of epi's folders.
 func TestAFullDiskIsReportedBeforeMinutesGoIntoAnEnvironment(t *testing.T) {
 	t.Setenv("PATH", "") // no container engine
 	full := smallDisk(t, "64k")
@@ -166,8 +166,8 @@ func TestAFullDiskIsReportedBeforeMinutesGoIntoAnEnvironment(t *testing.T) {
 	}
 }
 
-// TestAProblemOfARunReportsTheFullDiskOfItsState: by the error's own words, or where they say nothing of it, as when
-// a node does not start, by the disk.
+// TestAProblemOfARunReportsTheFullDiskOfItsState: from the error's own text or, if that does not mention it, as when a node
+// does not start, from the disk.
 func TestAProblemOfARunReportsTheFullDiskOfItsState(t *testing.T) {
 	small := smallDisk(t, "32m")
 	var out, errs bytes.Buffer
@@ -183,7 +183,7 @@ func TestAProblemOfARunReportsTheFullDiskOfItsState(t *testing.T) {
 			t.Errorf("%v: %q", err, remedy)
 		}
 	}
-	// What was half made goes, and there is room again when the error is reported.
+	// Incomplete files are removed, so there is space again when the error is reported.
 	stop := a.watchRoom(t.Context(), storage{small, "another folder with --state-dir"})
 	for a.wasFull.Load() == nil {
 		runtime.Gosched()
@@ -249,7 +249,7 @@ func smallDisk(t *testing.T, size string) string {
 	return dir
 }
 
-// fillDisk leaves a small disk no room.
+// fillDisk fills a small disk.
 func fillDisk(t *testing.T, dir string) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(dir, "rest"), make([]byte, 64<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {

@@ -67,7 +67,7 @@ itself.`,
 	return cmd
 }
 
-// programsCheck says where what goes into epi's images is or comes from: epi may have been copied alone.
+// programsCheck says where the programs for epi's images are or come from, because epi may have been copied alone.
 func programsCheck(finder *programs.Finder) engine.Check {
 	state, err := finder.Look()
 	if err != nil {
@@ -76,7 +76,7 @@ func programsCheck(finder *programs.Finder) engine.Check {
 	return engine.Check{Name: "epi's programs", OK: true, State: state}
 }
 
-// foldersChecks say whether epi may write to its folders, as it may not where a home is read-only.
+// foldersChecks say whether epi may write to its folders. It may not if the home folder is read-only.
 func foldersChecks(dirs clusters.Dirs) []engine.Check {
 	var checks []engine.Check
 	for _, folder := range []struct{ name, flag, dir string }{{"state folder", "state-dir", dirs.State}, {"cache folder", "cache-dir", dirs.Cache}} {
@@ -94,7 +94,7 @@ func foldersChecks(dirs clusters.Dirs) []engine.Check {
 	return checks
 }
 
-// configurationCheck says what is wrong with epi.yaml; nothing where there is none.
+// configurationCheck reports the problems of epi.yaml; nothing if there is no file.
 func (a *app) configurationCheck() []engine.Check {
 	file, err := configfile.Read(a.configName())
 	if errors.Is(err, fs.ErrNotExist) {

@@ -47,7 +47,7 @@ Debian packages that epi installed stay installed.`,
 				return err
 			}
 			if !all {
-				// What is not epi's is reported first: its folder gets no lock.
+				// A foreign folder is reported first, and gets no lock.
 				provider, err := a.providerUp(name)
 				if err != nil {
 					return err
@@ -77,13 +77,13 @@ Debian packages that epi installed stay installed.`,
 	return cmd
 }
 
-// removing is the work of a command that only removes; again is the command that finishes it.
+// removing is the work of a command that only removes. again is the command that finishes it.
 func removing(again string) work {
 	unfinished := func() string { return "what is not removed yet stays; finish with: " + again }
 	return work{doing: "ending the removal", ended: unfinished, left: unfinished}
 }
 
-// downAll removes everything of epi's on this machine but its cache. It goes on past errors.
+// downAll removes everything of epi's on this machine except its cache. It continues after errors.
 func (a *app) downAll(ctx context.Context, steps *steps) error {
 	provider, dirs, err := a.kindProvider()
 	if err != nil {

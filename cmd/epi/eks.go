@@ -72,8 +72,8 @@ func (a *app) eks(dirs clusters.Dirs, f *environmentFlags) clusters.Provider {
 	})
 }
 
-// agree shows what is about to be made and what it costs. It goes on by --yes and in CI, asks a person at a
-// terminal, and makes nothing otherwise.
+// agree shows what is about to be created and its cost. It continues with --yes and in CI, asks a user at a terminal, and
+// creates nothing otherwise.
 func (a *app) agree(plan eks.Plan, yes bool, input *os.File) error {
 	if _, err := io.WriteString(a.err, plan.String()); err != nil {
 		return err

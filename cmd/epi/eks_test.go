@@ -29,7 +29,7 @@ import (
 	"github.com/podidentity/epi/clusters/sweep"
 )
 
-// beEksctl is the variable that makes this test program one that does what eksctl does.
+// beEksctl is the variable that makes this test binary do what eksctl does.
 const beEksctl = "TEST_PROGRAM_IS_EKSCTL"
 
 func beLikeEksctl() {
@@ -40,15 +40,15 @@ func beLikeEksctl() {
 	os.Exit(0)
 }
 
-// eksMachine is a machine with an AWS account in which clusters become ACTIVE by themselves, and with an eksctl.
+// eksMachine is a machine with an AWS account, in which clusters become ACTIVE by themselves, and with an eksctl.
 type eksMachine struct {
 	*emulatortest.Fixture
 	state, bin string
 	variables  map[string]string
-	// creations are the stacks that were asked for; atStack is called before the nth is served.
+	// creations are the requested stacks. atStack is called before the nth is served.
 	creations atomic.Int64
 	atStack   func(n int64)
-	// atDeletion is called before the deletion of a stack is served; gone ends all that AWS answers.
+	// atDeletion is called before the deletion of a stack is served. gone ends all answers of AWS.
 	atDeletion, gone func()
 }
 
@@ -68,7 +68,7 @@ func newEKSMachine(t *testing.T) *eksMachine {
 			panic(http.ErrAbortHandler)
 		}
 		if r.Method == http.MethodPost && strings.Contains(r.Header.Get("Authorization"), "/cloudformation/") {
-			body, _ := io.ReadAll(r.Body) // what is cut off is refused later
+			body, _ := io.ReadAll(r.Body) // an incomplete body is refused later
 			if r.Body = io.NopCloser(strings.NewReader(string(body))); strings.HasPrefix(string(body), "Action=CreateStack&") {
 				m.atStack(m.creations.Add(1))
 			}
@@ -84,7 +84,7 @@ func newEKSMachine(t *testing.T) *eksMachine {
 	t.Cleanup(front.Close)
 	m.gone = func() {
 		gone.Store(true)
-		_ = front.Listener.Close() // nobody is let in any more; Close closes it again
+		_ = front.Listener.Close() // accepts no more connections; Close closes it again
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -99,8 +99,8 @@ func newEKSMachine(t *testing.T) *eksMachine {
 		"AWS_ACCESS_KEY_ID": emulatortest.AccessKeyID, "AWS_SECRET_ACCESS_KEY": emulatortest.SecretAccessKey, "AWS_SESSION_TOKEN": "", "AWS_PROFILE": "",
 		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true", "NO_PROXY": "*", "AWS_MAX_ATTEMPTS": "2",
 		"AWS_REGION": emulatortest.Region, "AWS_ENDPOINT_URL": front.URL, ekstest.Templates: templates,
-		"CI": "", // there one goes on without being asked
-		// Nothing else is on it, such as Go to build an eksctl.
+		"CI": "", // in CI it continues without a question
+		// Nothing else is in PATH, for example no Go to build an eksctl.
 		"PATH": m.bin,
 	} {
 		t.Setenv(name, value)
@@ -116,7 +116,7 @@ func (m *eksMachine) eksctl(t *testing.T, script string) {
 	}
 }
 
-// sharedText is what is written to both outputs, also at the same time.
+// sharedText collects both outputs, also simultaneous ones.
 type sharedText struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -134,7 +134,7 @@ func (s *sharedText) String() string {
 	return s.text.String()
 }
 
-// epi runs a command line, and returns all that it says.
+// epi runs a command line, and returns all output.
 func (m *eksMachine) epi(t *testing.T, args ...string) (code int, text string) {
 	t.Helper()
 	var out sharedText
@@ -144,7 +144,7 @@ func (m *eksMachine) epi(t *testing.T, args ...string) (code int, text string) {
 	return code, out.String()
 }
 
-// left is what is in the account that epi's tags are on, and networks and clusters that have no such tag.
+// left lists what has epi's tags in the account, and networks and clusters without such tags.
 func (m *eksMachine) left(t *testing.T) []string {
 	t.Helper()
 	sweeper, err := sweep.New(t.Context(), m.Config(credentials.NewStaticCredentialsProvider(emulatortest.AccessKeyID, emulatortest.SecretAccessKey, "")), sweep.Options{})
@@ -182,7 +182,7 @@ func (m *eksMachine) refuse(t *testing.T, service, operation, code string, statu
 
 var upOnEKS = []string{"up", "--provider", "eks", "--name", "mine", "--probe-image", "registry.invalid/epi-probe:v1"}
 
-// TestEKS: epi up, down and janitor with an account that has all of AWS that they use.
+// TestEKS: epi up, down and janitor with an account that has all used parts of AWS.
 func TestEKS(t *testing.T) {
 	m := newEKSMachine(t)
 	code, text := m.epi(t, append(upOnEKS, "--yes")...)
@@ -203,7 +203,7 @@ func TestEKS(t *testing.T) {
 	}
 }
 
-// TestABadDayOnEKS: each ends with the exit code that is documented, with what to do, and with nothing left.
+// TestABadDayOnEKS: each failure ends with the documented exit code and a remedy, and leaves nothing.
 func TestABadDayOnEKS(t *testing.T) {
 	for name, row := range map[string]struct {
 		before func(t *testing.T, m *eksMachine)
@@ -323,7 +323,8 @@ func TestABadDayOnEKS(t *testing.T) {
 	}
 }
 
-// TestCredentialsThatExpireInTheMiddle: what was made cannot be removed then. epi says so, and what removes it.
+// TestCredentialsThatExpireInTheMiddle: what was created cannot be removed then. epi says so, and names the command that
+// removes it.
 func TestCredentialsThatExpireInTheMiddle(t *testing.T) {
 	m := newEKSMachine(t)
 	m.atStack = func(n int64) {
@@ -349,8 +350,8 @@ func TestCredentialsThatExpireInTheMiddle(t *testing.T) {
 	}
 }
 
-// TestTheRegionIsGone: of what was in it nobody can say any more whether it is there. epi down ends all the same, and
-// says what it could not see and what is left to do.
+// TestTheRegionIsGone: the content of a missing region is unknown. epi down nevertheless ends, and says what it could not
+// see and what is left to do.
 func TestTheRegionIsGone(t *testing.T) {
 	for name, when := range map[string]func(m *eksMachine){
 		"before":  func(m *eksMachine) { m.gone() },
@@ -388,7 +389,7 @@ func TestTheRegionIsGone(t *testing.T) {
 	}
 }
 
-// TestConsentAtATerminal: whoever does not type yes gets nothing.
+// TestConsentAtATerminal: without a typed yes nothing is created.
 func TestConsentAtATerminal(t *testing.T) {
 	m := newEKSMachine(t)
 	p := install(t)

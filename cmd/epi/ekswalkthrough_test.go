@@ -21,7 +21,7 @@ import (
 	"github.com/podidentity/epi/clusters/eksctl"
 )
 
-// The walkthrough on EKS, and what it prints: "…" stands for what differs, and alone on a line for lines.
+// The walkthrough on EKS, with its output: "…" stands for what differs, and alone on a line for several lines.
 var (
 	//go:embed eks-walkthrough.sh
 	eksWalkthrough string
@@ -31,10 +31,10 @@ var (
 
 const anything = "…"
 
-// mismatch returns the first line of the transcript want that printed does not have where it has to be; "" if it has all.
+// mismatch returns the first line of the transcript want that printed lacks at its place; "" if it has all.
 func mismatch(want, printed string) string {
 	lines := strings.Split(strings.TrimSpace(want), "\n")
-	// The ends of got at which the lines so far can end, since "…" may be any number of lines.
+	// The positions in got at which the lines so far can end, because "…" may stand for any number of lines.
 	got := strings.Split(strings.TrimSpace(printed), "\n")
 	ends := map[int]bool{0: true}
 	for _, line := range lines {
@@ -82,7 +82,7 @@ func TestMismatch(t *testing.T) {
 	}
 }
 
-// TestEKSWalkthroughIsTheArticle: the commands of the article are those of the script, but for what its head names.
+// TestEKSWalkthroughIsTheArticle: the commands of the article are those of the script, except those that its head names.
 func TestEKSWalkthroughIsTheArticle(t *testing.T) {
 	head, typed, _ := strings.Cut(eksWalkthrough, "set -v\n")
 	if out, err := exec.CommandContext(t.Context(), "bash", "-n", "eks-walkthrough.sh").CombinedOutput(); err != nil {
@@ -118,7 +118,7 @@ func TestEKSWalkthroughIsTheArticle(t *testing.T) {
 			t.Errorf("the head does not name what differs: %s", word)
 		}
 	}
-	// A transcript begins with what is typed.
+	// A transcript begins with typed text.
 	shown := "\n" + eksTranscript
 	for line := range strings.Lines(typed) {
 		if _, shell, _ := strings.Cut(line, "exit "); shell != "" || line == "\n" {
@@ -152,11 +152,11 @@ func TestEKSWalkthroughRunsInARegionOnly(t *testing.T) {
 	}
 }
 
-// seedVariable has TestEKSWalkthroughIsTrue bring up a region of that name, or of one of its own if it is 1, and type
-// the walkthrough.
+// seedVariable makes TestEKSWalkthroughIsTrue bring up a region of that name, or of its own name if it is 1, and type the
+// walkthrough.
 const seedVariable = "EPI_TEST_SEED"
 
-// escapes are those of terminals: of colours, and the questions of programs.
+// escapes match those of terminals: colours, and the queries of programs.
 var escapes = regexp.MustCompile("\x1b(\\][^\x07\x1b]*(\x07|\x1b\\\\)|\\[[0-9;?]*[A-Za-z])")
 
 // TestEKSWalkthroughIsTrue runs the walkthrough at a terminal, in a region of its own.
@@ -211,7 +211,7 @@ func TestEKSWalkthroughIsTrue(t *testing.T) {
 	}
 }
 
-// onTerminal runs a command at a terminal, and returns what was written to it and how the command ended.
+// onTerminal runs a command at a terminal, and returns its output and how it ended.
 func onTerminal(t *testing.T, command *exec.Cmd) (string, error) {
 	t.Helper()
 	terminal, err := pty.StartWithSize(command, &pty.Winsize{Rows: 24, Cols: 80})
@@ -224,7 +224,7 @@ func onTerminal(t *testing.T, command *exec.Cmd) (string, error) {
 	return plain(printed.String()), command.Wait()
 }
 
-// plain is what stays of a terminal's output: of each line what was written last.
+// plain is the visible text of a terminal's output: the last text of each line.
 func plain(output string) string {
 	var lines []string
 	for line := range strings.SplitSeq(escapes.ReplaceAllString(output, ""), "\n") {

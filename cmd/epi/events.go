@@ -10,33 +10,33 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// eventsSchema is the version of the events: within it fields and kinds of events are only added.
+// eventsSchema is the version of the events. Within a version fields and kinds of events are only added.
 const eventsSchema = "epi.events/v1"
 
-// event is a line of --output json: one JSON object about something that happened, as `go test -json` has them
-// (https://pkg.go.dev/cmd/test2json). The kind says which of the other fields there are.
+// event is a line of --output json: a JSON object about one event, as in `go test -json`
+// (https://pkg.go.dev/cmd/test2json). The kind determines the other fields.
 type event struct {
 	Time time.Time `json:"time"`
 	// Event is begin, step, spec-begin, spec, scenario, problem or end.
 	Event string `json:"event"`
 
-	// Of begin.
+	// For begin.
 	Schema string `json:"schema,omitempty"`
 	Run    string `json:"run,omitempty"`
-	// Dir is the folder of the run. Of begin and end.
+	// Dir is the folder of the run. For begin and end.
 	Dir string `json:"dir,omitempty"`
 
-	// Of step: a part of the run that has ended.
+	// For step: a finished part of the run.
 	Step *reports.Phase `json:"step,omitempty"`
-	// Of spec-begin.
+	// For spec-begin.
 	Suite string `json:"suite,omitempty"`
 	Name  string `json:"name,omitempty"`
-	// Of spec, scenario and problem: as in results.json.
+	// For spec, scenario and problem: as in results.json.
 	Spec     *reports.Spec     `json:"spec,omitempty"`
 	Scenario *reports.Scenario `json:"scenario,omitempty"`
 	Problem  *reports.Problem  `json:"problem,omitempty"`
 
-	// Of end: the verdict, the exit code that goes with it, and the reports that were written.
+	// For end: the verdict, its exit code, and the reports that were written.
 	Outcome  reports.Outcome `json:"outcome,omitempty"`
 	Summary  string          `json:"summary,omitempty"`
 	ExitCode *int            `json:"exitCode,omitempty"`
@@ -44,7 +44,7 @@ type event struct {
 	Files    []string        `json:"files,omitempty"`
 }
 
-// events writes events, a line each; nil writes none. Its methods may be called concurrently.
+// events writes events, one on each line. nil writes none. Its methods may be called concurrently.
 type events struct {
 	mu  sync.Mutex
 	w   io.Writer
@@ -52,7 +52,7 @@ type events struct {
 	err error
 }
 
-// write writes an event. The first error is kept: what reads the stream may be gone.
+// write writes an event. The first error is kept, because the reader may be gone.
 func (e *events) write(kind string, written event) {
 	if e == nil {
 		return
@@ -70,7 +70,7 @@ func (e *events) write(kind string, written event) {
 	}
 }
 
-// broken is why events could not be written; nil if they could.
+// broken is the reason why events could not be written; nil if they could.
 func (e *events) broken() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()

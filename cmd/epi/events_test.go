@@ -33,7 +33,7 @@ func eventsOf(t *testing.T, stream string) []event {
 	return list
 }
 
-// A run says what happens as it happens, from its begin to its end.
+// A run reports events when they happen, from its begin to its end.
 func TestOutputOfARunIsAStreamOfEvents(t *testing.T) {
 	t.Parallel()
 	p := install(t).withCluster(t, refuse)
@@ -128,5 +128,5 @@ func TestEventsReportThatTheyCannotBeWritten(t *testing.T) {
 	if err := e.broken(); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("%v", err)
 	}
-	(*events)(nil).write("step", event{}) // whoever shows people what happens reports no events
+	(*events)(nil).write("step", event{}) // without --output json there are no events
 }

@@ -36,23 +36,23 @@ func meaning(code int) string {
 	}
 }
 
-// codedError ends the program with a code of its own.
+// codedError ends the program with its own exit code.
 type codedError struct {
 	code int
 	err  error
-	// reported says that the user has read about it already, such as in the summary of a run.
+	// reported says that the user has seen it already, for example in the summary of a run.
 	reported bool
 }
 
 func (e *codedError) Error() string { return e.err.Error() }
 func (e *codedError) Unwrap() error { return e.err }
 
-// usageError is an error in what the user typed or configured.
+// usageError is an error in the command line or the configuration.
 func usageError(format string, args ...any) error {
 	return &codedError{code: exitUsage, err: fmt.Errorf(format, args...)}
 }
 
-// exitCode maps the error of a command to the exit code that the CLI contract promises.
+// exitCode returns the documented exit code for a command's error.
 func exitCode(ctx context.Context, err error) int {
 	if interrupted := interruption(ctx); interrupted != nil {
 		return interrupted.code()
@@ -69,12 +69,12 @@ func exitCode(ctx context.Context, err error) int {
 	if _, ok := errors.AsType[*clusters.NameError](err); ok {
 		return exitUsage
 	}
-	// Whatever else went wrong, there is no verdict about the subjects.
+	// With any other error there is no verdict about the subjects.
 	return exitEnvironment
 }
 
-// describe renders an error for the terminal: the chain on the first line, the output of failed
-// commands below it, and what to do about it.
+// describe renders an error for the terminal: the chain on the first line, the output of failed commands below it, and the
+// remedy.
 func describe(err error) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Error: %s\n", strings.TrimSpace(err.Error()))
@@ -84,7 +84,7 @@ func describe(err error) string {
 	return b.String()
 }
 
-// hintAboutFolders says how to give epi other folders when it may not write to its own, or "".
+// hintAboutFolders says how to choose other folders if epi may not write to its own, or "".
 func hintAboutFolders(err error, dirs clusters.Dirs) string {
 	pathError, ok := errors.AsType[*fs.PathError](err)
 	if !ok || !cannotWrite(pathError.Err) {

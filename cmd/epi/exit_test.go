@@ -14,7 +14,7 @@ import (
 	"github.com/podidentity/epi/clusters/programs"
 )
 
-// A home that cannot be written to, as in many containers, is no dead end: epi takes other folders.
+// If the home folder is read-only, as in many containers, epi can use other folders.
 func TestHintAtOtherFolders(t *testing.T) {
 	dirs := clusters.Dirs{State: "/home/me/.local/state/epi", Cache: "/home/me/.cache/epi"}
 	at := func(path string, err error) error {
@@ -51,7 +51,7 @@ func TestFoldersThatCannotBeWrittenAreReported(t *testing.T) {
 	}
 }
 
-// A binary that was copied alone says what it lacks, and where it comes from.
+// A binary that was copied alone says what it lacks, and how to get it.
 func TestACopiedBinarySaysWhatItLacks(t *testing.T) {
 	finder, err := programs.New(t.TempDir()) // this test's program stands alone
 	if err != nil {
@@ -63,8 +63,8 @@ func TestACopiedBinarySaysWhatItLacks(t *testing.T) {
 	}
 }
 
-// What fails because of an interrupt has no remedy of its own: what the command leaves is reported instead. A removal
-// that fails after it is reported, with its remedy.
+// An error that the interrupt caused has no remedy: what the command leaves is reported instead. A failed removal after the
+// interrupt is reported with its remedy.
 func TestInterruptsAreNoFaultOfTheEngine(t *testing.T) {
 	stopped := &interruptedError{signal: syscall.SIGINT}
 	listing := &clusters.EnvironmentError{Doing: "list nodes", Err: fmt.Errorf("run docker: %w", stopped), Remedy: "see what the engine says"}

@@ -56,7 +56,7 @@ nothing is changed: the store only grows.`,
 			if dir == "" {
 				return usageError("flag --store: name the folder of the store, such as --store history")
 			}
-			// What was typed wrong is reported before anything is added.
+			// Wrong arguments are reported before anything is added.
 			runs := make([]reports.Run, 0, len(args))
 			for _, path := range args {
 				run, err := openRun(path)

@@ -33,14 +33,14 @@ func snapshot(t *testing.T, dir string) string {
 	return b.String()
 }
 
-// TestHostileInputsTouchNothing: whatever a name, a folder or a file that epi is given leads to, nothing is
-// removed or written. There is a folder of the user's wherever one of the inputs points to.
+// TestHostileInputsTouchNothing: for any name, folder or file that epi is given, nothing is removed or written elsewhere.
+// Wherever an input points to, there is a user's folder.
 func TestHostileInputsTouchNothing(t *testing.T) {
-	t.Setenv("PATH", "") // no container engine: what is removed are files
+	t.Setenv("PATH", "") // no container engine, because only files are removed
 	mark := `{"folder":"environment","name":"mine","provider":"kind"}`
 	for _, row := range []struct {
 		name string
-		// files below a folder that holds home (the working folder), state and victim; see put.
+		// files below a folder that contains home (the working folder), state and victim; see put.
 		files     map[string]string
 		variables map[string]string
 		args      []string
@@ -156,7 +156,7 @@ func put(t *testing.T, dir string, files map[string]string) {
 	}
 }
 
-// perform runs one command line and returns its exit code and what it said.
+// perform runs one command line and returns its exit code and output.
 func perform(t *testing.T, variables map[string]string, args []string) (int, string) {
 	t.Helper()
 	var out, errs strings.Builder

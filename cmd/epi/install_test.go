@@ -15,13 +15,13 @@ import (
 	"golang.org/x/mod/zip"
 )
 
-// A user installs epi by `go install` and has no repository. A module proxy of files serves this tree as
-// a version of the module; everything else comes from the proxy that is configured.
+// A user installs epi with `go install` and has no repository. A module proxy of files serves this tree as a version of the
+// module. Other modules come from the configured proxy.
 func TestAnInstalledEpiBuildsItsPrograms(t *testing.T) {
 	if os.Getenv("EPI_TEST_INSTALL") == "" {
 		t.Skip("compiles epi and its programs a second time, about two minutes of processor time: set EPI_TEST_INSTALL=1")
 	}
-	// Each run has a version of its own: the module cache keeps what it has seen.
+	// Each run has its own version, because the module cache keeps versions.
 	version := fmt.Sprintf("v0.0.1-test.%d", time.Now().UnixNano())
 	folder := t.TempDir()
 	configured := strings.Fields(output(t, folder, nil, "go", "env", "GOPROXY", "GOMODCACHE"))
@@ -54,7 +54,7 @@ func TestAnInstalledEpiBuildsItsPrograms(t *testing.T) {
 			t.Errorf("epi images does not name %s: %s", image, said)
 		}
 	}
-	// The second time nothing is built: the go command is not in the path.
+	// The second run builds nothing: the go command is not in PATH.
 	again := output(t, folder, append(environment, "PATH="), epi, "images", "--file", "again.tar", "--cache-dir", cache)
 	if again == "" || !bytes.Equal(content(t, filepath.Join(folder, "images.tar")), content(t, filepath.Join(folder, "again.tar"))) {
 		t.Errorf("the second archive differs: %s", again)
@@ -113,7 +113,7 @@ func content(t *testing.T, name string) []byte {
 	return read
 }
 
-// output is what a program prints that must succeed; the later of two variables of one name counts.
+// output is the output of a program that must succeed. The last of several variables of one name counts.
 func output(t *testing.T, folder string, environment []string, program string, arguments ...string) string {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), program, arguments...)

@@ -14,16 +14,16 @@ import (
 )
 
 const (
-	// endTime is how long a command that makes nothing may take to end after an interrupt.
+	// endTime is how long a command that creates nothing may take to end after an interrupt.
 	endTime = time.Second
-	// sayTime is how long the last words may take on a terminal that does not read.
+	// sayTime is how long the last messages may take on a terminal that does not read.
 	sayTime = time.Second
-	// sameTime is the time within which two equal signals are one: programs such as timeout send theirs
-	// to a process and to its group.
+	// sameTime is the time within which two equal signals count as one: programs such as timeout signal a process and its
+	// group.
 	sameTime = time.Second
 )
 
-// interruptedError is why the context of the program ended: somebody asked it to end.
+// interruptedError is the cause of the program's ended context: a signal asked it to end.
 type interruptedError struct{ signal syscall.Signal }
 
 func (e *interruptedError) Error() string { return interruptName(e.signal) }
@@ -31,10 +31,10 @@ func (e *interruptedError) Error() string { return interruptName(e.signal) }
 // Is makes it the end of a context.
 func (e *interruptedError) Is(target error) bool { return target == context.Canceled }
 
-// code is the exit code that shells give to a program that a signal ended.
+// code is a shell's exit code for a program that a signal ended.
 func (e *interruptedError) code() int { return 128 + int(e.signal) }
 
-// interruptName is what a signal means to a person.
+// interruptName is a signal's name for people.
 func interruptName(signal os.Signal) string {
 	switch signal {
 	case syscall.SIGTERM:
@@ -46,18 +46,18 @@ func interruptName(signal os.Signal) string {
 	}
 }
 
-// work is what an interrupt finds a command at.
+// work is what a command does when an interrupt comes.
 type work struct {
-	// doing is what the command does about the first interrupt, such as "removing what was made".
+	// doing is the reaction to the first interrupt, such as "removing what was made".
 	doing string
-	// ended says, after that, what became of what the command had made; "" says nothing.
+	// ended describes, after that, the state of what the command had created; "" says nothing.
 	ended func() string
 	// left says, at the second interrupt, what stays and the command that removes it; "" if nothing does.
 	left func() string
 }
 
-// interrupts makes signals end the program. The first ends the context of the command, which then
-// cleans up; the second ends the program at once, with words about what it leaves. A nil *interrupts does nothing.
+// interrupts makes signals end the program. The first signal ends the context of the command, which then cleans up. The
+// second ends the program at once, with a message about what it leaves. A nil *interrupts does nothing.
 type interrupts struct {
 	say  func(line string)
 	exit func(code int)
@@ -72,7 +72,7 @@ type interrupts struct {
 	screen *screen.Screen
 }
 
-// newInterrupts returns interrupts that say what they have to say on a.err, and the context that they end.
+// newInterrupts returns interrupts that write to a.err, and the context that they end.
 func (a *app) newInterrupts(ctx context.Context) (*interrupts, context.Context) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	i := &interrupts{exit: os.Exit, now: a.now, cancel: cancel, first: make(chan struct{}), got: map[os.Signal]time.Time{}}
@@ -90,8 +90,8 @@ func (a *app) newInterrupts(ctx context.Context) (*interrupts, context.Context) 
 	return i, ctx
 }
 
-// watch handles the signals of this process from now on. One that whoever started it had it ignore, as
-// nohup does with SIGHUP, stays ignored.
+// watch handles the signals of this process from now on. A signal that the parent made it ignore, like SIGHUP of nohup,
+// stays ignored.
 func (i *interrupts) watch() {
 	signals := make(chan os.Signal, 8)
 	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
@@ -101,7 +101,7 @@ func (i *interrupts) watch() {
 	}
 	resumed := make(chan os.Signal, 1)
 	signal.Notify(resumed, syscall.SIGCONT)
-	// Without this, writing to a pipe that nobody reads ends the program, and nothing is cleaned up.
+	// Without this, writing to a closed pipe would end the program without a clean-up.
 	broken := make(chan os.Signal, 1)
 	signal.Notify(broken, syscall.SIGPIPE)
 	go func() {
@@ -122,7 +122,7 @@ func (i *interrupts) watch() {
 	}()
 }
 
-// handle does what a signal asks for. It never waits for the terminal.
+// handle reacts to a signal. It never waits for the terminal.
 func (i *interrupts) handle(s os.Signal) {
 	number, _ := s.(syscall.Signal)
 	i.mu.Lock()
@@ -140,7 +140,7 @@ func (i *interrupts) handle(s os.Signal) {
 			time.AfterFunc(endTime, func() { i.exit(128 + int(number)) })
 		}
 	case s == syscall.SIGHUP:
-		// A terminal that closes may tell so twice, and after Ctrl-C; it asks for no haste.
+		// A closing terminal may send its signal twice, and after Ctrl-C. It does not count as a request for haste.
 	case again && s == syscall.SIGTERM && i.now().Sub(at) < sameTime:
 	default:
 		said := make(chan struct{})
@@ -169,7 +169,7 @@ func (i *interrupts) firstMessage(s os.Signal, doing *work) string {
 	return fmt.Sprintf("%s: %s; %s", word, doing.doing, again)
 }
 
-// lastMessage say what a program that stops at once leaves.
+// lastMessage says what a program that stops at once leaves.
 func (i *interrupts) lastMessage() string {
 	if left := i.left(); left != "" {
 		return "Stopped at once. Left: " + left
@@ -177,7 +177,7 @@ func (i *interrupts) lastMessage() string {
 	return "Stopped at once. Nothing is left to remove."
 }
 
-// left says what would stay if the program ended now, and the command that removes it; "" if nothing does.
+// left says what would stay if the program ended now, and the command that removes it; "" if nothing would.
 func (i *interrupts) left() string {
 	if i == nil {
 		return ""
@@ -191,7 +191,7 @@ func (i *interrupts) left() string {
 	return doing.left()
 }
 
-// flush writes what the screen has.
+// flush writes the screen's content.
 func (i *interrupts) flush() {
 	if i == nil {
 		return
@@ -204,7 +204,7 @@ func (i *interrupts) flush() {
 	}
 }
 
-// asked returns a channel that is closed when somebody has asked the program to end.
+// asked returns a channel that is closed when the program was asked to end.
 func (i *interrupts) asked() <-chan struct{} {
 	if i == nil {
 		return nil
@@ -212,7 +212,7 @@ func (i *interrupts) asked() <-chan struct{} {
 	return i.first
 }
 
-// showOn makes interrupts speak between the lines of a screen.
+// showOn makes interrupts write between the lines of a screen.
 func (i *interrupts) showOn(display *screen.Screen) {
 	if i == nil {
 		return
@@ -222,7 +222,7 @@ func (i *interrupts) showOn(display *screen.Screen) {
 	i.screen = display
 }
 
-// at says what the command is at from now on. A command that says nothing has nothing to clean up.
+// at sets the command's current work. A command that sets none has nothing to clean up.
 func (i *interrupts) at(w work) {
 	if i == nil {
 		return
@@ -232,7 +232,7 @@ func (i *interrupts) at(w work) {
 	i.work = &w
 }
 
-// outcome says what became of what the interrupted command had made.
+// outcome describes the state of what the interrupted command had created.
 func (i *interrupts) outcome() string {
 	if i == nil {
 		return ""

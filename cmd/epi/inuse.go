@@ -8,16 +8,16 @@ import (
 	"github.com/podidentity/epi/clusters/kind"
 )
 
-// use loads a running environment and keeps others from using it until release is called.
+// use loads a running environment and locks it for this command until release is called.
 func use(dirs clusters.Dirs, name, verb string) (env *clusters.Environment, release func(), err error) {
-	// Of one that is not there nothing is locked.
+	// An environment that does not exist is not locked.
 	if _, err = loadCluster(dirs, name, verb); err != nil {
 		return nil, nil, err
 	}
 	if release, err = clusters.Lock(dirs, name, clusters.Use{Verb: verb}); err != nil {
 		return nil, nil, err
 	}
-	// It may have gone, or come anew, before it was locked.
+	// It may have been removed or created again before it was locked.
 	if env, err = loadCluster(dirs, name, verb); err != nil {
 		release()
 		return nil, nil, err
@@ -25,7 +25,7 @@ func use(dirs clusters.Dirs, name, verb string) (env *clusters.Environment, rele
 	return env, release, nil
 }
 
-// loadCluster loads an environment with a cluster. Its error says of a region that it has none of its own.
+// loadCluster loads an environment with a cluster. For a region its error says that a region has no cluster of its own.
 func loadCluster(dirs clusters.Dirs, name, verb string) (*clusters.Environment, error) {
 	env, err := loadEnvironment(dirs, name)
 	if err != nil || env.Provider != kind.RegionName {
@@ -41,7 +41,7 @@ func loadCluster(dirs clusters.Dirs, name, verb string) (*clusters.Environment, 
 	}
 }
 
-// make keeps others from using the environment that a command is about to make.
+// make locks an environment that the command is about to create.
 func (a *app) make(name, verb string) (release func(), err error) {
 	dirs, err := a.dirs()
 	if err != nil {
@@ -53,9 +53,9 @@ func (a *app) make(name, verb string) (release func(), err error) {
 	return clusters.Lock(dirs, name, clusters.Use{Verb: verb, Makes: true})
 }
 
-// useToRemove keeps others from using what down removes: an environment, or all of them. With force it
-// goes on beside a process that only uses what is removed, such as a test that does not end. What makes or
-// removes an environment is never disturbed: two of them would take away what the other makes.
+// useToRemove locks what down removes: an environment, or all of them. With force it ignores a process that only uses an
+// environment, such as a hanging test. It never disturbs a process that creates or removes an environment, because the two
+// would undo each other's work.
 func useToRemove(dirs clusters.Dirs, name string, all, force bool) (release func(), err error) {
 	verb, again := "down", "epi down --force --name "+name
 	if all {

@@ -11,7 +11,7 @@ import (
 	"github.com/podidentity/epi/clusters"
 )
 
-// TestAnEnvironmentInUseIsRefusedAtOnce: the second is shown who came first, and makes and removes nothing.
+// TestAnEnvironmentInUseIsRefusedAtOnce: the second command names the first one, and creates and removes nothing.
 func TestAnEnvironmentInUseIsRefusedAtOnce(t *testing.T) {
 	t.Setenv("PATH", "") // no container engine
 	for _, row := range []struct {
@@ -96,8 +96,8 @@ func TestDownOfAllWaitsForNobody(t *testing.T) {
 	}
 }
 
-// What a process that is killed holds stays as files. Whichever verb it was, nothing is left of it after down, of
-// its environment or of all.
+// The locks of a killed process stay as files. After down of its environment or of all, nothing is left of it, for any
+// command.
 func TestNothingIsLeftOfKilledVerbs(t *testing.T) {
 	t.Setenv("PATH", "")
 	for _, holder := range []clusters.Use{
@@ -134,8 +134,8 @@ func TestNothingIsLeftOfKilledVerbs(t *testing.T) {
 	}
 }
 
-// killHolding leaves what a process leaves that is killed while it uses an environment: the files of its locks,
-// which nobody holds.
+// killHolding creates what a process leaves that is killed while it uses an environment: the files of its locks, which no
+// process holds.
 func killHolding(t *testing.T, dirs clusters.Dirs, use clusters.Use) {
 	t.Helper()
 	release, err := clusters.Lock(dirs, "mine", use)

@@ -16,7 +16,7 @@ import (
 	"github.com/podidentity/epi/clusters/sweep"
 )
 
-// janitorFlags say what to look for.
+// janitorFlags say what to search.
 type janitorFlags struct {
 	name, run, account, endpointURL string
 	regions                         []string
@@ -80,7 +80,7 @@ something is still there, it names it, and the exit code is 3.`,
 	return cmd
 }
 
-// due says whether something is to be removed.
+// due says whether a resource has to be removed.
 func (f *janitorFlags) due(found sweep.Found, now time.Time) bool {
 	switch {
 	case f.byAge && f.olderThan == 0:
@@ -142,7 +142,7 @@ func (a *app) janitor(ctx context.Context, flags *janitorFlags) error {
 	return errors.Join(problems...)
 }
 
-// look finds what is due in a region. Beside an error it returns what it found.
+// look finds what is due in a region. With an error it returns what it found.
 func (a *app) look(ctx context.Context, flags *janitorFlags, region string, due func(sweep.Found) bool) (*swept, error) {
 	cfg, err := sweep.LoadConfig(ctx, region, flags.endpointURL)
 	if err != nil {
@@ -166,8 +166,8 @@ func janitorError(err error, remedy string) error {
 	return &clusters.EnvironmentError{Doing: "look through AWS for what epi left", Err: err, Remedy: remedy}
 }
 
-// environmentsInUse are the environments that another epi on this machine uses. The others are not used by
-// another until release is called.
+// environmentsInUse are the environments that another epi on this machine uses. The others are locked until release is
+// called.
 func (a *app) environmentsInUse() (release func(), names []string, err error) {
 	dirs, err := a.dirs()
 	if err != nil {

@@ -88,7 +88,7 @@ func TestJanitor(t *testing.T) {
 	}
 }
 
-// TestJanitorLeavesWhatIsInUseHere: another epi on this machine has it.
+// TestJanitorLeavesWhatIsInUseHere: another epi on this machine uses it.
 func TestJanitorLeavesWhatIsInUseHere(t *testing.T) {
 	f := janitorAccount(t)
 	dirs := clusters.Dirs{State: t.TempDir() + "/epi"}

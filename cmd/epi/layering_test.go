@@ -12,9 +12,8 @@ import (
 
 const module = "github.com/podidentity/epi/"
 
-// mayImport is the import table of the house: data flows one way, from cmd to reports, and imports
-// follow it and never turn back. The longest matching prefix of a package counts; "x/..." is x and
-// all that is below it.
+// mayImport is the table of allowed imports: they go one way, from cmd to reports. The longest matching prefix of a package
+// counts. "x/..." is x and all packages below it.
 var mayImport = map[string][]string{
 	"cmd/epi":                              {"cmd/epi/...", "suites/...", "bench/...", "framework/...", "clusters/...", "manifests", "reports/..."},
 	"cmd/epi/configfile":                   {},
@@ -149,13 +148,13 @@ func allowed(list []string, imported string) bool {
 
 func TestTableRefusesWhatTurnsBack(t *testing.T) {
 	for _, row := range []struct{ pkg, imports string }{
-		{"clusters/agent", "clusters"},             // a subject must not know its examiner
-		{"reports", "suites"},                      // reports imports none of ours
-		{"bench/measure", "bench/scenario"},        // what executes scenarios does not know them
-		{"framework", "clusters/emulator/sts"},     // suites do not know that it is not AWS
-		{"suites/injection", "clusters/kind"},      // suites do not know the provider
-		{"clusters/emulator/control", "framework"}, // never reversed
-		{"somewhere/new", "reports"},               // a new room needs a place in the table
+		{"clusters/agent", "clusters"},             // a subject must not depend on what tests it
+		{"reports", "suites"},                      // reports imports nothing else of epi
+		{"bench/measure", "bench/scenario"},        // the code that executes scenarios must not depend on them
+		{"framework", "clusters/emulator/sts"},     // suites must not depend on the emulator
+		{"suites/injection", "clusters/kind"},      // suites must not depend on the provider
+		{"clusters/emulator/control", "framework"}, // this is the wrong direction
+		{"somewhere/new", "reports"},               // a new folder needs an entry in the table
 	} {
 		if got := breaches(row.pkg, []string{module + row.imports}); len(got) == 0 {
 			t.Errorf("%s may import %s, it must not", row.pkg, row.imports)

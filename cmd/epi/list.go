@@ -16,7 +16,7 @@ import (
 	"github.com/podidentity/epi/suites"
 )
 
-// What epi test lists.
+// The lists of epi test.
 const (
 	listRequirements = "requirements"
 	listSpecs        = "specs"
@@ -30,7 +30,7 @@ func (a *app) checkList(list string) error {
 	return a.checkOutput()
 }
 
-// list prints the selected requirements, or the selected specs.
+// list prints the selected requirements or specs.
 func (a *app) list(ctx context.Context, list string, options suites.Options) error {
 	specs, err := suites.List(ctx, options)
 	if err != nil {
@@ -46,19 +46,19 @@ func (a *app) list(ctx context.Context, list string, options suites.Options) err
 	return a.listRequirements(requirements, specs)
 }
 
-// listedSpec is a spec as programs read it.
+// listedSpec is a spec, for programs.
 type listedSpec struct {
 	Name         string   `json:"name"`
 	Suite        string   `json:"suite"`
 	Requirements []string `json:"requirements"`
 	Needs        []string `json:"needs,omitempty"`
-	// Slow is how long it takes, if it runs only with --slow.
+	// Slow is its duration, if it runs only with --slow.
 	Slow     string `json:"slow,omitempty"`
 	Serial   bool   `json:"serial,omitempty"`
 	Location string `json:"location"`
 }
 
-// listedRequirement is an entry of the catalogue, and the names of the specs that decide it.
+// listedRequirement is an entry of the catalogue, with the names of the specs that decide it.
 type listedRequirement struct {
 	requirement.Requirement
 	Specs []string `json:"specs"`
@@ -126,7 +126,7 @@ func (a *app) printJSON(value any) error {
 	return encoder.Encode(value)
 }
 
-// markOf stands before what is well, or is not.
+// markOf is the mark before a healthy or an unhealthy part.
 func markOf(well bool) string {
 	if well {
 		return "✓"
@@ -134,7 +134,7 @@ func markOf(well bool) string {
 	return "✗"
 }
 
-// width is how many cells a line of the terminal has; 0 where answers do not go to one.
+// width is the width of the terminal in cells; 0 if the output is no terminal.
 func (a *app) width() int {
 	file := fileOf(a.out)
 	if file == nil || !screen.IsTerminal(file) {

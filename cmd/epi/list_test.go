@@ -11,10 +11,10 @@ import (
 	"github.com/podidentity/epi/framework/requirement"
 )
 
-// beProgram is the variable that makes this test program epi, for tests that start it.
+// beProgram is the variable that makes this test binary run as epi.
 const beProgram = "TEST_PROGRAM_IS_EPI"
 
-// TestMain makes this test program epi where a test or the runner starts it as such.
+// TestMain makes this test binary run as epi if a test or the runner starts it so.
 func TestMain(m *testing.M) {
 	if os.Getenv(beProgram) != "" {
 		beEpi()
@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(beEksctl) != "" {
 		beLikeEksctl()
 	}
-	// A kubeconfig of provider eks has it print a token.
+	// A kubeconfig of provider eks makes it print a token.
 	if len(os.Args) > 1 && (os.Args[1] == suiteProcess || os.Args[1] == "token") {
 		os.Exit(run(context.Background(), newApp(os.Stdout, os.Stderr, os.LookupEnv), os.Args[1:]))
 	}

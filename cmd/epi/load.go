@@ -77,10 +77,10 @@ func completeImage(_ *cobra.Command, args []string, _ string) ([]cobra.Completio
 	return nil, cobra.ShellCompDirectiveDefault
 }
 
-// loader puts an image on nodes and returns the names that pods use it by.
+// loader loads an image onto nodes and returns the names under which pods use it.
 type loader func(ctx context.Context, env *clusters.Environment, image, scratch string, progress clusters.Progress) ([]string, error)
 
-// load has an image loaded into an environment that nobody else uses, and prints its names.
+// load lets an image be loaded into an environment that no other command uses, and prints its names.
 func (a *app) load(ctx context.Context, dirs clusters.Dirs, env *clusters.Environment, image string, with loader) error {
 	scratch, err := scratchFolder(dirs, env.Name)
 	if err != nil {
@@ -106,8 +106,8 @@ func (a *app) load(ctx context.Context, dirs clusters.Dirs, env *clusters.Enviro
 	return nil
 }
 
-// scratchFolder makes a folder for what is unpacked of an image, below the environment's own, so that down removes
-// what a killed load leaves. Whoever makes it is alone with the environment.
+// scratchFolder makes a folder for unpacked images, below the environment's own, so that down removes what a killed load
+// leaves. The caller holds the environment's lock.
 func scratchFolder(dirs clusters.Dirs, name string) (string, error) {
 	dir, err := dirs.EnvironmentDir(name)
 	if err != nil {
@@ -123,7 +123,7 @@ func scratchFolder(dirs clusters.Dirs, name string) (string, error) {
 	return scratch, nil
 }
 
-// asHint is a remedy as a line of its own below an error.
+// asHint is a remedy on a line of its own below an error.
 func asHint(remedy string) string {
 	if remedy == "" {
 		return ""

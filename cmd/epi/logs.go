@@ -24,10 +24,10 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// logParts are the parts that say something.
+// logParts are the parts with logs.
 var logParts = []string{"agent", "webhook", "emulator", "node", "engine"}
 
-// logLine is a line as programs read it.
+// logLine is a line, for programs.
 type logLine struct {
 	Part string `json:"part"`
 	// Source is the pod with its container, the container or the file.
@@ -35,7 +35,7 @@ type logLine struct {
 	Line   string `json:"line"`
 }
 
-// logSource is something that says lines.
+// logSource is a source of lines.
 type logSource struct {
 	part, name string
 	open       func(ctx context.Context) (io.ReadCloser, error)
@@ -99,7 +99,7 @@ const (
 	maxTail     = 100_000
 )
 
-// printLogs prints what the parts say. One that was not asked for by its name may be missing.
+// printLogs prints the logs of the parts. A part that was not named may be missing.
 func (a *app) printLogs(ctx context.Context, dirs clusters.Dirs, env *clusters.Environment, parts []string, tail int, asked bool) error {
 	var problems []error
 	read := false
@@ -170,7 +170,7 @@ func lastOf(reader io.Reader, count int) ([]string, error) {
 	return lines[max(0, len(lines)-count):], scanner.Err()
 }
 
-// logSources finds what says the lines of a part.
+// logSources finds the sources of a part's lines.
 func logSources(ctx context.Context, dirs clusters.Dirs, env *clusters.Environment, part string, tail int) ([]logSource, error) {
 	switch part {
 	case "agent":
@@ -204,7 +204,7 @@ func logSources(ctx context.Context, dirs clusters.Dirs, env *clusters.Environme
 	return sources, nil
 }
 
-// containerLog reads a container through its engine: of a node that runs, its journal.
+// containerLog reads a container's log through its engine; for a running node, its journal.
 func containerLog(found *engine.Engine, container kind.Container, tail int) func(context.Context) (io.ReadCloser, error) {
 	args := []string{"logs", "--tail", fmt.Sprint(tail), container.Name}
 	if container.Role == kind.RoleNode && container.State == "running" {

@@ -1,5 +1,5 @@
-// Command epi says whether EKS Pod Identity works, how fast it is and where it breaks: on this
-// machine, with a kind cluster and an AWS emulator, or on a cluster of the user's.
+// Command epi says whether EKS Pod Identity works, how fast it is and where it breaks: on this machine, with a kind cluster
+// and an AWS emulator, or on a user's cluster.
 package main
 
 import (
@@ -13,7 +13,7 @@ func main() {
 	start(a)
 }
 
-// start runs a as the program and does not come back.
+// start runs a as the program and does not return.
 func start(a *app) {
 	signals, ctx := a.newInterrupts(context.Background())
 	signals.watch()

@@ -12,7 +12,7 @@ import (
 	"github.com/podidentity/epi/cmd/epi/nearest"
 )
 
-// commandNames are the commands and topics that a user may type.
+// commandNames are the commands and topics of epi.
 func commandNames(root *cobra.Command) []string {
 	var names []string
 	for _, command := range root.Commands() {
@@ -23,12 +23,12 @@ func commandNames(root *cobra.Command) []string {
 	return names
 }
 
-// unknownCommand is the error for a word in the place of a command.
+// unknownCommand is the error for a word at the place of a command.
 func unknownCommand(root *cobra.Command, word string) error {
 	return usageError("unknown command %q%s\nSee: epi --help", word, nearest.DidYouMean(word, "epi ", commandNames(root)))
 }
 
-// misplaced returns the first word of a command line that is in the place of a command and is none, or "".
+// misplaced returns the first word of a command line that is at the place of a command and is none, or "".
 func misplaced(root *cobra.Command, args []string) string {
 	for i := 0; i < len(args); i++ {
 		name, isFlag := strings.CutPrefix(args[i], "--")
@@ -50,13 +50,13 @@ func misplaced(root *cobra.Command, args []string) string {
 	return ""
 }
 
-// flagError says what is wrong with a flag, and what was perhaps meant.
+// flagError describes the error of a flag, with a similar flag.
 func (a *app) flagError(cmd *cobra.Command, err error) error {
 	unknown, ok := errors.AsType[*pflag.NotExistError](err)
 	if !cmd.HasParent() {
 		before := a.args
 		if ok {
-			// A word behind the flag may be its value.
+			// A word after the flag may be its value.
 			if i := slices.IndexFunc(before, func(arg string) bool { return strings.HasPrefix(arg, "--"+unknown.GetSpecifiedName()) }); i >= 0 {
 				before = before[:i]
 			}
@@ -83,7 +83,7 @@ func (a *app) flagError(cmd *cobra.Command, err error) error {
 	if hint := nearest.DidYouMean(name, "--", own); hint != "" {
 		return usageError("unknown flag --%s%s%s", name, hint, see)
 	}
-	others := commandsWith(cmd, name) // of the same area, if there are
+	others := commandsWith(cmd, name) // of the same area, if there are any
 	if len(others) == 0 {
 		others = commandsWith(cmd.Root(), name)
 	}
@@ -108,7 +108,7 @@ func commandsWith(root *cobra.Command, flag string) []string {
 	return list
 }
 
-// refuseUnknown is the check of commands that do nothing but have commands below them.
+// refuseUnknown checks the arguments of commands that only have subcommands.
 func refuseUnknown(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -121,7 +121,7 @@ func refuseUnknown(cmd *cobra.Command, args []string) error {
 	return fmt.Errorf("%s has no %q%s", cmd.CommandPath(), args[0], hint)
 }
 
-// helpCommand is epi help: of a command that does not exist there is none.
+// helpCommand is epi help. It refuses a command that does not exist.
 func helpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",
@@ -157,7 +157,7 @@ func helpCommand() *cobra.Command {
 	}
 }
 
-// atMostOne is the check of commands that take one argument or none.
+// atMostOne checks the arguments of commands with an optional argument.
 func atMostOne(what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) > 1 {
@@ -167,7 +167,7 @@ func atMostOne(what string) cobra.PositionalArgs {
 	}
 }
 
-// exactly is the check of commands that take some arguments.
+// exactly checks the arguments of commands with a fixed number of arguments.
 func exactly(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != len(names) {
@@ -190,7 +190,7 @@ func arguments(n int) string {
 	return fmt.Sprintf("%d arguments", n)
 }
 
-// refuseArguments is the check of commands that take no arguments.
+// refuseArguments checks the arguments of commands without arguments.
 func refuseArguments(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil

@@ -6,11 +6,11 @@ import (
 	"github.com/podidentity/epi/clusters"
 )
 
-// defaultName is the name of an environment that was given none.
+// defaultName is the default name of an environment.
 const defaultName = "epi"
 
-// environmentName is the value of a flag --name. It refuses what is no name, so that wherever it comes
-// from, the command line, EPI_NAME or epi.yaml, the error says it, and nothing is done with it.
+// environmentName is the value of a flag --name. It refuses an invalid name from any source: the command line, EPI_NAME or
+// epi.yaml. Nothing is done with such a name.
 type environmentName string
 
 // nameFlag registers the flag --name of a command that is about one environment.

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// wrongNames are texts that are no names, by what is wrong with them.
+// wrongNames are invalid names, by their problem.
 var wrongNames = map[string]string{
 	"empty": "", "space": " ", "spaces": "a b", "folder": ".", "folder above": "..", "path": "a/b", "traversal": "../../victim", "absolute": "/etc",
 	"backslash": `..\victim`, "33 characters": strings.Repeat("a", 33), "300 characters": strings.Repeat("a", 300), "300 of Unicode": strings.Repeat("é", 300),
@@ -21,7 +21,7 @@ var wrongNames = map[string]string{
 	"pattern": "*", "home": "~", "variable": "$HOME", "quote": "a'b", "comma": "a,b",
 }
 
-// namedVerbs are the commands that are about one environment, with what else they want.
+// namedVerbs are the commands about one environment, with their other required arguments.
 func namedVerbs(t *testing.T) map[string][]string {
 	t.Helper()
 	more := map[string][]string{"load": {"my/app:dev"}, "aws": {"--", "true"}}
@@ -37,8 +37,8 @@ func namedVerbs(t *testing.T) map[string][]string {
 	return verbs
 }
 
-// TestEveryVerbRefusesEveryWrongName: typed, in the variable and in the file; with one line that says where it is
-// from, and nothing that was there changes.
+// TestEveryVerbRefusesEveryWrongName: typed, in the variable and in the file. The error is one line with the source of the
+// name, and nothing changes.
 func TestEveryVerbRefusesEveryWrongName(t *testing.T) {
 	t.Setenv("PATH", "") // no container engine
 	dir := place(t)
@@ -46,7 +46,8 @@ func TestEveryVerbRefusesEveryWrongName(t *testing.T) {
 	for verb, more := range namedVerbs(t) {
 		before := contentsBelow(t, dir)
 		for what, name := range wrongNames {
-			// YAML has no such characters (https://yaml.org/spec/1.2.2/#51-character-set), but escapes for some.
+			// YAML does not allow such characters (https://yaml.org/spec/1.2.2/#51-character-set), but has escapes for
+			// some.
 			file := filepath.Join(t.TempDir(), "named.yaml")
 			quoted := strings.NewReplacer(`\a`, `\x07`, "\xff", `\xff`).Replace(fmt.Sprintf("%+q", name))
 			if err := os.WriteFile(file, []byte("name: "+quoted+"\n"), 0o600); err != nil {
@@ -80,8 +81,7 @@ func TestEveryVerbRefusesEveryWrongName(t *testing.T) {
 	}
 }
 
-// TestVerbsWithoutAnEnvironmentTakeNoName: theirs is no flag, a wrong variable is none of theirs, and of a wrong
-// file they warn.
+// TestVerbsWithoutAnEnvironmentTakeNoName: they have no such flag, ignore a wrong variable, and warn of a wrong file.
 func TestVerbsWithoutAnEnvironmentTakeNoName(t *testing.T) {
 	t.Setenv("PATH", "")
 	dir := place(t)

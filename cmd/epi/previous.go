@@ -12,11 +12,11 @@ import (
 	"github.com/podidentity/epi/reports/history"
 )
 
-// mostEarlier is how many earlier runs are looked at: each is a file to be read while somebody waits.
+// mostEarlier is the number of earlier runs that are read, because the user waits for each.
 const mostEarlier = 20
 
-// earlier are the runs in the folders beside that of this one, the newest first. What cannot be read is left out: it
-// may be of another version of epi, or half written.
+// earlier are the runs in the folders beside that of this one, the newest first. It leaves out an unreadable one, which may
+// be of another version of epi or incomplete.
 func (s *session) earlier() iter.Seq[reports.Run] {
 	return func(yield func(reports.Run) bool) {
 		entries, err := os.ReadDir(filepath.Dir(s.dir))
@@ -38,8 +38,8 @@ func (s *session) earlier() iter.Seq[reports.Run] {
 	}
 }
 
-// readEarlier reads the run in a folder beside that of this one, once: estimates and the last screen all ask for it.
-// It is false for what cannot be read, or has not ended by itself, and may be otherwise later.
+// readEarlier reads the run in a folder beside that of this one, once, for the estimates and the last screen. It returns
+// false for a run that cannot be read, or that has not ended by itself and may change.
 func (s *session) readEarlier(folder string) (reports.Run, bool) {
 	if run, ok := s.read[folder]; ok {
 		return run, true
@@ -55,8 +55,8 @@ func (s *session) readEarlier(folder string) (reports.Run, bool) {
 	return run, true
 }
 
-// previous is the last run of the same subjects in the same kind of environment that came to its end and has found
-// something of what run is about; false if there is none.
+// previous is the last complete run of the same subjects in the same kind of environment that has results of the same kind
+// as run; false if there is none.
 func (s *session) previous(run reports.Run) (reports.Run, bool) {
 	for earlier := range s.earlier() {
 		decided := len(run.Specs) > 0 && slices.ContainsFunc(earlier.Specs, func(spec reports.Spec) bool { return spec.Outcome.Decided() })
@@ -67,7 +67,7 @@ func (s *session) previous(run reports.Run) (reports.Run, bool) {
 	return reports.Run{}, false
 }
 
-// phasesBefore are how long the steps of the last run took that came to its end; empty if there is none.
+// phasesBefore are the durations of the steps of the last complete run; empty if there is none.
 func (s *session) phasesBefore() map[string]time.Duration {
 	before := map[string]time.Duration{}
 	for earlier := range s.earlier() {
@@ -83,14 +83,14 @@ func (s *session) phasesBefore() map[string]time.Duration {
 	return before
 }
 
-// steps shows the steps of the run, with about how long each still takes if the last run had it.
+// steps shows the steps of the run, with an estimate of each from the last run.
 func (s *session) steps() *steps {
 	shown := s.app.newSteps(s.phase)
 	shown.before = s.phasesBefore()
 	return shown
 }
 
-// specsLeft estimates how long the specs of these names take, by their last run in such an environment.
+// specsLeft estimates the time for the specs of these names, from their last run in such an environment.
 func (s *session) specsLeft(names []string) *estimate.Estimate {
 	run := s.recorder.Run()
 	run.Specs = []reports.Spec{{}} // it is about specs
@@ -115,7 +115,7 @@ func (s *session) specsLeft(names []string) *estimate.Estimate {
 	return estimate.New(names, before, to.Sub(from))
 }
 
-// scenariosLeft estimates how long the scenarios of these names take, by their last run in such an environment.
+// scenariosLeft estimates the time for the scenarios of these names, from their last run in such an environment.
 func (s *session) scenariosLeft(names []string) *estimate.Estimate {
 	earlier, _ := s.previous(s.recorder.Run())
 	before := map[string]time.Duration{}
@@ -131,7 +131,7 @@ func (s *session) scenariosLeft(names []string) *estimate.Estimate {
 	return estimate.New(names, before, whole)
 }
 
-// since is what changed since the last run of the same subjects; nil if there was none.
+// since has the changes since the last run of the same subjects; nil if there was none.
 func (s *session) since(run reports.Run) *reports.Since {
 	earlier, ok := s.previous(run)
 	if !ok {

@@ -11,7 +11,7 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// runAt leaves a run of an agent in a folder of artifacts.
+// runAt writes a run of an agent to a folder of artifacts.
 func runAt(t *testing.T, artifacts, id string, change func(*reports.Run)) {
 	t.Helper()
 	dir := filepath.Join(artifacts, id)
@@ -51,7 +51,7 @@ func sessionIn(t *testing.T, artifacts, id string) *session {
 	return &session{dir: dir, recorder: recorder}
 }
 
-// The last run is that of the same subjects which came to its end, whatever else is in the folder.
+// The last run is the last complete one of the same subjects, for any content of the folder.
 func TestThePreviousRun(t *testing.T) {
 	for name, row := range map[string]struct {
 		change func(*reports.Run)
@@ -116,7 +116,7 @@ func TestEstimatesAreOfTheLastRun(t *testing.T) {
 		r.Bench = &reports.Bench{Scenarios: []reports.Scenario{{Name: "warm", Outcome: reports.Pass, Duration: 7 * time.Second}}}
 	})
 	s := sessionIn(t, artifacts, "20261103-120000")
-	// Two specs of 10 s, both at once.
+	// Two specs of 10 s, both at the same time.
 	if left, known := s.specsLeft([]string{"Agent answers", "Agent renews"}).Left(time.Now()); !known || left != 10*time.Second {
 		t.Errorf("specs: %s (%v)", left, known)
 	}
@@ -128,7 +128,7 @@ func TestEstimatesAreOfTheLastRun(t *testing.T) {
 	}
 }
 
-// A step shows about how long it still takes, and where columns are few its detail has a line of its own.
+// A step shows its estimate. On a narrow terminal its detail has a line of its own.
 func TestStepsShowWhatIsLeft(t *testing.T) {
 	now := time.Date(2026, time.November, 24, 9, 0, 0, 0, time.UTC)
 	shown := &steps{now: func() time.Time { return now }, before: map[string]time.Duration{"Control plane": 15 * time.Second, "Suites": 200 * time.Second}}

@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// quietFor is the longest time that a step goes without a line when the output is not redrawn and
-	// what it does has changed; unchangedFor when it has not.
+	// quietFor is the longest time without a line for a step whose detail has changed, if the output is not redrawn.
+	// unchangedFor is that for an unchanged detail.
 	quietFor     = 5 * time.Second
 	unchangedFor = 30 * time.Second
 )
@@ -29,8 +29,8 @@ type phase struct {
 	err     error
 }
 
-// steps shows the steps of a command on standard error: redrawn in place on a terminal, a line a
-// step elsewhere. It implements clusters.Progress.
+// steps shows the steps of a command on standard error: redrawn in place on a terminal, and otherwise a line for each step.
+// It implements clusters.Progress.
 type steps struct {
 	screen *screen.Screen
 	colour bool
@@ -39,12 +39,12 @@ type steps struct {
 	hurry <-chan struct{}
 	// done, if set, receives each finished step.
 	done func(phase)
-	// before is how long steps of these names took the last time.
+	// before has the earlier durations of steps of these names.
 	before map[string]time.Duration
 
 	mu   sync.Mutex
 	live []*step
-	// failed are the errors that steps ended with.
+	// failed are the errors of steps.
 	failed []error
 }
 
@@ -60,8 +60,8 @@ func (a *app) newSteps(done func(phase)) *steps {
 	return s
 }
 
-// terminal is the terminal behind a stream of this program's; nil if there is none, or one that knows
-// no control sequences, which by convention is named dumb or not at all.
+// terminal is the terminal behind a stream of this program; nil if there is none, or if it has no control sequences, in
+// which case TERM is dumb or unset.
 func (a *app) terminal(w io.Writer) *os.File {
 	file := fileOf(w)
 	if file == nil || !screen.IsTerminal(file) {
@@ -73,7 +73,7 @@ func (a *app) terminal(w io.Writer) *os.File {
 	return file
 }
 
-// colourOn decides about colour for a stream: NO_COLOR (no-color.org) counts unless asked for.
+// colourOn decides about colour for a stream. NO_COLOR (no-color.org) counts unless colour was requested.
 func (a *app) colourOn(w io.Writer) bool {
 	if a.color != "auto" {
 		return a.color == "always"
@@ -82,7 +82,7 @@ func (a *app) colourOn(w io.Writer) bool {
 	return noColor == "" && a.terminal(w) != nil
 }
 
-// Close ends the display. Steps that were not ended are reported as stopped.
+// Close ends the display. Steps that were not ended are shown as stopped.
 func (s *steps) Close() {
 	s.mu.Lock()
 	live := s.live
@@ -116,7 +116,7 @@ func (s *steps) Draw(columns, rows int) []string {
 	defer s.mu.Unlock()
 	shown := s.live
 	var lines []string
-	if more := len(shown) - rows; more > 0 { // one row is for the words about them
+	if more := len(shown) - rows; more > 0 { // one row is for the number of hidden steps
 		shown = shown[more+1:]
 		lines = append(lines, screen.Cut(fmt.Sprintf("   and %d more", more+1), columns))
 	}
@@ -132,10 +132,11 @@ func (s *steps) Draw(columns, rows int) []string {
 	return lines
 }
 
-// narrow is the width of terminals in which a step has its detail on a line of its own: there is no room beside its name.
+// narrow is the width up to which a terminal has no room for a detail beside the step's name, which then has a line of its
+// own.
 const narrow = 60
 
-// Log implements screen.Source: what runs is printed now and then, so that a log never seems stuck.
+// Log implements screen.Source: a running step is printed from time to time, so that a log never seems to hang.
 func (s *steps) Log() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -156,7 +157,7 @@ type step struct {
 
 	mu     sync.Mutex
 	detail string
-	// left, if set, estimates how long the step still takes.
+	// left, if set, estimates the step's remaining time.
 	left        func(now time.Time) (time.Duration, bool)
 	shown       time.Time
 	shownDetail string
@@ -164,14 +165,14 @@ type step struct {
 	state       state
 }
 
-// state is how far a step is.
+// state is the state of a step.
 type state int
 
 const (
 	running state = iota
 	succeeded
 	failed
-	// stopped is neither: the step ended because another failed or the user said so.
+	// stopped is neither success nor failure: the step ended because another one failed or the user interrupted.
 	stopped
 )
 
@@ -183,7 +184,7 @@ func (t *step) Detail(format string, args ...any) {
 	t.detail = detail
 }
 
-// estimate makes the step show about how long it still takes.
+// estimate makes the step show its estimated remaining time.
 func (t *step) estimate(left func(now time.Time) (time.Duration, bool)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -215,8 +216,8 @@ func (t *step) End(err error) {
 	}
 }
 
-// judge says how a step ended. One that ends with the end of its context, or with the very error that
-// another step ended with, which is what ended the context, did not fail itself.
+// judge returns how a step ended. A step did not fail itself if its error is the end of its context, or the same error that
+// ended another step and so the context.
 func (s *steps) judge(err error) state {
 	if err == nil {
 		return succeeded
@@ -233,7 +234,7 @@ func (s *steps) judge(err error) state {
 	return failed
 }
 
-// below is the detail of a step that runs as a line of its own, where columns are few; "" elsewhere.
+// below is the detail of a running step as a line of its own on a narrow terminal; "" on a wide one.
 func (t *step) below(columns int) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -246,7 +247,7 @@ func (t *step) below(columns int) string {
 // bare is the step's line without its detail.
 func (t *step) bare(columns int) string { return t.look(columns, false) }
 
-// line is how the step looks now, cut to columns; 0 cuts nothing.
+// line is the step's current line, cut to columns; 0 cuts nothing.
 func (t *step) line(columns int) string { return t.look(columns, true) }
 
 func (t *step) look(columns int, detailed bool) string {
@@ -276,8 +277,7 @@ func (t *step) look(columns int, detailed bool) string {
 	return " " + t.paint(colour, mark) + text
 }
 
-// remaining is about how long a step that runs still takes, in words; "" if that cannot be known, or nothing is left
-// of what it took the last time.
+// remaining is the estimated time of a running step, in words; "" if it is not known, or if the earlier duration is over.
 func (t *step) remaining() string {
 	if t.state != running || t.left == nil {
 		return ""
@@ -289,7 +289,7 @@ func (t *step) remaining() string {
 	return ", about " + roughly(left) + " left"
 }
 
-// roughly is a duration as exact as an estimate is: in seconds, from a minute on in steps of five.
+// roughly is a duration with the precision of an estimate: in seconds, from a minute on in steps of five.
 func roughly(d time.Duration) string {
 	if d < time.Minute {
 		return fmt.Sprintf("%ds", int(d.Round(time.Second).Seconds()))
@@ -298,7 +298,7 @@ func roughly(d time.Duration) string {
 	return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
 }
 
-// reassurance is the line to write about a step that still runs, and whether it is due.
+// reassurance is the line about a running step, and says whether it is due.
 func (t *step) reassurance(now time.Time) (string, bool) {
 	t.mu.Lock()
 	quiet, changed := now.Sub(t.shown), t.detail != t.shownDetail
@@ -320,7 +320,7 @@ func (t *step) paint(code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-// seconds renders a duration as people time things: 0.4s, 12.9s, 6m23s.
+// seconds is a duration in the usual form: 0.4s, 12.9s, 6m23s.
 func seconds(d time.Duration) string {
 	if d < time.Minute {
 		return fmt.Sprintf("%.1fs", d.Seconds())

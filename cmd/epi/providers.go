@@ -20,7 +20,7 @@ import (
 
 const kindProvider = kind.Name
 
-// providers that a user can ask for, with the flags that only they take.
+// providers that a user can choose, with the flags that only they have.
 var providers = map[string][]string{
 	kindProvider: {
 		"nodes", "kubernetes-version", "node-image", "imds-hop-limit", "without-agent", "without-webhook", "redirect-aws",
@@ -49,8 +49,8 @@ func registerExisting(flags *pflag.FlagSet, o *existing.Options) {
 	o.EnvironmentLabel = framework.LabelEnvironment
 }
 
-// checkProvider returns every problem of the choice of a provider: one that does not exist, and flags
-// that the chosen one does not take.
+// checkProvider returns every problem of the choice of a provider: one that does not exist, and flags that the chosen one
+// does not have.
 func (f *environmentFlags) checkProvider(flags *pflag.FlagSet) error {
 	if _, known := providers[f.provider]; !known {
 		return fmt.Errorf("flag --provider: %q is not %s, %s or %s", f.provider, kindProvider, eks.Name, existing.Name)
@@ -63,8 +63,8 @@ func (f *environmentFlags) checkProvider(flags *pflag.FlagSet) error {
 		}
 	}
 	for name, takes := range takers {
-		// The configuration that a run writes down has every flag, most with their defaults; and epi aws
-		// sets variables that are also those of flags.
+		// The configuration that a run writes has every flag, most with their defaults, and epi aws sets variables that are
+		// also flags'.
 		flag := flags.Lookup(name)
 		if _, ambient := flag.Annotations[fromVariable]; !slices.Contains(takes, f.provider) && !ambient && flag.Value.String() != flag.DefValue {
 			problems = append(problems, fmt.Errorf("flag --%s goes with --provider %s, not with %s", name, strings.Join(takes, " or "), f.provider))
@@ -89,7 +89,7 @@ func (f *environmentFlags) checkProvider(flags *pflag.FlagSet) error {
 	return errors.Join(problems...)
 }
 
-// providerOf returns the provider that brings up what the flags say.
+// providerOf returns the provider that the flags choose.
 func (a *app) providerOf(f *environmentFlags) (clusters.Provider, error) {
 	dirs, err := a.dirs()
 	if err != nil {
@@ -104,8 +104,8 @@ func (a *app) providerOf(f *environmentFlags) (clusters.Provider, error) {
 	return a.kind(dirs), nil
 }
 
-// providerUp returns the provider of an environment that is up; that of this machine for one that
-// is not, of which something may be left.
+// providerUp returns the provider of an environment that is up. For other names it returns this machine's provider, because
+// something may be left.
 func (a *app) providerUp(name string) (clusters.Provider, error) {
 	dirs, err := a.dirs()
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/podidentity/epi/clusters/kind"
 )
 
-// regionState is the state of a machine with a region of the name "aws", whose emulator answers and whose maker
-// of clusters does not run.
+// regionState returns the state of a machine with a region of the name "aws", whose emulator answers and whose cluster
+// maker does not run.
 func regionState(t *testing.T) string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
@@ -28,7 +28,7 @@ func regionState(t *testing.T) string {
 	return dirs.State
 }
 
-// TestARegionIsNoEnvironment: commands that are about a cluster say what the region is, and what to do.
+// TestARegionIsNoEnvironment: commands about a cluster say what the region is, and what to do.
 func TestARegionIsNoEnvironment(t *testing.T) {
 	state := regionState(t)
 	const what = `"aws" is an AWS region on this machine`

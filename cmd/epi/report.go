@@ -13,7 +13,7 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// openers show a file to the user in a browser: freedesktop.org's, macOS's.
+// openers open a file in the user's browser: freedesktop.org's, macOS's.
 var openers = [...]string{"xdg-open", "open"}
 
 func (a *app) reportCommand() *cobra.Command {
@@ -67,7 +67,7 @@ repository. A file names its version, such as epi.results/v1.`,
 	return cmd
 }
 
-// show opens a file with the desktop's program for it.
+// show opens a file with the desktop's program.
 func show(cmd *cobra.Command, path string) error {
 	path, err := filepath.Abs(path)
 	if err != nil {

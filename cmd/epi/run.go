@@ -14,10 +14,10 @@ import (
 	"github.com/podidentity/epi/clusters/eks"
 )
 
-// cleanupTime bounds the removal of an environment after the user has stopped the run.
+// cleanupTime bounds the removal of an environment after an interrupt.
 const cleanupTime = 2 * time.Minute
 
-// eksCleanupTime is that of one on EKS, where the deletion of a cluster takes a quarter of an hour.
+// eksCleanupTime is that on EKS, where deleting a cluster takes a quarter of an hour.
 const eksCleanupTime = 45 * time.Minute
 
 func (a *app) runCommand() *cobra.Command {
@@ -71,13 +71,13 @@ exit code is not 0, as make does, and prints epi's.`,
 	return cmd
 }
 
-// runBenchFlags are the flags about the benchmark in a run of everything.
+// runBenchFlags are the flags about the benchmark of epi run.
 type runBenchFlags struct {
 	benchFlags
 	bench []string
 }
 
-// The words of --bench beside names of scenarios.
+// The words of --bench besides names of scenarios.
 const (
 	benchSmoke = "smoke"
 	benchAll   = "all"
@@ -91,7 +91,7 @@ func (f *runBenchFlags) register(cmd *cobra.Command) {
 	f.gates.register(flags)
 }
 
-// choose returns the scenarios, if there are any, or what is wrong with the flags.
+// choose returns the scenarios, if there are any, or the flags' problem.
 func (f *runBenchFlags) choose(provider string) ([]measure.Scenario, error) {
 	f.scenarios = f.bench
 	if len(f.bench) == 0 {
@@ -116,7 +116,7 @@ func (f *runBenchFlags) choose(provider string) ([]measure.Scenario, error) {
 	return scenarios, err
 }
 
-// runAll is the main job: up, test, bench, down, report.
+// runAll is epi run: up, test, bench, down, report.
 func (a *app) runAll(ctx context.Context, cmd *cobra.Command, environment *environmentFlags, tests testFlags,
 	measure func(context.Context, *clusters.Environment, *session, *steps) error, keep bool,
 ) error {
@@ -156,13 +156,13 @@ func (a *app) runAll(ctx context.Context, cmd *cobra.Command, environment *envir
 	}
 	steps.Close()
 	err = session.finish(asked)
-	if keep && env != nil && a.output != "json" { // the results are the one document
+	if keep && env != nil && a.output != "json" { // the results are the only document
 		return errors.Join(err, a.printEnvironment(env))
 	}
 	return err
 }
 
-// downAfterRun removes the environment also when the user has stopped the run.
+// downAfterRun removes the environment also after an interrupt.
 func (a *app) downAfterRun(ctx context.Context, name string, steps *steps) error {
 	provider, err := a.providerUp(name)
 	if err != nil {

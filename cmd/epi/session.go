@@ -34,22 +34,21 @@ import (
 // logsTime bounds the collection of logs at the end of a run.
 const logsTime = 20 * time.Second
 
-// session is one run on record: everything it finds goes to its recorder as it happens, so that
-// the reports exist also when the run ends before its end.
+// session is a recorded run: all results go to its recorder at once, so that reports exist also if the run ends early.
 type session struct {
 	app      *app
 	dir      string
 	recorder *reports.Recorder
-	// junit is a file that gets the JUnit report as well; "" for none.
+	// junit is an additional file for the JUnit report; "" for none.
 	junit string
-	// timeline is what the run did when, and what used the processors until unwatch.
+	// timeline has the run's steps and the use of the processors, until unwatch.
 	timeline *timeline.Timeline
 	unwatch  func()
-	// events are what programs are given while the run goes on; nil for people.
+	// events go to programs during the run; nil for people.
 	events *events
-	// read are the earlier runs that were read, by their folder's name.
+	// read are the earlier runs that were read, by the name of their folder.
 	read map[string]reports.Run
-	// end ends the context of the run when it cannot be recorded any more.
+	// end ends the run's context if the run cannot be recorded any more.
 	end context.CancelCauseFunc
 
 	mu sync.Mutex
@@ -57,15 +56,15 @@ type session struct {
 	broken error
 }
 
-// errUnrecorded is why a run ends that cannot be recorded; what keeps it from being is reported with the verdict.
+// errUnrecorded is the cause of the end of a run that cannot be recorded. The verdict shows the reason.
 var errUnrecorded = fmt.Errorf("the run cannot be recorded any more: %w", context.Canceled)
 
-// errRemoved is why a run ends whose folder was removed. Whatever is written afterwards, such as what is on record
-// of a spec, may make the folder anew, and cannot bring back what was in it.
+// errRemoved is the cause of the end of a run whose folder was removed. A later write, for example of a spec's record, may
+// create the folder again, and cannot restore its content.
 var errRemoved = errors.New("its folder was removed")
 
-// bound is the context of what is recorded: it ends with ctx, and when the record cannot be written. What
-// nobody can read afterwards is not worth its time.
+// bound is the context of work that is recorded: it ends with ctx, and when the record cannot be written, because its
+// results would be lost.
 func (s *session) bound(ctx context.Context) context.Context {
 	ctx, end := context.WithCancelCause(ctx)
 	s.mu.Lock()
@@ -78,10 +77,10 @@ func (s *session) bound(ctx context.Context) context.Context {
 	return ctx
 }
 
-// lookAtFolder is how often the folder of a run is looked at: minutes may pass between two records.
+// lookAtFolder is how often the folder of a run is checked, because minutes may pass between two records.
 const lookAtFolder = time.Second
 
-// watchFolder ends the run when its folder is removed, or its disk takes no more.
+// watchFolder ends the run when its folder is removed, or when its disk is full.
 func (s *session) watchFolder(ctx context.Context) {
 	ticker := time.NewTicker(lookAtFolder)
 	defer ticker.Stop()
@@ -105,7 +104,7 @@ func (s *session) watchFolder(ctx context.Context) {
 	}
 }
 
-// newSession starts the record of a run of cmd in a folder of its own below artifacts.
+// newSession starts the record of a run of cmd in a new folder below artifacts.
 func (a *app) newSession(cmd *cobra.Command, artifacts string, selection []string) (*session, error) {
 	started := a.now()
 	if err := a.checkRoom(artifactsPlace(artifacts)); err != nil {
@@ -128,18 +127,18 @@ func (a *app) newSession(cmd *cobra.Command, artifacts string, selection []strin
 	return a.watched(dir, recorder), nil
 }
 
-// watched is the session of a record whose timeline has begun.
+// watched is the session of a record with a started timeline.
 func (a *app) watched(dir string, recorder *reports.Recorder) *session {
 	s := &session{app: a, dir: dir, recorder: recorder, timeline: &timeline.Timeline{}}
-	var ctx context.Context // also what an interrupted run still does is reported
+	var ctx context.Context // what an interrupted run still does is reported too
 	ctx, s.unwatch = context.WithCancel(context.Background())
 	go s.timeline.Watch(ctx)
 	s.startEvents()
 	return s
 }
 
-// writeConfig writes the effective configuration of cmd as a file that --config takes. Where the folders of
-// this machine's state are is none of it, unless somebody chose them.
+// writeConfig writes the effective configuration of cmd as a file for --config. The folders of this machine's state are not
+// in it, unless the user chose them.
 func writeConfig(file string, cmd *cobra.Command) error {
 	values := map[string]any{}
 	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
@@ -161,7 +160,7 @@ func writeConfig(file string, cmd *cobra.Command) error {
 	return nil
 }
 
-// plainValue is a flag's value as a person would write it in a file: numbers and truths without quotes.
+// plainValue is a flag's value in the form of a file: numbers and booleans without quotes.
 func plainValue(value pflag.Value) any {
 	text := value.String()
 	switch value.Type() {
@@ -174,7 +173,7 @@ func plainValue(value pflag.Value) any {
 	}
 }
 
-// catalogue is the catalogue of requirements as the reports show it.
+// catalogue is the catalogue of requirements in the form of the reports.
 func catalogue() []reports.Requirement {
 	var list []reports.Requirement
 	for _, r := range requirement.All() {
@@ -186,7 +185,7 @@ func catalogue() []reports.Requirement {
 	return list
 }
 
-// reportEnvironment is the environment as the reports show it.
+// reportEnvironment is the environment in the form of the reports.
 func reportEnvironment(env *clusters.Environment) reports.Environment {
 	environment := reports.Environment{
 		Provider: env.Provider, Name: env.Name, Region: env.Region,
@@ -209,7 +208,7 @@ func (s *session) environment(env *clusters.Environment) error {
 	return errors.Join(s.subjects(env, env.Subjects), s.recorder.Clients(clientsOf(env)))
 }
 
-// subjects records what is tested, and what its versions are known not to do.
+// subjects records the subjects and their known deviations.
 func (s *session) subjects(env *clusters.Environment, list []clusters.Subject) error {
 	var subjects []reports.Subject
 	var deviations []reports.Deviation
@@ -227,7 +226,7 @@ func (s *session) subjects(env *clusters.Environment, list []clusters.Subject) e
 	return errors.Join(s.recorder.Environment(reportEnvironment(env), subjects), s.recorder.Deviations(deviations))
 }
 
-// recognise records which versions the subjects are that somebody brought. It needs a cluster that answers.
+// recognise records the versions of the user's subjects. It needs a cluster that answers.
 func (s *session) recognise(ctx context.Context, env *clusters.Environment) error {
 	config, err := kubeconfig.Read(env.Kubeconfig)
 	if err != nil {
@@ -248,7 +247,7 @@ func (s *session) recognise(ctx context.Context, env *clusters.Environment) erro
 	return s.subjects(env, list)
 }
 
-// clientsOf are the environment's AWS clients as the reports show them.
+// clientsOf are the environment's AWS clients in the form of the reports.
 func clientsOf(env *clusters.Environment) []reports.Client {
 	var list []reports.Client
 	for _, c := range env.Clients {
@@ -272,7 +271,7 @@ func (s *session) phase(p phase) {
 	s.timeline.Add(timeline.Span{Track: "steps", Name: p.name, Started: p.started, Took: p.took, Failed: p.err != nil})
 }
 
-// spec records what became of a spec.
+// spec records the result of a spec.
 func (s *session) spec(spec reports.Spec) {
 	s.keep(s.recorder.Add(spec))
 	redacted := spec.Redacted()
@@ -300,18 +299,18 @@ const removingEnvironment = "remove environment"
 // problem records an error of the run itself; nil is none.
 func (s *session) problem(doing string, err error) {
 	if err == nil || s.unrecorded() != nil && doing != removingEnvironment {
-		return // what ends a run that cannot be recorded is reported with the verdict
+		return // the reason why a run cannot be recorded is reported with the verdict
 	}
 	problem := reports.Problem{Doing: doing, Message: err.Error(), Remedy: s.app.remedyOf(err)}.Redacted()
 	s.keep(s.recorder.Problem(problem))
 	s.events.write("problem", event{Problem: &problem})
 }
 
-// logs keeps what the cluster's own programs said and the calls that AWS got. Logs are no verdict:
-// what cannot be had is reported in their folder.
+// logs keeps the logs of the cluster's system programs and the calls that AWS received. Logs are no verdict: missing ones
+// are reported in their folder.
 func (s *session) logs(ctx context.Context, env *clusters.Environment) {
 	if s.unrecorded() != nil {
-		return // there is no record to keep them beside
+		return // there is no record beside which to keep them
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logsTime)
 	defer cancel()
@@ -329,8 +328,8 @@ func (s *session) logs(ctx context.Context, env *clusters.Environment) {
 	}
 }
 
-// keep remembers that the record could not be written, for finish to tell, and ends the run. The first error
-// is the one that counts: the others follow from it.
+// keep remembers that the record could not be written, which finish reports, and ends the run. The first error counts,
+// because the others follow from it.
 func (s *session) keep(err error) {
 	if err == nil {
 		return
@@ -358,15 +357,14 @@ func firstOf(err error) error {
 	return firstOf(joined.Unwrap()[0])
 }
 
-// unrecorded is what is wrong with the record; nil if nothing is.
+// unrecorded is the problem of the record; nil if there is none.
 func (s *session) unrecorded() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.broken
 }
 
-// finish writes the reports, prints the verdict and turns it into the error of the command: nil if
-// all held.
+// finish writes the reports, prints the verdict and returns it as the error of the command; nil if all held.
 func (s *session) finish(ctx context.Context) error {
 	if s.end != nil {
 		s.end(nil)
@@ -374,7 +372,7 @@ func (s *session) finish(ctx context.Context) error {
 	s.unwatch()
 	run, err := s.recorder.Finish(ctx.Err() != nil)
 	s.keep(err)
-	// What could not be written down is reported here, since nothing could record it before.
+	// A failed write is reported here, because it could not be recorded before.
 	recorded := len(run.Problems)
 	if s.broken != nil {
 		run.Problems = append(run.Problems, s.app.unwritten("record the run", s.broken, artifactsPlace(s.dir)))
@@ -392,7 +390,7 @@ func (s *session) finish(ctx context.Context) error {
 			_, _ = fmt.Fprintf(s.app.err, "Warning: %v\n", err)
 		}
 		if err := reports.PointLatest(s.dir); err != nil {
-			_, _ = fmt.Fprintf(s.app.err, "Warning: %v\n", err) // the reports are there all the same
+			_, _ = fmt.Fprintf(s.app.err, "Warning: %v\n", err) // the reports exist nevertheless
 		}
 	}
 	verdict := run.Verdict()
@@ -403,23 +401,23 @@ func (s *session) finish(ctx context.Context) error {
 	err = s.print(run, code)
 	if s.app.inActions() {
 		if err := s.app.annotateActions(run); err != nil {
-			_, _ = fmt.Fprintf(s.app.err, "Warning: %v\n", err) // the reports are there all the same
+			_, _ = fmt.Fprintf(s.app.err, "Warning: %v\n", err) // the reports exist nevertheless
 		}
 	}
 	switch {
 	case err == nil && verdict.ExitCode() != exitHeld:
-		// Who calls epi through another program, such as make, may see another one.
+		// A user who calls epi through another program, such as make, may see another code.
 		_, _ = fmt.Fprintf(s.app.err, "Exit code %d: %s\n", code, means)
 		return &codedError{code: verdict.ExitCode(), err: errors.New(verdict.Sentence()), reported: true}
-	case err != nil && verdict.ExitCode() == exitFailed: // what failed has failed, whatever became of its report
+	case err != nil && verdict.ExitCode() == exitFailed: // a failure stays a failure, also if its report could not be written
 		return &codedError{code: exitFailed, err: err}
 	}
 	return err
 }
 
-// print writes what the run found, for people, or for programs with --output json.
+// print writes the results for people, or for programs with --output json.
 func (s *session) print(run reports.Run, code int) error {
-	// Not by way of the link latest: another run may have ended since.
+	// It does not use the link latest, because another run may have ended since.
 	var files []string
 	for _, name := range reports.Files(run) {
 		if file := filepath.Join(s.dir, name); fileExists(file) {

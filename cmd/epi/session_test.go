@@ -14,8 +14,7 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// TestFinishExitsByTheVerdict holds the exit codes to PRODUCT.md's words: 1 whenever something failed, also
-// when something else went wrong beside it.
+// TestFinishExitsByTheVerdict checks the exit codes of PRODUCT.md: 1 whenever something failed, also with other problems.
 func TestFinishExitsByTheVerdict(t *testing.T) {
 	problem := &reports.Problem{Doing: "remove environment", Message: "no engine"}
 	for name, row := range map[string]struct {
@@ -66,7 +65,7 @@ func TestFinishExitsByTheVerdict(t *testing.T) {
 	}
 }
 
-// TestAnInterruptedRunReportsItsOwnExitCode: the program's, not that of a verdict that there is none of.
+// TestAnInterruptedRunReportsItsOwnExitCode: it is the program's, because there is no verdict.
 func TestAnInterruptedRunReportsItsOwnExitCode(t *testing.T) {
 	for _, row := range []struct {
 		signal syscall.Signal

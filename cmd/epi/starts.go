@@ -9,8 +9,8 @@ import (
 	"github.com/podidentity/epi/framework"
 )
 
-// watchStarts watches how the pods of the run start. The function that it returns records that, with what AWS was asked
-// meanwhile. Neither is a verdict: what cannot be had is left out.
+// watchStarts watches how the pods of the run start. It returns a function that records that, with AWS's calls meanwhile.
+// Neither is a verdict, so missing data are left out.
 func (s *session) watchStarts(ctx context.Context, env *clusters.Environment) func(context.Context) {
 	reached, err := framework.New(ctx, env, framework.Options{Run: s.id()})
 	if err != nil {

@@ -25,11 +25,11 @@ import (
 // The states of an environment.
 const (
 	stateUp         = "up"         // all parts are healthy
-	stateUnhealthy  = "unhealthy"  // a part is not
-	stateIncomplete = "incomplete" // it is on its way up or down, or what did that was killed
+	stateUnhealthy  = "unhealthy"  // a part is not healthy
+	stateIncomplete = "incomplete" // it is being created or removed, or the process that did that was killed
 )
 
-// environmentStatus is an environment as it is now.
+// environmentStatus is the current state of an environment.
 type environmentStatus struct {
 	Name     string `json:"name"`
 	Provider string `json:"provider,omitempty"`
@@ -47,7 +47,7 @@ type environmentStatus struct {
 	Remedy            string        `json:"remedy,omitempty"`
 }
 
-// enter is how programs get into an environment.
+// enter has the ways in which programs can use an environment.
 type enter struct {
 	Kubeconfig     string `json:"kubeconfig"`
 	EndpointURL    string `json:"awsEndpointURL,omitempty"`
@@ -105,7 +105,7 @@ machine it looks at the emulator and the maker of clusters; epi cloud status say
 	return cmd
 }
 
-// nameOf is the environment that an argument or the flag names.
+// nameOf is the environment of an argument or the flag.
 func (a *app) nameOf(flag string, args []string) (string, error) {
 	switch {
 	case len(args) == 0:
@@ -119,7 +119,7 @@ func (a *app) nameOf(flag string, args []string) (string, error) {
 	return args[0], nil
 }
 
-// lookAt finds out how an environment is.
+// lookAt reads the current state of an environment.
 func lookAt(ctx context.Context, dirs clusters.Dirs, name string) (environmentStatus, error) {
 	status := environmentStatus{Name: name, Parts: []health.Part{}}
 	env, err := clusters.LoadEnvironment(dirs, name)
@@ -173,7 +173,7 @@ func lookAt(ctx context.Context, dirs clusters.Dirs, name string) (environmentSt
 	return status, nil
 }
 
-// left is an environment of which there is no record: what is there of it was left half way.
+// left is an environment without a record: it was left incomplete.
 func (s environmentStatus) left(dirs clusters.Dirs, containers []kind.Container) (environmentStatus, error) {
 	names, err := clusters.EnvironmentNames(dirs)
 	if err != nil {
@@ -232,7 +232,7 @@ func enginePart(found *engine.Engine, err error) health.Part {
 	return part
 }
 
-// containerParts are the containers that do not run, and those that are gone.
+// containerParts are the containers that do not run, and those that are missing.
 func containerParts(containers []kind.Container, nodes int) []health.Part {
 	var parts []health.Part
 	there := map[string]int{}
@@ -296,7 +296,7 @@ func (a *app) printStatus(status environmentStatus) error {
 	return err
 }
 
-// nameSuffix is the flag by which a command is about an environment.
+// nameSuffix is the flag that names an environment in a command.
 func nameSuffix(name string) string {
 	if name == defaultName {
 		return ""
@@ -304,7 +304,7 @@ func nameSuffix(name string) string {
 	return " --name " + name
 }
 
-// age is a time that has gone by, in the two largest units.
+// age is an elapsed time, in its two largest units.
 func age(d time.Duration) string {
 	d = max(d, 0)
 	switch {
@@ -352,7 +352,7 @@ stopped is unhealthy.`,
 	return cmd
 }
 
-// lookAtAll finds out how all environments are, at once.
+// lookAtAll reads the current state of all environments, at the same time.
 func lookAtAll(ctx context.Context, dirs clusters.Dirs) ([]environmentStatus, error) {
 	names, err := clusters.EnvironmentNames(dirs)
 	if err != nil {
@@ -403,7 +403,7 @@ func (a *app) printList(list []environmentStatus) error {
 		}
 		provider, nodes := cmp.Or(status.Provider, "–"), strconv.Itoa(status.Nodes)
 		if status.Provider == kind.RegionName {
-			// Its clusters have nodes, which epi cloud status lists.
+			// A region's clusters have nodes, which epi cloud status lists.
 			provider, nodes = "AWS region", "–"
 		}
 		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", status.Name, provider, status.State, since, cmp.Or(status.KubernetesVersion, "–"), nodes, why)

@@ -16,7 +16,7 @@ import (
 	"github.com/podidentity/epi/clusters/kind"
 )
 
-// existingCluster writes down an environment of a cluster of the user's that answers with a status.
+// existingCluster records an environment of a user's cluster that answers with a status.
 func existingCluster(t *testing.T, status int) (stateDir string) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -89,7 +89,7 @@ func TestStatusSaysWhatIsNotHealthy(t *testing.T) {
 	}
 }
 
-// What an interrupted up or down has left has a folder or containers, and no record.
+// An interrupted up or down leaves a folder or containers, and no record.
 func TestStatusOfWhatIsHalfUp(t *testing.T) {
 	state := t.TempDir()
 	if _, err := clusters.MakeEnvironmentDir(clusters.Dirs{State: state}, "half", kindProvider); err != nil {
@@ -105,7 +105,7 @@ func TestStatusOfWhatIsHalfUp(t *testing.T) {
 	}
 }
 
-// A record or a kubeconfig from elsewhere, or from another version, is reported by each command, with what removes it.
+// Each command reports a record or a kubeconfig from elsewhere, or of another version, with the command that removes it.
 func TestRecordsThatCannotBeUsed(t *testing.T) {
 	for name, files := range map[string]map[string]string{
 		"empty":         {"environment.json": ""},
@@ -173,7 +173,7 @@ func TestAge(t *testing.T) {
 	}
 }
 
-// epi aws reports its caller, as a shell would, when there is nothing to run.
+// epi aws returns a shell's exit code if the command cannot be run.
 func TestCommandsThatCannotBeRun(t *testing.T) {
 	state := existingCluster(t, http.StatusOK)
 	dir := t.TempDir()

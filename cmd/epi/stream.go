@@ -10,9 +10,8 @@ import (
 	"github.com/podidentity/epi/cmd/epi/screen"
 )
 
-// stream is standard output or standard error. When its reader is gone, a pipe's or a terminal that was
-// closed, what is written to it is dropped: that is no reason to end what the program does. Other errors,
-// such as a full disk's, are errors.
+// stream is standard output or standard error. If its reader is gone, because a pipe or a terminal was closed, writes are
+// dropped, and the program continues. Other errors, such as a full disk's, are errors.
 type stream struct {
 	file     *os.File
 	terminal bool
@@ -33,7 +32,7 @@ func (s *stream) Write(data []byte) (int, error) {
 	return n, err
 }
 
-// fileOf returns the file behind a stream; nil if it is none.
+// fileOf returns the file behind a stream; nil if there is none.
 func fileOf(w io.Writer) *os.File {
 	switch w := w.(type) {
 	case *stream:

@@ -32,13 +32,14 @@ import (
 // hangTime is how long a program may take that should have ended long before.
 const hangTime = 2 * time.Minute
 
-// What the provider of these tests does, by variables of the program that it runs in.
+// The behaviour of these tests' provider, by variables of its program.
 const (
 	// variableEnvironment is a file with the environment that it brings up.
 	variableEnvironment = "TEST_ENVIRONMENT"
-	// variableBlock names the step at which it waits for the end of its context, variablePanic the one at which it panics.
+	// variableBlock names the step at which it waits for the end of its context, and variablePanic the one at which it
+	// panics.
 	variableBlock, variablePanic = "TEST_BLOCK", "TEST_PANIC"
-	// variableStuck, if set, makes removal wait for ever.
+	// variableStuck, if set, makes removal wait forever.
 	variableStuck = "TEST_STUCK"
 )
 
@@ -48,14 +49,14 @@ const (
 	stepRemove                         = "Remove cluster"
 )
 
-// beEpi makes this test program epi with the provider of these tests.
+// beEpi makes this test binary run as epi with these tests' provider.
 func beEpi() {
 	a := newApp(newStream(os.Stdout), newStream(os.Stderr), os.LookupEnv)
 	a.kind = func(dirs clusters.Dirs) clusters.Provider { return simulated{dirs} }
 	start(a)
 }
 
-// simulated is a provider that shows the steps of one and makes nothing but the folder of the environment.
+// simulated is a provider that shows the steps of a real one and creates only the folder of the environment.
 type simulated struct{ dirs clusters.Dirs }
 
 func (p simulated) Up(ctx context.Context, spec clusters.Spec, progress clusters.Progress) (*clusters.Environment, error) {
@@ -77,7 +78,7 @@ func (p simulated) Up(ctx context.Context, spec clusters.Spec, progress clusters
 	return &env, clusters.SaveEnvironment(p.dirs, &env)
 }
 
-// show shows two steps side by side, in more words than a line has room for, and one after them.
+// show shows two steps at the same time, with more words than fit into a line, and one after them.
 func (p simulated) show(ctx context.Context, progress clusters.Progress) error {
 	for _, names := range [][]string{{stepEngine}, {stepImage, "Images of emulator, agent, webhook and probe"}, {stepCluster}} {
 		var tasks []clusters.Task
@@ -112,7 +113,7 @@ func (p simulated) Down(_ context.Context, name string, progress clusters.Progre
 	return err
 }
 
-// program is an installation of epi in a folder of its own, with a cluster that is not one.
+// program is an installation of epi in its own folder, with a simulated cluster.
 type program struct {
 	dir, path string
 	variables []string
@@ -144,7 +145,7 @@ func install(t *testing.T) *program {
 			t.Fatal(err)
 		}
 	}
-	// No container engine: nothing of this machine's is looked at.
+	// There is no container engine, so nothing of this machine's is read.
 	p.variables = []string{"PATH=" + filepath.Dir(p.path), "HOME=" + p.dir, beProgram + "=1"}
 	return p
 }
@@ -156,7 +157,7 @@ func (p *program) environment() string {
 	return filepath.Join(p.state(), "clusters", "epi")
 }
 
-// withCluster gives the program the environment of an API server that is ready and answers everything else by handle.
+// withCluster gives the program the environment of an API server that is ready. handle answers everything else.
 func (p *program) withCluster(t *testing.T, handle http.HandlerFunc) *program {
 	t.Helper()
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -168,7 +169,7 @@ func (p *program) withCluster(t *testing.T, handle http.HandlerFunc) *program {
 		handle(w, r)
 	}))
 	t.Cleanup(func() {
-		server.CloseClientConnections() // of a program that was stopped while it asked
+		server.CloseClientConnections() // from a program that was stopped during a request
 		server.Close()
 	})
 	kubeconfig, file := filepath.Join(p.dir, "kubeconfig"), filepath.Join(p.dir, "environment.json")
@@ -203,7 +204,7 @@ func (p *program) withCluster(t *testing.T, handle http.HandlerFunc) *program {
 	return p
 }
 
-// discovery is what an API server reports about itself, as far as the first request of a spec needs it.
+// discovery has the API server's answers that the first request of a spec needs.
 var discovery = map[string]string{
 	"/readyz": "ok",
 	"/api":    `{"kind":"APIVersions","versions":["v1"]}`,
@@ -213,7 +214,7 @@ var discovery = map[string]string{
 	"/api/v1/nodes": `{"kind":"NodeList","apiVersion":"v1","items":[]}`,
 }
 
-// refuse is an API server that does nothing.
+// refuse is an API server that refuses everything.
 func refuse(w http.ResponseWriter, _ *http.Request) {
 	http.Error(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403,"message":"on purpose"}`, http.StatusForbidden)
 }
@@ -230,7 +231,7 @@ type atTerminal struct {
 	more chan struct{}
 }
 
-// terminalKind is how a terminal is.
+// terminalKind is a kind of terminal.
 type terminalKind struct {
 	columns, rows uint16
 	variables     []string
@@ -242,13 +243,13 @@ func (p *program) command(args []string, variables ...string) *exec.Cmd {
 	if !slices.Contains(args, "aws") {
 		args = append(args, "--state-dir", p.state(), "--cache-dir", filepath.Join(p.dir, "cache"))
 	}
-	command := exec.Command(p.path, args...) // tests end it by what a terminal can do
+	command := exec.Command(p.path, args...) // tests end it through the terminal
 	command.Dir = p.dir
 	command.Env = slices.Concat(p.variables, variables, []string{"EPI_STATE_DIR=" + p.state()})
 	return command
 }
 
-// start starts the program at a terminal of its own, which controls it.
+// start starts the program at its own terminal, which controls it.
 func (p *program) start(t *testing.T, look terminalKind, args ...string) *atTerminal {
 	t.Helper()
 	r := &atTerminal{t: t, command: p.command(args, look.variables...), ended: make(chan struct{}), more: make(chan struct{}, 1)}
@@ -357,7 +358,7 @@ func checkLeft(t *testing.T, text string) {
 	}
 }
 
-// offline are flags of a run of one spec in a cluster that is not one.
+// offline are flags of a run of one spec in a simulated cluster.
 var offline = []string{"--label-filter", "INJ-05", "--focus", "of other service accounts", "--procs", "1"}
 
 func TestEveryVerbEndsAtATerminal(t *testing.T) {
@@ -407,7 +408,7 @@ func TestEveryVerbEndsAtATerminal(t *testing.T) {
 	}
 }
 
-// Verbs that show no steps end on each kind of terminal, too, and write no more of control sequences than it knows.
+// Commands without steps also end on each kind of terminal, and write only control sequences that it supports.
 func TestVerbsWithoutStepsEndOnEveryTerminal(t *testing.T) {
 	looks := []struct {
 		terminalKind
@@ -609,8 +610,8 @@ func TestControlCEndsAVerbThatMakesNothing(t *testing.T) {
 }
 
 func TestOtherSignalsCleanUpToo(t *testing.T) {
-	// A program started by nohup ignores SIGHUP, and so would those that it starts. What is caught here is
-	// as usual there.
+	// A program started by nohup ignores SIGHUP, and so would its children. A caught signal is reset to the default in
+	// them.
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	t.Cleanup(func() { signal.Stop(hangups) })
@@ -666,7 +667,7 @@ func TestOutputThatNobodyReadsEndsNothing(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = command.Process.Kill() })
 	_ = writer.Close()
-	// A reader such as head: it goes after the first line.
+	// A reader such as head, which ends after the first line.
 	if _, err := reader.Read(make([]byte, 1)); err != nil {
 		t.Fatal(err)
 	}
@@ -695,7 +696,7 @@ func TestATerminalThatDoesNotReadHoldsNoCleanUpUp(t *testing.T) {
 		_ = command.Process.Kill()
 		_ = master.Close()
 	})
-	// Nobody reads from master: after some drawings the program's writing waits.
+	// Nothing reads from master, so after some drawings the program's write waits.
 	deadline := time.Now().Add(hangTime)
 	for _, there := range []bool{true, false} {
 		for {
@@ -842,7 +843,7 @@ func TestTheLastScreenSaysWhatChanged(t *testing.T) {
 	if _, text := p.start(t, usual, args...).wait(); strings.Contains(text, "Since ") {
 		t.Errorf("there was no run before:\n%s", text)
 	}
-	// What the first run could not decide it held, for the second to differ from it.
+	// The first run's undecided spec is recorded as held, so that the second differs from it.
 	files, err := filepath.Glob(filepath.Join(p.dir, "_artifacts", "2*", reports.ResultsFile))
 	if err != nil || len(files) != 1 {
 		t.Fatalf("%q, %v", files, err)

@@ -21,7 +21,7 @@ import (
 	"github.com/podidentity/epi/suites"
 )
 
-// suiteProcess is the hidden command that runs specs in a process of their own.
+// suiteProcess is the hidden command that runs specs in its own process.
 const suiteProcess = "__suite-process"
 
 // reachTime is how long an environment may take to answer before it counts as gone.
@@ -59,8 +59,7 @@ func (f *testFlags) register(cmd *cobra.Command) {
 	flags.StringVar((*string)(&f.options.Mutation), "break", "", "damage the fixtures on purpose, to see that the suites notice: "+strings.Join(mutations, ", "))
 }
 
-// validate completes the options and returns what is wrong with them, as far as that can be known
-// without an environment.
+// validate completes the options and returns their problems, as far as they are known without an environment.
 func (f *testFlags) validate(ctx context.Context) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -82,7 +81,7 @@ func (f *testFlags) validate(ctx context.Context) error {
 	if err := checkReportFile(f.junit); err != nil {
 		return usageError("flag --junit-report: %w", err)
 	}
-	// A selection that chooses nothing is reported before minutes go into an environment.
+	// An empty selection is reported before an environment is created, which takes minutes.
 	specs, err := suites.List(ctx, f.options)
 	if selection, ok := errors.AsType[*suites.SelectionError](err); ok {
 		return usageError("%w\nSee: epi test --list", selection)
@@ -93,10 +92,10 @@ func (f *testFlags) validate(ctx context.Context) error {
 	return err
 }
 
-// mostRepeats is how many times specs run at most.
+// mostRepeats is the largest number of repeats of specs.
 const mostRepeats = 1000
 
-// checkReportFile says why no report could be written to a file; it writes nothing. "" is no file.
+// checkReportFile is the reason why no report could be written to a file. It writes nothing. "" is no file.
 func checkReportFile(file string) error {
 	if file == "" {
 		return nil
@@ -120,7 +119,7 @@ func checkReportFile(file string) error {
 	}
 }
 
-// selection is how specs were chosen, as flags.
+// selection has the flags that selected specs.
 func (f *testFlags) selection() []string {
 	var flags []string
 	add := func(name, value string) {
@@ -197,7 +196,7 @@ else went wrong beside it), 3 the environment is gone or broke, so there is no v
 				}
 				return a.list(ctx, flags.list, flags.options)
 			}
-			// What was typed wrong is reported whether or not there is an environment.
+			// Wrong arguments are reported with and without an environment.
 			if err := flags.validate(ctx); err != nil {
 				return err
 			}
@@ -226,7 +225,7 @@ else went wrong beside it), 3 the environment is gone or broke, so there is no v
 	return cmd
 }
 
-// inEnvironmentWork is the work of a command that makes pods, roles and the like in an environment that stays.
+// inEnvironmentWork is the work of a command that creates pods, roles and other objects in an environment that stays.
 func (a *app) inEnvironmentWork(name string) work {
 	return work{
 		doing: fmt.Sprintf("removing what was made in environment %q, which stays", name),
@@ -239,8 +238,7 @@ func (a *app) inEnvironmentWork(name string) work {
 	}
 }
 
-// runSuites runs the selected specs and records them. Its error says that the environment, not a
-// subject, is at fault.
+// runSuites runs the selected specs and records them. Its error says that the environment, and not a subject, is at fault.
 func (a *app) runSuites(ctx context.Context, env *clusters.Environment, flags testFlags, session *session, steps *steps) error {
 	if err := session.environment(env); err != nil {
 		return err
@@ -284,15 +282,15 @@ func (a *app) runSuites(ctx context.Context, env *clusters.Environment, flags te
 		session.logs(ctx, env)
 	}
 	if ctx.Err() != nil {
-		err = nil // reported as an interrupted run, not as a broken environment
+		err = nil // reported as an interrupted run, and not as a broken environment
 	}
 	return err
 }
 
-// round is which time it is that the specs run, of how many.
+// round is the number of the current repeat, and the number of all.
 type round struct{ time, of int }
 
-// runOnce runs the selected specs once and records them. It reports whether all held.
+// runOnce runs the selected specs once and records them. It says whether all held.
 func (a *app) runOnce(ctx context.Context, options suites.Options, names []string, round round, session *session, steps *steps) (held bool, err error) {
 	title := "Conformance suites"
 	if round.of > 1 {
@@ -320,7 +318,7 @@ func (a *app) runOnce(ctx context.Context, options suites.Options, names []strin
 		if bad {
 			failed++
 		}
-		// What the environment kept from being decided is reported once, at the end.
+		// What the environment left undecided is reported once, at the end.
 		away := spec.Failure != nil && spec.Failure.Cause == reports.CauseEnvironment
 		if a.verbose || bad && !away {
 			steps.Print(fmt.Sprintf("   %-13s %-8s %s (%s)", spec.Outcome, strings.Join(spec.Requirements, " "), spec.Name, seconds(spec.Duration)))
@@ -335,7 +333,7 @@ func (a *app) runOnce(ctx context.Context, options suites.Options, names []strin
 	return held, err
 }
 
-// reach makes sure that the environment answers: specs against one that is gone say nothing.
+// reach checks that the environment answers, because specs would say nothing otherwise.
 func reach(ctx context.Context, env *clusters.Environment) error {
 	unreachable := func(err error) error {
 		return &clusters.EnvironmentError{
@@ -392,5 +390,5 @@ func (a *app) suiteProcessCommand() *cobra.Command {
 	}
 }
 
-// id names the run.
+// id is the name of the run.
 func (s *session) id() string { return filepath.Base(s.dir) }

@@ -15,8 +15,8 @@ import (
 	"github.com/podidentity/epi/suites"
 )
 
-// runEach runs each of the specs alone, on an agent and a webhook that were just started, and prints a table
-// of them. Its error says that the environment is at fault.
+// runEach runs each of the specs alone, with a freshly started agent and webhook, and prints a table of them. Its error
+// says that the environment is at fault.
 func (a *app) runEach(ctx context.Context, env *clusters.Environment, options suites.Options, specs []suites.Spec, session *session, steps *steps) error {
 	config, err := kubeconfig.Read(env.Kubeconfig)
 	if err != nil {
@@ -36,7 +36,7 @@ func (a *app) runEach(ctx context.Context, env *clusters.Environment, options su
 		})
 		return records, err
 	}
-	// What is not run needs no fresh agent: it is recorded with the reason.
+	// A spec that is not run needs no fresh agent. It is recorded with the reason.
 	var instead, todo []suites.Spec
 	for _, spec := range specs {
 		if options.Decide(spec).Instead != "" {
@@ -79,7 +79,7 @@ func (a *app) runEach(ctx context.Context, env *clusters.Environment, options su
 	return err
 }
 
-// only is a regular expression on the names of specs that chooses these.
+// only is a regular expression that matches exactly these names of specs.
 func only(specs []suites.Spec) string {
 	names := make([]string, 0, len(specs))
 	for _, spec := range specs {
@@ -88,7 +88,7 @@ func only(specs []suites.Spec) string {
 	return "^(" + strings.Join(names, "|") + ")$"
 }
 
-// writeEach writes a line a spec, and how many did not hold.
+// writeEach writes a line for each spec, and the number of those that did not hold.
 func writeEach(w io.Writer, specs []reports.Spec) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(table, "ALONE\tTOOK\tREQUIREMENTS\tSPEC")

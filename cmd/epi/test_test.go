@@ -9,7 +9,7 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// What is typed wrong about a run of the suites is reported before an environment is looked for, in plain words.
+// Wrong arguments of a run of the suites are reported before an environment is searched, in plain words.
 func TestWrongSelectionIsReportedWithoutAnEnvironment(t *testing.T) {
 	for name, row := range map[string]struct {
 		args []string

@@ -10,7 +10,7 @@ import (
 	"github.com/creack/pty"
 )
 
-// typed runs a command at a terminal, types an answer when it has been asked for, and returns what was said.
+// typed runs a command at a terminal, types an answer after the question, and returns the output.
 func typed(t *testing.T, command *exec.Cmd, question, answer string) (code int, text string) {
 	t.Helper()
 	terminal, err := pty.Start(command)
@@ -34,7 +34,7 @@ func typed(t *testing.T, command *exec.Cmd, question, answer string) (code int, 
 			break // Linux answers EIO when the program has ended
 		}
 	}
-	_ = command.Wait() // the exit code says it
+	_ = command.Wait() // the exit code has it
 	if !answered {
 		t.Errorf("%q was not asked:\n%s", question, said.String())
 	}

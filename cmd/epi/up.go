@@ -49,7 +49,7 @@ func (f *environmentFlags) register(cmd *cobra.Command) {
 	f.eks.register(flags)
 }
 
-// validate returns every problem of the flags at once, as a usage error.
+// validate returns every problem of the flags together, as a usage error.
 func (f *environmentFlags) validate(flags *pflag.FlagSet) error {
 	problems := []error{f.checkProvider(flags)}
 	if f.spec.Nodes < 1 || f.spec.Nodes > 20 {
@@ -181,7 +181,7 @@ func (a *app) up(ctx context.Context, flags *environmentFlags, steps *steps) (*c
 	return provider.Up(ctx, flags.spec, steps)
 }
 
-// checkKubernetesVersion says what is wrong with a version of a node image of epi's own; "" is the default one.
+// checkKubernetesVersion is the problem of a version for epi's own node image; "" is the default version.
 func checkKubernetesVersion(version, nodeImage string) error {
 	if version == "" || nodeImage != "" || slices.Contains(nodeimage.Versions(), version) {
 		return nil
@@ -189,7 +189,7 @@ func checkKubernetesVersion(version, nodeImage string) error {
 	return fmt.Errorf("flag --kubernetes-version: %q is not pinned; choose %s, or bring a --node-image", version, strings.Join(nodeimage.Versions(), " or "))
 }
 
-// binaries is the folder of the programs that go into epi's images.
+// binaries is the folder of the programs for epi's images.
 func (a *app) binaries(ctx context.Context, progress clusters.Progress) (string, error) {
 	dirs, err := a.dirs()
 	if err != nil {
@@ -202,7 +202,7 @@ func (a *app) binaries(ctx context.Context, progress clusters.Progress) (string,
 	return finder.Find(ctx, progress)
 }
 
-// wrapper is the OCI runtime of a private engine among epi's programs.
+// wrapper is the OCI runtime for a private engine, one of epi's programs.
 func wrapper(binaries string) string { return filepath.Join(binaries, "epi-runc") }
 
 func (a *app) printEnvironment(env *clusters.Environment) error {
@@ -238,7 +238,7 @@ Environment %q is up: Kubernetes %s on %s, %s
 	return err
 }
 
-// redirection says what becomes of pods that know nothing of epi, and what cannot be done for them.
+// redirection describes the effect on unchanged pods, and what cannot be redirected.
 func redirection(env *clusters.Environment) string {
 	if !env.RedirectAWS {
 		return ""

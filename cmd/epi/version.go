@@ -18,11 +18,11 @@ var (
 	revision = ""
 )
 
-// build is what this program was built from.
+// build describes the source of this program.
 func build() reports.Epi {
 	epi := reports.Epi{Version: version, Revision: revision, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	if info, ok := debug.ReadBuildInfo(); ok && epi.Version == "" {
-		// `go install module@version` sets no variables, but knows the module's version.
+		// `go install module@version` sets no variables, but records the module's version.
 		epi.Version = info.Main.Version
 	}
 	if epi.Version == "" {

@@ -14,13 +14,13 @@ import (
 // block is a shell block of the walkthrough.
 type block struct {
 	commands string
-	// expected are the lines that its comments say it prints, with "…" for what differs.
+	// expected are the lines of its output by its comments, with "…" for what differs.
 	expected []string
 }
 
 var fence = regexp.MustCompile("(?s)```sh\n(.*?)```")
 
-// blocks are those that are typed into the shell of `epi aws`.
+// blocks are the blocks that are typed into the shell of `epi aws`.
 func blocks(text string) []block {
 	var list []block
 	for _, match := range fence.FindAllStringSubmatch(text, -1) {
@@ -54,8 +54,8 @@ func TestWalkthroughHasTheSeedsThreeObservations(t *testing.T) {
 	}
 }
 
-// environmentVariable names an environment, made by bin/epi up --redirect-aws --clients aws-cli@trixie, in which nobody has done the
-// walkthrough yet.
+// environmentVariable names an environment of bin/epi up --redirect-aws --clients aws-cli@trixie in which the walkthrough
+// was not done yet.
 const environmentVariable = "EPI_TEST_WALKTHROUGH"
 
 // TestWalkthroughIsTrue types the walkthrough.

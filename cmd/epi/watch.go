@@ -13,10 +13,10 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// startWatch begins to watch an environment in which something is tested. The caller calls the function that
-// it returns: it ends the watch and records what was away.
+// startWatch begins to watch an environment in which something is tested. It returns a function that ends the watch and
+// records the absences.
 func (a *app) startWatch(ctx context.Context, env *clusters.Environment, session *session, steps *steps) (*watch.Watch, func(), error) {
-	// The Kubernetes client logs what it also returns, in the middle of the progress.
+	// The Kubernetes client logs errors that it also returns, in the middle of the progress.
 	klog.LogToStderr(false)
 	klog.SetOutput(io.Discard)
 	dirs, err := a.dirs()
@@ -24,7 +24,7 @@ func (a *app) startWatch(ctx context.Context, env *clusters.Environment, session
 		return nil, nil, err
 	}
 	folder := func(p storage) watch.Folder { return watch.Folder{Path: p.dir, Remedy: p.remedy("full")} }
-	var folders []watch.Folder // the session looks at its own
+	var folders []watch.Folder // the session checks its own
 	var inspect watch.Inspect
 	if env.Provider == kindProvider {
 		folders = append(folders, folder(statePlace(dirs)))

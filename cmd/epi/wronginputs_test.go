@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// contentsBelow is every file, folder and link below a folder, with what is in it.
+// contentsBelow is every file, folder and link below a folder, with its content.
 func contentsBelow(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
@@ -47,8 +47,8 @@ func contentsBelow(t *testing.T, dir string) map[string]string {
 	return found
 }
 
-// place makes a folder with what a user's has, and what nobody may touch: a run, archives, an environment
-// of another name and a folder that is none of epi's.
+// place makes a folder with a user's usual content, which must not change: a run, archives, an environment of another name
+// and a folder that is not epi's.
 func place(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -86,8 +86,8 @@ func place(t *testing.T) string {
 	return dir
 }
 
-// Each wrong input is reported in a line or two: what is wrong, where, and what would be right. None removes or
-// writes anything.
+// Each wrong input is reported in one or two lines: what is wrong, where, and what would be right. None removes or writes
+// anything.
 func TestWrongInputs(t *testing.T) {
 	dir := place(t)
 	t.Chdir(filepath.Join(dir, "work"))

@@ -1,5 +1,5 @@
-// Package configfile reads epi.yaml: keys with one value or a list of them, and sections of such keys.
-// It knows the place of each in the file, and nothing of what they mean.
+// Package configfile reads epi.yaml: keys with one value or a list of values, and sections of such keys. It knows the place
+// of each key in the file, and not its meaning.
 package configfile
 
 import (
@@ -16,21 +16,21 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxSize is far above what all keys of all commands take.
+// maxSize is far above the size of all keys of all commands.
 const maxSize = 1 << 20
 
-// Value is what a key has.
+// Value is the value of a key.
 type Value struct {
-	// Section is the key that it stands below; empty at the top.
+	// Section is its section; empty at the top.
 	Section, Key string
-	// Arguments are the value as it is written, without quotes; one, unless List.
+	// Arguments are the values as they are written, without quotes. There is one, unless List is set.
 	Arguments []string
 	List      bool
 	// Line and Column of the key, from 1.
 	Line, Column int
 }
 
-// Problem is something that is wrong with a key. It is not an error of the others.
+// Problem is a problem of a key. It does not affect the others.
 type Problem struct {
 	Section, Key string
 	// Line and Column of it, from 1.
@@ -53,7 +53,7 @@ type File struct {
 
 // Error says why a file cannot be read at all.
 type Error struct {
-	// Line and Column from 1; 0 where they are not known.
+	// Line and Column from 1; 0 if they are not known.
 	Line, Column int
 	Text         string
 }
@@ -174,7 +174,7 @@ func (f *File) problem(section, key string, at *yaml.Node, text string) {
 	f.Problems = append(f.Problems, Problem{Section: section, Key: key, Line: at.Line, Column: at.Column, Text: text})
 }
 
-// wrong says why a node is no single value, or "".
+// wrong is the reason why a node is no single value, or "".
 func wrong(node *yaml.Node) string {
 	if node.Kind != yaml.ScalarNode {
 		return "want one value, found " + describe(node)

@@ -1,5 +1,5 @@
-// Package estimate says how long work that is done in parts, some of them side by side, still takes. It goes by how
-// long the same parts took an earlier time.
+// Package estimate estimates how long work still takes whose parts partly run at the same time. It uses the durations of
+// the same parts at an earlier time.
 package estimate
 
 import (
@@ -7,29 +7,29 @@ import (
 	"time"
 )
 
-// fewestKnown is the share of the parts that have to be known: an estimate from fewer would be a guess.
+// fewestKnown is the share of the parts whose duration must be known. An estimate from fewer would be a guess.
 const fewestKnown = 0.8
 
-// mostFactor bounds how much slower or quicker than before the parts that are done may make the others.
+// mostFactor bounds how much the finished parts may change the estimate of the others.
 const mostFactor = 4
 
-// Estimate is about one piece of work. Its methods may be called concurrently.
+// Estimate is the estimate of one piece of work. Its methods may be called concurrently.
 type Estimate struct {
 	mu sync.Mutex
-	// before is how long the parts took, those that are to be done and not known at their mean.
+	// before has the earlier durations of the parts. An unknown part has the mean.
 	before map[string]time.Duration
-	// lanes is how many parts were done at once, on average.
+	// lanes is the average number of simultaneous parts.
 	lanes float64
 	known bool
-	// running are the parts that have begun, with the moment.
+	// running are the parts that have begun, with their times.
 	running map[string]time.Time
 	done    map[string]bool
-	// took is how long the parts that are done took now, and would have taken before.
+	// took has the durations of the finished parts, now and before.
 	took, expected time.Duration
 }
 
-// New returns the estimate for the parts of these names. Before has how long each took an earlier time, and whole how
-// long all of that took from its beginning to its end.
+// New returns the estimate for the parts of these names. before has their earlier durations, and whole is the earlier
+// duration of all the work.
 func New(parts []string, before map[string]time.Duration, whole time.Duration) *Estimate {
 	e := &Estimate{before: map[string]time.Duration{}, running: map[string]time.Time{}, done: map[string]bool{}, lanes: 1}
 	var sum, all time.Duration
@@ -63,7 +63,7 @@ func (e *Estimate) Begin(part string, now time.Time) {
 	e.running[part] = now
 }
 
-// End says that a part is done, and how long it took.
+// End says that a part is finished, with its duration.
 func (e *Estimate) End(part string, took time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -77,7 +77,7 @@ func (e *Estimate) End(part string, took time.Duration) {
 	}
 }
 
-// Left is how long what is not done takes from now, and whether that can be known.
+// Left is the remaining time, and says whether it can be known.
 func (e *Estimate) Left(now time.Time) (time.Duration, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -99,8 +99,8 @@ func (e *Estimate) Left(now time.Time) (time.Duration, bool) {
 	return max(longest, time.Duration(float64(sum)/e.lanes)), true
 }
 
-// factor is how much slower this time is than the one before. Of few parts that are done it says little, so the time
-// before counts as if a fifth of all had gone as it did then.
+// factor is how much slower this time is than the earlier one. A few finished parts say little, so a fifth of all parts
+// counts with the earlier durations.
 func (e *Estimate) factor() float64 {
 	var all time.Duration
 	for _, before := range e.before {

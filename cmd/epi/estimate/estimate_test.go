@@ -10,7 +10,7 @@ const second = time.Second
 
 var start = time.Date(2026, time.November, 24, 9, 0, 0, 0, time.UTC)
 
-// before are ten parts of 2 s each, two at once.
+// before returns ten parts of 2 s each, two at a time.
 func before() ([]string, map[string]time.Duration, time.Duration) {
 	var parts []string
 	took := map[string]time.Duration{}
@@ -83,7 +83,7 @@ func endHalf(took time.Duration) func(*Estimate) {
 	}
 }
 
-// What is left never grows while everything goes as before.
+// The remaining time never grows while everything goes as before.
 func TestWhatIsLeftShrinks(t *testing.T) {
 	parts, took, whole := before()
 	e := New(parts, took, whole)

@@ -1,10 +1,10 @@
-// Package nearest finds the known word that is most like a mistyped one.
+// Package nearest finds the known word that is most similar to a mistyped one.
 package nearest
 
 import "strings"
 
-// Find returns the known word that is the likeliest to be meant by word, or "" if none is near. Capitals,
-// and '_' for '-', make no difference. Of words that are equally near the first one is taken.
+// Find returns the known word that is most similar to word, or "" if none is similar. Capitals, and '_' for '-', make no
+// difference. Of equally similar words the first one counts.
 func Find(word string, known []string) string {
 	word = plain(word)
 	best, fewest := "", most(word)+1
@@ -16,7 +16,7 @@ func Find(word string, known []string) string {
 	if best != "" || len(word) < 3 {
 		return best
 	}
-	// Somebody who knows the beginning, or one part of a name of several, types that.
+	// A user who knows only the beginning, or one part of a name with several, types that.
 	for _, candidate := range known {
 		if strings.HasPrefix(plain(candidate), word) {
 			return candidate
@@ -30,7 +30,7 @@ func Find(word string, known []string) string {
 	return ""
 }
 
-// DidYouMean is the end of a sentence that names the nearest known word, or "".
+// DidYouMean is the end of a sentence with the most similar known word, or "".
 func DidYouMean(word, prefix string, known []string) string {
 	if near := Find(word, known); near != "" {
 		return "; did you mean " + prefix + near + "?"
@@ -40,17 +40,17 @@ func DidYouMean(word, prefix string, known []string) string {
 
 func plain(word string) string { return strings.ReplaceAll(strings.ToLower(word), "_", "-") }
 
-// most is how many mistakes a word of that length may have.
+// most is the number of mistakes that a word of that length may have.
 func most(word string) int {
 	const atMost = 4
 	return min((len(word)+2)/3, atMost)
 }
 
-// longest bounds the work on words from outside.
+// longest bounds the work for a long input.
 const longest = 64
 
-// distance is how many letters have to be inserted, removed, replaced or exchanged with their neighbour
-// to make b of a (optimal string alignment, https://en.wikipedia.org/wiki/Damerau-Levenshtein_distance).
+// distance is the number of letters to insert, remove, replace or exchange with their neighbour to turn a into b (optimal
+// string alignment, https://en.wikipedia.org/wiki/Damerau-Levenshtein_distance).
 func distance(a, b string) int {
 	if len(a) > longest || len(b) > longest {
 		return longest

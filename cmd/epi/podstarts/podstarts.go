@@ -1,5 +1,5 @@
-// Package podstarts sees how the pods of a run start: when they are there, have a node and run, and when AWS was first
-// asked for them.
+// Package podstarts records how the pods of a run start: when they exist, have a node and run, and when AWS got their first
+// requests.
 package podstarts
 
 import (
@@ -21,14 +21,14 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// mostPods is how many pods are kept, the newest.
+// mostPods is the number of pods to keep, the newest.
 const mostPods = 300
 
-// fullURI is the variable that the webhook gives
+// fullURI is the variable that the webhook adds
 // (https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html).
 const fullURI = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 
-// Watch sees pods.
+// Watch records pods.
 type Watch struct {
 	now  func() time.Time
 	stop func()
@@ -37,8 +37,8 @@ type Watch struct {
 	pods map[types.UID]*reports.PodStart
 }
 
-// Begin watches pods that have the labels of selector until ctx ends or End is called. A cluster that does not answer
-// shows no pods: what is seen is information, and no verdict.
+// Begin watches pods with the labels of selector until ctx ends or End is called. If the cluster does not answer, there are
+// no pods: the result is information, and no verdict.
 func Begin(ctx context.Context, client kubernetes.Interface, selector string) *Watch {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &Watch{now: time.Now, pods: map[types.UID]*reports.PodStart{}}
@@ -47,7 +47,7 @@ func Begin(ctx context.Context, client kubernetes.Interface, selector string) *W
 	_ = informer.SetWatchErrorHandlerWithContext(func(context.Context, *cache.Reflector, error) {}) // it has not begun
 	_, _ = informer.AddEventHandler(cache.ResourceEventHandlerDetailedFuncs{                        // it has not ended
 		AddFunc: func(object any, before bool) {
-			if pod, ok := object.(*corev1.Pod); ok && !before { // when one that was there before came nobody knows
+			if pod, ok := object.(*corev1.Pod); ok && !before { // it is unknown when an existing pod was created
 				w.seen(pod, true)
 			}
 		},
@@ -65,7 +65,7 @@ func Begin(ctx context.Context, client kubernetes.Interface, selector string) *W
 	return w
 }
 
-// seen notes what a pod has come to.
+// seen records the state of a pod.
 func (w *Watch) seen(pod *corev1.Pod, first bool) {
 	now := w.now()
 	w.mu.Lock()
@@ -89,7 +89,7 @@ func (w *Watch) seen(pod *corev1.Pod, first bool) {
 	}
 }
 
-// forget drops the oldest pod beyond the most that are kept.
+// forget drops the oldest pod above the limit.
 func (w *Watch) forget() {
 	if len(w.pods) <= mostPods {
 		return
@@ -109,8 +109,8 @@ func injected(pod *corev1.Pod) bool {
 	})
 }
 
-// End ends the watch and returns the pods in the order of their admission, with what the calls of AWS tell of each; nil
-// calls for an AWS that does not report.
+// End ends the watch and returns the pods in the order of their admission, with data from the calls of AWS. calls is nil if
+// AWS does not report them.
 func (w *Watch) End(calls []control.Call) []reports.PodStart {
 	w.stop()
 	w.mu.Lock()
@@ -124,11 +124,11 @@ func (w *Watch) End(calls []control.Call) []reports.PodStart {
 	return starts
 }
 
-// session is the name that EKS Auth gives the session of a pod: eks-CLUSTER-POD-UUID
+// session is EKS Auth's name for the session of a pod: eks-CLUSTER-POD-UUID
 // (https://docs.aws.amazon.com/eks/latest/APIReference/API_auth_AssumeRoleForPodIdentity.html).
 var session = regexp.MustCompile(`/eks-.*-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
-// join adds when EKS Auth was first asked for each pod, and when S3 first gave its session something.
+// join adds the time of the first call to EKS Auth for each pod, and the time of S3's first object for its session.
 func join(starts []reports.PodStart, calls []control.Call) {
 	asked := map[[2]string]time.Time{}
 	var objects []control.Call
@@ -152,7 +152,7 @@ func join(starts []reports.PodStart, calls []control.Call) {
 			continue
 		}
 		for _, call := range objects {
-			// Names of pods are made by the run, and none is a part of another.
+			// The run chooses the pods' names, and none is a part of another.
 			if !call.Time.Before(starts[i].Credentials) && strings.Contains(call.Principal, "-"+starts[i].Name+"-") {
 				starts[i].Object = call.Time
 				break
@@ -161,7 +161,7 @@ func join(starts []reports.PodStart, calls []control.Call) {
 	}
 }
 
-// Calls sums up calls by service and operation, those of services that have the most first.
+// Calls summarizes calls by service and operation, services with the most calls first.
 func Calls(calls []control.Call) []reports.Calls {
 	type operation struct{ service, name string }
 	took := map[operation][]time.Duration{}

@@ -27,7 +27,7 @@ func podOf(name string, injected bool) *corev1.Pod {
 	return pod
 }
 
-// moments is a clock that goes on by a second each time.
+// moments is a clock that advances by one second for each reading.
 func moments() (func() time.Time, func(n int) time.Time) {
 	start, n := time.Date(2026, time.November, 24, 9, 0, 0, 0, time.UTC), 0
 	at := func(n int) time.Time { return start.Add(time.Duration(n) * time.Second) }
@@ -115,13 +115,13 @@ func TestCallsAreSummedUp(t *testing.T) {
 	}
 }
 
-// The watch sees pods of the run that come after it, and no others.
+// The watch records pods of the run that are created after its begin, and no others.
 func TestTheWatchSeesPodsOfTheRun(t *testing.T) {
 	client := fake.NewClientset(podOf("before", true))
 	w := Begin(t.Context(), client, "run=r")
 	deadline := time.After(30 * time.Second)
 	for n := 0; ; n++ {
-		// What is made before the watch has begun counts as there before: so pods are made until one is seen.
+		// A pod that is created before the watch has begun counts as existing, so pods are created until one is recorded.
 		pod := podOf("app"+strings.Repeat("x", n), true)
 		if _, err := client.CoreV1().Pods("epi-1").Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)

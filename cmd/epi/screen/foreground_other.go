@@ -4,5 +4,5 @@ package screen
 
 import "os"
 
-// inForeground is true: there are no process groups.
+// inForeground is true, because there are no process groups.
 func inForeground(*os.File) bool { return true }

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inForeground reports whether the terminal is this process group's to write to.
+// inForeground says whether this process group may write to the terminal.
 func inForeground(terminal *os.File) bool {
 	group, err := unix.IoctlGetInt(int(terminal.Fd()), unix.TIOCGPGRP)
-	// An error says that the terminal is not the one that controls this process: then there is no background.
+	// An error means that the terminal does not control this process, so there is no background.
 	return err != nil || group == unix.Getpgrp()
 }

@@ -9,10 +9,10 @@ import (
 	"github.com/mattn/go-runewidth"
 )
 
-// escape is a control sequence (ECMA-48, 5.4), a control string (8.3.89 and others) or an escape sequence (5.3).
+// escape matches a control sequence (ECMA-48, 5.4), a control string (8.3.89 and others) or an escape sequence (5.3).
 var escape = regexp.MustCompile(`\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(\x07|\x1b\\)|\x1b[ -/]*[0-~]`)
 
-// Plain is text as one line without anything that moves the cursor or changes colours.
+// Plain is text as one line, without sequences that move the cursor or change colours.
 func Plain(text string) string {
 	text = escape.ReplaceAllString(text, "")
 	return strings.Map(func(r rune) rune {
@@ -26,7 +26,7 @@ func Plain(text string) string {
 	}, text)
 }
 
-// Cut is text, which is Plain, cut to columns, with a sign where it was cut.
+// Cut is text, which is Plain, cut to columns, with a mark at the cut.
 func Cut(text string, columns int) string {
 	if columns <= 0 {
 		return ""
@@ -34,11 +34,11 @@ func Cut(text string, columns int) string {
 	return runewidth.Truncate(text, columns, "…")
 }
 
-// Width is how many columns a line takes, escapes left out.
+// Width is the number of columns of a line, without escapes.
 func Width(line string) int { return runewidth.StringWidth(escape.ReplaceAllString(line, "")) }
 
-// erase returns what takes the drawn lines off the display. A terminal that was made narrower has wrapped
-// them: each takes as many rows as its width needs now.
+// erase returns the sequence that removes the drawn lines. A terminal that became narrower has wrapped them: each has the
+// number of rows of its current width.
 func (s *Screen) erase(columns int) string {
 	rows := 0
 	for _, width := range s.drawn {

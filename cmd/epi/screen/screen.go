@@ -1,10 +1,9 @@
-// Package screen writes lines to a stream and, where the stream is a terminal, keeps the lines about
-// what still runs below them, drawn again and again in place.
+// Package screen writes lines to a stream. On a terminal it also draws the lines about what runs below them, repeatedly and
+// in place.
 //
-// One goroutine writes. Whoever prints only adds to a list: nobody waits for a terminal that does not
-// read, and no error of a terminal that is gone ends anything. The cursor is never hidden and no
-// attribute stays set between two writes, so a program that ends in any way, also killed, leaves a
-// terminal as it should be.
+// One goroutine writes. Printing only adds to a list, so it never waits for a terminal that does not read, and an error of
+// a closed terminal has no effect. The cursor is never hidden and no attribute stays set between two writes. So a program
+// that ends in any way, also by a kill, leaves the terminal usable.
 package screen
 
 import (
@@ -15,19 +14,19 @@ import (
 )
 
 const (
-	// interval is how often the lines of what runs are drawn again.
+	// interval is how often the lines about what runs are drawn.
 	interval = 100 * time.Millisecond
-	// logInterval is how often a stream that is not redrawn is asked whether there is something to say.
+	// logInterval is how often a stream that is not redrawn asks for due lines.
 	logInterval = time.Second
-	// patience is how long Close waits, once it need not, for a reader that does not read.
+	// patience is how long Close waits, after hurry, for a reader that does not read.
 	patience = 2 * time.Second
 )
 
-// Source says what still runs.
+// Source describes what runs.
 type Source interface {
 	// Draw returns it in at most rows lines of at most columns columns, for a terminal.
 	Draw(columns, rows int) []string
-	// Log returns the lines that are due in a stream that keeps all of them, such as a file.
+	// Log returns the lines that are due in a stream that keeps all lines, such as a file.
 	Log() []string
 }
 
@@ -38,18 +37,18 @@ type Screen struct {
 	size   func() (columns, rows int)
 
 	mu      sync.Mutex
-	lines   []string // printed and not yet written
-	resumed bool     // what was drawn is no longer where the cursor is
+	lines   []string // printed and not written yet
+	resumed bool     // the cursor is no longer below the drawn lines
 	over    bool
 
 	wake, closing, closed chan struct{}
 
-	// drawn are the widths of the lines that are on display below what was printed. Only write uses it.
+	// drawn are the widths of the lines on display below the printed ones. Only write uses it.
 	drawn []int
 }
 
-// New starts a screen on w. Size reports the terminal's size, at each drawing anew; where it is nil or
-// reports zero, nothing is redrawn. The caller must Close the screen.
+// New starts a screen on w. size returns the terminal's size for each drawing. If it is nil or returns zero, nothing is
+// redrawn. The caller must call Close.
 func New(w io.Writer, source Source, size func() (columns, rows int)) *Screen {
 	s := &Screen{
 		w: w, source: source, size: size,
@@ -62,7 +61,7 @@ func New(w io.Writer, source Source, size func() (columns, rows int)) *Screen {
 	return s
 }
 
-// Print adds a line, above what still runs. After Close it writes at once.
+// Print adds a line above the drawn ones. After Close it writes at once.
 func (s *Screen) Print(line string) {
 	s.mu.Lock()
 	if s.over {
@@ -78,16 +77,16 @@ func (s *Screen) Print(line string) {
 	}
 }
 
-// Resume tells the screen that others have written to the terminal, such as the shell while this
-// program was stopped: it begins anew below that.
+// Resume says that others have written to the terminal, such as the shell while this program was stopped. The screen
+// continues below that.
 func (s *Screen) Resume() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.resumed = true
 }
 
-// Close writes what was printed and takes what still runs off the display. Once hurry is closed it waits
-// no longer than 2 s for a reader that does not read; nil never hurries.
+// Close writes the printed lines and removes the drawn ones. After hurry is closed it waits for at most 2 s for a reader
+// that does not read; nil never hurries.
 func (s *Screen) Close(hurry <-chan struct{}) {
 	s.mu.Lock()
 	first := !s.over
@@ -134,14 +133,15 @@ func (s *Screen) run() {
 		var running []string
 		columns, rows := s.size()
 		if redrawable(columns, rows) {
-			// The last column stays free, else some terminals go to the next line; the last row is the cursor's.
+			// The last column stays free, because some terminals go to the next line after it. The last row is for the
+			// cursor.
 			running = s.source.Draw(columns-1, rows-1)
 		}
 		s.write(running, columns)
 	}
 }
 
-// redrawable reports whether there is room for a line and for the cursor below it.
+// redrawable says whether there is room for a line and for the cursor below it.
 func redrawable(columns, rows int) bool { return columns > 1 && rows > 1 }
 
 func (s *Screen) add(lines []string) {
@@ -150,7 +150,7 @@ func (s *Screen) add(lines []string) {
 	s.lines = append(s.lines, lines...)
 }
 
-// write puts what was printed in the place of what was drawn, and running below it.
+// write replaces the drawn lines by the printed ones, and draws running below them.
 func (s *Screen) write(running []string, columns int) {
 	s.mu.Lock()
 	lines := s.lines

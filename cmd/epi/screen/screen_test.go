@@ -14,12 +14,12 @@ import (
 	"github.com/mattn/go-runewidth"
 )
 
-// display is a terminal of columns × rows that knows what a screen uses, and wraps long lines.
+// display is a terminal of columns × rows that supports what a screen uses, and wraps long lines.
 type display struct {
 	columns, rows int
 
 	mu       sync.Mutex
-	lines    []string // all of them, also those that have left the display
+	lines    []string // all of them, also those that have scrolled off
 	row, col int
 	writes   int
 	stuck    chan struct{} // if set, a write waits until it is closed
@@ -90,7 +90,7 @@ func (d *display) size() (int, int) {
 	return d.columns, d.rows
 }
 
-// narrow makes the display narrower, and wraps what is longer now, as most terminals do.
+// narrow makes the display narrower, and wraps longer lines like most terminals.
 func (d *display) narrow(columns int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -9,8 +9,8 @@ import (
 // IsTerminal reports whether file is a terminal.
 func IsTerminal(file *os.File) bool { return term.IsTerminal(int(file.Fd())) }
 
-// Size returns a function that reports a terminal's size; zero while it is unknown or the terminal is
-// another program's, such as the shell's that runs this one in the background.
+// Size returns a function that returns a terminal's size. It is zero while it is unknown, or while another program has the
+// terminal, such as the shell that runs this one in the background.
 func Size(terminal *os.File) func() (columns, rows int) {
 	return func() (int, int) {
 		if !inForeground(terminal) {

@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// ticks a second of the kernel's accounts: USER_HZ, which is 100 on all of Linux's architectures that Go has.
+// ticks is the number of the kernel's time units in a second: USER_HZ, which is 100 on all of Go's Linux architectures.
 const ticks = 100
 
-// usage is what processes have used so far.
+// usage is the processor time of processes so far.
 type usage struct {
 	at time.Time
-	// busy ticks of all processors together, which also processes that ended have used.
+	// busy is the processor time of all processors together, with that of ended processes.
 	busy int64
-	// processes by number, with their start, so that a number that is used again is another process.
+	// processes by number, with their start, so that a reused number is another process.
 	processes map[process]used
 }
 
@@ -51,7 +51,7 @@ func read(proc string) (usage, error) {
 		if err != nil {
 			continue
 		}
-		// One that ended meanwhile has no file.
+		// A process that ended meanwhile has no file.
 		if stat, err := os.ReadFile(filepath.Join(proc, entry.Name(), "stat")); err == nil {
 			if p, used, ok := parse(pid, stat); ok {
 				u.processes[p] = used
@@ -61,7 +61,7 @@ func read(proc string) (usage, error) {
 	return u, nil
 }
 
-// busy is the first line's time but for idle and iowait: proc_stat(5).
+// busy is the sum of the first line without idle and iowait: proc_stat(5).
 func busy(stat []byte) (int64, error) {
 	line, _, _ := bytes.Cut(stat, []byte("\n"))
 	fields := bytes.Fields(line)
@@ -81,8 +81,8 @@ func busy(stat []byte) (int64, error) {
 	return sum, nil
 }
 
-// parse reads a process's name, time and start: proc_pid_stat(5). The name may hold anything but ends with the
-// last parenthesis.
+// parse reads a process's name, time and start: proc_pid_stat(5). The name may contain anything and ends with the last
+// parenthesis.
 func parse(pid int, stat []byte) (process, used, bool) {
 	open, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
 	if open < 0 || end < open {
@@ -104,7 +104,7 @@ func parse(pid int, stat []byte) (process, used, bool) {
 	return process{pid, numbers[2]}, used{string(stat[open+1 : end]), numbers[0] + numbers[1]}, true
 }
 
-// since is what was used from one reading to the next.
+// since is the usage between two readings.
 func (u usage) since(before usage) Sample {
 	seconds := u.at.Sub(before.at).Seconds()
 	sample := Sample{At: before.at, Cores: map[string]float64{}}

@@ -1,5 +1,5 @@
-// Package timeline writes what a command did when, and what used the processors meanwhile, as a file that
-// trace viewers open, such as Perfetto and chrome://tracing: JSON in the trace event format
+// Package timeline writes the times of a command's steps, and the use of the processors, as a file for trace viewers such
+// as Perfetto and chrome://tracing. It is JSON in the trace event format
 // (https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU).
 package timeline
 
@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// Span is something that took time, on a track of its kind.
+// Span is something with a duration, on the track of its kind.
 type Span struct {
-	// Track such as "steps" or "specs"; spans of one that overlap are shown below each other.
+	// Track such as "steps" or "specs". Overlapping spans of a track are shown below each other.
 	Track, Name string
 	Started     time.Time
 	Took        time.Duration
@@ -25,7 +25,7 @@ type Span struct {
 	Failed bool
 }
 
-// Sample is how many processors each program used since the sample before, by the name of its processes.
+// Sample is the number of processors that each program used since the sample before, by the name of its processes.
 type Sample struct {
 	At    time.Time
 	Cores map[string]float64
@@ -45,14 +45,14 @@ func (t *Timeline) Add(span Span) {
 	t.spans = append(t.spans, span)
 }
 
-// every is how often the processors are looked at: often enough for a step of some seconds, and seldom enough
-// to cost a hundredth of a core.
+// every is how often the processors are sampled: often enough for a step of some seconds, and seldom enough to cost one
+// percent of a core.
 const every = 2 * time.Second
 
-// mostSamples bounds the memory of a run that takes days.
+// mostSamples bounds the memory of a run of several days.
 const mostSamples = 50_000
 
-// Watch samples what uses the processors until ctx ends. Where the kernel does not report it returns at once.
+// Watch samples the use of the processors until ctx ends. If the kernel does not report it, Watch returns at once.
 func (t *Timeline) Watch(ctx context.Context) {
 	before, err := read("/proc")
 	if err != nil {
@@ -79,7 +79,7 @@ func (t *Timeline) Watch(ctx context.Context) {
 	}
 }
 
-// event is one of the format's; times are in microseconds.
+// event is an event of the format. Times are in microseconds.
 type event struct {
 	Name  string         `json:"name"`
 	Phase string         `json:"ph"`
@@ -90,7 +90,7 @@ type event struct {
 	Args  map[string]any `json:"args,omitempty"`
 }
 
-// mostPrograms are distinguished; the others are one.
+// mostPrograms is the number of programs that are shown separately. The others are summed.
 const mostPrograms = 12
 
 // Write writes what was collected. Times count from the first span.
@@ -114,7 +114,7 @@ func (t *Timeline) Write(w io.Writer) error {
 			tracks[span.Track] = pid
 			events = append(events, event{Name: "process_name", Phase: "M", PID: pid, Args: map[string]any{"name": span.Track}})
 		}
-		// The first lane that is free: viewers show spans of one lane that overlap as calls of each other.
+		// The first free lane is used, because viewers show overlapping spans of one lane as nested calls.
 		lane := slices.IndexFunc(lanes[span.Track], func(busy time.Time) bool { return !busy.After(span.Started) })
 		if lane < 0 {
 			lane = len(lanes[span.Track])

@@ -39,7 +39,7 @@ func TestATraceHasSpansAndWhatUsedTheCores(t *testing.T) {
 			}
 		}
 	}
-	// What overlaps is in lanes of its own; the third takes the place of the second.
+	// Overlapping spans have lanes of their own. The third uses the lane of the second.
 	if len(trace.TraceEvents) != 5 || lanes["first"] != 1 || lanes["second"] != 2 || lanes["third"] != 2 {
 		t.Errorf("%d events, lanes %v", len(trace.TraceEvents), lanes)
 	}
