@@ -9,7 +9,6 @@
 package rawjson
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -201,20 +200,16 @@ func text(raw []byte, at int) int {
 	if raw[at] != '"' {
 		return -1
 	}
-	for at++; ; at++ {
-		length := bytes.IndexByte(raw[at:], '"')
-		if length < 0 {
-			return -1
-		}
-		end := at + length
-		backslashes := 0
-		for n := end - 1; n >= at && raw[n] == '\\'; n-- {
-			backslashes++
-		}
-		if at = end; backslashes%2 == 0 {
-			return end + 1
+	// Most strings are shorter than what a call of bytes.IndexByte is worth.
+	for at++; at < len(raw); at++ {
+		switch raw[at] {
+		case '"':
+			return at + 1
+		case '\\':
+			at++
 		}
 	}
+	return -1
 }
 
 // delimiter reports whether a number or a literal ends before c.
