@@ -46,6 +46,7 @@ var remedies = []struct {
 		[]string{"no such host", "connection refused", "network is unreachable", "i/o timeout", "no route to host", "connection reset"},
 		"AWS does not answer: see that --region and --aws-endpoint-url are right, and that this machine reaches them (a proxy?)",
 	},
+	{[]string{"invalid input region"}, "set --region or AWS_REGION to a region such as us-east-1"},
 	{[]string{"ROLLBACK", "could not be made"}, "look at the reason above; what was made is removed again"},
 }
 
@@ -56,9 +57,6 @@ func explain(err error) error {
 	}
 	if wrong, ok := errors.AsType[*sweep.AccountError](err); ok {
 		return &clusters.EnvironmentError{Doing: "use AWS", Err: err, Remedy: "use credentials of account " + wrong.Expected + ", or another --account"}
-	}
-	if strings.Contains(err.Error(), "no AWS region") {
-		return &clusters.EnvironmentError{Doing: "use AWS", Err: err, Remedy: "set --region or AWS_REGION"}
 	}
 	if remedy := remedyOf(err); remedy != "" {
 		return &clusters.EnvironmentError{Doing: "use AWS", Err: err, Remedy: remedy}

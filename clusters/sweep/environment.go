@@ -32,7 +32,7 @@ func LoadConfig(ctx context.Context, region, endpointURL string) (aws.Config, er
 		return cfg, fmt.Errorf("read AWS configuration: %w", err)
 	}
 	if cfg.Region == "" {
-		return cfg, errors.New("no AWS region: set --region or AWS_REGION")
+		return cfg, noRegion()
 	}
 	retries.On(&cfg)
 	return cfg, nil

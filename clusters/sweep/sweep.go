@@ -58,10 +58,14 @@ func (e *AccountError) Error() string {
 	return fmt.Sprintf("the AWS credentials are of account %s (%s), and what epi made is in account %s", e.Got, e.Caller, e.Expected)
 }
 
+func noRegion() error {
+	return &clusters.EnvironmentError{Doing: "use AWS", Err: errors.New("no region is set"), Remedy: "set --region or AWS_REGION"}
+}
+
 // New asks STS for the caller, and makes a sweeper for the caller's account and the region of cfg.
 func New(ctx context.Context, cfg aws.Config, options Options) (*Sweeper, error) {
 	if cfg.Region == "" {
-		return nil, errors.New("no AWS region: set --region or AWS_REGION")
+		return nil, noRegion()
 	}
 	caller, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {

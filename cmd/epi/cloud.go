@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -36,8 +35,6 @@ const (
 	// makerStart is how long a cluster maker may take to start.
 	makerStart = 20 * time.Second
 )
-
-var regionName = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
 
 func (a *app) cloudCommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -140,10 +137,7 @@ on those of clusters to come; epi cloud env names the AWS CLI's.`,
 
 func validateRegion(spec kind.RegionSpec) error {
 	problems := []error{
-		checkGiven(spec.Agent, "agent"), kind.CheckReference("node-image", spec.NodeImage), checkKubernetesVersion(spec.KubernetesVersion, spec.NodeImage),
-	}
-	if !regionName.MatchString(spec.Region) {
-		problems = append(problems, fmt.Errorf("flag --region: %q is not the name of an AWS region such as us-east-1", spec.Region))
+		checkGiven(spec.Agent, "agent"), kind.CheckReference("node-image", spec.NodeImage), checkKubernetesVersion(spec.KubernetesVersion, spec.NodeImage), checkRegion(spec.Region),
 	}
 	if spec.PropagationDelay < 0 {
 		problems = append(problems, fmt.Errorf("flag --iam-propagation-delay: %s is negative", spec.PropagationDelay))

@@ -43,9 +43,6 @@ func (f *eksFlags) register(flags *pflag.FlagSet) {
 // checkEKS returns every problem of the flags of provider eks.
 func (f *environmentFlags) checkEKS() error {
 	var problems []error
-	if account := f.eks.account; account != "" && (len(account) != 12 || strings.Trim(account, "0123456789") != "") {
-		problems = append(problems, fmt.Errorf("flag --account: %q is not an account of AWS, which has twelve digits", account))
-	}
 	if values := f.eks.agentValues; values != "" && !json.Valid([]byte(values)) {
 		problems = append(problems, fmt.Errorf("flag --agent-values: %q is not JSON", values))
 	}

@@ -57,13 +57,12 @@ something is still there, it names it, and the exit code is 3.`,
 			if flags.byAge = cmd.Flags().Changed("older-than"); flags.olderThan < 0 {
 				return usageError("flag --older-than: %s is less than nothing; give an age such as 6h, or 0s for all", flags.olderThan)
 			}
-			if flags.account != "" && (len(flags.account) != 12 || strings.Trim(flags.account, "0123456789") != "") {
-				return usageError("flag --account: %q is not an account of AWS, which has twelve digits", flags.account)
-			}
+			problems := []error{checkAccount(flags.account), checkEndpoint("aws-endpoint-url", flags.endpointURL)}
 			for _, region := range flags.regions {
-				if !regionName.MatchString(region) {
-					return usageError("flag --region: %q is not the name of an AWS region such as us-east-1", region)
-				}
+				problems = append(problems, checkRegion(region))
+			}
+			if err := errors.Join(problems...); err != nil {
+				return usageError("%w", err)
 			}
 			a.interrupts.at(removing(a.commandLine("janitor")))
 			return a.janitor(cmd.Context(), &flags)

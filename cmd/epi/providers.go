@@ -70,6 +70,7 @@ func (f *environmentFlags) checkProvider(flags *pflag.FlagSet) error {
 			problems = append(problems, fmt.Errorf("flag --%s goes with --provider %s, not with %s", name, strings.Join(takes, " or "), f.provider))
 		}
 	}
+	problems = append(problems, f.checkAWS())
 	if f.provider == eks.Name {
 		problems = append(problems, f.checkEKS())
 	}
@@ -85,6 +86,7 @@ func (f *environmentFlags) checkProvider(flags *pflag.FlagSet) error {
 			}
 		}
 	}
+	problems = slices.DeleteFunc(problems, func(err error) bool { return err == nil })
 	slices.SortFunc(problems, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(problems...)
 }
