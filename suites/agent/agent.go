@@ -106,7 +106,8 @@ var _ = Describe("The agent", func() {
 				return probe.Request{URL: workload.CredentialsURL, Header: map[string]string{"Authorization": value}}
 			}
 
-			By("leaving the Authorization header out, then empty, then with what is no token, or not a token alone")
+			By("asking with the token, then leaving the Authorization header out, then empty, then with what is no token, or not a token alone")
+			Expect(pod.AskOnce(ctx, tenant.AgentRequest())).To(GrantCredentials())
 			answers := pod.Ask(ctx, probe.Request{URL: workload.CredentialsURL}, authorized(""), authorized("garbage"), authorized("aaa.bbb.ccc"),
 				workload.AgentRequest("Bearer "+tenant.Token), workload.AgentRequest("bearer "+tenant.Token), workload.AgentRequest("BEARER "+tenant.Token),
 				workload.AgentRequest("Bearer"+tenant.Token), workload.AgentRequest("Token "+tenant.Token), workload.AgentRequest(`"`+tenant.Token+`"`),

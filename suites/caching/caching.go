@@ -86,7 +86,8 @@ var _ = Describe("The agent", func() {
 				requests = append(requests, request)
 			}
 
-			By("asking with each of 250 tokens, and with each once more")
+			By("asking with another token, then with each of 250 tokens, and with each once more")
+			Expect(pod.AskOnce(ctx, tenant.AgentRequest())).To(GrantCredentials())
 			first, second := pod.Ask(ctx, requests...), pod.Ask(ctx, requests...)
 
 			owners := map[string]int{}
@@ -129,7 +130,8 @@ var _ = Describe("The agent", func() {
 			request := tenant.AgentRequest()
 			request.Times, request.Every = 14, 400*time.Millisecond
 
-			By("asking again and again for credentials that end soon")
+			By("asking with another token, then again and again for credentials that end soon")
+			Expect(pod.AskOnce(ctx, workload.AgentRequest(workload.NewToken(ctx, env, tenant.Pod)))).To(GrantCredentials())
 			answers := pod.Ask(ctx, request)[0]
 
 			for _, answer := range answers {
