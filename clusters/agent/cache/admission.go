@@ -31,10 +31,11 @@ type admission struct {
 	idle    chan struct{} // has an element after waiting became 0
 	arrived atomic.Uint64
 	calls   chan struct{} // nil: no limit
+	ended   chan struct{} // closed when the agent ends
 }
 
 func newAdmission(waiting, calls int) *admission {
-	a := &admission{most: int64(waiting), bursts: make(chan struct{}, 1), idle: make(chan struct{}, 1)}
+	a := &admission{most: int64(waiting), bursts: make(chan struct{}, 1), idle: make(chan struct{}, 1), ended: make(chan struct{})}
 	if calls > 0 {
 		a.calls = make(chan struct{}, calls)
 	}
@@ -89,10 +90,14 @@ func (a *admission) release() {
 }
 
 // settle holds a failure back while requests keep coming. A herd takes longer to arrive than a refusal, and each request
-// after the answer would cost a call of its own.
+// after the answer would cost a call of its own. When the agent ends, no request comes any more.
 func (a *admission) settle() {
 	for begin, last := time.Now(), a.arrived.Load(); time.Since(begin) < settleMost; {
-		time.Sleep(settleQuiet)
+		select {
+		case <-time.After(settleQuiet):
+		case <-a.ended:
+			return
+		}
 		now := a.arrived.Load()
 		if now == last {
 			return

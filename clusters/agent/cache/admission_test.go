@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/podidentity/epi/clusters/agent/credentials"
 )
@@ -59,6 +62,27 @@ func TestARefusalIsHeldBackForAMomentOnly(t *testing.T) {
 		if n := eksAuth.count("a"); n < 3 || n > 7 {
 			t.Errorf("%d calls in a second", n)
 		}
+	})
+}
+
+// A failure is not held back for later requests when the agent ends, since none come any more.
+func TestTheEndOfTheAgentHoldsNoRefusalBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		eksAuth := newIssuer()
+		eksAuth.err = errors.New("no route to host")
+		c, err := New(eksAuth, Options{Entries: 10, Retention: time.Minute, RenewalsPerSecond: 3, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, end := context.WithCancel(t.Context())
+		var agent sync.WaitGroup
+		agent.Go(func() { c.Run(ctx) })
+		time.AfterFunc(time.Millisecond, end)
+		begin := time.Now()
+		if _, err := c.Get(t.Context(), named("a"), peer); !errors.Is(err, eksAuth.err) || time.Since(begin) != time.Millisecond {
+			t.Errorf("%v after %s", err, time.Since(begin))
+		}
+		agent.Wait()
 	})
 }
 

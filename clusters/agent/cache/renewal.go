@@ -44,11 +44,12 @@ func (c *Cache) plan(e *entry, after time.Duration) {
 	c.schedule.put(e, at)
 }
 
-// Run renews each entry when its time has come, until ctx ends.
+// Run renews each entry when its time has come, until ctx ends. From then on failures are not held back. It may run once.
 func (c *Cache) Run(ctx context.Context) {
 	if c.entries == nil {
 		return
 	}
+	context.AfterFunc(ctx, func() { close(c.admission.ended) })
 	var group errgroup.Group
 	group.SetLimit(1 + renewalsAtOnce)
 	defer func() { _ = group.Wait() }() // they log their own errors
