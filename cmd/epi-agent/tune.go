@@ -9,18 +9,17 @@ import (
 )
 
 const (
-	// processors that the agent runs Go code on, at most. It mostly waits: each further one is woken
-	// to look for work that it does not find. At 900 requests a second two cost a quarter more than
-	// one; they are for bursts of pods, each of which costs EKS Auth's signature and TLS.
+	// processors is the largest number of processors for Go code. The agent mostly waits, and each further processor is
+	// woken to look for work in vain. At 900 requests a second two cost a quarter more than one. They are for bursts of
+	// pods, each of which costs a signature and TLS for EKS Auth.
 	processors = 2
-	// baseMemory is what the Go runtime, a burst of requests and their calls take; entryMemory what
-	// an entry of the cache does, garbage included. Towards their sum, collections become more
-	// frequent, instead of the pod being killed for memory.
+	// baseMemory is the memory of the Go runtime and of a burst of requests with their calls. entryMemory is that of a
+	// cache entry, with garbage. Near their sum collections become more frequent, so that the pod is not killed for memory.
 	baseMemory  = 64 << 20
 	entryMemory = 6 << 10
 )
 
-// tune sets up the Go runtime for an agent, as far as its own variables do not.
+// tune sets up the Go runtime for an agent, unless the runtime's own variables do.
 func tune(options agent.Options) {
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(min(processors, runtime.GOMAXPROCS(0)))

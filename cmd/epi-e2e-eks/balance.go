@@ -9,14 +9,14 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/control"
 )
 
-// pair is how often something was made and removed.
+// pair counts how often something was created and removed.
 type pair struct {
 	service, what string
 	made, removed uint64
 }
 
-// balanceOf pairs the calls that succeeded: each Create with its Delete, by the name of what they are about. A call
-// that only repeats another one, or for something that goes with what it is part of, is left out.
+// balanceOf pairs the successful calls: each Create with its Delete, by the name of their subject. It leaves out repeated
+// calls, and calls for something that is removed with its parent.
 func balanceOf(counts []control.Count) []pair {
 	pairs := map[[2]string]*pair{}
 	for _, count := range counts {
@@ -51,5 +51,5 @@ func balanceOf(counts []control.Count) []pair {
 	return list
 }
 
-// parts are gone with what they are part of, without a call: an add-on with its cluster, a route with its table.
+// parts are removed with their parent, without a call: an add-on with its cluster, a route with its table.
 var parts = []string{"eks:Addon", "eks:AccessEntry", "ec2:Tags", "ec2:Route", "iam:PolicyVersion"}

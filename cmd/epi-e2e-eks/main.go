@@ -1,6 +1,6 @@
-// Command epi-e2e-eks is everything once on EKS, without AWS: a region of `epi cloud up`, in which the real eksctl
-// makes a cluster and `epi run --provider eks` tests it. Then it looks whether each creation has its deletion. It is
-// a tool of this repository and no part of what is shipped.
+// Command epi-e2e-eks tests everything once on EKS, without AWS: in a region of `epi cloud up` the real eksctl creates a
+// cluster, and `epi run --provider eks` tests it. The command then checks that each creation has its deletion. It is a tool
+// of this repository and not part of a release.
 package main
 
 import (
@@ -23,7 +23,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/control"
 )
 
-// Exit codes: those of epi, and 1 also for what is left.
+// Exit codes: those of epi, and 1 also if something is left.
 const (
 	exitFailed      = 1
 	exitUsage       = 2
@@ -47,10 +47,10 @@ func main() {
 	os.Exit(code)
 }
 
-// end is a region and an environment in it.
+// end has a region and an environment in it.
 type end struct {
 	program, name string
-	// delay is how long a change in IAM takes to count, throttling the share of the requests that are too many.
+	// delay is how long a change in IAM takes to count. throttling is the share of throttled requests.
 	delay      time.Duration
 	throttling float64
 	out, errs  io.Writer
@@ -82,7 +82,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) (code int, err
 	}
 	began := time.Now()
 	defer func() {
-		// Also after an interrupt: nothing may stay.
+		// This happens also after an interrupt, because nothing may stay.
 		removal, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Minute)
 		defer cancel()
 		if downErr := e.epi(removal, nil, "cloud", "down", "--name", e.name); downErr != nil {
@@ -110,8 +110,8 @@ func run(ctx context.Context, args []string, out, errs io.Writer) (code int, err
 	return code, err
 }
 
-// throttle has the services refuse a share of their requests by what serves to change and to describe. Sessions of pods
-// are not asked for more often than AWS allows.
+// throttle makes the services throttle a share of the requests that change and describe resources. AWS does not throttle
+// pods' sessions at this rate.
 func (e *end) throttle(ctx context.Context, env *clusters.Environment) error {
 	if e.throttling == 0 {
 		return nil
@@ -128,7 +128,7 @@ func (e *end) throttle(ctx context.Context, env *clusters.Environment) error {
 // environment is the name of the environment in the region.
 func (e *end) environment() string { return e.name + "-run" }
 
-// test makes a cluster in the region, tests and removes it. The code is that of epi run.
+// test creates a cluster in the region, tests and removes it. The code is that of epi run.
 func (e *end) test(ctx context.Context, env *clusters.Environment, more []string) (int, error) {
 	args := []string{
 		"run", "--provider", "eks", "--yes", "--name", e.environment(), "--account", account, "--region", env.Region,
@@ -143,17 +143,16 @@ func (e *end) test(ctx context.Context, env *clusters.Environment, more []string
 		code = ended.ExitCode()
 	}
 	if ctx.Err() != nil {
-		return code, err // epi run has removed what it made
+		return code, err // epi run has removed what it created
 	}
-	// Of an environment that epi run could not remove, this says why; of none, nothing.
+	// If epi run could not remove the environment, this shows why. If it could, it does nothing.
 	if downErr := e.epi(ctx, variables(env), "down", "--name", e.environment()); downErr != nil {
 		err = errors.Join(err, downErr)
 	}
 	return code, err
 }
 
-// left returns an error if anything of the environment is still there, by what epi janitor finds and by what was
-// called.
+// left returns an error if anything of the environment exists, by epi janitor's result and by the calls.
 func (e *end) left(ctx context.Context, env *clusters.Environment) error {
 	var listed bytes.Buffer
 	janitor := &end{program: e.program, name: e.name, out: &listed, errs: e.errs}
@@ -194,7 +193,7 @@ func (e *end) left(ctx context.Context, env *clusters.Environment) error {
 	return errors.Join(problems...)
 }
 
-// load reads what is known of the region.
+// load reads the record of the region.
 func (e *end) load() (*clusters.Environment, error) {
 	dirs, err := clusters.FindDirs(clusters.Dirs{}, os.LookupEnv)
 	if err != nil {
@@ -203,7 +202,7 @@ func (e *end) load() (*clusters.Environment, error) {
 	return clusters.LoadEnvironment(dirs, e.name)
 }
 
-// variables lead AWS clients into a region.
+// variables are the variables for AWS clients in a region.
 func variables(env *clusters.Environment) []string {
 	kept := slices.DeleteFunc(os.Environ(), func(v string) bool {
 		return strings.HasPrefix(v, "AWS_") || strings.HasPrefix(v, "EPI_") || strings.HasPrefix(v, "KUBECONFIG=")
@@ -215,12 +214,12 @@ func variables(env *clusters.Environment) []string {
 	)
 }
 
-// epi runs epi, with variables of its own unless they are nil. An interrupt is passed on, and its end is waited for.
+// epi runs epi, with its own variables unless they are nil. It passes an interrupt on and waits for the end.
 func (e *end) epi(ctx context.Context, variables []string, args ...string) error {
 	command := exec.CommandContext(ctx, e.program, args...)
 	command.Env, command.Stdout, command.Stderr = variables, e.out, e.errs
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
-	// Of its own group: an interrupt from the terminal comes once, from here.
+	// epi has its own group, so that it gets a terminal's interrupt once, from here.
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	_, _ = fmt.Fprintf(e.errs, "$ epi %s\n", strings.Join(args, " "))
 	if err := command.Run(); err != nil {

@@ -25,7 +25,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/resolver"
 )
 
-// hostFlags are the flags of serving AWS under its own host names.
+// hostFlags are the flags for serving AWS under its own host names.
 type hostFlags struct {
 	listen, dnsListen, dnsAnswer string
 }
@@ -65,7 +65,7 @@ func (f *hostFlags) resolve(ctx context.Context, log *slog.Logger) (*resolver.Se
 	return resolver.Listen(ctx, f.dnsListen, resolver.Options{Own: awshost.Is, Address: address, Upstreams: upstreams, Log: log})
 }
 
-// ownAddress is the given address, or this machine's first that others may know it by.
+// ownAddress is the given address, or this machine's first address that others can use.
 func ownAddress(given string) (netip.Addr, error) {
 	if given != "" {
 		return netip.ParseAddr(given)
@@ -93,7 +93,7 @@ type hostCertificates struct {
 	made map[string]*tls.Certificate
 }
 
-// maxCertificates bounds what clients can make the process keep.
+// maxCertificates bounds the certificates that clients can make the process keep.
 const maxCertificates = 1000
 
 func (c *hostCertificates) config() *tls.Config {
@@ -121,8 +121,8 @@ func (c *hostCertificates) certificate(hello *tls.ClientHelloInfo) (*tls.Certifi
 	return &made, nil
 }
 
-// hostsHandler hands requests on whose host is that of a service that is served, and refuses all others:
-// under AWS's own names it must be plain that it was not AWS who refused.
+// hostsHandler passes requests on whose host is that of a served service, and refuses all others. Under AWS's own names it
+// must be clear that the refusal is not AWS's.
 func hostsHandler(served []string, next http.Handler, log *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name, known := awshost.Parse(r.Host)
@@ -139,13 +139,13 @@ func hostsHandler(served []string, next http.Handler, log *slog.Logger) http.Han
 	})
 }
 
-// codeNotServed is no code of AWS's.
+// codeNotServed is not one of AWS's codes.
 const codeNotServed = "ServiceNotEmulated"
 
-// refuseHost answers with 421 (RFC 9110, 15.5.20), which SDKs do not try again, in the form of error that
-// the protocol of the request has.
+// refuseHost answers with 421 (RFC 9110, 15.5.20), which SDKs do not retry, in the form of errors of the request's
+// protocol.
 func refuseHost(w http.ResponseWriter, r *http.Request, message string) {
-	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // an unreadable type is none of JSON
+	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // an unreadable type is not JSON
 	header := w.Header()
 	header.Set("X-Amzn-Errortype", codeNotServed)
 	if strings.HasSuffix(media, "json") || strings.HasPrefix(media, "application/x-amz-json") {

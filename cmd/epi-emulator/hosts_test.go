@@ -28,8 +28,8 @@ import (
 
 var hostNames = regexp.MustCompile(`AWS's host names on https://(\S+), DNS on (\S+)\n$`)
 
-// serveHosts runs serve with AWS's host names, and returns a client that reaches them there, over a network
-// in which every name leads to it, and the address of the DNS server.
+// serveHosts runs serve with AWS's host names. It returns a client for them, whose network resolves every name to it, and
+// the address of the DNS server.
 func serveHosts(t *testing.T) (client *http.Client, resolver string) {
 	t.Helper()
 	ca := filepath.Join(t.TempDir(), "ca.pem")
@@ -121,7 +121,7 @@ func TestClientsThatKnowNoEndpoint(t *testing.T) {
 	}
 }
 
-// What is not served is refused at once, by name, and by nobody who could be taken for AWS.
+// A service that is not served is refused at once by name, and the refusal cannot be taken for AWS's.
 func TestHostsThatAreNotServed(t *testing.T) {
 	client, _ := serveHosts(t)
 	for _, row := range []struct{ host, media, says string }{
@@ -148,14 +148,14 @@ func TestHostsThatAreNotServed(t *testing.T) {
 			t.Errorf("%s: %s %s, %v", row.host, response.Status, body, err)
 		}
 	}
-	// A host that is nobody's has no certificate.
+	// An unknown host has no certificate.
 	if response, err := client.Get("https://example.com/"); err == nil {
 		_ = response.Body.Close()
 		t.Error("example.com was served")
 	}
 }
 
-// An SDK reports its user so, and does not try again.
+// An SDK shows this error to its user, and does not retry.
 func TestWhatAnSDKMakesOfAHostThatIsNotServed(t *testing.T) {
 	client, _ := serveHosts(t)
 	config, asked := hostsConfig(client), 0

@@ -11,7 +11,7 @@ import (
 	"github.com/podidentity/epi/clusters/emulator/oidc"
 )
 
-// pairs reads "key=value,key=value" with known keys, of which the needed ones must be there.
+// pairs reads "key=value,key=value" with known keys. The needed ones are required.
 func pairs(flag, text string, known []string, needed ...string) (map[string]string, error) {
 	found := map[string]string{}
 	for _, pair := range strings.Split(text, ",") {

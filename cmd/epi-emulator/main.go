@@ -60,7 +60,7 @@ It is not AWS: what it does not know it refuses.`,
 	if err == nil {
 		return 0
 	}
-	_, _ = fmt.Fprintf(errOut, "Error: %v\n", err) // nowhere else to say it
+	_, _ = fmt.Fprintf(errOut, "Error: %v\n", err) // there is no other place for it
 	if _, wrong := errors.AsType[usageError](err); wrong || command == root {
 		_, _ = fmt.Fprintf(errOut, "Hint: %s --help\n", command.CommandPath())
 		return 2
@@ -68,7 +68,7 @@ It is not AWS: what it does not know it refuses.`,
 	return 1
 }
 
-// noArgs is cobra.NoArgs as wrong usage.
+// noArgs is cobra.NoArgs as a usage error.
 func noArgs(command *cobra.Command, args []string) error {
 	if err := cobra.NoArgs(command, args); err != nil {
 		return usageError{err}

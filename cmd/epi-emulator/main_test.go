@@ -83,7 +83,7 @@ func start(t *testing.T, args ...string) *program {
 	return p
 }
 
-// eventually polls until ready reports true, and says what was last seen if it never does.
+// eventually polls until ready returns true. If it never does, it reports the last state.
 func eventually(t *testing.T, what string, ready func() (bool, string)) {
 	t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
@@ -95,7 +95,7 @@ func eventually(t *testing.T, what string, ready func() (bool, string)) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s: last seen: %s", what, seen)
 		}
-		time.Sleep(10 * time.Millisecond) // between two looks
+		time.Sleep(10 * time.Millisecond) // between two reads
 	}
 }
 

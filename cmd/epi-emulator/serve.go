@@ -136,7 +136,7 @@ Keys and tokens are never logged.`,
 	return command
 }
 
-// complete adds what comes from the environment, and reports all that is wrong at once.
+// complete adds the values from the environment, and reports all problems together.
 func (f *serveFlags) complete(env func(string) string) error {
 	var problems []error
 	need := func(field *string, name string) {
@@ -259,7 +259,7 @@ type servers struct {
 	pairs   []pair
 	dns     *resolver.Server // nil for none
 	running bool
-	// removeAddress takes away the address that was added for instance metadata.
+	// removeAddress removes the address that was added for instance metadata.
 	removeAddress func() error
 }
 
@@ -308,7 +308,7 @@ func (s *servers) listenMetadata(ctx context.Context, address string, hopLimit i
 	return listener, nil
 }
 
-// closeListeners is for a start that failed half way; a server closes its own.
+// closeListeners is for a start that failed; a server closes its own.
 func (s *servers) closeListeners() {
 	if s.running {
 		return
@@ -317,11 +317,11 @@ func (s *servers) closeListeners() {
 		_ = p.listener.Close() // nothing was served on it
 	}
 	if s.dns != nil {
-		_ = s.dns.Close() // nor there
+		_ = s.dns.Close() // this one neither
 	}
 }
 
-// drain is how long requests in flight may take after the signal.
+// drain is how long requests in progress may take after the signal.
 const drain = 5 * time.Second
 
 func (s *servers) run(ctx context.Context) error {
@@ -331,7 +331,7 @@ func (s *servers) run(ctx context.Context) error {
 		group.Go(func() error { return s.dns.Serve(ctx) })
 	}
 	for _, p := range s.pairs {
-		// Long polls end with ctx, so they do not hold the shutdown up.
+		// Long polls end with ctx, so they do not delay the shutdown.
 		server := s.limits.Server(ctx, p.handler, s.log)
 		group.Go(func() error {
 			if err := server.Serve(p.listener); !errors.Is(err, http.ErrServerClosed) {

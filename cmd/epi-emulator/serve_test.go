@@ -21,8 +21,8 @@ import (
 
 var awsOnly = regexp.MustCompile(`AWS on (https?://127\.0\.0\.1:\d+)\n$`)
 
-// serveAWS runs serve with the AWS listener only, and returns the configuration of the administrator's
-// clients and what ends the program.
+// serveAWS runs serve with the AWS listener only. It returns the configuration of the administrator's clients, and a
+// function that ends the program.
 func serveAWS(t *testing.T, args ...string) (aws.Config, func()) {
 	t.Helper()
 	p := start(t, append([]string{"serve", "--listen", "127.0.0.1:0", "--control-listen", "", "--imds-listen", ""}, args...)...)

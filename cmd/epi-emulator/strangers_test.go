@@ -27,7 +27,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
-// maxResident is what the emulator may take while strangers take what they can get.
+// maxResident is the memory that the emulator may have while unknown clients take as much as they can.
 const maxResident = 100 << 20
 
 // process is epi-emulator as users run it, in a process of its own.
@@ -37,7 +37,7 @@ type process struct {
 	config                 aws.Config
 }
 
-// built is the program, built once without the race detector, which takes memory of its own.
+// built is the program, built once without the race detector, which needs memory of its own.
 var built = sync.OnceValues(func() (string, error) {
 	folder, err := os.MkdirTemp("", "epi-emulator-test-")
 	if err != nil {
@@ -101,7 +101,7 @@ func startProcess(t *testing.T, args ...string) *process {
 
 var residentLine = regexp.MustCompile(`(?m)^(VmHWM|VmRSS):\s+(\d+) kB$`)
 
-// resident is the memory that the process has, and has had at most, in bytes.
+// resident is the current and the largest memory of the process, in bytes.
 func (p *process) resident(t *testing.T) (now, most int64) {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid))
@@ -149,13 +149,13 @@ func signedHead(t *testing.T, who aws.Credentials, service, method, address, pat
 	return head.String() + "\r\n"
 }
 
-// attack opens connections and writes to each; writing until the other side has enough, or all is written.
+// attack opens connections and writes to each until the other side closes it, or all is written.
 type attack struct {
 	name        string
 	address     string
 	connections int
 	text        string
-	// then is written again and again after text, up to much bytes.
+	// then is written repeatedly after text, up to much bytes.
 	then string
 	much int
 }
@@ -173,7 +173,7 @@ func (a attack) begin(ctx context.Context, group *sync.WaitGroup) {
 			for sent := 0; err == nil && sent < a.much; sent += len(a.then) {
 				_, err = io.WriteString(c, a.then)
 			}
-			_, _ = io.Copy(io.Discard, c) // hold it until the other side ends it, or the test
+			_, _ = io.Copy(io.Discard, c) // keeps it open until the other side or the test ends it
 			_ = c.Close()
 		})
 	}

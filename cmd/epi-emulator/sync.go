@@ -75,7 +75,7 @@ func (f *syncFlags) check(token string) error {
 	return errors.Join(problems...)
 }
 
-// run follows, and says whether it is ready, until ctx ends.
+// run follows, and reports its readiness, until ctx ends.
 func (f *syncFlags) run(ctx context.Context, follower *identityfile.Follower, errOut io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -88,7 +88,7 @@ func (f *syncFlags) run(ctx context.Context, follower *identityfile.Follower, er
 	served := make(chan error, 1)
 	go func() {
 		err := s.run(ctx)
-		// Without its readiness the sidecar is worth nothing.
+		// Without its readiness the sidecar is of no use.
 		if err != nil {
 			cancel()
 		}
@@ -107,7 +107,7 @@ func readiness(follower *identityfile.Follower) http.Handler {
 			http.Error(w, "the file is not written yet", http.StatusServiceUnavailable)
 			return
 		}
-		_, _ = io.WriteString(w, "ok\n") // the prober that hung up asks again
+		_, _ = io.WriteString(w, "ok\n") // the prober asks again
 	})
 	return mux
 }

@@ -26,7 +26,7 @@ func (f *tlsFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.caFile, "tls-ca-file", "", "file to write the CA's certificate to, as PEM")
 }
 
-// check wants a file for the CA where there is one. hosts is --hosts-listen.
+// check requires a file for the CA if there is one. hosts is --hosts-listen.
 func (f *tlsFlags) check(hosts string) error {
 	switch {
 	case f.on && f.caFile == "":
@@ -41,8 +41,8 @@ func (f *tlsFlags) check(hosts string) error {
 
 const authorityRecord = "authority"
 
-// authority is the CA that the state keeps, or a new one; it writes the CA's certificate to its file.
-// Where no CA is needed it returns nil.
+// authority is the CA of the state, or a new one. It writes the CA's certificate to its file. If no CA is needed, it
+// returns nil.
 func (f *tlsFlags) authority(state *store.Store, now time.Time) (*certificate.Authority, error) {
 	if f.caFile == "" {
 		return nil, nil
@@ -57,7 +57,7 @@ func (f *tlsFlags) authority(state *store.Store, now time.Time) (*certificate.Au
 	return authority, nil
 }
 
-// config makes the server's certificate by the CA. Without TLS it returns nil.
+// config makes the server's certificate with the CA. Without TLS it returns nil.
 func (f *tlsFlags) config(authority *certificate.Authority, now time.Time) (*tls.Config, error) {
 	if !f.on {
 		return nil, nil

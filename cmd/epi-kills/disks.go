@@ -11,7 +11,7 @@ import (
 	"syscall"
 )
 
-// smallDisk mounts a file system of a size, such as "64m", and returns what takes it away.
+// smallDisk mounts a file system of a size, such as "64m", and returns a function that removes it.
 func (m *matrix) smallDisk(size string) (undo func(), err error) {
 	dir := filepath.Join(m.work, "small")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -60,7 +60,7 @@ func smallCache(_ context.Context, m *matrix) ([]string, func(), error) {
 	return []string{"--cache-dir", filepath.Join(m.work, "small", "cache")}, undo, err
 }
 
-// fill leaves the small disk no room: it becomes as large as what is on it.
+// fill fills the small disk.
 func fill(_ context.Context, m *matrix, _ *attempt) error {
 	var stat syscall.Statfs_t
 	if err := syscall.Statfs(m.small, &stat); err != nil {
@@ -74,7 +74,7 @@ func makeReadOnly(_ context.Context, m *matrix, _ *attempt) error {
 	return syscall.Mount("", m.small, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, "")
 }
 
-// removeArtifacts removes the folder of the run that is under way.
+// removeArtifacts removes the folder of the current run.
 func removeArtifacts(_ context.Context, m *matrix, _ *attempt) error {
 	runs, err := filepath.Glob(filepath.Join(m.artifacts(), "[0-9]*"))
 	for _, run := range runs {

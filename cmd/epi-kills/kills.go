@@ -18,13 +18,13 @@ import (
 	"time"
 )
 
-// name of the environments: one at a time.
+// name is the environments' name: there is one at a time.
 const name = "kills"
 
 // kill is one case.
 type kill struct {
 	name string
-	// after is the text of a step of the run after which do is called.
+	// after is the text of the run's step after which do is called.
 	after string
 	// later is how long after.
 	later time.Duration
@@ -32,13 +32,13 @@ type kill struct {
 	do func(context.Context, *matrix, *attempt) error
 	// codes that the run may end with; none means any.
 	codes []string
-	// prepare changes how the run is started, and returns what undoes it.
+	// prepare changes the start of the run, and returns a function that restores it.
 	prepare func(context.Context, *matrix) (args []string, undo func(), err error)
-	// says is what the run has to say, and no more than thrice: as it is noticed, as its problem, in the verdict.
+	// says is what the run must print, at most three times: when it is noticed, as its problem, and in the verdict.
 	says string
 }
 
-// attempt is a run that is under way.
+// attempt is a run in progress.
 type attempt struct {
 	cmd  *exec.Cmd
 	mu   sync.Mutex
@@ -66,7 +66,7 @@ func (a *attempt) all() string {
 	return strings.Join(a.said, "\n")
 }
 
-// summary returns the line that says most: a hint or an error, else the last.
+// summary returns the most important line: a hint or an error, otherwise the last line.
 func (a *attempt) summary() string {
 	a.mu.Lock()
 	for _, word := range []string{"Interrupted:", "Error:", "Hint:", "is gone", "does not answer"} {
@@ -91,7 +91,7 @@ func (a *attempt) code() string {
 	return "?"
 }
 
-// signals returns what sends signals to the run, with a pause between them.
+// signals returns a function that sends signals to the run, with a pause between them.
 func signals(pause time.Duration, list ...syscall.Signal) func(context.Context, *matrix, *attempt) error {
 	return func(ctx context.Context, _ *matrix, a *attempt) error {
 		for i, s := range list {
@@ -113,7 +113,7 @@ func wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-// steps of a run, as it prints them, with the longest pause after each at which something still happens in it.
+// steps are those of a run as it prints them, with the longest pause after each within which it still works.
 var steps = []struct {
 	text string
 	long time.Duration
@@ -125,7 +125,7 @@ var steps = []struct {
 
 const suitesStep = "Conformance suites"
 
-// fewSpecs has a run decide little: what happens after its specs needs no more.
+// fewSpecs makes the run execute few specs, because the case is about what follows them.
 func fewSpecs(context.Context, *matrix) (args []string, undo func(), err error) {
 	return []string{"--label-filter", "INJ-01"}, func() {}, nil
 }
@@ -192,18 +192,18 @@ func onContainer(args ...string) func(context.Context, *matrix, *attempt) error 
 	}
 }
 
-// matrix does cases one after the other.
+// matrix runs cases one after the other.
 type matrix struct {
 	epi, work string
 	errs      io.Writer
 	clean     map[string]bool
 	mu        sync.Mutex
-	// small is the small file system of a case; ownState says that its state folder is in it.
+	// small is the small file system of a case. ownState says that its state folder is in it.
 	small    string
 	ownState bool
 	// bridges are the links of networks that this state folder's engine had.
 	bridges map[string]bool
-	// wrong is what a case has seen that should not be.
+	// wrong lists the errors that a case has found.
 	wrong string
 }
 
@@ -227,7 +227,7 @@ func (m *matrix) command(ctx context.Context, args ...string) *exec.Cmd {
 
 // docker runs a command of the engine that the environment is in.
 func (m *matrix) docker(ctx context.Context, args ...string) (string, error) {
-	// An engine that is stopped answers never.
+	// A stopped engine never answers.
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "docker", args...)
@@ -241,8 +241,8 @@ func (m *matrix) docker(ctx context.Context, args ...string) (string, error) {
 	return string(output), nil
 }
 
-// each does the cases, in an engine that is there before the first, so that what it brings along counts
-// for none, and says what becomes of each. It begins none after the time.
+// each runs the cases, in an engine that exists before the first one, so that the engine's own parts do not count. It
+// reports each result, and begins none after the time.
 func (m *matrix) each(ctx context.Context, list []kill, until time.Time, report func(result) error) error {
 	if err := os.MkdirAll(m.work, 0o755); err != nil {
 		return err
@@ -313,10 +313,10 @@ func set(list []string) map[string]bool {
 	return m
 }
 
-// longest is how long a run may take with all that is done to it.
+// longest is the longest duration of a run with its damage.
 const longest = 6 * time.Minute
 
-// one does a case.
+// one runs a case.
 func (m *matrix) one(ctx context.Context, k kill) (result, error) {
 	m.wrong = ""
 	r := result{Case: k.name}
@@ -351,7 +351,7 @@ func (m *matrix) one(ctx context.Context, k kill) (result, error) {
 			}
 		}
 	} else {
-		// Such as on a machine that is too busy for a cluster to come up: it says nothing about the case.
+		// For example if the machine is too busy for a cluster to come up. That says nothing about the case.
 		m.wrong = "it ended before the moment came, after " + k.after
 	}
 	select {
@@ -391,7 +391,7 @@ func (m *matrix) one(ctx context.Context, k kill) (result, error) {
 	return r, nil
 }
 
-// keepLog writes what a run said to a file of the case.
+// keepLog writes a run's output to a file of the case.
 func (m *matrix) keepLog(name, text string) error {
 	dir := filepath.Join(m.work, "logs")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -406,7 +406,7 @@ func (m *matrix) keepLog(name, text string) error {
 	return os.WriteFile(filepath.Join(dir, letters+".log"), []byte(text+"\n"), 0o644)
 }
 
-// start starts a run in a session of its own, as a terminal does.
+// start starts a run in its own session, as a terminal does.
 func (m *matrix) start(ctx context.Context, args []string) (*attempt, error) {
 	a := &attempt{cmd: m.command(ctx, args...), steps: make(chan string, 10_000), ended: make(chan struct{})}
 	a.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -438,7 +438,7 @@ func (m *matrix) start(ctx context.Context, args []string) (*attempt, error) {
 	return a, nil
 }
 
-// await waits until a step has ended, and says whether it has before the run did.
+// await waits until a step has ended, and says whether it did before the run ended.
 func (a *attempt) await(ctx context.Context, step string) bool {
 	if step == "" {
 		return true
@@ -457,10 +457,10 @@ func (a *attempt) await(ctx context.Context, step string) bool {
 	}
 }
 
-// newly is what is there that was not before the first case, without the engine.
+// newly lists what exists now and did not before the first case, without the engine.
 func (m *matrix) newly(ctx context.Context) []string {
 	var list []string
-	// The kernel takes links away after the engine has let go of them, so they are looked at again.
+	// The kernel removes links some time after the engine, so they are read again.
 	for range 20 {
 		list = nil
 		for _, item := range m.left(ctx, false) {
@@ -476,8 +476,8 @@ func (m *matrix) newly(ctx context.Context) []string {
 	return list
 }
 
-// second starts another run of the same name at the same instant. One of the two is refused at once, by
-// the other's name; that one is interrupted when it is known.
+// second starts another run of the same name at the same time. One of the two is refused at once, with the other's name.
+// Then the other one is interrupted.
 func second(ctx context.Context, m *matrix, a *attempt) error {
 	b, err := m.start(ctx, []string{"run", "--name", name, "--bench", "none", "--artifacts", m.artifacts()})
 	if err != nil {
@@ -509,7 +509,7 @@ func downMeanwhile(ctx context.Context, m *matrix, a *attempt) error {
 	return a.cmd.Process.Signal(syscall.SIGINT)
 }
 
-// freeze freezes a control group in the node, as the creation of a pod that is cut off does, and kills the run.
+// freeze freezes a control group in the node, like an interrupted creation of a pod, and kills the run.
 func freeze(ctx context.Context, m *matrix, a *attempt) error {
 	id, err := m.docker(ctx, "container", "inspect", "--format", "{{.Id}}", name+"-control-plane")
 	if err != nil {
@@ -522,7 +522,7 @@ func freeze(ctx context.Context, m *matrix, a *attempt) error {
 			if err != nil || !entry.IsDir() || !strings.Contains(path, id) || frozen {
 				return nil //nolint:nilerr // it has just gone
 			}
-			// One that has processes in it, below the node's own.
+			// A control group with processes, below the node's own.
 			processes, err := os.ReadFile(filepath.Join(path, "cgroup.procs"))
 			if err != nil || len(bytes.TrimSpace(processes)) == 0 || strings.HasSuffix(path, id) {
 				return nil //nolint:nilerr // another will do
@@ -541,7 +541,7 @@ func freeze(ctx context.Context, m *matrix, a *attempt) error {
 	return errors.New("found no control group to freeze")
 }
 
-// engineProcess is the private engine's.
+// engineProcess is the private engine's process.
 func (m *matrix) engineProcess() (*os.Process, error) {
 	data, err := os.ReadFile(filepath.Join(filepath.Dir(m.socket()), "docker.pid"))
 	if err != nil {

@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// socket of the private engine. The folder is short enough for it to be there.
+// socket of the private engine. The folder's name is short enough for it.
 func (m *matrix) socket() string { return filepath.Join(m.state(), "engine", "run", "docker.sock") }
 
-// left lists what there is on this machine of what an environment is made of, and with engine also of what
-// the engine is made of: each item begins with its kind.
+// left lists what exists on this machine of an environment, and with engine also of the engine. Each item begins with its
+// kind.
 func (m *matrix) left(ctx context.Context, engine bool) []string {
 	var list []string
 	add := func(kind string, items []string) {
@@ -44,8 +44,8 @@ func (m *matrix) lines(ctx context.Context, args ...string) []string {
 	return strings.Fields(output)
 }
 
-// watchLinks notes, until the context ends, the links of the networks of this state folder's engine: other
-// engines of this machine have links, too, which come and go meanwhile.
+// watchLinks records, until the context ends, the links of this state folder's engine. Other engines' links come and go
+// meanwhile.
 func (m *matrix) watchLinks(ctx context.Context) {
 	for ctx.Err() == nil {
 		if _, err := os.Stat(m.socket()); err == nil {
@@ -83,7 +83,7 @@ func (m *matrix) links() []string {
 	return list
 }
 
-// rules are those of the packet filters that name a link of the engine's networks.
+// rules are the packet filters' rules that name a link of the engine's networks.
 func (m *matrix) rules(ctx context.Context) []string {
 	var list []string
 	for _, family := range []string{"iptables-save", "ip6tables-save"} {
@@ -100,7 +100,7 @@ func (m *matrix) rules(ctx context.Context) []string {
 	return list
 }
 
-// mounts are those in the folders of the state, without the engine's own.
+// mounts are those in the state folders, without the engine's own.
 func (m *matrix) mounts(engine bool) []string {
 	data, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -116,7 +116,7 @@ func (m *matrix) mounts(engine bool) []string {
 	return list
 }
 
-// files are those of the state folder: of the engine's only the folder itself, with engine.
+// files are those of the state folder. With engine, they include the engine's folder itself.
 func (m *matrix) files(engine bool) []string {
 	if engine {
 		if _, err := os.Lstat(m.state()); err == nil {
@@ -126,7 +126,7 @@ func (m *matrix) files(engine bool) []string {
 	}
 	var list []string
 	for _, folder := range []string{"clusters", "locks"} {
-		entries, _ := os.ReadDir(filepath.Join(m.state(), folder)) // not there is nothing
+		entries, _ := os.ReadDir(filepath.Join(m.state(), folder)) // a missing folder has none
 		for _, entry := range entries {
 			list = append(list, filepath.Join(folder, entry.Name()))
 		}
@@ -137,7 +137,7 @@ func (m *matrix) files(engine bool) []string {
 	return list
 }
 
-// processes are those that have the state folder in their command lines, without the engine's own.
+// processes are those with the state folder in their command lines, without the engine's own.
 func (m *matrix) processes(engine bool) []string {
 	files, _ := filepath.Glob("/proc/[0-9]*/cmdline") // the pattern is well-formed
 	var list []string

@@ -1,10 +1,9 @@
 //go:build linux
 
-// Command epi-kills ends `epi run` in every way that a person or a machine does, and shows what is left
-// before and after `epi down`: after, nothing may be. It is a tool for this repository.
+// Command epi-kills ends `epi run` in every way that a person or a machine does, and shows what is left before and after
+// `epi down`. After it nothing may be left. It is a tool of this repository.
 //
-// Everything happens in a state folder of its own: as root on Linux, where there is no other container
-// engine, with an engine of its own.
+// Everything happens in its own state folder. As root on Linux without another container engine it also has its own engine.
 package main
 
 import (

@@ -16,26 +16,26 @@ import (
 	"time"
 )
 
-// result is what became of one case.
+// result is the result of one case.
 type result struct {
 	Case string `json:"case"`
-	// At is how far the run was.
+	// At is the step that the run had reached.
 	At   string        `json:"at"`
 	Code string        `json:"code"`
 	Took time.Duration `json:"took"`
-	// Said is the line of the run that says most.
+	// Said is the run's most important line.
 	Said string `json:"said"`
-	// Before and After down, and what Down ended with.
+	// Before and After are what is left before and after down. Down is how it ended.
 	Before []string `json:"before"`
 	After  []string `json:"after"`
 	Down   string   `json:"down"`
-	// Wrong is what should not be, beside what is left.
+	// Wrong are other errors.
 	Wrong string `json:"wrong,omitempty"`
 }
 
 func (r result) clean() bool { return len(r.After) == 0 && r.Wrong == "" }
 
-// table keeps what became of each case, in a file if it has one: a line each, of which the last counts.
+// table has the results of cases, in a file if it has one: a line each, the last of which counts.
 type table struct {
 	file    string
 	results []result
@@ -60,7 +60,7 @@ func openTable(file string) (*table, error) {
 	return t, nil
 }
 
-// keep replaces what was known of a case. The removal of everything stays last.
+// keep replaces the result of a case. The removal of everything stays last.
 func (t *table) keep(r result) {
 	t.results = slices.DeleteFunc(t.results, func(known result) bool { return known.Case == r.Case })
 	t.results = append(t.results, r)
@@ -93,7 +93,7 @@ func (t *table) add(r result) error {
 	return errors.Join(err, file.Close())
 }
 
-// find returns what is known of a case.
+// find returns the result of a case.
 func (t *table) find(name string) (result, bool) {
 	i := slices.IndexFunc(t.results, func(r result) bool { return r.Case == name })
 	if i < 0 {
@@ -102,7 +102,7 @@ func (t *table) find(name string) (result, bool) {
 	return t.results[i], true
 }
 
-// missing are the cases that are not known to be clean.
+// missing are the cases without a clean result.
 func (t *table) missing(list []kill) []kill {
 	return slices.DeleteFunc(slices.Clone(list), func(k kill) bool {
 		r, known := t.find(k.name)
@@ -110,7 +110,7 @@ func (t *table) missing(list []kill) []kill {
 	})
 }
 
-// undone counts the cases of which nothing is known.
+// undone counts the cases without a result.
 func (t *table) undone(list []kill) int {
 	n := 0
 	for _, k := range list {

@@ -93,7 +93,7 @@ func (f *flags) choose() ([]mutation.Mutant, error) {
 
 func (f *flags) declared(dir string) ([]mutation.Mutant, error) { return mutation.Read(os.DirFS(dir)) }
 
-// drawn is the sample, with what was judged of it before.
+// drawn is the sample, with earlier judgements.
 func (f *flags) drawn(string) ([]mutation.Mutant, error) {
 	mutants, err := mechanical.Draw(os.DirFS(f.root), f.sample, f.seed, mutation.Agent, mutation.Webhook)
 	if err != nil {

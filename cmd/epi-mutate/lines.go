@@ -12,7 +12,7 @@ import (
 // quietFor is the longest time that a step goes without a line.
 const quietFor = 20 * time.Second
 
-// lines reports steps as lines: one when a step ends, and now and then one of what it is doing.
+// lines reports steps as lines: one when a step ends, and from time to time one about its work.
 type lines struct {
 	mu sync.Mutex
 	w  io.Writer

@@ -1,6 +1,6 @@
-// Command epi-mutate shows that the suites notice what they claim to: it puts each mutant of
-// cmd/epi-mutate/mutation/mutants into a running environment and holds what specs say of it against what it
-// declares. It is a tool of this repository and no part of what is shipped.
+// Command epi-mutate shows that the suites detect what they claim to detect. It installs each mutant of
+// cmd/epi-mutate/mutation/mutants in a running environment and compares the results of specs with the mutant's declaration.
+// It is a tool of this repository and not part of a release.
 package main
 
 import (
@@ -29,12 +29,11 @@ const (
 	exitInterrupted = 130
 )
 
-// suiteProcess is the hidden command that runs specs in a process of their own.
+// suiteProcess is the hidden command that runs specs in its own process.
 const suiteProcess = "__suite-process"
 
 func main() {
-	// The first interrupt ends the context, and the reference is put back. A second one ends the
-	// program at once.
+	// The first interrupt ends the context, and the reference is restored. A second one ends the program at once.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
@@ -42,12 +41,12 @@ func main() {
 	os.Exit(code)
 }
 
-// usageError is a mistake in what was typed.
+// usageError is a mistake in the command line.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// errSurvived ends the program with the verdict that the matrix shows.
+// errSurvived ends the program with the matrix's verdict.
 var errSurvived = errors.New("a mutant survived")
 
 // run executes one command line and returns the exit code.

@@ -20,16 +20,16 @@ import (
 	"github.com/podidentity/epi/suites"
 )
 
-// downTime bounds the removal of an environment after the user has stopped the run.
+// downTime bounds the removal of an environment after an interrupt.
 const downTime = 2 * time.Minute
 
-// mutate is the main job: an environment, every mutant in it, the matrix.
+// mutate is the main command: an environment, every mutant in it, the matrix.
 func mutate(ctx context.Context, f flags, mutants []mutation.Mutant, out, errOut io.Writer) error {
 	known, err := openTable(f.table)
 	if err != nil {
 		return usageError{fmt.Errorf("flag --table: %w", err)}
 	}
-	if known.has(mutants) { // no environment is needed to say what is known
+	if known.has(mutants) { // known results need no environment
 		matrix, err := mutation.Run{Mutants: mutants, Scope: mutation.Scope(f.scope), Known: known.results}.Do(ctx)
 		if err != nil {
 			return err
@@ -78,7 +78,7 @@ func mutate(ctx context.Context, f flags, mutants []mutation.Mutant, out, errOut
 	return verdict(matrix)
 }
 
-// examine puts the mutants into the environment, and the matrix, as it grows, into the artifacts.
+// examine installs the mutants in the environment, and writes the matrix to the artifacts after each.
 func examine(ctx context.Context, f flags, mutants []mutation.Mutant, known *table, provider *kind.Provider, env *clusters.Environment, binaries, work string, progress clusters.Progress, errOut io.Writer) (*mutation.Matrix, error) {
 	cluster, err := provider.Replacer(ctx, env)
 	if err != nil {
@@ -106,7 +106,7 @@ func examine(ctx context.Context, f flags, mutants []mutation.Mutant, known *tab
 	return matrix, errors.Join(err, unwritten, write(matrix, dir), reports.PointLatest(dir), tellErr)
 }
 
-// write writes the matrix to dir; each file holds the one before or this one, whole.
+// write writes the matrix to dir. Each file has the old or the new one, and is complete.
 func write(matrix *mutation.Matrix, dir string) error {
 	for name, write := range map[string]func(io.Writer) error{mutation.File: matrix.WriteJSON, mutation.PageFile: matrix.WriteHTML} {
 		var text bytes.Buffer
@@ -124,7 +124,7 @@ func write(matrix *mutation.Matrix, dir string) error {
 	return nil
 }
 
-// environment is the one of that name, and what removes it if it was brought up here.
+// environment returns the environment of that name, and a function that removes it if it was brought up here.
 func environment(ctx context.Context, provider *kind.Provider, dirs clusters.Dirs, name, binaries string, progress clusters.Progress) (*clusters.Environment, func() error, error) {
 	env, err := clusters.LoadEnvironment(dirs, name)
 	if err == nil {
@@ -144,7 +144,7 @@ func environment(ctx context.Context, provider *kind.Provider, dirs clusters.Dir
 	}, nil
 }
 
-// examiner runs the suites. It keeps no evidence about failures: they are what is wanted here.
+// examiner runs the suites. It keeps no evidence about failures, because they are expected.
 func examiner(f flags, run string) mutation.Examine {
 	n := 0
 	return func(ctx context.Context, env *clusters.Environment, selection mutation.Selection) ([]reports.Spec, error) {
@@ -176,7 +176,7 @@ func examiner(f flags, run string) mutation.Examine {
 			}
 		})
 		if running.Err() != nil && ctx.Err() == nil {
-			// Stopped here: what was not run is not wanted.
+			// The run was stopped here on purpose: specs that did not run are not needed.
 			return slices.DeleteFunc(specs, func(spec reports.Spec) bool { return spec.Outcome == reports.NotRun }), nil
 		}
 		return specs, err

@@ -12,7 +12,7 @@ import (
 	"github.com/podidentity/epi/cmd/epi-mutate/mutation"
 )
 
-// table keeps what became of each mutant, in a file if it has one: a line each, of which the last counts.
+// table has the results of mutants, in a file if it has one: a line each, the last of which counts.
 type table struct {
 	file    string
 	results map[string]mutation.Result
@@ -39,7 +39,7 @@ func openTable(file string) (*table, error) {
 	return t, nil
 }
 
-// has reports whether there is nothing to examine.
+// has says whether there is nothing to examine.
 func (t *table) has(mutants []mutation.Mutant) bool {
 	return !slices.ContainsFunc(mutants, func(m mutation.Mutant) bool {
 		_, known := t.results[m.Name]
@@ -47,7 +47,7 @@ func (t *table) has(mutants []mutation.Mutant) bool {
 	})
 }
 
-// add keeps a result. One about which nothing can be said is not kept: the mutant is examined again.
+// add keeps a result. A result without a verdict is not kept, so that the mutant is examined again.
 func (t *table) add(result mutation.Result) error {
 	if t.file == "" || result.Verdict == mutation.Undone {
 		return nil

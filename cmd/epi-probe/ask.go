@@ -22,8 +22,8 @@ import (
 	"github.com/podidentity/epi/framework/probe"
 )
 
-// ask makes a batch of requests and prints, for each of them, the answers in order of their beginning. It
-// ends when the caller has closed stdin: what a command in a container prints last can be lost when it ends.
+// ask makes a batch of requests and prints the answers to each in the order of their beginning. It ends when the caller has
+// closed stdin, because the last output of a command in a container can be lost when it ends.
 func ask(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 	var batch probe.Batch
 	decoder := json.NewDecoder(stdin)
@@ -40,15 +40,15 @@ func ask(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 	go func() {
 		defer close(closed)
 		if batch.UntilStopped {
-			_, _ = io.ReadFull(stdin, make([]byte, 1)) // a byte and the end tell the same
+			_, _ = io.ReadFull(stdin, make([]byte, 1)) // a byte and the end mean the same
 			close(ended)
 		}
-		_, _ = io.Copy(io.Discard, stdin) // how it ends does not matter
+		_, _ = io.Copy(io.Discard, stdin) // the kind of its end does not matter
 	}()
-	// Whoever waits for the first answers reads an empty line before the JSON.
+	// A reader that waits for the first answers reads an empty line before the JSON.
 	report := sync.OnceFunc(func() {
 		if batch.UntilStopped {
-			_, _ = io.WriteString(stdout, "\n") // that it cannot be written is seen at the end
+			_, _ = io.WriteString(stdout, "\n") // a failed write shows at the end
 		}
 	})
 	start := time.Now()
@@ -105,7 +105,7 @@ func (a *asker) all(ctx context.Context) []probe.Answer {
 	return answers
 }
 
-// wait is the pause between two requests; false if there is to be no other.
+// wait is the pause between two requests; false if no other follows.
 func (a *asker) wait(ctx context.Context) bool {
 	timer := time.NewTimer(a.request.Every)
 	defer timer.Stop()
@@ -209,7 +209,7 @@ func (a *asker) exchange(ctx context.Context, client *http.Client) (int, http.He
 	return response.StatusCode, response.Header, string(body), err
 }
 
-// sendWithoutHost sends a request as HTTP/1.0, where a request needs no Host header:
+// sendWithoutHost sends a request as HTTP/1.0, which needs no Host header:
 // https://www.rfc-editor.org/rfc/rfc1945#section-5. The answer's body ends with the connection.
 func sendWithoutHost(request *http.Request) (*http.Response, error) {
 	address := request.URL.Host
@@ -244,7 +244,7 @@ func sendWithoutHost(request *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// identify asks AWS whose credentials these are.
+// identify asks AWS for the identity of these credentials.
 func identify(ctx context.Context, accessKeyID, secretAccessKey, token string) probe.Identity {
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithRetryMaxAttempts(1),
 		config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(accessKeyID, secretAccessKey, token)))

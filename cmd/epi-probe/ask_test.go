@@ -177,7 +177,7 @@ func TestAskUntilStopped(t *testing.T) {
 	}
 }
 
-// closing closes the input when the answers are there: a line of more than its end.
+// closing closes the input when the answers are there.
 type closing struct {
 	io.Writer
 	input io.Closer
@@ -190,7 +190,7 @@ func (c closing) Write(data []byte) (int, error) {
 	return c.Writer.Write(data)
 }
 
-// What the probe wrote last could be lost if it ended before everything was read.
+// The probe's last output could be lost if it ended before everything was read.
 func TestAskEndsWhenTheCallerHasTheAnswers(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer server.Close()
@@ -263,7 +263,7 @@ func TestAskWithoutHost(t *testing.T) {
 	}
 }
 
-// A refusal that repeats its token gives it to whoever reads the client's log.
+// A refusal that repeats its token reveals it to readers of the client's log.
 func TestAskReportsWhetherTheAnswerRepeatsTheToken(t *testing.T) {
 	const token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJlLW9mLXRoZS10b2tlbg"
 	for text, want := range map[string]bool{

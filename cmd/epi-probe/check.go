@@ -22,9 +22,9 @@ import (
 )
 
 const (
-	// defaultTimeout bounds a check; a spec that must wait longer asks again.
+	// defaultTimeout bounds a check. A spec that must wait longer repeats it.
 	defaultTimeout = 5 * time.Second
-	// metadataTimeout is how long instance metadata may take to answer: it is on the node's own link.
+	// metadataTimeout is how long instance metadata may take to answer. It is on the node's own link.
 	metadataTimeout = time.Second
 )
 
@@ -51,8 +51,8 @@ func (h *headers) Set(value string) error {
 	return nil
 }
 
-// configuration is the SDK's default one, except that it gives up soon: a pod beyond the hop limit
-// would otherwise ask instance metadata for half a minute.
+// configuration is the SDK's default one with shorter timeouts: a pod beyond the hop limit would otherwise ask instance
+// metadata for half a minute.
 func (c *check) configuration(ctx context.Context) (aws.Config, error) {
 	metadata := imds.New(imds.Options{
 		Retryer:    aws.NopRetryer{},
@@ -71,8 +71,8 @@ func metadataHTTPClient() *awshttp.BuildableClient {
 		WithTransportOptions(func(t *http.Transport) { t.ResponseHeaderTimeout, t.Proxy = metadataTimeout, nil })
 }
 
-// credentials resolves the default chain. Its failure distinguishes "there is no source" from "the source
-// that is configured gave nothing": only the first is what a pod without an association must see.
+// credentials resolves the default chain. Its failure distinguishes "there is no source" from "the configured source gave
+// nothing". Only the first is right for a pod without an association.
 func (c *check) credentials(ctx context.Context) (aws.Config, aws.Credentials, *probe.Failure) {
 	cfg, err := c.configuration(ctx)
 	if err != nil {
@@ -113,7 +113,7 @@ func (c *check) identity(ctx context.Context, _ []string) any {
 	return identity
 }
 
-// callerIdentity fills in who the credentials of cfg are to AWS.
+// callerIdentity adds the identity of cfg's credentials in AWS.
 func callerIdentity(ctx context.Context, cfg aws.Config, identity *probe.Identity) {
 	caller, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {

@@ -23,10 +23,10 @@ import (
 const (
 	// clientTimeout bounds a client's program.
 	clientTimeout = 20 * time.Second
-	// endpointLife is more than any SDK's margin: nobody renews such credentials. With 10 s, less than
-	// the 15 s of SDK for JavaScript v2 and the five minutes of others, everybody does.
+	// endpointLife is longer than any SDK's margin, so no client renews such credentials. 10 s is less than the 15 s of SDK
+	// for JavaScript v2 and the five minutes of others, so every client renews them.
 	endpointLife = time.Hour
-	// keptOutput is how much of what a client says is kept, from the end.
+	// keptOutput is how much of the end of a client's output is kept.
 	keptOutput = 2 << 10
 )
 
@@ -49,8 +49,7 @@ func (w *repeated) Set(value string) error {
 	return nil
 }
 
-// runClient runs a client's program with variables of ours, ends it when its time is over, and prints
-// what came of it.
+// runClient runs a client's program with given variables, ends it after its time, and prints the result.
 func runClient(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var c clientRun
 	flags := flag.NewFlagSet("client", flag.ContinueOnError)
@@ -108,7 +107,7 @@ func (c *clientRun) run(ctx context.Context) (result probe.ClientRun, err error)
 	defer cancel()
 	command := exec.CommandContext(ctx, c.program[0], c.program[1:]...)
 	command.Env = without(append(variables, c.set...), c.unset)
-	// With its children, and without waiting for a pipe that one of them may hold.
+	// This also ends its children, and does not wait for a pipe that one of them may hold.
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGKILL) }
 	command.WaitDelay = time.Second
@@ -117,14 +116,14 @@ func (c *clientRun) run(ctx context.Context) (result probe.ClientRun, err error)
 	started := time.Now()
 	ended := command.Run()
 	if errors.Is(ended, exec.ErrWaitDelay) {
-		_ = command.Cancel() // it ended well and left a child that holds the pipe
+		_ = command.Cancel() // it succeeded and left a child that holds the pipe
 		ended = nil
 	}
 	result = probe.ClientRun{Took: time.Since(started), Late: errors.Is(ctx.Err(), context.DeadlineExceeded)}
 	if standIn != nil {
 		result.Endpoint = standIn.seen()
 	}
-	// An SDK may say something on standard output before: SDK for Go v1 does.
+	// An SDK may print something on standard output before: SDK for Go v1 does.
 	text := strings.TrimSpace(out.String())
 	text = probe.Redact(text[strings.LastIndexByte(text, '\n')+1:])
 	switch {
@@ -140,13 +139,13 @@ func (c *clientRun) run(ctx context.Context) (result probe.ClientRun, err error)
 	return result, nil
 }
 
-// last is the end of what was said, without secrets.
+// last is the end of the output, without secrets.
 func last(text string) string {
 	text = probe.Redact(strings.TrimSpace(text))
 	return text[max(0, len(text)-keptOutput):]
 }
 
-// without leaves out the named variables.
+// without removes the named variables.
 func without(variables, names []string) []string {
 	var list []string
 	for _, variable := range variables {
@@ -170,7 +169,7 @@ func statuses(text string) ([]int, error) {
 	return list, nil
 }
 
-// refresh gets credentials several times of one configuration, which decides when to ask again.
+// refresh gets credentials of one configuration several times. The configuration decides when to request new ones.
 func (c *check) refresh(ctx context.Context, operands []string) any {
 	result := probe.Refresh{AccessKeyIDs: []string{}}
 	count, err := strconv.Atoi(operands[0])

@@ -10,7 +10,7 @@ import (
 	"github.com/podidentity/epi/framework/probe"
 )
 
-// asClient makes this test program the probe, which is an AWS client too.
+// asClient makes this test binary run as the probe, which is an AWS client too.
 const asClient = "EPI_PROBE_TEST_AS_CLIENT"
 
 func TestMain(m *testing.M) {

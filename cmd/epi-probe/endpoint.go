@@ -17,14 +17,14 @@ import (
 	"github.com/podidentity/epi/framework/probe"
 )
 
-// endpoint gives credentials as the agent does, in place of it, for one run of a client: short-lived
-// ones, each for the token that is in a file at the moment, and refusals as its flags say.
+// endpoint issues credentials in place of the agent, for one run of a client: short-lived ones, each for the current token
+// in a file, and refusals as its flags say.
 type endpoint struct {
-	// answers are the statuses of the answers in turn; the last one is that of all that follow.
+	// answers are the statuses of the answers in turn. The last one is repeated.
 	answers []int
 	// life of the credentials.
 	life time.Duration
-	// file has the token that the next request is to carry.
+	// file has the token for the next request.
 	file string
 
 	mu     sync.Mutex
@@ -32,12 +32,12 @@ type endpoint struct {
 	record probe.Endpoint
 }
 
-// variableToken is the token that must not be used: a file is named too.
+// variableToken is the token that must not be used, because a file is named too.
 const variableToken = "epi-token-of-the-variable"
 
 func fileToken(number int) string { return fmt.Sprintf("epi-token-%d", number) }
 
-// startEndpoint listens where asked and returns the variables that lead a client there.
+// startEndpoint listens at the given place and returns the variables for a client.
 func startEndpoint(ctx context.Context, where, dir string, answers []int, life time.Duration) (*endpoint, []string, func(), error) {
 	host, scheme := "127.0.0.1", "http"
 	switch where {
@@ -94,7 +94,7 @@ func ownAddress() (string, error) {
 	return "", fmt.Errorf("find own address: there is none but loopback")
 }
 
-// rotate puts the next token into the file as the kubelet does: at once, never half of it.
+// rotate replaces the token in the file in one step, like the kubelet.
 func (e *endpoint) rotate() error {
 	e.token++
 	next := e.file + ".new"
@@ -117,7 +117,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer := map[string]string{
-		// The number says which answer credentials are from. They open nothing.
+		// The number identifies the answer with the credentials. They are not valid anywhere.
 		"AccessKeyId": fmt.Sprintf("ASIA%016d", e.token), "SecretAccessKey": "epi-secret", "Token": "epi-session",
 		"AccountId": "123456789012", "Expiration": time.Now().Add(e.life).UTC().Format(time.RFC3339),
 	}
@@ -126,10 +126,10 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(answer) // the client that is gone needs none
+	_ = json.NewEncoder(w).Encode(answer) // a client that closed the connection needs none
 }
 
-// tokenOf says which token it is.
+// tokenOf classifies a token.
 func (e *endpoint) tokenOf(token string) string {
 	if number, ok := strings.CutPrefix(token, "epi-token-"); ok {
 		if _, err := strconv.Atoi(number); err == nil {
@@ -146,7 +146,7 @@ func (e *endpoint) tokenOf(token string) string {
 	}
 }
 
-// seen is what it was asked so far.
+// seen has the requests so far.
 func (e *endpoint) seen() *probe.Endpoint {
 	e.mu.Lock()
 	defer e.mu.Unlock()

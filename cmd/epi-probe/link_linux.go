@@ -58,8 +58,8 @@ func (c *check) removeAddress(ctx context.Context, operands []string) any {
 	return c.links(ctx, nil)
 }
 
-// spareDummy makes a bridge of the name where the kernel has no links of type dummy: an agent that can
-// make those alone takes the link that is there. A bridge without ports serves as well.
+// spareDummy makes a bridge of the name if the kernel has no links of type dummy. An agent that can only create those uses
+// the existing link. A bridge without ports works as well.
 func (c *check) spareDummy(ctx context.Context, operands []string) any {
 	if err := makeSpare(operands[0]); err != nil {
 		return probe.Links{Failure: &probe.Failure{Class: probe.NetworkError, Operation: "MakeLink", Message: err.Error()}}

@@ -15,7 +15,7 @@ func (c *check) removeAddress(context.Context, []string) any { return noLinks() 
 
 func (c *check) spareDummy(context.Context, []string) any { return noLinks() }
 
-// noLinks is the result where the probe has no way to look at links: it runs in pods, on Linux.
+// noLinks is the result if the probe cannot read links. It runs in pods, on Linux.
 func noLinks() probe.Links {
 	return probe.Links{Failure: &probe.Failure{Class: probe.NetworkError, Operation: "ListLinks", Message: "not supported on " + runtime.GOOS}}
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/podidentity/epi/bench/load"
 )
 
-// makeLoad makes the load of a job and prints its result, also of one that was interrupted.
+// makeLoad makes the load of a job and prints its result, also that of an interrupted one.
 func makeLoad(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 	job, err := load.DecodeJob(stdin)
 	if err != nil {
@@ -28,9 +28,9 @@ func makeLoad(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 	return errors.Join(err, result.Encode(stdout))
 }
 
-// runJob runs a job on the target that it describes.
+// runJob runs a job with its target.
 func runJob(ctx context.Context, job load.Job) (*load.Result, error) {
-	// A herd alone: it is over at once. A rate that is kept up against a node that is behind takes its processors.
+	// This is for a herd only, which is short. A sustained rate on a slow node would take its processors.
 	if mayRaise() && job.Peak() == 0 {
 		defer priority()()
 	}
@@ -44,10 +44,10 @@ func runJob(ctx context.Context, job load.Job) (*load.Result, error) {
 	return job.RunOn(ctx, target)
 }
 
-// mayRaise says that this pod was made for load alone.
+// mayRaise says that this pod only makes load.
 func mayRaise() bool { return os.Getenv(load.GeneratorVariable) != "" }
 
-// calibrate measures this generator against a null handler and prints the calibration.
+// calibrate measures this generator with a null handler and prints the calibration.
 func calibrate(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("calibrate", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -72,7 +72,7 @@ func calibrate(ctx context.Context, args []string, stdout, stderr io.Writer) err
 	return nil
 }
 
-// null answers at an address until it is stopped. Its first line says where: the port may be 0.
+// null serves an address until it is stopped. Its first line is the address, because the port may be 0.
 func null(ctx context.Context, args []string, stdout io.Writer) error {
 	if len(args) != 1 {
 		return fmt.Errorf("%w: null takes ADDRESS, such as 127.0.0.1:8080", errUsage)

@@ -21,14 +21,14 @@ import (
 	"github.com/podidentity/epi/bench/load"
 )
 
-// program is epi-probe as users have it: this test's own program may carry the race detector, which
-// makes it several times as slow.
+// program is the real epi-probe, because this test's program may have the race detector, which makes it several times as
+// slow.
 type program string
 
 func buildProgram(t *testing.T) program {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "epi-probe")
-	// The flags of `make build`, so that what is built already is not built again.
+	// The flags of `make build`, so that existing build results are used.
 	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false", "-o", file, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
 	if output, err := build.CombinedOutput(); err != nil {
@@ -39,7 +39,7 @@ func buildProgram(t *testing.T) program {
 
 func (p program) process(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
-	command := exec.CommandContext(context.WithoutCancel(t.Context()), string(p), args...) // its end is waited for in a cleanup
+	command := exec.CommandContext(context.WithoutCancel(t.Context()), string(p), args...) // a clean-up waits for its end
 	command.Stderr = os.Stderr
 	return command
 }
@@ -111,8 +111,8 @@ func TestLoadAndItsLikeRefuseWhatTheyCannotDo(t *testing.T) {
 
 var wrkRate = regexp.MustCompile(`Requests/sec:\s+([0-9.]+)`)
 
-// The generator reaches at least 0.4 of what wrk does on the same null handler. Both are measured in
-// turn, because other work on the machine comes and goes, with all three as processes of their own.
+// The generator reaches at least 0.4 of wrk's rate with the same null handler. Both are measured in turn, because other
+// work on the machine varies. All three are processes of their own.
 func TestLoadReachesWhatItMustOfWrk(t *testing.T) {
 	const least, pairs, most = 0.4, 3, 9
 	wrk, err := exec.LookPath("wrk")
@@ -148,7 +148,7 @@ func TestLoadReachesWhatItMustOfWrk(t *testing.T) {
 	t.Errorf("the median of %.2f is %.2f, want at least %.2f", ratios, median(ratios), least)
 }
 
-// saturate is how many requests succeed in a second of more than can be, 64 of them at once.
+// saturate is the number of successful requests in a second at saturation, 64 at a time.
 func (p program) saturate(t *testing.T, at string) float64 {
 	t.Helper()
 	job := load.Job{Phases: []load.Phase{{Name: "a", From: 200_000, Lasts: time.Second}}, Workers: 64, Drain: time.Millisecond}

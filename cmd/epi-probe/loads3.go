@@ -15,8 +15,8 @@ import (
 	"github.com/podidentity/epi/framework/probe"
 )
 
-// s3Target makes GetObject requests by one client of the SDK, as an application does: with the SDK's
-// own connections and its cache of credentials. It is safe for concurrent use.
+// s3Target makes GetObject requests with one SDK client, like an application: with the SDK's own connections and its cache
+// of credentials. It is safe for concurrent use.
 type s3Target struct {
 	options load.S3Options
 	client  *s3.Client
@@ -24,8 +24,8 @@ type s3Target struct {
 
 var _ load.Target = (*s3Target)(nil)
 
-// newS3Target has credentials before the load begins, so that what is measured is the same request
-// from the first to the last. Each is tried once: a retry would hide what failed.
+// newS3Target gets credentials before the load begins, so that all measured requests are the same. Each is tried once,
+// because a retry would hide failures.
 func newS3Target(ctx context.Context, options load.S3Options) (*s3Target, error) {
 	if options.Timeout == 0 {
 		options.Timeout = load.DefaultTimeout
@@ -40,8 +40,8 @@ func newS3Target(ctx context.Context, options load.S3Options) (*s3Target, error)
 	return &s3Target{options, client}, nil
 }
 
-// Do implements load.Target. Its kinds of error are those of load.HTTP, "wrong size", and "200" where
-// the request was to be denied.
+// Do implements load.Target. Its kinds of error are those of load.HTTP, "wrong size", and "200" if the request had to be
+// denied.
 func (t *s3Target) Do(ctx context.Context, _ uint64) string {
 	within, cancel := context.WithTimeout(ctx, t.options.Timeout)
 	defer cancel()

@@ -21,7 +21,7 @@ import (
 
 const deniedBody = `<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>`
 
-// What S3 answers, and what the load is to say of it.
+// S3's answers, and the load's results for them.
 func TestLoadOnS3JudgesAnswers(t *testing.T) {
 	for _, test := range []struct {
 		name    string
@@ -85,7 +85,7 @@ func loadS3(t *testing.T, options load.S3Options, n int) *load.Result {
 	return result
 }
 
-// fromAgent has the credentials come from handler, with the token of a file.
+// fromAgent makes the credentials come from handler, with the token of a file.
 func fromAgent(t *testing.T, agent string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "token")
@@ -96,7 +96,7 @@ func fromAgent(t *testing.T, agent string) {
 	t.Setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", file)
 }
 
-// agentAndS3 answers both, and counts how often each was asked.
+// agentAndS3 answers for both, and counts the requests to each.
 func agentAndS3(t *testing.T, object string) (credentials, objects *atomic.Int64) {
 	t.Helper()
 	credentials, objects = new(atomic.Int64), new(atomic.Int64)
@@ -117,7 +117,7 @@ func agentAndS3(t *testing.T, object string) (credentials, objects *atomic.Int64
 	return credentials, objects
 }
 
-// All requests go by the credentials that were there before the first.
+// All requests use the credentials from before the first one.
 func TestLoadOnS3AsksTheAgentOnce(t *testing.T) {
 	credentials, objects := agentAndS3(t, "hello")
 	result := loadS3(t, load.S3Options{Bucket: "b", Key: "k", Size: 5}, 20)

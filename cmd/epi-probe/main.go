@@ -1,5 +1,5 @@
-// Command epi-probe runs in test pods: it waits, and when a spec executes it in a container it does
-// one check as any workload would, with the AWS SDK's default credential chain, and prints what it saw.
+// Command epi-probe runs in test pods. It waits, and when a spec executes it in a container it does one check as any
+// workload would, with the AWS SDK's default credential chain, and prints the result.
 package main
 
 import (
@@ -68,10 +68,10 @@ const (
 	exitOK      = 0
 	exitFailed  = 1
 	exitUsage   = 2
-	awsCLIError = 254 // what the AWS CLI ends with when a service refuses
+	awsCLIError = 254 // the AWS CLI's exit code if a service refuses
 )
 
-// errUsage marks what was typed wrong.
+// errUsage marks errors of the command line.
 var errUsage = errors.New("usage")
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -193,7 +193,7 @@ var operations = map[string]operation{
 	probe.OpRefresh:       {1, 1, "TIMES", (*check).refresh},
 }
 
-// copyObject is `epi-probe s3 cp s3://bucket/key -`, with the AWS CLI's words and exit codes.
+// copyObject is `epi-probe s3 cp s3://bucket/key -`, with the AWS CLI's texts and exit codes.
 func copyObject(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) != 3 || args[0] != "cp" || !strings.HasPrefix(args[1], "s3://") {
 		_, _ = io.WriteString(stderr, "Usage: epi-probe s3 cp s3://BUCKET/KEY FILE, or - for standard output\n")
@@ -227,14 +227,14 @@ func copyObject(ctx context.Context, args []string, stdout, stderr io.Writer) in
 	return exitOK
 }
 
-// commandLineMessage says a failure as the AWS CLI does.
+// commandLineMessage is the AWS CLI's text for a failure.
 func commandLineMessage(f *probe.Failure) string {
 	switch f.Class {
 	case probe.NoCredentials:
 		return `Unable to locate credentials. You can configure credentials by running "aws configure".`
 	case probe.APIError:
 		code := f.Code
-		if f.Operation == "HeadObject" { // a HEAD answer has no body, so no code but the status
+		if f.Operation == "HeadObject" { // a HEAD answer has no body, so the status is its only code
 			code = fmt.Sprint(f.Status)
 		}
 		return fmt.Sprintf("fatal error: An error occurred (%s) when calling the %s operation: %s", code, f.Operation, f.Message)

@@ -25,7 +25,7 @@ func closedAddress(t *testing.T) string {
 	return server.URL
 }
 
-// workload sets the environment of a pod: no credentials, AWS at handler.
+// workload sets the environment of a pod: no credentials, and AWS at handler.
 func workload(t *testing.T, handler http.Handler) {
 	t.Helper()
 	for _, variable := range os.Environ() {
@@ -108,7 +108,7 @@ func TestIdentityThroughTheAgent(t *testing.T) {
 	}
 }
 
-// The seed's third observation: what `aws s3 cp` says of a prefix that is another namespace's.
+// The seed's third observation: the text of `aws s3 cp` for another namespace's prefix.
 func TestCopyReportsTheRefusedHeadObject(t *testing.T) {
 	workload(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }))
 	withKeys(t)

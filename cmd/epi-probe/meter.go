@@ -11,7 +11,7 @@ import (
 	"github.com/podidentity/epi/bench/meter"
 )
 
-// measure is the commands meter and machine: what containers of this node use, and what it is.
+// measure is for the commands meter and machine: the usage of this node's containers, and the node's properties.
 func measure(args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	flags.SetOutput(stderr)

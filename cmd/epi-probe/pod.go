@@ -16,7 +16,7 @@ import (
 	"github.com/podidentity/epi/framework/probe"
 )
 
-// variables are the process's AWS settings. Of a variable that would hold a secret only the presence is reported.
+// variables are the process's AWS settings. For a variable with a secret only its presence is reported.
 func (c *check) variables(context.Context, []string) any {
 	found := probe.Variables{}
 	for _, variable := range os.Environ() {
@@ -35,7 +35,7 @@ func (c *check) variables(context.Context, []string) any {
 
 func (*check) clock(context.Context, []string) any { return probe.Clock{Now: time.Now().UTC()} }
 
-// token reads the projected token as an SDK would, and says what it claims.
+// token reads the projected token like an SDK, and reports its claims.
 func (c *check) token(_ context.Context, operands []string) any {
 	file := os.Getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
 	if len(operands) > 0 {
@@ -71,7 +71,7 @@ func readToken(file string) (probe.Token, error) {
 			Pod            probe.Reference `json:"pod"`
 		} `json:"kubernetes.io"`
 	}
-	// Who verifies the token is EKS Auth; here its claims are only reported.
+	// EKS Auth verifies the token. Here its claims are only reported.
 	token, _, err := jwt.NewParser().ParseUnverified(string(data), &claims)
 	if err != nil {
 		return result, fmt.Errorf("parse token of %d bytes: %w", len(data), err)
@@ -93,7 +93,7 @@ func moment(date *jwt.NumericDate) time.Time {
 	return date.UTC()
 }
 
-// metadata asks for an IMDSv2 session token and, with it, for the name of the instance's role: see
+// metadata gets an IMDSv2 session token and, with it, the name of the instance's role: see
 // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html.
 func (c *check) metadata(ctx context.Context, _ []string) any {
 	base := metadataURL()
@@ -149,8 +149,7 @@ func exchange(ctx context.Context, client *http.Client, method, url string, head
 	return response.StatusCode, string(body), nil
 }
 
-// http does one request, following no redirect and using no proxy, and reports the answer without
-// the credentials in it.
+// http makes one request without redirects and proxy, and reports the answer without its credentials.
 func (c *check) http(ctx context.Context, operands []string) any {
 	failed := func(err error) probe.Response {
 		return probe.Response{Failure: &probe.Failure{Class: probe.NetworkError, Operation: operands[0], Message: probe.Redact(err.Error())}}
@@ -187,7 +186,7 @@ func (c *check) http(ctx context.Context, operands []string) any {
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxResponse+1))
 	if err == nil && len(body) > maxResponse {
-		err = fmt.Errorf("answer is larger than %d bytes", maxResponse) // a part of it could not be redacted
+		err = fmt.Errorf("answer is larger than %d bytes", maxResponse) // a truncated answer could not be redacted
 	}
 	if err != nil {
 		return failed(err)

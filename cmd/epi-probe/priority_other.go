@@ -2,5 +2,5 @@
 
 package main
 
-// priority does nothing where no pods run.
+// priority does nothing, because pods run on Linux only.
 func priority() (restore func()) { return func() {} }

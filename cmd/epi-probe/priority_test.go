@@ -12,7 +12,7 @@ import (
 	"github.com/podidentity/epi/bench/load"
 )
 
-// Where the kernel lets it, all threads go first, and none after.
+// If the kernel permits it, all threads have the priority, and none afterwards.
 func TestPriorityIsTakenBack(t *testing.T) {
 	policies := func() map[uint32]int {
 		found := map[uint32]int{}

@@ -13,9 +13,9 @@ import (
 const (
 	tokenHeader = "X-Aws-Ec2-Metadata-Token"
 	ttlHeader   = "X-Aws-Ec2-Metadata-Token-Ttl-Seconds"
-	// ruleTimeout of one request: whoever asks is within the hop limit, so that there is an answer.
+	// ruleTimeout bounds one request: the probe is within the hop limit, so there is an answer.
 	ruleTimeout = 5 * time.Second
-	// expiry is how long a token that is good for a second is tried.
+	// expiry is how long a token that is valid for one second is tried.
 	expiry      = 3 * time.Second
 	expiryEvery = 100 * time.Millisecond
 )
@@ -28,8 +28,8 @@ func metadataURL() string {
 	return "http://169.254.169.254"
 }
 
-// metadataRules asks for what
-// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html says is refused.
+// metadataRules sends the requests that must be refused by
+// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html.
 func (c *check) metadataRules(ctx context.Context, _ []string) any {
 	ask := metadataClient{client: &http.Client{Transport: &http.Transport{}, Timeout: ruleTimeout}} // without a proxy: the address is the link's
 	defer ask.client.CloseIdleConnections()

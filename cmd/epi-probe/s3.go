@@ -16,7 +16,7 @@ import (
 	"github.com/podidentity/epi/framework/probe"
 )
 
-// s3 returns a client, or why there are no credentials for one.
+// s3 returns a client, or the reason why there are no credentials for one.
 func (c *check) s3(ctx context.Context) (*s3.Client, *probe.Failure) {
 	cfg, _, failure := c.credentials(ctx)
 	if failure != nil {
@@ -27,12 +27,12 @@ func (c *check) s3(ctx context.Context) (*s3.Client, *probe.Failure) {
 
 func newS3(cfg aws.Config) *s3.Client {
 	return s3.NewFromConfig(cfg, func(o *s3.Options) {
-		// A bucket's own host name exists only below AWS's domain.
+		// A bucket's own host name exists only in AWS's domain.
 		o.UsePathStyle = os.Getenv("AWS_ENDPOINT_URL") != "" || os.Getenv("AWS_ENDPOINT_URL_S3") != ""
 	})
 }
 
-// firstObject says when it had credentials and the object.
+// firstObject reports when it had credentials and the object.
 func (c *check) firstObject(ctx context.Context, operands []string) any {
 	result := probe.FirstObject{Started: c.began.UTC()}
 	cfg, found, failure := c.credentials(ctx)
@@ -75,8 +75,8 @@ func (c *check) getObject(ctx context.Context, operands []string) any {
 	return c.describe(contents, failure)
 }
 
-// copyObject asks for the object's head first, as `aws s3 cp` does: what a user sees of a prefix
-// that is not theirs is a 403 on HeadObject.
+// copyObject gets the object's head first, like `aws s3 cp`: for a prefix of another namespace users see a 403 on
+// HeadObject.
 func (c *check) copyObject(ctx context.Context, operands []string) any {
 	contents, failure := c.download(ctx, operands[0], operands[1])
 	return c.describe(contents, failure)
@@ -93,7 +93,7 @@ func (c *check) download(ctx context.Context, bucket, key string) ([]byte, *prob
 	return get(ctx, client, bucket, key)
 }
 
-// errTooLarge is not AWS's fault: the probe keeps objects in memory.
+// errTooLarge is not AWS's fault, because the probe keeps objects in memory.
 var errTooLarge = errors.New("object is larger than 64 MiB, the most that epi-probe copies")
 
 func get(ctx context.Context, client *s3.Client, bucket, key string) ([]byte, *probe.Failure) {

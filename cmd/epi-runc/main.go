@@ -1,8 +1,7 @@
 //go:build linux
 
-// Epi-runc stands in runc's place and asks it for no more privileges than this machine has; see
-// package ociruntime. With the one argument "true" it does nothing: that makes it the smallest
-// program that can show whether an engine starts containers.
+// Epi-runc replaces runc and passes it no more privileges than this machine has; see package ociruntime. With the only
+// argument "true" it does nothing, so it is the smallest program that can show whether an engine starts containers.
 package main
 
 import (

@@ -26,8 +26,8 @@ import (
 )
 
 const (
-	// gcPercent makes the collector run half as often as it would by itself: the slowest admissions are
-	// those that meet it. The price is memory, some MB with 10,000 identities.
+	// gcPercent makes the collector run half as often, because the slowest admissions are those during a collection. It costs
+	// some MB of memory with 10,000 identities.
 	gcPercent = 200
 	// processors that the webhook runs Go code on. A review takes a fraction of a millisecond, and
 	// thousands a second fit on one: more are woken for every review, and that costs a sixth of it.
@@ -57,7 +57,7 @@ var tlsVersions = map[string]uint16{
 	"1.3": tls.VersionTLS13, "VersionTLS13": tls.VersionTLS13,
 }
 
-// debugVerbosity is where klog's levels begin to tell of each pod that is left alone.
+// debugVerbosity is the verbosity from which klog logs each unchanged pod.
 const debugVerbosity = 4
 
 func command(run func(context.Context, webhook.Options, *slog.Logger) error, logTo io.Writer) *cobra.Command {
@@ -147,7 +147,7 @@ Flags of the EKS webhook that do nothing here are taken; the log says so.`,
 
 const compatUpstream = "upstream"
 
-// apiServer is how the API server is reached: by a kubeconfig or, without one, as pods do.
+// apiServer returns the configuration for the API server: from a kubeconfig or, without one, that of a pod.
 func apiServer(kubeconfig string) (*rest.Config, error) {
 	if kubeconfig == "" {
 		return rest.InClusterConfig()
@@ -158,7 +158,7 @@ func apiServer(kubeconfig string) (*rest.Config, error) {
 // ignoredFlag annotates the flags that do nothing.
 const ignoredFlag = "ignored"
 
-// ignore takes the flags of the EKS webhook that do nothing here, so that its manifests can be used.
+// ignore registers the flags of the EKS webhook that do nothing here, so that its manifests can be used.
 func ignore(flags *pflag.FlagSet) {
 	texts := "kube-api namespace service-name tls-secret stderrthreshold"
 	switches := "enable-debugging-handlers logtostderr alsologtostderr"

@@ -18,7 +18,7 @@ import (
 	"github.com/podidentity/epi/cmd/epi-mutate/mutation/reach"
 )
 
-// buildFlags are those of `make build`, so that whatever a mutant leaves alone is compiled already.
+// buildFlags are those of `make build`, so that everything but the mutant is compiled already.
 var buildFlags = []string{"-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false", "-ldflags=-s -w"}
 
 // waitDelay is how long the compiler may take to end after it was stopped.
@@ -35,14 +35,14 @@ type Toolchain struct {
 	Dir string
 }
 
-// BuildError says that a mutant does not compile, and what the compiler says.
+// BuildError says that a mutant does not compile, with the compiler's output.
 type BuildError struct{ Mutant, Output string }
 
 func (e *BuildError) Error() string {
 	return fmt.Sprintf("mutant %s does not compile:\n%s", e.Mutant, e.Output)
 }
 
-// Reference builds the subjects as they are into the folder binaries.
+// Reference builds the unchanged subjects into the folder binaries.
 func (b Toolchain) Reference(ctx context.Context, binaries string, subjects []Subject) error {
 	output, err := b.compile(ctx, binaries, nil, subjects...)
 	if err != nil {
@@ -51,10 +51,10 @@ func (b Toolchain) Reference(ctx context.Context, binaries string, subjects []Su
 	return nil
 }
 
-// Instrumented builds a subject that says which of its statements are executed, see reach, and
-// returns the folder of the program.
+// Instrumented builds a subject that reports which of its statements are executed (see reach), and returns the folder of
+// the program.
 func (b Toolchain) Instrumented(ctx context.Context, subject Subject) (string, error) {
-	// A copy of the repository: the compiler instruments no file that is only laid over it.
+	// This builds a copy of the repository, because the compiler does not instrument files of an overlay.
 	dir := filepath.Join(b.Dir, "instrumented")
 	source := filepath.Join(dir, "source")
 	err := copySource(source, b.Root)
@@ -64,7 +64,7 @@ func (b Toolchain) Instrumented(ctx context.Context, subject Subject) (string, e
 	if err != nil {
 		return "", fmt.Errorf("build instrumented %s: %w", subject.Program(), err)
 	}
-	// What the program shares with others is not edited by its mutants.
+	// Mutants of the program do not edit what it shares with others.
 	packages := "./cmd/" + subject.Program() + ",./clusters/" + string(subject) + "/..."
 	output, err := Toolchain{Root: source}.compile(ctx, dir, []string{"-cover", "-covermode=atomic", "-coverpkg=" + packages}, subject)
 	if err != nil {
@@ -73,7 +73,7 @@ func (b Toolchain) Instrumented(ctx context.Context, subject Subject) (string, e
 	return dir, nil
 }
 
-// copySource copies what the compiler reads of a repository.
+// copySource copies the files of a repository that the compiler reads.
 func copySource(to, root string) error {
 	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -100,8 +100,8 @@ func copySource(to, root string) error {
 	})
 }
 
-// Build builds the subject of a mutant, with its edits laid over the source, which stays as it is,
-// and returns the folder of the program. What does not compile is a *BuildError.
+// Build builds the subject of a mutant, with its edits as an overlay over the unchanged source, and returns the folder of
+// the program. If it does not compile, the error is a *BuildError.
 func (b Toolchain) Build(ctx context.Context, m Mutant) (string, error) {
 	dir := filepath.Join(b.Dir, m.Name)
 	edited, err := m.Apply(os.DirFS(b.Root))
@@ -121,16 +121,16 @@ func (b Toolchain) Build(ctx context.Context, m Mutant) (string, error) {
 	return dir, nil
 }
 
-// Discard removes the folder of a program that Build returned: a hundred take gigabytes. What cannot
-// be removed now goes with Dir.
+// Discard removes the folder of a program that Build returned, because a hundred take gigabytes. What cannot be removed now
+// is removed with Dir.
 func (b Toolchain) Discard(dir string) {
 	if dir != "" {
 		_ = os.RemoveAll(dir)
 	}
 }
 
-// overlay writes files, named from the root of the repository, below dir and returns the file that
-// tells the compiler to read them instead of the repository's.
+// overlay writes files, named from the root of the repository, below dir. It returns the file that makes the compiler read
+// them in place of the repository's.
 func (b Toolchain) overlay(dir string, files map[string][]byte) (string, error) {
 	root, err := filepath.Abs(b.Root)
 	if err != nil {
@@ -139,7 +139,7 @@ func (b Toolchain) overlay(dir string, files map[string][]byte) (string, error) 
 	replace := map[string]string{}
 	for name, text := range files {
 		file := filepath.Join(dir, "source", filepath.FromSlash(name))
-		if path.Ext(name) == manifest { // no part of the program: it lies beside it
+		if path.Ext(name) == manifest { // it is not part of the program, but beside it
 			file = filepath.Join(dir, filepath.FromSlash(name))
 		}
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
@@ -160,7 +160,7 @@ func (b Toolchain) overlay(dir string, files map[string][]byte) (string, error) 
 	return overlay, os.WriteFile(overlay, data, 0o644)
 }
 
-// compile builds the programs of subjects into dir, with more flags, and returns what the compiler said.
+// compile builds the programs of subjects into dir, with additional flags, and returns the compiler's output.
 func (b Toolchain) compile(ctx context.Context, dir string, more []string, subjects ...Subject) (string, error) {
 	args := slices.Concat([]string{"build"}, buildFlags, more)
 	args = append(args, "-o", dir+string(filepath.Separator))

@@ -75,7 +75,7 @@ func TestInstrumentedProgramReportsWhatItReaches(t *testing.T) {
 	defer func() { _ = command.Process.Kill(); _ = command.Wait() }()
 	url := fmt.Sprintf("http://127.0.0.1:%d", reach.Port)
 	var meta []byte
-	// Its listener is there soon after it starts.
+	// Its listener starts soon after the program.
 	deadline := time.Now().Add(10 * time.Second)
 	for tick := time.Tick(20 * time.Millisecond); ; <-tick {
 		meta, err = fetch(t.Context(), http.DefaultClient, http.MethodGet, url+"/meta")

@@ -9,43 +9,41 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// Verdict is what became of a mutant.
+// Verdict is the result of a mutant.
 type Verdict string
 
 // The verdicts.
 const (
 	// Killed: every requirement that the mutant declares to violate failed.
 	Killed Verdict = "killed"
-	// Survived: one of them held, so what decides it is too weak, or the mutant declares too much.
+	// Survived: one of them held, so its specs are too weak, or the mutant declares too much.
 	Survived Verdict = "survived"
-	// Undone: nothing can be said, because the mutant did not compile or come up, or because specs of
-	// what it declares came to no verdict.
+	// Undone: the mutant did not compile or come up, or specs of its declared requirements had no verdict.
 	Undone Verdict = "error"
-	// LeftOut: what decides it takes minutes, and such specs were not asked for.
+	// LeftOut: its specs take minutes, and slow specs were not requested.
 	LeftOut Verdict = "left out"
 )
 
-// manyCollateral is how many requirements may fail beside the declared before a mutant is
-// reported to be too blunt.
+// manyCollateral is the number of other failing requirements from which a mutant is reported as too blunt.
 const manyCollateral = 8
 
-// Result is what a run says of one mutant.
+// Result is a run's result for one mutant.
 type Result struct {
 	Name    string  `json:"name"`
 	Subject Subject `json:"subject"`
 	Does    string  `json:"does"`
 	Verdict Verdict `json:"verdict"`
-	// Declared are the requirements that had to fail, Failed all that did.
+	// Declared are the requirements that had to fail. Failed are all that did.
 	Declared []string `json:"declared"`
 	Failed   []string `json:"failed"`
 	// Collateral failed without being declared.
 	Collateral []string `json:"collateral"`
-	// Undecided are requirements that specs came to no verdict about.
+	// Undecided are requirements whose specs had no verdict.
 	Undecided []string `json:"undecided"`
-	// Problem says what went wrong, Warning what is odd.
+	// Problem says what went wrong. Warning says what is unusual.
 	Problem string `json:"problem,omitempty"`
 	Warning string `json:"warning,omitempty"`
-	// Ran counts the specs that ran, Specs are those that did not pass, with why.
+	// Ran is the number of specs that ran. Specs are those that did not pass, with the reasons.
 	Ran   int       `json:"ran"`
 	Specs []Finding `json:"specs"`
 	Took  Took      `json:"seconds"`
@@ -61,14 +59,14 @@ type Finding struct {
 	Seconds float64 `json:"seconds"`
 }
 
-// Took is how long the parts took, in seconds. Mutants are built while others are examined.
+// Took has the durations of the parts, in seconds. Mutants are built while others are examined.
 type Took struct {
 	Build float64 `json:"build"`
 	Swap  float64 `json:"swap"`
 	Specs float64 `json:"specs"`
 }
 
-// judge holds what specs said against what the mutant declares.
+// judge compares the results of specs with the mutant's declaration.
 func judge(m Mutant, specs []reports.Spec) Result {
 	result := Result{
 		Name: m.Name, Subject: m.Subject, Does: m.Does, Declared: m.Violates,
@@ -92,7 +90,7 @@ func judge(m Mutant, specs []reports.Spec) Result {
 		}
 	}
 	if m.Mechanical {
-		result.Collateral = []string{} // it declares nothing, so nothing is beside it
+		result.Collateral = []string{} // it declares nothing, so no failure is collateral
 		result.Verdict, result.Problem = mechanical(result)
 		return result
 	}
@@ -123,7 +121,7 @@ func judge(m Mutant, specs []reports.Spec) Result {
 	return result
 }
 
-// mechanical judges a mutant that declares nothing: whatever fails kills it.
+// mechanical judges a mutant that declares nothing: any failure kills it.
 func mechanical(result Result) (Verdict, string) {
 	switch {
 	case len(result.Failed) > 0:
@@ -137,8 +135,8 @@ func mechanical(result Result) (Verdict, string) {
 	}
 }
 
-// enough says that more specs would not change what is said of the mutant: everything declared failed,
-// and either nothing else is asked for or so much failed beside that the mutant is a blunt one.
+// enough says that more specs would not change the result: everything declared failed, and either nothing else is needed or
+// so much else failed that the mutant is too blunt.
 func enough(m Mutant, scope Scope, specs []reports.Spec) bool {
 	result := judge(m, specs)
 	if result.Verdict != Killed {
@@ -155,8 +153,8 @@ func finding(spec reports.Spec) Finding {
 	return Finding{Spec: spec.Name, Requirements: spec.Requirements, Outcome: spec.Outcome, Why: why, Seconds: spec.Duration.Seconds()}
 }
 
-// outcomesOf is the outcome of each requirement that specs cover. A requirement fails if any of its
-// specs failed; else what one of them could not decide keeps it undecided.
+// outcomesOf is the outcome of each requirement of the specs. A requirement fails if any of its specs failed. Otherwise a
+// spec without a verdict makes it undecided.
 func outcomesOf(specs []reports.Spec) map[string]reports.Outcome {
 	worst := []reports.Outcome{reports.Fail, reports.Error, reports.Pass, reports.NotRun, reports.Skipped, reports.NotSupported}
 	outcomes := map[string]reports.Outcome{}

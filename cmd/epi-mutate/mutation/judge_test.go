@@ -31,7 +31,7 @@ func TestJudgeHoldsFailuresAgainstWhatIsDeclared(t *testing.T) {
 			[]reports.Spec{spec(reports.Fail, "AGT-01"), spec(reports.Pass, "TOK-01")},
 			Result{Verdict: Survived, Failed: []string{"AGT-01"}, Problem: "TOK-01 held"},
 		},
-		// An error blames epi: it is no statement about the subject, so it kills nothing.
+		// An error blames epi and says nothing about the subject, so it kills nothing.
 		"one declared is an error": {
 			[]reports.Spec{spec(reports.Fail, "AGT-01"), spec(reports.Error, "TOK-01"), spec(reports.Pass, "TOK-01")},
 			Result{Verdict: Undone, Failed: []string{"AGT-01"}, Undecided: []string{"TOK-01"}, Problem: "no verdict about TOK-01"},
@@ -65,7 +65,7 @@ func TestJudgeWarnsOfBluntMutants(t *testing.T) {
 	}
 }
 
-// A mutant that was drawn declares nothing: any failure kills it, an error says nothing.
+// A drawn mutant declares nothing: any failure kills it, and an error says nothing.
 func TestJudgeOfWhatDeclaresNothing(t *testing.T) {
 	m := Mutant{Name: "agent-operator-1", Mechanical: true}
 	for name, row := range map[string]struct {

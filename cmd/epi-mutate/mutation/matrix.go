@@ -13,10 +13,10 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// File is the name of the matrix among the artifacts of a run.
+// File is the name of the matrix in the artifacts of a run.
 const File = "mutation.json"
 
-// Matrix is what a run says of mutants and requirements.
+// Matrix has a run's results about mutants and requirements.
 type Matrix struct {
 	Environment string    `json:"environment"`
 	Scope       Scope     `json:"scope"`
@@ -26,7 +26,7 @@ type Matrix struct {
 	Mutants     []Result  `json:"mutants"`
 }
 
-// Baseline is what the specs said without a mutant.
+// Baseline has the specs' results without a mutant.
 type Baseline struct {
 	Passed int `json:"passed"`
 	Failed int `json:"failed"`
@@ -49,14 +49,14 @@ func baselineOf(specs []reports.Spec) Baseline {
 	return b
 }
 
-// sort brings the mutants of one subject together.
+// sort groups the mutants by subject.
 func (m *Matrix) sort() {
 	slices.SortStableFunc(m.Mutants, func(a, b Result) int { return strings.Compare(string(a.Subject), string(b.Subject)) })
 }
 
 func (m *Matrix) clock() { m.Seconds = time.Since(m.Started).Round(time.Millisecond).Seconds() }
 
-// Count is how many mutants came to the verdict.
+// Count is the number of mutants with the verdict.
 func (m *Matrix) Count(verdict Verdict) int {
 	n := 0
 	for _, result := range m.Mutants {
@@ -85,8 +85,8 @@ const (
 	markUndecided = "?"
 )
 
-// WriteText writes the matrix for a terminal: a line a mutant, by subject, then what the requirements
-// owe to them.
+// WriteText writes the matrix for a terminal: a line for each mutant, by subject, and then the requirements with their
+// mutants.
 func (m *Matrix) WriteText(w io.Writer) error {
 	var b strings.Builder
 	subject := Subject("")
@@ -113,12 +113,12 @@ func (m *Matrix) WriteText(w io.Writer) error {
 	return nil
 }
 
-// mechanical says that the mutants were drawn at random: none declares anything.
+// mechanical says that the mutants were drawn at random, so that none declares anything.
 func (m *Matrix) mechanical() bool {
 	return !slices.ContainsFunc(m.Mutants, func(r Result) bool { return len(r.Declared) > 0 })
 }
 
-// line is the mutant in the table: what it declares with a mark each, then what failed beside.
+// line is the mutant in the table: its declared requirements with a mark each, then other failures.
 func (r Result) line() string {
 	var declared []string
 	for _, id := range r.Declared {
@@ -138,7 +138,7 @@ func (r Result) line() string {
 	return fmt.Sprintf("  %s\t%s\t%s\t%.0fs\t%s", r.Name, r.Verdict, strings.Join(declared, " "), r.Took.Swap+r.Took.Specs, collateral)
 }
 
-// writeRequirements reports by how many mutants each requirement is killed, and which are killed by none.
+// writeRequirements reports how many mutants kill each requirement, and which requirements none kills.
 func (m *Matrix) writeRequirements(b *strings.Builder) {
 	kills := m.kills()
 	var row []string
@@ -158,8 +158,7 @@ func (m *Matrix) writeRequirements(b *strings.Builder) {
 	}
 }
 
-// unproven are the requirements of a level, of those that the emulator can decide, that no mutant made
-// fail which declares to.
+// unproven are the requirements of a level that the emulator can decide and that no mutant that declares them made fail.
 func (m *Matrix) unproven(level requirement.Level) []string {
 	kills := m.kills()
 	var list []string
@@ -195,7 +194,7 @@ func orNone(list []string) string {
 	return strings.Join(list, " ")
 }
 
-// writeProblems reports the mutants that are not killed, with the specs that say so.
+// writeProblems reports the mutants that were not killed, with their specs.
 func (m *Matrix) writeProblems(b *strings.Builder) {
 	for _, result := range m.Mutants {
 		if result.Warning != "" {

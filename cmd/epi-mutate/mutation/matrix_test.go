@@ -45,7 +45,7 @@ func TestTextShowsWhatWasKilledAndWhatWasNot(t *testing.T) {
 	}
 }
 
-// The names are the file's format: others read it.
+// The names are part of the file's format, which other programs read.
 func TestJSONOfAMutant(t *testing.T) {
 	var b strings.Builder
 	if err := sample().WriteJSON(&b); err != nil {

@@ -18,14 +18,14 @@ import (
 // module is the path that the compiler names the repository's files from.
 const module = "github.com/podidentity/epi"
 
-// decoders is how many run at once: each is a program of its own.
+// decoders is the number of simultaneous decoders, each of which is a program.
 const decoders = 2
 
-// mostCounters bounds what an instrumented program reports, in bytes.
+// mostCounters bounds the report of an instrumented program, in bytes.
 const mostCounters = 64 << 20
 
-// measure runs every spec alone against instrumented subjects, which is the baseline as well, and
-// returns which specs reach what. The probe runs in pods of the specs: what it does is not measured.
+// measure runs every spec alone on instrumented subjects, which is also the baseline, and returns which specs reach which
+// code. The probe runs in pods of the specs and is not measured.
 func (r Run) measure(ctx context.Context, mutants []Mutant) (*reach.Map, []reports.Spec, error) {
 	task := r.Progress.Start("Baseline: every spec alone, and which statements it reaches")
 	var programs []string
@@ -65,7 +65,7 @@ func (r Run) measure(ctx context.Context, mutants []Mutant) (*reach.Map, []repor
 	return reached, specs, err
 }
 
-// runMeasured runs the specs and takes the counters of the programs after each.
+// runMeasured runs the specs and reads the counters of the programs after each.
 func (r Run) runMeasured(ctx context.Context, programs []string, began func(string)) (gauge, []reports.Spec, error) {
 	m := gauge{cluster: r.Cluster, programs: programs, meta: map[string][]byte{}}
 	if err := m.start(ctx); err != nil {
@@ -95,11 +95,11 @@ type gauge struct {
 	startup  []reading
 	taken    []reading
 	lost     []string
-	// before are the instances when the running spec began.
+	// before are the instances at the begin of the running spec.
 	before map[string]bool
 }
 
-// reading is what one program reported about one spec.
+// reading is one program's report about one spec.
 type reading struct {
 	spec, program string
 	counters      []byte
@@ -126,13 +126,13 @@ func (g *gauge) start(ctx context.Context) error {
 	return nil
 }
 
-// discard forgets what was reached between two specs.
+// discard drops what was reached between two specs.
 func (g *gauge) discard(ctx context.Context) {
 	g.before, _ = g.read(ctx, func(reading) {})
 }
 
-// take notes what was reached while the spec ran. If an instance has come or gone since it began, or
-// does not report, the spec may have reached anything.
+// take records what was reached during the spec. If an instance started or ended meanwhile, or does not report, the spec
+// may have reached anything.
 func (g *gauge) take(ctx context.Context, spec string) {
 	after, err := g.read(ctx, func(r reading) {
 		r.spec = spec
@@ -147,7 +147,7 @@ func (g *gauge) take(ctx context.Context, spec string) {
 	}
 }
 
-// read takes the counters of every instance, which are then zero, and returns their names.
+// read reads and resets the counters of every instance, and returns the instances' names.
 func (g *gauge) read(ctx context.Context, found func(reading)) (map[string]bool, error) {
 	names := map[string]bool{}
 	for _, program := range g.programs {
@@ -183,7 +183,7 @@ func fetch(ctx context.Context, client *http.Client, method, url string) ([]byte
 	return io.ReadAll(io.LimitReader(response.Body, mostCounters))
 }
 
-// decode turns all that was read into a map.
+// decode turns all reports into a map.
 func (g *gauge) decode(ctx context.Context) (*reach.Map, error) {
 	var mu sync.Mutex
 	m := &reach.Map{}

@@ -13,10 +13,10 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// instrumented is a cluster with one program, whose instances count what happens since they were asked.
+// instrumented is a cluster with one program. Its instances count what happens since the last read.
 type instrumented struct {
 	server *httptest.Server
-	// instances are the names of the running ones; silent ones do not answer.
+	// instances are the names of the running ones. silent ones do not answer.
 	instances []string
 	silent    bool
 	happened  int
@@ -50,8 +50,8 @@ func (c *instrumented) Instances(context.Context, string, int) (map[string]strin
 	return list, c.server.Client(), nil
 }
 
-// What happens between two specs belongs to none; a spec during which an instance ended, or after
-// which one does not report, may have reached anything.
+// What happens between two specs belongs to none. A spec during which an instance ended, or after which one does not
+// report, may have reached anything.
 func TestMeasureTakesCountersOfEachSpec(t *testing.T) {
 	c := newInstrumented(t)
 	examine := func(_ context.Context, _ *clusters.Environment, selection Selection) ([]reports.Spec, error) {

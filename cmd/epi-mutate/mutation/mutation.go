@@ -1,9 +1,8 @@
-// Package mutation proves that the suites catch what they claim to: it builds broken variants of the
-// agent, the webhook, the emulator and the probe, mutants, and holds what the suites say of each
-// against what the mutant declares to violate.
+// Package mutation proves that the suites detect what they claim to detect. It builds broken variants, called mutants, of
+// the agent, the webhook, the emulator and the probe. It compares the suites' results for each with the requirements that
+// the mutant declares to violate.
 //
-// A mutant is data: an edit of the source, applied while it is built. Nothing of it is part of a
-// program that is shipped.
+// A mutant is data: an edit of the source that is applied during the build. No released program contains any of it.
 package mutation
 
 import (
@@ -33,7 +32,7 @@ const (
 
 // Mutant is one broken variant.
 type Mutant struct {
-	// Name such as "agent-ignores-host": the subject, then what it does, unique.
+	// Name such as "agent-ignores-host": the subject, then its effect. It is unique.
 	Name    string  `json:"name"`
 	Subject Subject `json:"subject"`
 	// Does says in a few words what it does wrong.
@@ -41,9 +40,9 @@ type Mutant struct {
 	// Violates are the IDs of the requirements that must fail.
 	Violates []string `json:"violates"`
 	Edits    []Edit   `json:"edits"`
-	// Mechanical says that the mutant was drawn at random and declares nothing: whatever fails kills it.
+	// Mechanical says that the mutant was drawn at random and declares nothing: any failure kills it.
 	Mechanical bool `json:"-"`
-	// Equivalent says why nobody can tell the mutant from the reference; it is not run then.
+	// Equivalent says why the mutant cannot be distinguished from the reference. It is not run then.
 	Equivalent string `json:"-"`
 }
 
@@ -55,8 +54,7 @@ type Edit struct {
 	With    string `json:"with"`
 }
 
-// Read reads every file *.yaml at the top of files, each a list of mutants, and checks them; the
-// error names each problem.
+// Read reads every file *.yaml at the top of files, each a list of mutants, and checks them. The error names each problem.
 func Read(files fs.FS) ([]Mutant, error) {
 	names, err := fs.Glob(files, "*.yaml")
 	if err != nil {
@@ -127,11 +125,11 @@ func (m Mutant) problems() []string {
 	return problems
 }
 
-// manifest is what files of manifests end with.
+// manifest is the end of the names of manifests.
 const manifest = ".yaml"
 
-// mayEdit says whether the file makes the subject what it is. Of manifests only the webhook's does:
-// its registration decides what it is asked about.
+// mayEdit says whether the file is part of the subject. Of the manifests only the webhook's is, because its registration
+// decides about its requests.
 func (e Edit) mayEdit(subject Subject) bool {
 	if !fs.ValidPath(e.File) || strings.HasSuffix(e.File, "_test.go") {
 		return false

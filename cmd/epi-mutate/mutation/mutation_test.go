@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/e2e-framework/klient/decoder"
 )
 
-// Whoever changes a line that a mutant edits has to change the mutant too.
+// A change of a line that a mutant edits also needs a change of the mutant.
 func TestEveryMutantAppliesToTheSource(t *testing.T) {
 	mutants, err := Read(os.DirFS("mutants"))
 	if err != nil {

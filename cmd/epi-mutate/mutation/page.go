@@ -63,7 +63,7 @@ func (m *Matrix) WriteHTML(w io.Writer) error {
 	return nil
 }
 
-// columns are the requirements that any mutant has to do with, in the catalogue's order.
+// columns are the requirements of all mutants, in the catalogue's order.
 func (m *Matrix) columns() []requirement.Requirement {
 	var list []requirement.Requirement
 	for _, r := range requirement.All() {

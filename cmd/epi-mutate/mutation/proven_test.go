@@ -8,7 +8,7 @@ import (
 	"github.com/podidentity/epi/framework/requirement"
 )
 
-// A MUST earns its place by a mutant that makes it fail. What can only be decided on AWS needs none.
+// A MUST needs a mutant that makes it fail, unless it can only be decided on AWS.
 func TestEveryMustHasAMutant(t *testing.T) {
 	mutants, err := Read(os.DirFS("mutants"))
 	if err != nil {

@@ -16,46 +16,44 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// restoreTime bounds putting the reference back, also after the user has stopped the run.
+// restoreTime bounds the restoration of the reference, also after an interrupt.
 const restoreTime = 3 * time.Minute
 
 // Cluster is the environment whose programs are replaced.
 type Cluster interface {
-	// Replace puts a program of the folder binaries in the place of the one that runs, and returns
-	// when nothing of that one is left.
+	// Replace replaces the running program by the one in the folder binaries, and returns when nothing of the old one is
+	// left.
 	Replace(ctx context.Context, program, binaries string, task clusters.Task) error
-	// Environment is the environment as it is now.
+	// Environment is the current environment.
 	Environment() *clusters.Environment
-	// Instances are where the running copies of a program can be asked on a port of theirs: a URL
-	// each, by name, and a client for them.
+	// Instances are the URLs of a port of each running copy of a program, by name, and a client for them.
 	Instances(ctx context.Context, program string, port int) (map[string]string, *http.Client, error)
 }
 
-// Builder builds the programs; Toolchain is one.
+// Builder builds the programs. Toolchain implements it.
 type Builder interface {
-	// Reference builds the subjects as they are into the folder binaries.
+	// Reference builds the unchanged subjects into the folder binaries.
 	Reference(ctx context.Context, binaries string, subjects []Subject) error
 	// Build builds the subject of a mutant and returns the folder of the program.
 	Build(ctx context.Context, m Mutant) (string, error)
-	// Discard removes what Build made.
+	// Discard removes Build's folder.
 	Discard(dir string)
-	// Instrumented builds a subject that says which statements are executed, see reach, and returns
-	// the folder of the program.
+	// Instrumented builds a subject that reports which statements are executed (see reach), and returns the folder of the
+	// program.
 	Instrumented(ctx context.Context, subject Subject) (string, error)
 }
 
-// Selection is which specs to run.
+// Selection says which specs to run.
 type Selection struct {
-	// Requirements to decide, and Specs by name; nil for all. Except are requirements whose specs do not run.
+	// Requirements to decide, and Specs by name; nil for all. Specs of the requirements in Except do not run.
 	Requirements, Specs, Except []string
 	// Alone runs one spec after the other.
 	Alone bool
 	// Slow also runs specs that take minutes.
 	Slow bool
-	// Enough, if set, is asked after each spec whether to stop: what has not ended then is not among
-	// the records.
+	// Enough, if set, is asked after each spec whether to stop. Specs that have not ended then have no record.
 	Enough func([]reports.Spec) bool
-	// Began and Ended, if set, are given each spec before it begins and after it ended.
+	// Began and Ended, if set, are called with each spec before it begins and after it ended.
 	Began func(name string)
 	Ended func(reports.Spec)
 }
@@ -67,8 +65,8 @@ type Examine func(ctx context.Context, env *clusters.Environment, selection Sele
 type Run struct {
 	Mutants []Mutant
 	Scope   Scope
-	// Slow also runs specs that take minutes, where a mutant declares what they decide; of mutants that declare
-	// nothing on those that survive the others, as far as they decide requirements of the subject's own profile.
+	// Slow also runs specs that take minutes, if they decide requirements that a mutant declares. For mutants that declare
+	// nothing, they run on those that survive the other specs, if they decide requirements of the subject's own profile.
 	Slow    bool
 	Builder Builder
 	// Source is the repository.
@@ -78,15 +76,15 @@ type Run struct {
 	Cluster  Cluster
 	Examine  Examine
 	Progress clusters.Progress
-	// Known are results of an earlier run, by the mutant's name: such a mutant is not examined again.
+	// Known are results of an earlier run, by the mutant's name. Such a mutant is not examined again.
 	Known map[string]Result
-	// Until, if set, is when no further mutant begins: it is not in the matrix then.
+	// Until, if set, is the time from which no further mutant begins. Later mutants are not in the matrix.
 	Until time.Time
 	// Grown, if set, receives the matrix after each mutant.
 	Grown func(*Matrix)
 }
 
-// BaselineError says that specs fail without any mutant, so that nothing can be said about mutants.
+// BaselineError says that specs fail without any mutant, so the results of mutants would say nothing.
 type BaselineError struct{ Specs []reports.Spec }
 
 func (e *BaselineError) Error() string {
@@ -99,9 +97,8 @@ func (e *BaselineError) Error() string {
 	return b.String()
 }
 
-// Do examines every mutant, those of one subject after the other, and puts the reference back
-// whatever happens. An error says that the run ended before its end; that a mutant is not killed, or
-// not even built, is reported in its result alone.
+// Do examines every mutant, those of one subject after the other, and restores the reference in any case. An error says
+// that the run ended early. A mutant that is not killed, or not even built, is reported in its result only.
 func (r Run) Do(ctx context.Context) (*Matrix, error) {
 	matrix := &Matrix{Scope: r.Scope, Started: time.Now().UTC()}
 	defer matrix.clock()
@@ -147,7 +144,7 @@ func (r Run) Do(ctx context.Context) (*Matrix, error) {
 	return matrix, err
 }
 
-// reference makes every program run what the source is now: specs speak to all of them.
+// reference makes every program run the current source, because specs use all of them.
 func (r Run) reference(ctx context.Context) error {
 	subjects := []Subject{Probe, Emulator, Agent, Webhook}
 	task := r.Progress.Start("Reference programs")
@@ -161,7 +158,7 @@ func (r Run) reference(ctx context.Context) error {
 	return err
 }
 
-// baseline runs, on the reference, every spec that will be run on a mutant.
+// baseline runs, on the reference, every spec that will run on a mutant.
 func (r Run) baseline(ctx context.Context, mutants []Mutant) ([]reports.Spec, error) {
 	task := r.Progress.Start("Baseline: the same specs without a mutant")
 	specs, err := r.specs(ctx, r.Scope.baseline(mutants), declaredBy(mutants))
@@ -181,7 +178,7 @@ func declaredBy(mutants []Mutant) []string {
 	return list
 }
 
-// unbroken is an error if anything did not hold that can be decided.
+// unbroken is an error if a requirement that can be decided did not hold.
 func unbroken(specs []reports.Spec) error {
 	var broken []reports.Spec
 	for _, spec := range specs {
@@ -195,7 +192,7 @@ func unbroken(specs []reports.Spec) error {
 	return nil
 }
 
-// specs runs specs and then, if they are asked for, those that take minutes, of what is declared.
+// specs runs specs and then, if requested, the slow ones of the declared requirements.
 func (r Run) specs(ctx context.Context, selection Selection, declared []string) ([]reports.Spec, error) {
 	specs, err := r.Examine(ctx, r.Cluster.Environment(), selection)
 	if err != nil || !r.Slow {
@@ -221,8 +218,8 @@ func (r Run) specs(ctx context.Context, selection Selection, declared []string) 
 	return append(specs, more...), err
 }
 
-// inPhases runs the specs of a selection. Where any failure kills the mutant, those of its subject's own
-// requirements come first: most mutants are killed by one of them, and the others are not run then.
+// inPhases runs the specs of a selection. If any failure kills the mutant, those of its subject's own requirements run
+// first: they kill most mutants, and the others are not needed then.
 func (r Run) inPhases(ctx context.Context, m Mutant, selection Selection) ([]reports.Spec, error) {
 	own := ownRequirements(m.Subject)
 	if !m.Mechanical || r.Scope != ScopeAll || len(own) == 0 {
@@ -247,10 +244,10 @@ func (r Run) inPhases(ctx context.Context, m Mutant, selection Selection) ([]rep
 	return append(specs, more...), err
 }
 
-// mostSlow is what a slow spec may take that is run on mutants that declare nothing.
+// mostSlow is the longest duration of a slow spec that runs on mutants that declare nothing.
 const mostSlow = 5 * time.Minute
 
-// slowOf are the specs that were skipped since they take minutes, of those that decide one of the requirements.
+// slowOf are the specs that were skipped because they are slow, and that decide one of the requirements.
 func slowOf(specs []reports.Spec, requirements []string) []string {
 	var names []string
 	for _, spec := range specs {
@@ -261,7 +258,7 @@ func slowOf(specs []reports.Spec, requirements []string) []string {
 	return names
 }
 
-// ownRequirements are those of the profile that is called as the subject.
+// ownRequirements are those of the profile with the subject's name.
 func ownRequirements(subject Subject) []string {
 	var list []string
 	for _, known := range requirement.All() {
@@ -272,7 +269,7 @@ func ownRequirements(subject Subject) []string {
 	return list
 }
 
-// built is a mutant on its way from the builder.
+// built is a mutant that the builder has built.
 type built struct {
 	mutant Mutant
 	dir    string
@@ -298,8 +295,8 @@ func (r Run) build(ctx context.Context, mutants []Mutant) <-chan built {
 	return ready
 }
 
-// examineAll examines the mutants in turn. A mutant takes the place of the one before; the reference
-// does only where the next mutant is one of another subject.
+// examineAll examines the mutants in turn. A mutant replaces the one before. The reference is installed only if the next
+// mutant is of another subject.
 func (r Run) examineAll(ctx context.Context, mutants []Mutant, choose func(Mutant) (Selection, error), found func(Result)) (err error) {
 	building, stop := context.WithCancel(ctx)
 	defer stop()
@@ -350,7 +347,7 @@ func (r Run) examineAll(ctx context.Context, mutants []Mutant, choose func(Mutan
 	return ctx.Err()
 }
 
-// examine puts a mutant in place and runs the specs of its scope. The error is in the result as well.
+// examine installs a mutant and runs the specs of its scope. The error is in the result as well.
 func (r Run) examine(ctx context.Context, next built, choose func(Mutant) (Selection, error), task clusters.Task) (Result, error) {
 	result := judge(next.mutant, nil)
 	result.Verdict, result.Problem = Undone, ""
@@ -367,7 +364,7 @@ func (r Run) examine(ctx context.Context, next built, choose func(Mutant) (Selec
 	if err != nil && next.err == nil && next.mutant.Mechanical && ctx.Err() == nil {
 		result.Verdict, result.Problem = Killed, "the "+string(next.mutant.Subject)+" does not come up: "+reports.FirstLine(reports.Redact(err.Error()))
 		result.Took = Took{Build: next.took.Seconds(), Swap: swapped.Sub(began).Seconds()}
-		return result, err // the reference is put back
+		return result, err // the reference is restored
 	}
 	var selection Selection
 	if err == nil {
@@ -387,7 +384,7 @@ func (r Run) examine(ctx context.Context, next built, choose func(Mutant) (Selec
 	return result, err
 }
 
-// leftOut is the result of a mutant that nobody can tell from the reference.
+// leftOut is the result of a mutant that cannot be distinguished from the reference.
 func leftOut(m Mutant) Result {
 	result := judge(m, nil)
 	result.Verdict, result.Problem = LeftOut, "equivalent: "+m.Equivalent

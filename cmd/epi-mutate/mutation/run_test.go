@@ -17,16 +17,16 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// world is a cluster, a builder and suites that know which program is in place.
+// world is a cluster, a builder and suites that know the installed program.
 type world struct {
 	mu sync.Mutex
-	// runs is the folder that each program in place came from.
+	// runs is the folder of each installed program.
 	runs map[string]string
-	// replaced lists the programs and folders that were put in place.
+	// replaced lists the installed programs and folders.
 	replaced []string
 	// broken are the requirements that fail with the program of a folder.
 	broken map[string][]string
-	// refuses are folders that cannot be put in place.
+	// refuses are folders that cannot be installed.
 	refuses []string
 	// selections of each run of specs.
 	selections []Selection
@@ -148,7 +148,7 @@ func TestRunExaminesOneSubjectAfterTheOther(t *testing.T) {
 		t.Errorf("collateral of %s: %s", matrix.Mutants[2].Name, diff)
 	}
 	order := []string{
-		"epi-probe reference", "epi-emulator reference", "epi-agent reference", "epi-webhook reference", // what the source is now, before the baseline
+		"epi-probe reference", "epi-emulator reference", "epi-agent reference", "epi-webhook reference", // the current source, before the baseline
 		"epi-agent agent-weak", "epi-agent agent-blind", "epi-agent reference", "epi-webhook webhook-deaf", "epi-webhook reference",
 	}
 	if diff := cmp.Diff(order, w.replaced); diff != "" {
@@ -222,7 +222,7 @@ func TestRunPutsTheReferenceBack(t *testing.T) {
 	})
 }
 
-// A blunt mutant fails nearly everything, each spec at the end of its patience: that need not be watched.
+// A blunt mutant makes nearly every spec fail, each after its timeout. The run need not wait for that.
 func TestEnoughIsKnown(t *testing.T) {
 	declared := []reports.Spec{spec(reports.Fail, "AGT-01")}
 	many := slices.Concat(declared, []reports.Spec{spec(reports.Fail, "A-01", "A-02", "A-03", "A-04", "A-05", "A-06", "A-07", "A-08", "A-09")})
@@ -297,7 +297,7 @@ func TestRunGoesOnWhereItEnded(t *testing.T) {
 	}
 }
 
-// Most mutants are killed by a spec of their own profile; the others are spared then.
+// A spec of their own profile kills most mutants. The others do not run then.
 func TestRunAsksTheSubjectsOwnSpecsFirst(t *testing.T) {
 	w := newWorld()
 	w.broken = map[string][]string{"agent-dead": {"AGT-01"}}

@@ -27,7 +27,7 @@ const (
 // Scopes lists them.
 func Scopes() []Scope { return []Scope{ScopeDeclared, ScopeReached, ScopeAll} }
 
-// baseline is what must hold without a mutant.
+// baseline has what must hold without a mutant.
 func (s Scope) baseline(mutants []Mutant) Selection {
 	if s != ScopeDeclared {
 		return Selection{}
@@ -40,7 +40,7 @@ func (s Scope) baseline(mutants []Mutant) Selection {
 	return Selection{Requirements: slices.Compact(list)}
 }
 
-// selection is the specs to run on a mutant, of those that ran without one.
+// selection has the specs to run on a mutant, of those that ran without one.
 func (s Scope) selection(m Mutant, baseline []reports.Spec, reached *reach.Map, root fs.FS) (Selection, error) {
 	switch s {
 	case ScopeDeclared:
@@ -70,7 +70,7 @@ func (s Scope) selection(m Mutant, baseline []reports.Spec, reached *reach.Map, 
 	return Selection{Specs: slices.Sorted(maps.Keys(names))}, nil
 }
 
-// lines are the first and the last line of what the edit replaces, without the white space around it.
+// lines are the first and the last line of the edit's text, without the white space around it.
 func (e Edit) lines(root fs.FS) (from, to int, err error) {
 	text, err := fs.ReadFile(root, e.File)
 	if err != nil {

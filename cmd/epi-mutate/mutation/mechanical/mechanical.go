@@ -1,8 +1,8 @@
-// Package mechanical draws mutants that nobody thought of from the source of the agent and the webhook:
-// operators, conditions, statements, constants and error paths, changed one at a time.
+// Package mechanical draws random mutants from the source of the agent and the webhook. They change operators, conditions,
+// statements, constants and error paths, one at a time.
 //
-// The known libraries are not used: gremlins keeps its mutators internal and changes single tokens alone,
-// neither statements nor constants nor error paths.
+// It does not use the known libraries: gremlins keeps its mutators internal and changes only single tokens, and no
+// statements, constants or error paths.
 package mechanical
 
 import (
@@ -24,11 +24,11 @@ import (
 	"github.com/podidentity/epi/cmd/epi-mutate/mutation"
 )
 
-// left out are folders whose code the suites never run: what other systems compile, and the ways of another
+// left out are folders whose code the suites never run: code for other systems, and the imitation of another
 // implementation.
 var leftOut = []string{"clusters/agent/upstream"}
 
-// change is one place of a file that is replaced.
+// change replaces one place of a file.
 type change struct {
 	kind     string
 	from, to int // offsets
@@ -61,8 +61,8 @@ func All(root fs.FS, subject mutation.Subject) ([]mutation.Mutant, error) {
 	return mutants, nil
 }
 
-// Draw returns n mutants of the subjects, each as likely as any other, or all if there are fewer. The same
-// seed draws the same ones from the same source.
+// Draw returns n mutants of the subjects, all with the same probability, or all mutants if there are fewer. The same seed
+// draws the same mutants from the same source.
 func Draw(root fs.FS, n int, seed uint64, subjects ...mutation.Subject) ([]mutation.Mutant, error) {
 	var all []mutation.Mutant
 	for _, subject := range subjects {
@@ -77,9 +77,9 @@ func Draw(root fs.FS, n int, seed uint64, subjects ...mutation.Subject) ([]mutat
 	return all[:min(n, len(all))], nil
 }
 
-// Judged reads a file of mutants that survived and are equivalent, name: reason, and marks them. The error
-// names what is in the file without a reason. Mutants that are no more, since their source has changed, are
-// left alone: the same file serves older checkouts.
+// Judged reads a file of mutants that survived and are equivalent, name: reason, and marks them. The error names entries
+// without a reason. Entries without a mutant, whose source has changed, are ignored, because the same file serves older
+// checkouts.
 func Judged(mutants []mutation.Mutant, file []byte) error {
 	judged := map[string]string{}
 	if err := yaml.UnmarshalStrict(file, &judged); err != nil {
@@ -135,7 +135,7 @@ func short(text string) string {
 	return "`" + line + "`"
 }
 
-// editOf widens a place to whole lines until its text is there once.
+// editOf extends a place to whole lines until its text occurs once.
 func editOf(name, text string, c change) (mutation.Edit, bool) {
 	from, to := c.from, c.to
 	for {
@@ -161,7 +161,7 @@ type finder struct {
 	changes []change
 }
 
-// swapped are the operators that take the place of others.
+// swapped maps operators to their replacements.
 var swapped = map[token.Token][]token.Token{
 	token.EQL: {token.NEQ}, token.NEQ: {token.EQL},
 	token.LSS: {token.LEQ, token.GEQ}, token.LEQ: {token.LSS, token.GTR},
@@ -233,7 +233,7 @@ func (f *finder) literal(node *ast.BasicLit) {
 	}
 }
 
-// statements takes out those whose absence compiles: calls, assignments to what is there, and early ends.
+// statements removes those that may be missing: calls, assignments to existing variables, and early returns.
 func (f *finder) statements(list []ast.Stmt) {
 	for _, statement := range list {
 		switch statement := statement.(type) {
@@ -257,8 +257,7 @@ func (f *finder) statements(list []ast.Stmt) {
 	}
 }
 
-// writesForPeople says that a call writes a log or makes the text of an error: its words are no behaviour that
-// a requirement is about.
+// writesForPeople says that a call writes a log or makes the text of an error. No requirement is about its words.
 func writesForPeople(call *ast.CallExpr) bool {
 	selected, ok := call.Fun.(*ast.SelectorExpr)
 	if !ok {

@@ -55,8 +55,7 @@ func f(n int, err error) (bool, error) {
 	}
 }
 
-// Every mutant of the repository changes its file in one place, to something that is still Go, under a name
-// of its own.
+// Every mutant of the repository changes one place of its file, is still valid Go, and has its own name.
 func TestMutantsOfTheSource(t *testing.T) {
 	root := os.DirFS("../../../..")
 	names := map[string]bool{}

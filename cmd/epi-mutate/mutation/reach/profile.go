@@ -12,21 +12,21 @@ import (
 	"time"
 )
 
-// Executed is a block with how often it was.
+// Executed is a block with the number of its executions.
 type Executed struct {
 	Block
 	Count int
 }
 
-// hashFrom and hashTo are where the header of meta data holds the hash that files are named after
-// (internal/coverage, MetaFileHeader).
+// hashFrom and hashTo are the place of the hash in the header of meta data, after which files are named (internal/coverage,
+// MetaFileHeader).
 const hashFrom, hashTo = 24, 40
 
 // decodeTime bounds the decoding of one set of counters.
 const decodeTime = time.Minute
 
-// Decode makes a profile of what an instrumented program reported, with the toolchain's own decoder.
-// Files are named from the root of the module.
+// Decode makes a profile from an instrumented program's report, with the toolchain's own decoder. Files are named from the
+// root of the module.
 func Decode(ctx context.Context, module string, meta, counters []byte) ([]Executed, error) {
 	if len(meta) < hashTo {
 		return nil, errors.New("decode coverage: the meta data ends in its header")

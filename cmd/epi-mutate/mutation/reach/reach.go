@@ -1,5 +1,5 @@
-// Package reach says which specs reach which statements of the programs under test, by the coverage
-// counters of instrumented builds: a mutant need only be examined with the specs that can notice it.
+// Package reach finds out which specs reach which statements of the programs under test, by the coverage counters of
+// instrumented builds. A mutant needs only the specs that can notice it.
 package reach
 
 import (
@@ -8,17 +8,17 @@ import (
 	"slices"
 )
 
-// Port is where instrumented programs tell their counters: GET /meta, and POST /take, which sets
-// them to zero. The bodies are in the formats of runtime/coverage.
+// Port is where instrumented programs report their counters: GET /meta, and POST /take, which sets them to zero. The bodies
+// are in the formats of runtime/coverage.
 const Port = 2799
 
-// Source is the file that is added to the main package of an instrumented program. It needs the
-// compiler's flags -cover and -covermode=atomic.
+// Source is the file that is added to the main package of an instrumented program. It needs the compiler's flags -cover and
+// -covermode=atomic.
 //
 //go:embed counters.go.txt
 var Source []byte
 
-// Block is a run of statements that are executed together.
+// Block is a sequence of statements that are executed together.
 type Block struct {
 	// File is the path from the root of the repository.
 	File string
@@ -26,10 +26,10 @@ type Block struct {
 	From, To int
 }
 
-// Map knows which specs executed which blocks. The zero value knows nothing.
+// Map knows which specs executed which blocks. Its zero value knows nothing.
 type Map struct {
 	blocks map[string]map[Block]*hits
-	// lost are specs whose counters are not complete, for they could have executed anything.
+	// lost are specs with incomplete counters. They may have executed anything.
 	lost map[string]bool
 }
 
@@ -38,7 +38,7 @@ type hits struct {
 	specs  map[string]bool
 }
 
-// Startup takes the blocks that ran before the first spec: what they did may matter to every spec.
+// Startup adds the blocks that ran before the first spec, which may matter to every spec.
 func (m *Map) Startup(profile []Executed) {
 	for _, block := range profile {
 		if h := m.hits(block.Block); block.Count > 0 {
@@ -47,7 +47,7 @@ func (m *Map) Startup(profile []Executed) {
 	}
 }
 
-// Spec takes the blocks that ran while a spec did.
+// Spec adds the blocks that ran during a spec.
 func (m *Map) Spec(name string, profile []Executed) {
 	for _, block := range profile {
 		if h := m.hits(block.Block); block.Count > 0 {
@@ -56,7 +56,7 @@ func (m *Map) Spec(name string, profile []Executed) {
 	}
 }
 
-// Lost takes a spec whose counters went with a program that ended.
+// Lost adds a spec whose counters were lost with a program that ended.
 func (m *Map) Lost(name string) {
 	if m.lost == nil {
 		m.lost = map[string]bool{}
@@ -79,8 +79,8 @@ func (m *Map) hits(block Block) *hits {
 	return h
 }
 
-// Reaching returns the specs, sorted, that reach any of the lines. All says that any spec may: they
-// are no statements, such as a declaration, or ran before the first spec.
+// Reaching returns the specs, sorted, that reach any of the lines. All says that any spec may: the lines are no statements,
+// such as a declaration, or ran before the first spec.
 func (m *Map) Reaching(file string, from, to int) (specs []string, all bool) {
 	found := maps.Clone(m.lost)
 	if found == nil {

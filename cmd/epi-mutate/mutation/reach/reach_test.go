@@ -52,7 +52,7 @@ func TestParseRefusesWhatIsNoProfile(t *testing.T) {
 	}
 }
 
-// The bytes that runtime/coverage writes, from a program that is built as the subjects are.
+// The output of runtime/coverage, from a program that is built like the subjects.
 func TestDecodeReadsWhatAProgramReports(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
