@@ -17,11 +17,11 @@ import (
 	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/existing"
 	"github.com/podidentity/epi/clusters/journal"
+	"github.com/podidentity/epi/clusters/kubeconfig"
 	"github.com/podidentity/epi/clusters/ownership"
 	"github.com/podidentity/epi/clusters/sweep"
 )
@@ -280,8 +280,8 @@ func (c *creation) reach(ctx context.Context, task clusters.Task) error {
 	if err := writeKubeconfig(c.env.Kubeconfig, found, c.options.Token(c.env.ClusterName, c.env.Region, c.options.EndpointURL)); err != nil {
 		return err
 	}
-	if c.config, err = clientcmd.BuildConfigFromFlags("", c.env.Kubeconfig); err != nil {
-		return fmt.Errorf("read kubeconfig: %w", err)
+	if c.config, err = kubeconfig.Read(c.env.Kubeconfig); err != nil {
+		return err
 	}
 	c.config.Timeout = 20 * time.Second
 	if c.client, err = kubernetes.NewForConfig(c.config); err != nil {

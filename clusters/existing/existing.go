@@ -19,6 +19,7 @@ import (
 
 	"github.com/podidentity/epi/clusters"
 	"github.com/podidentity/epi/clusters/journal"
+	"github.com/podidentity/epi/clusters/kubeconfig"
 	"github.com/podidentity/epi/clusters/sweep"
 )
 
@@ -171,9 +172,9 @@ func (p *Provider) copyKubeconfig(file string) (*rest.Config, error) {
 	if err := clientcmd.WriteToFile(*loaded, file); err != nil { // only its owner can read it
 		return nil, fmt.Errorf("copy kubeconfig: %w", err)
 	}
-	config, err := clientcmd.BuildConfigFromFlags("", file)
+	config, err := kubeconfig.Read(file)
 	if err != nil {
-		return nil, fmt.Errorf("read kubeconfig: %w", err)
+		return nil, err
 	}
 	config.Timeout = answerTime
 	return config, nil
@@ -213,13 +214,13 @@ func (p *Provider) Down(ctx context.Context, name string, progress clusters.Prog
 }
 
 // RemoveNamespaces removes what the suites left in the cluster of an environment, by its kubeconfig.
-func (p *Provider) RemoveNamespaces(ctx context.Context, name, kubeconfig string) error {
-	return p.remove(ctx, name, kubeconfig)
+func (p *Provider) RemoveNamespaces(ctx context.Context, name, file string) error {
+	return p.remove(ctx, name, file)
 }
 
 // remove needs only the kubeconfig that epi copied, because the record may be lost.
-func (p *Provider) remove(ctx context.Context, name, kubeconfig string) error {
-	info, err := os.Lstat(kubeconfig)
+func (p *Provider) remove(ctx context.Context, name, file string) error {
+	info, err := os.Lstat(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil // it was never reached, so nothing was created in it
@@ -227,11 +228,11 @@ func (p *Provider) remove(ctx context.Context, name, kubeconfig string) error {
 		err = errors.New("it is not a file of its own")
 	}
 	if err != nil {
-		return fmt.Errorf("read kubeconfig %s: %w", kubeconfig, err)
+		return fmt.Errorf("read kubeconfig %s: %w", file, err)
 	}
-	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	config, err := kubeconfig.Read(file)
 	if err != nil {
-		return fmt.Errorf("read kubeconfig: %w", err)
+		return err
 	}
 	config.Timeout = answerTime
 	client, err := kubernetes.NewForConfig(config)

@@ -16,7 +16,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/e2e-framework/klient/k8s"
 	"sigs.k8s.io/e2e-framework/klient/k8s/resources"
 	"sigs.k8s.io/e2e-framework/klient/wait"
@@ -26,6 +25,7 @@ import (
 	"github.com/podidentity/epi/clusters/clients"
 	"github.com/podidentity/epi/clusters/engine"
 	"github.com/podidentity/epi/clusters/images"
+	"github.com/podidentity/epi/clusters/kubeconfig"
 	"github.com/podidentity/epi/clusters/nodeimage"
 )
 
@@ -369,9 +369,9 @@ func pollOften(ctx context.Context, timeout time.Duration) []wait.Option {
 }
 
 func loadKubeconfig(file string) (*rest.Config, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", file)
+	config, err := kubeconfig.Read(file)
 	if err != nil {
-		return nil, fmt.Errorf("read kubeconfig %s: %w", file, err)
+		return nil, err
 	}
 	// epi is the only client that matters on this cluster, so client-side throttling would only slow the start.
 	config.QPS, config.Burst = 200, 400
