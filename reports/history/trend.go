@@ -58,6 +58,9 @@ type ChangePoint struct {
 // leastSide is the smallest number of runs on each side of a change point. A single run may be a bad day.
 const leastSide = 3
 
+// ChangeFrom is the number of runs from which a series can show a change.
+const ChangeFrom = 2 * leastSide
+
 // Trends are the measures of the tracks with their change points.
 //
 // A run has one value, the median of its repeats: repeats of one run depend on the state of its machine and are not
@@ -164,7 +167,7 @@ func bestSplit(points []Value) (candidate, bool) {
 		values[i] = point.Median
 	}
 	best, levels := candidate{p: math.Inf(1)}, 0
-	for length := len(values); length >= 2*leastSide; length = (length + 1) / 2 {
+	for length := len(values); length >= ChangeFrom; length = (length + 1) / 2 {
 		levels++
 		count := 1
 		if length < len(values) {
@@ -177,7 +180,7 @@ func bestSplit(points []Value) (candidate, bool) {
 				begin = i * (len(values) - length) / (count - 1)
 			}
 			found := largestStep(values[begin : begin+length])
-			places += length - 2*leastSide + 1
+			places += length - ChangeFrom + 1
 			if found.p < level.p {
 				level = candidate{begin + found.at, found.p, begin, begin + length}
 			}

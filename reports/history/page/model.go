@@ -470,6 +470,8 @@ type trends struct {
 	Series []seriesPlot
 	// Few has the series with fewer runs than a plot needs, by the track, machine and size.
 	Few []fewRuns
+	// PlotFrom and ChangeFrom are the numbers of runs from which a series has a plot and can show a change.
+	PlotFrom, ChangeFrom int
 }
 
 // fewRuns are the series of one track, machine and size that have no plot.
@@ -504,7 +506,7 @@ type tick struct{ At, Text string }
 type dot struct{ X, Y, Text, Class string }
 
 func (s *site) trendsPage() trends {
-	page := trends{Title: "Measures over time"}
+	page := trends{Title: "Measures over time", PlotFrom: plotFrom, ChangeFrom: history.ChangeFrom}
 	for i, series := range s.trends {
 		if len(series.Points) == 0 {
 			continue
@@ -514,7 +516,7 @@ func (s *site) trendsPage() trends {
 			ID: fmt.Sprintf("series-%d", i+1), About: plain(series.About()), Track: plain(series.Track), Machines: plain(series.Machines), Size: plain(series.Size),
 			Runs: len(series.Points), More: max(0, len(series.Points)-plotted), Newest: reports.Quantity(newest.Median, series.Unit), Label: "no change shown",
 		}
-		if len(series.Points) < 6 {
+		if len(series.Points) < history.ChangeFrom {
 			shown.Label = "too few runs to show a change"
 		}
 		for _, change := range series.Changes {
