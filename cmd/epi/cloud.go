@@ -54,13 +54,14 @@ terminal:
   eksctl delete cluster --name demo --wait
   epi cloud down
 
-Node groups become nodes that join and leave. Add-ons are deployed, or report why not.
---disable-pod-imds keeps pods from instance metadata. kubectl authenticates by tokens of
-aws eks get-token: the identity that made a cluster is its administrator, others need
-access entries. Pods reach the region's AWS by AWS's host names and by AWS_ENDPOINT_URL.
+Node groups become nodes that join and leave. Add-ons are deployed. One that cannot be
+deployed reports the reason. --disable-pod-imds keeps pods from instance metadata. kubectl
+authenticates by tokens of aws eks get-token. The identity that made a cluster is its
+administrator, and others need access entries. Pods reach the region's AWS by AWS's host
+names and by AWS_ENDPOINT_URL.
 
-The region does not have the VPC CNI, Auto Mode, Fargate, load balancers, and Kubernetes
-versions other than that of its nodes.`,
+The region lacks the VPC CNI, Auto Mode, Fargate and load balancers. Its only Kubernetes
+version is that of its nodes.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(a.cloudUpCommand(), a.cloudEnvCommand(), a.cloudLoadCommand(), a.cloudStatusCommand(), a.cloudDownCommand(), a.cloudMakerCommand())
@@ -78,15 +79,15 @@ func (a *app) cloudUpCommand() *cobra.Command {
 	var selected []string
 	cmd := &cobra.Command{
 		Use:   "up",
-		Short: "Bring a region up, or what has stopped of it",
+		Short: "Bring a region up, or restart what has stopped",
 		Long: `Up starts a container engine if there is none, the AWS emulator, and the cluster maker,
-which goes on in the background when up has ended. On a region that is up it starts what
-has stopped: the emulator, or the cluster maker, which then settles what it finds.
+which continues in the background after up has ended. If the region is up already, up
+restarts the emulator or the cluster maker if they have stopped.
 
 The account is 123456789012, and its credentials belong to the user epi-admin.
 
---clients makes images of AWS clients, as epi up does, and puts them on all nodes, also
-on those of clusters to come; epi cloud env names the AWS CLI's.`,
+--clients makes images of AWS clients, as epi up does, and loads them onto all nodes, also
+those of later clusters. epi cloud env names the image of the AWS CLI.`,
 		Example: `  epi cloud up
   epi cloud up --region eu-west-1 --agent-image my/agent:dev
   epi cloud up --clients aws-cli@trixie`,
@@ -273,13 +274,13 @@ func (a *app) cloudEnvCommand() *cobra.Command {
 	var name string
 	cmd := &cobra.Command{
 		Use:   "env",
-		Short: "Print what makes a shell's AWS the region: eval \"$(epi cloud env)\"",
+		Short: "Print the variables of a region for a shell: eval \"$(epi cloud env)\"",
 		Long: `Env prints commands of a POSIX shell that set AWS_ENDPOINT_URL, AWS_REGION,
 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that hide your own profile and session.
-KUBECONFIG becomes a file of the region's own: yours is not touched. Where kubectl is not
-installed, the node image's own comes last on the PATH. EPI_PROBE_IMAGE is the image of
-epi-probe on the nodes, EPI_AWS_CLI_IMAGE that of the AWS CLI, which epi cloud up --clients
-aws-cli@trixie makes. In fish: epi cloud env | source`,
+KUBECONFIG becomes a file of the region, and your own file stays as it is. If kubectl is
+not installed, the node image's kubectl is last in PATH. EPI_PROBE_IMAGE is the image of
+epi-probe on the nodes. EPI_AWS_CLI_IMAGE is the image of the AWS CLI, which epi cloud up
+--clients aws-cli@trixie makes. In fish: epi cloud env | source`,
 		Example: `  eval "$(epi cloud env)"`,
 		RunE: func(*cobra.Command, []string) error {
 			dirs, err := a.dirs()
@@ -322,7 +323,7 @@ func (a *app) cloudLoadCommand() *cobra.Command {
 	var name string
 	cmd := &cobra.Command{
 		Use:   "load IMAGE|ARCHIVE",
-		Short: "Put an image of yours on the nodes of all clusters of a region",
+		Short: "Load your own image onto the nodes of all clusters of a region",
 		Long: `Load puts a container image on the nodes of all clusters of a region, so that pods can
 run it without a registry, and keeps it for nodes and clusters to come. It is one that your
 container engine has, or an archive: of docker save, or an OCI layout in a tar archive;

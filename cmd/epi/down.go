@@ -18,18 +18,19 @@ func (a *app) downCommand() *cobra.Command {
 		GroupID: "environment",
 		Short:   "Remove an environment and all that it left",
 		Long: `Down removes the cluster, the emulator, their network and the folder of an
-environment, also after a crash. Removing what is not there is no error. Of an
-existing cluster only what the suites left in it is removed.
+environment, also after a crash. An environment that does not exist is no error. In
+an existing cluster down removes only what the suites left.
 
-Nothing is removed that is not epi's own: a folder without its mark, a link, a kind
-cluster, container or network of yours that has the same name stays.
+Down removes only what is epi's own. A folder without epi's mark and a link stay. So
+do your own kind cluster, container or network of the same name.
 
-While another epi uses the environment, down is refused with exit code 3 and says who
-that is. --force takes it away from a test or a benchmark, not from what makes it.
+While another epi uses the environment, down ends with exit code 3 and names that
+process. With --force it continues beside a test or a benchmark, and never beside a
+command that creates or removes the environment.
 
 With --all it removes every environment of this machine and epi's own container
-engine with its images. What was expensive to build stays in the cache folder;
-Debian packages that epi installed stay installed.`,
+engine with its images. The cache folder keeps what was expensive to build. Debian
+packages that epi installed stay installed.`,
 		Example: `  epi down
   epi down --name pr-17
   epi down --all`,

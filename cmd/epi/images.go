@@ -18,7 +18,7 @@ func (a *app) imagesCommand() *cobra.Command {
 		Short: "Write the images of agent, webhook, emulator and probe to an archive",
 		Long: `Images writes the reference agent and webhook, the emulator and the probe as one
 archive of container images and prints their names. The same programs give the same
-archive, byte for byte. No container engine is needed.`,
+archive, byte by byte. The command needs no container engine.`,
 		Example: `  epi images --file images.tar && docker load --input images.tar
   kind load image-archive images.tar`,
 		RunE: func(cmd *cobra.Command, _ []string) error {

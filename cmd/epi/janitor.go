@@ -33,19 +33,19 @@ func (a *app) janitorCommand() *cobra.Command {
 		Long: `Janitor finds what epi and its suites made in an AWS account: clusters and their
 CloudFormation stacks, roles, policies, OIDC providers, associations, buckets and
 repositories. It works on any machine, not only on the one that made them. It only lists
-them; --yes removes them.
+them. With --yes it removes them.
 
-It lists what has expired. epi tags everything that it makes with a time of expiry,
-6 hours later. --older-than selects by age instead; --older-than 0s selects everything,
-also what is in use. What another epi on this machine is using stays.
+It lists expired resources. epi tags everything that it makes with a time of expiry,
+6 hours later. --older-than selects by age instead. --older-than 0s selects everything,
+also resources in use. An environment that another epi on this machine uses stays.
 
 The tags epi.podidentity.dev/environment, /run and /expires say to which run a resource
 belongs. Janitor removes nothing by its name alone. It works in the account of your AWS
 credentials. With --account it refuses the credentials of any other account.
 
-Janitor removes resources in the order of their dependencies. It deletes stacks again
-whose creation or deletion failed. At the end it looks at the account once more. If
-something is still there, it names it, and the exit code is 3.`,
+Janitor removes resources in the order of their dependencies. It repeats the deletion of
+stacks whose creation or deletion failed. At the end it checks the account once more. If
+something still exists, janitor names it, and the exit code is 3.`,
 		Example: `  epi janitor
   epi janitor --older-than 6h --yes
   epi janitor --name pr-17 --older-than 0s --yes

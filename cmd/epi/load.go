@@ -19,19 +19,20 @@ func (a *app) loadCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "load IMAGE|ARCHIVE",
 		GroupID: "environment",
-		Short:   "Put an image of yours on the nodes of an environment",
-		Long: `Load puts a container image on all nodes of an environment, so that pods can run it
-without a registry. It is one that your container engine has, or an archive: of docker
-save, or an OCI layout in a tar archive; compressed with gzip or not. Nothing is pulled.
+		Short:   "Load your own image onto the nodes of an environment",
+		Long: `Load loads a container image onto all nodes of an environment, so that pods can run it
+without a registry. The image is in your container engine or in an archive. An archive is
+of docker save, or an OCI layout in a tar archive, and may be compressed with gzip. Load
+pulls nothing.
 
-Pods use it by the name that is printed, with imagePullPolicy IfNotPresent or Never: for
-a tag :latest the default is to pull. The exit code is 2 if there is no such image, or it
-is not for the nodes; 3 if the environment is not up, or does not take it.
+Pods use the image by the printed name, with imagePullPolicy IfNotPresent or Never. For a
+tag :latest the default is to pull. The exit code is 2 if the image does not exist or does
+not run on the nodes, and 3 if the environment is not up or cannot load it.
 
-One epi uses an environment at a time: while a test or a benchmark runs in it, load is
-refused with exit code 3.
+One epi uses an environment at a time. While a test or a benchmark runs in it, load ends
+with exit code 3.
 
-Where epi runs a container engine of its own, epi aws sets DOCKER_HOST to it.`,
+If epi runs a container engine of its own, epi aws sets DOCKER_HOST to it.`,
 		Example: `  docker build -t my/app:dev . && epi load my/app:dev
   epi load app.tar --name pr-17
   epi aws -- docker build -t my/app:dev . && epi load my/app:dev`,

@@ -47,12 +47,13 @@ func (a *app) logsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "logs [PART]",
 		GroupID: "environment",
-		Short:   "What agent, webhook, emulator, nodes and engine of an environment say",
+		Short:   "The logs of agent, webhook, emulator, nodes and engine of an environment",
 		Long: `Logs prints the last lines of each part of an environment, or of one: agent, webhook,
 emulator, node (kubelet and containerd), engine (epi's own container engine). Tokens
-and keys are taken out. Of a cluster of yours there are agent and webhook.
+and keys are removed. Your own cluster has the parts agent and webhook.
 
-The exit code is 3 if a part that was asked for cannot be read, or none of them all.`,
+The exit code is 3 if the named part cannot be read. Without a name it is 3 if no part can
+be read.`,
 		Example: `  epi logs
   epi logs agent --tail 200
   epi logs emulator -o json`,

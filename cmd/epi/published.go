@@ -16,8 +16,8 @@ func (a *app) badgeCommand() *cobra.Command {
 		Use:     "badge RUN",
 		GroupID: "main",
 		Short:   "Print a run's badge, such as Pod Identity conformance: 118/118",
-		Long: `Badge prints how many of the requirements that a run decided hold, as SVG, or with
---endpoint as JSON for shields.io's endpoint badge.`,
+		Long: `Badge prints the number of decided requirements of a run, and how many of them hold. The
+form is SVG, or with --endpoint JSON for shields.io's endpoint badge.`,
 		Example: `  epi badge _artifacts/latest > badge.svg
   epi badge _artifacts/latest --endpoint > badge.json`,
 		Args:              exactly("a run"),
@@ -42,10 +42,10 @@ func (a *app) verifyCommand() *cobra.Command {
 		Use:     "verify DIR",
 		GroupID: "main",
 		Short:   "Check published conformance reports against the results they were made of",
-		Long: `Verify finds the reports below DIR, SUBJECT/VERSION/conformance.yaml, and makes each of
-them again from the results.json beside it. A report holds if it is equal to the one made
-again, if its subject and version are those that its folders name, and if the run ended
-by itself, with no damage (--break) and no requirement left out.
+		Long: `Verify finds the reports below DIR, SUBJECT/VERSION/conformance.yaml. It makes each of
+them again from the results.json beside it. A report holds if it is equal to the new one,
+and if its folders name its subject and version. The run must have ended by itself, without
+damage (--break) and with all requirements.
 
 The exit code is 0 if all hold, 1 if one does not.`,
 		Example: `  epi verify reports/published/conformance`,

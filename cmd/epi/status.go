@@ -60,14 +60,15 @@ func (a *app) statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "status [NAME]",
 		GroupID: "environment",
-		Short:   "Whether an environment is well, since when it is up, and how to enter it",
-		Long: `Status looks at the parts of an environment: container engine, nodes, API server, agent,
-webhook and AWS emulator, each with the reason if it is not healthy. It changes and
-starts nothing. Of a cluster of yours it looks at API server, nodes, agent and webhook.
+		Short:   "Whether an environment is healthy, since when it is up, and how to use it",
+		Long: `Status checks the parts of an environment: container engine, nodes, API server, agent,
+webhook and AWS emulator. It shows the reason for each part that is not healthy. It
+changes and starts nothing. In your own cluster it checks API server, nodes, agent and
+webhook.
 
-The exit code is 0 if all parts are healthy, and 3 if one is not, if the environment is
-only half up or half down, or if there is none of that name. Of an AWS region on this
-machine it looks at the emulator and the maker of clusters; epi cloud status says more.`,
+The exit code is 0 if all parts are healthy. It is 3 if one is not, if the environment is
+incomplete, or if no environment has that name. In an AWS region on this machine it
+checks the emulator and the cluster maker. epi cloud status shows more.`,
 		Example: `  epi status
   epi status pr-17 -o json
   until epi status >/dev/null; do sleep 1; done`,
@@ -324,10 +325,9 @@ func (a *app) listCommand() *cobra.Command {
 		Use:     "list",
 		GroupID: "environment",
 		Short:   "The environments of this machine, and its AWS regions",
-		Long: `List prints the environments and the AWS regions (epi cloud) of this machine, also those
-that are half up or half down, with their state as epi status reports it. It starts no
-container engine: what is in one that is
-stopped is unhealthy.`,
+		Long: `List prints the environments and the AWS regions (epi cloud) of this machine, with their
+state as in epi status. It includes incomplete ones. It starts no container engine. An
+environment in a stopped engine is unhealthy.`,
 		Example: `  epi list
   epi list -o json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
