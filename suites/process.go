@@ -18,8 +18,7 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// payload is what each process receives: everything it needs, over a pipe and not on a command line,
-// because it holds credentials.
+// payload is what each process receives. It is sent over a pipe, and not on a command line, because it has credentials.
 type payload struct {
 	Environment *clusters.Environment `json:"environment"`
 	Run         string                `json:"run"`
@@ -28,9 +27,9 @@ type payload struct {
 	Disposable  bool                  `json:"disposable,omitempty"`
 }
 
-// RunProcess runs specs in this process for a Run elsewhere that started it: it reads its orders
-// from standard input and reports its records on file descriptor 3. It returns when there is no more
-// to do, or after cleaning up when it is interrupted or its parent is gone.
+// RunProcess runs specs in this process for a Run that started it: it reads its orders from standard input and writes its
+// records to file descriptor 3. It returns when there is no more work, or after its clean-up when it is interrupted or its
+// parent has ended.
 func RunProcess() error {
 	pipe, err := runner.MessagesPipe()
 	if err != nil {
@@ -94,7 +93,7 @@ func (h *harness) Collect(ctx context.Context, record reports.Spec) *reports.Evi
 
 var notInFolder = regexp.MustCompile(`[^A-Za-z0-9]+`)
 
-// folder names the place of a spec's evidence, such as INJ-01-the-webhook-reports-every-container.
+// folder is the name of the folder with a spec's evidence, such as INJ-01-the-webhook-reports-every-container.
 func folder(record reports.Spec) string {
 	name := strings.ToLower(strings.Trim(notInFolder.ReplaceAllString(record.Name, "-"), "-"))
 	if len(name) > 60 {

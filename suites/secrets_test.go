@@ -19,21 +19,20 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// What must not be told, in the forms in which it could be: none of it is real.
+// Secrets that must not be revealed, in all possible forms. None of them is real.
 const (
 	plantedToken   = "eyJhbGciOiJSUzI1NiIsImtpZCI6InBsYW50ZWQifQ.eyJzdWIiOiJzeXN0ZW06c2VydmljZWFjY291bnQ6bnM6YXBwIn0.cGxhbnRlZC1zaWduYXR1cmUtcGxhbnRlZC1zaWduYXR1cmU"
 	plantedSecret  = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEYx1"
 	plantedSession = "IQoJb3JpZ2luX2VjEPLANTEDSESSION1234567890abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789abcdefghij"
 )
 
-// planted are the secrets and parts of them that are enough to be one.
+// planted are the secrets, and parts of them that are enough to count as one.
 func planted() []string {
 	parts := strings.Split(plantedToken, ".")
 	return []string{plantedToken, parts[1], parts[2], plantedSecret, plantedSession, plantedSession[:60]}
 }
 
-// leakyCluster is an API server whose pods, events and logs tell every secret, and an emulator whose
-// journal does.
+// leakyCluster is an API server whose pods, events and logs contain every secret, and an emulator whose journal does.
 func leakyCluster(t *testing.T, namespace string) *httptest.Server {
 	t.Helper()
 	leaks := "Authorization: " + plantedToken + " {\"SecretAccessKey\":\"" + plantedSecret + "\",\"Token\":\"" + plantedSession + "\"}"
@@ -75,7 +74,7 @@ func leakyCluster(t *testing.T, namespace string) *httptest.Server {
 	return server
 }
 
-// No report and no file of evidence reports a secret, whatever pods, events and logs say.
+// No report and no file of evidence contains a secret, for any pods, events and logs.
 func TestEvidenceHasNoSecret(t *testing.T) {
 	const namespace = "epi-ns-1"
 	server := leakyCluster(t, namespace)

@@ -1,5 +1,5 @@
-// Package suites is the entry to the conformance suites: it runs the specs of the packages below,
-// one a subject, against a running environment, and turns out a record for each.
+// Package suites is the entry to the conformance suites. It runs the specs of the packages below, one for each subject, in
+// a running environment, and makes a record of each.
 package suites
 
 import (
@@ -37,51 +37,50 @@ import (
 type Options struct {
 	// Environment to test.
 	Environment *clusters.Environment
-	// Run names the run: labels and tags carry it.
+	// Run is the name of the run, which is in labels and tags.
 	Run string
-	// Executable is this program, Arguments what makes it call RunProcess.
+	// Executable is this program. Arguments make it call RunProcess.
 	Executable string
 	Arguments  []string
-	// Procs is how many specs run at once; 0 means 4.
+	// Procs is the number of simultaneous specs; 0 means 4.
 	Procs int
 	// Focus is a regular expression on the whole text of specs; LabelFilter an expression on labels
 	// in Ginkgo's syntax, such as "INJ-01 || TOK-01". Empty: all.
 	Focus, LabelFilter string
 	// Suites by name; empty: all.
 	Suites []string
-	// Seed draws the order of the specs; 0 is 1.
+	// Seed determines the order of the specs; 0 means 1.
 	Seed int64
 	// Profile names profiles, one of Levels, or both; empty means All.
 	Profile []string
-	// Slow also runs the specs that take minutes; else they are recorded as skipped.
+	// Slow also runs slow specs, which are otherwise recorded as skipped.
 	Slow bool
-	// Artifacts is the folder of the run; evidence about failures goes below it. Empty: none is kept.
+	// Artifacts is the folder of the run, with the evidence about failures. If it is empty, none is kept.
 	Artifacts string
 	// Mutation damages fixtures on purpose; empty for none.
 	Mutation framework.Mutation
 	// Disposable says that the cluster is removed after the run, so that specs may leave empty namespaces.
 	Disposable bool
-	// Started, if set, is called when a spec begins, with its suite and name. Never called concurrently.
+	// Started, if set, is called when a spec begins, with its suite and name, and never concurrently.
 	Started func(suite, name string)
-	// Watch, if set, knows when the environment was not there: what was decided then is not decided.
+	// Watch, if set, knows when the environment was absent. Results of that time do not count.
 	Watch Watch
 	// FailFast ends the run after the first spec that fails or cannot be decided.
 	FailFast bool
 }
 
-// Watch knows when the environment was not there.
+// Watch knows when the environment was absent.
 type Watch = runner.Environment
 
-// SelectionError says that the selection of specs cannot be run: the user's mistake.
+// SelectionError says that the selection of specs cannot be run, which is the user's mistake.
 type SelectionError = runner.SelectionError
 
 const defaultProcs = 4
 
-// Run runs the selected specs, in several processes, and gives each record to sink as soon as it is
-// there, never concurrently. When ctx ends the processes clean up, the specs that did not end are
-// recorded as not run, and the error is the context's. Records are the verdict: the error is nil
-// also when specs failed. A selection that cannot be run is a *SelectionError; any other error says
-// that specs could not be run, and is in their records as well.
+// Run runs the selected specs in several processes, and passes each record to sink as soon as it exists, and never
+// concurrently. When ctx ends, the processes clean up, specs that did not end are recorded as not run, and the error is the
+// context's. The records are the verdict: the error is nil also if specs failed. A selection that cannot be run is a
+// *SelectionError. Any other error says that specs could not be run, and is in their records too.
 func Run(ctx context.Context, options Options, sink func(reports.Spec)) error {
 	if options.Environment == nil {
 		return errNoEnvironment
@@ -108,8 +107,8 @@ func List(ctx context.Context, options Options) ([]Spec, error) {
 	return slices.DeleteFunc(specs, func(spec Spec) bool { return !spec.Selected || !options.chosen(spec) }), nil
 }
 
-// Requirements returns what the options ask for: of the requirements that the specs cover, those of
-// the profile, in the order of the catalogue.
+// Requirements returns the selected requirements: of those that the specs cover, the profile's, in the order of the
+// catalogue.
 func (o Options) Requirements(specs []Spec) ([]requirement.Requirement, error) {
 	asked, err := parseProfiles(o.Profile)
 	if err != nil {
@@ -148,10 +147,10 @@ func (o Options) validate() error {
 	return nil
 }
 
-// styled is how Ginkgo marks colour and weight in its errors.
+// styled matches Ginkgo's colours and weights in its errors.
 var styled = regexp.MustCompile(`\{\{[^{}]*\}\}|\x1b\[[0-9;]*m`)
 
-// plainly is an error of Ginkgo's in one line: without its heading, its colours and its links.
+// plainly is a Ginkgo error in one line, without its heading, its colours and its links.
 func plainly(err error) string {
 	text := err.Error()
 	if known, ok := errors.AsType[types.GinkgoError](err); ok {
@@ -164,7 +163,7 @@ func plainly(err error) string {
 	return strings.ToLower(text[:min(len(text), 1)]) + text[min(len(text), 1):]
 }
 
-// checkSuites refuses the name of a suite that does not exist: a typo would look like a pass.
+// checkSuites refuses the name of a suite that does not exist, because a typo would look like a pass.
 func (o Options) checkSuites(specs []Spec) error {
 	var known, unknown []string
 	for _, spec := range specs {
@@ -203,7 +202,7 @@ func (o Options) runner() runner.Options {
 	return options
 }
 
-// Decide is what becomes of a spec that focus and labels choose, in the environment of the options.
+// Decide is the decision about a spec that focus and labels choose, in the environment of the options.
 func (o Options) Decide(spec Spec) runner.Decision {
 	if !o.chosen(spec) {
 		return runner.Decision{Excluded: true}
@@ -232,7 +231,7 @@ func (o Options) chosen(spec Spec) bool {
 	})
 }
 
-// notSupported says what the environment lacks to decide the spec; "" for nothing.
+// notSupported says what the environment lacks for the spec; "" if it lacks nothing.
 func (o Options) notSupported(spec Spec) string {
 	if why := o.Environment.Lacks(spec.Needs...); why != "" {
 		return why

@@ -16,7 +16,7 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// processVariable makes this test program a process of Run.
+// processVariable makes this test binary run as a process of Run.
 const processVariable = "EPI_SUITES_TEST_PROCESS"
 
 func TestMain(m *testing.M) {
@@ -36,11 +36,11 @@ func options(t *testing.T) Options {
 		t.Fatal(err)
 	}
 	t.Setenv(processVariable, "1")
-	t.Setenv("GORACE", "atexit_sleep_ms=0") // else each process of a race build rests a second before it ends
+	t.Setenv("GORACE", "atexit_sleep_ms=0") // otherwise each process of a race build sleeps for a second before it ends
 	return Options{Executable: self, Environment: &clusters.Environment{Name: "epi"}}
 }
 
-// A spec without a requirement decides nothing, a requirement without a spec is not decided.
+// A spec without a requirement decides nothing, and a requirement without a spec is not decided.
 func TestCatalogueAndSpecsAreInStep(t *testing.T) {
 	specs, err := List(t.Context(), options(t))
 	if err != nil {
@@ -68,8 +68,7 @@ func TestCatalogueAndSpecsAreInStep(t *testing.T) {
 	}
 }
 
-// Only a spec that changes the whole environment may run alone: the others run beside each other,
-// or a run takes as long as all of them together.
+// Only a spec that changes the whole environment may run alone. Otherwise a run would take as long as all specs together.
 func TestFewSpecsRunAlone(t *testing.T) {
 	specs, err := List(t.Context(), options(t))
 	if err != nil {
@@ -152,7 +151,7 @@ func TestSlowSpecsAreSkippedUnlessAskedFor(t *testing.T) {
 	if got := o.Decide(spec); got != (runner.Decision{}) {
 		t.Errorf("asked for: %+v", got)
 	}
-	// Waiting longer would not help where it cannot be decided.
+	// More waiting does not help if it cannot be decided.
 	o.Slow, spec.Needs = false, []clusters.Capability{clusters.IMDS}
 	if got := o.Decide(spec); got.Instead != reports.NotSupported {
 		t.Errorf("not supported: %+v", got)
@@ -211,7 +210,7 @@ contexts: [{name: gone, context: {cluster: gone, user: gone}}]
 current-context: gone
 `
 
-// A cluster that is gone is an Error of every spec: nothing is said about agent and webhook.
+// If the cluster is gone, every spec is an Error, and agent and webhook are not judged.
 func TestAClusterThatIsGoneIsNobodysFailure(t *testing.T) {
 	o := options(t)
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
@@ -221,7 +220,7 @@ func TestAClusterThatIsGoneIsNobodysFailure(t *testing.T) {
 	o.Environment = &clusters.Environment{
 		Name: "epi", ClusterName: "epi", Region: "us-west-2", Kubeconfig: kubeconfig, NodeRole: "epi-node",
 		AWS: clusters.AWS{EndpointURL: "http://127.0.0.1:1", AccessKeyID: "AKIAIOSFODNN7EXAMPLE", SecretAccessKey: "secret"},
-		// IMDS is there, the control API is not: some specs are not supported.
+		// With IMDS and without the control API, some specs are not supported.
 		Capabilities: []clusters.Capability{clusters.IMDS},
 	}
 	o.Run, o.Artifacts, o.Suites = "20261123-test", t.TempDir(), []string{"isolation", "irsa"}

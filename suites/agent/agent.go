@@ -24,8 +24,8 @@ const (
 	invalidAddress = `^Access Denied. Called agent through invalid address`
 )
 
-// outOfTime are times that make a token bad. The agent allows no leeway: clocks of a node and its cluster
-// are kept together, and a token that just expired is refused by EKS Auth as well.
+// outOfTime are times that make a token invalid. The agent allows no leeway: the clocks of a node and its cluster are
+// synchronized, and EKS Auth also refuses a token that just expired.
 var outOfTime = []struct {
 	claim string
 	from  time.Duration
@@ -46,7 +46,7 @@ var strangeHosts = []string{
 	"169.254.170.23,evil.example", "evil.example,169.254.170.23", "user@169.254.170.23", "[fd00:ec2::254]", "[fd00:ec2::2]", "[fd00:ec2::231]", "[::1]",
 }
 
-// start makes a pod to ask from, and a tenant whose token it may present. The pod itself is nobody's.
+// start makes a pod to send requests from, and a tenant whose token it may send. The pod itself has no identity.
 func start(ctx context.Context, env *framework.Env) (*workload.Probe, *workload.Tenant) {
 	GinkgoHelper()
 	namespace := workload.NewNamespace(ctx, env)
@@ -216,7 +216,7 @@ var _ = Describe("The agent", func() {
 			kept.KeepAlive, kept.Times = true, 20
 
 			By("asking with five methods, then twenty times over one connection")
-			Expect(pod.AskOnce(ctx, tenant.AgentRequest())).To(GrantCredentials()) // not twenty waits for nobody
+			Expect(pod.AskOnce(ctx, tenant.AgentRequest())).To(GrantCredentials()) // without the wait of twenty requests
 			answers := pod.Ask(ctx, kept, by(http.MethodPost), by(http.MethodPut), by(http.MethodDelete), by(http.MethodOptions), by(http.MethodHead))
 
 			for i, answer := range answers[0] {

@@ -19,7 +19,7 @@ import (
 	"github.com/podidentity/epi/framework/workload"
 )
 
-// documented are the errors of AssumeRoleForPodIdentity, each with its status and whose fault it is:
+// documented are the errors of AssumeRoleForPodIdentity, each with its status and the side at fault:
 // https://docs.aws.amazon.com/eks/latest/APIReference/API_auth_AssumeRoleForPodIdentity.html.
 var documented = []struct {
 	code   string
@@ -40,7 +40,7 @@ var documented = []struct {
 const (
 	// serverTimeout is the time that the agent's server has for an answer.
 	serverTimeout = 30 * time.Second
-	// refusal is what a fault makes EKS Auth say.
+	// refusal is a fault with an error of EKS Auth.
 	refusal = "no session today"
 )
 

@@ -17,10 +17,10 @@ import (
 )
 
 const (
-	// A flood of two times half, at once, is more than the pods of a node ask.
+	// A flood of two times half, at the same time, is more than the pods of a node send.
 	half = 1000
-	// slowly is how long EKS Auth takes meanwhile, so that many wait at once. It is far less than an agent
-	// waits for EKS Auth: upstream's gives up after a second.
+	// slowly is the duration of EKS Auth's calls meanwhile, so that many requests wait at the same time. It is far less
+	// than an agent's timeout for EKS Auth: upstream's is one second.
 	slowly = 300 * time.Millisecond
 	// bounded is the time that an answer may take: the agent's server has no more for it. A request that
 	// gets no answer fails after it.

@@ -89,7 +89,7 @@ var _ = Describe("An association", func() {
 		})
 })
 
-// effect of an association: lacks says what is missing yet, and "" when it is there.
+// effect of an association: lacks names what is missing, and is "" when nothing is.
 type effect struct {
 	name  string
 	lacks func(context.Context) string

@@ -17,8 +17,7 @@ import (
 	"github.com/podidentity/epi/framework/cloud"
 )
 
-// send sends a request below the path of the cluster's associations, as
-// https://docs.aws.amazon.com/eks/latest/APIReference/ has it.
+// send sends a request below the path of the cluster's associations: https://docs.aws.amazon.com/eks/latest/APIReference/.
 func send(ctx context.Context, env *framework.Env, method, below, body string) cloud.Answer {
 	env.T.Helper()
 	return cloud.Send(ctx, env, cloud.Request{
@@ -31,8 +30,8 @@ var haveAssociation = gcustom.MakeMatcher(func(answer cloud.Answer) (bool, error
 	return answer.Status == http.StatusOK && answer.Members()["association.associationId"] == "string", nil
 }).WithMessage("be an association with status 200")
 
-// creating asks for an association with a new service account, changed, and returns EKS's error.
-// Should EKS agree, it is removed.
+// creating requests a changed association with a new service account, and returns EKS's error. If EKS accepts the request,
+// the association is removed.
 func creating(ctx context.Context, env *framework.Env, change func(*eks.CreatePodIdentityAssociationInput)) error {
 	env.T.Helper()
 	namespace, name := env.NewName(), account
@@ -45,8 +44,7 @@ func creating(ctx context.Context, env *framework.Env, change func(*eks.CreatePo
 	return err
 }
 
-// update changes an association, when EKS sees the roles of the change: one that was just made is refused for a
-// moment.
+// update changes an association after EKS sees the roles of the change, because a new role is refused for a moment.
 func update(ctx context.Context, env *framework.Env, association *cloud.Association, change func(*eks.UpdatePodIdentityAssociationInput)) {
 	GinkgoHelper()
 	input := &eks.UpdatePodIdentityAssociationInput{ClusterName: &env.ClusterName, AssociationId: &association.ID}
@@ -60,9 +58,8 @@ func update(ctx context.Context, env *framework.Env, association *cloud.Associat
 	}).WithContext(ctx).Within(env.Timeouts.RoleVisible).Should(Succeed())
 }
 
-// updateLater changes an association and returns it once it was modified later than before. Times have
-// milliseconds, within which an emulator next door has made an association and changed it: then the
-// change is asked for again.
+// updateLater changes an association and returns it after it has a later time of change. Times are in milliseconds, within
+// which a local emulator creates an association and changes it. The change is then requested again.
 func updateLater(
 	ctx context.Context, env *framework.Env, association *cloud.Association,
 	before *ekstypes.PodIdentityAssociation, change func(*eks.UpdatePodIdentityAssociationInput),

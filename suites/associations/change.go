@@ -96,7 +96,7 @@ func report(env *framework.Env, what string, since time.Time) {
 	env.T.Report(what, fmt.Sprint(time.Since(since).Round(time.Millisecond)))
 }
 
-// sessionOf asks EKS Auth for a session and returns its ARN.
+// sessionOf requests a session from EKS Auth and returns its ARN.
 func sessionOf(env *framework.Env, token string) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		session, err := cloud.AssumeForPod(ctx, env, env.ClusterName, token)
@@ -107,7 +107,7 @@ func sessionOf(env *framework.Env, token string) func(context.Context) (string, 
 	}
 }
 
-// refusalOf is the error of sessionOf.
+// refusalOf returns the error of sessionOf.
 func refusalOf(env *framework.Env, token string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		_, err := sessionOf(env, token)(ctx)
@@ -115,7 +115,7 @@ func refusalOf(env *framework.Env, token string) func(context.Context) error {
 	}
 }
 
-// callerOf is who STS says that a session is.
+// callerOf returns the identity of a session, by STS.
 func callerOf(ctx context.Context, session *cloud.Session) (string, error) {
 	identity, err := session.STS.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {

@@ -20,7 +20,7 @@ var _ = Describe("The association API", func() {
 		SpecTimeout(time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			role, namespace := cloud.NewRole(ctx, env), env.NewName()
-			// On AWS a role that was just made is refused for a moment.
+			// On AWS a new role is refused for a moment.
 			cloud.Associate(ctx, env, namespace, "first", role)
 			body := `{"namespace": "` + namespace + `", "serviceAccount": "` + account + `", "roleArn": "` + role.ARN + `"}`
 

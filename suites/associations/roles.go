@@ -19,7 +19,7 @@ var _ = Describe("A role that is no good", func() {
 		SpecTimeout(time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			role := cloud.NewRoleTrusting(ctx, env, cloud.TrustService("ec2.amazonaws.com", "sts:AssumeRole", "sts:TagSession"))
-			association := cloud.Associate(ctx, env, env.NewName(), account, cloud.NewRole(ctx, env)) // with a good role it is made
+			association := cloud.Associate(ctx, env, env.NewName(), account, cloud.NewRole(ctx, env)) // with a valid role it is created
 			invalid := BeRefusedWith("InvalidParameterException", http.StatusBadRequest)
 
 			Expect(creating(ctx, env, withRole(role))).To(invalid)
@@ -39,7 +39,7 @@ var _ = Describe("A role that is no good", func() {
 				elsewhere = cloud.NewRoleElsewhere(ctx, env, cloud.TrustPodIdentity())
 			}
 
-			cloud.Associate(ctx, env, env.NewName(), account, cloud.NewRole(ctx, env)) // a role of the account is taken
+			cloud.Associate(ctx, env, env.NewName(), account, cloud.NewRole(ctx, env)) // a role of the account is accepted
 			Expect(creating(ctx, env, withRole(elsewhere))).To(Either(
 				BeRefusedWith("InvalidParameterException", http.StatusBadRequest),
 				BeRefusedWith("AccessDeniedException", http.StatusForbidden), // iam:PassRole does not reach over accounts

@@ -132,7 +132,7 @@ func mayAssume(target *cloud.Role) cloud.Document {
 	return cloud.Allow([]string{target.ARN}, "sts:AssumeRole", "sts:TagSession")
 }
 
-// newBucket has objects named after who allows to read them.
+// newBucket has objects whose names say who may read them.
 func newBucket(ctx context.Context, env *framework.Env) *cloud.Bucket {
 	env.T.Helper()
 	bucket := cloud.NewBucket(ctx, env)
@@ -142,7 +142,7 @@ func newBucket(ctx context.Context, env *framework.Env) *cloud.Bucket {
 	return bucket
 }
 
-// expectBoth expects of the session for a token that it may read what both role and policy allow.
+// expectBoth expects that the session for a token may read what both role and policy allow.
 func expectBoth(ctx context.Context, env *framework.Env, bucket *cloud.Bucket, token string) {
 	GinkgoHelper()
 	session := cloud.AwaitSession(ctx, env, token)

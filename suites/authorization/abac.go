@@ -121,7 +121,7 @@ var _ = Describe("One role for many", func() {
 			bucket.Put(ctx, "test.txt", nil)
 			objects := []string{bucket.ARN() + "/*"}
 			outside := func(via string) cloud.Document {
-				// 192.0.2.0/24 is for documentation: nobody is in it.
+				// 192.0.2.0/24 is for documentation: no host has such an address.
 				return cloud.Deny([]string{"*"}, "*").When("NotIpAddress", "aws:SourceIp", "192.0.2.0/24").When("Bool", "aws:ViaAWSService", via)
 			}
 

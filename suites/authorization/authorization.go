@@ -1,5 +1,5 @@
-// Package authorization has the specs of policies on session tags (ABAC) and of the tags (TAG): what a
-// pod's session may do.
+// Package authorization has the specs of policies on session tags (ABAC) and of the tags (TAG): what a pod's session is
+// allowed to do.
 package authorization
 
 import (

@@ -114,7 +114,7 @@ var _ = Describe("The tags of a session", func() {
 		})
 })
 
-// assume assumes a role by a session that may.
+// assume assumes a role with a session that has the permission.
 func assume(ctx context.Context, env *framework.Env, session *cloud.Session, role *cloud.Role, tags map[string]string) *cloud.Session {
 	GinkgoHelper()
 	var hop *cloud.Session
@@ -125,7 +125,7 @@ func assume(ctx context.Context, env *framework.Env, session *cloud.Session, rol
 	return hop
 }
 
-// randomTags are tags with the longest values that there are, which nothing packs.
+// randomTags are tags with the longest possible values, which cannot be compressed.
 func randomTags(count int) map[string]string {
 	tags := map[string]string{}
 	for n := range count {

@@ -13,8 +13,8 @@ import (
 	"github.com/podidentity/epi/framework/workload"
 )
 
-// tenant is a pod in a namespace of its own, and the session that EKS Auth gives for its token. The
-// pod never runs: what its session may do is tried from here.
+// tenant is a pod in a namespace of its own, and EKS Auth's session for its token. The pod never runs: the harness uses its
+// session itself.
 type tenant struct {
 	*cloud.Session
 	Pod *corev1.Pod
@@ -28,7 +28,7 @@ func newTenant(ctx context.Context, env *framework.Env, role *cloud.Role, option
 	return tenant{workload.NewSession(ctx, env, pod), pod}
 }
 
-// newPod makes a pod under a service account that has no association yet.
+// newPod creates a pod with a service account that has no association yet.
 func newPod(ctx context.Context, env *framework.Env) *corev1.Pod {
 	GinkgoHelper()
 	namespace := workload.NewNamespace(ctx, env)
@@ -51,13 +51,13 @@ func tagsOf(env *framework.Env, pod *corev1.Pod) map[string]string {
 	}
 }
 
-// expectAllowed waits until IAM knows a policy that was just made.
+// expectAllowed waits until IAM knows a new policy.
 func expectAllowed(ctx context.Context, env *framework.Env, request func(context.Context) error, why ...any) {
 	GinkgoHelper()
 	Eventually(request).WithContext(ctx).Within(env.Timeouts.CredentialsWork).Should(Succeed(), why...)
 }
 
-// expectDenied is for what is asked once something else was allowed: then IAM knows the policy.
+// expectDenied is for requests after another one was allowed, when IAM knows the policy.
 func expectDenied(ctx context.Context, request func(context.Context) error, why ...any) {
 	GinkgoHelper()
 	Expect(request(ctx)).To(BeRefusedWith("AccessDenied", 403), why...)

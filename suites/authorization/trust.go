@@ -103,7 +103,7 @@ var _ = Describe("The trust policy of a role", func() {
 		})
 })
 
-// askForSession asks EKS Auth for a session of the pod: the error is EKS Auth's.
+// askForSession requests a session of the pod. The error is EKS Auth's.
 func askForSession(env *framework.Env, pod *corev1.Pod) func(context.Context) error {
 	return func(ctx context.Context) error {
 		_, err := cloud.AssumeForPod(ctx, env, env.ClusterName, string(workload.NewToken(ctx, env, pod)))
@@ -111,7 +111,7 @@ func askForSession(env *framework.Env, pod *corev1.Pod) func(context.Context) er
 	}
 }
 
-// beUntrusted is EKS Auth's answer where a role's trust policy does not let it in:
+// beUntrusted is EKS Auth's answer if a role's trust policy does not allow it:
 // https://docs.aws.amazon.com/eks/latest/APIReference/API_auth_AssumeRoleForPodIdentity.html.
 func beUntrusted() types.GomegaMatcher {
 	return BeRefusedWith("AccessDeniedException", http.StatusBadRequest)

@@ -20,13 +20,13 @@ import (
 )
 
 const (
-	// leastLife is what credentials must have left for the agent to serve them.
+	// leastLife is the remaining lifetime that the agent requires to serve credentials.
 	leastLife = 15 * time.Second
-	// shortLife is a little more: the cache may serve such credentials for a moment only.
+	// shortLife is a little more: the cache may serve such credentials only for a moment.
 	shortLife = 18 * time.Second
-	// onTheWay is what an answer may lose of its life before it has come.
+	// onTheWay is how much of its lifetime an answer may lose before it arrives.
 	onTheWay = time.Second
-	// second is how long nothing more may happen.
+	// second is the time during which nothing more may happen.
 	second = time.Second
 	// manyTokens is more than a node has pods, 250 at most on EKS
 	// (https://docs.aws.amazon.com/eks/latest/userguide/choosing-instance-type.html), and far less than an
@@ -34,13 +34,13 @@ const (
 	manyTokens = 250
 	// half a minute is the agent's time for an answer.
 	half = 30 * time.Second
-	// clockSkew is how far the node's clock may be from the harness's.
+	// clockSkew is the largest difference of the node's clock and the harness's.
 	clockSkew = 5 * time.Second
-	// atOnce is how many ask for one token at the same time.
+	// atOnce is the number of simultaneous requests for one token.
 	atOnce = 50
 )
 
-// refusals are those of EKS Auth that the agent passes on without asking again, and one that it asks again after.
+// refusals are those of EKS Auth that the agent passes on without a retry, and one that it retries.
 var refusals = []control.Refusal{
 	{Code: "AccessDeniedException", Status: 400}, {Code: "ResourceNotFoundException", Status: 404}, {Code: "ExpiredTokenException", Status: 400},
 	{Code: "InvalidTokenException", Status: 400}, {Code: "InvalidParameterException", Status: 400}, {Code: "InvalidRequestException", Status: 400},

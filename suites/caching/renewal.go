@@ -18,12 +18,12 @@ import (
 	"github.com/podidentity/epi/framework/workload"
 )
 
-// renewed is the time in which what is due is renewed. Agents may look for it once a minute, and put off
-// what their limiter of renewals does not let through, as upstream's does, by up to two minutes more.
+// renewed is the time within which a due entry is renewed. Agents may check once a minute. What their limiter refuses may
+// be delayed by up to two minutes more, as in upstream's.
 const renewed = 5 * time.Minute
 
-// final are the errors of EKS Auth by which a token is good for no credentials any more, passing the
-// others: https://github.com/aws/eks-pod-identity-agent/blob/main/internal/cloud/eksauth/errors.go.
+// final are the errors of EKS Auth that make a token unusable for good. The others are passing:
+// https://github.com/aws/eks-pod-identity-agent/blob/main/internal/cloud/eksauth/errors.go.
 var (
 	final = []control.Refusal{
 		{Code: "AccessDeniedException", Status: 400}, {Code: "ResourceNotFoundException", Status: 404},

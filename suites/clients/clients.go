@@ -12,10 +12,10 @@ import (
 
 const account = "reader"
 
-// client is what a spec needs to know of a client while the tree of specs is built.
+// client is what a spec has to know of a client while the tree of specs is built.
 type client struct {
 	clients.Client
-	// first of its SDK's versions.
+	// first is the first of its SDK's versions.
 	first bool
 }
 
@@ -24,11 +24,11 @@ func (c client) about(specs func()) {
 	Describe("AWS client "+c.Name, ForClient(c.Name), Needs(clusters.ClientCapability(c.Name)), specs)
 }
 
-// holds reports whether the client is asked for a requirement: not for those that it is known not to hold.
+// holds says whether the client has to hold a requirement. It leaves out those that it is known not to hold.
 func (c client) holds(id string) bool { return c.Limits[id] == "" }
 
-// each calls supported for each client that may be at or above its floor, old for each that may be
-// below. Of what Debian brings, only the environment knows the version.
+// each calls supported for each client that may be at or above its floor, and old for each that may be below. For Debian's
+// versions only the environment knows which.
 func each(supported, old func(client)) {
 	folder := ""
 	for _, listed := range clients.All() {

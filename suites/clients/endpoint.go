@@ -14,8 +14,8 @@ import (
 	"github.com/podidentity/epi/framework/workload"
 )
 
-// endpointSpecs lead the client to a credentials endpoint of the spec's own, in the client's container,
-// which says what it was asked. Its credentials open nothing: what AWS says of them does not count.
+// endpointSpecs use the spec's own credentials endpoint in the client's container, which records its requests. AWS does not
+// accept its credentials, so AWS's answers do not count.
 func endpointSpecs(c client) {
 	if c.holds("SDK-03") {
 		It("asks loopback and any host over https, but no other over http", Covers("SDK-03"),

@@ -18,7 +18,7 @@ import (
 	"github.com/podidentity/epi/reports"
 )
 
-// soon is the time in which a client that cannot work has to say so.
+// soon is the time within which a client that cannot work has to fail.
 const soon = 15 * time.Second
 
 const (
@@ -26,7 +26,7 @@ const (
 	agentOverIPv6     = "http://[fd00:ec2::23]/v1/credentials"
 )
 
-// sessionSpecs ask the client in a pod with an association.
+// sessionSpecs use the client in a pod with an association.
 func sessionSpecs(c client) {
 	It("may do what its association allows, and nothing else", Covers("SDK-01"),
 		SpecTimeout(3*time.Minute), func(ctx SpecContext) {
@@ -62,7 +62,7 @@ func sessionSpecs(c client) {
 	}
 }
 
-// precedenceSpec asks which of two sources the client takes.
+// precedenceSpec checks which of two sources the client uses.
 func precedenceSpec(c client) {
 	It("takes a web identity before Pod Identity", Covers("IRSA-03"),
 		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
@@ -78,7 +78,7 @@ func precedenceSpec(c client) {
 		})
 }
 
-// addressSpec leads the client to the agent's other address.
+// addressSpec uses the agent's other address.
 func addressSpec(c client) {
 	It("asks the agent over IPv6", Covers("SDK-06"), Needs(clusters.HostNetworkPods),
 		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
@@ -98,7 +98,7 @@ func addressSpec(c client) {
 		})
 }
 
-// oldSpecs ask a client that is below its floor.
+// oldSpecs use a client that is below its floor.
 func oldSpecs(c client) {
 	Describe("AWS client "+c.Name, ForClient(c.Name), Needs(clusters.OldClientCapability(c.Name)), func() {
 		It("says soon that it gets no credentials", Covers("SDK-02"),
@@ -117,7 +117,7 @@ func oldSpecs(c client) {
 	})
 }
 
-// associate makes an association of the account, in a namespace of its own, that the webhook knows.
+// associate creates an association of the account, in a namespace of its own, and waits until the webhook knows it.
 func associate(ctx SpecContext, env *framework.Env, role *cloud.Role) *cloud.Association {
 	GinkgoHelper()
 	namespace := workload.NewNamespace(ctx, env)
@@ -127,7 +127,7 @@ func associate(ctx SpecContext, env *framework.Env, role *cloud.Role) *cloud.Ass
 	return association
 }
 
-// withWebIdentity sets what the webhook sets for a service account that is annotated with the role.
+// withWebIdentity sets what the webhook sets for a service account with the role's annotation.
 func withWebIdentity(env *framework.Env, role *cloud.Role) workload.Option {
 	return func(pod *corev1.Pod) {
 		seconds := int64(3600)
@@ -142,7 +142,7 @@ func withWebIdentity(env *framework.Env, role *cloud.Role) workload.Option {
 			corev1.EnvVar{Name: "AWS_ROLE_ARN", Value: role.ARN},
 			corev1.EnvVar{Name: "AWS_WEB_IDENTITY_TOKEN_FILE", Value: webIdentityFolder + "/token"})
 		if env.AWS.PodEndpointURL != "" {
-			// SDK for Go v2 takes the role before it has read AWS_ENDPOINT_URL, but asks for this one.
+			// SDK for Go v2 assumes the role before it has read AWS_ENDPOINT_URL, but reads this variable.
 			main.Env = append(main.Env, corev1.EnvVar{Name: "AWS_ENDPOINT_URL_STS", Value: env.AWS.PodEndpointURL})
 		}
 	}

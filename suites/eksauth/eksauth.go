@@ -1,5 +1,5 @@
-// Package eksauth has the specs of EKS Auth (AUT): the sessions that it gives to agents, and the requests
-// that it refuses. No pod has to run: a token that is bound to one is enough.
+// Package eksauth has the specs of EKS Auth (AUT): its sessions for agents, and its refusals. No pod has to run, because a
+// token that is bound to a pod is enough.
 package eksauth
 
 import (
@@ -37,7 +37,7 @@ func named(name string) workload.Option {
 	return func(pod *corev1.Pod) { pod.Name, pod.GenerateName = name, "" }
 }
 
-// associated is newPod with an association with a role of its own that EKS Auth goes by already.
+// associated is newPod with an association with a new role, after EKS Auth uses it.
 func associated(ctx context.Context, env *framework.Env, options ...workload.Option) (pod, *cloud.Association) {
 	env.T.Helper()
 	pod := newPod(ctx, env, options...)
@@ -46,7 +46,7 @@ func associated(ctx context.Context, env *framework.Env, options ...workload.Opt
 	return pod, association
 }
 
-// asking asks EKS Auth as the caller, once: the error is EKS Auth's.
+// asking sends one request to EKS Auth as the caller. The error is EKS Auth's.
 func asking(env *framework.Env, caller *framework.Clients, token workload.Token) func(context.Context) error {
 	return func(ctx context.Context) error {
 		_, err := assume(ctx, caller, env.ClusterName, token)
@@ -54,14 +54,14 @@ func asking(env *framework.Env, caller *framework.Clients, token workload.Token)
 	}
 }
 
-// assume asks EKS Auth once: what is refused is not tried again.
+// assume sends one request to EKS Auth, without a retry after a refusal.
 func assume(ctx context.Context, caller *framework.Clients, cluster string, token workload.Token) (*eksauth.AssumeRoleForPodIdentityOutput, error) {
 	return caller.EKSAuth.AssumeRoleForPodIdentity(ctx, &eksauth.AssumeRoleForPodIdentityInput{
 		ClusterName: &cluster, Token: aws.String(string(token)),
 	}, func(o *eksauth.Options) { o.Retryer = aws.NopRetryer{} })
 }
 
-// answer is the session of a pod, for a spec in which that it is given is not in question.
+// answer is the session of a pod, for a spec that does not test whether there is one.
 func answer(ctx context.Context, env *framework.Env, pod pod) *eksauth.AssumeRoleForPodIdentityOutput {
 	env.T.Helper()
 	out, err := assume(ctx, &env.Clients, env.ClusterName, pod.token)

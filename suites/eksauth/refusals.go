@@ -15,7 +15,7 @@ import (
 	. "github.com/podidentity/epi/framework/requirement"
 )
 
-// workerNodePolicy is what nodes have, and with it the agents on them:
+// workerNodePolicy is the policy of nodes, and so of the agents on them:
 // https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html.
 const workerNodePolicy = "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy"
 

@@ -79,7 +79,7 @@ var _ = Describe("A token", func() {
 		})
 })
 
-// askingIn asks EKS Auth with a token of an unbacked cluster: the error is EKS Auth's.
+// askingIn sends EKS Auth a token of an unbacked cluster. The error is EKS Auth's.
 func askingIn(env *framework.Env, cluster *cloud.UnbackedCluster, changes map[string]any) func(context.Context) error {
 	return func(ctx context.Context) error {
 		_, err := assume(ctx, &env.Clients, cluster.Name, workload.Token(cluster.Token(env, changes)))

@@ -46,5 +46,5 @@ var _ = Describe("A role that does not trust Pod Identity any more", func() {
 		})
 })
 
-// notTrusted is EKS Auth's answer where a role's trust policy does not let it in.
+// notTrusted is EKS Auth's answer if a role's trust policy does not allow it.
 func notTrusted() OmegaMatcher { return BeRefusedWith("AccessDeniedException", http.StatusBadRequest) }

@@ -58,7 +58,7 @@ var _ = Describe("The webhook's answer to a review", func() {
 		})
 })
 
-// reviewed is the pod, as JSON, after what the webhook's answer to a review of its creation changes.
+// reviewed is the pod, as JSON, with the changes of the webhook's answer to a review of its creation.
 func reviewed(ctx SpecContext, env *framework.Env, namespace string, pod []byte) []byte {
 	GinkgoHelper()
 	reply := workload.AskWebhook(ctx, env, contentType, creation(admissionv1.SchemeGroupVersion.String(), "every-field", namespace, pod))
@@ -73,8 +73,8 @@ func reviewed(ctx SpecContext, env *framework.Env, namespace string, pod []byte)
 	return patched
 }
 
-// everyField is a pod of a service account with every field of its specification set, down to the last.
-// Only names by which the webhook decides are left as they are.
+// everyField is a pod of a service account with every field of its specification set, at every depth. Only names that the
+// webhook uses are unchanged.
 func everyField(namespace, serviceAccount string) *corev1.Pod {
 	pod := &corev1.Pod{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
@@ -86,7 +86,7 @@ func everyField(namespace, serviceAccount string) *corev1.Pod {
 	return pod
 }
 
-// filler sets fields to values that are all different, so that one put into another's place is seen.
+// filler sets fields to values that are all different, so that exchanged values are noticed.
 type filler struct{ count int64 }
 
 func (f *filler) fill(value reflect.Value, path string) {
@@ -137,14 +137,14 @@ func (f *filler) fill(value reflect.Value, path string) {
 	}
 }
 
-// sliceLength is how many elements lists get: three, as what is done to the first or the last of a list
-// may not be done to all.
+// sliceLength is the number of elements of lists: three, because the first or the last one may be changed differently from
+// the others.
 const sliceLength = 3
 
 const unknownField = "fieldOfALaterKubernetes"
 
-// addUnknown gives every object below value a field that no Kubernetes knows, and returns their values,
-// which say where they are.
+// addUnknown adds a field that Kubernetes does not have to every object below value, and returns their values, which name
+// their places.
 func addUnknown(value any, path string) []any {
 	var added []any
 	switch value := value.(type) {
@@ -175,7 +175,7 @@ func hasFields(path string) bool {
 	return !slices.Contains(maps, last) && !strings.HasPrefix(last, "f:")
 }
 
-// findUnknown are the values that addUnknown added, as far as they are still there.
+// findUnknown returns the values of addUnknown that still exist.
 func findUnknown(value any) []any {
 	var found []any
 	switch value := value.(type) {

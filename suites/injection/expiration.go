@@ -13,8 +13,8 @@ import (
 	"github.com/podidentity/epi/framework/workload"
 )
 
-// The default life of the token in seconds, and how much of it the webhook takes off at most, so
-// that not all tokens end together.
+// The default lifetime of the token in seconds, and the largest reduction by the webhook, which prevents that all tokens
+// end together.
 const (
 	tokenLife   = 24 * 60 * 60
 	tokenJitter = 2 * 60 * 60
@@ -64,7 +64,7 @@ var _ = Describe("The webhook", func() {
 		})
 })
 
-// expiration that the pod's projected token is asked for with, in seconds; -1 for none.
+// expiration is the requested expiration of the pod's projected token, in seconds; -1 for none.
 func expiration(pod *corev1.Pod) int64 {
 	for _, volume := range pod.Spec.Volumes {
 		if volume.Projected == nil || volume.Name != workload.TokenName {

@@ -34,8 +34,8 @@ var _ = Describe("The webhook", func() {
 		})
 })
 
-// filled sets as many fields of a pod as one pod can have: a webhook replaces whole containers, and
-// may lose what it does not know. A test holds that no field of containers is forgotten here.
+// filled sets as many fields of a pod as one pod can have: a webhook replaces whole containers, and may lose unknown
+// fields. A test checks that no field of containers is missing here.
 func filled(pod *corev1.Pod) {
 	pod.Annotations = map[string]string{"epi.podidentity.dev/a": "b"}
 	spec := &pod.Spec
@@ -111,7 +111,7 @@ func fillContainer(c *corev1.Container) {
 	c.Stdin, c.StdinOnce, c.TTY = true, true, true
 }
 
-// fillRunning sets what containers have that keep running.
+// fillRunning sets the fields that only running containers can have.
 func fillRunning(c *corev1.Container) {
 	http := corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/a?b=c", Port: intstr.FromString(c.Name), Scheme: corev1.URISchemeHTTPS, HTTPHeaders: []corev1.HTTPHeader{{Name: "A", Value: "b"}}}}
 	c.LivenessProbe = &corev1.Probe{ProbeHandler: http, InitialDelaySeconds: 2, TimeoutSeconds: 3, PeriodSeconds: 4, SuccessThreshold: 1, FailureThreshold: 5, TerminationGracePeriodSeconds: new(int64(6))}

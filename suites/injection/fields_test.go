@@ -11,14 +11,13 @@ import (
 	"github.com/podidentity/epi/framework/workload"
 )
 
-// notFilled are the fields that no pod of ours can have everywhere.
+// notFilled are the fields that not every pod of the suites can have.
 var notFilled = map[string]string{
 	"RestartPolicyRules": "since Kubernetes 1.34, behind a feature gate",
 	"RestartPolicy":      "of native sidecars only, before Kubernetes 1.34",
 }
 
-// A field that a new Kubernetes gives to containers is to be in the pod of INJ-04, or to have a
-// reason why it is not.
+// A field that a new Kubernetes adds to containers has to be in the pod of INJ-04, or to have a reason.
 func TestFilledForgetsNoField(t *testing.T) {
 	pod := workload.NewPod(&framework.Env{Environment: &clusters.Environment{ProbeImage: "probe"}}, "ns", "reader", append(everyKind(), filled)...)
 	for _, container := range pod.Spec.Containers {

@@ -26,7 +26,7 @@ func withVariable(container, name, value string) workload.Option {
 	}
 }
 
-// withoutVariables takes away what the probe needs to find AWS.
+// withoutVariables removes the variables with which the probe finds AWS.
 func withoutVariables() workload.Option {
 	return func(pod *corev1.Pod) { eachContainer(pod, func(c *corev1.Container) { c.Env = nil }) }
 }

@@ -23,7 +23,7 @@ import (
 
 const (
 	contentType = "application/json"
-	// counted is the time in which the webhook counts what it was asked.
+	// counted is the time within which the webhook counts a request.
 	counted = 15 * time.Second
 )
 

@@ -48,8 +48,8 @@ var _ = Describe("The webhook", func() {
 		})
 })
 
-// injectedContainers are the names of those that have both variables and the mount; one that has
-// only a part of them has its name with a question mark.
+// injectedContainers are the names of those with both variables and the mount. The name of one with only a part of them has
+// a question mark.
 func injectedContainers(pod *corev1.Pod) []string {
 	names := []string{}
 	for _, container := range workload.Containers(pod) {

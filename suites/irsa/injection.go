@@ -80,7 +80,7 @@ var _ = Describe("The webhook, without an association", func() {
 		})
 })
 
-// awaitAnnotated admits a pod whose service account is annotated with a role and one thing more.
+// awaitAnnotated admits a pod whose service account has a role's annotation and one more.
 func awaitAnnotated(ctx SpecContext, env *framework.Env, annotation, value string) *corev1.Pod {
 	namespace := workload.NewNamespace(ctx, env)
 	workload.NewServiceAccount(ctx, env, namespace, reader, map[string]string{

@@ -29,8 +29,8 @@ var _ = Describe("A pod of a service account that is annotated with a role", fun
 		})
 })
 
-// withSTSEndpoint reports the SDK where STS is: its provider of web identities is made before it has read
-// AWS_ENDPOINT_URL, which is all that pods are reported otherwise.
+// withSTSEndpoint sets the SDK's endpoint of STS: its provider of web identities is made before it has read
+// AWS_ENDPOINT_URL, the only other setting of pods.
 func withSTSEndpoint(env *framework.Env) workload.Option {
 	return func(pod *corev1.Pod) {
 		if endpoint := env.AWS.PodEndpointURL; endpoint != "" {

@@ -125,7 +125,7 @@ func newPod(ctx SpecContext, env *framework.Env) *corev1.Pod {
 	return workload.NewUnscheduledPod(ctx, env, namespace, reader)
 }
 
-// takeRole takes the role with a token of the pod for STS; a new role is asked for again.
+// takeRole assumes the role with a token of the pod for STS. For a new role it repeats the request.
 func takeRole(ctx SpecContext, env *framework.Env, role *cloud.Role, pod *corev1.Pod) *cloud.Session {
 	GinkgoHelper()
 	var session *cloud.Session

@@ -15,7 +15,7 @@ import (
 	"github.com/podidentity/epi/framework/workload"
 )
 
-// These change what all pods get of instance metadata: each runs alone, and is short.
+// These specs change all pods' access to instance metadata, so each runs alone and is short.
 var _ = Describe("Instance metadata that was opened", Serial, func() {
 	It("by hop limit 2 answers a pod, which becomes its node and is told as the wrong identity",
 		Covers("IMDS-04", "IMDS-07"), Needs(clusters.EmulatorControl, clusters.IMDS),

@@ -79,7 +79,7 @@ var _ = Describe("A pod behind a proxy", func() {
 		})
 })
 
-// aws is the host of AWS where it is asked by HTTP: what goes by HTTPS is another proxy's.
+// aws is the host of AWS over HTTP. HTTPS has another proxy.
 func aws(env *framework.Env) []string {
 	endpoint, err := url.Parse(env.AWS.PodEndpointURL)
 	if err != nil || endpoint.Hostname() == "" {

@@ -18,9 +18,9 @@ import (
 )
 
 const (
-	// pace is how often a workload asks while the agent is updated.
+	// pace is how often a workload sends requests while the agent is updated.
 	pace = 50 * time.Millisecond
-	// longestGap is how long a node may be without its agent: what clients bridge by asking again.
+	// longestGap is how long a node may be without its agent. Clients bridge that time by retries.
 	longestGap = 30 * time.Second
 )
 

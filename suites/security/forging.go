@@ -14,7 +14,7 @@ import (
 	"github.com/podidentity/epi/framework/workload"
 )
 
-// forger is the service account of pods that would be others.
+// forger is the service account of pods that try to get another identity.
 const forger = "forger"
 
 var _ = Describe("A pod that tries to be another", func() {

@@ -74,7 +74,7 @@ var _ = Describe("The agent's log", func() {
 // The agents of the spec's pod.
 const loud, quiet = "loud", "quiet"
 
-// parts of a token that are its owner's alone: the claims and the signature.
+// parts of a token that only its owner may see: the claims and the signature.
 func parts(token workload.Token) (claims, signature string) {
 	GinkgoHelper()
 	list := strings.Split(string(token), ".")
@@ -82,7 +82,7 @@ func parts(token workload.Token) (claims, signature string) {
 	return list[1], list[2]
 }
 
-// metricsURL is where an agent with the flags of workload.HostPorts has its metrics.
+// metricsURL is the metrics URL of an agent with the flags of workload.HostPorts.
 func metricsURL(flags []string) string {
 	return "http://127.0.0.1:" + flags[slices.Index(flags, "--metrics-port")+1] + "/metrics"
 }

@@ -22,8 +22,8 @@ import (
 	"github.com/podidentity/epi/framework/workload"
 )
 
-// world is a pod to ask from, which is nobody, and two tenants of the same namespace with roles of
-// their own.
+// world is a pod to send requests from, which has no identity, and two tenants of the same namespace with roles of their
+// own.
 type world struct {
 	pod        *workload.Probe
 	namespace  string
@@ -42,19 +42,21 @@ func start(ctx context.Context, env *framework.Env) world {
 }
 
 const (
-	// siblings is how many pods of one service account ask at once.
+	// siblings is the number of pods of one service account that send requests at the same time.
 	siblings    = 8
 	halfASecond = 500 * time.Millisecond
-	// briefLife of credentials: with 15 seconds or less left they are not served, so after 12 seconds all are others.
+	// briefLife is the lifetime of credentials. They are not served with 15 seconds or less left, so after 12 seconds all
+	// are new.
 	briefLife = 27 * time.Second
-	// afterwards is the time between two requests, and untilEnd how many of them go beyond that time.
+	// afterwards is the time between two requests. untilEnd is the number of requests that take longer than that time in
+	// all.
 	afterwards, untilEnd = 3 * time.Second, 6
 )
 
-// podName is a short name, so that AWS leaves it whole in the name of the session.
+// podName is short, so that AWS does not shorten it in the name of the session.
 func podName(n int) string { return fmt.Sprintf("pod%d", n) }
 
-// identified asks AWS too whose the credentials are.
+// identified also asks AWS for the identity of the credentials.
 func identified(request probe.Request) probe.Request {
 	request.Identify = true
 	return request
@@ -96,7 +98,7 @@ var _ = Describe("Credentials", func() {
 		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			w := start(ctx, env)
-			if env.Control != nil { // the longer the calls to EKS Auth, the more of them are under way together
+			if env.Control != nil { // longer calls to EKS Auth overlap more
 				cloud.AddFault(ctx, env, control.Fault{Association: w.alice.Association.ID, Latency: &control.Latency{Fixed: control.Duration(halfASecond)}})
 			}
 			var requests []probe.Request
@@ -218,8 +220,8 @@ var _ = Describe("Credentials", func() {
 		SpecTimeout(2*time.Minute), func(ctx SpecContext) {
 			env := framework.From(ctx)
 			w := start(ctx, env)
-			// What a server can be made to send is an address, no header of the attacker's; what a browser
-			// can be is a request under a name that was made to resolve to the agent.
+			// A server can be made to send a request to an address, without the attacker's headers. A browser can be made
+			// to send one under a name that was resolved to the agent.
 			bare := probe.Request{URL: workload.CredentialsURL}
 			rebound := w.alice.AgentRequest()
 			rebound.Header = map[string]string{"Host": "rebound.example", "Origin": "http://rebound.example"}

@@ -21,7 +21,7 @@ const (
 	account = "reader"
 	// expirationAnnotation sets the life of a pod's token in seconds.
 	expirationAnnotation = "eks.amazonaws.com/token-expiration"
-	// rotation is the time in which the kubelet replaces a token that is good for ten minutes.
+	// rotation is the time within which the kubelet replaces a token with a lifetime of ten minutes.
 	rotation = 10 * time.Minute
 	// usesPerRead is how often credentials are used between two reads of the token.
 	usesPerRead = 20
@@ -41,7 +41,8 @@ var _ = Describe("A workload", func() {
 			Eventually(pod.Caller).WithContext(ctx).Within(env.Timeouts.CredentialsWork).Should(BeSessionOf(role.Name))
 			first := pod.Token(ctx, workload.Main)
 			Expect(first.Claims.Expires.Sub(first.Claims.IssuedAt)).To(BeNumerically("~", workload.TokenLife, time.Minute))
-			// In several batches: one connection that lasts until the token is replaced would be cut off.
+			// The requests are in several batches, because a connection that lasts until the token is replaced could be
+			// closed.
 			use := func(ctx context.Context) time.Time {
 				for _, answer := range pod.Ask(ctx, probe.Request{
 					URL: workload.CredentialsURL, TokenFile: workload.TokenMountPath + "/" + workload.TokenName,
