@@ -28,6 +28,10 @@ e2e: build ## Everything on a kind cluster of its own: up, test, bench, report, 
 e2e-eks: bin/epi-e2e-eks ## The same on EKS without AWS: eksctl makes a cluster in a region of epi cloud up, epi tests and removes it, and nothing is left (about 7 minutes)
 	bin/epi-e2e-eks $(ARGS)
 
+.PHONY: two-clusters
+two-clusters: build ## Two EKS clusters in a region of epi cloud up, whose pods are kept apart by the session tag of their cluster (about 8 minutes)
+	EPI_TEST_TWO_CLUSTERS=1 go test -count=1 -timeout 30m -v -run '^TestTwoClustersKeepTheirPodsApart$$' ./cmd/epi-e2e-eks
+
 # Not among the programs of build: a tool for this repository, that nobody else can use.
 .PHONY: bin/epi-e2e-eks
 bin/epi-e2e-eks: build
