@@ -26,11 +26,11 @@ func TestKnownDeviationsAreReportedAndFail(t *testing.T) {
 		}
 		for _, want := range []string{"known of v0.1.37+dirty", "asks once for each that waits", "https://example.org/cache.go"} {
 			if !strings.Contains(strings.ReplaceAll(strings.Join(strings.Fields(text), " "), "&#43;", "+"), want) {
-				t.Errorf("%s does not tell %q", file, want)
+				t.Errorf("%s does not mention %q", file, want)
 			}
 		}
 		if strings.Contains(text, "leaves the account out") {
-			t.Errorf("%s tells a deviation of what holds", file)
+			t.Errorf("%s mentions a deviation of a requirement that holds", file)
 		}
 	}
 	// Only known deviations fail, and the run fails too.

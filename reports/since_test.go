@@ -67,7 +67,7 @@ func TestSummarySaysWhatChanged(t *testing.T) {
 			}
 			for _, not := range row.not {
 				if strings.Contains(since, not) {
-					t.Errorf("%s: the summary tells %q:\n%s", name, not, b.String())
+					t.Errorf("%s: the summary mentions %q:\n%s", name, not, b.String())
 				}
 			}
 			for line := range strings.Lines("Since" + since) {

@@ -133,7 +133,7 @@ func TestEvidenceHasNoSecret(t *testing.T) {
 		checked++
 		for _, secret := range planted() {
 			if strings.Contains(text, secret) {
-				t.Errorf("%s tells %s…", where, secret[:12])
+				t.Errorf("%s reveals %s…", where, secret[:12])
 			}
 		}
 	}

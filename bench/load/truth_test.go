@@ -234,7 +234,7 @@ func TestPercentilesAreTheTruthInRealTime(t *testing.T) {
 	case at(result.Lag, 99) <= most && at(server.late, 99) <= most:
 		t.Errorf("against what the server was to do: %v", err)
 	default:
-		t.Logf("this machine is too busy to tell what the server was to do: requests began %s late at p99, its timers were %s late", at(result.Lag, 99), at(server.late, 99))
+		t.Logf("this machine is too busy to know what the server had to do: requests began %s late at p99, its timers were %s late", at(result.Lag, 99), at(server.late, 99))
 	}
 }
 

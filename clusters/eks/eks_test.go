@@ -318,7 +318,7 @@ func TestABadDay(t *testing.T) {
 				t.Fatalf("error %v, remedy %q, want %q", err, clusters.Remedy(err), row.remedy)
 			}
 			if strings.Contains(err.Error(), emulatortest.SecretAccessKey) {
-				t.Error("the error tells a secret")
+				t.Error("the error reveals a secret")
 			}
 			if !row.looks {
 				return

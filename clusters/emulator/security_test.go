@@ -54,7 +54,7 @@ func TestSecurity(t *testing.T) {
 			}
 			for _, secret := range x.secrets {
 				if strings.Contains(body, secret) {
-					t.Errorf("the answer tells a secret: %s", body)
+					t.Errorf("the answer reveals a secret: %s", body)
 				}
 			}
 			secrets = append(secrets, x.secrets...)
@@ -74,7 +74,7 @@ func TestSecurity(t *testing.T) {
 	}
 	for _, secret := range secrets {
 		if bytes.Contains(text, []byte(secret)) {
-			t.Error("the journal tells a secret")
+			t.Error("the journal reveals a secret")
 		}
 	}
 }

@@ -13,7 +13,7 @@ func TestChecksThatFailSayWhatToDo(t *testing.T) {
 	names := map[string]bool{}
 	for _, check := range checks {
 		if check.Name == "" || check.State == "" || !check.OK && check.Remedy == "" {
-			t.Errorf("check tells too little: %+v", check)
+			t.Errorf("check says too little: %+v", check)
 		}
 		if names[check.Name] {
 			t.Errorf("two checks are called %s", check.Name)

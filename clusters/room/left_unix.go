@@ -18,5 +18,5 @@ func left(dir string) (bytes, files uint64, known bool, err error) {
 	return uint64(stat.Bavail) * uint64(stat.Bsize), uint64(stat.Ffree), stat.Files > 0, nil //nolint:unconvert // the types differ between systems
 }
 
-// readOnly says whether nobody, not even root, can write to the file system of dir.
+// readOnly says that no user, not even root, can write to the file system of dir.
 func readOnly(dir string) bool { return errors.Is(unix.Access(dir, unix.W_OK), unix.EROFS) }

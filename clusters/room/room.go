@@ -35,7 +35,7 @@ func Check(dir string) error {
 			there = filepath.Dir(there)
 			continue
 		case err != nil:
-			return nil //nolint:nilerr // whoever writes there will tell
+			return nil //nolint:nilerr // the later write reports it
 		}
 		if why := judge(bytes, files, known, readOnly(there)); why != "" {
 			return &Error{Dir: dir, Why: why}

@@ -324,14 +324,14 @@ func (a *app) cloudLoadCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "load IMAGE|ARCHIVE",
 		Short: "Load your own image onto the nodes of all clusters of a region",
-		Long: `Load puts a container image on the nodes of all clusters of a region, so that pods can
-run it without a registry, and keeps it for nodes and clusters to come. It is one that your
-container engine has, or an archive: of docker save, or an OCI layout in a tar archive;
-compressed with gzip or not. Nothing is pulled.
+		Long: `Load loads a container image onto the nodes of all clusters of a region, so that pods can
+run it without a registry. It also keeps the image for later nodes and clusters. The image
+is in your container engine or in an archive. An archive is of docker save, or an OCI
+layout in a tar archive, and may be compressed with gzip. Load pulls nothing.
 
-Pods use it by the name that is printed, with imagePullPolicy IfNotPresent or Never: for
-a tag :latest the default is to pull. The exit code is 2 if there is no such image, or it
-is not for the nodes; 3 if the region is not up, or does not take it.`,
+Pods use the image by the printed name, with imagePullPolicy IfNotPresent or Never. For a
+tag :latest the default is to pull. The exit code is 2 if the image does not exist or does
+not run on the nodes, and 3 if the region is not up or cannot load it.`,
 		Example: `  docker build -t my/app:dev . && epi cloud load my/app:dev
   epi cloud load app.tar --name elsewhere`,
 		Args: oneImage,

@@ -305,7 +305,7 @@ func TestABadDayOnEKS(t *testing.T) {
 				}
 			}
 			if strings.Contains(text, emulatortest.SecretAccessKey) {
-				t.Error("it tells a secret")
+				t.Error("it reveals a secret")
 			}
 			if err := m.Control.ClearFaults(t.Context()); err != nil {
 				t.Fatal(err)

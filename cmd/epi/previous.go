@@ -99,7 +99,7 @@ func (s *session) specsLeft(names []string) *estimate.Estimate {
 	var from, to time.Time
 	for _, spec := range earlier.Specs {
 		if !spec.Outcome.Decided() && spec.Duration == 0 && spec.Outcome != reports.NotSupported && spec.Outcome != reports.Skipped {
-			continue // nobody knows how long it takes
+			continue // its duration is not known
 		}
 		before[spec.Name] = spec.Duration
 		if spec.Duration == 0 {

@@ -151,7 +151,7 @@ func TestStepsShowWhatIsLeft(t *testing.T) {
 			t.Errorf("%d × %d:\n%s\nwant\n%s", row.columns, row.rows, got, row.want)
 		}
 	}
-	now = now.Add(20 * time.Second) // longer than the last time: nobody knows how long
+	now = now.Add(20 * time.Second) // longer than the last time, so the rest is unknown
 	if got := shown.Draw(80, 9)[0]; got != " • Control plane (24.0s)" {
 		t.Errorf("%q", got)
 	}

@@ -521,7 +521,7 @@ func TestEveryTerminalGetsWhatItKnows(t *testing.T) {
 			}
 			for _, step := range []string{stepEngine, stepImage, "Images of emulator"} {
 				if !strings.Contains(text, "✓ "+step) && !strings.Contains(text, "✓\x1b[0m "+step) {
-					t.Errorf("does not tell of %q:\n%s", step, text)
+					t.Errorf("does not mention %q:\n%s", step, text)
 				}
 			}
 		})

@@ -116,10 +116,10 @@ func TestTooManyWhoWait(t *testing.T) {
 		}
 		flood.Wait()
 		if served.Load() != 100 || busy.Load() != 50 {
-			t.Errorf("%d served, %d told that there are too many", served.Load(), busy.Load())
+			t.Errorf("%d served, %d refused because there are too many", served.Load(), busy.Load())
 		}
 		if len(c.Idle()) != 1 {
-			t.Error("the end of the flood was not told")
+			t.Error("the end of the flood was not reported")
 		}
 		get(t, c, named("after"))
 	})

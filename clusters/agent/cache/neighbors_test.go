@@ -41,7 +41,7 @@ func TestCredentialsOfPodsThatAreGoneAreNotRenewed(t *testing.T) {
 		"it is there":            {true, func(*Cache, *network) {}, 2, 0},
 		"it is gone":             {true, func(_ *Cache, n *network) { n.set(pod, false, nil) }, 1, 1},
 		"it never had a route":   {false, func(*Cache, *network) {}, 2, 0},
-		"nobody can tell":        {true, func(_ *Cache, n *network) { n.set(pod, false, errors.New("no buffer")) }, 2, 0},
+		"no route is known":      {true, func(_ *Cache, n *network) { n.set(pod, false, errors.New("no buffer")) }, 2, 0},
 		"another pod asked last": {true, func(c *Cache, n *network) { c.Cached("a", other); synctest.Wait(); n.set(pod, false, nil) }, 2, 0},
 		"the other is gone":      {true, func(c *Cache, n *network) { c.Cached("a", other); synctest.Wait(); n.set(other, false, nil) }, 1, 1},
 		"nobody knows who asked": {true, func(c *Cache, n *network) { c.Cached("a", netip.Addr{}); n.set(pod, true, nil) }, 2, 0},

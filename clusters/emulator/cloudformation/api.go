@@ -259,8 +259,8 @@ func (s *Service) updatable(name string, d *definition, usePrevious bool) (*stac
 	return st, t, tags, err
 }
 
-// withoutRepeats leaves out tags that occur before with the same value. Users report that CreateStack refuses them, and
-// nobody reports it of updates. Each change set of eksctl's has some tags twice
+// withoutRepeats leaves out tags that occur before with the same value. Users report that CreateStack refuses them. There
+// is no such report about updates. Each change set of eksctl's has some tags twice
 // (https://github.com/eksctl-io/eksctl/blob/v0.215.0/pkg/cfn/manager/api.go, doCreateChangeSetRequest).
 func withoutRepeats(tags []tag) []tag {
 	var kept []tag

@@ -31,7 +31,7 @@ func (c *Client) SetHopLimit(ctx context.Context, hopLimit int) error {
 func (c *Client) IMDSv1(ctx context.Context) (bool, error) {
 	out, err := c.metadata(ctx)
 	if err == nil && out.V1Enabled == nil {
-		err = errors.New("the answer does not tell")
+		err = errors.New("the answer lacks the value")
 	}
 	if err != nil {
 		return false, fmt.Errorf("get state of IMDSv1: %w", err)

@@ -237,7 +237,7 @@ func TestFailedWrites(t *testing.T) {
 				t.Errorf("got %d %s", status, body)
 			}
 			if strings.Contains(body, errDisk.Error()) {
-				t.Errorf("the answer tells the cause: %s", body)
+				t.Errorf("the answer reveals the cause: %s", body)
 			}
 			if after := look(server); !slices.Equal(after, seen) {
 				t.Errorf("changed\n%s\nto\n%s", seen, after)

@@ -163,7 +163,7 @@ var answerElements = map[string]bool{
 func checkXML(t *testing.T, answer string) {
 	t.Helper()
 	if strings.Contains(answer, "inner secret") {
-		t.Fatalf("the answer tells an inner error: %s", answer)
+		t.Fatalf("the answer reveals an inner error: %s", answer)
 	}
 	decoder := xml.NewDecoder(strings.NewReader(answer))
 	for elements := 0; ; {

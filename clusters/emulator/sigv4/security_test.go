@@ -29,7 +29,7 @@ func tellsNothing(t *testing.T, r *http.Request, err error) {
 	secrets := []string{temporary.SecretAccessKey, long.SecretAccessKey, temporary.SessionToken, authorization.signature, r.URL.Query().Get("X-Amz-Signature"), r.URL.Query().Get("X-Amz-Security-Token")}
 	for _, secret := range append(secrets, strings.ReplaceAll(temporary.SecretAccessKey, " ", "+")) {
 		if len(secret) > 3 && strings.Contains(err.Error(), secret) {
-			t.Errorf("the error tells a secret: %v", err)
+			t.Errorf("the error reveals a secret: %v", err)
 		}
 	}
 }

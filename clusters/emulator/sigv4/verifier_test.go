@@ -106,7 +106,7 @@ func wantKind(t *testing.T, err error, want Kind) {
 	if err != nil {
 		for _, secret := range []string{"secret", "token/+="} {
 			if strings.Contains(strings.ReplaceAll(err.Error(), "secret access key", ""), secret) {
-				t.Errorf("the error tells a secret: %v", err)
+				t.Errorf("the error reveals a secret: %v", err)
 			}
 		}
 	}

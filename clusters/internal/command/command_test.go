@@ -135,14 +135,14 @@ func TestEndOfContextEndsTheWholeGroup(t *testing.T) {
 		t.Errorf("error %v, want the context's cause", err)
 	}
 	if child == 0 {
-		t.Fatal("the program did not tell its child")
+		t.Fatal("the program did not report its child")
 	}
 	waitGone(t, child)
 }
 
 func TestAProgramDoesNotOutliveUs(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("only Linux tells a program that its parent was killed")
+		t.Skip("only Linux signals a program when its parent is killed")
 	}
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), "COMMAND_TEST=orphan")

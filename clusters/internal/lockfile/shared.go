@@ -39,9 +39,9 @@ const attempts = 10
 // mostVanished is how often the lock's folder may disappear before Try fails.
 const mostVanished = 1000
 
-// Try takes the lock of a file, which it makes, alone or with others that do not want it alone. It does
-// not wait for others: the error is a *HeldError if they hold it. The text, one line, tells others who holds it;
-// with none the holder reports it later, by Tell.
+// Try takes the lock of a file, which it creates, alone or shared with others that take it so. It does not wait for others.
+// The error is a *HeldError if they hold it. The text, one line, names the holder for others. Without a text the holder
+// calls Write later.
 func Try(file string, alone bool, text string) (*Lock, error) {
 	vanished := 0
 	for attempt := 1; ; attempt++ {

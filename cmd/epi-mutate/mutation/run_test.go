@@ -274,7 +274,7 @@ func TestRunOfMutantsThatDeclareNothing(t *testing.T) {
 func TestRunGoesOnWhereItEnded(t *testing.T) {
 	drawn := func(name string) Mutant { return Mutant{Name: name, Subject: Agent, Mechanical: true} }
 	equivalent := drawn("agent-same")
-	equivalent.Equivalent = "nobody can tell"
+	equivalent.Equivalent = "it cannot be distinguished"
 	known := map[string]Result{"agent-known": {Name: "agent-known", Subject: Agent, Verdict: Survived}}
 	w := newWorld()
 	run := Run{

@@ -82,7 +82,7 @@ func TestCallsReportWhenAPodWasFirstServed(t *testing.T) {
 		{Time: at(5), Service: "eks-auth", Operation: "AssumeRoleForPodIdentity", Subject: "epi/epi-1/sa/app-1", Status: 200},      // a renewal
 		{Time: at(6), Service: "s3", Operation: "GetObject", Principal: principal("app-1"), Status: 403},                           // refused
 		{Time: at(7), Service: "s3", Operation: "GetObject", Principal: principal("app-10"), Status: 200},                          // another pod
-		{Time: at(8), Service: "s3", Operation: "GetObject", Principal: "arn:aws:iam::123456789012:user/epi-app-1-x", Status: 200}, // nobody's session
+		{Time: at(8), Service: "s3", Operation: "GetObject", Principal: "arn:aws:iam::123456789012:user/epi-app-1-x", Status: 200}, // no pod's session
 		{Time: at(9), Service: "s3", Operation: "GetObject", Principal: principal("app-1"), Status: 200},
 		{Time: at(10), Service: "s3", Operation: "GetObject", Principal: principal("app-1"), Status: 200},
 	}
