@@ -1,6 +1,9 @@
 package reports
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // BenchSchema is the version of bench.json that this package reads and writes.
 const BenchSchema = "epi.bench/v1"
@@ -86,6 +89,17 @@ type Case struct {
 	Tracks []Track `json:"tracks,omitempty"`
 	// Limited says why the measurements are the generator's and not the subject's; empty if they are the subject's.
 	Limited string `json:"limited,omitempty"`
+	// LimitedTail says that Limited concerns the slowest requests alone: p99, p99.9 and max. The other measures are the
+	// subject's.
+	LimitedTail bool `json:"limitedTail,omitempty"`
+}
+
+// LimitOf says why a metric's measurements are the generator's and not the subject's; "" if they are the subject's.
+func (c Case) LimitOf(metric string) string {
+	if c.LimitedTail && !strings.HasPrefix(metric, "p99") && metric != "max" {
+		return ""
+	}
+	return c.Limited
 }
 
 // Metric is a measure of a case.

@@ -131,7 +131,11 @@ func (s Scenario) limited() []string {
 	var list []string
 	for _, c := range s.Cases {
 		if c.Limited != "" {
-			list = append(list, plain(fmt.Sprintf("%s measured the generator, not the %s: %s", s.caseName(c), s.Subject, c.Limited)))
+			what := s.caseName(c)
+			if c.LimitedTail {
+				what = "the slowest 1% of " + what
+			}
+			list = append(list, plain(fmt.Sprintf("%s measured the generator, not the %s: %s", what, s.Subject, c.Limited)))
 		}
 	}
 	return list

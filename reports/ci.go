@@ -231,7 +231,7 @@ func (r Run) summaryOfBench(b *strings.Builder) {
 				rows++
 				about := Difference{Scenario: scenario.Name, Case: c.Name, Metric: metric.Name}
 				limited := ""
-				if c.Limited != "" {
+				if c.LimitOf(metric.Name) != "" {
 					limited = " (the generator’s limit)"
 				}
 				fmt.Fprintf(b, "| %s | %s%s |", markdown(about.About()), Quantity(metric.Value, metric.Unit), limited)

@@ -29,8 +29,8 @@ func Benches(before, after reports.Bench, tolerance float64) ([]reports.Differen
 		}
 		var d reports.Difference
 		if d, failed = difference(at, was, m, tolerance); failed == nil {
-			if d.Regressed && c.Limited != "" { // the generator may be the reason
-				d.Regressed, d.Limited = false, c.Limited
+			if limit := c.LimitOf(m.Name); d.Regressed && limit != "" { // the generator may be the reason
+				d.Regressed, d.Limited = false, limit
 			}
 			differences = append(differences, d)
 		}

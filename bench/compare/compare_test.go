@@ -120,6 +120,10 @@ func TestWhatTheGeneratorLimitedIsNoRegression(t *testing.T) {
 	if err != nil || got[0].Regressed || got[0].Limited != "it sent half" || got[0].Verdict != "worse" {
 		t.Errorf("%+v, %v", got, err)
 	}
+	after.Scenarios[0].Cases[0].LimitedTail = true
+	if got, err = Benches(bench(metric("lower", around(1)...)), after, 0.1); err != nil || !got[0].Regressed || got[0].Limited != "" {
+		t.Errorf("the slowest alone: %+v, %v", got, err)
+	}
 	after.Scenarios[0].Cases[0].Metrics[0].Samples = around(1)
 	if got, err = Benches(bench(metric("lower", around(1)...)), after, 0.1); err != nil || got[0].Limited != "" {
 		t.Errorf("nothing got worse: %+v, %v", got, err)

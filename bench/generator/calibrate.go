@@ -66,7 +66,7 @@ func (f *Fleet) own(newConnections bool) load.Own {
 	return all
 }
 
-// Limited says why the generators, and not the subject, decided the result of a job; "" if they did not.
-func (f *Fleet) Limited(job load.Job, result *load.Result) string {
+// Limited says why the generators, and not the subject, decided measures of the result of a job.
+func (f *Fleet) Limited(job load.Job, result *load.Result) load.Limit {
 	return load.Limited(result, f.own(job.Target.HTTP != nil && job.Target.HTTP.NewConnections), job.Peak())
 }

@@ -114,13 +114,21 @@ const (
 	mostStarved = 0.001
 	// leastLag is the time that a busy kernel needs to wake a process. A smaller lag is not reported.
 	leastLag = time.Millisecond
-	// mostLag is the share of the p99 of all latencies that the p99 of the lateness may have.
+	// mostLag is the share of a percentile of all latencies that the same percentile of the lateness may have.
 	mostLag = 0.25
 )
 
+// Limit says that a generator, and not the subject, decided measures of a result. The zero Limit says nothing.
+type Limit struct {
+	// Why is the reason; "" if there is no limit.
+	Why string
+	// Tail says that the limit concerns the slowest requests alone: the percentiles from the 99th on, and not the 90th.
+	Tail bool
+}
+
 // Limited says why a result at the rate (requests a second; 0 for a herd) is limited by a generator with this calibration,
-// and not by the subject; "" if it is not. rate and own are those of one generator, or the sums for merged results.
-func Limited(result *Result, own Own, rate float64) string {
+// and not by the subject. rate and own are those of one generator, or the sums for merged results.
+func Limited(result *Result, own Own, rate float64) Limit {
 	all := newHistogram(digits)
 	for _, phase := range result.Phases {
 		all.merge(phase.Latency)
@@ -128,13 +136,19 @@ func Limited(result *Result, own Own, rate float64) string {
 	lag, p99 := at(result.Lag, 99), at(all, 99)
 	switch {
 	case own.Ceiling > 0 && rate > mostOfCeiling*own.Ceiling:
-		return fmt.Sprintf("asked for %.0f/s, %.0f%% of the generator's ceiling of %.0f/s", rate, 100*rate/own.Ceiling, own.Ceiling)
+		return Limit{Why: fmt.Sprintf("asked for %.0f/s, %.0f%% of the generator's ceiling of %.0f/s", rate, 100*rate/own.Ceiling, own.Ceiling)}
 	case float64(result.Starved) > mostStarved*float64(all.TotalCount()):
-		return fmt.Sprintf("all workers were busy %d times", result.Starved)
-	case lag > leastLag && lag > time.Duration(mostLag*float64(p99)):
-		return fmt.Sprintf("the generator began 1%% of the requests %s late or later, of a p99 of %s", brief(lag), brief(p99))
+		return Limit{Why: fmt.Sprintf("all workers were busy %d times", result.Starved)}
+	case late(result.Lag, all, 99):
+		return Limit{Why: fmt.Sprintf("the generator began 1%% of the requests %s late or later, of a p99 of %s", brief(lag), brief(p99)), Tail: !late(result.Lag, all, 90)}
 	}
-	return ""
+	return Limit{}
+}
+
+// late says whether a percentile of the lateness is a part of the latencies' that matters.
+func late(lag, latency *Histogram, percentile float64) bool {
+	by := at(lag, percentile)
+	return by > leastLag && by > time.Duration(mostLag*float64(at(latency, percentile)))
 }
 
 // brief rounds a duration to the significant digits: "873ms", "5.8ms".

@@ -15,28 +15,35 @@ func TestLimitedSaysWhoseAResultIs(t *testing.T) {
 		lag, latency time.Duration // of all requests
 		starved      int64
 		says         string
+		// few has 2 in 100 requests late alone.
+		few bool
 	}{
-		"the subject's":                   {1000, 200 * time.Microsecond, 3 * time.Millisecond, 0, ""},
-		"fast answers, small lag":         {1000, 900 * time.Microsecond, time.Millisecond, 0, ""},
-		"slow answers hide a lag":         {1000, 12 * time.Millisecond, 60 * time.Millisecond, 0, ""},
-		"late":                            {1000, 12 * time.Millisecond, 30 * time.Millisecond, 0, "12ms late"},
-		"most of the ceiling":             {7000, 0, 3 * time.Millisecond, 0, ""},
-		"more than that":                  {8000, 0, 3 * time.Millisecond, 0, "asked for 8000/s, 80% of the generator's ceiling of 10000/s"},
-		"a herd has no rate":              {0, 0, 3 * time.Millisecond, 0, ""},
-		"one in a thousand had to wait":   {1000, 0, 3 * time.Millisecond, 1, ""},
-		"more than one in a thousand did": {1000, 0, 3 * time.Millisecond, 2, "all workers were busy 2 times"},
+		"the subject's":                   {1000, 200 * time.Microsecond, 3 * time.Millisecond, 0, "", false},
+		"fast answers, small lag":         {1000, 900 * time.Microsecond, time.Millisecond, 0, "", false},
+		"slow answers hide a lag":         {1000, 12 * time.Millisecond, 60 * time.Millisecond, 0, "", false},
+		"late":                            {1000, 12 * time.Millisecond, 30 * time.Millisecond, 0, "12ms late", false},
+		"most of the ceiling":             {7000, 0, 3 * time.Millisecond, 0, "", false},
+		"more than that":                  {8000, 0, 3 * time.Millisecond, 0, "asked for 8000/s, 80% of the generator's ceiling of 10000/s", false},
+		"a herd has no rate":              {0, 0, 3 * time.Millisecond, 0, "", false},
+		"one in a thousand had to wait":   {1000, 0, 3 * time.Millisecond, 1, "", false},
+		"more than one in a thousand did": {1000, 0, 3 * time.Millisecond, 2, "all workers were busy 2 times", false},
+		"the slowest are late":            {1000, 12 * time.Millisecond, 30 * time.Millisecond, 0, "12ms late", true},
 	} {
 		r := newRecorder(mustPlan(t, Phase{Name: "a", From: 1, Lasts: time.Second}))
-		for range 1000 {
-			r.add(ticket{}, row.lag, row.latency, "")
+		for n := range 1000 {
+			lag, latency := row.lag, row.latency
+			if row.few && n >= 20 {
+				lag, latency = 100*time.Microsecond, time.Millisecond
+			}
+			r.add(ticket{}, lag, latency, "")
 		}
 		r.result.Starved = row.starved
-		if got := Limited(r.result, own, row.rate); (row.says == "") != (got == "") || !strings.Contains(got, row.says) {
-			t.Errorf("%s: %q, want %q", name, got, row.says)
+		if got := Limited(r.result, own, row.rate); (row.says == "") != (got.Why == "") || !strings.Contains(got.Why, row.says) || got.Tail != row.few {
+			t.Errorf("%s: %+v, want %q, of the slowest alone %t", name, got, row.says, row.few)
 		}
 	}
-	if got := Limited(newRecorder(mustPlan(t, Phase{Name: "a", From: 1, Lasts: time.Second})).result, own, 0); got != "" {
-		t.Errorf("no request at all: %q", got)
+	if got := Limited(newRecorder(mustPlan(t, Phase{Name: "a", From: 1, Lasts: time.Second})).result, own, 0); got.Why != "" {
+		t.Errorf("no request at all: %+v", got)
 	}
 }
 

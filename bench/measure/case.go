@@ -60,8 +60,8 @@ type Sample struct {
 	// Calls that EKS Auth received meanwhile, for how many Identities; -1 if that is unknown.
 	Calls      int
 	Identities int
-	// Limited says why the generator, and not the subject, decided the result; "" if it did not.
-	Limited string
+	// Limited says whether the generator, and not the subject, decided measures of the result.
+	Limited load.Limit
 }
 
 // Case collects the repeats of a scenario with the same parameters.
@@ -77,11 +77,11 @@ type Case struct {
 	series           []reports.Interval
 	tracks           []reports.Track
 	// limits say why the generator decided the result of repeats; samples is the number of all repeats.
-	limits  []string
+	limits  []load.Limit
 	samples int
 }
 
-// of returns the case of a name. The first call creates it.
+// caseList has the cases of a scenario, in the order of their creation.
 type caseList []*Case
 
 // of returns the case of a name. The first call creates it.
@@ -123,7 +123,7 @@ func (c *Case) Add(sample Sample) {
 		c.recordCount(Calls, int64(sample.Calls), int64(sample.Identities))
 	}
 	c.samples++
-	if sample.Limited != "" {
+	if sample.Limited.Why != "" {
 		c.limits = append(c.limits, sample.Limited)
 	}
 }
@@ -168,8 +168,7 @@ func (c *Case) load(result *load.Result) {
 	c.requests, c.failed, c.counts = c.requests+requests, c.failed+failed, append(c.counts, requests)
 }
 
-// limited says why the generator decided the case's result, which it did if it was limited in at least half of the repeats.
-// Other work of the machine may affect one repeat alone.
+// merge appends the repeats of another case.
 func (c *Case) merge(other *Case) {
 	for _, metric := range other.metrics {
 		for _, sample := range metric.Samples {
@@ -194,13 +193,18 @@ func (c *Case) merge(other *Case) {
 	c.limits, c.samples = append(c.limits, other.limits...), c.samples+other.samples
 }
 
-// limited says why the generator decided the case's result: it did in at least half of the repeats. One
-// repeat alone may be spoiled by other work of the machine.
-func (c *Case) limited() string {
-	if len(c.limits) == 0 || 2*len(c.limits) < c.samples {
-		return ""
+// limited says why the generator decided the case's result, which it did if it was limited in at least half of the repeats.
+// Other work of the machine may affect one repeat alone. The limit concerns more than the slowest requests if that of half
+// of the repeats does.
+func (c *Case) limited() load.Limit {
+	whole := slices.DeleteFunc(slices.Clone(c.limits), func(l load.Limit) bool { return l.Tail })
+	switch {
+	case len(c.limits) == 0 || 2*len(c.limits) < c.samples:
+		return load.Limit{}
+	case len(whole) > 0 && 2*len(whole) >= c.samples:
+		return whole[0]
 	}
-	return c.limits[0]
+	return load.Limit{Why: c.limits[0].Why, Tail: true}
 }
 
 // Record adds a sample of a metric: of the scenario's own, or of a standard one that the scenario measures itself.
@@ -274,7 +278,8 @@ func percentiles(requests int64) map[Metric]float64 {
 
 // Report is the case as the reports have it.
 func (c *Case) Report() reports.Case {
-	record := reports.Case{Name: c.name, Requests: c.counts, Limited: c.limited(), Series: c.series, Tracks: c.tracks}
+	limit := c.limited()
+	record := reports.Case{Name: c.name, Requests: c.counts, Limited: limit.Why, LimitedTail: limit.Tail, Series: c.series, Tracks: c.tracks}
 	if len(c.errors) > 0 {
 		record.Errors = maps.Clone(c.errors)
 	}

@@ -97,17 +97,33 @@ func TestCaseLeavesLeadUpsOut(t *testing.T) {
 }
 
 func TestCaseIsLimitedWhenHalfOfItsRepeatsAre(t *testing.T) {
-	for limited, want := range map[int]bool{0: false, 1: false, 2: true, 4: true} {
+	for _, row := range []struct {
+		whole, tail int // repeats of four
+		limited     string
+		limitedTail bool
+	}{
+		{0, 0, "", false}, {1, 0, "", false}, {2, 0, "starved", false}, {4, 0, "starved", false},
+		{0, 1, "", false}, {0, 2, "late", true}, {0, 4, "late", true}, {1, 3, "late", true}, {2, 2, "starved", false},
+	} {
 		c := NewCase("")
 		for n := range 4 {
 			sample := Sample{Result: result(t, 500, 0, time.Millisecond), Calls: -1}
-			if n < limited {
-				sample.Limited = "late"
+			switch {
+			case n < row.tail:
+				sample.Limited = load.Limit{Why: "late", Tail: true}
+			case n < row.tail+row.whole:
+				sample.Limited = load.Limit{Why: "starved"}
 			}
 			c.Add(sample)
 		}
-		if got := c.Report().Limited; (got != "") != want {
-			t.Errorf("%d of 4 repeats: %q", limited, got)
+		got := c.Report()
+		if got.Limited != row.limited || got.LimitedTail != row.limitedTail {
+			t.Errorf("%d and %d of 4 repeats: %q, %t", row.whole, row.tail, got.Limited, got.LimitedTail)
+		}
+		for metric, want := range map[string]bool{P50.Name: row.limited != "" && !row.limitedTail, P99.Name: row.limited != "", P999.Name: row.limited != ""} {
+			if (got.LimitOf(metric) != "") != want {
+				t.Errorf("%d and %d of 4 repeats: %s is limited: %q", row.whole, row.tail, metric, got.LimitOf(metric))
+			}
 		}
 	}
 }

@@ -59,7 +59,7 @@ func (c Condition) judge(bench reports.Bench) reports.Threshold {
 		t.Measured = append(t.Measured, reports.Measured{Case: measured.Name, Value: metric.Value, Unit: metric.Unit, Holds: holds})
 		switch {
 		case holds:
-		case measured.Limited != "":
+		case measured.LimitOf(c.Metric) != "":
 			limited = append(limited, strings.TrimPrefix(measured.Name+": "+measured.Limited, ": "))
 		default:
 			failed = true

@@ -134,10 +134,10 @@ func measuredBy(bench reports.Bench) *Measured {
 			continue
 		}
 		for _, c := range scenario.Cases {
-			if c.Limited != "" { // these are the generator's values
-				continue
-			}
 			for _, metric := range c.Metrics {
+				if c.LimitOf(metric.Name) != "" { // the values are the generator's
+					continue
+				}
 				samples := metric.Samples
 				if len(samples) == 0 {
 					samples = []float64{metric.Value}
