@@ -6,7 +6,10 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"os/exec"
 	"path"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -32,6 +35,35 @@ func TestEveryMutantAppliesToTheSource(t *testing.T) {
 			if err := parses(name, text); err != nil {
 				t.Errorf("%s: %v", m.Name, err)
 			}
+		}
+	}
+}
+
+// A mutant that does not compile shows nothing, and says so only when its turn has come in a run of an hour.
+func TestEveryMutantCompiles(t *testing.T) {
+	if os.Getenv("EPI_TEST_MUTANTS") == "" {
+		t.Skip("it compiles all mutants, which takes about 5 minutes: set EPI_TEST_MUTANTS=1")
+	}
+	mutants, err := Read(os.DirFS("mutants"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	toolchain := Toolchain{Root: "../../..", Dir: t.TempDir()}
+	for _, m := range mutants {
+		files, err := m.Apply(os.DirFS(toolchain.Root))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		overlay, err := toolchain.overlay(filepath.Join(toolchain.Dir, m.Name), files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		args := slices.Concat([]string{"list", "-export", "-e=false"}, buildFlags, []string{"-overlay", overlay, "./cmd/" + m.Subject.Program()})
+		command := exec.CommandContext(t.Context(), "go", args...) // it compiles, and links nothing
+		command.Dir, command.Env = toolchain.Root, append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
+		if output, err := command.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", m.Name, err, output)
 		}
 	}
 }
