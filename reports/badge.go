@@ -21,12 +21,12 @@ type Badge struct {
 const badgeLabel = "Pod Identity conformance"
 
 // Badge is the badge of the run: the number of decided requirements that hold.
-func (r Run) Badge() Badge {
+func (f *Findings) Badge() Badge {
 	byOutcome := map[Outcome][]string{}
-	for _, result := range r.RequirementResults() {
+	for _, result := range f.Requirements {
 		byOutcome[result.Outcome] = append(byOutcome[result.Outcome], result.ID)
 	}
-	return BadgeOf(byOutcome, r.Verdict().Outcome)
+	return BadgeOf(byOutcome, f.Verdict.Outcome)
 }
 
 // BadgeOf is the badge of a run by its requirements of each outcome and its verdict. A requirement that an error left

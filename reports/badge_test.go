@@ -17,11 +17,11 @@ func TestBadge(t *testing.T) {
 		"measured":    {badgeLabel, "no verdict", Error},
 	} {
 		run := samples()[name]
-		if got := run.Badge(); got != want {
+		if got := NewFindings(run).Badge(); got != want {
 			t.Errorf("%s: %+v, want %+v", name, got, want)
 		}
 		var b bytes.Buffer
-		if err := (Badge{`<a>&"'` + run.Badge().Label, "1/2", Pass}).WriteSVG(&b); err != nil {
+		if err := (Badge{`<a>&"'` + NewFindings(run).Badge().Label, "1/2", Pass}).WriteSVG(&b); err != nil {
 			t.Fatal(err)
 		}
 		for decoder := xml.NewDecoder(&b); ; {

@@ -33,7 +33,11 @@ func WriteBench(w io.Writer, run Run) error {
 	if run.Bench == nil {
 		return fmt.Errorf("write benchmark: %w", ErrNoBench)
 	}
-	run = run.sorted()
+	return encodeBench(w, run.sorted())
+}
+
+// encodeBench writes the benchmark of a sorted run.
+func encodeBench(w io.Writer, run Run) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
 	encoder.SetEscapeHTML(false)

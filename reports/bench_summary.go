@@ -10,7 +10,7 @@ import (
 
 // bench writes the measurements: a table for each scenario, then thresholds and differences.
 func (s *summary) bench() {
-	bench := s.run.Bench
+	bench := s.findings.Run.Bench
 	if bench == nil {
 		return
 	}

@@ -50,10 +50,11 @@ func TestRecorderKeepsTheBenchmarkAsItGoes(t *testing.T) {
 	if err := errors.Join(recorder.Thresholds(bench.Thresholds), recorder.Differences("old", 0.1, differences)); err != nil {
 		t.Fatal(err)
 	}
-	run, err := recorder.Finish(false)
+	findings, err := recorder.Finish(false)
 	if err != nil {
 		t.Fatal(err)
 	}
+	run := findings.Run
 	want.Ended = run.Ended
 	want.Bench.Baseline, want.Bench.Tolerance, want.Bench.Differences = "old", 0.1, differences
 	if diff := cmp.Diff(want.sorted(), run); diff != "" {
@@ -123,10 +124,11 @@ func TestRecorderTakesNoMeasureThatIsNoNumber(t *testing.T) {
 	if err := recorder.Scenario(scenario); err != nil {
 		t.Fatal(err)
 	}
-	run, err := recorder.Finish(false)
+	findings, err := recorder.Finish(false)
 	if err != nil {
 		t.Fatal(err)
 	}
+	run := findings.Run
 	got := run.Bench.Scenarios[0]
 	if got.Outcome != Error || got.Reason != "p99 of warm/rate=900 is NaN; an interval of the series of warm/rate=5000 is +Inf; "+
 		"a point of the track of rss of warm/rate=5000 is NaN" {
@@ -143,7 +145,7 @@ func TestRecorderTakesNoMeasureThatIsNoNumber(t *testing.T) {
 func TestBenchComesBack(t *testing.T) {
 	dir := t.TempDir()
 	run := gated()
-	if err := WriteDir(dir, run); err != nil {
+	if err := WriteDir(dir, NewFindings(run)); err != nil {
 		t.Fatal(err)
 	}
 	want := run.sorted()
@@ -193,7 +195,7 @@ func TestOpenRefuses(t *testing.T) {
 	if _, err := Open(filepath.Join(t.TempDir(), "absent")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("want an error for what is not there, got %v", err)
 	}
-	for name, write := range map[string]error{"bench.json": WriteBench(&bytes.Buffer{}, passing()), "bench.txt": WriteBenchText(&bytes.Buffer{}, passing())} {
+	for name, write := range map[string]error{"bench.json": WriteBench(&bytes.Buffer{}, passing()), "bench.txt": WriteBenchText(&bytes.Buffer{}, NewFindings(passing()))} {
 		if !errors.Is(write, ErrNoBench) {
 			t.Errorf("%s of a run that measured nothing: %v", name, write)
 		}
@@ -203,7 +205,7 @@ func TestOpenRefuses(t *testing.T) {
 // Go's own reader of the format finds every sample under its name and unit, and reports no error.
 func TestBenchTextIsGoBenchmarkFormat(t *testing.T) {
 	for _, run := range []Run{measured(), gated(), versus(), hostileBench()} {
-		reader := benchfmt.NewReader(bytes.NewReader(written(t, WriteBenchText, run)), BenchTextFile)
+		reader := benchfmt.NewReader(bytes.NewReader(written(t, of(WriteBenchText), run)), BenchTextFile)
 		values := map[string][]float64{}
 		units := map[string]string{}
 		for reader.Scan() {
@@ -308,9 +310,9 @@ func TestSpreads(t *testing.T) {
 // Conformance depends on requirements: a slow subject, or a missing benchmark, changes nothing.
 func TestConformanceKnowsNoBenchmark(t *testing.T) {
 	run := gated()
-	with := written(t, WriteConformance, run)
+	with := written(t, of(WriteConformance), run)
 	run.Bench = nil
-	if diff := cmp.Diff(string(written(t, WriteConformance, run)), string(with)); diff != "" {
+	if diff := cmp.Diff(string(written(t, of(WriteConformance), run)), string(with)); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -16,11 +16,11 @@ import (
 // Each case and repeat has a line, so that `benchstat OLD NEW` compares two runs. Configuration has only what makes results
 // incomparable, because benchstat puts results of another configuration into another table. What is compared, such as the
 // agent's digest, is in comments.
-func WriteBenchText(w io.Writer, run Run) error {
+func WriteBenchText(w io.Writer, findings *Findings) error {
+	run := findings.Run
 	if run.Bench == nil {
 		return fmt.Errorf("write benchmark as text: %w", ErrNoBench)
 	}
-	run = run.sorted()
 	if err := run.writeBenchText(w); err != nil {
 		return fmt.Errorf("write benchmark as text: %w", err)
 	}

@@ -3,6 +3,7 @@ package reports
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,7 +21,7 @@ import (
 func open(t *testing.T, browser context.Context, run Run) *chromium.Tab {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), HTMLFile)
-	if err := writeFile(filepath.Dir(file), HTMLFile, WriteHTML, run); err != nil {
+	if err := writeFile(filepath.Dir(file), HTMLFile, func(w io.Writer) error { return WriteHTML(w, NewFindings(run)) }); err != nil {
 		t.Fatal(err)
 	}
 	return chromium.Open(t, browser, file)
@@ -46,15 +47,16 @@ func TestReportInBrowser(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			run := all[name]
 			p := open(t, browser, run)
-			verdict := run.Verdict()
+			findings := NewFindings(run)
+			verdict := findings.Verdict
 			p.Expect("verdict", verdict.label(), chromium.Evaluate[string](p, `document.querySelector("h1").textContent`))
 			p.Expect("sentence", strings.ToLower(plain(verdict.finding())+"."), strings.ToLower(chromium.Evaluate[string](p, `document.querySelector(".finding").textContent`)))
-			rows := len(run.RequirementResults())
+			rows := len(findings.Requirements)
 			if run.onlyBench() {
 				rows = 0
 			}
 			p.Expect("rows", rows, shown(p))
-			p.Expect("failures", len(run.failures()), chromium.Evaluate[int](p, `document.querySelectorAll("#failures article").length`))
+			p.Expect("failures", len(findings.Failures), chromium.Evaluate[int](p, `document.querySelectorAll("#failures article").length`))
 			p.Expect("problems", len(run.Problems)+len(run.Absences), chromium.Evaluate[int](p, `document.querySelectorAll("#problems article").length`))
 			p.Expect("specs", len(run.Specs), chromium.Evaluate[int](p, `document.querySelectorAll(".spec-list tbody tr").length`))
 			p.Expect("scenarios", benchCounts(run), chromium.Evaluate[[]int](p, `[".scenario", ".plot:not(.low)", ".judged:first-of-type tbody tr"].map((at) => document.querySelectorAll("#bench " + at).length)`))
@@ -114,7 +116,7 @@ func TestReportFoldsScenarios(t *testing.T) {
 
 func TestReportFilter(t *testing.T) {
 	p := open(t, chromium.Start(t), failing())
-	all := len(failing().RequirementResults())
+	all := len(NewFindings(failing()).Requirements)
 	pick := func(name, value string) {
 		t.Helper()
 		p.Do(chromedp.Click(`input[name=` + name + `][value="` + value + `"]`))
@@ -167,7 +169,7 @@ func TestReportFoldsFailures(t *testing.T) {
 	}
 	p := open(t, chromium.Start(t), run)
 	p.Expect("open failures", openFailures, chromium.Evaluate[int](p, `document.querySelectorAll(".finding-card > details[open]").length`))
-	p.Expect("failures whose name is to be seen", len(run.failures()), chromium.Evaluate[int](p, `[...document.querySelectorAll(".finding-card h3")].filter((e) => e.offsetParent).length`))
+	p.Expect("failures whose name is to be seen", len(NewFindings(run).Failures), chromium.Evaluate[int](p, `[...document.querySelectorAll(".finding-card h3")].filter((e) => e.offsetParent).length`))
 	last := chromium.Evaluate[string](p, `[...document.querySelectorAll(".finding-card")].at(-1).id`)
 	chromium.Evaluate[any](p, `location.hash = "#`+last+`"`)
 	p.Do(chromedp.WaitVisible(`#` + last + ` .command`))

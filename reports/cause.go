@@ -13,17 +13,12 @@ type cause struct {
 	specs     []Spec
 }
 
-// causes groups the specs that failed or could not be decided, in the order of failures. It leaves out specs that the
-// environment left undecided: see away.
-func (r Run) causes() []*cause {
-	run := r.sorted()
+// causesOf groups the specs of these indexes by their probable cause, in the order of the indexes.
+func causesOf(specs []Spec, failures []int) []*cause {
 	var causes []*cause
 	known := map[string]*cause{}
-	for _, i := range r.failures() {
-		spec := run.Specs[i]
-		if spec.away() {
-			continue
-		}
+	for _, i := range failures {
+		spec := specs[i]
 		statement := spec.statement()
 		key := string(spec.Outcome) + "\n" + alike(statement)
 		if known[key] == nil {

@@ -14,8 +14,8 @@ const annotationsLimit = 10
 
 // WriteAnnotations writes a workflow command of GitHub Actions for each spec that failed or could not be decided, at the
 // spec's file and line, and for each problem of the run. The last one summarizes those that GitHub does not show.
-func WriteAnnotations(w io.Writer, run Run) error {
-	run = run.sorted()
+func WriteAnnotations(w io.Writer, findings *Findings) error {
+	run := findings.Run
 	var commands []string
 	add := func(level, title, message, location string) {
 		properties := "title=" + property(title)
@@ -32,11 +32,8 @@ func WriteAnnotations(w io.Writer, run Run) error {
 		}
 		add("error", plain(problem.Doing), data(clip(message, annotationLimit)), "")
 	}
-	for _, i := range run.failures() {
+	for _, i := range findings.Failures {
 		spec := run.Specs[i]
-		if spec.away() {
-			continue
-		}
 		level, location := "error", ""
 		if spec.Outcome != Fail {
 			level = "warning"
@@ -91,17 +88,16 @@ const (
 
 // WriteJobSummary writes the run as Markdown for the summary of a job of GitHub Actions: the verdict, the failures with
 // their causes, the slowest specs, and the measurements with their changes against the baseline, if there was one.
-func WriteJobSummary(w io.Writer, run Run) error {
-	run = run.sorted()
+func WriteJobSummary(w io.Writer, findings *Findings) error {
+	run, verdict := findings.Run, findings.Verdict
 	var b strings.Builder
-	verdict := run.Verdict()
 	mark := map[Outcome]string{Pass: "✅", Fail: "❌"}[verdict.Outcome]
 	if mark == "" {
 		mark = "⚠️"
 	}
 	fmt.Fprintf(&b, "## %s %s\n\n", mark, markdown(verdict.Sentence()))
 	if !run.onlyBench() {
-		badge := run.Badge()
+		badge := findings.Badge()
 		fmt.Fprintf(&b, "**%s: %s**", markdown(badge.Label), markdown(badge.Message))
 		if took := run.duration(); took > 0 {
 			fmt.Fprintf(&b, " in %s", short(took))
@@ -121,7 +117,7 @@ func WriteJobSummary(w io.Writer, run Run) error {
 			fmt.Fprintf(&b, "Remedy: %s\n\n", markdown(problem.Remedy))
 		}
 	}
-	run.summaryOfFailures(&b)
+	findings.summaryOfFailures(&b)
 	run.summaryOfSlow(&b)
 	run.summaryOfBench(&b)
 	if _, err := io.WriteString(w, b.String()); err != nil {
@@ -131,8 +127,8 @@ func WriteJobSummary(w io.Writer, run Run) error {
 }
 
 // summaryOfFailures writes failures by their cause.
-func (r Run) summaryOfFailures(b *strings.Builder) {
-	causes := r.causes()
+func (f *Findings) summaryOfFailures(b *strings.Builder) {
+	causes := f.causes
 	if len(causes) == 0 {
 		return
 	}
@@ -164,16 +160,15 @@ func (r Run) summaryOfFailures(b *strings.Builder) {
 			ids = append(ids, spec.Requirements...)
 		}
 		slices.SortFunc(ids, CompareIDs)
-		catalogue := r.catalogue()
 		for _, id := range slices.Compact(ids) {
-			if requirement, ok := catalogue[id]; ok {
+			if requirement, ok := f.catalogue[id]; ok {
 				fmt.Fprintf(b, "- **%s** (%s) %s\n", markdown(id), markdown(requirement.Level), markdown(requirement.Statement))
 			}
 		}
-		for _, deviation := range r.known(ids...) {
+		for _, deviation := range f.Run.known(ids...) {
 			fmt.Fprintf(b, "- %s: %s\n", markdown(deviation.knownOf()), markdown(deviation.sentence()))
 		}
-		fmt.Fprintf(b, "\nAgain:\n\n%s</details>\n\n", fenced(r.rerunAll(cause.specs)))
+		fmt.Fprintf(b, "\nAgain:\n\n%s</details>\n\n", fenced(f.Run.rerunAll(cause.specs)))
 	}
 	if more := len(causes) - summaryFailures; more > 0 {
 		fmt.Fprintf(b, "… and %s more\n\n", Plural(more, "cause"))

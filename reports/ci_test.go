@@ -10,12 +10,12 @@ import (
 
 func TestAnnotationsOfAFailingRun(t *testing.T) {
 	var b bytes.Buffer
-	if err := WriteAnnotations(&b, failing()); err != nil {
+	if err := WriteAnnotations(&b, NewFindings(failing())); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
-	if len(lines) != len(failing().failures()) {
-		t.Errorf("%d annotations of %d failures", len(lines), len(failing().failures()))
+	if len(lines) != len(NewFindings(failing()).Failures) {
+		t.Errorf("%d annotations of %d failures", len(lines), len(NewFindings(failing()).Failures))
 	}
 	if want := "::error file=suites/injection/variables.go,line=48,title=INJ-01 INJ-02 Webhook injects both variables into every container::expected container"; !strings.HasPrefix(lines[0], want) {
 		t.Errorf("%s\nwant %s…", lines[0], want)
@@ -33,7 +33,7 @@ func TestAnnotationsStayWhatTheyAre(t *testing.T) {
 		}
 		run.Problems = []Problem{{Doing: evil, Message: evil, Remedy: evil}}
 		var b bytes.Buffer
-		if err := WriteAnnotations(&b, run); err != nil {
+		if err := WriteAnnotations(&b, NewFindings(run)); err != nil {
 			t.Fatal(err)
 		}
 		for line := range strings.Lines(b.String()) {
@@ -53,10 +53,10 @@ func TestManyFailuresAreSummedUp(t *testing.T) {
 		run.Specs = append(run.Specs, spec)
 	}
 	var b bytes.Buffer
-	if err := WriteAnnotations(&b, run); err != nil {
+	if err := WriteAnnotations(&b, NewFindings(run)); err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Count(b.String(), "\n"); got != annotationsLimit || !strings.Contains(b.String(), fmt.Sprintf("%d more failed", len(run.failures())-annotationsLimit+1)) {
+	if got := strings.Count(b.String(), "\n"); got != annotationsLimit || !strings.Contains(b.String(), fmt.Sprintf("%d more failed", len(NewFindings(run).Failures)-annotationsLimit+1)) {
 		t.Errorf("%d annotations:\n%s", got, b.String())
 	}
 }
@@ -70,7 +70,7 @@ func TestJobSummary(t *testing.T) {
 		"gated":   {"### Benchmark", "| --- | ---: | --- |", "❌ worse", "threshold "},
 	} {
 		var b bytes.Buffer
-		if err := WriteJobSummary(&b, samples()[name]); err != nil {
+		if err := WriteJobSummary(&b, NewFindings(samples()[name])); err != nil {
 			t.Fatal(err)
 		}
 		for _, text := range want {
@@ -85,7 +85,7 @@ func TestJobSummary(t *testing.T) {
 func TestJobSummaryStaysText(t *testing.T) {
 	for name, run := range map[string]Run{"hostile": hostile(), "large": large()} {
 		var b bytes.Buffer
-		if err := WriteJobSummary(&b, run); err != nil {
+		if err := WriteJobSummary(&b, NewFindings(run)); err != nil {
 			t.Fatal(err)
 		}
 		if b.Len() > 1<<20 {

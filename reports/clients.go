@@ -45,9 +45,8 @@ type ClientResult struct {
 	Held, Broken []string
 }
 
-// ClientResults joins the clients with the specs about them, sorted by SDK and name.
-func (r Run) ClientResults() []ClientResult {
-	r = r.sorted()
+// clientResults joins the clients with the specs about them, sorted by SDK and name.
+func (r Run) clientResults() []ClientResult {
 	var results []ClientResult
 	for _, client := range r.Clients {
 		results = append(results, r.judgeClient(client))
@@ -140,9 +139,9 @@ type conformanceClient struct {
 	Broken  []string `yaml:"broken,omitempty,flow"`
 }
 
-func (r Run) conformanceClients() []conformanceClient {
+func (f *Findings) conformanceClients() []conformanceClient {
 	var list []conformanceClient
-	for _, c := range r.ClientResults() {
+	for _, c := range f.Clients {
 		list = append(list, conformanceClient{
 			Name: plain(c.Name), SDK: plain(c.SDK), Version: plain(c.Version), Floor: plain(c.Floor), Source: plain(c.Source),
 			Image: plain(c.Image), Digest: plain(c.Digest), Outcome: c.Outcome, Verdict: c.Verdict, Reason: plain(c.Reason),
@@ -161,8 +160,8 @@ type htmlClient struct {
 	Held, Broken              []string
 }
 
-func (p *htmlPage) clients(run Run) {
-	for _, c := range run.ClientResults() {
+func (p *htmlPage) clients(results []ClientResult) {
+	for _, c := range results {
 		p.Clients = append(p.Clients, htmlClient{
 			plain(c.SDK), plain(c.Name), plain(c.Version), plain(c.Floor), marked(plain(c.Source)),
 			c.Outcome, c.Verdict, plain(c.Reason), plains(c.Held), plains(c.Broken),
@@ -173,7 +172,7 @@ func (p *htmlPage) clients(run Run) {
 // clients adds the client matrix, if clients were tested.
 func (s *summary) clients() {
 	var list []ClientResult
-	for _, client := range s.run.ClientResults() {
+	for _, client := range s.findings.Clients {
 		if client.Outcome != NotRun && client.Outcome != Skipped && (client.Outcome != NotSupported || client.Verdict != "not examined") {
 			list = append(list, client)
 		}

@@ -28,7 +28,7 @@ func TestClientResults(t *testing.T) {
 		"missing": {"not-supported could not be made  ", "no npm"},
 		"idle":    {"not-run not examined  ", ""},
 	}
-	results := run.ClientResults()
+	results := NewFindings(run).Clients
 	if len(results) != len(want) || results[0].Name != "good" || results[1].Name != "old" {
 		t.Fatalf("%+v", results)
 	}
@@ -39,7 +39,7 @@ func TestClientResults(t *testing.T) {
 		}
 	}
 	// A client that is too old does not fail the platform.
-	if verdict := (Run{Clients: run.Clients[1:2], Specs: []Spec{old}, Ended: run.Started.Add(1)}).Verdict(); verdict.Outcome != Pass {
+	if verdict := NewFindings(Run{Clients: run.Clients[1:2], Specs: []Spec{old}, Ended: run.Started.Add(1)}).Verdict; verdict.Outcome != Pass {
 		t.Errorf("verdict %+v", verdict)
 	}
 }
@@ -50,13 +50,13 @@ func TestClientMatrixIsInEveryReport(t *testing.T) {
 		Specs:   []Spec{{Client: "new", Outcome: Pass, Requirements: []string{"SDK-01"}}, {Client: "old", Outcome: Pass, Requirements: []string{"SDK-02"}}},
 	}
 	var yaml, html, text strings.Builder
-	if err := WriteConformance(&yaml, run); err != nil {
+	if err := WriteConformance(&yaml, NewFindings(run)); err != nil {
 		t.Fatal(err)
 	}
-	if err := WriteHTML(&html, run); err != nil {
+	if err := WriteHTML(&html, NewFindings(run)); err != nil {
 		t.Fatal(err)
 	}
-	if err := WriteSummary(&text, run, SummaryOptions{}); err != nil {
+	if err := WriteSummary(&text, NewFindings(run), SummaryOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	for name, row := range map[string]struct{ text, want string }{

@@ -107,10 +107,10 @@ type conformanceProblem struct {
 
 // WriteConformance writes the run as conformance.yaml: the verdict for each profile and requirement, with the versions and
 // digests of everything tested, for programs and for publication.
-func WriteConformance(w io.Writer, run Run) error {
-	run = run.sorted()
+func WriteConformance(w io.Writer, findings *Findings) error {
+	run := findings.Run
 	run.Bench = nil // conformance does not depend on speed
-	verdict := run.Verdict()
+	verdict := run.verdict(findings.Requirements)
 	date := run.Ended
 	if date.IsZero() {
 		date = run.Started
@@ -126,18 +126,18 @@ func WriteConformance(w io.Writer, run Run) error {
 			NodeImage: plain(run.Environment.NodeImage), Nodes: run.Environment.Nodes, Region: plain(run.Environment.Region),
 			IMDSHopLimit: run.Environment.IMDSHopLimit, Capabilities: plains(run.Environment.Capabilities),
 		},
-		Subjects: []conformanceSubject{}, Profiles: []conformanceProfile{}, Clients: run.conformanceClients(), Requirements: []conformanceRequirement{},
+		Subjects: []conformanceSubject{}, Profiles: []conformanceProfile{}, Clients: findings.conformanceClients(), Requirements: []conformanceRequirement{},
 	}
 	for _, subject := range run.Subjects {
 		report.Subjects = append(report.Subjects, conformanceSubject{
 			plain(subject.Role), plain(subject.Image), plain(subject.Digest), subject.Reference, subject.Absent,
 			plain(subject.Product), plain(subject.Version), plain(subject.Compat)})
 	}
-	for _, profile := range run.ProfileResults() {
+	for _, profile := range findings.Profiles {
 		report.Profiles = append(report.Profiles, conformanceProfile{
 			Name: plain(profile.Name), Core: profile.Core.conformance(), Extended: profile.Extended.conformance()})
 	}
-	for _, result := range run.RequirementResults() {
+	for _, result := range findings.Requirements {
 		requirement := conformanceRequirement{
 			ID: plain(result.ID), Level: plain(result.Level), Profile: plain(result.Profile),
 			Statement: plain(result.Statement), Source: plain(result.Source), Runs: plain(result.Runs), Since: plain(result.Since),

@@ -115,15 +115,6 @@ func (s Spec) evidenceDir() string {
 	return plain(s.Evidence.Dir)
 }
 
-// catalogue is the requirements of the run by their IDs.
-func (r Run) catalogue() map[string]Requirement {
-	byID := map[string]Requirement{}
-	for _, requirement := range r.Requirements {
-		byID[requirement.ID] = requirement
-	}
-	return byID
-}
-
 // short is a duration with about three significant digits: 12ms, 3.4s, 2m05s, 1h02m.
 func short(d time.Duration) string {
 	switch {

@@ -9,7 +9,7 @@ import (
 // A known deviation is shown beside the failure everywhere, and does not excuse it.
 func TestKnownDeviationsAreReportedAndFail(t *testing.T) {
 	run := deviating()
-	verdict := run.Verdict()
+	verdict := NewFindings(run).Verdict
 	if verdict.Outcome != Fail || verdict.ExitCode() != 1 || len(verdict.Failed) != 2 || len(verdict.Known) != 1 {
 		t.Errorf("%+v", verdict)
 	}
@@ -39,7 +39,7 @@ func TestKnownDeviationsAreReportedAndFail(t *testing.T) {
 			run.Specs[i].Outcome, run.Specs[i].Failure = Pass, nil
 		}
 	}
-	if verdict := run.Verdict(); verdict.Outcome != Fail || verdict.ExitCode() != 1 || len(verdict.Known) != 1 {
+	if verdict := NewFindings(run).Verdict; verdict.Outcome != Fail || verdict.ExitCode() != 1 || len(verdict.Known) != 1 {
 		t.Errorf("with known deviations alone: %+v", verdict)
 	}
 }
@@ -52,11 +52,11 @@ func TestErrorsAreNoDeviations(t *testing.T) {
 			run.Specs[i].Outcome = Error
 		}
 	}
-	if verdict := run.Verdict(); verdict.Outcome != Error || len(verdict.Known) != 0 {
+	if verdict := NewFindings(run).Verdict; verdict.Outcome != Error || len(verdict.Known) != 0 {
 		t.Errorf("%+v", verdict)
 	}
 	var b bytes.Buffer
-	if err := WriteSummary(&b, run, SummaryOptions{}); err != nil {
+	if err := WriteSummary(&b, NewFindings(run), SummaryOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(b.String(), "known of") {

@@ -24,15 +24,15 @@ const (
 // all.
 var files = []struct {
 	name  string
-	write func(io.Writer, Run) error
+	write func(io.Writer, *Findings) error
 	of    func(Run) bool
 }{
 	{HTMLFile, WriteHTML, nil},
 	{JUnitFile, WriteJUnit, nil},
 	{ConformanceFile, WriteConformance, func(run Run) bool { return !run.onlyBench() }},
-	{BenchFile, WriteBench, Run.hasBench},
+	{BenchFile, func(w io.Writer, findings *Findings) error { return encodeBench(w, findings.Run) }, Run.hasBench},
 	{BenchTextFile, WriteBenchText, Run.hasBench},
-	{ResultsFile, WriteJSON, nil},
+	{ResultsFile, func(w io.Writer, findings *Findings) error { return encodeRun(w, findings.Run) }, nil},
 }
 
 // Files are the names of the reports that WriteDir writes for the run.
@@ -48,11 +48,11 @@ func Files(run Run) []string {
 
 // WriteDir writes every report of the run into dir. Each file appears completely or not at all. A file that cannot be
 // written does not prevent the others.
-func WriteDir(dir string, run Run) error {
+func WriteDir(dir string, findings *Findings) error {
 	var errs []error
 	for _, file := range files {
-		if file.of == nil || file.of(run) {
-			errs = append(errs, writeFile(dir, file.name, file.write, run))
+		if file.of == nil || file.of(findings.Run) {
+			errs = append(errs, writeFile(dir, file.name, func(w io.Writer) error { return file.write(w, findings) }))
 		}
 	}
 	return errors.Join(errs...)
@@ -60,11 +60,11 @@ func WriteDir(dir string, run Run) error {
 
 // WriteJUnitFile writes the run as JUnit XML to a file, and creates the folders above it. It writes directly to anything
 // but a regular file, such as a pipe.
-func WriteJUnitFile(file string, run Run) error {
+func WriteJUnitFile(file string, findings *Findings) error {
 	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
 		target, err := os.OpenFile(file, os.O_WRONLY, 0)
 		if err == nil {
-			err = errors.Join(WriteJUnit(target, run), target.Close())
+			err = errors.Join(WriteJUnit(target, findings), target.Close())
 		}
 		if err != nil {
 			return fmt.Errorf("write JUnit report %s: %w", file, err)
@@ -74,12 +74,12 @@ func WriteJUnitFile(file string, run Run) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return fmt.Errorf("write JUnit report %s: %w", file, err)
 	}
-	return writeFile(filepath.Dir(file), filepath.Base(file), WriteJUnit, run)
+	return writeFile(filepath.Dir(file), filepath.Base(file), func(w io.Writer) error { return WriteJUnit(w, findings) })
 }
 
-// writeFile replaces dir/name by the output of write for the run, through a temporary file beside it. If the process ends
+// writeFile replaces dir/name by the output of write, through a temporary file beside it. If the process ends
 // in between, the file is unchanged.
-func writeFile(dir, name string, write func(io.Writer, Run) error, run Run) (err error) {
+func writeFile(dir, name string, write func(io.Writer) error) (err error) {
 	temporary, err := os.CreateTemp(dir, "."+name+".*")
 	if err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
@@ -92,7 +92,7 @@ func writeFile(dir, name string, write func(io.Writer, Run) error, run Run) (err
 	}()
 	buffer := bufio.NewWriter(temporary)
 	// One cause is reported once: closing a file also fails if writing it failed.
-	if err = cmp.Or(write(buffer, run), buffer.Flush(), temporary.Chmod(0o644)); err != nil {
+	if err = cmp.Or(write(buffer), buffer.Flush(), temporary.Chmod(0o644)); err != nil {
 		_ = temporary.Close() // of no use
 		return err
 	}

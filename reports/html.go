@@ -15,12 +15,12 @@ var htmlFiles embed.FS
 
 // WriteHTML writes the run as one HTML page for people. It contains its style and its script, loads nothing, and its
 // content security policy forbids the browser to load or run anything else.
-func WriteHTML(w io.Writer, run Run) error {
+func WriteHTML(w io.Writer, findings *Findings) error {
 	script, err := htmlFiles.ReadFile("html/report.js")
 	if err != nil {
 		return fmt.Errorf("write HTML: %w", err)
 	}
-	return Page{Template: "report.tmpl", Script: script}.Write(w, newHTMLPage(run))
+	return Page{Template: "report.tmpl", Script: script}.Write(w, newHTMLPage(findings))
 }
 
 // Page is a kind of HTML page in the style of the reports: one file with its style and its script. It loads nothing and

@@ -17,7 +17,7 @@ import (
 func TestHTMLHoldsNoForeignMarkup(t *testing.T) {
 	shape := func(run Run) (elements, attributes map[string]bool) {
 		elements, attributes = map[string]bool{}, map[string]bool{}
-		root, err := html.Parse(bytes.NewReader(written(t, WriteHTML, run)))
+		root, err := html.Parse(bytes.NewReader(written(t, of(WriteHTML), run)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +91,7 @@ func TestMarkedText(t *testing.T) {
 
 func TestHTMLStaysSmallWithLongTexts(t *testing.T) {
 	run := large()
-	if size := len(written(t, WriteHTML, run)); size > 2<<20 {
+	if size := len(written(t, of(WriteHTML), run)); size > 2<<20 {
 		t.Errorf("%d bytes for %d specs", size, len(run.Specs))
 	}
 }

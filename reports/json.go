@@ -10,7 +10,11 @@ import (
 
 // WriteJSON writes the run as results.json: indented, in a fixed order, with a final newline.
 func WriteJSON(w io.Writer, run Run) error {
-	run = run.sorted()
+	return encodeRun(w, run.sorted())
+}
+
+// encodeRun writes a sorted run.
+func encodeRun(w io.Writer, run Run) error {
 	run.Schema = Schema
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")

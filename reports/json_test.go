@@ -62,7 +62,7 @@ func TestReadJSONRefuses(t *testing.T) {
 
 func TestWriteDir(t *testing.T) {
 	dir := t.TempDir()
-	if err := WriteDir(dir, failing()); err != nil {
+	if err := WriteDir(dir, NewFindings(failing())); err != nil {
 		t.Fatal(err)
 	}
 	first := folder(t, dir)
@@ -73,13 +73,13 @@ func TestWriteDir(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := WriteDir(dir, run); err != nil {
+	if err := WriteDir(dir, NewFindings(run)); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(first, folder(t, dir)); diff != "" {
 		t.Errorf("rebuilt from results.json, the reports differ:\n%s", diff)
 	}
-	if err := WriteDir(filepath.Join(dir, "absent"), run); !errors.Is(err, fs.ErrNotExist) {
+	if err := WriteDir(filepath.Join(dir, "absent"), NewFindings(run)); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("want an error for a folder that is not there, got %v", err)
 	}
 	if _, err := ReadDir(filepath.Join(dir, "absent")); !errors.Is(err, fs.ErrNotExist) {
@@ -90,14 +90,14 @@ func TestWriteDir(t *testing.T) {
 // A writer that fails half-way leaves the file as it was, and nothing beside it.
 func TestFilesAppearWholeOrNotAtAll(t *testing.T) {
 	dir := t.TempDir()
-	if err := writeFile(dir, "f", func(w io.Writer, _ Run) error { _, err := io.WriteString(w, "whole"); return err }, Run{}); err != nil {
+	if err := writeFile(dir, "f", func(w io.Writer) error { _, err := io.WriteString(w, "whole"); return err }); err != nil {
 		t.Fatal(err)
 	}
 	broken := errors.New("broken")
-	err := writeFile(dir, "f", func(w io.Writer, _ Run) error {
+	err := writeFile(dir, "f", func(w io.Writer) error {
 		_, _ = io.WriteString(w, strings.Repeat("half", 10000))
 		return broken
-	}, Run{})
+	})
 	if !errors.Is(err, broken) {
 		t.Errorf("want the writer's error, got %v", err)
 	}

@@ -90,22 +90,22 @@ const runSuite = "run"
 // answers [AGT-01]", and its log is with its suite. Fail is a failure, Error is an error, and everything undecided is
 // skipped with its reason. Problems of the run are errors of the suite "run", so that a run without a verdict is red also
 // if no spec failed.
-func WriteJUnit(w io.Writer, run Run) error {
-	run = run.sorted()
+func WriteJUnit(w io.Writer, findings *Findings) error {
+	run := findings.Run
 	properties := run.junitProperties()
 	var suites []*junitSuite
 	for _, spec := range run.Specs {
 		if n := len(suites); n == 0 || suites[n-1].Name != "epi."+plain(spec.Suite) {
 			suites = append(suites, &junitSuite{Name: "epi." + plain(spec.Suite), Properties: properties})
 		}
-		suites[len(suites)-1].add(run.junitCase(spec), spec.Started, spec.Duration)
+		suites[len(suites)-1].add(findings.junitCase(spec), spec.Started, spec.Duration)
 	}
 	if run.Bench != nil {
 		suite := &junitSuite{Name: "epi." + benchSuite, Properties: properties}
 		run.junitBench(suite)
 		suites = append(suites, suite)
 	}
-	if problems := run.junitProblems(); len(problems) > 0 {
+	if problems := findings.junitProblems(); len(problems) > 0 {
 		suite := &junitSuite{Name: "epi." + runSuite, Properties: properties}
 		for _, problem := range problems {
 			suite.add(problem, run.Started, 0)
@@ -164,7 +164,7 @@ func (s *junitSuite) has(c junitCase) bool {
 	return slices.ContainsFunc(s.Cases, func(other junitCase) bool { return other.Classname == c.Classname && other.Name == c.Name })
 }
 
-func (r Run) junitCase(s Spec) junitCase {
+func (f *Findings) junitCase(s Spec) junitCase {
 	c := junitCase{Classname: "epi." + plain(s.Suite), Name: plain(s.Name), Time: seconds(s.Duration)}
 	if len(s.Requirements) > 0 {
 		c.Name += " [" + plain(strings.Join(s.Requirements, ", ")) + "]"
@@ -172,7 +172,7 @@ func (r Run) junitCase(s Spec) junitCase {
 	switch s.Outcome {
 	case Pass:
 	case Fail:
-		c.Failure = r.junitMessage(s, "failed")
+		c.Failure = f.junitMessage(s, "failed")
 	case Skipped, NotSupported, NotRun:
 		message := s.Outcome.Label()
 		if why := s.why(); why != "" {
@@ -180,7 +180,7 @@ func (r Run) junitCase(s Spec) junitCase {
 		}
 		c.Skipped = &junitSkipped{message}
 	default:
-		c.Error = r.junitMessage(s, "undecided")
+		c.Error = f.junitMessage(s, "undecided")
 	}
 	c.output = s.junitOutput()
 	return c
@@ -188,12 +188,12 @@ func (r Run) junitCase(s Spec) junitCase {
 
 // junitMessage is the reason why a spec failed or was undecided: what was expected and seen, what it violates, the
 // evidence, and the command to run it again. kind is its machine-readable type.
-func (r Run) junitMessage(s Spec, kind string) *junitMessage {
+func (f *Findings) junitMessage(s Spec, kind string) *junitMessage {
 	m := &junitMessage{Type: kind, Message: plain(s.why())}
 	if m.Message == "" {
 		m.Message = kind
 	}
-	known := r.known(s.Requirements...)
+	known := f.Run.known(s.Requirements...)
 	if s.Outcome != Fail {
 		known = nil
 	}
@@ -211,16 +211,15 @@ func (r Run) junitMessage(s Spec, kind string) *junitMessage {
 		}
 		b.WriteString("\n")
 	}
-	catalogue := r.catalogue()
 	for _, id := range s.Requirements {
-		if requirement, ok := catalogue[id]; ok {
+		if requirement, ok := f.catalogue[id]; ok {
 			fmt.Fprintf(&b, "\n%s %s %s\n  %s\n", plain(id), plain(requirement.Level), plain(requirement.Statement), plain(requirement.Source))
 		}
 	}
 	for _, excerpt := range s.excerpts() {
 		fmt.Fprintf(&b, "\n== %s\n%s\n", excerpt.Title, excerpt.Text)
 	}
-	fmt.Fprintf(&b, "\nAgain: %s", r.rerun(s))
+	fmt.Fprintf(&b, "\nAgain: %s", f.Run.rerun(s))
 	m.Text = b.String()
 	return m
 }
@@ -239,7 +238,7 @@ func (s Spec) junitOutput() string {
 }
 
 // junitProblems are test cases for everything but specs that prevented a verdict.
-func (r Run) junitProblems() []junitCase {
+func (f *Findings) junitProblems() []junitCase {
 	var cases []junitCase
 	failed := func(name, message, text string) {
 		cases = append(cases, junitCase{
@@ -247,15 +246,15 @@ func (r Run) junitProblems() []junitCase {
 			Error: &junitMessage{Type: "environment", Message: plain(FirstLine(message)), Text: plain(clip(text, messageLimit))},
 		})
 	}
-	for _, problem := range r.Problems {
+	for _, problem := range f.Run.Problems {
 		text := problem.Message
 		if problem.Remedy != "" {
 			text += "\nRemedy: " + problem.Remedy
 		}
 		failed(problem.Doing, problem.Message, text)
 	}
-	verdict := r.Verdict()
-	if len(verdict.Reasons) > 0 && (len(cases) == 0 || r.Interrupted) && verdict.Specs.Errored+verdict.Scenarios.Errored+verdict.Thresholds.Errored+verdict.Doubtful == 0 {
+	verdict := f.Verdict
+	if len(verdict.Reasons) > 0 && (len(cases) == 0 || f.Run.Interrupted) && verdict.Specs.Errored+verdict.Scenarios.Errored+verdict.Thresholds.Errored+verdict.Doubtful == 0 {
 		failed("come to a verdict", verdict.Sentence(), verdict.Sentence())
 	}
 	return cases

@@ -13,7 +13,7 @@ import (
 // Two independent parsers read the writer's output and find the same.
 func TestJUnitIsReadByOthers(t *testing.T) {
 	for name, run := range samples() {
-		data := written(t, WriteJUnit, run)
+		data := written(t, of(WriteJUnit), run)
 		var own struct {
 			Suites []struct {
 				Cases []struct {

@@ -152,7 +152,7 @@ func TestJUnitKeepsToTheSchemasInUse(t *testing.T) {
 		t.Log("without xmllint (Debian: libxml2-utils) testdata/junit.xsd is not asked too")
 	}
 	for name, run := range samples() {
-		document := written(t, WriteJUnit, run)
+		document := written(t, of(WriteJUnit), run)
 		for who, schema := range schemas {
 			for _, problem := range breaches(schema, document) {
 				t.Errorf("%s, by the schema of %s: %s", name, who, problem)
@@ -196,7 +196,7 @@ func TestBreachesOfSchemas(t *testing.T) {
 
 // A search for a requirement finds it in the names of cases.
 func TestJUnitNamesRequirements(t *testing.T) {
-	document := string(written(t, WriteJUnit, failing()))
+	document := string(written(t, of(WriteJUnit), failing()))
 	for _, spec := range failing().Specs {
 		for _, id := range spec.Requirements {
 			if !regexp.MustCompile(`<testcase [^>]*name="[^"]*\[[^"\]]*` + regexp.QuoteMeta(id) + `[^"\]]*\]"`).MatchString(document) {

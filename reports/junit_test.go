@@ -35,7 +35,7 @@ type parsedSuites struct {
 
 func parseJUnit(t *testing.T, run Run) parsedSuites {
 	t.Helper()
-	data := written(t, WriteJUnit, run)
+	data := written(t, of(WriteJUnit), run)
 	// The whole document is read token by token, so that more is checked than the types name.
 	for decoder := xml.NewDecoder(bytes.NewReader(data)); ; {
 		if _, err := decoder.Token(); errors.Is(err, io.EOF) {
@@ -81,7 +81,7 @@ func TestJUnitSaysWhatTheRunSays(t *testing.T) {
 			}
 			failures, errs = failures+failed, errs+broke
 		}
-		verdict := run.Verdict()
+		verdict := NewFindings(run).Verdict
 		failed := verdict.Specs.Failed + verdict.Scenarios.Failed + verdict.Thresholds.Failed + min(verdict.Regressed, 1)
 		if failures != failed {
 			t.Errorf("%s: %d failures of %d failed specs, scenarios, thresholds and baselines", name, failures, failed)

@@ -151,9 +151,8 @@ const openFailures = 5
 // passedOutputLimit is how much of a passed spec's output is shown.
 const passedOutputLimit = 8 << 10
 
-func newHTMLPage(run Run) htmlPage {
-	run = run.sorted()
-	verdict := run.Verdict()
+func newHTMLPage(findings *Findings) htmlPage {
+	run, verdict := findings.Run, findings.Verdict
 	page := htmlPage{
 		Run: plain(run.ID), Epi: plain(run.Epi.Version), Interrupted: run.Interrupted, Selection: plains(run.Selection),
 		Outcome: verdict.Outcome, Label: verdict.label(), Finding: plain(upperFirst(verdict.finding())) + ".",
@@ -184,9 +183,10 @@ func newHTMLPage(run Run) htmlPage {
 		page.Problems = append(page.Problems, Problem{Doing: "The environment was away", Message: upperFirst(absence.sentence())})
 	}
 	page.describe(run)
+	page.clients(findings.Clients)
 	if !verdict.onlyBench { // it decided no requirement
-		page.judge(run)
-		page.path(run)
+		page.judge(findings)
+		page.path(findings)
 		page.starts(run)
 	}
 	page.bench(run)
@@ -200,7 +200,6 @@ func (p *htmlPage) describe(run Run) {
 		p.Subjects = append(p.Subjects, htmlSubject{
 			plain(subject.Role), plain(subject.Image), plain(subject.Digest), subject.Reference, subject.Absent, plain(subject.recognised())})
 	}
-	p.clients(run)
 	environment := run.Environment
 	add := func(name, value string) {
 		if value != "" {
@@ -241,13 +240,10 @@ func (p *htmlPage) describe(run Run) {
 }
 
 // judge adds requirements, profiles, specs and failures.
-func (p *htmlPage) judge(run Run) {
-	results := run.RequirementResults()
+func (p *htmlPage) judge(findings *Findings) {
+	run := findings.Run
 	shown := map[string]int{}
-	for _, i := range run.failures() {
-		if run.Specs[i].away() {
-			continue
-		}
+	for _, i := range findings.Failures {
 		for _, id := range run.Specs[i].Requirements {
 			if shown[id] == 0 {
 				shown[id] = i + 1
@@ -262,7 +258,7 @@ func (p *htmlPage) judge(run Run) {
 			numbers[id] = append(numbers[id], htmlSpecLink{i + 1, plain(spec.Name)})
 		}
 	}
-	for _, result := range results {
+	for _, result := range findings.Requirements {
 		requirement := htmlRequirement{
 			ID: plain(result.ID), Level: plain(result.Level), Profile: plain(result.Profile),
 			Outcome: result.Outcome, Label: result.Outcome.Label(), Reason: plain(clip(result.Reason, 1<<10)),
@@ -302,7 +298,7 @@ func (p *htmlPage) judge(run Run) {
 			p.Levels = append(p.Levels, htmlTotal{level, total})
 		}
 	}
-	for _, profile := range run.ProfileResults() {
+	for _, profile := range findings.Profiles {
 		p.Profiles = append(p.Profiles, htmlProfile{
 			plain(profile.Name), profile.Core.Counts.Total() + profile.Extended.Counts.Total(), profile.Core.html(), profile.Extended.html()})
 	}
@@ -319,10 +315,8 @@ func (p *htmlPage) judge(run Run) {
 		p.Specs = append(p.Specs, shown)
 	}
 	p.OpenFailures = openFailures
-	for _, i := range run.failures() {
-		if !run.Specs[i].away() { // what the environment left undecided is shown with its absence
-			p.Failures = append(p.Failures, p.Specs[i])
-		}
+	for _, i := range findings.Failures {
+		p.Failures = append(p.Failures, p.Specs[i])
 	}
 }
 

@@ -73,15 +73,14 @@ type htmlStart struct {
 type htmlStartStep struct{ Name, X, Width, At, Took, Slowest string }
 
 // path adds the path of a credential.
-func (p *htmlPage) path(run Run) {
-	results := run.RequirementResults()
+func (p *htmlPage) path(findings *Findings) {
 	decided := false
 	for _, hop := range hops {
 		shown := htmlHop{Name: hop.name, About: hop.about, Outcome: NotRun}
 		var counts Counts
 		var took time.Duration
 		specs := map[string]bool{}
-		for _, result := range results {
+		for _, result := range findings.Requirements {
 			prefix, _, _ := strings.Cut(result.ID, "-")
 			if !slices.Contains(hop.prefixes, prefix) {
 				continue
@@ -108,7 +107,7 @@ func (p *htmlPage) path(run Run) {
 		if len(specs) > 0 {
 			shown.Times = append(shown.Times, fmt.Sprintf("%s, %s", Plural(len(specs), "spec"), short(took)))
 		}
-		shown.Times = append(shown.Times, run.callsOver(hop.service, hop.called)...)
+		shown.Times = append(shown.Times, findings.Run.callsOver(hop.service, hop.called)...)
 		p.Path = append(p.Path, shown)
 	}
 	if !decided {

@@ -9,7 +9,7 @@ import (
 
 func hopsOf(run Run) []string {
 	var list []string
-	for _, hop := range newHTMLPage(run).Path {
+	for _, hop := range newHTMLPage(NewFindings(run)).Path {
 		list = append(list, fmt.Sprintf("%s: %s, %s, %q, %q", hop.Name, hop.Outcome, hop.Found, hop.Times, hop.IDs))
 	}
 	return list
@@ -64,7 +64,7 @@ func TestStartsAreMediansOfWholeWays(t *testing.T) {
 		run := passing()
 		row.change(&run)
 		var got string
-		if starts := newHTMLPage(run).Starts; starts != nil {
+		if starts := newHTMLPage(NewFindings(run)).Starts; starts != nil {
 			var steps []string
 			for _, step := range starts.Steps {
 				steps = append(steps, fmt.Sprintf("%s %s %s ≤%s", step.Name, step.At, step.Took, step.Slowest))
@@ -80,7 +80,7 @@ func TestStartsAreMediansOfWholeWays(t *testing.T) {
 
 // A requirement names the specs that decided it, with a link.
 func TestRequirementsSayHowTheyWereDecided(t *testing.T) {
-	said := words(t, string(written(t, WriteHTML, failing())))
+	said := words(t, string(written(t, of(WriteHTML), failing())))
 	for _, want := range []string{
 		"How it was decided Webhook injects both variables into every container fail in 30.4s",
 		"How it was decided Webhook keeps the last good configuration not supported: needs a webhook with a configuration file",
@@ -89,7 +89,7 @@ func TestRequirementsSayHowTheyWereDecided(t *testing.T) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
-	if page := string(written(t, WriteHTML, failing())); !strings.Contains(page, `<a href="#req-INJ-01">INJ-01</a>`) {
+	if page := string(written(t, of(WriteHTML), failing())); !strings.Contains(page, `<a href="#req-INJ-01">INJ-01</a>`) {
 		t.Error("INJ-01 cannot be linked to")
 	}
 }

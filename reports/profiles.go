@@ -42,11 +42,11 @@ func (l LevelResult) Result() string {
 	}
 }
 
-// ProfileResults groups the requirements of the catalogue by profile, in the order of the results.
+// profileResults groups the requirements of the catalogue by profile, in the order of the results.
 // Requirements that the catalogue lacks belong to no profile.
-func (r Run) ProfileResults() []ProfileResult {
+func profileResults(results []RequirementResult) []ProfileResult {
 	var profiles []ProfileResult
-	for _, result := range r.RequirementResults() {
+	for _, result := range results {
 		if result.Profile == "" {
 			continue
 		}

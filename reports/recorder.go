@@ -3,6 +3,7 @@ package reports
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"sync"
@@ -107,9 +108,9 @@ func (r *Recorder) Run() Run {
 	return r.run.copied()
 }
 
-// Finish closes the record, writes all reports (see WriteDir) and returns the run. A second call writes them again and
+// Finish closes the record, writes all reports (see WriteDir) and returns the findings. A second call writes them again and
 // changes nothing else.
-func (r *Recorder) Finish(interrupted bool) (Run, error) {
+func (r *Recorder) Finish(interrupted bool) (*Findings, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.finished {
@@ -120,8 +121,8 @@ func (r *Recorder) Finish(interrupted bool) (Run, error) {
 			r.run.Ended = r.run.Started
 		}
 	}
-	run := r.run.copied().sorted()
-	return run, WriteDir(r.dir, run)
+	findings := NewFindings(r.run.copied())
+	return findings, WriteDir(r.dir, findings)
 }
 
 // change applies an addition and writes the results. It writes while it holds the lock, so that an older state never
@@ -133,7 +134,7 @@ func (r *Recorder) change(apply func(*Run)) error {
 		return fmt.Errorf("record run %s: %w", r.run.ID, ErrFinished)
 	}
 	apply(&r.run)
-	return writeFile(r.dir, ResultsFile, WriteJSON, r.run)
+	return writeFile(r.dir, ResultsFile, func(w io.Writer) error { return WriteJSON(w, r.run) })
 }
 
 // copied returns the run with its own lists.

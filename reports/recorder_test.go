@@ -31,8 +31,8 @@ func TestRecorderLeavesValidResultsAtEveryMoment(t *testing.T) {
 		}
 		return run
 	}
-	if run := onDisk(); run.ID != want.ID || run.Verdict().Outcome != Error {
-		t.Errorf("a run that has just begun: %+v", run.Verdict())
+	if run := onDisk(); run.ID != want.ID || NewFindings(run).Verdict.Outcome != Error {
+		t.Errorf("a run that has just begun: %+v", NewFindings(run).Verdict)
 	}
 	if err := recorder.Environment(want.Environment, want.Subjects); err != nil {
 		t.Fatal(err)
@@ -50,17 +50,18 @@ func TestRecorderLeavesValidResultsAtEveryMoment(t *testing.T) {
 			t.Fatal(err)
 		}
 		run := onDisk()
-		if len(run.Specs) != i+1 || run.Verdict().Outcome != Error {
-			t.Fatalf("after %d specs: %d on disk, verdict %+v", i+1, len(run.Specs), run.Verdict())
+		if len(run.Specs) != i+1 || NewFindings(run).Verdict.Outcome != Error {
+			t.Fatalf("after %d specs: %d on disk, verdict %+v", i+1, len(run.Specs), NewFindings(run).Verdict)
 		}
 	}
 	if err := recorder.Starts(want.Pods, want.Calls); err != nil {
 		t.Fatal(err)
 	}
-	run, err := recorder.Finish(false)
+	findings, err := recorder.Finish(false)
 	if err != nil {
 		t.Fatal(err)
 	}
+	run := findings.Run
 	want.Ended = run.Ended
 	if diff := cmp.Diff(want.sorted(), run); diff != "" {
 		t.Errorf("finished run:\n%s", diff)
@@ -94,10 +95,11 @@ func TestRecorderIsSafeForConcurrentUse(t *testing.T) {
 		})
 	}
 	group.Wait()
-	run, err := recorder.Finish(true)
+	findings, err := recorder.Finish(true)
 	if err != nil {
 		t.Fatal(err)
 	}
+	run := findings.Run
 	if len(run.Specs) != workers*each || !run.Interrupted {
 		t.Errorf("%d specs, interrupted %v", len(run.Specs), run.Interrupted)
 	}
@@ -114,7 +116,7 @@ func TestRecorderClosesOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if took := first.duration(); took != time.Minute {
+		if took := first.Run.duration(); took != time.Minute {
 			t.Errorf("the run took %v", took)
 		}
 		time.Sleep(time.Minute)
@@ -122,7 +124,7 @@ func TestRecorderClosesOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(first, second); diff != "" {
+		if diff := cmp.Diff(first.Run, second.Run); diff != "" {
 			t.Errorf("finished again:\n%s", diff)
 		}
 		for _, err := range []error{recorder.Add(Spec{}), recorder.Phase(Phase{}), recorder.Problem(Problem{}), recorder.Environment(Environment{}, nil)} {
@@ -152,11 +154,11 @@ func TestRecorderRedacts(t *testing.T) {
 	if given.Failure.Message != secret || given.Steps[0].Text != secret {
 		t.Error("the caller's spec was changed")
 	}
-	run, err := recorder.Finish(false)
+	findings, err := recorder.Finish(false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := WriteSummary(mustCreate(t, filepath.Join(dir, "summary.txt")), run, SummaryOptions{}); err != nil {
+	if err := WriteSummary(mustCreate(t, filepath.Join(dir, "summary.txt")), findings, SummaryOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	for name, content := range folder(t, dir) {

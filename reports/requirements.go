@@ -21,14 +21,13 @@ type RequirementResult struct {
 	Duration time.Duration
 }
 
-// RequirementResults joins the catalogue with the specs of the run, sorted by profile and ID.
+// requirementResults joins the catalogue with the specs of the sorted run, sorted by profile and ID.
 //
 // A requirement fails if any of its specs failed. Otherwise it is an error if any spec was. Otherwise it passes if at least
 // one spec passed. An undecided requirement has the worst outcome of its specs: not run, then skipped, then not supported.
 // A requirement without a spec was not run. A spec may name a requirement that the run's catalogue lacks, which gets a
 // result without a statement.
-func (r Run) RequirementResults() []RequirementResult {
-	r = r.sorted()
+func (r Run) requirementResults() []RequirementResult {
 	covering := map[string][]Spec{}
 	for _, spec := range r.Specs {
 		for _, id := range spec.Requirements {
@@ -128,18 +127,12 @@ func (s Spec) why() string {
 	return line + " …"
 }
 
-// failures are the indexes in r.sorted().Specs of the specs that failed, then of those that could not be decided, each in
-// the order of the requirements: a failure of a pod's admission comes before its consequences.
-func (r Run) failures() []int {
-	specs := r.sorted().Specs
-	requirements := map[string]Requirement{}
-	for _, requirement := range r.Requirements {
-		requirements[requirement.ID] = requirement
-	}
+// failures are the Failures of the findings of the sorted run: see there.
+func (r Run) failures(catalogue map[string]Requirement) []int {
 	first := func(spec int) Requirement {
 		var list []Requirement
-		for _, id := range specs[spec].Requirements {
-			if requirement, ok := requirements[id]; ok {
+		for _, id := range r.Specs[spec].Requirements {
+			if requirement, ok := catalogue[id]; ok {
 				list = append(list, requirement)
 			}
 		}
@@ -149,8 +142,9 @@ func (r Run) failures() []int {
 		return slices.MinFunc(list, compareRequirements)
 	}
 	var failed, undecided []int
-	for i, spec := range specs {
+	for i, spec := range r.Specs {
 		switch {
+		case spec.away():
 		case spec.Outcome == Fail:
 			failed = append(failed, i)
 		case spec.Outcome == Error || !spec.Outcome.Valid():

@@ -1,5 +1,5 @@
-// Package reports has the results of a run: one versioned model (Run), and writers that are pure functions of it. It
-// imports nothing else of epi.
+// Package reports has the results of a run: one versioned model (Run), what follows from it (Findings, computed once), and
+// writers that are pure functions of the findings. It imports nothing else of epi.
 package reports
 
 import (

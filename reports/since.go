@@ -76,7 +76,7 @@ func (s *summary) since(since *Since) {
 			quicker = append(quicker, fmt.Sprintf("better: %s, %s", d.about(), d.text()))
 		}
 	}
-	for _, spec := range since.slower(s.run) {
+	for _, spec := range since.slower(s.findings.Run) {
 		slower = append(slower, fmt.Sprintf("slower: %s → %s, %s", short(spec.before), short(spec.now), titled(spec.spec)))
 	}
 	title := "Since " + plain(since.Run.ID)

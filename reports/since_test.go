@@ -53,7 +53,7 @@ func TestSummarySaysWhatChanged(t *testing.T) {
 		}
 		for _, width := range []int{40, 80, 120} {
 			var b bytes.Buffer
-			if err := WriteSummary(&b, run, SummaryOptions{Width: width, Since: &Since{Run: earlier, Comparison: row.comparison}}); err != nil {
+			if err := WriteSummary(&b, NewFindings(run), SummaryOptions{Width: width, Since: &Since{Run: earlier, Comparison: row.comparison}}); err != nil {
 				t.Fatal(err)
 			}
 			for _, want := range row.says {

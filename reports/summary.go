@@ -39,15 +39,15 @@ const (
 
 // WriteSummary writes the end of a run for a terminal: problems, failed specs with the requirements that they violate, what
 // is undecided and why, and then the verdict, before the names of the files.
-func WriteSummary(w io.Writer, run Run, options SummaryOptions) error {
-	s := &summary{run: run.sorted(), width: options.Width, color: options.Color, dir: options.Dir}
+func WriteSummary(w io.Writer, findings *Findings, options SummaryOptions) error {
+	s := &summary{findings: findings, width: options.Width, color: options.Color, dir: options.Dir}
 	if s.width == 0 {
 		s.width = 80
 	}
 	s.width = max(s.width, 40)
 	s.problems()
 	s.failures()
-	if !s.run.onlyBench() {
+	if !s.findings.Run.onlyBench() {
 		s.undecided()
 	}
 	s.clients()
@@ -62,11 +62,11 @@ func WriteSummary(w io.Writer, run Run, options SummaryOptions) error {
 }
 
 type summary struct {
-	run   Run
-	width int
-	color bool
-	dir   string
-	out   bytes.Buffer
+	findings *Findings
+	width    int
+	color    bool
+	dir      string
+	out      bytes.Buffer
 }
 
 // SGR parameters of terminals (ECMA-48 §8.3.117).
@@ -79,7 +79,7 @@ const (
 )
 
 func (s *summary) problems() {
-	for _, problem := range s.run.Problems {
+	for _, problem := range s.findings.Run.Problems {
 		s.text(" ", s.paint(yellow, "!"), 3, plain(problem.Doing), bold)
 		s.message(problem.Message)
 		if problem.Remedy != "" {
@@ -92,7 +92,7 @@ func (s *summary) problems() {
 // failures writes what failed or could not be decided, by cause: at most five lines for a spec, and specs of one cause
 // together.
 func (s *summary) failures() {
-	for _, cause := range s.run.causes() {
+	for _, cause := range s.findings.causes {
 		mark := s.paint(red, "✗")
 		if cause.outcome != Fail {
 			mark = s.paint(yellow, "!")
@@ -102,7 +102,7 @@ func (s *summary) failures() {
 			s.clipped(" ", mark, 1, titled(first), bold)
 			s.clipped("     ", "", maxStatementLines, strings.Join(cause.statement, " "), "")
 			s.known(cause)
-			s.pointers(first, s.run.rerun(first))
+			s.pointers(first, s.findings.Run.rerun(first))
 			continue
 		}
 		what := map[bool]string{true: "failed", false: "could not be decided"}[cause.outcome == Fail]
@@ -114,7 +114,7 @@ func (s *summary) failures() {
 			s.text("     ", "", 5, fmt.Sprintf("… and %d more", more), dim)
 		}
 		s.known(cause)
-		s.pointers(first, s.run.rerunAll(cause.specs))
+		s.pointers(first, s.findings.Run.rerunAll(cause.specs))
 	}
 	s.away()
 }
@@ -128,7 +128,7 @@ func (s *summary) known(cause *cause) {
 	for _, spec := range cause.specs {
 		ids = append(ids, spec.Requirements...)
 	}
-	for _, deviation := range s.run.known(ids...) {
+	for _, deviation := range s.findings.Run.known(ids...) {
 		s.text("   ", "", 5, plain(fmt.Sprintf("%s (%s): %s", deviation.knownOf(), deviation.Requirement, deviation.Does)), yellow)
 		s.text("     ", "", 5, plain(deviation.Link), "")
 	}
@@ -156,7 +156,7 @@ func (s *summary) away() {
 	byReason := map[string]int{}
 	var reasons []string
 	again, meanwhile := 0, 0
-	for _, spec := range s.run.Specs {
+	for _, spec := range s.findings.Run.Specs {
 		if spec.Again != "" {
 			again++
 		}
@@ -164,7 +164,7 @@ func (s *summary) away() {
 			continue
 		}
 		reason := strings.Join(spec.statement(), " ")
-		if slices.ContainsFunc(s.run.Absences, func(a Absence) bool { return a.in(reason) }) {
+		if slices.ContainsFunc(s.findings.Run.Absences, func(a Absence) bool { return a.in(reason) }) {
 			meanwhile++
 			continue
 		}
@@ -174,9 +174,9 @@ func (s *summary) away() {
 		byReason[reason]++
 	}
 	said := 0
-	for _, absence := range s.run.Absences {
+	for _, absence := range s.findings.Run.Absences {
 		// The absence that ended the run is its problem, which is above.
-		if absence.To.IsZero() && slices.ContainsFunc(s.run.Problems, func(p Problem) bool { return absence.in(plain(p.Message)) }) {
+		if absence.To.IsZero() && slices.ContainsFunc(s.findings.Run.Problems, func(p Problem) bool { return absence.in(plain(p.Message)) }) {
 			continue
 		}
 		said++
@@ -246,7 +246,7 @@ func (s *summary) undecided() {
 		ids     []string
 	}
 	var groups []*group
-	for _, result := range s.run.RequirementResults() {
+	for _, result := range s.findings.Requirements {
 		if result.Outcome == Fail || result.Outcome == Error || result.Outcome == Pass && result.Reason == "" {
 			continue
 		}
@@ -282,26 +282,26 @@ func (s *summary) undecided() {
 }
 
 func (s *summary) verdict() {
-	verdict := s.run.Verdict()
+	verdict := s.findings.Verdict
 	color := map[Outcome]string{Pass: green, Fail: red, Error: yellow}[verdict.Outcome]
 	s.text("", "", 0, plain(verdict.Sentence()), bold+";"+color)
 	var said []string
 	switch {
 	case verdict.Specs.Total() > 0:
 		said = append(said, "Specs: "+verdict.Specs.list("", Pass, Fail, Error, NotSupported, Skipped, NotRun))
-	case !s.run.onlyBench():
+	case !s.findings.Run.onlyBench():
 		said = append(said, "Specs: none")
 	}
-	if s.run.Repeats > 1 {
-		said = append(said, fmt.Sprintf("They ran %d times; this is of the last", s.run.Repeats))
+	if s.findings.Run.Repeats > 1 {
+		said = append(said, fmt.Sprintf("They ran %d times; this is of the last", s.findings.Run.Repeats))
 	}
-	if took := s.run.duration(); took > 0 {
+	if took := s.findings.Run.duration(); took > 0 {
 		said = append(said, "Took "+short(took))
 	}
 	if len(said) > 0 {
 		s.text("", "", 0, strings.Join(said, ". ")+".", "")
 	}
-	if slow := s.run.slowest(slowestShown); len(slow) == slowestShown {
+	if slow := s.findings.Run.slowest(slowestShown); len(slow) == slowestShown {
 		s.out.WriteString("Slowest:\n")
 		for _, spec := range slow {
 			s.clipped("  ", pad(short(spec.Duration), 6), 1, titled(spec), "")

@@ -19,7 +19,7 @@ func TestSummaryFitsTheWidth(t *testing.T) {
 			if limit == 0 {
 				limit = width
 			}
-			text := string(written(t, func(w io.Writer, r Run) error { return WriteSummary(w, r, SummaryOptions{Width: width}) }, run))
+			text := string(written(t, func(w io.Writer, r Run) error { return WriteSummary(w, NewFindings(r), SummaryOptions{Width: width}) }, run))
 			for line := range strings.Lines(text) {
 				line = strings.TrimRight(line, "\n")
 				if runewidth.StringWidth(line) <= limit {
@@ -38,8 +38,8 @@ func TestSummaryFitsTheWidth(t *testing.T) {
 // Colour is additional: no information depends on it.
 func TestSummaryColor(t *testing.T) {
 	for name, run := range samples() {
-		without := written(t, func(w io.Writer, r Run) error { return WriteSummary(w, r, SummaryOptions{}) }, run)
-		with := written(t, func(w io.Writer, r Run) error { return WriteSummary(w, r, SummaryOptions{Color: true}) }, run)
+		without := written(t, func(w io.Writer, r Run) error { return WriteSummary(w, NewFindings(r), SummaryOptions{}) }, run)
+		with := written(t, func(w io.Writer, r Run) error { return WriteSummary(w, NewFindings(r), SummaryOptions{Color: true}) }, run)
 		if bytes.Contains(without, []byte("\x1b")) {
 			t.Errorf("%s: escape sequences without colour", name)
 		}
@@ -92,7 +92,9 @@ func TestSummaryIsBounded(t *testing.T) {
 			broken.Failure = &Failure{Message: message, Location: "suites/a.go:1"}
 			run.Specs = append(run.Specs, broken)
 		}
-		text := string(written(t, func(w io.Writer, r Run) error { return WriteSummary(w, r, SummaryOptions{Dir: "_artifacts/x"}) }, run))
+		text := string(written(t, func(w io.Writer, r Run) error {
+			return WriteSummary(w, NewFindings(r), SummaryOptions{Dir: "_artifacts/x"})
+		}, run))
 		message, _, _ := strings.Cut(text, " - ")
 		return message
 	}
@@ -136,7 +138,7 @@ func TestNoReportForPeopleHasGoSyntax(t *testing.T) {
 		if name == "hostile" {
 			continue
 		}
-		for _, write := range []func(io.Writer, Run) error{plainSummary, WriteJUnit, WriteHTML} {
+		for _, write := range []func(io.Writer, Run) error{plainSummary, of(WriteJUnit), of(WriteHTML)} {
 			if found := goSyntax.FindString(string(written(t, write, run))); found != "" {
 				t.Errorf("%s: %q", name, found)
 			}
@@ -198,7 +200,7 @@ func TestSummaryTellsWhatIsDecidedInPart(t *testing.T) {
 	slow := run.Specs[0]
 	slow.Name, slow.Outcome, slow.Reason = "Tokens rotate", Skipped, "takes about 9m0s; run it with --slow"
 	run.Specs = append(run.Specs, slow)
-	text := string(written(t, func(w io.Writer, r Run) error { return WriteSummary(w, r, SummaryOptions{Width: 132}) }, run))
+	text := string(written(t, func(w io.Writer, r Run) error { return WriteSummary(w, NewFindings(r), SummaryOptions{Width: 132}) }, run))
 	if want := "2 requirements decided in part: 1 of 2 specs skipped: takes about 9m0s; run it with --slow (INJ-01, INJ-02)\n"; !strings.Contains(text, want) {
 		t.Errorf("want %q in:\n%s", want, text)
 	}

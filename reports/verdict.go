@@ -29,16 +29,16 @@ type Verdict struct {
 	onlyBench bool
 }
 
-// Verdict decides the run. It is a Fail, which has priority over Error, if any spec, scenario or threshold failed, or a
+// verdict decides the run, of which these are the results. It is a Fail, which has priority over Error, if any spec, scenario or threshold failed, or a
 // measure is worse than the baseline's. Other problems do not change that. It is an Error if the run had a problem or did
 // not complete, if a spec, a scenario or a threshold could not be decided, if selected ones were not run, or if no spec
 // passed or failed (in a run with measurements only: if no scenario was measured).
-func (r Run) Verdict() Verdict {
+func (r Run) verdict(results []RequirementResult) Verdict {
 	v := Verdict{onlyBench: r.onlyBench()}
 	for _, spec := range r.Specs {
 		v.Specs.add(spec.Outcome)
 	}
-	for _, result := range r.RequirementResults() {
+	for _, result := range results {
 		v.Requirements.add(result.Outcome)
 		if result.Outcome == Fail {
 			v.Failed = append(v.Failed, result.ID)

@@ -42,7 +42,7 @@ func TestRequirementOutcome(t *testing.T) {
 		// An invalid outcome is never a pass.
 		{[]Outcome{"passed"}, Error, "because of passed"},
 	} {
-		results := outcomesOf(row.specs...).RequirementResults()
+		results := NewFindings(outcomesOf(row.specs...)).Requirements
 		if len(results) != 1 || results[0].Outcome != row.want || results[0].Reason != row.reason {
 			t.Errorf("%v: want %s (%s), got %+v", row.specs, row.want, row.reason, results)
 		}
@@ -53,7 +53,7 @@ func TestRequirementsWithoutCatalogueOrSpec(t *testing.T) {
 	run := outcomesOf(Pass)
 	run.Requirements = append(run.Requirements, Requirement{ID: "R-2", Level: Must, Profile: "agent"})
 	run.Specs[0].Requirements = []string{"X-9", "R-1"}
-	results := run.RequirementResults()
+	results := NewFindings(run).Requirements
 	if len(results) != 3 {
 		t.Fatalf("want 3 results, got %+v", results)
 	}
@@ -79,7 +79,7 @@ func TestRequirementOrder(t *testing.T) {
 		run.Requirements = append(run.Requirements, Requirement{ID: id, Profile: profile})
 	}
 	var got []string
-	for _, result := range run.RequirementResults() {
+	for _, result := range NewFindings(run).Requirements {
 		got = append(got, result.ID)
 	}
 	if want := []string{"INJ-2", "AGT-9", "AGT-10", "AGT-9b", "SDK-1", "odd"}; !slices.Equal(got, want) {
@@ -136,12 +136,12 @@ func TestVerdict(t *testing.T) {
 		"specs, nothing measured": {with(passing(), func(r *Run) { r.Bench = &Bench{Scenarios: []Scenario{{Name: "x", Outcome: NotSupported}}} }), Pass, 0, "Pass: all 9 requirements that were decided hold; 1 not supported, 1 skipped; 1 scenario not supported."},
 		"nothing whatsoever":      {empty(), Error, 3, "Error: no verdict, because the run did not come to its end."},
 	} {
-		verdict := row.run.Verdict()
+		verdict := NewFindings(row.run).Verdict
 		if verdict.Outcome != row.outcome || verdict.ExitCode() != row.exit || verdict.Sentence() != row.sentence {
 			t.Errorf("%s: want %s, %d, %q\ngot %s, %d, %q", name, row.outcome, row.exit, row.sentence, verdict.Outcome, verdict.ExitCode(), verdict.Sentence())
 		}
 	}
-	if failed := undecided().Verdict().Failed; !slices.Equal(failed, []string{"INJ-01", "INJ-02", "AGT-01", "ABAC-01"}) {
+	if failed := NewFindings(undecided()).Verdict.Failed; !slices.Equal(failed, []string{"INJ-01", "INJ-02", "AGT-01", "ABAC-01"}) {
 		t.Errorf("an error must not hide what failed: %v", failed)
 	}
 }
@@ -162,10 +162,10 @@ func TestProfileResult(t *testing.T) {
 }
 
 func TestFailuresInTheOrderOfRequirements(t *testing.T) {
-	run := undecided()
+	findings := NewFindings(undecided())
 	var names []string
-	for _, i := range run.failures() {
-		names = append(names, run.sorted().Specs[i].Suite)
+	for _, i := range findings.Failures {
+		names = append(names, findings.Run.Specs[i].Suite)
 	}
 	if want := []string{"injection", "authorization", "imds"}; !slices.Equal(names, want) {
 		t.Errorf("want %v, got %v", want, names)

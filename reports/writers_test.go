@@ -20,13 +20,18 @@ import (
 var update = flag.Bool("update", false, "rewrite the golden files")
 
 func plainSummary(w io.Writer, run Run) error {
-	return WriteSummary(w, run, SummaryOptions{Files: []string{"_artifacts/" + run.ID + "/junit.xml", "_artifacts/" + run.ID + "/report.html"}})
+	return WriteSummary(w, NewFindings(run), SummaryOptions{Files: []string{"_artifacts/" + run.ID + "/junit.xml", "_artifacts/" + run.ID + "/report.html"}})
+}
+
+// of is a writer of findings as a writer of a run.
+func of(write func(io.Writer, *Findings) error) func(io.Writer, Run) error {
+	return func(w io.Writer, run Run) error { return write(w, NewFindings(run)) }
 }
 
 // writers are all writers by the name of their output.
 var writers = map[string]func(io.Writer, Run) error{
-	BenchFile: WriteBench, BenchTextFile: WriteBenchText,
-	ResultsFile: WriteJSON, JUnitFile: WriteJUnit, ConformanceFile: WriteConformance, HTMLFile: WriteHTML, "summary.txt": plainSummary,
+	BenchFile: WriteBench, BenchTextFile: of(WriteBenchText),
+	ResultsFile: WriteJSON, JUnitFile: of(WriteJUnit), ConformanceFile: of(WriteConformance), HTMLFile: of(WriteHTML), "summary.txt": plainSummary,
 }
 
 // writersOf are the writers for a run of this kind.
@@ -128,7 +133,7 @@ func TestImmenseTextsHaveAnEnd(t *testing.T) {
 			spec.Failure.Message, spec.Failure.Cause = immense, immense
 		}
 	}
-	for name, write := range map[string]func(io.Writer, Run) error{HTMLFile: WriteHTML, JUnitFile: WriteJUnit, ConformanceFile: WriteConformance, "summary.txt": plainSummary, "annotations": WriteAnnotations, "job summary": WriteJobSummary} {
+	for name, write := range map[string]func(io.Writer, Run) error{HTMLFile: of(WriteHTML), JUnitFile: of(WriteJUnit), ConformanceFile: of(WriteConformance), "summary.txt": plainSummary, "annotations": of(WriteAnnotations), "job summary": of(WriteJobSummary)} {
 		if size, most := len(written(t, write, run)), len(run.Specs)*20*outputLimit; size > most {
 			t.Errorf("%s has %d bytes of %d specs, want at most %d", name, size, len(run.Specs), most)
 		}

@@ -120,12 +120,12 @@ func TestEvidenceHasNoSecret(t *testing.T) {
 	if err := recorder.Add(record); err != nil {
 		t.Fatal(err)
 	}
-	run, err := recorder.Finish(false)
+	findings, err := recorder.Finish(false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var summary strings.Builder
-	if err := reports.WriteSummary(&summary, run, reports.SummaryOptions{}); err != nil {
+	if err := reports.WriteSummary(&summary, findings, reports.SummaryOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	checked := 0

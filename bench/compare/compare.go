@@ -130,11 +130,11 @@ func Requirements(before, after reports.Run) []reports.Flip {
 		return nil
 	}
 	old := map[string]reports.Outcome{}
-	for _, result := range before.RequirementResults() {
+	for _, result := range reports.NewFindings(before).Requirements {
 		old[result.ID] = result.Outcome
 	}
 	var broke, others []reports.Flip
-	for _, result := range after.RequirementResults() {
+	for _, result := range reports.NewFindings(after).Requirements {
 		was, both := old[result.ID]
 		if both && was == result.Outcome || !both && result.Outcome != reports.Fail {
 			continue

@@ -31,8 +31,8 @@ func grouped(w io.Writer, title string, write func() error) error {
 
 // annotateActions writes annotations to the step's log, and the summary to the step's file for it. Annotations go to
 // standard error, where commands count too, because standard output may be a document for programs.
-func (a *app) annotateActions(run reports.Run) error {
-	err := reports.WriteAnnotations(a.err, run)
+func (a *app) annotateActions(findings *reports.Findings) error {
+	err := reports.WriteAnnotations(a.err, findings)
 	path, _ := a.lookupEnv("GITHUB_STEP_SUMMARY")
 	if path == "" {
 		return err
@@ -41,5 +41,5 @@ func (a *app) annotateActions(run reports.Run) error {
 	if openErr != nil {
 		return errors.Join(err, fmt.Errorf("write job summary: %w", openErr))
 	}
-	return errors.Join(err, reports.WriteJobSummary(file, run), file.Close())
+	return errors.Join(err, reports.WriteJobSummary(file, findings), file.Close())
 }

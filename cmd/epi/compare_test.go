@@ -38,7 +38,7 @@ func leave(t *testing.T, change func(*reports.Run)) string {
 		change(&run)
 	}
 	dir := t.TempDir()
-	if err := reports.WriteDir(dir, run); err != nil {
+	if err := reports.WriteDir(dir, reports.NewFindings(run)); err != nil {
 		t.Fatal(err)
 	}
 	return dir

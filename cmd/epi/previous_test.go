@@ -22,7 +22,7 @@ func runAt(t *testing.T, artifacts, id string, change func(*reports.Run)) {
 	if change != nil {
 		change(&run)
 	}
-	if err := reports.WriteDir(dir, run); err != nil {
+	if err := reports.WriteDir(dir, reports.NewFindings(run)); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/podidentity/epi/reports"
 	"github.com/podidentity/epi/reports/published"
 )
 
@@ -27,10 +28,11 @@ form is SVG, or with --endpoint JSON for shields.io's endpoint badge.`,
 			if err != nil {
 				return err
 			}
+			badge := reports.NewFindings(run).Badge()
 			if endpoint {
-				return run.Badge().WriteEndpoint(a.out)
+				return badge.WriteEndpoint(a.out)
 			}
-			return run.Badge().WriteSVG(a.out)
+			return badge.WriteSVG(a.out)
 		},
 	}
 	cmd.Flags().BoolVar(&endpoint, "endpoint", false, "print JSON for shields.io's endpoint badge")

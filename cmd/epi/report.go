@@ -46,10 +46,11 @@ repository. A file names its version, such as epi.results/v1.`,
 			if err != nil {
 				return usageError("%w", err)
 			}
-			if err := reports.WriteDir(dir, run); err != nil {
+			findings := reports.NewFindings(run)
+			if err := reports.WriteDir(dir, findings); err != nil {
 				return a.cannotStart("write reports", err, storage{dir, "a copy of the folder elsewhere"})
 			}
-			if _, err := fmt.Fprintln(a.out, run.Verdict().Sentence()); err != nil {
+			if _, err := fmt.Fprintln(a.out, findings.Verdict.Sentence()); err != nil {
 				return err
 			}
 			for _, name := range reports.Files(run) {

@@ -370,19 +370,24 @@ func (s *session) finish(ctx context.Context) error {
 		s.end(nil)
 	}
 	s.unwatch()
-	run, err := s.recorder.Finish(ctx.Err() != nil)
+	findings, err := s.recorder.Finish(ctx.Err() != nil)
 	s.keep(err)
 	// A failed write is reported here, because it could not be recorded before.
-	recorded := len(run.Problems)
+	unrecorded := func(problem reports.Problem) {
+		run := findings.Run
+		run.Problems = append(slices.Clip(run.Problems), problem)
+		findings = reports.NewFindings(run)
+	}
+	recorded := len(findings.Run.Problems)
 	if s.broken != nil {
-		run.Problems = append(run.Problems, s.app.unwritten("record the run", s.broken, artifactsPlace(s.dir)))
+		unrecorded(s.app.unwritten("record the run", s.broken, artifactsPlace(s.dir)))
 	}
 	if s.junit != "" {
-		if err := reports.WriteJUnitFile(s.junit, run); err != nil {
-			run.Problems = append(run.Problems, s.app.unwritten("write JUnit report", err, storage{filepath.Dir(s.junit), "another file with --junit-report"}))
+		if err := reports.WriteJUnitFile(s.junit, findings); err != nil {
+			unrecorded(s.app.unwritten("write JUnit report", err, storage{filepath.Dir(s.junit), "another file with --junit-report"}))
 		}
 	}
-	for _, problem := range run.Problems[recorded:] {
+	for _, problem := range findings.Run.Problems[recorded:] {
 		s.events.write("problem", event{Problem: &problem})
 	}
 	if s.broken == nil {
@@ -393,14 +398,14 @@ func (s *session) finish(ctx context.Context) error {
 			_, _ = fmt.Fprintf(s.app.err, "Warning: %v\n", err) // the reports exist nevertheless
 		}
 	}
-	verdict := run.Verdict()
+	verdict := findings.Verdict
 	code, means := verdict.ExitCode(), meaning(verdict.ExitCode())
 	if ctx.Err() != nil {
 		code, means = exitCode(ctx, nil), meaning(exitInterrupted)
 	}
-	err = s.print(run, code)
+	err = s.print(findings, code)
 	if s.app.inActions() {
-		if err := s.app.annotateActions(run); err != nil {
+		if err := s.app.annotateActions(findings); err != nil {
 			_, _ = fmt.Fprintf(s.app.err, "Warning: %v\n", err) // the reports exist nevertheless
 		}
 	}
@@ -416,24 +421,24 @@ func (s *session) finish(ctx context.Context) error {
 }
 
 // print writes the results for people, or for programs with --output json.
-func (s *session) print(run reports.Run, code int) error {
+func (s *session) print(findings *reports.Findings, code int) error {
 	// It does not use the link latest, because another run may have ended since.
 	var files []string
-	for _, name := range reports.Files(run) {
+	for _, name := range reports.Files(findings.Run) {
 		if file := filepath.Join(s.dir, name); fileExists(file) {
 			files = append(files, s.app.relative(file))
 		}
 	}
 	if s.events != nil {
-		verdict := run.Verdict()
+		verdict := findings.Verdict
 		s.events.write("end", event{
 			Dir: s.app.relative(s.dir), Outcome: verdict.Outcome, Summary: verdict.Sentence(), ExitCode: &code, Failed: verdict.Failed, Files: files,
 		})
 		return s.events.broken()
 	}
 	options := reports.SummaryOptions{Dir: s.app.relative(s.dir), Files: files, Width: s.app.width()}
-	options.Color, options.Since = s.app.colourOn(s.app.out), s.since(run)
-	write := func() error { return reports.WriteSummary(s.app.out, run, options) }
+	options.Color, options.Since = s.app.colourOn(s.app.out), s.since(findings.Run)
+	write := func() error { return reports.WriteSummary(s.app.out, findings, options) }
 	if s.app.inActions() {
 		return grouped(s.app.out, "What the run found", write)
 	}

@@ -853,7 +853,7 @@ func TestTheLastScreenSaysWhatChanged(t *testing.T) {
 		t.Fatalf("%d specs, %v", len(run.Specs), err)
 	}
 	run.Specs[0].Outcome, run.Specs[0].Failure = reports.Fail, &reports.Failure{Message: "no"}
-	if err := reports.WriteDir(filepath.Dir(files[0]), run); err != nil {
+	if err := reports.WriteDir(filepath.Dir(files[0]), reports.NewFindings(run)); err != nil {
 		t.Fatal(err)
 	}
 	for _, look := range []terminalKind{usual, {40, 12, usual.variables}, {80, 24, []string{"TERM=dumb"}}} {

@@ -64,7 +64,7 @@ func TestReportFile(t *testing.T) {
 	}
 	run := reports.Run{Schema: reports.Schema, ID: "r"}
 	for _, file := range []string{"a/b/c.xml", "there.xml", "/dev/null"} {
-		if err := reports.WriteJUnitFile(file, run); err != nil {
+		if err := reports.WriteJUnitFile(file, reports.NewFindings(run)); err != nil {
 			t.Error(err)
 		}
 	}

@@ -96,7 +96,8 @@ func RecordOf(run reports.Run) (Record, []byte, error) {
 }
 
 func recordOf(run reports.Run, results string) Record {
-	verdict := run.Verdict()
+	findings := reports.NewFindings(run)
+	verdict := findings.Verdict
 	record := Record{
 		Schema: RecordSchema, Results: results, ID: run.ID, Started: run.Started.UTC(), Ended: run.Ended.UTC(), Interrupted: run.Interrupted,
 		Epi: run.Epi, Environment: run.Environment, Subjects: run.Subjects, Selection: run.Selection,
@@ -104,7 +105,7 @@ func recordOf(run reports.Run, results string) Record {
 	}
 	if len(run.Specs) > 0 {
 		record.Requirements = map[reports.Outcome][]string{}
-		for _, result := range run.RequirementResults() {
+		for _, result := range findings.Requirements {
 			record.Requirements[result.Outcome] = append(record.Requirements[result.Outcome], result.ID)
 		}
 	}

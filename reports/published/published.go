@@ -87,9 +87,10 @@ func verify(dir, below string) Checked {
 		say("%v", err)
 		return c
 	}
-	c.Summary = run.Verdict().Sentence()
+	findings := reports.NewFindings(run)
+	c.Summary = findings.Verdict.Sentence()
 	var computed bytes.Buffer
-	if err := reports.WriteConformance(&computed, run); err != nil {
+	if err := reports.WriteConformance(&computed, findings); err != nil {
 		say("%v", err)
 		return c
 	}

@@ -29,7 +29,7 @@ func handIn(t *testing.T, below string, run func(*reports.Run), report func(stri
 	if err := reports.WriteJSON(&results, of); err != nil {
 		t.Fatal(err)
 	}
-	if err := reports.WriteConformance(&conformance, of); err != nil {
+	if err := reports.WriteConformance(&conformance, reports.NewFindings(of)); err != nil {
 		t.Fatal(err)
 	}
 	text := conformance.String()

@@ -143,13 +143,14 @@ func writeReport(dir string, run reports.Run) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	list := map[string]func(io.Writer, reports.Run) error{indexFile: reports.WriteHTML}
+	list := map[string]func(io.Writer, *reports.Findings) error{indexFile: reports.WriteHTML}
 	if len(run.Specs) > 0 {
 		list[reports.ConformanceFile] = reports.WriteConformance
 	}
+	findings := reports.NewFindings(run)
 	var errs []error
 	for name, write := range list {
-		errs = append(errs, replace(filepath.Join(dir, name), func(w io.Writer) error { return write(w, run) }))
+		errs = append(errs, replace(filepath.Join(dir, name), func(w io.Writer) error { return write(w, findings) }))
 	}
 	return errors.Join(errs...)
 }
