@@ -1,14 +1,10 @@
 package reports
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"time"
 )
 
@@ -76,43 +72,4 @@ func parseBench(data []byte) (Run, error) {
 		Schema: Schema, ID: record.ID, Started: record.Started, Ended: record.Ended, Interrupted: record.Interrupted,
 		Epi: record.Epi, Environment: record.Environment, Subjects: record.Subjects, Bench: &record.Bench,
 	}, nil
-}
-
-// Open reads a run from its folder, from its results.json or, without its specs, from its bench.json, under any file names.
-func Open(path string) (Run, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return Run{}, fmt.Errorf("read results: %w", err)
-	}
-	if info.IsDir() {
-		return ReadDir(path)
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return Run{}, fmt.Errorf("read results: %w", err)
-	}
-	read := ReadJSON
-	if checkSchema(data, BenchSchema) == nil {
-		read = ReadBench
-	}
-	run, err := read(bytes.NewReader(data))
-	if err != nil {
-		return Run{}, fmt.Errorf("%s: %w", path, err)
-	}
-	return run, nil
-}
-
-// ReadDir reads the results of the run in dir.
-func ReadDir(dir string) (Run, error) {
-	path := filepath.Join(dir, ResultsFile)
-	file, err := os.Open(path)
-	if err != nil {
-		return Run{}, fmt.Errorf("read results: %w", err)
-	}
-	defer func() { _ = file.Close() }() // it was only read
-	run, err := ReadJSON(bufio.NewReader(file))
-	if err != nil {
-		return Run{}, fmt.Errorf("%s: %w", path, err)
-	}
-	return run, nil
 }

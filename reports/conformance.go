@@ -191,3 +191,31 @@ func plains(list []string) []string {
 	}
 	return shown
 }
+
+// conformanceClient is an entry of the client matrix in conformance.yaml.
+type conformanceClient struct {
+	Name    string   `yaml:"name"`
+	SDK     string   `yaml:"sdk"`
+	Version string   `yaml:"version,omitempty"`
+	Floor   string   `yaml:"floor"`
+	Source  string   `yaml:"source"`
+	Image   string   `yaml:"image,omitempty"`
+	Digest  string   `yaml:"digest,omitempty"`
+	Outcome Outcome  `yaml:"outcome"`
+	Verdict string   `yaml:"verdict"`
+	Reason  string   `yaml:"reason,omitempty"`
+	Held    []string `yaml:"held,omitempty,flow"`
+	Broken  []string `yaml:"broken,omitempty,flow"`
+}
+
+func (f *Findings) conformanceClients() []conformanceClient {
+	var list []conformanceClient
+	for _, c := range f.Clients {
+		list = append(list, conformanceClient{
+			Name: plain(c.Name), SDK: plain(c.SDK), Version: plain(c.Version), Floor: plain(c.Floor), Source: plain(c.Source),
+			Image: plain(c.Image), Digest: plain(c.Digest), Outcome: c.Outcome, Verdict: c.Verdict, Reason: plain(c.Reason),
+			Held: plains(c.Held), Broken: plains(c.Broken),
+		})
+	}
+	return list
+}

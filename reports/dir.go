@@ -2,6 +2,7 @@ package reports
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -100,4 +101,43 @@ func writeFile(dir, name string, write func(io.Writer) error) (err error) {
 		return err
 	}
 	return os.Rename(temporary.Name(), filepath.Join(dir, name))
+}
+
+// Open reads a run from its folder, from its results.json or, without its specs, from its bench.json, under any file names.
+func Open(path string) (Run, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return Run{}, fmt.Errorf("read results: %w", err)
+	}
+	if info.IsDir() {
+		return ReadDir(path)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return Run{}, fmt.Errorf("read results: %w", err)
+	}
+	read := ReadJSON
+	if checkSchema(data, BenchSchema) == nil {
+		read = ReadBench
+	}
+	run, err := read(bytes.NewReader(data))
+	if err != nil {
+		return Run{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return run, nil
+}
+
+// ReadDir reads the results of the run in dir.
+func ReadDir(dir string) (Run, error) {
+	path := filepath.Join(dir, ResultsFile)
+	file, err := os.Open(path)
+	if err != nil {
+		return Run{}, fmt.Errorf("read results: %w", err)
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	run, err := ReadJSON(bufio.NewReader(file))
+	if err != nil {
+		return Run{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return run, nil
 }

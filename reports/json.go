@@ -85,38 +85,3 @@ func located(data []byte, err error) error {
 	column := len(before) - bytes.LastIndexByte(before, '\n') - 1
 	return fmt.Errorf("line %d, column %d: %w", line, column, err)
 }
-
-// check reports all values that no run can have.
-func (r Run) check() error {
-	var errs []error
-	seen := map[string]bool{}
-	for i, requirement := range r.Requirements {
-		switch {
-		case requirement.ID == "":
-			errs = append(errs, fmt.Errorf("requirements[%d]: no id", i))
-		case seen[requirement.ID]:
-			errs = append(errs, fmt.Errorf("requirements[%d]: id %q is there twice", i, requirement.ID))
-		}
-		seen[requirement.ID] = true
-	}
-	for i, spec := range r.Specs {
-		if spec.Name == "" {
-			errs = append(errs, fmt.Errorf("specs[%d]: no name", i))
-		}
-		if !spec.Outcome.Valid() {
-			errs = append(errs, fmt.Errorf("specs[%d] %q: outcome %q is none of %v", i, spec.Name, spec.Outcome, outcomes))
-		}
-		if spec.Duration < 0 {
-			errs = append(errs, fmt.Errorf("specs[%d] %q: negative duration", i, spec.Name))
-		}
-	}
-	for i, phase := range r.Phases {
-		if phase.Duration < 0 {
-			errs = append(errs, fmt.Errorf("phases[%d] %q: negative duration", i, phase.Name))
-		}
-	}
-	if r.Bench != nil {
-		errs = append(errs, r.Bench.check())
-	}
-	return errors.Join(errs...)
-}

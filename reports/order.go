@@ -100,3 +100,28 @@ func splitID(id string) (prefix string, number int) {
 	}
 	return prefix, number
 }
+
+// sorted returns a copy in the order of every writer. Scenarios keep the order of their execution, because one can affect
+// the next.
+func (b *Bench) sorted() *Bench {
+	b = b.copied()
+	if b == nil {
+		return nil
+	}
+	b.Machines = orEmpty(slices.SortedStableFunc(slices.Values(b.Machines), func(x, y Machine) int { return strings.Compare(x.Name, y.Name) }))
+	b.Scenarios = orEmpty(b.Scenarios)
+	for i, scenario := range b.Scenarios {
+		b.Scenarios[i].Started = scenario.Started.UTC()
+		b.Scenarios[i].Cases = orEmpty(scenario.Cases)
+		for k, c := range scenario.Cases {
+			b.Scenarios[i].Cases[k].Metrics = orEmpty(c.Metrics)
+			for m, metric := range c.Metrics {
+				c.Metrics[m].Samples = orEmpty(metric.Samples)
+			}
+		}
+	}
+	for i, threshold := range b.Thresholds {
+		b.Thresholds[i].Measured = orEmpty(threshold.Measured)
+	}
+	return b
+}

@@ -431,3 +431,21 @@ func upperFirst(s string) string {
 	}
 	return strings.ToUpper(s[:1]) + s[1:]
 }
+
+// htmlClient is a row of the client matrix.
+type htmlClient struct {
+	SDK, Name, Version, Floor string
+	Source                    []htmlText
+	Outcome                   Outcome
+	Verdict, Reason           string
+	Held, Broken              []string
+}
+
+func (p *htmlPage) clients(results []ClientResult) {
+	for _, c := range results {
+		p.Clients = append(p.Clients, htmlClient{
+			plain(c.SDK), plain(c.Name), plain(c.Version), plain(c.Floor), marked(plain(c.Source)),
+			c.Outcome, c.Verdict, plain(c.Reason), plains(c.Held), plains(c.Broken),
+		})
+	}
+}

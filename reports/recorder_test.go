@@ -3,8 +3,10 @@ package reports
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -192,5 +194,120 @@ func TestRecorderSaysWhatItCannotWrite(t *testing.T) {
 	}
 	if _, err := NewRecorder(file, Run{ID: "r"}); err == nil {
 		t.Error("no error for a folder that is a file")
+	}
+}
+
+func TestRecorderKeepsTheBenchmarkAsItGoes(t *testing.T) {
+	dir := t.TempDir()
+	want := measured()
+	start := want
+	start.Bench = nil
+	recorder, err := NewRecorder(dir, start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	onDisk := func() Bench {
+		t.Helper()
+		run, err := ReadDir(dir)
+		if err != nil || run.Bench == nil {
+			t.Fatalf("%v, bench %v", err, run.Bench)
+		}
+		return *run.Bench
+	}
+	bench := want.Bench
+	if err := errors.Join(recorder.Bench(Bench{Seed: bench.Seed}), recorder.Machines(bench.Machines), recorder.Generator(bench.Generator)); err != nil {
+		t.Fatal(err)
+	}
+	if got := onDisk(); got.Seed != 42 || len(got.Machines) != 1 || got.Generator != bench.Generator {
+		t.Errorf("before the first scenario: %+v", got)
+	}
+	for i, scenario := range bench.Scenarios {
+		if err := recorder.Scenario(scenario); err != nil {
+			t.Fatal(err)
+		}
+		if got := len(onDisk().Scenarios); got != i+1 {
+			t.Fatalf("%d scenarios on disk after %d", got, i+1)
+		}
+	}
+	differences := gated().Bench.Differences
+	if err := errors.Join(recorder.Thresholds(bench.Thresholds), recorder.Differences("old", 0.1, differences)); err != nil {
+		t.Fatal(err)
+	}
+	findings, err := recorder.Finish(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := findings.Run
+	want.Ended = run.Ended
+	want.Bench.Baseline, want.Bench.Tolerance, want.Bench.Differences = "old", 0.1, differences
+	if diff := cmp.Diff(want.sorted(), run); diff != "" {
+		t.Errorf("finished run:\n%s", diff)
+	}
+	wanted := []string{"bench.json", "bench.txt", "junit.xml", "report.html", "results.json"}
+	if diff := cmp.Diff(wanted, folderNames(t, dir)); diff != "" {
+		t.Errorf("files of a run that only measured:\n%s", diff)
+	}
+}
+
+func TestRecorderRedactsTheBenchmark(t *testing.T) {
+	dir := t.TempDir()
+	const secret = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
+	run := measured()
+	run.Bench.Scenarios[0].Reason = "start " + secret
+	recorder, err := NewRecorder(dir, run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	scenario := herd()
+	scenario.Failure = &Failure{Message: "got " + secret}
+	scenario.Notes = []string{secret}
+	scenario.Reason = secret
+	scenario.Cases[0].Errors = map[string]int64{"401 " + secret: 2}
+	scenario.Cases[0].Limited = secret
+	scenario.Size = map[string]string{"token": secret}
+	if err := errors.Join(recorder.Scenario(scenario), recorder.Thresholds([]Threshold{{Expression: "x", Outcome: Error, Reason: secret}})); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := recorder.Finish(false); err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range folder(t, dir) {
+		if strings.Contains(content, "c2lnbmF0dXJl") {
+			t.Errorf("%s holds the token", name)
+		}
+	}
+	if scenario.Notes[0] != secret || scenario.Size["token"] != secret || scenario.Cases[0].Errors["401 "+secret] != 2 {
+		t.Error("redaction changed the caller's scenario")
+	}
+}
+
+// A measure that is no number must neither be dropped silently nor prevent the record.
+func TestRecorderTakesNoMeasureThatIsNoNumber(t *testing.T) {
+	recorder, err := NewRecorder(t.TempDir(), begun("r"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	scenario := warm()
+	scenario.Cases[1].Metrics[1].Value = math.NaN()
+	scenario.Cases[2].Series[0].P99 = math.Inf(1)
+	scenario.Cases[2].Tracks = []Track{{Name: "rss", Unit: "B", Points: []Point{{0, 1}, {1, math.NaN()}, {2, 3}}}}
+	if err := recorder.Scenario(scenario); err != nil {
+		t.Fatal(err)
+	}
+	findings, err := recorder.Finish(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := findings.Run
+	got := run.Bench.Scenarios[0]
+	if got.Outcome != Error || got.Reason != "p99 of warm/rate=900 is NaN; an interval of the series of warm/rate=5000 is +Inf; "+
+		"a point of the track of rss of warm/rate=5000 is NaN" {
+		t.Errorf("%s: %s", got.Outcome, got.Reason)
+	}
+	if len(got.Cases[1].Metrics) != 6 || len(got.Cases[2].Series) != 9 {
+		t.Errorf("%d metrics, %d intervals are left", len(got.Cases[1].Metrics), len(got.Cases[2].Series))
+	}
+	if points := got.Cases[2].Tracks[0].Points; !slices.Equal(points, []Point{{0, 1}, {2, 3}}) || len(scenario.Cases[2].Tracks[0].Points) != 3 {
+		t.Errorf("the track is %v, and the caller's %v", points, scenario.Cases[2].Tracks[0].Points)
 	}
 }

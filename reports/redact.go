@@ -2,6 +2,7 @@ package reports
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -154,4 +155,55 @@ func (p Phase) redacted() Phase {
 
 func (p Problem) redacted() Problem {
 	return Problem{Doing: Redact(p.Doing), Message: Redact(p.Message), Remedy: Redact(p.Remedy)}
+}
+
+// redacted returns the benchmark without secrets in its texts.
+func (b Bench) redacted() Bench {
+	for i, scenario := range b.Scenarios {
+		b.Scenarios[i] = scenario.finite().redacted()
+	}
+	b.Thresholds = redactedThresholds(b.Thresholds)
+	for i, variant := range b.Variants {
+		b.Variants[i].Image = Redact(variant.Image)
+		b.Variants[i].Args = slices.Clone(variant.Args)
+		for k, arg := range variant.Args {
+			b.Variants[i].Args[k] = Redact(arg)
+		}
+	}
+	b.Baseline = Redact(b.Baseline)
+	return b
+}
+
+func (s Scenario) redacted() Scenario {
+	s.Reason = Redact(s.Reason)
+	if s.Failure != nil {
+		s.Failure = &Failure{Message: Redact(s.Failure.Message), Location: s.Failure.Location}
+	}
+	for key, value := range s.Size {
+		s.Size[key] = Redact(value)
+	}
+	for i, note := range s.Notes {
+		s.Notes[i] = Redact(note)
+	}
+	for i, c := range s.Cases {
+		s.Cases[i].Limited = Redact(c.Limited)
+		if c.Errors == nil {
+			continue
+		}
+		kinds := map[string]int64{}
+		for kind, n := range c.Errors {
+			kinds[Redact(kind)] += n
+		}
+		s.Cases[i].Errors = kinds
+	}
+	return s
+}
+
+func redactedThresholds(thresholds []Threshold) []Threshold {
+	thresholds = slices.Clone(thresholds)
+	for i, threshold := range thresholds {
+		thresholds[i].Measured = slices.Clone(threshold.Measured)
+		thresholds[i].Reason = Redact(threshold.Reason)
+	}
+	return thresholds
 }

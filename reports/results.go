@@ -199,3 +199,39 @@ type Problem struct {
 	Message string `json:"message"`
 	Remedy  string `json:"remedy,omitempty"`
 }
+
+func (r Run) hasBench() bool { return r.Bench != nil }
+
+// onlyBench says whether the run has measurements and selected no spec.
+func (r Run) onlyBench() bool { return r.Bench != nil && len(r.Specs) == 0 }
+
+// Calls says how often the run called an operation of AWS, and how long the calls took.
+type Calls struct {
+	// Service is the signing name, such as "eks-auth"; Operation such as "AssumeRoleForPodIdentity".
+	Service   string `json:"service"`
+	Operation string `json:"operation"`
+	Count     int    `json:"count"`
+	// Refused is the number of error answers. Suites cause many on purpose.
+	Refused int `json:"refused,omitempty"`
+	// P50 and P99 of the time until the answer was written, in seconds.
+	P50 float64 `json:"p50"`
+	P99 float64 `json:"p99"`
+}
+
+// PodStart has the times of a pod of the run until its first object. A time is zero if the pod did not come so far, or if
+// the time is not known.
+type PodStart struct {
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	// Injected says that the webhook added what Pod Identity needs.
+	Injected bool `json:"injected"`
+	// Admitted is when the run saw the pod in the API server, Scheduled when it saw the pod's node, and Started when it saw
+	// a running container.
+	Admitted  time.Time `json:"admitted"`
+	Scheduled time.Time `json:"scheduled,omitzero"`
+	Started   time.Time `json:"started,omitzero"`
+	// Credentials is the time of the first call to EKS Auth for it, and Object that of the first answer of S3 with an
+	// object, by the emulator's clock.
+	Credentials time.Time `json:"credentials,omitzero"`
+	Object      time.Time `json:"object,omitzero"`
+}

@@ -395,3 +395,32 @@ func wrap(text string, width int) []string {
 }
 
 func pad(text string, width int) string { return runewidth.FillRight(text, width) }
+
+// clients adds the client matrix, if clients were tested.
+func (s *summary) clients() {
+	var list []ClientResult
+	for _, client := range s.findings.Clients {
+		if client.Outcome != NotRun && client.Outcome != Skipped && (client.Outcome != NotSupported || client.Verdict != "not examined") {
+			list = append(list, client)
+		}
+	}
+	if len(list) < 2 {
+		return // one is the probe, which every run has
+	}
+	s.text("", "", 0, "AWS clients", bold)
+	for _, client := range list {
+		mark := map[Outcome]string{Pass: s.paint(green, "✓"), Fail: s.paint(red, "✗"), NotSupported: s.paint(dim, "-")}[client.Outcome]
+		if mark == "" {
+			mark = s.paint(yellow, "!")
+		}
+		line := fmt.Sprintf("%s %s: %s", plain(client.SDK), plain(client.Version), client.Verdict)
+		switch {
+		case client.Reason != "":
+			line += ": " + plain(client.Reason)
+		case len(client.Held) > 0:
+			line += " (" + plain(strings.Join(client.Held, ", ")) + ")"
+		}
+		s.text(" ", mark, 3, line, "")
+	}
+	s.out.WriteByte('\n')
+}

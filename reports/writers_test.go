@@ -163,3 +163,13 @@ func TestWritersReportErrors(t *testing.T) {
 		}
 	}
 }
+
+// Conformance depends on requirements: a slow subject, or a missing benchmark, changes nothing.
+func TestConformanceKnowsNoBenchmark(t *testing.T) {
+	run := gated()
+	with := written(t, of(WriteConformance), run)
+	run.Bench = nil
+	if diff := cmp.Diff(string(written(t, of(WriteConformance), run)), string(with)); diff != "" {
+		t.Error(diff)
+	}
+}

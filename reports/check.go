@@ -52,6 +52,41 @@ func (s Scenario) caseName(c Case) string {
 
 func number(value float64) bool { return !math.IsNaN(value) && !math.IsInf(value, 0) }
 
+// check reports all values that no run can have.
+func (r Run) check() error {
+	var errs []error
+	seen := map[string]bool{}
+	for i, requirement := range r.Requirements {
+		switch {
+		case requirement.ID == "":
+			errs = append(errs, fmt.Errorf("requirements[%d]: no id", i))
+		case seen[requirement.ID]:
+			errs = append(errs, fmt.Errorf("requirements[%d]: id %q is there twice", i, requirement.ID))
+		}
+		seen[requirement.ID] = true
+	}
+	for i, spec := range r.Specs {
+		if spec.Name == "" {
+			errs = append(errs, fmt.Errorf("specs[%d]: no name", i))
+		}
+		if !spec.Outcome.Valid() {
+			errs = append(errs, fmt.Errorf("specs[%d] %q: outcome %q is none of %v", i, spec.Name, spec.Outcome, outcomes))
+		}
+		if spec.Duration < 0 {
+			errs = append(errs, fmt.Errorf("specs[%d] %q: negative duration", i, spec.Name))
+		}
+	}
+	for i, phase := range r.Phases {
+		if phase.Duration < 0 {
+			errs = append(errs, fmt.Errorf("phases[%d] %q: negative duration", i, phase.Name))
+		}
+	}
+	if r.Bench != nil {
+		errs = append(errs, r.Bench.check())
+	}
+	return errors.Join(errs...)
+}
+
 // check reports all values that no benchmark can have.
 func (b *Bench) check() error {
 	var errs []error

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sort"
 	"strings"
+
+	"github.com/mattn/go-runewidth"
 )
 
 // benchTable is the table of a scenario's measurements for people: a row for each case, a column for each metric.
@@ -175,68 +177,86 @@ func (t Threshold) text(all bool) string {
 	return strings.Join(parts, ", ")
 }
 
-// text is a difference in a sentence, without its scenario, case and metric.
-func (d Difference) text() string {
-	s := scaleOf(d.Unit, d.Old, d.New)
-	unit := s.unit
-	if unit != "" && unit != "%" {
-		unit = " " + unit
+// maxHeading is the largest width of a column's heading, in cells.
+const maxHeading = 16
+
+// lines writes the table as text. Columns that do not fit into the width follow below, with the cases again. A case with a
+// long name has it on a line of its own.
+func (t benchTable) lines(width int) []string {
+	label := 0
+	for _, row := range t.Rows {
+		label = max(label, runewidth.StringWidth(row.Case))
 	}
-	text := fmt.Sprintf("%s → %s%s", s.format(d.Old), s.format(d.New), plain(unit))
-	if d.Ratio > 0 {
-		text += fmt.Sprintf(", × %.3g", d.Ratio)
-		if d.Low > 0 && d.High > 0 {
-			text += fmt.Sprintf(" [%.3g to %.3g]", d.Low, d.High)
+	above := label > width/3
+	if above {
+		label = 2
+	}
+	const indent, gap = "  ", 2
+	var lines []string
+	for first := 0; first < len(t.Columns); {
+		used, last := len(indent)+label, first
+		for last < len(t.Columns) && (last == first || used+gap+t.width(last) <= width) {
+			used += gap + t.width(last)
+			last++
 		}
+		lines = append(lines, t.block(first, last, label, above, width)...)
+		first = last
 	}
-	if d.Change != nil {
-		text += fmt.Sprintf(" [%s to %s%s]", signed(s, d.Change.Low), signed(s, d.Change.High), plain(unit))
-	}
-	p := fmt.Sprintf("p=%.3f", d.P)
-	if d.P < 0.0005 {
-		p = "p<0.001"
-	}
-	if d.Pairs > 0 {
-		p += fmt.Sprintf(", pairs: %d", d.Pairs)
-	}
-	text += " (" + p + ")"
-	if d.Limited != "" {
-		text += "; the generator was the limit: " + plain(d.Limited)
-	}
-	return text
+	return lines
 }
 
-// signed is a change with its sign.
-func signed(s scale, change float64) string {
-	if change < 0 {
-		return "−" + s.format(-change)
+// block is the table's columns from first up to last.
+func (t benchTable) block(first, last, label int, above bool, width int) []string {
+	names, units := strings.Builder{}, strings.Builder{}
+	for i := first; i < last; i++ {
+		w := t.width(i)
+		names.WriteString("  " + runewidth.FillLeft(heading(t.Columns[i].Name), w))
+		units.WriteString("  " + runewidth.FillLeft(heading(t.Columns[i].Unit), w))
 	}
-	return "+" + s.format(change)
+	blank := "  " + strings.Repeat(" ", label)
+	lines := []string{blank + names.String()}
+	if unit := strings.TrimRight(blank+units.String(), " "); unit != "" {
+		lines = append(lines, unit)
+	}
+	for _, row := range t.Rows {
+		var line strings.Builder
+		line.WriteString(blank)
+		if !above {
+			line.Reset()
+			line.WriteString("  " + pad(row.Case, label))
+		} else {
+			for _, text := range wrap(row.Case, width-2) {
+				lines = append(lines, "  "+text)
+			}
+		}
+		for i := first; i < last; i++ {
+			value, spread := t.widths(i)
+			text := runewidth.FillLeft(row.Cells[i].Value, value)
+			if spread > 0 {
+				text += " " + pad(row.Cells[i].Spread, spread)
+			}
+			line.WriteString("  " + runewidth.FillLeft(text, t.width(i)))
+		}
+		lines = append(lines, strings.TrimRight(line.String(), " "))
+	}
+	return lines
 }
 
-// about names the measure, and says if an A/B run was not made to decide it.
-func (d Difference) about() string {
-	if d.Pairs > 0 && !d.Primary {
-		return plain(d.About()) + " (secondary)"
+func heading(s string) string { return runewidth.Truncate(s, maxHeading, "…") }
+
+// widths are those of a column's values and of their spreads, in cells.
+func (t benchTable) widths(column int) (value, spread int) {
+	for _, row := range t.Rows {
+		value = max(value, runewidth.StringWidth(row.Cells[column].Value))
+		spread = max(spread, runewidth.StringWidth(row.Cells[column].Spread))
 	}
-	return plain(d.About())
+	return value, spread
 }
 
-// verdict is the difference's in words, such as "the same within 25%".
-func (d Difference) verdict() string {
-	switch {
-	case d.Primary && d.Verdict == NoDifference:
-		return "not concluded"
-	case d.Verdict != Same || d.Within <= 0:
-		return plain(d.Verdict)
-	case d.Change != nil:
-		return fmt.Sprintf("%s within %s", Same, plain(Quantity(d.Within, d.Unit)))
-	default:
-		return fmt.Sprintf("%s within %.3g%%", Same, 100*d.Within)
+func (t benchTable) width(column int) int {
+	value, spread := t.widths(column)
+	if spread > 0 {
+		value += 1 + spread
 	}
-}
-
-// About names the measure, such as "warm/rate=900 p99".
-func (d Difference) About() string {
-	return Scenario{Name: d.Scenario}.caseName(Case{Name: d.Case}) + " " + d.Metric
+	return max(value, runewidth.StringWidth(heading(t.Columns[column].Name)), runewidth.StringWidth(heading(t.Columns[column].Unit)))
 }

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/mattn/go-runewidth"
 )
 
 // bench writes the measurements: a table for each scenario, then thresholds and differences.
@@ -95,12 +93,6 @@ func (s *summary) differences(bench Bench) {
 	s.out.WriteByte('\n')
 }
 
-// silent says that a comparison showed nothing. Such comparisons are counted and not listed, unless the run was made for
-// them.
-func (d Difference) silent() bool {
-	return !d.Primary && (d.Verdict == NoDifference || d.Verdict == TooFew)
-}
-
 // compared names what was compared.
 func (b *Bench) compared() string {
 	switch {
@@ -160,88 +152,4 @@ func (s *summary) mark(outcome Outcome) string {
 	default:
 		return s.paint(yellow, "!")
 	}
-}
-
-// maxHeading is the largest width of a column's heading, in cells.
-const maxHeading = 16
-
-// lines writes the table as text. Columns that do not fit into the width follow below, with the cases again. A case with a
-// long name has it on a line of its own.
-func (t benchTable) lines(width int) []string {
-	label := 0
-	for _, row := range t.Rows {
-		label = max(label, runewidth.StringWidth(row.Case))
-	}
-	above := label > width/3
-	if above {
-		label = 2
-	}
-	const indent, gap = "  ", 2
-	var lines []string
-	for first := 0; first < len(t.Columns); {
-		used, last := len(indent)+label, first
-		for last < len(t.Columns) && (last == first || used+gap+t.width(last) <= width) {
-			used += gap + t.width(last)
-			last++
-		}
-		lines = append(lines, t.block(first, last, label, above, width)...)
-		first = last
-	}
-	return lines
-}
-
-// block is the table's columns from first up to last.
-func (t benchTable) block(first, last, label int, above bool, width int) []string {
-	names, units := strings.Builder{}, strings.Builder{}
-	for i := first; i < last; i++ {
-		w := t.width(i)
-		names.WriteString("  " + runewidth.FillLeft(heading(t.Columns[i].Name), w))
-		units.WriteString("  " + runewidth.FillLeft(heading(t.Columns[i].Unit), w))
-	}
-	blank := "  " + strings.Repeat(" ", label)
-	lines := []string{blank + names.String()}
-	if unit := strings.TrimRight(blank+units.String(), " "); unit != "" {
-		lines = append(lines, unit)
-	}
-	for _, row := range t.Rows {
-		var line strings.Builder
-		line.WriteString(blank)
-		if !above {
-			line.Reset()
-			line.WriteString("  " + pad(row.Case, label))
-		} else {
-			for _, text := range wrap(row.Case, width-2) {
-				lines = append(lines, "  "+text)
-			}
-		}
-		for i := first; i < last; i++ {
-			value, spread := t.widths(i)
-			text := runewidth.FillLeft(row.Cells[i].Value, value)
-			if spread > 0 {
-				text += " " + pad(row.Cells[i].Spread, spread)
-			}
-			line.WriteString("  " + runewidth.FillLeft(text, t.width(i)))
-		}
-		lines = append(lines, strings.TrimRight(line.String(), " "))
-	}
-	return lines
-}
-
-func heading(s string) string { return runewidth.Truncate(s, maxHeading, "…") }
-
-// widths are those of a column's values and of their spreads, in cells.
-func (t benchTable) widths(column int) (value, spread int) {
-	for _, row := range t.Rows {
-		value = max(value, runewidth.StringWidth(row.Cells[column].Value))
-		spread = max(spread, runewidth.StringWidth(row.Cells[column].Spread))
-	}
-	return value, spread
-}
-
-func (t benchTable) width(column int) int {
-	value, spread := t.widths(column)
-	if spread > 0 {
-		value += 1 + spread
-	}
-	return max(value, runewidth.StringWidth(heading(t.Columns[column].Name)), runewidth.StringWidth(heading(t.Columns[column].Unit)))
 }
