@@ -96,7 +96,7 @@ type internetGatewayInput struct {
 }
 
 func (s *Service) deleteInternetGateway(r request, in internetGatewayInput) (any, error) {
-	if err := r.authorize("DeleteInternetGateway", nil, access1(s.igws, in.InternetGatewayID)); err != nil {
+	if err := r.authorize("DeleteInternetGateway", nil, accessTo(s.igws, in.InternetGatewayID)); err != nil {
 		return nil, err
 	}
 	if err := r.allowed(); err != nil {
@@ -145,7 +145,7 @@ type attachmentInput struct {
 
 // attachment authorises the request and finds both resources. If it returns no error, the caller holds mu after it.
 func (s *Service) attachment(r request, action string, in attachmentInput) (*internetGateway, *vpc, error) {
-	if err := r.authorize(action, nil, access1(s.igws, in.InternetGatewayID), access1(s.vpcs, in.VpcID)); err != nil {
+	if err := r.authorize(action, nil, accessTo(s.igws, in.InternetGatewayID), accessTo(s.vpcs, in.VpcID)); err != nil {
 		return nil, nil, err
 	}
 	if err := r.allowed(); err != nil {
@@ -271,7 +271,7 @@ func (s *Service) hasIP(ip string) bool {
 func (s *Service) releaseAddress(r request, in struct {
 	AllocationID string `query:"AllocationId"`
 }) (any, error) {
-	if err := r.authorize("ReleaseAddress", nil, access1(s.eips, in.AllocationID)); err != nil {
+	if err := r.authorize("ReleaseAddress", nil, accessTo(s.eips, in.AllocationID)); err != nil {
 		return nil, err
 	}
 	if err := r.allowed(); err != nil {
@@ -362,7 +362,7 @@ func (s *Service) createNATGateway(r request, in struct {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.authorizeCreation("CreateNatGateway", "natgateway", requested, access1(s.subnets, in.SubnetID), access1(s.eips, in.AllocationID)); err != nil {
+	if err := r.authorizeCreation("CreateNatGateway", "natgateway", requested, accessTo(s.subnets, in.SubnetID), accessTo(s.eips, in.AllocationID)); err != nil {
 		return nil, err
 	}
 	if in.ConnectivityType != "" && in.ConnectivityType != "public" {
@@ -403,7 +403,7 @@ func (s *Service) createNATGateway(r request, in struct {
 func (s *Service) deleteNATGateway(r request, in struct {
 	ID string `query:"NatGatewayId"`
 }) (any, error) {
-	if err := r.authorize("DeleteNatGateway", nil, access1(s.nats, in.ID)); err != nil {
+	if err := r.authorize("DeleteNatGateway", nil, accessTo(s.nats, in.ID)); err != nil {
 		return nil, err
 	}
 	if err := r.allowed(); err != nil {

@@ -151,7 +151,7 @@ func (s *Service) modifyInstanceMetadataOptions(r request, in struct {
 	InstanceID string `query:"InstanceId"`
 	MetadataOptions
 }) (any, error) {
-	if err := r.authorize("ModifyInstanceMetadataOptions", nil, access1(s.nodes, in.InstanceID)); err != nil {
+	if err := r.authorize("ModifyInstanceMetadataOptions", nil, accessTo(s.nodes, in.InstanceID)); err != nil {
 		return nil, err
 	}
 	if err := r.allowed(); err != nil {

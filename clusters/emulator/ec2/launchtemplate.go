@@ -212,7 +212,7 @@ func (s *Service) templateAccess(in templateInput) access {
 	if id == "" {
 		id = "*"
 	}
-	return access1(s.lts, id)
+	return accessTo(s.lts, id)
 }
 
 func (s *Service) createLaunchTemplateVersion(r request, in struct {

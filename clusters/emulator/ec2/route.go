@@ -90,7 +90,7 @@ func (s *Service) createRouteTable(r request, in struct {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.authorizeCreation("CreateRouteTable", "route-table", requested, access1(s.vpcs, in.VpcID)); err != nil {
+	if err := r.authorizeCreation("CreateRouteTable", "route-table", requested, accessTo(s.vpcs, in.VpcID)); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
@@ -128,7 +128,7 @@ type routeTableInput struct {
 }
 
 func (s *Service) deleteRouteTable(r request, in routeTableInput) (any, error) {
-	if err := r.authorize("DeleteRouteTable", nil, access1(s.tables, in.RouteTableID)); err != nil {
+	if err := r.authorize("DeleteRouteTable", nil, accessTo(s.tables, in.RouteTableID)); err != nil {
 		return nil, err
 	}
 	if err := r.allowed(); err != nil {
@@ -188,7 +188,7 @@ func (s *Service) createRoute(r request, in struct {
 	GatewayID            string `query:"GatewayId"`
 	NATGatewayID         string `query:"NatGatewayId"`
 }) (any, error) {
-	if err := r.authorize("CreateRoute", nil, access1(s.tables, in.RouteTableID)); err != nil {
+	if err := r.authorize("CreateRoute", nil, accessTo(s.tables, in.RouteTableID)); err != nil {
 		return nil, err
 	}
 	if err := r.allowed(); err != nil {
@@ -240,7 +240,7 @@ func (s *Service) deleteRoute(r request, in struct {
 	routeTableInput
 	DestinationCidrBlock string
 }) (any, error) {
-	if err := r.authorize("DeleteRoute", nil, access1(s.tables, in.RouteTableID)); err != nil {
+	if err := r.authorize("DeleteRoute", nil, accessTo(s.tables, in.RouteTableID)); err != nil {
 		return nil, err
 	}
 	if err := r.allowed(); err != nil {
@@ -272,7 +272,7 @@ func (s *Service) associateRouteTable(r request, in struct {
 	routeTableInput
 	subnetInput
 }) (any, error) {
-	if err := r.authorize("AssociateRouteTable", nil, access1(s.tables, in.RouteTableID), access1(s.subnets, in.SubnetID)); err != nil {
+	if err := r.authorize("AssociateRouteTable", nil, accessTo(s.tables, in.RouteTableID), accessTo(s.subnets, in.SubnetID)); err != nil {
 		return nil, err
 	}
 	if err := r.allowed(); err != nil {

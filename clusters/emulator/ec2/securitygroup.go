@@ -195,7 +195,7 @@ func (s *Service) createSecurityGroup(r request, in createSecurityGroupInput) (a
 	if err != nil {
 		return nil, err
 	}
-	if err := r.authorizeCreation("CreateSecurityGroup", "security-group", requested, access1(s.vpcs, in.VpcID)); err != nil {
+	if err := r.authorizeCreation("CreateSecurityGroup", "security-group", requested, accessTo(s.vpcs, in.VpcID)); err != nil {
 		return nil, err
 	}
 	switch {
@@ -235,7 +235,7 @@ type groupInput struct {
 }
 
 func (s *Service) deleteSecurityGroup(r request, in groupInput) (any, error) {
-	if err := r.authorize("DeleteSecurityGroup", nil, access1(s.groups, in.GroupID)); err != nil {
+	if err := r.authorize("DeleteSecurityGroup", nil, accessTo(s.groups, in.GroupID)); err != nil {
 		return nil, err
 	}
 	if err := r.allowed(); err != nil {
@@ -367,7 +367,7 @@ type authorizeInput struct {
 
 func (s *Service) authorizeRules(action string, egress bool) func(request, authorizeInput) (any, error) {
 	return func(r request, in authorizeInput) (any, error) {
-		if err := r.authorize(action, nil, access1(s.groups, in.GroupID)); err != nil {
+		if err := r.authorize(action, nil, accessTo(s.groups, in.GroupID)); err != nil {
 			return nil, err
 		}
 		if err := r.allowed(); err != nil {
@@ -427,7 +427,7 @@ type revokeInput struct {
 
 func (s *Service) revokeRules(action string, egress bool) func(request, revokeInput) (any, error) {
 	return func(r request, in revokeInput) (any, error) {
-		if err := r.authorize(action, nil, access1(s.groups, in.GroupID)); err != nil {
+		if err := r.authorize(action, nil, accessTo(s.groups, in.GroupID)); err != nil {
 			return nil, err
 		}
 		if err := r.allowed(); err != nil {

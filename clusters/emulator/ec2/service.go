@@ -257,8 +257,8 @@ func (k kind[T]) find(id string) (*T, error) {
 	return k.all[id], nil
 }
 
-// access returns the resource with its tags as condition keys. For a resource that does not exist it is the ARN only.
-func access1[T any, P resource[T]](k kind[T], id string) access {
+// accessTo returns the resource with its tags as condition keys. For a resource that does not exist it is the ARN only.
+func accessTo[T any, P resource[T]](k kind[T], id string) access {
 	k.service.mu.RLock()
 	defer k.service.mu.RUnlock()
 	out := access{arn: k.service.arn(k.name, id), keys: keys{}}

@@ -121,7 +121,7 @@ type vpcInput struct {
 }
 
 func (s *Service) deleteVPC(r request, in vpcInput) (any, error) {
-	if err := r.authorize("DeleteVpc", nil, access1(s.vpcs, in.VpcID)); err != nil {
+	if err := r.authorize("DeleteVpc", nil, accessTo(s.vpcs, in.VpcID)); err != nil {
 		return nil, err
 	}
 	if err := r.allowed(); err != nil {
@@ -200,7 +200,7 @@ func (s *Service) modifyVPCAttribute(r request, in struct {
 	EnableDNSSupport   *flag  `query:"EnableDnsSupport"`
 	EnableDNSHostnames *flag  `query:"EnableDnsHostnames"`
 }) (any, error) {
-	if err := r.authorize("ModifyVpcAttribute", nil, access1(s.vpcs, in.VpcID)); err != nil {
+	if err := r.authorize("ModifyVpcAttribute", nil, accessTo(s.vpcs, in.VpcID)); err != nil {
 		return nil, err
 	}
 	if err := r.allowed(); err != nil {
@@ -232,7 +232,7 @@ func (s *Service) describeVPCAttribute(r request, in struct {
 	VpcID     string `query:"VpcId"`
 	Attribute string
 }) (any, error) {
-	if err := r.authorize("DescribeVpcAttribute", nil, access1(s.vpcs, in.VpcID)); err != nil {
+	if err := r.authorize("DescribeVpcAttribute", nil, accessTo(s.vpcs, in.VpcID)); err != nil {
 		return nil, err
 	}
 	s.mu.RLock()
@@ -298,7 +298,7 @@ func (s *Service) createSubnet(r request, in createSubnetInput) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.authorizeCreation("CreateSubnet", "subnet", requested, access1(s.vpcs, in.VpcID)); err != nil {
+	if err := r.authorizeCreation("CreateSubnet", "subnet", requested, accessTo(s.vpcs, in.VpcID)); err != nil {
 		return nil, err
 	}
 	prefix, err := block("cidrBlock", in.CidrBlock)
@@ -350,7 +350,7 @@ type subnetInput struct {
 }
 
 func (s *Service) deleteSubnet(r request, in subnetInput) (any, error) {
-	if err := r.authorize("DeleteSubnet", nil, access1(s.subnets, in.SubnetID)); err != nil {
+	if err := r.authorize("DeleteSubnet", nil, accessTo(s.subnets, in.SubnetID)); err != nil {
 		return nil, err
 	}
 	if err := r.allowed(); err != nil {
@@ -409,7 +409,7 @@ func (s *Service) modifySubnetAttribute(r request, in struct {
 	SubnetID            string `query:"SubnetId"`
 	MapPublicIPOnLaunch *flag  `query:"MapPublicIpOnLaunch"`
 }) (any, error) {
-	if err := r.authorize("ModifySubnetAttribute", nil, access1(s.subnets, in.SubnetID)); err != nil {
+	if err := r.authorize("ModifySubnetAttribute", nil, accessTo(s.subnets, in.SubnetID)); err != nil {
 		return nil, err
 	}
 	if err := r.allowed(); err != nil {
