@@ -16,6 +16,7 @@ import (
 
 	"github.com/podidentity/epi/clusters/emulator"
 	"github.com/podidentity/epi/clusters/emulator/control"
+	"github.com/podidentity/epi/clusters/emulator/emulatortest/attempts"
 	"github.com/podidentity/epi/clusters/emulator/oidc/oidctest"
 )
 
@@ -117,7 +118,7 @@ func (s *Server) SetClock(offset time.Duration) {
 // refuse reaches the emulator.
 func (s *Server) Config(provider aws.CredentialsProvider) aws.Config {
 	return aws.Config{
-		Region: Region, BaseEndpoint: &s.URL, Credentials: provider, HTTPClient: s.HTTP, RetryMaxAttempts: 1,
+		Region: Region, BaseEndpoint: &s.URL, Credentials: provider, HTTPClient: s.HTTP, Retryer: attempts.UntilAnswered,
 		APIOptions: []func(*middleware.Stack) error{func(stack *middleware.Stack) error {
 			// Not every operation has this step.
 			_, _ = stack.Initialize.Remove("OperationInputValidation")

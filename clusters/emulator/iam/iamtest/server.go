@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
+	"github.com/podidentity/epi/clusters/emulator/emulatortest/attempts"
 	"github.com/podidentity/epi/clusters/emulator/iam"
 	"github.com/podidentity/epi/clusters/emulator/journal"
 	"github.com/podidentity/epi/clusters/emulator/sigv4"
@@ -115,10 +116,10 @@ func (s *Server) LastCall(t testing.TB) journal.Call {
 	return calls[len(calls)-1]
 }
 
-// Config makes the configuration of clients with the given credentials, without retries.
+// Config makes the configuration of clients with the given credentials. They do not retry what was answered.
 func (s *Server) Config(accessKeyID, secretAccessKey, sessionToken string) aws.Config {
 	return aws.Config{
-		Region: Region, BaseEndpoint: aws.String(s.URL), RetryMaxAttempts: 1,
+		Region: Region, BaseEndpoint: aws.String(s.URL), Retryer: attempts.UntilAnswered,
 		Credentials: credentials.NewStaticCredentialsProvider(accessKeyID, secretAccessKey, sessionToken),
 	}
 }
