@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -110,8 +109,8 @@ type Watch struct {
 	changed  chan struct{}
 	absences []Absence
 	lag      time.Duration
-	// starved are times in which this process did not get the processor.
-	starved []Absence
+	// late are waits that were too short for an absence: of parts for an answer, and of this process for the processor.
+	late    []Absence
 	err     error
 	notices chan Absence
 }
@@ -131,8 +130,6 @@ type part struct {
 	away    int
 	opened  time.Time
 	retired bool
-	// late are times without an answer that were too short for an absence.
-	late []Absence
 }
 
 // Start begins to watch. The caller must call Close.
@@ -213,7 +210,7 @@ func (w *Watch) waited(last, now time.Time) {
 	defer w.mu.Unlock()
 	w.lag += late
 	if late > slow {
-		w.starved = append(w.starved, Absence{Part: "epi", Why: "did not get the processor", From: last.Round(0), To: now.Round(0)})
+		w.late = append(w.late, Absence{Part: "epi", Why: "did not get the processor", From: last.Round(0), To: now.Round(0)})
 	}
 }
 
@@ -302,7 +299,7 @@ func (w *Watch) back(p *part, began, ended time.Time) {
 		p.away = 0
 		w.announce(*absence)
 	case ended.Sub(p.answered) > interval+slow:
-		p.late = append(p.late, Absence{Part: p.Name, Why: "did not answer", From: p.answered.Round(0), To: ended.Round(0)})
+		w.late = append(w.late, Absence{Part: p.Name, Why: "did not answer", From: p.answered.Round(0), To: ended.Round(0)})
 	}
 	p.failures, p.last = 0, nil
 	p.seen, p.answered, p.lagAtSeen = began, ended, w.lag
@@ -448,11 +445,7 @@ func (w *Watch) judge(from, to time.Time) (reason string, sure, known bool) {
 			return "", false, false
 		}
 	}
-	waits := w.starved
-	for _, p := range w.parts {
-		waits = slices.Concat(p.late, waits)
-	}
-	for _, late := range waits {
+	for _, late := range w.late {
 		if late.overlaps(from, to) {
 			return fmt.Sprintf("%s %s from %s to %s UTC", late.Part, late.Why, clock(late.From), clock(late.To)), false, true
 		}
