@@ -93,7 +93,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) (code int, err
 	if err := e.epi(ctx, nil, "cloud", "up", "--name", e.name, "--iam-propagation-delay", e.delay.String()); err != nil {
 		return exitError, err
 	}
-	env, err := e.load()
+	env, err := load(e.name)
 	if err != nil {
 		return exitError, err
 	}
@@ -130,11 +130,7 @@ func (e *end) environment() string { return e.name + "-run" }
 
 // test creates a cluster in the region, tests and removes it. The code is that of epi run.
 func (e *end) test(ctx context.Context, env *clusters.Environment, more []string) (int, error) {
-	args := []string{
-		"run", "--provider", "eks", "--yes", "--name", e.environment(), "--account", account, "--region", env.Region,
-		"--probe-image", env.ProbeImage, "--pod-aws-endpoint-url", env.AWS.PodEndpointURL,
-	}
-	err := e.epi(ctx, variables(env), append(args, more...)...)
+	err := e.epi(ctx, variables(env), append(inRegion(env, "run", e.environment()), more...)...)
 	if err == nil {
 		return 0, nil
 	}
@@ -150,6 +146,14 @@ func (e *end) test(ctx context.Context, env *clusters.Environment, more []string
 		err = errors.Join(err, downErr)
 	}
 	return code, err
+}
+
+// inRegion has the arguments of a command of epi for an environment with a cluster of its own in the region.
+func inRegion(region *clusters.Environment, command, name string) []string {
+	return []string{
+		command, "--provider", "eks", "--yes", "--name", name, "--account", account, "--region", region.Region,
+		"--probe-image", region.ProbeImage, "--pod-aws-endpoint-url", region.AWS.PodEndpointURL,
+	}
 }
 
 // left returns an error if anything of the environment exists, by epi janitor's result and by the calls.
@@ -193,13 +197,13 @@ func (e *end) left(ctx context.Context, env *clusters.Environment) error {
 	return errors.Join(problems...)
 }
 
-// load reads the record of the region.
-func (e *end) load() (*clusters.Environment, error) {
+// load returns the record of the region or of an environment.
+func load(name string) (*clusters.Environment, error) {
 	dirs, err := clusters.FindDirs(clusters.Dirs{}, os.LookupEnv)
 	if err != nil {
 		return nil, err
 	}
-	return clusters.LoadEnvironment(dirs, e.name)
+	return clusters.LoadEnvironment(dirs, name)
 }
 
 // variables are the variables for AWS clients in a region.

@@ -53,7 +53,7 @@ func TestTwoClustersKeepTheirPodsApart(t *testing.T) {
 	if err := e.epi(t.Context(), nil, "cloud", "up", "--name", e.name); err != nil {
 		t.Fatal(err)
 	}
-	region, err := e.load()
+	region, err := load(e.name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,16 +104,10 @@ func clusterIn(t *testing.T, e *end, region *clusters.Environment, name string) 
 			t.Error(err)
 		}
 	})
-	err := e.epi(t.Context(), variables(region), "up", "--provider", "eks", "--yes", "--name", name, "--account", account, "--region", region.Region,
-		"--probe-image", region.ProbeImage, "--pod-aws-endpoint-url", region.AWS.PodEndpointURL)
-	if err != nil {
+	if err := e.epi(t.Context(), variables(region), inRegion(region, "up", name)...); err != nil {
 		t.Fatal(err)
 	}
-	dirs, err := clusters.FindDirs(clusters.Dirs{}, os.LookupEnv)
-	if err != nil {
-		t.Fatal(err)
-	}
-	environment, err := clusters.LoadEnvironment(dirs, name)
+	environment, err := load(name)
 	if err != nil {
 		t.Fatal(err)
 	}
